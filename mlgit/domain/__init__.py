@@ -1,0 +1,1 @@
+"""Records, rules, gates, policies and plans: what mlgit knows. Pure; time is an argument."""

@@ -1,0 +1,73 @@
+"""Mapping <-> record, canonical bytes, digests: the one place where content gets its identity."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from mlgit.domain.records.base import Record
+from mlgit.domain.records.version import Version
+
+R = TypeVar("R", bound=Record)
+
+_CANONICAL = msgspec.json.Encoder(order="sorted")
+_PLAIN = msgspec.json.Encoder()
+
+
+def from_mapping(kind: type[R], document: Mapping[str, Any]) -> R:
+    """Turn a document into a record of `kind`; keys that begin with `x-` are the user's own and are left out.
+
+    Raises:
+        msgspec.ValidationError: at the first thing that does not fit; `edges.schemacheck` lists all of them.
+    """
+    return msgspec.convert(without_x_keys(document), type=kind)
+
+
+def without_x_keys(value: Any) -> Any:
+    """Return the value without any mapping key that begins with `x-`, at every depth."""
+    if isinstance(value, Mapping):
+        return {key: without_x_keys(inner) for key, inner in value.items() if not key.startswith("x-")}
+    if isinstance(value, list):
+        return [without_x_keys(inner) for inner in value]
+    return value
+
+
+def to_mapping(record: msgspec.Struct) -> dict[str, Any]:
+    """Turn a record into a document of JSON's types, in the order of its fields, without defaults."""
+    return cast("dict[str, Any]", msgspec.to_builtins(record, order=None))
+
+
+def to_json(record: msgspec.Struct) -> bytes:
+    """Write a record as mlgit keeps it in a file: indented by two, in the order of its fields, one newline at the end."""
+    return msgspec.json.format(_PLAIN.encode(record), indent=2) + b"\n"
+
+
+def sha256(content: bytes) -> str:
+    """Return the digest of bytes, `sha256:<hex>`."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one form that is hashed: JSON in UTF-8, keys sorted, no white space, shortest round-trip numbers.
+
+    Defaults and `x-` keys are left out, so neither a comment, an order, an ending of lines nor a new optional field changes it.
+    """
+    return _CANONICAL.encode(value)
+
+
+def digest(record: Record) -> str:
+    """Return the digest of what a record means."""
+    return sha256(canonical(record))
+
+
+def version_digest(version: Version) -> str:
+    """Return the identity of a version: the digest of its record without the label and without the digest itself."""
+    meaning = to_mapping(version)
+    del meaning["digest"], meaning["version"]
+    return sha256(canonical(meaning))
+
+
+def digest_of(parts: Mapping[str, str | None]) -> str:
+    """Return one digest over named digests, in whatever order they are given."""
+    return sha256(canonical(dict(parts)))

@@ -1,0 +1,40 @@
+"""Does the candidate keep to what a version may cost?"""
+
+from typing import Annotated
+
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
+from mlgit.domain.records.base import Positive, doc
+
+_MB = 1_000_000
+
+
+class Size(Gate, frozen=True, kw_only=True, tag="size"):
+    """The model file is no larger than the model's budget, or than `max_mb`."""
+
+    max_mb: Annotated[Positive | None, doc("Megabytes; the model's own budget if missing.")] = None
+
+    def judge(self, evidence: Evidence) -> GateResult:
+        """Pass when the size is within the budget."""
+        limit = self.max_mb or evidence.model.budgets.size_mb
+        if limit is None:
+            return skipped("the model has no budget for its size")
+        size = evidence.candidate.artifact.size / _MB
+        message = f"{size:.2f} MB of {limit:g} MB"
+        return passed(message, mb=size, limit=limit) if size <= limit else failed(message, mb=size, limit=limit)
+
+
+class Latency(Gate, frozen=True, kw_only=True, tag="latency"):
+    """95 of 100 single predictions were done, when the version was registered, within the model's budget or `max_p95_ms`."""
+
+    max_p95_ms: Annotated[Positive | None, doc("Milliseconds; the model's own budget if missing.")] = None
+
+    def judge(self, evidence: Evidence) -> GateResult:
+        """Pass when the recorded 95th percentile is within the budget."""
+        limit = self.max_p95_ms or evidence.model.budgets.p95_ms
+        if limit is None:
+            return skipped("the model has no budget for its latency")
+        p95 = evidence.candidate.evaluation.p95_ms
+        if p95 is None:
+            return failed("latency was not measured: the model names no outputs.test")
+        message = f"p95 {p95:.1f} ms of {limit:g} ms"
+        return passed(message, p95_ms=p95, limit=limit) if p95 <= limit else failed(message, p95_ms=p95, limit=limit)

@@ -1,0 +1,136 @@
+"""Where each kind of file lives in a team's repository: the one place that knows paths."""
+
+import re
+from typing import Final
+
+import msgspec
+
+PROJECT: Final = "mlgit.yaml"
+ROLES: Final = ".mlgit/roles.yaml"
+SIGNERS: Final = ".mlgit/allowed_signers"
+TRUSTED_TYPES: Final = ".mlgit/trusted_types"
+SCHEMAS: Final = ".mlgit/schemas"
+LEDGER: Final = "refs/heads/mlgit-ledger"
+
+_N = r"[^/]+"
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("project", r"mlgit\.yaml"),
+        ("roles", r"\.mlgit/roles\.yaml"),
+        ("problem", rf"problems/(?P<name>{_N})\.yaml"),
+        ("dataset", rf"datasets/(?P<name>{_N})/dataset\.yaml"),
+        ("model", rf"models/(?P<name>{_N})/model\.yaml"),
+        ("version", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]+)/version\.json"),
+        ("gate-report", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]+)/gates/(?P<promotion>{_N})\.json"),
+        ("environment", rf"environments/(?P<name>{_N})/environment\.yaml"),
+        ("promotion", rf"environments/(?P<environment>{_N})/(?P<model>{_N})\.yaml"),
+        ("policy", rf"policies/(?P<name>{_N})\.yaml"),
+        ("hold", rf"holds/(?P<name>.+)\.yaml"),
+        ("override", rf"overrides/(?P<name>.+)\.yaml"),
+        ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]+)\.yaml"),
+        ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
+        ("decision", rf"decisions/(?P<promotion>{_N})\.json"),
+        ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]+)\.json"),
+    )
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The kind of a file, and what its path says that its content must say too."""
+
+    kind: str
+    says: dict[str, str]
+
+
+def place(path: str) -> Place | None:
+    """Return what kind of record belongs at a path; None where no record does."""
+    for kind, pattern in _KINDS:
+        if match := pattern.fullmatch(path):
+            return Place(kind, match.groupdict())
+    return None
+
+
+def problem(name: str) -> str:
+    """Path of a problem."""
+    return f"problems/{name}.yaml"
+
+
+def dataset(name: str) -> str:
+    """Path of a dataset's contract."""
+    return f"datasets/{name}/dataset.yaml"
+
+
+def model(name: str) -> str:
+    """Path of a model."""
+    return f"models/{name}/model.yaml"
+
+
+def model_card(name: str) -> str:
+    """Path of the prose that the cards of all versions of a model take over."""
+    return f"models/{name}/card.md"
+
+
+def version_folder(model: str, number: int) -> str:
+    """Folder of a version."""
+    return f"models/{model}/versions/v{number}"
+
+
+def version(model: str, number: int) -> str:
+    """Path of a version's record."""
+    return f"{version_folder(model, number)}/version.json"
+
+
+def card(model: str, number: int) -> str:
+    """Path of a version's card."""
+    return f"{version_folder(model, number)}/card.md"
+
+
+def profile(model: str, number: int) -> str:
+    """Path of a version's reference profile."""
+    return f"{version_folder(model, number)}/profile.json"
+
+
+def gate_report(model: str, number: int, promotion: str) -> str:
+    """Path of a gate report."""
+    return f"{version_folder(model, number)}/gates/{promotion}.json"
+
+
+def environment(name: str) -> str:
+    """Path of an environment."""
+    return f"environments/{name}/environment.yaml"
+
+
+def promotion(environment: str, model: str) -> str:
+    """Path of the manifest that says which version of a model an environment is to run."""
+    return f"environments/{environment}/{model}.yaml"
+
+
+def policy(name: str) -> str:
+    """Path of a policy."""
+    return f"policies/{name}.yaml"
+
+
+def approvals(promotion: str) -> str:
+    """Folder of a promotion's approvals, on the ledger."""
+    return f"approvals/{promotion}"
+
+
+def decision(promotion: str) -> str:
+    """Path of a decision, on the ledger."""
+    return f"decisions/{promotion}.json"
+
+
+def deployments(environment: str, model: str) -> str:
+    """Folder of the deployments of a model in an environment, on the ledger."""
+    return f"deployments/{environment}/{model}"
+
+
+def promotion_branch(environment: str, model: str) -> str:
+    """Name of the one branch that carries an open promotion of a model to an environment."""
+    return f"mlgit/promote/{environment}/{model}"
+
+
+def is_immutable(path: str) -> bool:
+    """Tell whether a path, once there, may never change: everything in a version's folder."""
+    return re.fullmatch(rf"models/{_N}/versions/v[0-9]+/.+", path) is not None

@@ -1,0 +1,86 @@
+"""The words that name things: names, versions, digests, commits, promotion ids. Parsed at the door, trusted inside."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta
+
+from mlgit.errors import misuse
+
+# `$(?!\n)` is the end of the text in both Python's and ECMA's dialect, where a bare `$` lets a last newline through.
+_END = r"$(?!\n)"
+
+NAME = rf"^(?!.*\.lock$)[a-z0-9]+([._-][a-z0-9]+)*{_END}"
+"""Lower-case ASCII, in words joined by one `.`, `_` or `-`: safe in a path, a Git ref and a page."""
+
+Name = Annotated[str, Meta(pattern=NAME, max_length=64, description="Lower-case letters and digits, joined by . _ or -")]
+Digest = Annotated[str, Meta(pattern=rf"^sha256:[0-9a-f]{{64}}{_END}", description="sha256 of content, in hexadecimal")]
+Md5 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{32}}(\.dir)?{_END}", description="The hash by which DVC finds data")]
+CommitId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="A whole Git commit id")]
+PromotionId = Annotated[
+    str, Meta(pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by the time at which it was made")
+]
+RelativePath = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?!.*(^|/)\.\.?(/|$))(?!(.*/)?\.(git|dvc|github|mlgit)(/|$))[^/\\:\x00-\x1f\x7f-][^\\:\x00-\x1f\x7f]*{_END}",
+        max_length=255,
+        description="A path inside the repository, with forward slashes",
+    ),
+]
+Duration = Annotated[str, Meta(pattern=rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}", description="A whole number and m, h, d or w")]
+Line = Annotated[str, Meta(min_length=1, max_length=500, pattern=rf"^[^\x00-\x1f\x7f]+{_END}", description="One line of text")]
+Text = Annotated[str, Meta(max_length=10_000, description="Free text")]
+
+_SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VERSION_REF = re.compile(r"(?P<model>[^@]+)@v?(?P<number>[1-9][0-9]{0,8})")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` may name a problem, dataset, model, environment or policy."""
+    return len(text) <= 64 and re.search(NAME, text) is not None  # noqa: PLR2004 - the bound that Name states
+
+
+def seconds(duration: str) -> int:
+    """Return the length of a `Duration` (`72h`) in seconds."""
+    return int(duration[:-1]) * _SECONDS[duration[-1]]
+
+
+def new_promotion_id(now: datetime, entropy: int | None = None) -> str:
+    """Make a promotion id: a ULID (https://github.com/ulid/spec), 48 bits of milliseconds and 80 of chance, in Crockford's base 32."""
+    number = int(now.timestamp() * 1000) << 80 | (secrets.randbits(80) if entropy is None else entropy)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def proposed_at(promotion: str) -> datetime:
+    """Return the time that a promotion id carries, in UTC."""
+    number = 0
+    for character in promotion[:10]:
+        number = number << 5 | _CROCKFORD.index(character)
+    return datetime.fromtimestamp(number / 1000, UTC)
+
+
+class VersionRef(msgspec.Struct, frozen=True, order=True):
+    """A version by its label, written `churn@10`."""
+
+    model: str
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `churn@10` (or `churn@v10`).
+
+        Raises:
+            Misuse: the text is not of that form.
+        """
+        match = _VERSION_REF.fullmatch(text)
+        if match is None or not is_name(match["model"]):
+            raise misuse("version-name", f"{text!r} does not name a version", fix="write it as MODEL@NUMBER, for example churn@10")
+        return cls(match["model"], int(match["number"]))
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.number}"

@@ -1,0 +1,36 @@
+"""`models/<model>/versions/v<N>/gates/<promotion>.json`: how a policy's gates judged a version."""
+
+from typing import Annotated, Any, Literal
+
+from mlgit.domain.names import Digest, Name, PromotionId
+from mlgit.domain.records.base import Moment, Part, Record, doc
+from mlgit.domain.records.promotion import PolicyRef, VersionPin
+
+Outcome = Literal["pass", "fail", "wait", "skip", "waived", "error"]
+
+
+class GateVerdict(Part, frozen=True, kw_only=True):
+    """What one gate said."""
+
+    gate: Annotated[Name, doc("The gate.")]
+    outcome: Annotated[Outcome, doc("Its answer; only pass, skip and waived let a version through.")]
+    message: Annotated[str, doc("Why, in words.", max_length=2000)]
+    facts: Annotated[dict[str, Any], doc("The numbers behind it.")] = {}
+
+
+class GateReport(Record, frozen=True, kw_only=True, tag="gate-report"):
+    """How the gates judged a version, with the digest of everything that they looked at."""
+
+    written_by = "mlgit"
+
+    promotion: Annotated[PromotionId, doc("The promotion that asked.")]
+    environment: Annotated[Name, doc("The environment.")]
+    model: Annotated[Name, doc("The model.")]
+    candidate: Annotated[VersionPin, doc("The version that was judged.")]
+    champion: Annotated[VersionPin | None, doc("The version that it was compared with.")]
+    policy: Annotated[PolicyRef, doc("The policy that asked.")]
+    reads: Annotated[dict[str, Digest | None], doc("Digest of each thing that was looked at.")]
+    results: Annotated[list[GateVerdict], doc("What each gate said, in the order of the policy.")]
+    outcome: Annotated[Literal["pass", "fail", "error", "wait"], doc("What follows from all of them.")]
+    at: Annotated[Moment, doc("When they were judged.")]
+    tool: Annotated[str, doc("The mlgit that judged.")]

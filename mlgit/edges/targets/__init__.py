@@ -1,0 +1,1 @@
+"""Where versions run: one module a kind of target."""
