@@ -3,8 +3,8 @@
 Usage: `python check_flights.py`
 
 Every model is trained on January to April and scored on May and the months after it, by ROC-AUC. The gain of a model
-over another has a 95 % interval from a paired bootstrap, once over rows and once over whole days: flights
-of one day share their weather and their congestion, so the interval over rows is too narrow to promise other days.
+over another has a 95 % interval from a paired bootstrap, once over rows and once over whole days: flights of
+one day share their weather and their congestion, so the interval over rows is too narrow to promise other days.
 """
 
 import time

@@ -13,27 +13,27 @@ SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
 
 _N = r"[^/]+"
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("project", r"mlgit\.yaml"),
-        ("roles", r"\.mlgit/roles\.yaml"),
-        ("problem", rf"problems/(?P<name>{_N})\.yaml"),
-        ("dataset", rf"datasets/(?P<name>{_N})/dataset\.yaml"),
-        ("model", rf"models/(?P<name>{_N})/model\.yaml"),
-        ("version", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]+)/version\.json"),
-        ("gate-report", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]+)/gates/(?P<promotion>{_N})\.json"),
-        ("environment", rf"environments/(?P<name>{_N})/environment\.yaml"),
-        ("promotion", rf"environments/(?P<environment>{_N})/(?P<model>{_N})\.yaml"),
-        ("policy", rf"policies/(?P<name>{_N})\.yaml"),
-        ("hold", rf"holds/(?P<name>.+)\.yaml"),
-        ("override", rf"overrides/(?P<name>.+)\.yaml"),
-        ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]+)\.yaml"),
-        ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
-        ("decision", rf"decisions/(?P<promotion>{_N})\.json"),
-        ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]+)\.json"),
-    )
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("project", r"mlgit\.yaml"),
+    ("roles", r"\.mlgit/roles\.yaml"),
+    ("problem", rf"problems/(?P<name>{_N})\.yaml"),
+    ("dataset", rf"datasets/(?P<name>{_N})/dataset\.yaml"),
+    ("model", rf"models/(?P<name>{_N})/model\.yaml"),
+    ("version", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]+)/version\.json"),
+    ("gate-report", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]+)/gates/(?P<promotion>{_N})\.json"),
+    ("environment", rf"environments/(?P<name>{_N})/environment\.yaml"),
+    ("promotion", rf"environments/(?P<environment>{_N})/(?P<model>{_N})\.yaml"),
+    ("policy", rf"policies/(?P<name>{_N})\.yaml"),
+    ("hold", rf"holds/(?P<name>.+)\.yaml"),
+    ("override", rf"overrides/(?P<name>.+)\.yaml"),
+    ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]+)\.yaml"),
+    ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
+    ("decision", rf"decisions/(?P<promotion>{_N})\.json"),
+    ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]+)\.json"),
 )
+_KINDS: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+for _kind, _pattern in _PATTERNS:
+    _KINDS.setdefault(_pattern.partition("/")[0].replace("\\", ""), []).append((_kind, re.compile(_pattern)))
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Place(msgspec.Struct, frozen=True):
 
 def place(path: str) -> Place | None:
     """Return what kind of record belongs at a path; None where no record does."""
-    for kind, pattern in _KINDS:
+    for kind, pattern in _KINDS.get(path.partition("/")[0], ()):
         if match := pattern.fullmatch(path):
             return Place(kind, match.groupdict())
     return None

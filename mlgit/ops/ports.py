@@ -1,15 +1,22 @@
 """What operations ask of the outside world. Edges fill these in; tests use dicts and constants."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from mlgit.domain.names import CommitId
-from mlgit.domain.records.version import Stored
+from mlgit.domain.cards import CardText
+from mlgit.domain.records import Environment, Record
+from mlgit.domain.records.card import Card
+from mlgit.domain.records.problem import Label
+from mlgit.domain.records.version import Format, Stored
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Entry(msgspec.Struct, frozen=True, order=True):
@@ -119,6 +126,10 @@ class DataStore(Protocol):
         """Return those that the remote does not have."""
         ...
 
+    def upload(self, files: Sequence[tuple[Path, Stored]]) -> None:
+        """Put files into the cache and the remote, and make sure that they are there."""
+        ...
+
     def fetch(self, file: Stored) -> AbstractContextManager[Path]:
         """Give a private, verified copy of a file: its sha256 and size are those recorded.
 
@@ -137,12 +148,13 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """What a target is to run: files by name, under the digest of a version."""
+    """What a target is to run: files to copy and texts to write, by name, under the digest of a version."""
 
     model: str
     digest: str
     artifact: str
     files: dict[str, Path]
+    texts: dict[str, bytes] = {}
 
 
 class Target(Protocol):
@@ -161,3 +173,160 @@ class Clock(Protocol):
     """The time, in UTC."""
 
     def now(self) -> datetime: ...
+
+
+class RecordReader(Protocol):
+    """Turns the content of a file into a record."""
+
+    def __call__(self, file: str, content: bytes) -> Record:
+        """Read the record that belongs at a path.
+
+        Raises:
+            MlgitError: with every problem of the file.
+        """
+        ...
+
+
+class Formats(Protocol):
+    """How records and cards are written in files."""
+
+    def record(self, file: str, content: bytes) -> Record:
+        """Read the record that belongs at a path."""
+        ...
+
+    def card(self, file: str, content: bytes) -> tuple[Card, CardText]:
+        """Read a model card: its front matter and its prose."""
+        ...
+
+    def pointer(self, stored: Stored) -> bytes:
+        """Return the bytes of the DVC pointer to a file."""
+        ...
+
+    def yaml(self, file: str, record: Record) -> bytes:
+        """Return a record as people read and edit it, for the file at a path."""
+        ...
+
+    def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
+        """Return a card's front matter without its fences."""
+        ...
+
+    def params(self, file: str, content: bytes) -> dict[str, Any]:
+        """Read a file of parameters."""
+        ...
+
+
+class Signatures(Protocol):
+    """Signatures of people over bytes, with the keys that they use for Git."""
+
+    def sign(self, content: bytes) -> bytes:
+        """Sign with the person's own key.
+
+        Raises:
+            MlgitError: there is no key to sign with (`key-missing`).
+        """
+        ...
+
+    def verify(self, content: bytes, signature: bytes, *, signers: bytes, principal: str, at: datetime) -> str:
+        """Return the fingerprint of the key that signed.
+
+        Args:
+            content: what was signed.
+            signature: the armoured signature.
+            signers: an `allowed_signers` file.
+            principal: who is said to have signed.
+            at: when; the key must have been valid then.
+
+        Raises:
+            MlgitError: the signature does not prove that.
+        """
+        ...
+
+
+class Pipeline(Protocol):
+    """The stages that make a version."""
+
+    @property
+    def lock_file(self) -> str:
+        """Path of the file that says what each stage last used and made."""
+        ...
+
+    def out_of_date(self, stages: Sequence[str]) -> Sequence[str]:
+        """Return what changed since the stages, and all before them, last ran; nothing when all is as it was."""
+        ...
+
+    def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+        """Run what is out of date; hand every line of output on; return the exit code."""
+        ...
+
+
+class Scored(Protocol):
+    """What a model answers on a table."""
+
+    @property
+    def values(self) -> Any:
+        """Score of the positive class, class, or value, a row each (numpy array of length rows)."""
+        ...
+
+    @property
+    def p95_ms(self) -> float:
+        """Milliseconds for a single row, 95th of 100."""
+        ...
+
+
+class ModelFiles(Protocol):
+    """Model files, handled as the hostile things they may be."""
+
+    def inspect(self, path: Path) -> tuple[Format, list[str]]:
+        """Return the kind of a file, and the types in it beyond those always trusted. Loads nothing."""
+        ...
+
+    def require_trusted(self, path: Path, types: Sequence[str], trusted: bytes) -> None:
+        """Refuse types that neither mlgit nor the project's file of trusted types lists.
+
+        Raises:
+            MlgitError: naming each of them (`model-type-untrusted`).
+        """
+        ...
+
+    def score(
+        self, path: Path, *, format: Format, types: Sequence[str], features: Path, columns: Sequence[str], kind: str, positive: Label | None  # noqa: A002
+    ) -> Scored:
+        """Load the model in a guarded process and let it answer."""
+        ...
+
+
+class Tables(Protocol):
+    """Tables in files."""
+
+    def frame(self, path: Path) -> "DataFrame":
+        """Return a Parquet or CSV file as a table; the content says which it is.
+
+        Raises:
+            MlgitError: it is neither (`table-unreadable`).
+        """
+        ...
+
+
+class Workspace(Protocol):
+    """All that an operation works with; each part is opened when it is first asked for."""
+
+    @property
+    def repository(self) -> Repository: ...
+    @property
+    def formats(self) -> Formats: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def signatures(self) -> Signatures: ...
+    @property
+    def pipeline(self) -> Pipeline: ...
+    @property
+    def model_files(self) -> ModelFiles: ...
+    @property
+    def tables(self) -> Tables: ...
+    @property
+    def root(self) -> Path: ...
+    def store(self, remote: str) -> DataStore: ...
+    def hashed(self, path: Path, name: str) -> Stored: ...
+    def put(self, files: Mapping[str, bytes]) -> None: ...
+    def target(self, environment: Environment) -> Target | None: ...

@@ -1,35 +1,52 @@
-"""Records: one module a kind of file. KINDS is the one list of them all."""
+"""Records: one module a kind of file. What is asked for is imported then, so that a command loads only the kinds it reads."""
 
-from mlgit.domain.records.base import Record
-from mlgit.domain.records.dataset import Dataset
-from mlgit.domain.records.environment import Environment
-from mlgit.domain.records.gatereport import GateReport
-from mlgit.domain.records.governance import Hold, Override, Retirement, Roles
-from mlgit.domain.records.ledger import Approval, DecisionRecord, Deployment
-from mlgit.domain.records.model import Model
-from mlgit.domain.records.policy import Policy
-from mlgit.domain.records.problem import Problem
-from mlgit.domain.records.project import Project
-from mlgit.domain.records.promotion import Promotion
-from mlgit.domain.records.version import Version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-_ALL: tuple[type[Record], ...] = (
-    Project,
-    Problem,
-    Dataset,
-    Model,
-    Version,
-    GateReport,
-    Policy,
-    Environment,
-    Promotion,
-    Roles,
-    Hold,
-    Override,
-    Retirement,
-    Approval,
-    DecisionRecord,
-    Deployment,
-)
+if TYPE_CHECKING:
+    from mlgit.domain.records.base import Record as Record
+    from mlgit.domain.records.dataset import Dataset as Dataset
+    from mlgit.domain.records.environment import Environment as Environment
+    from mlgit.domain.records.gatereport import GateReport as GateReport
+    from mlgit.domain.records.governance import Hold as Hold
+    from mlgit.domain.records.governance import Override as Override
+    from mlgit.domain.records.governance import Retirement as Retirement
+    from mlgit.domain.records.governance import Roles as Roles
+    from mlgit.domain.records.ledger import Approval as Approval
+    from mlgit.domain.records.ledger import DecisionRecord as DecisionRecord
+    from mlgit.domain.records.ledger import Deployment as Deployment
+    from mlgit.domain.records.model import Model as Model
+    from mlgit.domain.records.policy import Policy as Policy
+    from mlgit.domain.records.problem import Problem as Problem
+    from mlgit.domain.records.project import Project as Project
+    from mlgit.domain.records.promotion import Promotion as Promotion
+    from mlgit.domain.records.version import Version as Version
 
-KINDS: dict[str, type[Record]] = {str(kind.__struct_config__.tag): kind for kind in _ALL}
+    KINDS: dict[str, type[Record]]
+
+_MODULES = {
+    "Record": "base",
+    "KINDS": "kinds",
+    "Project": "project",
+    "Problem": "problem",
+    "Dataset": "dataset",
+    "Model": "model",
+    "Version": "version",
+    "GateReport": "gatereport",
+    "Policy": "policy",
+    "Environment": "environment",
+    "Promotion": "promotion",
+    "Roles": "governance",
+    "Hold": "governance",
+    "Override": "governance",
+    "Retirement": "governance",
+    "Approval": "ledger",
+    "DecisionRecord": "ledger",
+    "Deployment": "ledger",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

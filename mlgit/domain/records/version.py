@@ -11,7 +11,7 @@ Format = Literal["skops", "onnx", "xgboost", "lightgbm", "safetensors"]
 class Stored(Part, frozen=True, kw_only=True):
     """A file that DVC keeps: `md5` finds it, `sha256` and `size` prove it."""
 
-    path: Annotated[RelativePath, doc("Name inside the version's folder; its pointer is `<path>.dvc`.")]
+    path: Annotated[RelativePath, doc("Path below the folder that it belongs to; its pointer is `<path>.dvc`.")]
     sha256: Annotated[Digest, doc("Digest of the content.")]
     md5: Annotated[Md5, doc("DVC's hash of the content.")]
     size: Annotated[int, doc("Bytes.", ge=1)]
@@ -29,7 +29,7 @@ class Inputs(Part, frozen=True, kw_only=True):
 
     commit: Annotated[CommitId, doc("The commit whose code was trained with.")]
     code: Annotated[Digest, doc("Digest over paths and Git blobs of all that the model reads, which survives a rebase.")]
-    data: Annotated[dict[Name, Md5], doc("The content of each dataset.")]
+    data: Annotated[dict[Name, Stored], doc("The content of each dataset.")]
     params: Annotated[dict[str, Any], doc("The parameters.")]
     environment: Annotated[Digest | None, doc("Digest of the file that pins the packages.")] = None
 

@@ -1,0 +1,117 @@
+"""The group, the global options and the one place where errors become words and exit codes.
+
+Commands are imported when they are asked for: `mlgit --help` needs click and this module only.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from mlgit import __version__
+
+
+class _Entry(NamedTuple):
+    section: str
+    summary: str
+
+
+_PATH, _LOOK, _SETUP = "The life of a model", "Look and check", "Set up and help"
+
+COMMANDS: dict[str, _Entry] = {
+    "init": _Entry(_SETUP, "Make a working project in a new folder."),
+    "new": _Entry(_SETUP, "Draft a problem, dataset, model, environment or policy."),
+    "explain": _Entry(_SETUP, "Explain a finding, a gate or a kind of file."),
+    "schema": _Entry(_SETUP, "Print the JSON Schema of a kind of file."),
+    "completion": _Entry(_SETUP, "Print the completion script of a shell."),
+    "data": _Entry(_PATH, "Add data, and check it against its contract."),
+    "train": _Entry(_PATH, "Run the pipeline that trains a model."),
+    "register": _Entry(_PATH, "Make an immutable version of what was trained."),
+    "promote": _Entry(_PATH, "Propose a version for an environment."),
+    "approve": _Entry(_PATH, "Agree to a proposed promotion, with a signature."),
+    "merge": _Entry(_PATH, "Verify a promotion and merge it."),
+    "apply": _Entry(_PATH, "Make environments run what the base branch says."),
+    "status": _Entry(_LOOK, "Show what runs where, and what is proposed."),
+    "show": _Entry(_LOOK, "Show a model or a version."),
+    "diff": _Entry(_LOOK, "Compare two versions."),
+    "log": _Entry(_LOOK, "Show the history of promotions and deployments."),
+    "gate": _Entry(_LOOK, "Judge a version by an environment's gates, changing nothing."),
+    "validate": _Entry(_LOOK, "Check every file of the project."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        import importlib  # noqa: PLC0415 - commands are imported when asked for
+
+        command = importlib.import_module(f"mlgit.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - each command module has one
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib  # noqa: PLC0415 - only for a wrong name
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " `mlgit --help` lists the commands."
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in (_PATH, _LOOK, _SETUP):
+            rows = [(name, entry.summary) for name, entry in COMMANDS.items() if entry.section == section]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `mlgit init my-project`. Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not be judged, 4 a bug.",
+)
+@click.version_option(__version__, prog_name="mlgit", message="%(prog)s %(version)s")
+@click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path), default=Path(), help="Work in this folder.")
+@click.pass_context
+def cli(ctx: click.Context, directory: Path) -> None:
+    """The life of machine-learning models as versioned files in Git.
+
+    Lifecycle state lives in the repository; a change of state is a pull request or a signed approval, and merging it is the
+    act. Everything that was decided can be checked again from a clone.
+    """
+    if "NO_COLOR" in os.environ:
+        ctx.color = False
+    ctx.meta["mlgit.directory"] = directory
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code. Nothing but SystemExit of the interpreter itself gets past this."""
+    try:
+        answer: Any = cli.main(args=arguments, prog_name="mlgit", standalone_mode=False)
+    except click.exceptions.Exit as wish:
+        return wish.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; nothing is half done. Run the command again to go on.", err=True)
+        return 130
+    except click.ClickException as misuse:
+        misuse.show()
+        return 2
+    except BrokenPipeError:
+        sys.stdout = None  # the reader is gone: nothing is left to flush to
+        return 0
+    except Exception as error:  # noqa: BLE001 - the one boundary
+        from mlgit.cli import boundary  # noqa: PLC0415 - only where something went wrong
+
+        return boundary.report(error, arguments)
+    return int(answer or 0)

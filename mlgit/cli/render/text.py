@@ -1,0 +1,65 @@
+"""Plain text for people: words before symbols, colour only repeats the words, hostile text made harmless."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+import click
+
+from mlgit.errors import Finding, Severity
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_COLOURS = {
+    "pass": "green",
+    "fail": "red",
+    "error": "red",
+    "wait": "yellow",
+    "waived": "yellow",
+    "skip": "bright_black",
+    "warning": "yellow",
+    "note": "cyan",
+}
+
+
+def clean(text: str) -> str:
+    """Return text in which every control, direction and invisible character is written out, so that it cannot act on a terminal."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def word(outcome: str, width: int = 0) -> str:
+    """Return the word of an outcome or severity, padded and in its colour."""
+    return click.style(outcome.ljust(width), fg=_COLOURS.get(outcome))
+
+
+def finding(found: Finding) -> str:
+    """Show a finding: what, where, why, and the way out."""
+    head = click.style(f"{found.severity}[{found.id}]", fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR)
+    lines = [f"{head}: {clean(found.message)}"]
+    for label, value in (("at", str(found.at or "")), ("why", found.why), ("fix", found.fix)):
+        if value:
+            lines.append(f"  {label:<4} " + clean(value).replace("\n", "\n       "))
+    return "\n".join(lines)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: Collection[int] = ()) -> str:
+    """Lay out rows under a header, each column as wide as its widest cell; `words` are the columns that hold outcomes."""
+    cells = [tuple(header), *(tuple(clean(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        return "  ".join(
+            cell.replace(row[index], word(row[index])) if index in words and row[index] else cell
+            for index, cell in enumerate(padded)
+        ).rstrip()
+
+    return "\n".join(line(row) for row in cells)
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return `1 error`, `2 errors`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def following(step: str | None) -> str:
+    """Return the line that names the next step; nothing where there is none."""
+    return f"\nNext: {click.style(step, bold=True)}" if step else ""

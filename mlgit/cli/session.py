@@ -1,0 +1,161 @@
+"""Puts the edges together for one command, each when it is first asked for, and says the answer."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+from mlgit.domain.cards import CardText
+from mlgit.domain.records import Environment, Record
+from mlgit.domain.records.card import Card
+from mlgit.domain.records.environment import DirectoryTarget as DirectorySettings
+from mlgit.domain.records.version import Stored
+from mlgit.edges.clock import SystemClock
+from mlgit.edges.git import GitRepository, open_repository
+from mlgit.errors import misuse
+from mlgit.ops.outcome import Outcome
+
+if TYPE_CHECKING:
+    from mlgit.ops.ports import Clock, DataStore, Formats, ModelFiles, Pipeline, Signatures, Tables, Target
+
+O = TypeVar("O", bound=Outcome)  # noqa: E741 - an outcome
+
+
+class Session:
+    """One command's workspace (see `ops.ports.Workspace`) and its voice."""
+
+    def __init__(self, directory: Path, *, as_json: bool = False) -> None:
+        self.directory = directory
+        self.as_json = as_json
+
+    # The workspace
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        """The repository that the folder is in."""
+        return open_repository(self.directory)
+
+    @cached_property
+    def formats(self) -> "Formats":
+        """Readers and writers of files."""
+        return _Formats()
+
+    @cached_property
+    def clock(self) -> "Clock":
+        """The system's clock."""
+        return SystemClock()
+
+    @cached_property
+    def signatures(self) -> "Signatures":
+        """SSH signatures with the key that Git is set to use."""
+        from mlgit.edges.signing import SshSignatures  # noqa: PLC0415 - only for approvals
+
+        return SshSignatures(self.repository.config)
+
+    @cached_property
+    def pipeline(self) -> "Pipeline":
+        """The project's DVC pipeline."""
+        from mlgit.edges.dvc.pipeline import DvcPipeline  # noqa: PLC0415 - only for training
+
+        return DvcPipeline(self.root)
+
+    @cached_property
+    def model_files(self) -> "ModelFiles":
+        """Model files, behind a guard."""
+        from mlgit.edges.modelfile import GuardedModelFiles  # noqa: PLC0415 - only where models are handled
+
+        return GuardedModelFiles(self.root)
+
+    @cached_property
+    def tables(self) -> "Tables":
+        """Parquet and CSV."""
+        from mlgit.edges.tables import PandasTables  # noqa: PLC0415 - pandas
+
+        return PandasTables()
+
+    @property
+    def root(self) -> Path:
+        """The work tree.
+
+        Raises:
+            Misuse: the repository is bare, and the command needs files on disk.
+        """
+        if self.repository.root is None:
+            raise misuse(
+                "bare-repository",
+                "this command needs files on disk, and the repository is bare",
+                fix="run it in a clone",
+            )
+        return self.repository.root
+
+    def store(self, remote: str) -> "DataStore":
+        """Return what DVC keeps."""
+        from mlgit.edges.dvc.store import DvcStore  # noqa: PLC0415 - DVC
+
+        return DvcStore(self.root, remote)
+
+    def target(self, environment: Environment) -> "Target | None":
+        """Return what runs the versions of an environment; None where that is somebody else's work."""
+        settings = environment.target
+        if not isinstance(settings, DirectorySettings):
+            return None
+        from mlgit.edges.targets.directory import DirectoryTarget  # noqa: PLC0415 - only for applying
+
+        path = Path(settings.path).expanduser()
+        return DirectoryTarget(path if path.is_absolute() else self.root / path)
+
+    # The voice
+
+    def answer(self, outcome: O, show: Callable[[O], str]) -> int:
+        """Say an outcome on stdout, as a document with `--json`, else in words; return the exit code."""
+        if self.as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(outcome), indent=2))
+        else:
+            click.echo(show(outcome))
+        return int(outcome.exit)
+
+    def step(self, text: str) -> None:
+        """Say on stderr what is being done, for somebody who waits at a terminal."""
+        if not self.as_json and sys.stderr.isatty():
+            click.echo(click.style(f"... {text}", dim=True), err=True)
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there is somebody at a terminal to ask."""
+        return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json and "CI" not in os.environ
+
+
+class _Formats:
+    def record(self, file: str, content: bytes) -> Record:
+        from mlgit.edges.records import read_record  # noqa: PLC0415 - YAML
+
+        return read_record(file, content)
+
+    def card(self, file: str, content: bytes) -> tuple[Card, CardText]:
+        from mlgit.edges import cardfile  # noqa: PLC0415 - YAML
+
+        card, text, _ = cardfile.parse(content, file)
+        return card, text
+
+    def pointer(self, stored: Stored) -> bytes:
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where versions are read
+
+        return pointers.render(stored)
+
+    def yaml(self, file: str, record: Record) -> bytes:
+        from mlgit.domain.codec import to_mapping  # noqa: PLC0415 - only for writing
+        from mlgit.domain.layout import SCHEMAS  # noqa: PLC0415 - only for writing
+        from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
+
+        up = "../" * file.count("/")
+        return yamlfile.dump(to_mapping(record), f"{up}{SCHEMAS}/{record.__struct_config__.tag}.schema.json")
+
+    def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
+        from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
+
+        return yamlfile.dump(mapping, None)

@@ -1,0 +1,146 @@
+"""Who agreed, who counts, and who is still missing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from mlgit.domain.names import Digest
+from mlgit.domain.records.governance import Roles
+from mlgit.domain.records.ledger import Approval, CountedApproval
+from mlgit.domain.records.policy import ApprovalRule, RoleNeed
+from mlgit.domain.records.problem import Risk
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """An approval as it was found: the record, the digest of its bytes, and what its signature proves.
+
+    `key` is the fingerprint of the key; None, with `reason`, where the signature proves nothing.
+    """
+
+    approval: Approval
+    digest: Digest
+    key: str | None
+    reason: str = ""
+
+
+class Uncounted(msgspec.Struct, frozen=True):
+    """An approval that does not count, and why."""
+
+    person: str
+    reason: str
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """The approvals that count, those that do not with the reason, and what is still missing, in words."""
+
+    counted: list[CountedApproval]
+    uncounted: list[Uncounted]
+    missing: list[str]
+    needed: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.missing
+
+
+class Directory:
+    """Who is who, from the roles file: one person is one entry, however many addresses they have."""
+
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles.people
+        self._person_of = {email.casefold(): name for name, person in roles.people.items() for email in person.emails}
+
+    def person(self, email: str) -> str:
+        """Return the short name of the person with an address; the address itself for somebody who is not listed."""
+        folded = email.casefold()
+        return self._person_of.get(folded, folded)
+
+    def roles(self, person: str) -> list[str]:
+        """Return the roles of a person; none for somebody who is not listed."""
+        return list(self._roles[person].roles) if person in self._roles else []
+
+    def is_bot(self, person: str) -> bool:
+        """Tell whether an entry is a program."""
+        return person in self._roles and self._roles[person].bot
+
+    def holders(self, role: str) -> list[str]:
+        """Return the people who hold a role, sorted."""
+        return sorted(name for name, person in self._roles.items() if role in person.roles and not person.bot)
+
+
+def count(
+    found: Iterable[Signed],
+    *,
+    decision: Digest,
+    rule: ApprovalRule,
+    risk: Risk,
+    directory: Directory,
+    excluded: Mapping[str, str],
+) -> Tally:
+    """Count approvals of one decision.
+
+    Args:
+        found: every approval of the promotion, in any order.
+        decision: the digest of the decision as it is today; an approval of any other is stale.
+        rule: who must agree.
+        risk: tier of the problem, for needs that depend on it.
+        directory: who is who, as of the base commit.
+        excluded: people whose word does not count, each with the reason (`author of the promotion`).
+
+    Returns:
+        Each person once, by their latest word; two keys or addresses of one person are one person.
+    """
+    counted: list[CountedApproval] = []
+    uncounted: list[Uncounted] = []
+    missing: list[str] = []
+    for person, signed in _latest_words(found, directory, uncounted).items():
+        reason = _why_not(person, signed, decision, directory, excluded)
+        if reason:
+            uncounted.append(Uncounted(person, reason))
+        elif signed.approval.verdict == "reject":
+            uncounted.append(Uncounted(person, "rejected it"))
+            missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
+        else:
+            assert signed.key is not None  # noqa: S101 - _why_not refused it otherwise
+            counted.append(
+                CountedApproval(person=person, roles=directory.roles(person), key=signed.key, approval=signed.digest)
+            )
+    missing += _missing(rule, risk, counted, directory)
+    return Tally(counted, uncounted, missing, rule.min)
+
+
+def _latest_words(found: Iterable[Signed], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Signed]:
+    latest: dict[str, Signed] = {}
+    for signed in sorted(found, key=lambda one: (one.approval.at, one.digest)):
+        person = directory.person(signed.approval.by)
+        if signed.key is None:
+            uncounted.append(Uncounted(person, signed.reason))  # and an earlier word with a good signature still stands
+        else:
+            latest[person] = signed
+    return latest
+
+
+def _why_not(person: str, signed: Signed, decision: Digest, directory: Directory, excluded: Mapping[str, str]) -> str:
+    if directory.is_bot(person):
+        return "a program does not approve"
+    if person in excluded:
+        return excluded[person]
+    if signed.approval.decision != decision:
+        return "stale: what was approved has changed since"
+    return ""
+
+
+def _missing(rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: Directory) -> list[str]:
+    missing = []
+    if len(counted) < rule.min:
+        missing.append(f"{rule.min - len(counted)} of {rule.min} approvals")
+    for role, stated in rule.roles.items():
+        need = RoleNeed(min=stated) if isinstance(stated, int) else stated
+        if need.when is not None and need.when.risk != risk:
+            continue
+        there = sum(role in approval.roles for approval in counted)
+        if there < need.min:
+            holders = ", ".join(directory.holders(role)) or "nobody holds it yet"
+            missing.append(f"{need.min - there} of {need.min} as {role} ({holders})")
+    return missing

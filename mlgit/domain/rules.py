@@ -1,0 +1,365 @@
+"""What must hold across records and files; each rule yields findings. Pure: whoever calls has read the files."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from mlgit.domain import layout
+from mlgit.domain.codec import digest, sha256, version_digest
+from mlgit.domain.metrics import METRICS
+from mlgit.domain.names import Digest, VersionRef, is_name
+from mlgit.domain.records.card import Card
+from mlgit.domain.records.environment import Environment
+from mlgit.domain.records.model import Model
+from mlgit.domain.records.policy import Policy
+from mlgit.domain.records.problem import Problem
+from mlgit.domain.records.project import Project
+from mlgit.domain.records.promotion import Promotion, Slot
+from mlgit.domain.records.version import Stored, Version
+from mlgit.errors import Finding, Location
+
+
+def check_problem(problem: Problem) -> Iterator[Finding]:
+    """The metric is one that mlgit can compute for this kind of target, in the right direction."""
+    file = layout.problem(problem.name)
+    name = problem.metric.primary
+    facts = METRICS.get(name)
+    if facts is None:
+        yield _unknown_metric(name, file, "metric.primary")
+    elif problem.target.type not in facts.kinds:
+        yield Finding(
+            "metric-unsuitable",
+            f"{name} does not fit a {problem.target.type} target",
+            why=f"it is for {' and '.join(facts.kinds)}",
+            fix=f"use one of {', '.join(sorted(n for n, f in METRICS.items() if problem.target.type in f.kinds))}",
+            at=Location(file, path="metric.primary"),
+        )
+    elif problem.metric.direction != facts.direction:
+        yield Finding(
+            "metric-direction",
+            f"{name} is better when it is {'larger' if facts.direction == 'max' else 'smaller'}",
+            why=f"the problem says direction: {problem.metric.direction}",
+            fix=f"set metric.direction to {facts.direction}",
+            at=Location(file, path="metric.direction"),
+        )
+    if problem.target.type == "binary" and problem.target.positive is None:
+        yield Finding(
+            "positive-missing",
+            f"problem {problem.name} does not say which label a high score speaks for",
+            fix="add target.positive, for example `positive: true`",
+            at=Location(file, path="target"),
+        )
+
+
+def check_model(model: Model, problems: Collection[str], datasets: Collection[str]) -> Iterator[Finding]:
+    """The problem and the datasets that a model names are there, and no environment file can be taken for it."""
+    file = layout.model(model.name)
+    if model.name == "environment":
+        yield Finding(
+            "name-reserved",
+            "a model cannot be called environment",
+            why="its manifest would be environments/<environment>/environment.yaml, which describes the environment",
+            fix="choose another name",
+            at=Location(file, path="name"),
+        )
+    if model.problem not in problems:
+        yield _unknown("problem", model.problem, Location(file, path="problem"), problems)
+    for name in model.datasets:
+        if name not in datasets:
+            yield _unknown("dataset", name, Location(file, path="datasets"), datasets)
+
+
+def check_environment(environment: Environment, project: Project, policies: Collection[str]) -> Iterator[Finding]:
+    """The policy is there; what must come first comes first in the project's order."""
+    file = layout.environment(environment.name)
+    if environment.policy not in policies:
+        yield _unknown("policy", environment.policy, Location(file, path="policy"), policies)
+    order = project.environments
+    earlier = order[: order.index(environment.name)] if environment.name in order else order
+    for name in environment.after:
+        if name not in earlier:
+            yield Finding(
+                "environment-order",
+                f"{environment.name} is to come after {name}, which is not before it",
+                why=f"{layout.PROJECT} has the order {', '.join(order)}",
+                fix="change the order there, or `after` here",
+                at=Location(file, path="after"),
+            )
+
+
+def check_project(project: Project, environments: Collection[str]) -> Iterator[Finding]:
+    """Each environment of the order is described, and each that is described is in the order."""
+    for name in project.environments:
+        if name not in environments:
+            yield _unknown("environment", name, Location(layout.PROJECT, path="environments"), environments)
+    for name in sorted(set(environments) - set(project.environments)):
+        yield Finding(
+            "environment-unlisted",
+            f"environment {name} is not in the order of the project",
+            fix=f"add it to `environments` in {layout.PROJECT}",
+            at=Location(layout.environment(name)),
+        )
+
+
+def check_policy(policy: Policy) -> Iterator[Finding]:
+    """No gate is listed twice with the same settings, and the metrics of gates are known."""
+    file = layout.policy(policy.name)
+    for index, gate in enumerate(policy.gates):
+        if gate in policy.gates[:index]:
+            yield Finding(
+                "gate-twice",
+                f"policy {policy.name} lists gate {gate.id} twice with the same settings",
+                fix="delete one of them",
+                at=Location(file, path=f"gates[{index}]"),
+            )
+        metric: str | None = getattr(gate, "metric", None)
+        if metric is not None and metric not in METRICS:
+            yield _unknown_metric(metric, file, f"gates[{index}].metric")
+
+
+def check_version(version: Version, files: Mapping[str, bytes | None], expected_pointers: Mapping[str, bytes]) -> Iterator[Finding]:
+    """The record's digest and the files that it names are what was recorded.
+
+    Args:
+        version: the record.
+        files: content of `card.md`, `profile.json` and each pointer, by name inside the version's folder.
+        expected_pointers: what each pointer must be, byte for byte, by name.
+    """
+    folder = layout.version_folder(version.model, version.version)
+    ref = VersionRef(version.model, version.version)
+    actual = version_digest(version)
+    if actual != version.digest:
+        yield Finding(
+            "version-tampered",
+            f"the record of {ref} is not what was registered",
+            why=f"its digest is {actual}, and it states {version.digest}",
+            fix="restore it from the commit that registered it; a correction is a new version with `supersedes`",
+            at=Location(f"{folder}/version.json"),
+        )
+    for name, recorded in (("card.md", version.card), ("profile.json", version.profile)):
+        content = files.get(name)
+        if content is None:
+            yield _missing_file(ref, folder, name)
+        elif sha256(content) != recorded:
+            yield Finding(
+                "version-file-differs",
+                f"{name} of {ref} is not what was registered",
+                why=f"its sha256 is {sha256(content)[7:19]}, and the record states {recorded[7:19]}",
+                fix="restore it from the commit that registered it; later remarks are files of their own",
+                at=Location(f"{folder}/{name}"),
+            )
+    for name, pointer in expected_pointers.items():
+        content = files.get(name)
+        if content is None:
+            yield _missing_file(ref, folder, name)
+        elif content != pointer:
+            yield Finding(
+                "pointer-differs",
+                f"the pointer {name} of {ref} does not name the file that was registered",
+                why="its md5, size or path is not the one in version.json",
+                fix="restore it from the commit that registered it",
+                at=Location(f"{folder}/{name}"),
+            )
+
+
+def stored_files(version: Version) -> tuple[Stored, ...]:
+    """Return the files of a version that DVC keeps."""
+    return (version.artifact, version.evaluation.predictions)
+
+
+def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Finding]:
+    """Every number and name in the front matter of a card is the record's."""
+    file = layout.card(version.model, version.version)
+    facts: tuple[tuple[str, Any, Any], ...] = (
+        ("mlgit.model", card.mlgit.model, version.model),
+        ("mlgit.problem", card.mlgit.problem, problem.name),
+        ("mlgit.artifact", card.mlgit.artifact, version.artifact.sha256),
+        ("mlgit.split", card.mlgit.split, version.evaluation.split),
+    )
+    stated = [
+        (f"model-index metric {metric.type}", metric.value, version.evaluation.metrics[metric.type])
+        for model in card.model_index
+        for result in model.results
+        for metric in result.metrics
+        if metric.type in version.evaluation.metrics
+    ]
+    for where, says, recorded in (*facts, *stated):
+        if says != recorded or isinstance(says, bool):
+            yield Finding(
+                "card-differs",
+                f"the card of {VersionRef(version.model, version.version)} says {where} {says}",
+                why=f"the record says {recorded}",
+                fix="register again: the front matter is filled in from the record",
+                at=Location(file, path=where),
+            )
+
+
+def check_slots(manifest: Promotion, digests: Mapping[int, Digest]) -> Iterator[Finding]:
+    """Each slot names a version that is there, by the digest that it has; the shares of traffic add up.
+
+    Args:
+        manifest: the promotion.
+        digests: digest of each version of the model, by label.
+    """
+    file = layout.promotion(manifest.environment, manifest.model)
+    traffic = 0
+    for name in ("champion", "challenger", "shadow"):
+        slot: Slot | None = getattr(manifest.slots, name)
+        if slot is None:
+            continue
+        traffic += slot.traffic if name != "shadow" else 0
+        there = digests.get(slot.version)
+        ref = VersionRef(manifest.model, slot.version)
+        if there is None:
+            yield Finding(
+                "version-unknown",
+                f"{ref} does not exist",
+                why=f"{manifest.model} has versions {', '.join(map(str, sorted(digests)[-6:])) or 'none'}",
+                fix="name one of those",
+                at=Location(file, path=f"slots.{name}.version"),
+            )
+        elif there != slot.digest:
+            yield Finding(
+                "slot-differs",
+                f"{name} names {ref} by a digest that it does not have",
+                why=f"the record has {there[:19]}, the manifest {slot.digest[:19]}",
+                fix="do not edit digests by hand: `mlgit promote` writes them",
+                at=Location(file, path=f"slots.{name}.digest"),
+            )
+    if manifest.slots.champion is not None and traffic != 100:  # noqa: PLR2004 - per cent
+        yield Finding(
+            "traffic-sum",
+            f"the shares of traffic add up to {traffic} per cent",
+            fix="champion and challenger together get 100",
+            at=Location(file, path="slots"),
+        )
+
+
+def check_replaces(manifest: Promotion, before: Promotion | None) -> Iterator[Finding]:
+    """A new manifest takes the place of exactly the one that the base branch has (compare and swap)."""
+    file = layout.promotion(manifest.environment, manifest.model)
+    expected = None if before is None else (before.promotion, digest(before))
+    stated = None if manifest.replaces is None else (manifest.replaces.promotion, manifest.replaces.digest)
+    if stated == expected:
+        return
+    now = "there is none" if before is None else f"it is {before.promotion}"
+    planned = "none" if manifest.replaces is None else manifest.replaces.promotion
+    yield Finding(
+        "promotion-stale",
+        f"{manifest.environment} changed since this promotion of {manifest.model} was planned",
+        why=f"it replaces {planned}, and on the base branch {now}",
+        fix="run `mlgit promote` again to judge it against today's champion",
+        at=Location(file, path="replaces"),
+    )
+
+
+def check_immutable(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Nothing in the folder of a registered version was modified, replaced or deleted.
+
+    Args:
+        changed: path and status (`A`, `M`, `D`, `T`) of each difference from the base.
+    """
+    for path, status in changed:
+        if status != "A" and layout.is_immutable(path):
+            deed = "deleted" if status == "D" else "changed"
+            yield Finding(
+                f"immutable-{deed}",
+                f"{path} was {deed}",
+                why="files of a registered version stay as they are for ever",
+                fix="restore it; a correction is a new version with `supersedes`, a remark is a file of its own",
+                at=Location(path),
+            )
+
+
+def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
+    """What judges and what is judged do not change together."""
+    paths = sorted(changed)
+    promoted = [path for path in paths if (place := layout.place(path)) and place.kind == "promotion"]
+    judging = [
+        path
+        for path in paths
+        if ((place := layout.place(path)) and place.kind in {"policy", "environment", "roles", "override"})
+        or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
+    ]
+    if promoted and judging:
+        yield Finding(
+            "policy-with-promotion",
+            f"{judging[0]} and a promotion change together",
+            why=f"{promoted[0]} would be judged by rules that come with it",
+            fix="make two pull requests, the rules first",
+            at=Location(judging[0]),
+        )
+
+
+def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Paths are names that every system can hold, and no state file is a symbolic link or a submodule.
+
+    Args:
+        entries: path and Git mode of every file.
+    """
+    folded: dict[str, str] = {}
+    for path, mode in entries:
+        other = folded.setdefault(path.casefold(), path)
+        if other != path:
+            yield Finding(
+                "path-clash",
+                f"{path} and {other} differ in case only",
+                why="on many file systems they are one file",
+                fix="rename one of them",
+                at=Location(path),
+            )
+        top, _, rest = path.partition("/")
+        if not rest or top not in _STATE_FOLDERS:
+            continue
+        if mode in {"120000", "160000"}:
+            yield Finding(
+                "state-link",
+                f"{path} is a {'symbolic link' if mode == '120000' else 'submodule'}",
+                why="the content of a link can be anywhere, so it proves nothing",
+                fix="put the file itself there",
+                at=Location(path),
+            )
+        name = rest.split("/", 1)[0].removesuffix(".yaml")
+        if not is_name(name) and not name.startswith("."):
+            yield Finding(
+                "name-unfit",
+                f"{name!r} does not do as a name",
+                why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most",
+                fix="rename it",
+                at=Location(path),
+            )
+
+
+_STATE_FOLDERS = frozenset(
+    {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "retirements"}
+)
+
+
+def _unknown(noun: str, name: str, at: Location, there: Collection[str]) -> Finding:
+    listed = ", ".join(sorted(there)[:6]) or "none"
+    return Finding(
+        f"{noun}-unknown",
+        f"there is no {noun} {name}",
+        why=f"there is {listed}",
+        fix=f"name one of those, or draft it with `mlgit new {noun} {name}`",
+        at=at,
+    )
+
+
+def _unknown_metric(name: str, file: str, path: str) -> Finding:
+    return Finding(
+        "metric-unknown",
+        f"{name} is no metric that mlgit computes",
+        why=f"it computes {', '.join(sorted(METRICS))}",
+        fix="name one of those",
+        at=Location(file, path=path),
+    )
+
+
+def _missing_file(ref: VersionRef, folder: str, name: str) -> Finding:
+    return Finding(
+        "version-file-missing",
+        f"{ref} lacks {name}",
+        why="its record names it",
+        fix="restore it from the commit that registered the version",
+        at=Location(f"{folder}/{name}"),
+    )

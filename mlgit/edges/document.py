@@ -1,0 +1,131 @@
+"""What both readers of text have in common: the document that they return, and the checks before any parsing."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from mlgit.errors import Location, MlgitError, refused
+
+Path = tuple[str | int, ...]
+"""The keys and indexes that lead from the root of a document to a value."""
+
+Lines = Mapping[Path, int]
+"""The line, counted from 1, of each key and each item of a document."""
+
+MOST_FINDINGS: Final = 50
+"""A reader stops to collect problems of one file here, so that a hostile file cannot fill a screen or the memory."""
+
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+_WORD = re.compile(r"[\w-]+")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A document in Python's plain types, and the way back from a value to its line.
+
+    The lines are found by reading the text a second time, and only when a finding asks for one.
+    """
+
+    file: str
+    value: dict[str, Any]
+    find_lines: Callable[[], Lines]
+
+    def line_of(self, path: Path) -> int:
+        """Return the line, from 1, of the key or item at a path; of what is nearest above it if there is nothing."""
+        lines = self.find_lines()
+        return next((lines[part] for end in range(len(path), -1, -1) if (part := path[:end]) in lines), 1)
+
+    def at(self, path: Path) -> Location:
+        """Return the place of a path, for a finding."""
+        return Location(self.file, self.line_of(path), dotted(path) or None)
+
+
+def dotted(path: Path) -> str:
+    """Write a path as people read it: `slots.champion.version`, `gates[2].margin`, `columns["a b"].type`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _WORD.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += '["' + part.replace('"', '\\"') + '"]'
+    return text
+
+
+def check_text(text: bytes, file: str, *, most_bytes: int) -> None:
+    """Refuse what is not worth parsing.
+
+    Raises:
+        MlgitError: it is too long, holds an unresolved merge conflict, or is not UTF-8 without a mark and without NUL.
+    """
+    if len(text) > most_bytes:
+        raise too_large(file, f"it has {len(text):,} bytes; at most {most_bytes:,} are read")
+    if (b"<<<<<<<" in text or b">>>>>>>" in text) and (conflict := _CONFLICT.search(text)):
+        raise refused(
+            "conflict-unresolved",
+            "unresolved merge conflict",
+            why=f"the line begins with {conflict[0].decode().strip()}",
+            fix="keep one side, delete the marker lines, then `git add` the file",
+            at=Location(file, line_at(text, conflict.start())),
+        )
+    if text.startswith(b"\xef\xbb\xbf"):
+        raise _not_utf8(text, file, 0, "it begins with a byte order mark (EF BB BF)")
+    if not text.isascii():
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            why = "it looks like UTF-16" if text[:2] in _UTF_16 else f"byte {text[error.start]:02X} is not UTF-8 there"
+            raise _not_utf8(text, file, error.start, why) from error
+    if b"\0" in text:
+        raise _not_utf8(text, file, text.index(b"\0"), "there is a NUL byte, as in UTF-16 or in a binary file")
+
+
+def line_at(text: bytes, offset: int) -> int:
+    """Return the line, from 1, of a byte offset."""
+    return text.count(b"\n", 0, offset) + 1
+
+
+def too_large(file: str, why: str) -> MlgitError:
+    """Return the error for a document beyond a limit of size, depth or number of values."""
+    return refused(
+        "document-too-large",
+        f"{file} is larger than a record can be",
+        why=why,
+        fix="keep data in DVC and only what describes it in this file",
+        at=Location(file),
+    )
+
+
+def no_mapping(file: str, what: str) -> MlgitError:
+    """Return the error for a document that is something else than a mapping."""
+    return refused(
+        "document-not-mapping",
+        f"{file} is not a mapping",
+        why=f"it is {what}",
+        fix="write keys and values, as in `name: churn`; `mlgit explain document-not-mapping` shows an example",
+        at=Location(file, 1),
+    )
+
+
+def empty(file: str) -> MlgitError:
+    """Return the error for a document without content."""
+    return refused(
+        "document-empty",
+        f"{file} is empty",
+        why="there is nothing in it but space and comments",
+        fix="fill it in, or delete it if nothing belongs there",
+        at=Location(file, 1),
+    )
+
+
+def _not_utf8(text: bytes, file: str, offset: int, why: str) -> MlgitError:
+    return refused(
+        "not-utf8",
+        f"{file} is not plain UTF-8 at byte {offset}",
+        why=why,
+        fix="save it as UTF-8 without a byte order mark",
+        at=Location(file, line_at(text, offset)),
+    )

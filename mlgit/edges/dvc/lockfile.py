@@ -1,0 +1,76 @@
+"""`dvc.lock`: what each stage read and wrote when it last ran."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mlgit.edges import yamlfile
+from mlgit.errors import Location, refused
+
+LOCK: Final = "dvc.lock"
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file or folder that a stage read or wrote: its path as dvc.yaml has it, DVC's hash with its kind, and its size in bytes."""
+
+    path: str
+    md5: str | None = None
+    size: int | None = None
+    hash: str | None = None
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """The last run of a stage: its command, what it read and wrote, and the parameters by file and dotted key."""
+
+    cmd: str | list[str]
+    deps: list[File] = []
+    outs: list[File] = []
+    params: dict[str, dict[str, Any]] = {}
+
+
+def lock(root: Path) -> dict[str, Stage]:
+    """Read the last run of each stage; none where the pipeline never ran.
+
+    Raises:
+        MlgitError: dvc.lock is there, but cannot be read (`lock-invalid`, or a finding of the reader of YAML).
+    """
+    try:
+        return parse_lock((root / LOCK).read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
+def parse_lock(content: bytes) -> dict[str, Stage]:
+    """Read the content of a dvc.lock.
+
+    Raises:
+        MlgitError: as `lock` does.
+    """
+    try:
+        return msgspec.convert(yamlfile.parse(content, LOCK).value.get("stages"), type=dict[str, Stage])
+    except msgspec.ValidationError as error:
+        raise refused(
+            "lock-invalid",
+            "dvc.lock is not as DVC 3 writes it",
+            why=str(error),
+            fix="run `dvc repro`, which writes it again",
+            at=Location(LOCK),
+        ) from error
+
+
+def stage_outputs(stages: dict[str, Stage], name: str) -> dict[str, File]:
+    """Return what a stage wrote when it last ran, by path.
+
+    Raises:
+        MlgitError: it never ran (`stage-not-run`).
+    """
+    if name not in stages:
+        raise refused(
+            "stage-not-run",
+            f"the stage {name} never ran",
+            why=f"dvc.lock knows {', '.join(stages) or 'no stage at all'}",
+            fix="run the pipeline with `mlgit train`, or name the stage of dvc.yaml in the model's file",
+            at=Location(LOCK),
+        )
+    return {file.path: file for file in stages[name].outs}

@@ -1,0 +1,109 @@
+"""DVC runs the pipeline: parameters set, stages reproduced, metrics read."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlgit.edges import yamlfile, yamlscalars
+from mlgit.edges.dvc import workspace
+from mlgit.errors import Misuse, misuse
+
+_PARAMS = "params.yaml"
+
+
+def reproduce(root: Path, targets: Sequence[str], params: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+    """Set parameters, and let DVC run all stages that this and other changes made stale.
+
+    Args:
+        root: the checkout.
+        targets: stages; what they need runs before them.
+        params: as for `set_params`.
+        on_line: called with each line that DVC and the stages print, as they print it, without its end.
+
+    Returns:
+        DVC's exit code; what failed is in the lines.
+
+    Raises:
+        Misuse: a parameter cannot be set (as for `set_params`); nothing was changed.
+    """
+    set_params(root, params)
+    return workspace.dvc_streamed(root, ["repro", "--", *targets], on_line)
+
+
+def set_params(root: Path, params: Mapping[str, str]) -> None:
+    """Write values into the files of parameters, where their comments stay: what `dvc exp run --set-param` does, without an experiment.
+
+    Args:
+        root: the checkout.
+        params: values as YAML has them (`0.1`, `true`, `text`) by dotted key: `train.lr` of params.yaml, `other.yaml:train.lr` of another.
+
+    Raises:
+        Misuse: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value`); nothing was changed.
+        MlgitError: a file of parameters cannot be read.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    for name, text in params.items():
+        file, _, key = name.rpartition(":")
+        files.setdefault(file or _PARAMS, {})[key] = _parsed(name, text)
+    changes = {file: _changes(root, file, values) for file, values in files.items()}
+    for file, values in changes.items():
+        if values:
+            _write(root / file, values)
+
+
+def metrics(root: Path) -> dict[str, Any]:
+    """Return the content of each file of metrics that dvc.yaml names, by path.
+
+    Raises:
+        Unjudged: DVC cannot read them (`dvc-failed`).
+    """
+    shown = json.loads(workspace.dvc(root, "metrics", "show", "--json"))
+    return {path: content["data"] for path, content in shown.get("", {}).get("data", {}).items() if "data" in content}
+
+
+def _parsed(name: str, text: str) -> Any:
+    try:
+        return yamlscalars.resolve(text)
+    except yamlscalars.NotFinite as error:
+        raise misuse(
+            "param-value", f"{name} cannot be {text[:40]}", why="it is not a finite number", fix="give a finite one"
+        ) from error
+
+
+def _changes(root: Path, file: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the values that differ from what the file has; every key must be there."""
+    try:
+        known = yamlfile.parse((root / file).read_bytes(), file).value
+    except OSError as error:
+        raise _unknown(file, next(iter(values)), f"{file} cannot be read") from error
+    return {key: value for key, value in values.items() if _value(known, file, key) != value}
+
+
+def _value(known: Any, file: str, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(known, dict) or part not in known:
+            names = ", ".join(known) if isinstance(known, dict) else "a single value"
+            raise _unknown(file, key, f"where {part!r} is looked for, there is {names}")
+        known = known[part]
+    if isinstance(known, dict):
+        raise _unknown(file, key, f"{key} is a group of {', '.join(known)}")
+    return known
+
+
+def _unknown(file: str, key: str, why: str) -> Misuse:
+    return misuse(
+        "param-unknown", f"{file} has no parameter {key}", why=why, fix=f"name one that is there, or add it to {file}"
+    )
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    from dvc.utils.serialize import MODIFIERS  # noqa: PLC0415 - takes 0.1 s; keeps comments, which the strict writer does not
+
+    with MODIFIERS[path.suffix](path) as document:
+        for key, value in values.items():
+            *parents, last = key.split(".")
+            inner = document
+            for part in parents:
+                inner = inner[part]
+            inner[last] = value

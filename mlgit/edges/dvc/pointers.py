@@ -1,0 +1,112 @@
+"""Pointers: the small `.dvc` files that Git keeps in place of data."""
+
+import re
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+import msgspec
+
+from mlgit.domain.names import Md5, RelativePath
+from mlgit.domain.records.version import Stored
+from mlgit.edges import yamlfile
+from mlgit.edges.document import Document
+from mlgit.errors import MlgitError, refused
+
+_ADD_AGAIN = "write it again with `dvc add`"
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
+"""Names that need no quotes: they begin with a letter and have a dot inside, so YAML takes them for nothing but text."""
+_NUMBER = re.compile(r"[0-9]+(e[0-9]+)?")
+"""The rare md5 that YAML would take for a number."""
+
+
+class Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `.dvc` file says: where in the repository the data belongs, and the content by DVC's hash and size in bytes."""
+
+    file: str
+    path: RelativePath
+    md5: Md5
+    size: int
+
+    @property
+    def is_folder(self) -> bool:
+        """Tell whether the data is a folder: its md5 is that of a list of files."""
+        return self.md5.endswith(".dir")
+
+
+def render(stored: Stored) -> bytes:
+    """Return the pointer to a file, to lie beside it: the bytes that DVC 3 writes."""
+    name = PurePosixPath(stored.path).name
+    path = name if _PLAIN.fullmatch(name) else _quoted(name)
+    md5 = _quoted(stored.md5) if _NUMBER.fullmatch(stored.md5) else stored.md5
+    return f"outs:\n- md5: {md5}\n  size: {stored.size}\n  hash: md5\n  path: {path}\n".encode()
+
+
+def parse(content: bytes, file: str) -> Pointer:
+    """Read a pointer; what DVC may add beside hash, size and path (`desc`, `deps` of an import) is left alone.
+
+    Args:
+        content: the document.
+        file: where in the repository it lies; its `path` counts from there.
+
+    Raises:
+        MlgitError: it is no pointer to exactly one output (`pointer-invalid`), was written before DVC 3 (`pointer-legacy`), or names
+            something other than a hash or a path below its own folder (`pointer-unsafe`).
+    """
+    document = yamlfile.parse(content, file)
+    out = _only_output(document)
+    if out.get("hash") != "md5":
+        raise refused(
+            "pointer-legacy",
+            f"{file} was written before DVC 3, whose hash is of another kind",
+            why="it lacks `hash: md5`",
+            fix="run `dvc cache migrate --dvc-files`",
+            at=document.at(("outs", 0)),
+        )
+    size = out.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise _invalid(document, "its output has no size", "outs", 0, "size")
+    path = _checked(document, out, "path", RelativePath)
+    joined = {"path": str(PurePosixPath(file).parent / path)}
+    return Pointer(
+        file=file,
+        path=_checked(document, joined, "path", RelativePath),
+        md5=_checked(document, out, "md5", Md5),
+        size=size,
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _only_output(document: Document) -> dict[str, Any]:
+    outs = document.value.get("outs")
+    if not isinstance(outs, list):
+        raise _invalid(document, "it has no list of outputs", "outs")
+    if len(outs) != 1:
+        raise _invalid(document, f"it has {len(outs)} outputs, where one is expected", "outs")
+    if "wdir" in document.value:
+        raise _invalid(document, "it counts paths from another folder", "wdir")
+    if not isinstance(outs[0], dict):
+        raise _invalid(document, "its output is not a mapping", "outs", 0)
+    return outs[0]
+
+
+def _checked(document: Document, out: dict[str, Any], key: str, kind: Any) -> str:
+    try:
+        return cast("str", msgspec.convert(out.get(key), type=kind))
+    except msgspec.ValidationError as error:
+        raise refused(
+            "pointer-unsafe",
+            f"{document.file} does not name data in this repository",
+            why=f"{key} is {out.get(key)!r}"[:200],
+            fix=_ADD_AGAIN,
+            at=document.at(("outs", 0, key)),
+        ) from error
+
+
+def _invalid(document: Document, why: str, *path: str | int) -> MlgitError:
+    return refused(
+        "pointer-invalid", f"{document.file} is not a pointer to data", why=why, fix=_ADD_AGAIN, at=document.at(path)
+    )

@@ -1,0 +1,246 @@
+"""Content in DVC's cache and remote: asked for, fetched, uploaded, and always verified.
+
+DVC names content by its md5 and trusts that name afterwards: with one byte changed in some remotes, `dvc pull` succeeds with the wrong
+file. So whatever passes through here is hashed again, and held against the size and sha256 that were recorded.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mlgit.domain.records.version import Stored
+from mlgit.edges import hashing
+from mlgit.edges.dvc import workspace
+from mlgit.errors import MlgitError, Unjudged, refused, unjudged
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_FORBIDDEN = {401, 403, 407}
+_NOT_FOUND = 404
+_OBJECTS = ("files", "md5")
+"""Where DVC 3 keeps objects, below a cache or remote: `files/md5/9b/1c04ee…`."""
+
+
+class DvcStore:
+    """The cache of a checkout and one of its remotes. DVC is imported, and its configuration read, at the first question."""
+
+    def __init__(self, root: Path | None, remote: str) -> None:
+        """Take the folder that holds `.dvc` (None in a bare repository, which has none) and the name of the remote."""
+        self._root = root
+        self._name = remote
+
+    def missing(self, files: Sequence[Stored]) -> Sequence[Stored]:
+        """Return those that the remote does not have, asking for all at once. Their content is not read.
+
+        Raises:
+            MlgitError: the remote has one of them in another size (`data-corrupt`), or is not configured (`remote-missing`).
+            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`).
+        """
+        return [file for file, there in zip(files, self._are_there(files), strict=True) if not there]
+
+    @contextmanager
+    def fetch(self, file: Stored) -> Iterator[Path]:
+        """Give a private, verified copy of a file under its own name, from the cache or else from the remote; gone afterwards.
+
+        Raises:
+            MlgitError: it is in neither (`data-missing`), or is not what was recorded (`data-corrupt`).
+            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken (`disk-failed`).
+        """
+        with _scratch(file) as copy:
+            cached = self._cached(file)
+            if cached.is_file():
+                _check(file, _copied(cached, copy), f"in the cache, {cached},")
+            else:
+                self._download(file, copy)
+                _check(file, hashing.hash_file(copy), f'in remote "{self._name}"')
+            yield copy
+
+    def upload(self, files: Sequence[tuple[Path, Stored]]) -> None:
+        """Put files into cache and remote, where they are not there yet, and ask the remote afterwards whether it has them.
+
+        Raises:
+            MlgitError: a file is not what was recorded (`data-corrupt`), or did not arrive (`upload-failed`).
+            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken (`disk-failed`).
+        """
+        for path, file in files:
+            self._keep(path, file)
+        absent = self.missing([file for _, file in files])
+        if not absent:
+            return
+        with self._answers():
+            sources, hashes = [str(self._cached(file)) for file in absent], [file.md5 for file in absent]
+            # `verify` would download each object again; its size is asked for below, and whoever fetches it checks its digest.
+            self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
+        if lost := self.missing(absent):
+            raise refused(
+                "upload-failed",
+                f'{lost[0].path} is not in remote "{self._name}" after the upload',
+                why=f"the remote reported no error, yet does not have md5 {lost[0].md5}",
+                fix=f"try `dvc push -r {self._name}`, then run this again",
+            )
+
+    def _keep(self, path: Path, file: Stored) -> None:
+        """Put a file into the cache if it is not there; what is in the cache afterwards is what was recorded."""
+        cached = self._cached(file)
+        if cached.is_file():
+            _check(file, hashing.hash_file(cached), f"in the cache, {cached},")
+            return
+        with _scratch(file) as copy:
+            _check(file, _copied(path, copy), f"at {path}")
+            try:
+                self._cache.add(str(copy), self._cache.fs, file.md5, hardlink=True)
+            except OSError as error:
+                raise _disk_failed(error) from error
+
+    def _are_there(self, files: Sequence[Stored]) -> list[bool]:
+        if not files:
+            return []
+        with self._answers():
+            # Asked for their sizes, remotes tell "not there" from "no answer"; DVC's own question takes both for "not there",
+            # and removes what it finds damaged in a folder.
+            answers = self._remote.fs.info(
+                [self._remote.oid_to_path(file.md5) for file in files], return_exceptions=True
+            )
+            return [self._is_there(file, answer) for file, answer in zip(files, answers, strict=True)]
+
+    def _is_there(self, file: Stored, answer: Any) -> bool:
+        if isinstance(answer, Exception):
+            cause = _cause(answer)
+            if isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == _NOT_FOUND:
+                return False
+            raise answer
+        size = answer.get("size")  # some HTTP servers do not say
+        if size not in {None, file.size}:
+            raise _corrupt(file, f'in remote "{self._name}"', f"it has {size} bytes, {file.size} were recorded")
+        return True
+
+    def _download(self, file: Stored, copy: Path) -> None:
+        if self.missing([file]):
+            raise refused(
+                "data-missing",
+                f"{file.path} cannot be fetched",
+                why=f'md5 {file.md5} is neither in the cache nor in remote "{self._name}"',
+                fix="where the data was made, run `dvc push`",
+            )
+        with self._answers():
+            self._remote.fs.get_file(self._remote.oid_to_path(file.md5), str(copy))
+
+    def _cached(self, file: Stored) -> Path:
+        return Path(self._cache.oid_to_path(file.md5))
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        return workspace.configuration(self._root)
+
+    @cached_property
+    def _cache(self) -> Any:
+        """DVC's cache, wherever it is configured to be."""
+        from dvc.fs import localfs  # noqa: PLC0415 - takes 0.1 s
+        from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
+
+        cache = self._config["cache"]
+        folder = cache.get("dir") or os.path.join(str(self._root), ".dvc", "cache")
+        return get_odb(localfs, os.path.join(folder, *_OBJECTS), hash_name="md5", shared=cache.get("shared"))
+
+    @cached_property
+    def _remote(self) -> Any:
+        """The remote's objects.
+
+        Raises:
+            MlgitError: it is not configured (`remote-missing`), or cannot be used from here (`remote-unsupported`).
+        """
+        from dvc.config import ConfigError, RemoteNotFoundError  # noqa: PLC0415
+        from dvc.fs import RemoteMissingDepsError, get_cloud_fs  # noqa: PLC0415
+        from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
+
+        try:
+            kind, config, folder = get_cloud_fs(self._config, name=self._name)
+            files = kind(**config)
+        except RemoteNotFoundError as error:
+            raise refused(
+                "remote-missing",
+                f'there is no DVC remote "{self._name}"',
+                why=f"the DVC configuration has {' and '.join(sorted(self._config['remote'])) or 'none at all'}",
+                fix=f"name one of those in mlgit.yaml, or run `dvc remote add {self._name} URL`",
+            ) from error
+        except (ImportError, RemoteMissingDepsError) as error:
+            raise self._unsupported("a package that its kind of storage needs is not installed") from error
+        except ConfigError as error:
+            raise workspace.broken_configuration() from error
+        if config.get("worktree") or config.get("version_aware"):
+            raise self._unsupported("it is cloud-versioned, and so does not keep objects by their hash")
+        return get_odb(files, files.join(folder, *_OBJECTS), hash_name="md5", **config)
+
+    def _unsupported(self, why: str) -> MlgitError:
+        fix = "install it (`pip install 'dvc[s3]'`, for example), or use another remote; `mlgit explain remote-unsupported` says more"
+        return refused("remote-unsupported", f'remote "{self._name}" cannot be used from here', why=why, fix=fix)
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Say in mlgit's words what went wrong in talking to the remote, and never quote: errors may hold URLs with credentials."""
+        try:
+            yield
+        except MlgitError:
+            raise
+        except Exception as error:
+            raise _no_answer(self._name, _cause(error)) from error
+
+
+@contextmanager
+def _scratch(file: Stored) -> Iterator[Path]:
+    """Give a path for a private copy of a file, in a folder that only this user may enter and that is removed afterwards."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mlgit-")
+    except OSError as error:
+        raise _disk_failed(error) from error
+    with folder as path:
+        yield Path(path, PurePosixPath(file.path).name)
+
+
+def _copied(source: Path, copy: Path) -> hashing.Hashes:
+    try:
+        return hashing.copy_file(source, copy)
+    except OSError as error:
+        raise _disk_failed(error) from error
+
+
+def _check(file: Stored, found: hashing.Hashes, where: str) -> None:
+    if found != (file.md5, file.sha256, file.size):
+        why = f"recorded {file.sha256} of {file.size} bytes, found {found.sha256} of {found.size} bytes"
+        raise _corrupt(file, where, why)
+
+
+def _corrupt(file: Stored, where: str, why: str) -> MlgitError:
+    fix = "remove the damaged copy; where the data was made, run `dvc push`; then run this again"
+    return refused("data-corrupt", f"{file.path} {where} is not what was recorded", why=why, fix=fix)
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return what lies behind an error: over HTTP, a failed connection is reported as a file that is not there."""
+    return error.__cause__ or error if isinstance(error, FileNotFoundError) else error
+
+
+def _no_answer(remote: str, error: BaseException) -> Unjudged:
+    from dvc.fs import AuthError, ConfigError  # noqa: PLC0415 - takes 0.1 s
+
+    code = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, OSError) and code in _DISK:
+        return _disk_failed(error)
+    why = os.strerror(code) if code in errno.errorcode else ""
+    fix = f"see what `dvc status --cloud -r {remote}` says; check the network and the credentials"
+    if isinstance(error, PermissionError | AuthError | ConfigError) or getattr(error, "status", None) in _FORBIDDEN:
+        return unjudged("remote-refused", f'remote "{remote}" does not let this account in', why=why, fix=fix)
+    return unjudged("remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
+
+
+def _disk_failed(error: OSError) -> Unjudged:
+    return unjudged(
+        "disk-failed",
+        "a file cannot be written",
+        why=error.strerror or "",
+        fix="make room on the disk, and check who may write there",
+    )

@@ -1,0 +1,129 @@
+"""A checkout that DVC works in: its configuration, and DVC itself as a process."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mlgit.edges import process
+from mlgit.errors import MlgitError, refused, unjudged
+
+ENVIRONMENT: Final = {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+"""For processes of DVC: nothing is reported to its makers, and what a stage prints can be read while it runs."""
+
+_DVC: Final = (sys.executable, "-m", "dvc")
+_IGNORE: Final = "/config.local\n/tmp\n/cache\n"
+
+
+def configuration(root: Path | None) -> dict[str, Any]:
+    """Read DVC's configuration, of all levels from the system's to `.dvc/config.local`, with paths made absolute.
+
+    Raises:
+        MlgitError: DVC is not set up there (`dvc-missing`), or its configuration cannot be read (`dvc-config`).
+    """
+    if root is None:
+        raise refused(
+            "dvc-missing",
+            "a bare repository has no data",
+            why="DVC's configuration and cache belong to a checkout",
+            fix="run this in a clone that has its files checked out",
+        )
+    if not (root / ".dvc").is_dir():
+        raise refused(
+            "dvc-missing",
+            f"DVC is not set up in {root}",
+            why="there is no folder .dvc",
+            fix="run `mlgit init`, or `dvc init` and `dvc remote add`",
+        )
+    from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
+
+    try:
+        return Config(dvc_dir=str(root / ".dvc"))
+    except ConfigError as error:
+        raise broken_configuration() from error
+
+
+def broken_configuration() -> MlgitError:
+    """Return the error for a configuration that DVC refuses; it is not quoted, since it may hold credentials."""
+    return refused(
+        "dvc-config", "DVC's configuration cannot be used", fix="run `dvc config --list`, which says where it is wrong"
+    )
+
+
+def initialise(root: Path, remote: str, location: str) -> list[str]:
+    """Set DVC up with a default remote; what is there already stays as it is.
+
+    DVC's files are written here rather than by `dvc init`, which would also stage them in the person's index and takes a second.
+
+    Args:
+        root: the checkout.
+        remote: the name of the remote.
+        location: a URL, or a folder, counted from `root` if it is relative.
+
+    Returns:
+        The paths that were written, from the root.
+
+    Raises:
+        MlgitError: the configuration that is there cannot be read (`dvc-config`).
+    """
+    from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
+    from dvc.config_schema import RelPath  # noqa: PLC0415
+
+    folder, written = root / ".dvc", []
+    folder.mkdir(exist_ok=True)
+    if not (ignore := folder / ".gitignore").exists():
+        ignore.write_text(_IGNORE, encoding="utf-8")
+        written.append(".dvc/.gitignore")
+    if "://" not in location and not os.path.isabs(location):
+        location = RelPath((root / location).absolute())
+    try:
+        config = Config(dvc_dir=str(folder))
+        if remote in config.load_one("repo")["remote"]:
+            return written
+        with config.edit("repo") as levels:
+            levels["core"] = {"analytics": False, "autostage": False, "remote": remote} | levels["core"]
+            levels["remote"][remote] = {"url": location, "verify": True}
+    except ConfigError as error:
+        raise broken_configuration() from error
+    return [*written, ".dvc/config"]
+
+
+def add(root: Path, path: str) -> str:
+    """Let DVC keep a file or folder; return the path of its pointer. Adding unchanged data again changes nothing.
+
+    Args:
+        root: the checkout.
+        path: what to add, from the root.
+
+    Raises:
+        Unjudged: DVC did not do it (`dvc-failed`); its own words are in the finding.
+    """
+    dvc(root, "add", "--", path)
+    return f"{path.rstrip('/')}.dvc"
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    """Run DVC and return what it wrote to stdout.
+
+    Raises:
+        Unjudged: it failed (`dvc-failed`).
+    """
+    result = process.run([*_DVC, *arguments], cwd=root, env=ENVIRONMENT, check=False)
+    if result.code:
+        raise unjudged(
+            "dvc-failed",
+            f"`dvc {arguments[0]}` failed",
+            why=_reason(result.stderr),
+            fix=f"run `dvc {arguments[0]}` yourself to see all that it says",
+        )
+    return result.stdout
+
+
+def dvc_streamed(root: Path, arguments: Sequence[str], on_line: Callable[[str], None]) -> int:
+    return process.stream([*_DVC, *arguments], cwd=root, env=ENVIRONMENT, on_line=on_line)
+
+
+def _reason(stderr: str) -> str:
+    """Return what DVC gives as the reason of a failure: its first line that is marked as an error."""
+    return next((line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")), "")

@@ -1,0 +1,89 @@
+"""Content hashes: DVC's md5, which finds a file, and sha256, which proves it, in one reading."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from mlgit.domain.names import Digest, Md5
+from mlgit.domain.records.version import Stored
+from mlgit.errors import MlgitError, refused
+
+_BLOCK = 1 << 20
+
+
+class Hashes(NamedTuple):
+    """What identifies content: DVC's hash, the digest, and the size in bytes."""
+
+    md5: Md5
+    sha256: Digest
+    size: int
+
+
+def hash_file(path: Path) -> Hashes:
+    """Hash a file in one pass, holding 1 MiB of it in memory. A symbolic link is followed, since DVC may link to its cache.
+
+    Raises:
+        MlgitError: the file cannot be read (`file-unreadable`).
+    """
+    try:
+        with path.open("rb") as source:
+            return _hashes(_blocks(source))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def copy_file(source: Path, destination: Path) -> Hashes:
+    """Copy a file, and hash in the same pass exactly the bytes that were written.
+
+    Raises:
+        MlgitError: the source cannot be opened (`file-unreadable`).
+        OSError: the destination exists or cannot be written.
+    """
+    try:
+        content = source.open("rb")
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    with content, destination.open("xb") as copy:
+        return _hashes(_written(_blocks(content), copy))
+
+
+def stored(path: Path, name: str) -> Stored:
+    """Describe a file as DVC is to keep it, under its name inside the version's folder.
+
+    Raises:
+        MlgitError: the file cannot be read (`file-unreadable`), or has no content (`file-empty`).
+    """
+    hashes = hash_file(path)
+    if not hashes.size:
+        raise refused("file-empty", f"{path} is empty", fix="run the stage that writes it again")
+    return Stored(path=name, sha256=hashes.sha256, md5=hashes.md5, size=hashes.size)
+
+
+def _blocks(source: BinaryIO) -> Iterator[bytes]:
+    while block := source.read(_BLOCK):
+        yield block
+
+
+def _written(blocks: Iterable[bytes], copy: BinaryIO) -> Iterator[bytes]:
+    for block in blocks:
+        copy.write(block)
+        yield block
+
+
+def _hashes(blocks: Iterable[bytes]) -> Hashes:
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    for block in blocks:
+        md5.update(block)
+        sha256.update(block)
+        size += len(block)
+    return Hashes(md5.hexdigest(), f"sha256:{sha256.hexdigest()}", size)
+
+
+def _unreadable(path: Path, error: OSError) -> MlgitError:
+    return refused(
+        "file-unreadable",
+        f"{path} cannot be read",
+        why=error.strerror or "",
+        fix="check that it is there, and who may read it",
+    )

@@ -1,0 +1,154 @@
+"""skops archives: their limits, and the types that they hold. Arrays are never read, and nothing is built."""
+
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from mlgit.edges.modelfile.sniff import PICKLE_FIX
+from mlgit.errors import Location, MlgitError, refused
+
+UNPACKED_MAX: Final = 4 << 30
+"""Bytes that an archive may unpack to."""
+RATIO_MAX: Final = 200
+"""How many times its size an archive may unpack to, once that is more than `RATIO_FROM` bytes."""
+RATIO_FROM: Final = 64 << 20
+ENTRIES_MAX: Final = 100_000
+SCHEMA_MAX: Final = 64 << 20
+"""Bytes of `schema.json`; a forest of 300 deep trees needs 5 MB."""
+DEPTH_MAX: Final = 200
+"""Levels of JSON in `schema.json`; an ordinary pipeline has about 30."""
+
+_SCHEMA: Final = "schema.json"
+_ENCRYPTED: Final = 0x1  # general purpose bit 0, APPNOTE.TXT 4.4.4
+_OUTSIDE: Final = re.compile(r"(^|/)\.\.(/|$)|^/|\\|:|\x00")
+
+
+def listed_types(path: Path, at: Location) -> list[str]:
+    """Return the types in a skops file that skops itself does not trust, as sorted dotted names.
+
+    Raises:
+        MlgitError: the archive is unsafe to open (`model-archive-unsafe`), is none of skops (`model-pickle` where it
+            holds a pickle, else `model-format-unknown`), or is damaged (`model-unreadable`).
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_archive(archive.infolist(), path.stat().st_size, at)
+            names = archive.namelist()
+            schema = archive.read(_SCHEMA)
+        _check_nodes(json.loads(schema))
+        return _skops_types(schema, names)
+    except MlgitError:
+        raise
+    except (
+        Exception
+    ) as error:  # a damaged or hostile file may break zipfile, json and skops anywhere; all mean the same
+        raise refused(
+            "model-unreadable",
+            "the model file cannot be read as a skops file",
+            why=one_line(error),
+            fix="fetch it again with `dvc pull`; if it is the same, save the model again with `skops.io.dump`",
+            at=at,
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an exception says, in one line of at most 200 characters."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}"[:200] if lines else type(error).__name__
+
+
+def _check_archive(entries: list[zipfile.ZipInfo], size: int, at: Location) -> None:
+    """Refuse an archive by its directory alone, before any byte is unpacked.
+
+    The declared sizes bind: zipfile never unpacks more of an entry than its directory says.
+    """
+    names = Counter(entry.filename for entry in entries)
+    if _SCHEMA not in names:
+        raise _no_skops(names, at)
+    unpacked = sum(entry.file_size for entry in entries)
+    for wrong in (
+        len(entries) > ENTRIES_MAX and f"it has {len(entries)} entries, {ENTRIES_MAX} are allowed",
+        unpacked > UNPACKED_MAX and f"it unpacks to {unpacked} bytes, {UNPACKED_MAX} are allowed",
+        unpacked > max(RATIO_FROM, RATIO_MAX * size)
+        and f"it unpacks to {unpacked // size} times its size, {RATIO_MAX} are allowed",
+        next((f"the entry {name!r} occurs {count} times" for name, count in names.items() if count > 1), ""),
+        next((f"the entry {name!r} names a place outside" for name in names if _OUTSIDE.search(name)), ""),
+        next((f"the entry {entry.filename!r} is encrypted" for entry in entries if entry.flag_bits & _ENCRYPTED), ""),
+        next(
+            (
+                f"{_SCHEMA} has {e.file_size} bytes"
+                for e in entries
+                if e.filename == _SCHEMA and e.file_size > SCHEMA_MAX
+            ),
+            "",
+        ),
+    ):
+        if wrong:
+            raise refused(
+                "model-archive-unsafe",
+                "the model file is an archive that is not safe to open",
+                why=wrong,
+                fix="save the model again with `skops.io.dump`; if you did not make the file, do not open it",
+                at=at,
+            )
+
+
+def _no_skops(names: Counter[str], at: Location) -> MlgitError:
+    if any(name.endswith((".pkl", ".pickle")) for name in names):
+        return refused(
+            "model-pickle",
+            "the model file is an archive with a pickle in it, which runs code when it is loaded",
+            why="it holds a .pkl entry, as `torch.save` writes it",
+            fix="save the weights as safetensors, or export the model to ONNX",
+            at=at,
+        )
+    return refused(
+        "model-format-unknown",
+        "the model file is a zip archive, but no skops file",
+        why=f"it has no {_SCHEMA}",
+        fix=PICKLE_FIX,
+        at=at,
+    )
+
+
+def _check_nodes(schema: Any) -> None:
+    """Refuse a schema that skops would walk for ever.
+
+    skops takes a node whose `__id__` it has met for the one that it met first, so a short file can stand for 2^n visits
+    (measured: 20 levels take 2.5 s, and each level doubles it). skops itself writes a repeated object out in full each
+    time. Where nodes of one id have one size, what stands in for a node is as large as it, and the walk as long as the
+    file.
+
+    Raises:
+        ValueError: two nodes share an id but not a size, or nodes are nested too deep.
+    """
+    sizes: dict[Any, int] = {}
+
+    def size_of(value: Any, depth: int) -> int:
+        if depth > DEPTH_MAX:
+            raise ValueError(f"{_SCHEMA} is nested more than {DEPTH_MAX} levels deep")
+        if isinstance(value, list):
+            return sum([size_of(item, depth + 1) for item in value])
+        if not isinstance(value, dict):
+            return 0
+        size = 1 + sum([size_of(item, depth + 1) for item in value.values()])
+        if (node := value.get("__id__")) and sizes.setdefault(node, size) != size:
+            raise ValueError(f"{_SCHEMA} describes the object {node} in two ways")
+        return size
+
+    size_of(schema, 0)
+
+
+def _skops_types(schema: bytes, names: list[str]) -> list[str]:
+    """Ask skops which types it does not trust, on a copy of the archive with empty arrays: only the schema decides."""
+    import skops.io  # noqa: PLC0415 - imports scikit-learn
+
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name in names:
+            archive.writestr(name, schema if name == _SCHEMA else b"")
+    return sorted(skops.io.get_untrusted_types(data=copy.getvalue()))

@@ -1,0 +1,270 @@
+"""Who may sign, and with which key: the file `.mlgit/allowed_signers`, in OpenSSH's format, read strictly.
+
+The format is that of the section ALLOWED SIGNERS of ssh-keygen(1), so that Git and ssh-keygen read the same file. What
+would let somebody sign whom a reader of the file does not see is refused: patterns, certificate authorities, times that
+depend on a machine's zone, one key under several people.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from mlgit.edges.sshkeys import KEY_TYPES, Malformed, PublicKey
+from mlgit.errors import Finding, Location, MlgitError
+
+APPROVALS: Final = "mlgit-approval"
+"""The namespace of signatures on approvals, so that a signature on a commit can never pass for one."""
+COMMITS: Final = "git"
+"""The namespace of the signatures that Git makes on commits and tags."""
+
+# Compared byte by byte, as OpenSSH does. The characters of its patterns (* ? ! ,) and quotes have no place in one.
+_PRINCIPAL = re.compile(r"[A-Za-z0-9._%+=/'\[\]~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(="(?P<value>[^"\\]*)")?(,(?=.)|$)')
+_OPTIONS_FIELD = re.compile(r'(?P<options>([^\s"]|"[^"]*")+)[ \t]+(?P<rest>.*)')
+_NAMESPACE = re.compile(r"[A-Za-z0-9._@-]+")
+_MOMENT = re.compile(r"[0-9]{8}([0-9]{4}([0-9]{2})?)?Z")
+_MOMENT_FORM = "YYYYMMDDZ or YYYYMMDDHHMM[SS]Z"
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """One line: the principals that a key stands for, what it may sign, and when.
+
+    `namespaces` is None where the key may sign anything; both ends of the time in which it is valid belong to it.
+    """
+
+    principals: tuple[str, ...]
+    key: PublicKey
+    line: int
+    namespaces: tuple[str, ...] | None = None
+    valid_after: datetime | None = None
+    valid_before: datetime | None = None
+
+    def may_sign(self, namespace: str) -> bool:
+        """Tell whether the key may make signatures for a namespace."""
+        return self.namespaces is None or namespace in self.namespaces
+
+    def valid_at(self, at: datetime) -> bool:
+        """Tell whether the key is valid at a moment."""
+        return (self.valid_after is None or self.valid_after <= at) and (
+            self.valid_before is None or at <= self.valid_before
+        )
+
+
+class AllowedSigners(msgspec.Struct, frozen=True):
+    """All lines of the file, in its order."""
+
+    file: str
+    signers: tuple[Signer, ...]
+
+    def of_key(self, blob: bytes) -> tuple[Signer, ...]:
+        """Return the lines of a key, given by its bytes; none if nobody has it."""
+        return tuple(signer for signer in self.signers if signer.key.blob == blob)
+
+
+class _Fault(Exception):  # noqa: N818 - not an error of its own: it becomes a finding where the line is known
+    """What is wrong with a line."""
+
+    def __init__(self, id: str, message: str, fix: str) -> None:  # noqa: A002 - as findings call it
+        super().__init__(message)
+        self.finding = (id, message, fix)
+
+
+def parse(content: bytes, file: str) -> AllowedSigners:
+    """Read the file.
+
+    Args:
+        content: its bytes.
+        file: its path, for findings.
+
+    Raises:
+        MlgitError: some lines cannot be trusted; one finding for each (`signers-line`, `signers-principal`,
+            `signers-option`, `signers-authority`, `signers-namespace`, `signers-key`, `signers-shared`). Nobody is
+            trusted from such a file.
+    """
+    signers: list[Signer] = []
+    findings: list[Finding] = []
+    for number, raw in enumerate(content.split(b"\n"), start=1):
+        try:
+            signer = _line(raw.removesuffix(b"\r"), number)
+        except _Fault as fault:
+            id_, message, fix = fault.finding
+            findings.append(Finding(id_, message, fix=fix, at=Location(file, number)))
+        else:
+            signers += [signer] if signer else []
+    findings += _shared(signers, file)
+    if findings:
+        raise MlgitError(*sorted(findings, key=lambda finding: finding.at or Location(file)))
+    return AllowedSigners(file, tuple(signers))
+
+
+def render_line(principal: str, public_key: str) -> str:
+    """Return the line, without its end, that lets a person sign commits and approvals with a key.
+
+    Args:
+        principal: the person's e-mail address.
+        public_key: the key, as in a `.pub` file; its comment is left out.
+
+    Raises:
+        MlgitError: the principal or the key cannot be trusted (`signers-principal`, `signers-key`).
+    """
+    try:
+        _check_principal(principal)
+        key = _key(public_key)
+    except _Fault as fault:
+        id_, message, fix = fault.finding
+        raise MlgitError(Finding(id_, message, fix=fix)) from fault
+    return f'{principal} namespaces="{COMMITS},{APPROVALS}" {key}'
+
+
+def _line(raw: bytes, number: int) -> Signer | None:
+    """Read one line; None where it is empty or a comment."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise _Fault(
+            "signers-line", f"byte {error.start + 1} of the line is not UTF-8", "save the file as UTF-8"
+        ) from error
+    stripped = text.strip(" \t")
+    if not stripped or stripped.startswith("#"):
+        return None
+    if any(character != "\t" and not character.isprintable() for character in stripped):
+        raise _Fault("signers-line", "the line holds a character that cannot be seen", "write the line again by hand")
+    principals, _, rest = stripped.replace("\t", " ").partition(" ")
+    rest = rest.lstrip()
+    if not rest:
+        raise _Fault(
+            "signers-line",
+            "the line has no key",
+            'write it as: alice@example.org namespaces="git,mlgit-approval" ssh-ed25519 AAAA…',
+        )
+    names = tuple(principals.split(","))
+    for name in names:
+        _check_principal(name)
+    options, key = ("", rest) if rest.split(maxsplit=1)[0] in KEY_TYPES else _split_options(rest)
+    return _with_options(names, _key(key), number, dict(_options(options)))
+
+
+def _check_principal(name: str) -> None:
+    if not _PRINCIPAL.fullmatch(name):
+        raise _Fault(
+            "signers-principal",
+            f"{name!r} is not an e-mail address",
+            "name each address of the person in full, separated by commas; patterns such as *@example.org are not read",
+        )
+
+
+def _split_options(rest: str) -> tuple[str, str]:
+    """Part the options of a line from its key; a key of an unknown type is left to `_key` to name."""
+    match = _OPTIONS_FIELD.fullmatch(rest)
+    if match is None or re.match(r"(ssh|ecdsa|sk)-", rest):
+        return "", rest
+    return match["options"], match["rest"]
+
+
+def _options(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each option of `namespaces="git",valid-after="20260101Z"` by its lower-case name."""
+    seen: set[str] = set()
+    at = 0
+    while at < len(text):
+        match = _OPTION.match(text, at)
+        if match is None:
+            raise _Fault(
+                "signers-option",
+                f"the options {text!r} cannot be read",
+                'write them as name="value", separated by commas',
+            )
+        name = match["name"].lower()
+        if name == "cert-authority":
+            raise _Fault(
+                "signers-authority",
+                "a certificate authority may name signers that nobody reviews here",
+                "list the key of each person instead",
+            )
+        if name not in {"namespaces", "valid-after", "valid-before"} or match["value"] is None:
+            raise _Fault(
+                "signers-option",
+                f"{match[0].rstrip(',')!r} is not an option",
+                'use namespaces="…", valid-after="…" or valid-before="…"',
+            )
+        if name in seen:
+            raise _Fault("signers-option", f"the option {name} is given twice", "keep one of the two")
+        seen.add(name)
+        yield name, match["value"]
+        at = match.end()
+
+
+def _with_options(principals: tuple[str, ...], key: PublicKey, line: int, options: dict[str, str | None]) -> Signer:
+    listed, after, before = (options.get(name) for name in ("namespaces", "valid-after", "valid-before"))
+    namespaces = None if listed is None else _namespaces(listed)
+    valid_after, valid_before = _moment("valid-after", after), _moment("valid-before", before)
+    if valid_after and valid_before and valid_before <= valid_after:
+        raise _Fault(
+            "signers-option",
+            "valid-before is not after valid-after: the key would never be valid",
+            "correct one of the two",
+        )
+    return Signer(principals, key, line, namespaces, valid_after, valid_before)
+
+
+def _namespaces(listed: str) -> tuple[str, ...]:
+    namespaces = tuple(listed.split(","))
+    fix = f'write namespaces="{COMMITS},{APPROVALS}", or leave the option out'
+    for namespace in namespaces:
+        if not _NAMESPACE.fullmatch(namespace):
+            raise _Fault(
+                "signers-namespace", f"{namespace!r} is not the name of a namespace; patterns are not read", fix
+            )
+    if not {COMMITS, APPROVALS} & set(namespaces):
+        raise _Fault(
+            "signers-namespace", f"the key may sign neither commits nor approvals, only {', '.join(namespaces)}", fix
+        )
+    return namespaces
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    """Read a time in UTC; a date means its first moment."""
+    if text is None:
+        return None
+    if not _MOMENT.fullmatch(text):
+        why = "names no time zone" if _MOMENT.fullmatch(text + "Z") else f"is not of the form {_MOMENT_FORM}"
+        raise _Fault(
+            "signers-option",
+            f"{option} {text!r} {why}",
+            "write the time in UTC with a Z at its end, for example 20260131Z",
+        )
+    digits = text.removesuffix("Z").ljust(14, "0")
+    try:
+        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise _Fault(
+            "signers-option", f"{option} {text!r} is not a time of the calendar", f"write it as {_MOMENT_FORM}"
+        ) from error
+
+
+def _key(text: str) -> PublicKey:
+    try:
+        return PublicKey.parse(text)
+    except Malformed as error:
+        raise _Fault(
+            "signers-key",
+            f"the key cannot be used: {error}",
+            "copy the line from the person's .pub file; `ssh-keygen -t ed25519` makes a key",
+        ) from error
+
+
+def _shared(signers: list[Signer], file: str) -> Iterator[Finding]:
+    """Find keys that stand on several lines for different principals: one holder could then speak as two people."""
+    first: dict[bytes, Signer] = {}
+    for signer in signers:
+        known = first.setdefault(signer.key.blob, signer)
+        if set(known.principals) != set(signer.principals):
+            yield Finding(
+                "signers-shared",
+                f"the key {signer.key.fingerprint} stands for other principals in line {known.line}",
+                why="whoever holds it could speak as two people",
+                fix="give each person a key of their own; list all addresses of one person on each line of their key",
+                at=Location(file, signer.line),
+            )

@@ -1,0 +1,294 @@
+"""The one reader and writer of YAML: 1.2 core types, nothing that surprises, bounded, and fast through libyaml.
+
+Anchors, aliases, tags, directives, merge keys, duplicate keys and second documents are refused. What a plain scalar
+stands for is told in `yamlscalars`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
+
+import yaml
+from yaml import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from mlgit.edges.document import (
+    MOST_FINDINGS,
+    Document,
+    Lines,
+    Path,
+    check_text,
+    dotted,
+    empty,
+    line_at,
+    no_mapping,
+    too_large,
+)
+from mlgit.edges.yamlscalars import NotFinite, resolve, style
+from mlgit.errors import Finding, Location, MlgitError, unjudged
+
+MOST_BYTES: Final = 1 << 20
+MOST_DEPTH: Final = 32
+MOST_VALUES: Final = 50_000
+
+_FEATURES: Final = {
+    "aliases": "write the value again in place of the alias",
+    "anchors": "remove the `&name`, and write the value wherever it is needed",
+    "tags": "remove the `!` tag; put the value in quotes if it is text that begins with `!`",
+    "merge keys": "write the keys of the other mapping in place of `<<`",
+    "directives": "remove the line that begins with `%`",
+}
+
+
+def parse(text: bytes, file: str) -> Document:
+    """Read one YAML document whose root is a mapping.
+
+    Args:
+        text: the content of the file.
+        file: its path, for messages.
+
+    Raises:
+        MlgitError: everything that is wrong with it, up to the first thing that stops the reading.
+        Unjudged: PyYAML is installed without its C extension (`yaml-slow`).
+    """
+    check_text(text, file, most_bytes=MOST_BYTES)
+    reader = _Reader(text, file)
+    try:
+        value = reader.document()
+    except yaml.YAMLError as error:
+        reader.findings.append(_syntax(error, text, file))
+    if reader.findings:
+        raise MlgitError(*reader.findings)
+    return Document(file, value, functools.cache(lambda: _lines(text)))
+
+
+def dump(mapping: Mapping[str, Any], schema: str | None = None) -> bytes:
+    """Write a mapping as people read it, so that this reader and any reader of YAML 1.1 gets the same values back.
+
+    Args:
+        mapping: text, finite numbers, booleans, None, lists, and mappings with text as keys; in the order to write.
+        schema: path or URL of a JSON Schema that editors are pointed to in the first line.
+
+    Raises:
+        ValueError: a number is not finite, which neither JSON nor this reader has.
+    """
+    head = f"# yaml-language-server: $schema={schema}\n" if schema else ""
+    body = yaml.dump(
+        dict(mapping),
+        Dumper=_dumper(),
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=1 << 30,
+    )
+    return (head + body).encode()
+
+
+@functools.cache
+def _events() -> Callable[[bytes], Callable[[], Any]]:
+    """Return what makes a source of events from bytes, by libyaml; the pure-Python parser takes 20 times as long."""
+    if not yaml.__with_libyaml__:
+        raise unjudged(
+            "yaml-slow",
+            "PyYAML was installed without its C extension",
+            why="its Python parser is some twenty times slower and never used here",
+            fix="install a wheel: `pip install --force-reinstall --only-binary :all: pyyaml`",
+        )
+    return lambda text: yaml.CSafeLoader(text).get_event
+
+
+class _Reader:
+    """Builds the value from the events of libyaml; notes what is wrong and goes on where that is possible."""
+
+    def __init__(self, text: bytes, file: str) -> None:
+        self.text = text
+        self.file = file
+        self.findings: list[Finding] = []
+        self._next = _events()(text)
+        self._path: list[str | int] = []
+        self._left = MOST_VALUES
+
+    def document(self) -> dict[str, Any]:
+        """Return the value of the one document.
+
+        Raises:
+            MlgitError: the reading cannot go on.
+            yaml.YAMLError: the syntax is wrong.
+        """
+        self._next()
+        start = self._next()
+        if type(start) is StreamEndEvent:
+            raise empty(self.file)
+        if start.version or start.tags:
+            self._feature("directives", start)
+        value: object = self._value(self._next())
+        if not isinstance(value, dict):
+            if value is None and not self.findings:
+                raise empty(self.file)
+            self._stop(*no_mapping(self.file, "a list" if isinstance(value, list) else "a single value").findings)
+        self._next()
+        if type(second := self._next()) is not StreamEndEvent:
+            why, fix = "`---` begins another one there", "keep one document, and move others to files of their own"
+            self._stop(self._finding("yaml-documents", "there is more than one document", why, fix, second))
+        return value
+
+    def _value(self, event: Any) -> Any:
+        kind = type(event)
+        self._left -= 1
+        if self._left < 0:
+            self._stop(*too_large(self.file, f"there are more than {MOST_VALUES:,} values").findings)
+        if kind is ScalarEvent:
+            return self._scalar(event)
+        if kind is AliasEvent:
+            self._feature("aliases", event)
+            return None
+        if event.anchor is not None or event.tag is not None:
+            self._feature("anchors" if event.anchor is not None else "tags", event)
+        if len(self._path) >= MOST_DEPTH:
+            self._stop(*too_large(self.file, f"values are nested deeper than {MOST_DEPTH}").findings)
+        return self._mapping() if kind is MappingStartEvent else self._sequence()
+
+    def _mapping(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        keys: dict[str, Any] = {}
+        path, following = self._path, self._next
+        while type(event := following()) is not MappingEndEvent:
+            key = self._key(event)
+            path.append(key)
+            if key in keys:
+                self._duplicate(keys[key], event)
+            keys[key] = event
+            result[key] = self._value(following())
+            path.pop()
+        return result
+
+    def _sequence(self) -> list[Any]:
+        result: list[Any] = []
+        path, following = self._path, self._next
+        while type(event := following()) is not SequenceEndEvent:
+            path.append(len(result))
+            result.append(self._value(event))
+            path.pop()
+        return result
+
+    def _scalar(self, event: Any) -> Any:
+        if event.anchor is not None or event.tag is not None:
+            self._feature("anchors" if event.anchor is not None else "tags", event)
+        if not event.implicit[0]:  # quoted, or a block
+            return event.value
+        try:
+            return resolve(event.value)
+        except NotFinite:
+            why, fix = "every number in a record has to be finite", "write a finite number, `null`, or text in quotes"
+            self._note(
+                self._finding("number-not-finite", f"{event.value[:40]} is not a finite number", why, fix, event)
+            )
+            return None
+
+    def _key(self, event: Any) -> str:
+        if type(event) is not ScalarEvent:
+            what = "an alias" if type(event) is AliasEvent else "a list or a mapping"
+            self._stop(
+                self._finding(
+                    "key-not-text", f"{what} is used as a key", "keys are text", "write a name as the key", event
+                )
+            )
+        key = self._scalar(event)
+        if key == "<<" and event.implicit[0]:
+            self._feature("merge keys", event)
+        if isinstance(key, str):
+            return key
+        why, fix = f"unquoted, {event.value or 'nothing'} is no text", f'quote it: `"{event.value}":`'
+        self._note(self._finding("key-not-text", f"the key {event.value or '(empty)'} is not text", why, fix, event))
+        return str(event.value)
+
+    def _duplicate(self, first: Any, second: Any) -> None:
+        lines = f"lines {first.start_mark.line + 1} and {second.start_mark.line + 1}"
+        message = f"the key {self._path[-1]} is there twice, in {lines}"
+        self._note(
+            self._finding("key-duplicate", message, "only one of them can be meant", "remove one of the two", second)
+        )
+
+    def _feature(self, what: str, event: Any) -> None:
+        why = "a reader of the file has to see every value where it counts"
+        self._note(self._finding("yaml-feature", f"{what} are not used in mlgit's files", why, _FEATURES[what], event))
+
+    def _finding(self, id: str, message: str, why: str, fix: str, event: Any) -> Finding:  # noqa: A002
+        return Finding(
+            id, message, why, fix, Location(self.file, event.start_mark.line + 1, dotted(tuple(self._path)) or None)
+        )
+
+    def _note(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        if len(self.findings) >= MOST_FINDINGS:
+            raise MlgitError(*self.findings)
+
+    def _stop(self, *findings: Finding) -> NoReturn:
+        raise MlgitError(*self.findings, *findings)
+
+
+def _lines(text: bytes) -> Lines:
+    """Return the line of each key and item of a document that this module has read without a finding."""
+    following = _events()(text)
+    lines: dict[Path, int] = {}
+
+    def walk(event: Any, path: Path) -> None:
+        lines[path] = lines.get(path, event.start_mark.line + 1)
+        if type(event) is MappingStartEvent:
+            while type(key := following()) is not MappingEndEvent:
+                lines[*path, key.value] = key.start_mark.line + 1
+                walk(following(), (*path, key.value))
+        elif type(event) is SequenceStartEvent:
+            for index, item in enumerate(iter(following, None)):
+                if type(item) is SequenceEndEvent:
+                    break
+                walk(item, (*path, index))
+
+    following()  # the start of the stream
+    following()  # the start of the document
+    walk(following(), ())
+    return lines
+
+
+def _syntax(error: yaml.YAMLError, text: bytes, file: str) -> Finding:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        last = line_at(text.rstrip(), len(text))  # libyaml puts the end of a file in the line after it
+        line, why = min(mark.line + 1 if mark else 1, last), " ".join(filter(None, (error.context, error.problem)))
+    else:
+        line, why = line_at(text, getattr(error, "position", 0)), str(getattr(error, "reason", error))
+    fix = (
+        "look at that line and the one before; text with `: ` or ` #` in it, or a sign such as @ in front, needs quotes"
+    )
+    return Finding("yaml-syntax", "this is not YAML", why, fix, Location(file, line))
+
+
+@functools.cache
+def _dumper() -> type[Any]:
+    _events()  # without the C extension there is no C dumper either
+
+    class Dumper(yaml.CSafeDumper):
+        """Writes every value out in full: no anchors, no tags."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the name is PyYAML's
+            return True
+
+    def text(dumper: Any, value: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style(value))
+
+    def number(dumper: Any, value: float) -> Any:
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is not finite")
+        return dumper.represent_float(value)
+
+    Dumper.add_representer(str, text)
+    Dumper.add_representer(float, number)
+    return Dumper

@@ -1,0 +1,71 @@
+"""What text without quotes means in YAML, and which text needs them.
+
+Reading follows the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), with two exceptions:
+integers that begin with a zero stay text, because YAML 1.1 reads them as octal, and infinities are refused.
+"""
+
+import math
+import re
+from typing import Any, Final
+
+_CONSTANTS: Final[dict[str, Any]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_MAY_BE_NUMBER: Final = frozenset("-+.0123456789")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_LONGEST_INTEGER = 300  # digits; a number beyond 10^308 is no finite double, and Python refuses to read very long ones
+
+
+class NotFinite(Exception):  # noqa: N818 - a fact about a scalar, which the reader turns into a finding
+    """A number without a finite value."""
+
+
+def resolve(text: str) -> Any:
+    """Return what a scalar without quotes stands for.
+
+    Raises:
+        NotFinite: infinity, not a number, or beyond what a double holds.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in _MAY_BE_NUMBER:
+        return text
+    if _INTEGER.fullmatch(text):
+        if len(text) > _LONGEST_INTEGER:
+            raise NotFinite
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isinf(number):  # beyond what a double holds
+            raise NotFinite
+        return number
+    if _NOT_FINITE.fullmatch(text):
+        raise NotFinite
+    return text
+
+
+_AMBIGUOUS = re.compile(
+    r"""
+    |y|n|yes|no|on|off|true|false|null|~|=|                            # words of YAML 1.1, in any case
+    <<.*|                                                              # the merge key, and what looks like a conflict
+    [-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-f_]+|[0-9][0-9_,]*)|             # integers of either version
+    [-+]?(\.[0-9_]+|[0-9][0-9_]*\.?[0-9_]*)(e[-+]?[0-9]+)?|            # floats of either version
+    [-+]?\.(inf|nan)|
+    [-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|                      # sexagesimal numbers
+    [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*                                   # dates and times
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_BLOCK = re.compile(r"\S[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*")
+
+
+def style(text: str) -> str | None:
+    """Return how to write text: in double quotes, as a block, or plainly where that is possible (None)."""
+    if _AMBIGUOUS.fullmatch(text):
+        return '"'
+    if "\n" not in text:
+        return None
+    return "|" if _BLOCK.fullmatch(text) and not text.endswith("\n\n") else '"'

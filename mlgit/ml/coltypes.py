@@ -1,0 +1,129 @@
+"""Which values of a column are of a type that a contract can ask for. Columns here have no missing values."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pandas.api import types as dtypes
+
+from mlgit.ml.columns import Array
+
+ColumnType = Literal["integer", "number", "string", "boolean", "date", "datetime"]
+Column: TypeAlias = "pd.Series[Any]"
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DATETIME = re.compile(
+    _DATE.pattern + r"[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+
+
+def present(column: Column) -> Column:
+    """Return the values that are not missing, in their own type: neither a category nor, where possible, an object."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    return column.dropna().infer_objects()
+
+
+def of_type(column: Column, kind: ColumnType) -> Array:
+    """Return for each value whether it is of a type.
+
+    Whole numbers are integers however they are stored; dates and times may be stored as texts in the form of ISO 8601.
+    """
+    return _TESTS[kind](column)
+
+
+def type_of(column: Column) -> ColumnType | None:
+    """Return the narrowest type that all values are of; None if there is none, "string" if no value is there."""
+    if column.empty:
+        return "string"
+    return next((kind for kind, test in _TESTS.items() if test(column).all()), None)
+
+
+def matches(column: Column, pattern: re.Pattern[str]) -> Array:
+    """Return for each text whether a pattern matches the whole of it; False for what is no text."""
+    # Python's own expressions on distinct values: what pandas matches with depends on how it stores texts.
+    codes, values = pd.factorize(column.to_numpy(dtype=object))
+    matched = [isinstance(value, str) and pattern.fullmatch(value) is not None for value in values]
+    return np.array(matched, dtype=bool)[codes]
+
+
+def moments(column: Column) -> Column:
+    """Return times in UTC (those without a zone are taken to be), missing where a value is none."""
+    if dtypes.is_datetime64_any_dtype(column.dtype):
+        return pd.to_datetime(column, utc=True)
+    timely = _each(column, lambda value: isinstance(value, str | date))
+    return pd.to_datetime(column.astype(object).where(timely, None), utc=True, errors="coerce", format="ISO8601")
+
+
+def _each(column: Column, test: Callable[[Any], bool]) -> Array:
+    return np.fromiter((test(value) for value in column), dtype=bool, count=len(column))
+
+
+def _is_boolean(column: Column) -> Array:
+    if dtypes.is_object_dtype(column.dtype):
+        return _each(column, lambda value: isinstance(value, bool | np.bool_))
+    return np.full(len(column), dtypes.is_bool_dtype(column.dtype))
+
+
+def _is_number(column: Column) -> Array:
+    if dtypes.is_object_dtype(column.dtype):
+        return _each(column, _is_one_number)
+    if dtypes.is_numeric_dtype(column.dtype) and not dtypes.is_bool_dtype(column.dtype):
+        return np.asarray(np.isfinite(column.to_numpy(dtype=np.float64)))
+    return np.zeros(len(column), dtype=bool)
+
+
+def _is_one_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal | np.number) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_integer(column: Column) -> Array:
+    number = _is_number(column)
+    if not number.any() or dtypes.is_integer_dtype(column.dtype):
+        return number
+    values = column.where(number, np.nan).to_numpy(dtype=np.float64)
+    return np.asarray(number & (values == np.round(values)))
+
+
+def _is_date(column: Column) -> Array:
+    if dtypes.is_datetime64_any_dtype(column.dtype):
+        return (column == column.dt.normalize()).to_numpy()
+    dates = _each(column, lambda value: isinstance(value, date) and not isinstance(value, datetime))
+    return dates | _is_text_of(column, _DATE)
+
+
+def _is_datetime(column: Column) -> Array:
+    if dtypes.is_datetime64_any_dtype(column.dtype):
+        return np.ones(len(column), dtype=bool)
+    times = _each(column, lambda value: isinstance(value, datetime))
+    return times | _is_text_of(column, _DATETIME)
+
+
+def _is_text_of(column: Column, form: re.Pattern[str]) -> Array:
+    """Say which texts have the form of a time and are one: 2026-02-30 is none."""
+    formed = matches(column, form)
+    # Reading times is slow; where nothing looks like one it is not tried.
+    return formed & moments(column).notna().to_numpy() if formed.any() else formed
+
+
+def _is_string(column: Column) -> Array:
+    if dtypes.is_object_dtype(column.dtype):
+        return _each(column, lambda value: isinstance(value, str))
+    return np.full(len(column), dtypes.is_string_dtype(column.dtype))
+
+
+# Narrowest first: `type_of` takes the first that fits.
+_TESTS: dict[ColumnType, Callable[[Column], Array]] = {
+    "boolean": _is_boolean,
+    "integer": _is_integer,
+    "number": _is_number,
+    "date": _is_date,
+    "datetime": _is_datetime,
+    "string": _is_string,
+}

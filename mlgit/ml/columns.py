@@ -1,0 +1,110 @@
+"""The columns of a predictions table, checked and turned into arrays.
+
+A predictions table has a `label` (the truth), for binary tasks a `score` (probability of the positive class), and a
+`prediction` (the decided class, or the predicted value of a regression).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Label = str | int | float | bool
+Array = npt.NDArray[Any]
+
+
+class BadPredictions(ValueError):  # noqa: N818  (named for what is wrong, not for being an error)
+    """A predictions table that cannot be measured at all: a column is missing, or holds what it must not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The two columns that a metric reads, as arrays of one length without missing or infinite values.
+
+    Attributes:
+        truth: beside scores, whether the label is the positive class; beside classes, class codes; else float64.
+        output: scores, class codes or values.
+        classes: number of class codes; 0 where there are none.
+        positive: code of the positive class; None where all classes count alike.
+    """
+
+    truth: Array
+    output: Array
+    classes: int = 0
+    positive: int | None = None
+
+    def take(self, rows: Array) -> "Columns":
+        """Return the rows at these positions, in this order; a position may repeat."""
+        return Columns(truth=self.truth[rows], output=self.output[rows], classes=self.classes, positive=self.positive)
+
+
+def read_scores(predictions: pd.DataFrame, positive: Label | None) -> Columns:
+    """Return `label` and `score`.
+
+    Raises:
+        BadPredictions: a column is missing, has gaps or is of the wrong kind, or no positive class is named.
+    """
+    if positive is None:
+        raise BadPredictions("scores can only be judged when the positive class is known")
+    label = _column(predictions, "label")
+    classes = _coded(label, label, positive)
+    return Columns(truth=classes.truth == classes.positive, output=_numbers(_column(predictions, "score")))
+
+
+def read_classes(predictions: pd.DataFrame, positive: Label | None) -> Columns:
+    """Return `label` and `prediction` as class codes; raises as `read_scores`, but needs no positive class."""
+    return _coded(_column(predictions, "label"), _column(predictions, "prediction"), positive)
+
+
+def read_values(predictions: pd.DataFrame) -> Columns:
+    """Return `label` and `prediction` as numbers; raises as `read_scores`."""
+    return Columns(truth=_numbers(_column(predictions, "label")), output=_numbers(_column(predictions, "prediction")))
+
+
+def _column(predictions: pd.DataFrame, name: str) -> "pd.Series[Any]":
+    if name not in predictions.columns:
+        raise BadPredictions(f"there is no column {name!r}")
+    column = predictions[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    column = column.infer_objects()
+    gaps = column.isna().to_numpy()
+    if _is_numeric(column):
+        gaps = gaps | ~np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if gaps.any():
+        raise BadPredictions(f"column {name!r} has {int(gaps.sum()):,} missing or infinite values")
+    return column
+
+
+def _is_numeric(column: "pd.Series[Any]") -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column.dtype))
+
+
+def _numbers(column: "pd.Series[Any]") -> Array:
+    if not _is_numeric(column):
+        raise BadPredictions(f"column {str(column.name)!r} must hold numbers")
+    return column.to_numpy(dtype=np.float64)
+
+
+def _coded(label: "pd.Series[Any]", prediction: "pd.Series[Any]", positive: Label | None) -> Columns:
+    """Number the classes in the order in which they occur, labels first, so that equal labels get equal codes."""
+    numeric = _is_numeric(label)
+    # Text never equals a number ("1" is not 1): a wrong type must be refused, not measured as an accuracy of 0.
+    if _is_numeric(prediction) != numeric:
+        raise BadPredictions("of the columns 'label' and 'prediction', one holds numbers and the other does not")
+    if positive is not None and isinstance(positive, str) == numeric:
+        kind = "numbers" if numeric else "no numbers"
+        raise BadPredictions(f"column 'label' holds {kind}, so {positive!r} cannot be its positive class")
+    dtype = np.float64 if numeric else object
+    codes, names = pd.factorize(np.concatenate([label.to_numpy(dtype=dtype), prediction.to_numpy(dtype=dtype)]))
+    known = list(names)
+    if positive is not None and positive not in known:
+        known.append(positive)
+    return Columns(
+        truth=codes[: len(label)],
+        output=codes[len(label) :],
+        classes=len(known),
+        positive=None if positive is None else known.index(positive),
+    )

@@ -1,0 +1,174 @@
+"""The profile of a table: what its columns look like, in counts that can be added.
+
+Made once from the training table, it is the reference that later data is held against. Its bins and categories are
+fixed then; counting any other table in them, whole or in parts, gives profiles that are merged by adding.
+"""
+
+from typing import TYPE_CHECKING, Literal, cast
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlgit.ml.categorical import Categories, choose_categories, count_categories, merge_categories, texts_of
+from mlgit.ml.numeric import Numbers, add, bins_of, choose_bins, count_numbers, is_numeric, merge_numbers, values_of
+
+if TYPE_CHECKING:  # at run time pandas is not needed, and costs more than a small table does
+    import pandas as pd
+
+__all__ = ["Categories", "Numbers", "Profile", "build", "count", "from_json", "merge", "to_json"]
+
+_MOST_CLASSES = 20  # an integer label with more distinct values is a number to predict, not a class
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="profile", tag_field="kind"):
+    """Counts of a table.
+
+    Attributes:
+        schema: version of this format.
+        rows: rows of the table.
+        columns: each column by name, the score and the label among them.
+        score: name of the column with the score, if there is one.
+        label: name of the column with the label, if there is one.
+        joint: for each label that is a category, the rows in each bin of the score; None without such a pair.
+    """
+
+    schema: Literal[1] = 1
+    rows: int
+    columns: dict[str, Numbers | Categories]
+    score: str | None = None
+    label: str | None = None
+    joint: dict[str, tuple[int, ...]] | None = None
+
+
+def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str | None = None) -> Profile:
+    """Return the profile of a table, with bins and categories made for it.
+
+    Args:
+        table: the training table.
+        score: name of its column with the model's score.
+        label: name of its column with the truth. Texts, booleans and up to 20 distinct whole numbers are classes.
+
+    Raises:
+        ValueError: there is no such column, or the score is not a number.
+    """
+    arrow = _arrow(table)
+    for name in (score, label):
+        if name is not None and name not in arrow.column_names:
+            raise ValueError(f"there is no column {name!r} to profile")
+    if score is not None and not is_numeric(arrow[score]):
+        raise ValueError(f"the score {score!r} is not a number")
+    numeric = [
+        name
+        for name in arrow.column_names
+        if is_numeric(arrow[name]) and not (name == label and _few_whole_numbers(arrow[name]))
+    ]
+    chosen: dict[str, Numbers | Categories] = {name: choose_bins(arrow[name]) for name in numeric}
+    chosen |= choose_categories({name: arrow[name] for name in arrow.column_names if name not in chosen})
+    joint = None
+    if score is not None and label is not None and isinstance(classes := chosen[label], Categories):
+        joint = dict.fromkeys(classes.counts, (0,) * len(chosen[score].counts))
+    columns = {name: chosen[name] for name in sorted(chosen)}
+    return count(Profile(rows=0, columns=columns, score=score, label=label, joint=joint), arrow)
+
+
+def count(profile: Profile, table: "pa.Table | pd.DataFrame") -> Profile:
+    """Return the profile of another table in the bins and categories of this one.
+
+    A column that the table lacks counts as missing in every row; columns that the profile lacks are left out.
+
+    Raises:
+        ValueError: a column of numbers holds something else.
+    """
+    arrow = _arrow(table)
+    columns: dict[str, Numbers | Categories] = {}
+    for name, reference in profile.columns.items():
+        column = _column(arrow, name)
+        if isinstance(reference, Categories):
+            columns[name] = count_categories(reference, column)
+            continue
+        try:
+            columns[name] = count_numbers(reference, column)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ValueError(f"column {name!r} holds {column.type}, and its profile numbers") from error
+    return msgspec.structs.replace(profile, rows=arrow.num_rows, columns=columns, joint=_count_joint(profile, arrow))
+
+
+def merge(one: Profile, other: Profile) -> Profile:
+    """Return the profile of two tables together. The order does not matter, but for the last digits of the sums.
+
+    Raises:
+        ValueError: the two do not have the same columns, bins and categories.
+    """
+    if _shape(one) != _shape(other):
+        raise ValueError("profiles can only be added where they have the same columns, bins and categories")
+    columns: dict[str, Numbers | Categories] = {}
+    for name, column in one.columns.items():
+        if isinstance(column, Numbers):
+            columns[name] = merge_numbers(column, cast("Numbers", other.columns[name]))
+        else:
+            columns[name] = merge_categories(column, cast("Categories", other.columns[name]))
+    joint = None
+    if one.joint is not None and other.joint is not None:
+        joint = {name: add(counts, other.joint[name]) for name, counts in one.joint.items()}
+    return msgspec.structs.replace(one, rows=one.rows + other.rows, columns=columns, joint=joint)
+
+
+def to_json(profile: Profile) -> bytes:
+    """Write a profile as JSON, one line for each column: short, and a changed column is a changed line."""
+    document = msgspec.to_builtins(profile, order="sorted")
+    columns = ",\n".join(_entry(name, column) for name, column in document.pop("columns").items())
+    rest = ",\n".join(_entry(name, value) for name, value in document.items())
+    return f'{{\n"columns":{{\n{columns}\n}},\n{rest}\n}}\n'.encode()
+
+
+def from_json(content: bytes) -> Profile:
+    """Read a profile.
+
+    Raises:
+        msgspec.MsgspecError: the content is not a profile.
+    """
+    return msgspec.json.decode(content, type=Profile)
+
+
+def _entry(name: str, value: object) -> str:
+    return f"{msgspec.json.encode(name).decode()}:{msgspec.json.encode(value).decode()}"
+
+
+def _arrow(table: "pa.Table | pd.DataFrame") -> pa.Table:
+    return table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    return table[name] if name in table.column_names else pa.chunked_array([pa.nulls(table.num_rows)])
+
+
+def _few_whole_numbers(column: pa.ChunkedArray) -> bool:
+    values = values_of(column)
+    distinct = np.unique(values[np.isfinite(values)])
+    return len(distinct) <= _MOST_CLASSES and bool((distinct == np.round(distinct)).all())
+
+
+def _count_joint(profile: Profile, table: pa.Table) -> dict[str, tuple[int, ...]] | None:
+    """Count rows by label and bin of the score; rows without one of them, or with another label, are left out."""
+    if profile.joint is None:
+        return None
+    score, label = cast("str", profile.score), cast("str", profile.label)
+    scores, labels = values_of(_column(table, score)), texts_of(_column(table, label))
+    joint = {}
+    for name, counts in profile.joint.items():
+        chosen = (values_of(pc.equal(labels, name)) == 1) & np.isfinite(scores)
+        bins = bins_of(cast("Numbers", profile.columns[score]), scores[chosen])
+        joint[name] = tuple(np.bincount(bins, minlength=len(counts)).tolist())
+    return joint
+
+
+def _shape(profile: Profile) -> object:
+    """Return all that must be equal in two profiles before they can be added."""
+    columns = {
+        name: (column.edges, column.unit) if isinstance(column, Numbers) else set(column.counts)
+        for name, column in profile.columns.items()
+    }
+    joint = None if profile.joint is None else set(profile.joint)
+    return columns, profile.score, profile.label, joint

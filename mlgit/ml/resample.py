@@ -1,0 +1,238 @@
+"""Metrics of many bootstrap resamples at once.
+
+A resample of n rows is a vector of n integer weights: how often each row was drawn. Everything that costs time for one
+metric (sorting, comparing, logarithms) is done once for the table; a resample then costs a few passes over its weights.
+Counts are summed as integers, so order and ties make no difference to the last bit.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlgit.ml.columns import Array, Columns
+from mlgit.ml.metrics import Undefined, find
+
+Evaluate = Callable[[Array], Array]
+"""Weights (resamples, rows) of int64 in, values (resamples,) of float64 out: NaN where the metric is undefined."""
+
+
+def resampler(metric: str, columns: Columns) -> Evaluate:
+    """Return what evaluates `metric` on resamples of these columns, as scikit-learn would on each resampled table."""
+    prepare = _PREPARE.get(metric)
+    return prepare(columns) if prepare else _one_by_one(metric, columns)
+
+
+def _one_by_one(metric: str, columns: Columns) -> Evaluate:
+    """Build each resampled table: slow, and right for every metric."""
+    function = find(metric).function
+    rows = np.arange(len(columns.truth))
+
+    def value(weights: Array) -> float:
+        try:
+            return function(columns.take(np.repeat(rows, weights)))
+        except Undefined:
+            return np.nan
+
+    return lambda weights: np.array([value(row) for row in weights], dtype=np.float64)
+
+
+# Ranking metrics: the share of pairs that are in the right order, and the precision at each positive row.
+
+
+def _roc_auc(columns: Columns) -> Evaluate:
+    """Count, for each positive row, the negative rows that score less, and half of those that score the same.
+
+    Source: Hanley & McNeil (1982), "The meaning and use of the area under a ROC curve": the Mann-Whitney statistic.
+    """
+    positive, negative = _by_score(columns)
+    less, not_more = _places(columns.output[negative], columns.output[positive])
+
+    def evaluate(weights: Array) -> Array:
+        below = _running_sum(weights, negative)
+        drawn = np.take(weights, positive, axis=1)
+        twice_won = np.einsum("bi,bi->b", drawn, np.take(below, less, axis=1) + np.take(below, not_more, axis=1))
+        return _ratio(twice_won, 2 * drawn.sum(axis=1) * below[:, -1])
+
+    return evaluate
+
+
+def _average_precision(columns: Columns) -> Evaluate:
+    """Average, over the positive rows, the precision among all rows that score at least as much."""
+    positive, negative = _by_score(columns)
+    less_negative, _ = _places(columns.output[negative], columns.output[positive])
+    less_positive, _ = _places(columns.output[positive], columns.output[positive])
+
+    def evaluate(weights: Array) -> Array:
+        positives, negatives = _running_sum(weights, positive), _running_sum(weights, negative)
+        hits = positives[:, -1:] - np.take(positives, less_positive, axis=1)
+        misses = negatives[:, -1:] - np.take(negatives, less_negative, axis=1)
+        drawn = np.take(weights, positive, axis=1)
+        # Where no row scores as much, the positive row itself was not drawn and adds nothing.
+        precision = hits / np.maximum(hits + misses, 1)
+        values = _ratio((drawn * precision).sum(axis=1), positives[:, -1])
+        return np.where(negatives[:, -1] > 0, values, np.nan)
+
+    return evaluate
+
+
+def _by_score(columns: Columns) -> tuple[Array, Array]:
+    """Return the positions of the positive and of the negative rows, each with scores ascending."""
+    order = np.argsort(columns.output, kind="stable")
+    return order[columns.truth[order]], order[~columns.truth[order]]
+
+
+def _places(scores: Array, of: Array) -> tuple[Array, Array]:
+    """Return for each of `of` how many of the ascending `scores` are less, and how many are not more."""
+    return np.searchsorted(scores, of, side="left"), np.searchsorted(scores, of, side="right")
+
+
+def _running_sum(weights: Array, rows: Array) -> Array:
+    """Return (resamples, rows + 1): the weight of the first 0, 1, 2 ... of these rows."""
+    total = np.zeros((len(weights), len(rows) + 1), dtype=np.int64)
+    np.cumsum(np.take(weights, rows, axis=1), axis=1, out=total[:, 1:])
+    return total
+
+
+# Counting metrics: all follow from three counts for each class.
+
+_FromCounts = Callable[[Array, Array, Array], Array]
+"""Rows with the class, rows predicted as it, and rows that are both, each (resamples, classes) -> (resamples,)."""
+
+
+def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[Columns], Evaluate]:
+    """Prepare a metric from its two formulas: for a positive class, and for all classes together."""
+
+    def prepare(columns: Columns) -> Evaluate:
+        right = np.flatnonzero(columns.truth == columns.output)
+
+        def evaluate(weights: Array) -> Array:
+            actual = _per_class(weights, columns.truth, columns.classes)
+            predicted = _per_class(weights, columns.output, columns.classes)
+            both = _per_class(np.take(weights, right, axis=1), columns.truth[right], columns.classes)
+            if columns.positive is None:
+                return of_all(actual, predicted, both)
+            chosen = columns.positive
+            return of_positive(actual[:, [chosen]], predicted[:, [chosen]], both[:, [chosen]])
+
+        return evaluate
+
+    return prepare
+
+
+def _same_for_all(formula: _FromCounts) -> Callable[[Columns], Evaluate]:
+    """Prepare a metric to which no class is special."""
+    prepare = _counting(formula, formula)
+    return lambda columns: prepare(Columns(truth=columns.truth, output=columns.output, classes=columns.classes))
+
+
+def _per_class(weights: Array, codes: Array, classes: int) -> Array:
+    # bincount adds float64, which is exact for integers below 2**53.
+    return np.array([np.bincount(codes, weights=row, minlength=classes) for row in weights]).reshape(-1, classes)
+
+
+def _accuracy(actual: Array, _predicted: Array, both: Array) -> Array:
+    return _ratio(both.sum(axis=1), actual.sum(axis=1))
+
+
+def _balanced_accuracy(actual: Array, _predicted: Array, both: Array) -> Array:
+    occurs = actual > 0
+    recalls = np.where(occurs, _ratio(both, actual), 0.0)
+    count = occurs.sum(axis=1)
+    return np.where(count > 1, _ratio(recalls.sum(axis=1), count), np.nan)
+
+
+def _precision(_actual: Array, predicted: Array, both: Array) -> Array:
+    return _ratio(both, predicted)[:, 0]
+
+
+def _recall(actual: Array, _predicted: Array, both: Array) -> Array:
+    return _ratio(both, actual)[:, 0]
+
+
+def _f1(actual: Array, predicted: Array, both: Array) -> Array:
+    return _ratio(2 * both, actual + predicted)[:, 0]
+
+
+def _macro(part: Callable[[Array, Array], Array]) -> _FromCounts:
+    """Average over the classes that occur in a resample; a share of nothing counts as 0."""
+
+    def formula(actual: Array, predicted: Array, both: Array) -> Array:
+        shares = np.nan_to_num(_ratio(both, part(actual, predicted)), nan=0.0)
+        return _ratio(shares.sum(axis=1), (actual + predicted > 0).sum(axis=1))
+
+    return formula
+
+
+# Averaging metrics: all follow from weighted means of a few numbers for each row.
+
+
+_Loss = Callable[[Array, Array], Array]
+"""Truth and output (rows,) -> (rows,)."""
+
+
+def _averaging(loss: _Loss, finish: Callable[[Array], Array]) -> Callable[[Columns], Evaluate]:
+    """Prepare a metric that is `finish` of the mean of a loss of each row."""
+
+    def prepare(columns: Columns) -> Evaluate:
+        losses = loss(columns.truth, columns.output)
+        return lambda weights: finish(np.asarray(weights @ losses / weights.sum(axis=1)))
+
+    return prepare
+
+
+def _log_losses(truth: Array, score: Array) -> Array:
+    # Probabilities are clipped as in sklearn.metrics.log_loss: a certain mistake costs much, but not everything.
+    tiny = np.finfo(np.float64).eps
+    return np.asarray(-np.log(np.clip(np.where(truth, score, 1 - score), tiny, 1 - tiny)))
+
+
+def _squares(truth: Array, output: Array) -> Array:
+    return np.asarray((truth - output) ** 2)
+
+
+def _shares(truth: Array, output: Array) -> Array:
+    # A label of 0 has no share: the NaN makes every resample undefined, drawn or not, as the whole table is.
+    return np.asarray(np.abs(truth - output) / np.where(truth == 0, np.nan, np.abs(truth)))
+
+
+def _r2(columns: Columns) -> Evaluate:
+    """Compare the squared error with that of the mean of the resample."""
+    errors = _squares(columns.truth, columns.output)
+    centred = columns.truth - columns.truth.mean()
+
+    def evaluate(weights: Array) -> Array:
+        means = weights @ centred / weights.sum(axis=1)
+        spread = np.einsum("bi,bi->b", weights, (centred - means[:, None]) ** 2)
+        # Rounding leaves a little spread where all drawn labels are the same, so that is looked at apart.
+        drawn = weights > 0
+        highest = np.where(drawn, columns.truth, -np.inf).max(axis=1)
+        lowest = np.where(drawn, columns.truth, np.inf).min(axis=1)
+        return np.asarray(1 - _ratio(weights @ errors, np.where(highest > lowest, spread, 0.0)))
+
+    return evaluate
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """Divide; NaN where the whole is 0."""
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0))
+
+
+def _same(values: Array) -> Array:
+    return values
+
+
+_PREPARE: dict[str, Callable[[Columns], Evaluate]] = {
+    "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+    "log_loss": _averaging(_log_losses, _same),
+    "brier": _averaging(lambda truth, score: _squares(truth.astype(np.float64), score), _same),
+    "accuracy": _same_for_all(_accuracy),
+    "balanced_accuracy": _same_for_all(_balanced_accuracy),
+    "precision": _counting(_precision, _macro(lambda _actual, predicted: predicted)),
+    "recall": _counting(_recall, _macro(lambda actual, _predicted: actual)),
+    "f1": _counting(_f1, _macro(lambda actual, predicted: (actual + predicted) / 2)),
+    "r2": _r2,
+    "rmse": _averaging(_squares, np.sqrt),
+    "mae": _averaging(lambda truth, output: np.abs(truth - output), _same),
+    "mape": _averaging(_shares, _same),
+}

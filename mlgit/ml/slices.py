@@ -1,0 +1,180 @@
+"""A metric on parts of the rows: where does a model do worse than on the whole?"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from mlgit.ml.columns import Array, BadPredictions, Label
+from mlgit.ml.compare import Gain, NotSameRows, paired_bootstrap
+from mlgit.ml.metrics import Undefined, find, measure
+
+MIN_ROWS = 200
+MIN_PER_CLASS = 30
+MISSING = "(missing)"
+
+_MOST_VALUES = 20  # a numeric column with more distinct values is cut at its quartiles
+_LONGEST_VALUE = 200  # characters of a slice's name
+
+
+class SliceValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric on the rows where a column has one value (or lies in one quarter).
+
+    Attributes:
+        column: the column.
+        value: its value, as text.
+        rows: number of rows of the slice.
+        metric: the metric there; None where there is too little to say.
+        reason: why `metric` is None.
+    """
+
+    column: str
+    value: str
+    rows: int
+    metric: float | None = None
+    reason: str | None = None
+
+
+class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
+    """The gain of the candidate over the champion on one slice; fields as for SliceValue."""
+
+    column: str
+    value: str
+    rows: int
+    gain: Gain | None = None
+    reason: str | None = None
+
+
+def slice_values(
+    predictions: pd.DataFrame,
+    metric: str,
+    columns: Sequence[str],
+    positive: Label | None,
+    *,
+    min_rows: int = MIN_ROWS,
+    min_per_class: int = MIN_PER_CLASS,
+) -> list[SliceValue]:
+    """Return a metric for each value of each column, in the order of the columns, then of the values.
+
+    Args:
+        predictions: a predictions table with these columns.
+        metric: a name in METRICS.
+        columns: columns to slice by. Numbers with more than 20 distinct values are cut at their quartiles; rows without
+            a value are a slice of their own.
+        positive: the positive class of a binary task, else None.
+        min_rows: smaller slices are listed without a metric.
+        min_per_class: binary slices with fewer rows of either class are listed without a metric.
+
+    Raises:
+        BadPredictions: a column is missing, or as for `measure`.
+    """
+    result = []
+    for column, value, rows in _slices(predictions, columns):
+        part = predictions.iloc[rows]
+        reason = _too_little(part, metric, positive, min_rows, min_per_class)
+        measured = None
+        if reason is None:
+            try:
+                measured = measure(metric, part, positive)
+            except Undefined as undefined:
+                reason = str(undefined)
+        result.append(SliceValue(column=column, value=value, rows=len(rows), metric=measured, reason=reason))
+    return result
+
+
+def slice_gains(
+    metric: str,
+    candidate: pd.DataFrame,
+    champion: pd.DataFrame,
+    columns: Sequence[str],
+    positive: Label | None,
+    *,
+    min_rows: int = MIN_ROWS,
+    min_per_class: int = MIN_PER_CLASS,
+    resamples: int = 1000,
+    seed: int,
+    level: float = 0.95,
+) -> list[SliceGain]:
+    """Return the paired gain for each value of each column; arguments as for `slice_values` and `paired_bootstrap`.
+
+    Slices are those of the candidate's table. Where the champion's table has the column as well, it must hold the same
+    values, so that a candidate cannot be judged on slices of its own making.
+
+    Raises:
+        NotSameRows: as for `paired_bootstrap`, or the tables disagree in a slice column.
+        BadPredictions: a column is missing, or as for `measure`.
+    """
+    for column in columns:
+        if column in candidate.columns and column in champion.columns:
+            differing = int((_texts(candidate[column]) != _texts(champion[column])).sum())
+            if differing:
+                raise NotSameRows(f"{differing:,} rows have another {column!r} in the two tables")
+    result = []
+    for column, value, rows in _slices(candidate, columns):
+        part = candidate.iloc[rows]
+        reason = _too_little(part, metric, positive, min_rows, min_per_class)
+        gain = None
+        if reason is None:
+            try:
+                gain = paired_bootstrap(
+                    metric, part, champion.iloc[rows], positive, resamples=resamples, seed=seed, level=level
+                )
+            except Undefined as undefined:
+                reason = str(undefined)
+        result.append(SliceGain(column=column, value=value, rows=len(rows), gain=gain, reason=reason))
+    return result
+
+
+def _slices(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, str, Array]]:
+    """Yield column, value and row positions of each slice."""
+    for column in columns:
+        if column not in table.columns:
+            raise BadPredictions(f"there is no column {column!r} to slice by")
+        codes, values = _cut(table[column])
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(len(values) + 1))
+        for value, (start, end) in zip(values, pairwise(bounds), strict=True):
+            yield column, value[:_LONGEST_VALUE], order[start:end]
+
+
+def _cut(column: "pd.Series[Any]") -> tuple[Array, list[str]]:
+    """Return the slice of each row, as a number, and the slices' names."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and column.nunique() > _MOST_VALUES:
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        present = numbers[np.isfinite(numbers)]
+        edges = np.unique(np.quantile(present, [0.25, 0.5, 0.75], method="inverted_cdf")).tolist()
+        names = [f"up to {edges[0]:.12g}"]
+        names += [f"over {low:.12g}, up to {high:.12g}" for low, high in pairwise(edges)]
+        names += [f"over {edges[-1]:.12g}", MISSING]
+        codes = np.where(np.isnan(numbers), len(names) - 1, np.searchsorted(edges, numbers, side="left"))
+        used = np.unique(codes)
+        return np.searchsorted(used, codes), [names[code] for code in used]
+    codes, values = pd.factorize(_texts(column), sort=True)
+    return np.asarray(codes), [str(value) for value in values]
+
+
+def _texts(column: "pd.Series[Any]") -> Array:
+    """Return each value as text, so that a column means the same whichever type a file gave it."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        whole = column.dropna()
+        # Whole numbers become floats as soon as one is missing; they are still whole numbers.
+        if np.isfinite(whole).all() and (whole == whole.round()).all():
+            column = column.astype("Int64")
+    return column.astype(object).where(column.notna(), MISSING).astype(str).to_numpy(dtype=object)
+
+
+def _too_little(
+    part: pd.DataFrame, metric: str, positive: Label | None, min_rows: int, min_per_class: int
+) -> str | None:
+    """Return why a slice says nothing, or None."""
+    if len(part) < min_rows:
+        return f"{len(part):,} rows, {min_rows:,} needed"
+    if positive is not None and find(metric).reads != "value" and "label" in part.columns:
+        positives = int((part["label"] == positive).sum())
+        for count, name in ((positives, "the positive class"), (len(part) - positives, "the other class")):
+            if count < min_per_class:
+                return f"{count:,} rows of {name}, {min_per_class:,} needed"
+    return None

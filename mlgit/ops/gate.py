@@ -1,0 +1,80 @@
+"""Judge a version by an environment's gates."""
+
+from datetime import datetime
+
+from mlgit import __version__
+from mlgit.domain.codec import digest
+from mlgit.domain.names import Name, PromotionId, VersionRef
+from mlgit.domain.policy import Overall, evaluate, overall
+from mlgit.domain.records import GateReport, Version
+from mlgit.domain.records.gatereport import GateVerdict
+from mlgit.domain.records.promotion import PolicyRef, VersionPin
+from mlgit.errors import Exit
+from mlgit.ops.evidence import StoredEvidence
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Workspace
+
+
+class Judged(Outcome, frozen=True, kw_only=True, tag="mlgit/gate.v1"):
+    """How an environment's gates judge a version."""
+
+    candidate: str
+    champion: str | None
+    environment: Name
+    policy: Name
+    outcome: Overall
+    results: list[GateVerdict]
+
+    @property
+    def exit(self) -> Exit:
+        """Yes where all gates let it through; not judged where evidence is missing."""
+        return {"pass": Exit.YES, "error": Exit.UNJUDGED}.get(self.outcome, Exit.NO)
+
+
+def run(workspace: Workspace, state: Lifecycle, ref: VersionRef, environment: str) -> Judged:
+    """Judge a version against the champion that an environment has in a state. Changes nothing."""
+    version = state.version(ref)
+    champion = state.champion(environment, ref.model)
+    policy = state.policy(state.environment(environment).policy)
+    evidence = StoredEvidence(workspace, state, version, champion, at=workspace.clock.now())
+    results = evaluate(policy.gates, evidence)
+    return Judged(
+        candidate=str(ref),
+        champion=None if champion is None else f"{ref.model}@{champion.version}",
+        environment=environment,
+        policy=policy.name,
+        outcome=overall(results),
+        results=results,
+    )
+
+
+def report(
+    workspace: Workspace, state: Lifecycle, version: Version, environment: str, promotion: PromotionId, *, at: datetime
+) -> GateReport:
+    """Judge a version and put the answers, with the digest of all that was looked at, into a report."""
+    champion = state.champion(environment, version.model)
+    policy = state.policy(state.environment(environment).policy)
+    evidence = StoredEvidence(workspace, state, version, champion, at=at)
+    results = evaluate(policy.gates, evidence)
+    return GateReport(
+        schema=1,
+        promotion=promotion,
+        environment=environment,
+        model=version.model,
+        candidate=VersionPin(version=version.version, digest=version.digest),
+        champion=None if champion is None else VersionPin(version=champion.version, digest=champion.digest),
+        policy=PolicyRef(name=policy.name, digest=digest(policy)),
+        reads={
+            "model": digest(evidence.model),
+            "problem": digest(evidence.problem),
+            "predictions": version.evaluation.predictions.sha256,
+            "champion-predictions": None if champion is None else champion.evaluation.predictions.sha256,
+            **{f"contract-{name}": digest(state.dataset(name)) for name in evidence.model.datasets},
+            **{f"data-{name}": stored.sha256 for name, stored in version.inputs.data.items()},
+        },
+        results=results,
+        outcome=overall(results),
+        at=at,
+        tool=f"mlgit {__version__}",
+    )

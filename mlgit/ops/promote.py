@@ -1,0 +1,214 @@
+"""Propose a version for an environment: judge it, and put manifest and gate report on a branch of their own."""
+
+from collections.abc import Callable
+
+from mlgit.domain import layout, rules
+from mlgit.domain.codec import digest, to_json
+from mlgit.domain.names import VersionRef, new_promotion_id
+from mlgit.domain.policy import rule_for
+from mlgit.domain.records import GateReport, Policy, Promotion, Version
+from mlgit.domain.records.gatereport import GateVerdict
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
+from mlgit.errors import Exit, MlgitError, refused
+from mlgit.ops import gate, proposal, validate
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import PathChange, Workspace
+
+
+class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
+    """What was proposed, how the gates judged it, and where it waits."""
+
+    candidate: str
+    environment: str
+    champion: str | None
+    state: str
+    """`proposed`, `proposed-already`, `runs-already`, `refused` or `planned` (a dry run)."""
+    promotion: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    pushed: bool = False
+    files: list[str] = []
+    policy: str | None = None
+    gates: list[GateVerdict] = []
+    approvals_needed: int = 0
+    approvals_missing: list[str] = []
+
+    @property
+    def exit(self) -> Exit:
+        """No where a gate refused."""
+        return Exit.NO if self.state == "refused" else Exit.YES
+
+
+def run(
+    workspace: Workspace,
+    ref: VersionRef,
+    environment: str,
+    *,
+    reason: str | None = None,
+    ticket: str | None = None,
+    dry_run: bool = False,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Promoted:
+    """Propose `ref` as champion of an environment.
+
+    The work tree and the index are not touched: the commit is made beside them, on `mlgit/promote/<environment>/<model>`.
+
+    Raises:
+        MlgitError: the version is not on the base branch, an environment is skipped, content is missing from the remote, or
+            the branch carries a person's own commits.
+    """
+    _, base = proposal.base_of(workspace)
+    base.environment(environment)
+    version = base.version(ref)
+    if skipped := list(proposal.check_order(base, environment, version)):
+        raise MlgitError(*skipped)
+    champion = base.champion(environment, ref.model)
+    common = {
+        "candidate": str(ref),
+        "environment": environment,
+        "champion": None if champion is None else f"{ref.model}@{champion.version}",
+    }
+    if champion is not None and champion.digest == version.digest:
+        return Promoted(**common, state="runs-already")
+    if (known := _standing(workspace, base, version, environment)) is not None:
+        return _proposed(workspace, known, common)
+    _check_stored(workspace, base, version, on_step)
+    on_step(f"judging {ref} by the gates of {environment}")
+    at = workspace.clock.now()
+    promotion = new_promotion_id(at)
+    report = gate.report(workspace, base, version, environment, promotion, at=at)
+    policy = base.policy(base.environment(environment).policy)
+    manifest = _manifest(base, version, environment, report, reason=reason, ticket=ticket)
+    files = {
+        layout.gate_report(ref.model, ref.number, promotion): to_json(report),
+        layout.promotion(environment, ref.model): workspace.formats.yaml(layout.promotion(environment, ref.model), manifest),
+    }
+    needed = rule_for(policy.approvals, "promote").min
+    judged = {"files": sorted(files), "policy": policy.name, "gates": report.results, "approvals_needed": needed}
+    if report.outcome != "pass":
+        return Promoted(**common, **judged, state="refused")
+    if dry_run:
+        return Promoted(**common, **judged, state="planned")
+    commit = _propose(workspace, base, ref, environment, files, manifest)
+    pushed = _push(workspace, environment, ref.model)
+    waiting = proposal.load(workspace, environment, ref.model)
+    missing = proposal.examine(workspace, waiting, at=at).tally.missing
+    return Promoted(
+        **common,
+        **judged,
+        state="proposed",
+        promotion=promotion,
+        branch=layout.promotion_branch(environment, ref.model),
+        commit=commit,
+        pushed=pushed,
+        approvals_missing=missing,
+    )
+
+
+def _standing(workspace: Workspace, base: Lifecycle, version: Version, environment: str) -> proposal.Proposal | None:
+    """Return the open proposal of just this change, if it was made on what the base branch says today."""
+    if (environment, version.model) not in proposal.open_proposals(workspace):
+        return None
+    known = proposal.load(workspace, environment, version.model)
+    slot = known.manifest.slots.champion
+    same = slot is not None and slot.digest == version.digest
+    problems = proposal.examine(workspace, known, at=workspace.clock.now()).problems if same else []
+    return known if same and not problems else None
+
+
+def _proposed(workspace: Workspace, known: proposal.Proposal, common: dict[str, str | None]) -> Promoted:
+    examination = proposal.examine(workspace, known, at=workspace.clock.now())
+    return Promoted(
+        **common,
+        state="proposed-already",
+        promotion=known.manifest.promotion,
+        branch=layout.promotion_branch(known.environment, known.model),
+        commit=known.head,
+        policy=known.policy.name,
+        gates=known.report.results if known.report else [],
+        approvals_needed=examination.tally.needed,
+        approvals_missing=examination.tally.missing,
+    )
+
+
+def _check_stored(workspace: Workspace, base: Lifecycle, version: Version, on_step: Callable[[str], None]) -> None:
+    remote = base.project().remote
+    files = [*rules.stored_files(version), *version.inputs.data.values()]
+    on_step(f"looking for {len(files)} files in remote {remote}")
+    missing = workspace.store(remote).missing(files)
+    if missing:
+        listed = ", ".join(f"{stored.path} (md5 {stored.md5[:8]})" for stored in missing)
+        raise refused(
+            "data-missing",
+            f"{version.model}@{version.version} is not whole in remote {remote}",
+            why=f"missing: {listed}",
+            fix="where the version was trained, run `dvc push`",
+        )
+
+
+def _manifest(
+    base: Lifecycle, version: Version, environment: str, report: GateReport, *, reason: str | None, ticket: str | None
+) -> Promotion:
+    before = base.promotion(environment, version.model)
+    policy: Policy = base.policy(base.environment(environment).policy)
+    return Promotion(
+        schema=1,
+        promotion=report.promotion,
+        environment=environment,
+        model=version.model,
+        change="promote",
+        slots=Slots(champion=Slot(version=version.version, digest=version.digest)),
+        replaces=None if before is None else PromotionRef(promotion=before.promotion, digest=digest(before)),
+        baseline=None if report.champion is None else VersionPin(version=report.champion.version, digest=report.champion.digest),
+        gates=ReportRef(
+            report=layout.gate_report(version.model, version.version, report.promotion), digest=digest(report)
+        ),
+        policy=PolicyRef(name=policy.name, digest=digest(policy)),
+        reason=reason,
+        ticket=ticket,
+    )
+
+
+def _propose(
+    workspace: Workspace, base: Lifecycle, ref: VersionRef, environment: str, files: dict[str, bytes], manifest: Promotion
+) -> str:
+    """Commit on the base and point the branch at it, unless a person has added to the branch."""
+    repository = workspace.repository
+    onto = base.tree.commit
+    assert onto is not None  # noqa: S101 - the base is a commit
+    branch = f"refs/heads/{layout.promotion_branch(environment, ref.model)}"
+    before = repository.resolve(branch)
+    if before is not None:
+        _check_own(workspace, onto, before, environment, ref.model)
+    message = f"Promote {ref} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n"
+    commit = repository.commit(files, parents=[onto], message=message)
+    changes = [PathChange(path, "M" if base.tree.read(path) else "A", None, None) for path in files]
+    head = Lifecycle(repository.tree(commit), workspace.formats.record)
+    _, findings = validate.check_change(base, head, changes, workspace.formats)
+    if findings:
+        raise MlgitError(*findings)
+    repository.move(branch, commit, expected=before, reason=f"mlgit promote {ref} --to {environment}")
+    return commit
+
+
+def _check_own(workspace: Workspace, onto: str, head: str, environment: str, model: str) -> None:
+    ours = {layout.promotion(environment, model)}
+    for commit, changes in workspace.repository.commits(f"{onto}..{head}", first_parent=False):
+        strange = [c.path for c in changes if c.path not in ours and "/gates/" not in c.path]
+        if strange or not commit.subject.startswith("Promote "):
+            raise refused(
+                "branch-not-ours",
+                f"{layout.promotion_branch(environment, model)} has a commit that mlgit did not make",
+                why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
+                fix="merge or move that commit, then delete the branch and promote again",
+            )
+
+
+def _push(workspace: Workspace, environment: str, model: str) -> bool:
+    repository = workspace.repository
+    if "origin" not in repository.remotes():
+        return False
+    branch = f"refs/heads/{layout.promotion_branch(environment, model)}"
+    repository.push("origin", [f"+{branch}:{branch}"])
+    return True

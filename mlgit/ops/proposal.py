@@ -1,0 +1,371 @@
+"""A promotion that is proposed, or that was merged: what it rests on, who made it, who agreed, and whether it holds."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from mlgit.domain import layout, rules
+from mlgit.domain.approvals import Directory, Signed, Tally, count
+from mlgit.domain.codec import digest, sha256
+from mlgit.domain.decision import ReadSet, decision, read_set
+from mlgit.domain.names import CommitId, Digest, VersionRef, seconds
+from mlgit.domain.policy import overall, rule_for
+from mlgit.domain.records import Approval, GateReport, Promotion, Version
+from mlgit.domain.records.policy import Policy
+from mlgit.errors import Finding, Location, MlgitError, refused
+from mlgit.ops.load import Ledger, Lifecycle
+from mlgit.ops.ports import Commit, Workspace
+
+BRANCHES = "refs/heads/mlgit/promote/"
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """A manifest in the commit that brings it, held against the commit that it is brought to.
+
+    `before` is the state that it is judged by: its policy, roles and signers are the rules. `after` is the state with the
+    manifest. `commits` are those that a merge would bring, or brought.
+    """
+
+    environment: str
+    model: str
+    before: Lifecycle
+    after: Lifecycle
+    head: CommitId
+    commits: tuple[Commit, ...]
+
+    @property
+    def manifest(self) -> Promotion:
+        """The proposed manifest."""
+        manifest = self.after.promotion(self.environment, self.model)
+        assert manifest is not None  # noqa: S101 - a proposal is made from a manifest
+        return manifest
+
+    @property
+    def version(self) -> Version | None:
+        """The version that is to become champion; None where the model leaves the environment."""
+        slot = self.manifest.slots.champion
+        return None if slot is None else self.after.version(VersionRef(self.model, slot.version))
+
+    @property
+    def report(self) -> GateReport | None:
+        """The gate report that the manifest names."""
+        ref = self.manifest.gates
+        return None if ref is None else self.after.find(GateReport, ref.report)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that guards the environment, as it is before the change."""
+        return self.before.policy(self.before.environment(self.environment).policy)
+
+    def reads(self) -> ReadSet:
+        """Return the digest of each thing that the decision rests on; the rules are those before the change."""
+        model = self.before.model(self.model)
+        return read_set(
+            manifest=self.manifest,
+            report=self.report,
+            version=self.version,
+            champion=self.before.champion(self.environment, self.model),
+            policy=self.policy,
+            environment=self.before.environment(self.environment),
+            problem=self.before.problem(model.problem),
+            model=model,
+            contracts={name: self.before.dataset(name) for name in model.datasets},
+        )
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """What was found when a proposal was examined: the decision, who agreed, and all that stands against it."""
+
+    reads: ReadSet
+    decision: Digest
+    tally: Tally
+    problems: list[Finding]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing stands against it."""
+        return not self.problems and self.tally.complete
+
+
+def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
+    """Return the base branch and the state that it wants.
+
+    The branch is the one that the project names at HEAD. A checkout that lacks it (a detached one in CI, say) is read at
+    the remote's copy, or at HEAD itself.
+
+    Raises:
+        MlgitError: there is no commit yet, or no project in it.
+    """
+    repository = workspace.repository
+    name = Lifecycle(repository.tree("HEAD"), workspace.formats.record).project().base
+    for revision in (f"refs/heads/{name}", f"refs/remotes/origin/{name}", "HEAD"):
+        if (commit := repository.resolve(revision)) is not None:
+            return name, Lifecycle(repository.tree(commit), workspace.formats.record)
+    raise AssertionError  # HEAD was read above
+
+
+def state_at(workspace: Workspace, revision: str) -> Lifecycle:
+    """Return the state at a commit, a branch, a tag or a date.
+
+    Raises:
+        MlgitError: there is no such commit (`revision-unknown`).
+    """
+    commit = workspace.repository.resolve(revision)
+    if commit is None:
+        raise refused(
+            "revision-unknown",
+            f"{revision} names no commit",
+            why="it is no branch, tag, commit id, or date since the first commit",
+            fix="`git log --oneline` and `git tag` list what there is",
+        )
+    return Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+
+
+def ledger_of(workspace: Workspace, state: Lifecycle | None = None) -> Ledger:
+    """Return what was seen to happen, from the ledger branch or the remote's copy of it.
+
+    Args:
+        workspace: where.
+        state: a state of the past; the ledger is then the one of that time. Today's, if None.
+    """
+    repository = workspace.repository
+    for revision in (layout.LEDGER, layout.LEDGER.replace("refs/heads/", "refs/remotes/origin/")):
+        if (commit := repository.resolve(revision)) is not None:
+            if state is not None and state.tree.commit is not None:
+                commit = repository.last_commit_by(commit, repository.commit_time(state.tree.commit))
+            return Ledger(None if commit is None else repository.tree(commit), workspace.formats.record)
+    return Ledger(None, workspace.formats.record)
+
+
+def open_proposals(workspace: Workspace) -> list[tuple[str, str]]:
+    """Return environment and model of each promotion branch that the base has not taken in yet, sorted."""
+    _, base = base_of(workspace)
+    found = set()
+    for ref in workspace.repository.refs(BRANCHES):
+        environment, _, model = ref.removeprefix(BRANCHES).partition("/")
+        head = workspace.repository.resolve(ref)
+        assert head is not None  # noqa: S101 - just listed
+        path = layout.promotion(environment, model)
+        if workspace.repository.tree(head).read(path) != base.tree.read(path):
+            found.add((environment, model))
+    return sorted(found)
+
+
+def find(workspace: Workspace, name: str | None) -> Proposal:
+    """Return an open proposal, by `environment/model` or promotion id; the only one there is if no name is given.
+
+    Raises:
+        MlgitError: there is none of that name, or more than one to choose from.
+    """
+    proposals = open_proposals(workspace)
+    if name is not None:
+        chosen = [key for key in proposals if name in {"/".join(key), f"mlgit/promote/{'/'.join(key)}"}]
+        chosen = chosen or [key for key in proposals if load(workspace, *key).manifest.promotion == name]
+    else:
+        chosen = proposals
+    if len(chosen) == 1:
+        return load(workspace, *chosen[0])
+    listed = ", ".join("/".join(key) for key in proposals)
+    if not proposals or name is not None:
+        raise refused(
+            "promotion-unknown",
+            "no promotion is open" if name is None else f"no open promotion is called {name}",
+            why=f"open are {listed}" if listed else "every promotion branch has been merged, or there is none",
+            fix="`mlgit promote MODEL@N --to ENVIRONMENT` proposes one",
+        )
+    raise refused(
+        "promotion-ambiguous", f"{len(chosen)} promotions are open", why=listed, fix="name one of them, as environment/model"
+    )
+
+
+def load(workspace: Workspace, environment: str, model: str) -> Proposal:
+    """Return the proposal on the promotion branch of an environment and model, held against the base branch."""
+    repository = workspace.repository
+    _, base = base_of(workspace)
+    head = repository.resolve(BRANCHES + f"{environment}/{model}")
+    onto = base.tree.commit
+    assert head is not None  # noqa: S101 - only called for branches that are there
+    assert onto is not None  # noqa: S101 - the base is a commit
+    commits = tuple(commit for commit, _ in repository.commits(f"{onto}..{head}", first_parent=False))
+    return Proposal(environment, model, base, Lifecycle(repository.tree(head), workspace.formats.record), head, commits)
+
+
+def examine(workspace: Workspace, proposal: Proposal, *, at: datetime) -> Examination:
+    """Examine a proposal as of a moment, by the rules of the state before it. Judges; changes nothing."""
+    problems = [*_check_manifest(proposal), *_check_order(proposal), *_check_report(proposal, at)]
+    reads = proposal.reads()
+    decided = decision(reads)
+    return Examination(reads, decided, tally(workspace, proposal, decided), problems)
+
+
+def tally(workspace: Workspace, proposal: Proposal, decided: Digest) -> Tally:
+    """Count the approvals of a decision, by the rules of the state before it."""
+    policy = proposal.policy
+    problem = proposal.before.problem(proposal.before.model(proposal.model).problem)
+    directory = Directory(proposal.before.roles())
+    found = () if policy.evidence == "none" else signed_approvals(workspace, proposal)
+    return count(
+        found,
+        decision=decided,
+        rule=rule_for(policy.approvals, proposal.manifest.change),
+        risk=problem.risk,
+        directory=directory,
+        excluded=excluded(proposal, policy, directory),
+    )
+
+
+def excluded(proposal: Proposal, policy: Policy, directory: Directory) -> dict[str, str]:
+    """Return the people whose word does not count here, each with the reason."""
+    version = proposal.version
+    reasons: list[tuple[str, Iterable[str], str]] = [
+        ("trainer", [version.trained_by.email] if version else [], "trained the version"),
+        ("committers", [commit.committer_email for commit in proposal.commits], "committed to the promotion"),
+        ("author", [commit.author_email for commit in proposal.commits], "author of the promotion"),
+    ]
+    return {directory.person(email): why for rule, emails, why in reasons if rule in policy.exclude for email in emails}
+
+
+def signed_approvals(workspace: Workspace, proposal: Proposal) -> list[Signed]:
+    """Return every approval of a promotion on the ledger, with what its signature proves."""
+    signers = proposal.before.tree.read(layout.SIGNERS) or b""
+    files = ledger_of(workspace).files(layout.approvals(proposal.manifest.promotion))
+    found = []
+    for path, content in files.items():
+        if not path.endswith(".json"):
+            continue
+        approval = workspace.formats.record(path, content)
+        assert isinstance(approval, Approval)  # noqa: S101 - by its path
+        signature = files.get(f"{path}.sig", b"")
+        try:
+            key = workspace.signatures.verify(content, signature, signers=signers, principal=approval.by, at=approval.at)
+        except MlgitError as error:
+            found.append(Signed(approval, sha256(content), None, error.findings[0].message))
+        else:
+            found.append(Signed(approval, sha256(content), key))
+    return found
+
+
+def require(examination: Examination, what: str) -> None:
+    """Refuse unless nothing stands against a proposal.
+
+    Raises:
+        MlgitError: with every problem and everything that is missing, and who can supply it.
+    """
+    findings = list(examination.problems)
+    if not examination.tally.complete:
+        findings.append(
+            Finding(
+                "approvals-missing",
+                f"{what} lacks {'; '.join(examination.tally.missing)}",
+                why=_counted(examination.tally),
+                fix="somebody who may, runs `mlgit approve`",
+            )
+        )
+    if findings:
+        raise MlgitError(*findings)
+
+
+def _counted(counted: Tally) -> str:
+    names = ", ".join(approval.person for approval in counted.counted) or "nobody"
+    others = "; ".join(f"{one.person}: {one.reason}" for one in counted.uncounted)
+    return f"approved by {names}" + (f"; not counted: {others}" if others else "")
+
+
+def _check_manifest(proposal: Proposal) -> Sequence[Finding]:
+    manifest = proposal.manifest
+    before = proposal.before.promotion(proposal.environment, proposal.model)
+    at = Location(layout.promotion(proposal.environment, proposal.model))
+    found = list(rules.check_replaces(manifest, before))
+    slots = [slot for slot in (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow) if slot]
+    versions = [proposal.after.version(VersionRef(proposal.model, slot.version), at=at) for slot in slots]
+    found += rules.check_slots(manifest, {version.version: version.digest for version in versions})
+    if manifest.policy.digest != digest(proposal.policy):
+        found.append(
+            Finding(
+                "promotion-stale",
+                f"the policy of {proposal.environment} changed since this promotion was judged",
+                why=f"policy {proposal.policy.name} on the base branch is not the one that the manifest names",
+                fix="run `mlgit promote` again to judge it by today's policy",
+                at=at,
+            )
+        )
+    champion = proposal.before.champion(proposal.environment, proposal.model)
+    if (manifest.baseline and manifest.baseline.digest) != (champion and champion.digest):
+        found.append(
+            Finding(
+                "promotion-stale",
+                f"the champion of {proposal.environment} is not the one that this promotion was compared with",
+                fix="run `mlgit promote` again to judge it against today's champion",
+                at=at,
+            )
+        )
+    return found
+
+
+def _check_order(proposal: Proposal) -> Sequence[Finding]:
+    """A version runs in the environments that come first before it runs here."""
+    version = proposal.version
+    if version is None or proposal.manifest.change != "promote":
+        return []
+    return list(check_order(proposal.before, proposal.environment, version))
+
+
+def check_order(state: Lifecycle, environment: str, version: Version) -> Iterable[Finding]:
+    """Yield a finding for each environment that a version should have become champion of first."""
+    for earlier in state.environment(environment).after:
+        champion = state.champion(earlier, version.model)
+        if champion is None or champion.digest != version.digest:
+            ref = VersionRef(version.model, version.version)
+            now = "nothing" if champion is None else f"{version.model}@{champion.version}"
+            yield Finding(
+                "environment-skipped",
+                f"{ref} is to run in {earlier} before {environment}",
+                why=f"{earlier} runs {now}; {layout.environment(environment)} has after: [{earlier}]",
+                fix=f"run `mlgit promote {ref} --to {earlier}` first",
+            )
+
+
+def _check_report(proposal: Proposal, at: datetime) -> Sequence[Finding]:
+    """The gates of today's policy passed, on this version, not too long ago, in the report that the manifest names."""
+    manifest, version, report = proposal.manifest, proposal.version, proposal.report
+    if version is None:
+        return []
+    where = Location(layout.promotion(proposal.environment, proposal.model), path="gates")
+    again = "run `mlgit promote` again: it judges the version and writes the report"
+    if report is None or manifest.gates is None:
+        return [Finding("gates-missing", "the promotion rests on no gate report", fix=again, at=where)]
+    found = []
+    if digest(report) != manifest.gates.digest:
+        found.append(
+            Finding("gates-differ", "the gate report is not the one that the manifest names", why="its digest differs", fix=again, at=where)
+        )
+    if (report.promotion, report.candidate.digest, report.policy) != (manifest.promotion, version.digest, manifest.policy):
+        found.append(
+            Finding(
+                "gates-differ",
+                "the gate report is about something else",
+                why="it names another promotion, version or policy",
+                fix=again,
+                at=where,
+            )
+        )
+    asked = [gate.id for gate in proposal.policy.gates]
+    answered = [verdict.gate for verdict in report.results]
+    if asked != answered or overall(report.results) != "pass" or report.outcome != "pass":
+        bad = [f"{verdict.gate}: {verdict.outcome}" for verdict in report.results if verdict.outcome in {"fail", "error", "wait"}]
+        found.append(
+            Finding(
+                "gates-failed",
+                f"the gates of {proposal.environment} have not all passed",
+                why="; ".join(bad) or f"asked were {', '.join(asked)}, answered {', '.join(answered)}",
+                fix="see `mlgit gate` for each gate's reason",
+                at=where,
+            )
+        )
+    limit = proposal.policy.max_gate_age
+    if at - report.at > timedelta(seconds=seconds(limit)):
+        found.append(
+            Finding("gates-old", f"the gate report is older than {limit}", why=f"it is from {report.at:%Y-%m-%d %H:%M} UTC", fix=again, at=where)
+        )
+    return found

@@ -1,0 +1,361 @@
+"""Make an immutable version of what the pipeline left behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from mlgit.domain import carddraft, layout
+from mlgit.domain.cards import CardText
+from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_digest
+from mlgit.domain.gates.card import SECTIONS
+from mlgit.domain.names import CommitId, Digest, VersionRef
+from mlgit.domain.records import Model, Problem, Version
+from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.errors import Finding, Location, Severity, refused
+from mlgit.ops.evidence import measurable
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Scored, Workspace
+
+_SAME_SCORE = 1e-6  # a model file loaded again answers within this of what it answered when it was evaluated
+_SMALLEST_SLICE = 30  # rows; fewer say nothing worth recording
+
+
+class Registered(Outcome, frozen=True, kw_only=True, tag="mlgit/register.v1"):
+    """The version, and what it is worth."""
+
+    version: str
+    digest: Digest
+    state: Literal["registered", "there-already", "planned"]
+    commit: CommitId | None
+    folder: str
+    format: str
+    types: list[str]
+    size: int
+    primary: str
+    metrics: dict[str, float]
+    p95_ms: float | None
+    next_environment: str | None
+    findings: list[Finding] = []
+
+
+class Measured(NamedTuple):
+    """What the stored predictions say."""
+
+    metrics: dict[str, float]
+    slices: list[SliceMetric]
+    split: Digest
+    rows: int
+    table: Any
+
+
+def run(
+    workspace: Workspace,
+    name: str | None,
+    *,
+    supersedes: int | None = None,
+    dry_run: bool = False,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Registered:
+    """Register what the pipeline of a model left behind as its next version, in one commit on the current branch.
+
+    Content goes to the DVC remote first, the record after, so no record ever points at what is not there.
+
+    Raises:
+        MlgitError: what the model reads has uncommitted changes, the pipeline is out of date, the model file is not safe, or
+            it does not answer as the predictions say.
+    """
+    repository = workspace.repository
+    state = Lifecycle(repository.work_tree(), workspace.formats.record)
+    model = state.model(state.the_model(name))
+    problem = state.problem(model.problem)
+    head = repository.resolve("HEAD")
+    if head is None:
+        raise refused("no-commit", "there is no commit yet", fix="commit the project first: `git add -A && git commit`")
+    _check_clean(workspace, model)
+    _check_current(workspace, model)
+    on_step("hashing the files and measuring the predictions")
+    root = workspace.root
+    outputs = model.outputs
+    artifact = _artifact(workspace, root / outputs.model)
+    measured = measure(workspace, model, problem)
+    on_step("loading the model in a guarded process, to see that it answers as its predictions say")
+    scored = _score(workspace, model, problem, artifact, measured.table)
+    evaluation = Evaluation(
+        predictions=workspace.hashed(root / outputs.predictions, "predictions.parquet"),
+        split=measured.split,
+        rows=measured.rows,
+        metrics=measured.metrics,
+        slices=measured.slices,
+        p95_ms=None if scored is None else round(scored.p95_ms, 3),
+    )
+    inputs = _inputs(workspace, state, model, head)
+    profile = _profile(workspace, model)
+    card = _card(workspace, state, problem, model, artifact, evaluation, inputs)
+    author, email = repository.identity()
+    numbers = state.numbers(model.name)
+    known = [version for number in numbers[-1:] if (version := state.version_at(model.name, number)) is not None]
+    draft = Version(
+        schema=1,
+        model=model.name,
+        version=numbers[-1] + 1 if numbers else 1,
+        digest="sha256:" + "0" * 64,
+        artifact=artifact,
+        card=sha256(card),
+        profile=sha256(profile),
+        inputs=inputs,
+        evaluation=evaluation,
+        trained_by=Person(name=author, email=email),
+        registered_at=workspace.clock.now().replace(microsecond=0),
+        seed=_seed(inputs.params),
+        supersedes=supersedes,
+    )
+    same = next((version for version in known if _meaning(version) == _meaning(draft)), None)
+    version = same or msgspec.structs.replace(draft, digest=version_digest(draft))
+    files = _files(workspace, version, card, profile)
+    lock = workspace.pipeline.lock_file
+    committed = same is not None and repository.tree(head).read(layout.version(model.name, version.version)) is not None
+    commit = None
+    if not dry_run and not committed:
+        on_step(f"pushing to DVC remote {state.project().remote}")
+        _upload(workspace, state, root, model, version)
+        ref = VersionRef(model.name, version.version)
+        message = f"Register {ref}\n\n{problem.metric.primary} {measured.metrics[problem.metric.primary]:.4f}\n"
+        workspace.put(files)
+        changed = files | {lock: (root / lock).read_bytes()}
+        commit = repository.commit(changed, parents=[head], message=message)
+        repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
+    if not dry_run:
+        repository.stage([*files, lock])
+    environments = state.environments()
+    return Registered(
+        version=f"{model.name}@{version.version}",
+        digest=version.digest,
+        state="there-already" if committed else "planned" if dry_run else "registered",
+        commit=commit,
+        folder=layout.version_folder(model.name, version.version),
+        format=artifact.format,
+        types=artifact.types,
+        size=artifact.size,
+        primary=problem.metric.primary,
+        metrics=measured.metrics,
+        p95_ms=evaluation.p95_ms,
+        next_environment=environments[0] if environments else None,
+        findings=_unwritten(state, model),
+    )
+
+
+def measure(workspace: Workspace, model: Model, problem: Problem) -> Measured:
+    """Compute metrics and slices from the predictions that the evaluate stage wrote.
+
+    Raises:
+        MlgitError: the file is missing, or is not a table of predictions.
+    """
+    from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.split import split_digest  # noqa: PLC0415 - pandas
+
+    table = workspace.tables.frame(_output(workspace, model.outputs.predictions, model.pipeline.evaluate))
+    absent = [column for column in (*model.keys, *problem.metric.slices, "label") if column not in table.columns]
+    if absent:
+        raise refused(
+            "predictions-incomplete",
+            f"{model.outputs.predictions} lacks {', '.join(absent)}",
+            why=f"it has {', '.join(map(str, table.columns))}",
+            fix="write the keys, the label, the score or prediction, and the columns of the slices in the evaluate stage",
+            at=Location(model.outputs.predictions),
+        )
+    if table.duplicated(model.keys).any():
+        raise refused(
+            "predictions-repeated",
+            f"{model.outputs.predictions} has rows with the same {', '.join(model.keys)}",
+            fix="predict each row once, or name more key columns in models/<model>/model.yaml",
+            at=Location(model.outputs.predictions),
+        )
+    positive = problem.target.positive
+    with measurable(f"the evaluation of {model.name}"):
+        metrics = measure_all(table, problem.target.type, positive)
+        if problem.metric.primary not in metrics:
+            raise refused(
+                "not-measurable",
+                f"{problem.metric.primary} cannot be computed from {model.outputs.predictions}",
+                why=f"its columns allow {', '.join(metrics)}",
+                fix="add the column `score` (or `prediction`) that the metric needs",
+            )
+        values = slice_values(
+            table, problem.metric.primary, problem.metric.slices, positive, min_rows=_SMALLEST_SLICE
+        )
+        slices = [
+            SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric)
+            for part in values
+        ]
+        return Measured(metrics, slices, split_digest(table, model.keys), len(table), table)
+
+
+def _check_clean(workspace: Workspace, model: Model) -> None:
+    read = [*model.reads, model.params, "dvc.yaml", layout.model(model.name), *map(layout.dataset, model.datasets)]
+    dirty = workspace.repository.dirty(read)
+    if dirty:
+        raise refused(
+            "reads-dirty",
+            f"{len(dirty)} files that {model.name} is made from have uncommitted changes",
+            why=", ".join(dirty[:6]) + (" and more" if len(dirty) > 6 else ""),  # noqa: PLR2004 - as many as fit a line
+            fix="commit them, so that the version can be traced: `git add ... && git commit`",
+        )
+
+
+def _check_current(workspace: Workspace, model: Model) -> None:
+    reasons = workspace.pipeline.out_of_date([model.pipeline.train, model.pipeline.evaluate])
+    if reasons:
+        raise refused(
+            "pipeline-stale",
+            f"what the pipeline of {model.name} left behind is not of today's code and data",
+            why="; ".join(reasons[:4]),
+            fix=f"run `mlgit train {model.name}`",
+        )
+
+
+def _output(workspace: Workspace, path: str, stage: str) -> Path:
+    file = workspace.root / path
+    if not file.is_file():
+        raise refused(
+            "output-missing",
+            f"{path} is not there",
+            why=f"stage {stage} of dvc.yaml is to write it",
+            fix="run `mlgit train`, or name another file under `outputs` in the model's file",
+            at=Location(path),
+        )
+    return file
+
+
+def _artifact(workspace: Workspace, path: Path) -> Artifact:
+    kind, types = workspace.model_files.inspect(path)
+    trusted = workspace.repository.work_tree().read(layout.TRUSTED_TYPES) or b""
+    workspace.model_files.require_trusted(path, types, trusted)
+    stored = workspace.hashed(path, f"model{path.suffix}")
+    return Artifact(**to_mapping(stored), format=kind, types=types)
+
+
+def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artifact, table: Any) -> Scored | None:
+    """Let the model file itself answer on the test features; the answers must be the stored predictions."""
+    if model.outputs.test is None or artifact.format == "safetensors":
+        return None
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    features = _output(workspace, model.outputs.test, model.pipeline.evaluate)
+    scored = workspace.model_files.score(
+        workspace.root / model.outputs.model,
+        format=artifact.format,
+        types=artifact.types,
+        features=features,
+        columns=list(model.signature.inputs),
+        kind=problem.target.type,
+        positive=problem.target.positive,
+    )
+    stated = table["score" if "score" in table.columns and problem.target.type == "binary" else "prediction"].to_numpy()
+    same = len(stated) == len(scored.values) and (
+        np.allclose(stated, scored.values, rtol=_SAME_SCORE, atol=_SAME_SCORE)
+        if np.issubdtype(stated.dtype, np.floating)
+        else bool((stated == scored.values).all())
+    )
+    if not same:
+        raise refused(
+            "predictions-differ",
+            f"{model.outputs.model} does not answer as {model.outputs.predictions} says",
+            why=f"the model was asked on the {len(scored.values)} rows of {model.outputs.test}, in their order",
+            fix="write both from the same model and the same rows in the evaluate stage, then run `mlgit train`",
+            at=Location(model.outputs.predictions),
+        )
+    return scored
+
+
+def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId) -> Inputs:
+    tree = workspace.repository.tree(head)
+    read = {entry.path: f"git:{entry.blob}" for entry in tree.entries([path.rstrip("/") for path in model.reads])}
+    lock = None if model.lock is None else tree.read(model.lock)
+    data = {
+        name: workspace.hashed(workspace.root / "datasets" / name / contract.path, contract.path)
+        for name in model.datasets
+        for contract in [state.dataset(name)]
+    }
+    return Inputs(
+        commit=head,
+        code=digest_of(read),
+        data=data,
+        params=workspace.formats.params(model.params, tree.read(model.params) or b""),
+        environment=None if lock is None else sha256(lock),
+    )
+
+
+def _profile(workspace: Workspace, model: Model) -> bytes:
+    from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
+
+    return profile.to_json(profile.build(workspace.tables.frame(_output(workspace, model.outputs.train, model.pipeline.train))))
+
+
+def _card(
+    workspace: Workspace,
+    state: Lifecycle,
+    problem: Problem,
+    model: Model,
+    artifact: Artifact,
+    evaluation: Evaluation,
+    inputs: Inputs,
+) -> bytes:
+    matter = workspace.formats.front_matter(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
+    written = state.tree.read(layout.model_card(model.name))
+    prose = carddraft.prose_draft(model.name) if written is None else written.decode("utf-8", "replace")
+    return b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, prose).encode()
+
+
+def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) -> dict[str, bytes]:
+    folder = layout.version_folder(version.model, version.version)
+    stored: list[Stored] = [version.artifact, version.evaluation.predictions]
+    return {
+        f"{folder}/version.json": to_json(version),
+        f"{folder}/card.md": card,
+        f"{folder}/profile.json": profile,
+        **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in stored},
+    }
+
+
+def _upload(workspace: Workspace, state: Lifecycle, root: Path, model: Model, version: Version) -> None:
+    data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
+    made = [(root / model.outputs.model, version.artifact), (root / model.outputs.predictions, version.evaluation.predictions)]
+    workspace.store(state.project().remote).upload([*made, *data])
+
+
+def _meaning(version: Version) -> dict[str, Any]:
+    """Return what makes two versions the same: all but label, digest, person and time."""
+    meaning = to_mapping(version)
+    for field in ("version", "digest", "trained_by", "registered_at"):
+        del meaning[field]
+    del meaning["inputs"]["commit"]
+    meaning["evaluation"].pop("p95_ms", None)
+    return meaning
+
+
+def _seed(params: dict[str, Any]) -> int | None:
+    """Return the parameter `seed`, at the top or one level down."""
+    for value in (params, *(value for value in params.values() if isinstance(value, dict))):
+        if isinstance(value.get("seed"), int) and not isinstance(value["seed"], bool):
+            return int(value["seed"])
+    return None
+
+
+def _unwritten(state: Lifecycle, model: Model) -> list[Finding]:
+    text = CardText.parse((state.tree.read(layout.model_card(model.name)) or b"").decode("utf-8", "replace"))
+    empty = [heading for heading in SECTIONS if not text.is_written(heading)]
+    if not empty:
+        return []
+    return [
+        Finding(
+            "card-unwritten",
+            f"{len(empty)} sections of the card are still to be written: {', '.join(empty)}",
+            why="production usually demands them, and the card of a version cannot be changed later",
+            fix=f"write them in {layout.model_card(model.name)} and commit; the next version takes them over",
+            severity=Severity.WARNING,
+        )
+    ]

@@ -1,0 +1,220 @@
+"""Check the files of a project: all of them, or what a change touches. A pure parser: nothing of the project is run."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from mlgit.domain import layout, rules
+from mlgit.domain.names import Digest
+from mlgit.domain.records import Dataset, Environment, Model, Policy, Problem, Project, Promotion, Record, Version
+from mlgit.errors import Exit, Finding, MlgitError, Severity
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Formats, PathChange
+
+R = TypeVar("R", bound=Record)
+
+_BATCH = 256  # versions read at once: enough to read in bulk, few enough to keep memory flat
+_MANY = {"version", "gate-report"}  # kinds of which there may be hundreds of thousands
+
+Progress = Callable[[int], None]
+
+
+class Validated(Outcome, frozen=True, kw_only=True, tag="mlgit/validate.v1"):
+    """What was checked, and what was found."""
+
+    where: str
+    base: str | None
+    checked: int
+    changed: int | None
+    findings: list[Finding]
+
+    @property
+    def exit(self) -> Exit:
+        """No where there is an error; warnings let pass."""
+        return Exit.NO if any(found.severity is Severity.ERROR for found in self.findings) else Exit.YES
+
+
+def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda _: None) -> tuple[int, list[Finding]]:
+    """Check every file of a tree.
+
+    The digest of a card proves that it is the one that was judged when it came in, so the content is read again only for
+    versions that an environment names, and for the newest of each model.
+
+    Returns:
+        The number of records that were read, and the findings.
+    """
+    entries = list(head.tree.entries())
+    check = _Check(head, formats)
+    check.add(rules.check_paths((entry.path, entry.mode) for entry in entries))
+    kinds = _by_kind(entry.path for entry in entries)
+    del entries
+    small = {kind: check.records(paths) for kind, paths in kinds.items() if kind not in _MANY}
+    check.references(small)
+    manifests = _of(Promotion, small.get("promotion", {}))
+    folders = {path.removesuffix("/version.json"): path for path in kinds.get("version", [])}
+    with_cards = _named(manifests) | _newest(folders)
+    digests: dict[str, dict[int, Digest]] = {}
+    for batch in _batches(folders):
+        for version in check.versions(batch, with_cards):
+            digests.setdefault(version.model, {})[version.version] = version.digest
+        on_progress(check.done)
+    for batch in _batches(kinds.get("gate-report", [])):
+        check.records(batch, keep=False)
+        on_progress(check.done)
+    for manifest in manifests:
+        check.add(rules.check_slots(manifest, digests.get(manifest.model, {})))
+    return check.done, check.findings
+
+
+def check_change(
+    base: Lifecycle, head: Lifecycle, changes: Sequence[PathChange], formats: Formats
+) -> tuple[int, list[Finding]]:
+    """Check what a change touches: its own files, what refers to them, and what it may not do.
+
+    Args:
+        base: the tree that the change is made to.
+        head: the tree with the change.
+        changes: how the paths of the two differ.
+        formats: how files are read.
+
+    Returns:
+        The number of records that were read, and the findings.
+    """
+    check = _Check(head, formats)
+    check.add(rules.check_immutable((change.path, change.status) for change in changes))
+    check.add(rules.check_separation(change.path for change in changes))
+    there = [change.path for change in changes if change.status != "D"]
+    check.add(rules.check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
+    changed = _by_kind(change.path for change in changes)
+    if changed.keys() - _MANY - {"promotion"}:
+        check.references({kind: check.records(paths) for kind, paths in _small_paths(head).items()})
+    folders = sorted({"/".join(path.split("/")[:4]) for path in there if layout.is_immutable(path)})
+    list(check.versions(folders, set(folders)))
+    check.records(_by_kind(there).get("gate-report", []))
+    for manifest in _of(Promotion, check.records(_by_kind(there).get("promotion", []))):
+        check.add(rules.check_slots(manifest, check.digests(manifest)))
+        check.add(rules.check_replaces(manifest, base.promotion(manifest.environment, manifest.model)))
+    return check.done, check.findings
+
+
+class _Check:
+    """One check of one tree: what was read, and what was found so far."""
+
+    def __init__(self, lifecycle: Lifecycle, formats: Formats) -> None:
+        self.done = 0
+        self.findings: list[Finding] = []
+        self._lifecycle = lifecycle
+        self._formats = formats
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Keep findings."""
+        self.findings.extend(findings)
+
+    def records(self, paths: Collection[str], *, keep: bool = True) -> dict[str, Record | None]:
+        """Read records; what is none becomes findings."""
+        records, problems = self._lifecycle.read_each(paths, keep=keep)
+        self.findings.extend(problems)
+        self.done += len(paths)
+        return records
+
+    def references(self, small: Mapping[str, Mapping[str, Record | None]]) -> None:
+        """Check the records that people write, each against those that it names."""
+        names = {kind: {_name(path) for path in records} for kind, records in small.items()}
+        projects = _of(Project, small.get("project", {}))
+        for problem in _of(Problem, small.get("problem", {})):
+            self.add(rules.check_problem(problem))
+        for model in _of(Model, small.get("model", {})):
+            self.add(rules.check_model(model, names.get("problem", ()), names.get("dataset", ())))
+        for policy in _of(Policy, small.get("policy", {})):
+            self.add(rules.check_policy(policy))
+        for project in projects:
+            self.add(rules.check_project(project, names.get("environment", ())))
+            for environment in _of(Environment, small.get("environment", {})):
+                self.add(rules.check_environment(environment, project, names.get("policy", ())))
+
+    def versions(self, folders: Collection[str], with_cards: Collection[str]) -> Iterator[Version]:
+        """Check versions and every file that they name; yield those that can be read."""
+        records = self.records([f"{folder}/version.json" for folder in folders], keep=False)
+        versions = _of(Version, records)
+        pointers = [
+            {f"{stored.path}.dvc": self._formats.pointer(stored) for stored in rules.stored_files(version)}
+            for version in versions
+        ]
+        wanted = [
+            [f"{layout.version_folder(version.model, version.version)}/{name}" for name in ("card.md", "profile.json", *names)]
+            for version, names in zip(versions, pointers, strict=True)
+        ]
+        contents = self._lifecycle.tree.read_many(path for paths in wanted for path in paths)
+        for version, expected, paths in zip(versions, pointers, wanted, strict=True):
+            folder = layout.version_folder(version.model, version.version)
+            files = {path.rpartition("/")[2]: content for path, content in islice(contents, len(paths))}
+            self.add(rules.check_version(version, files, expected))
+            if folder in with_cards and (card := files["card.md"]) is not None:
+                self._card(version, f"{folder}/card.md", card)
+            yield version
+
+    def digests(self, manifest: Promotion) -> dict[int, Digest]:
+        """Return the digests of the versions that a manifest names, and the labels of all others."""
+        model = manifest.model
+        slots = (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
+        paths = [layout.version(model, slot.version) for slot in slots if slot is not None]
+        known = {version.version: version.digest for version in _of(Version, self.records(paths))}
+        return dict.fromkeys(self._lifecycle.numbers(model), "") | known
+
+    def _card(self, version: Version, file: str, content: bytes) -> None:
+        try:
+            card, _ = self._formats.card(file, content)
+            problem = self._lifecycle.problem(self._lifecycle.model(version.model).problem)
+        except MlgitError as error:
+            self.findings.extend(error.findings)
+        else:
+            self.add(rules.check_card(card, version, problem))
+
+
+def _of(kind: type[R], records: Mapping[str, Record | None]) -> list[R]:
+    return [record for record in records.values() if isinstance(record, kind)]
+
+
+def _by_kind(paths: Iterable[str]) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {}
+    for path in paths:
+        if (place := layout.place(path)) is not None:
+            kinds.setdefault(place.kind, []).append(path)
+    return kinds
+
+
+def _name(path: str) -> str:
+    place = layout.place(path)
+    assert place is not None  # noqa: S101 - _by_kind kept only what has a place
+    return place.says.get("name", "")
+
+
+def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
+    folders = [f"{top}/{name}".rstrip("/") for top in ("datasets", "models", "environments") for name in head.tree.names(top)]
+    files = [f"{top}/{name}" for top in ("problems", "policies") for name in head.tree.names(top)]
+    listed = [f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names]
+    return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed])
+
+
+def _named(manifests: Iterable[Promotion]) -> set[str]:
+    return {
+        layout.version_folder(manifest.model, slot.version)
+        for manifest in manifests
+        for slot in (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
+        if slot is not None
+    }
+
+
+def _newest(folders: Iterable[str]) -> set[str]:
+    newest: dict[str, tuple[int, str]] = {}
+    for folder in folders:
+        versions, _, label = folder.rpartition("/")
+        newest[versions] = max(newest.get(versions, (0, "")), (int(label[1:]), folder))
+    return {folder for _, folder in newest.values()}
+
+
+def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(paths)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

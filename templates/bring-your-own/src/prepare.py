@@ -1,0 +1,30 @@
+"""Read the data, and put each row on one side of the split, for good."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+DATA, SPLIT = PARAMS["data"], PARAMS["split"]
+
+
+def is_test(group: str) -> bool:
+    """Tell the side of a group of rows by a hash, so that it stays there when other rows come and go."""
+    digest = hashlib.sha256(f"{SPLIT['seed']}:{group}".encode()).hexdigest()
+    return int(digest[:8], 16) < SPLIT["test_share"] * 16**8
+
+
+def main() -> None:
+    rows = pd.read_csv(DATA["path"])
+    groups = rows[SPLIT["by"]].astype(str).agg("|".join, axis="columns")
+    test = groups.map(is_test).to_numpy(dtype=bool)
+    rows = rows.set_index(DATA["keys"], verify_integrity=True)
+    Path("out").mkdir(exist_ok=True)
+    rows[~test].to_parquet("out/train-rows.parquet")
+    rows[test].to_parquet("out/test-rows.parquet")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Print what is reached without learning, on the same test rows: the figure in problems/malignancy.yaml."""
+
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+rows = pd.read_parquet("out/test-rows.parquet")
+print(f"{roc_auc_score(rows['diagnosis'] == 'malignant', rows['radius']):.4f}")

@@ -1,0 +1,24 @@
+"""Fit the model on the training rows, and write it in a form that runs no code of its own when it is loaded."""
+
+from pathlib import Path
+
+import pandas as pd
+import skops.io
+import yaml
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+
+PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    features = pd.read_parquet("out/train.parquet")
+    labels = pd.read_parquet("out/train-rows.parquet").loc[features.index, "diagnosis"]
+    boosting = HistGradientBoostingClassifier(early_stopping=False, random_state=PARAMS["seed"], **PARAMS["train"])
+    model = make_pipeline(boosting)  # what else learns from rows, such as an encoder, goes before it
+    model.fit(features, labels.to_numpy(dtype=str))
+    skops.io.dump(model, "out/model.skops")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Make the features, of each row by itself.
+
+What is learned from many rows (a mean, a scale, an encoding) belongs into the model of `train.py`, so that the test
+rows have no part in it. What is computed here must also be computed by whoever calls the model.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+FEATURES = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["features"]
+
+
+def main() -> None:
+    for side in ("train", "test"):
+        rows = pd.read_parquet(f"out/{side}-rows.parquet")
+        rows[FEATURES].to_parquet(f"out/{side}.parquet")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,470 @@
+"""DVC for real: a checkout, a remote in a folder, and what is done to both of them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from mlgit.domain.records.version import Stored
+from mlgit.edges import hashing
+from mlgit.edges.dvc import freshness, lockfile, pipeline, pointers, workspace
+from mlgit.edges.dvc.store import DvcStore
+from mlgit.errors import Exit, Finding, MlgitError, Unjudged
+
+CONTENT = b"a model " * 50_000
+
+
+def checkout(folder: Path) -> Path:
+    """Make an empty Git repository with DVC and a remote beside it."""
+    folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    workspace.initialise(folder, "storage", "../storage")
+    return folder
+
+
+def dvc(root: Path, *arguments: str) -> None:
+    """Run DVC as a person would."""
+    environment = os.environ | workspace.ENVIRONMENT
+    subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, env=environment, check=True, capture_output=True
+    )
+
+
+def finding(action: Callable[[], object]) -> Finding:
+    """Return the one finding with which an action is refused."""
+    with pytest.raises(MlgitError) as refusal:
+        action()
+    (found,) = refusal.value.findings
+    return found
+
+
+def fetched(store: DvcStore, file: Stored) -> bytes:
+    with store.fetch(file) as path:
+        return path.read_bytes()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return checkout(tmp_path / "team")
+
+
+@pytest.fixture
+def store(root: Path) -> DvcStore:
+    return DvcStore(root, "storage")
+
+
+@pytest.fixture
+def model(root: Path) -> tuple[Path, Stored]:
+    path = root / "model.skops"
+    path.write_bytes(CONTENT)
+    return path, hashing.stored(path, "model.skops")
+
+
+def object_in(folder: Path, file: Stored) -> Path:
+    return folder / "files/md5" / file.md5[:2] / file.md5[2:]
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Change a file that is protected against writing, and leave it as protected."""
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(0o444)
+
+
+class TestStore:
+    def test_what_was_uploaded_is_in_cache_and_remote(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        _, file = model
+        assert store.missing([file]) == [file]
+        store.upload([model])
+        assert store.missing([file, file]) == []
+        assert object_in(root / ".dvc/cache", file).read_bytes() == CONTENT
+        assert object_in(root.parent / "storage", file).read_bytes() == CONTENT
+
+    def test_an_upload_can_be_repeated(self, root: Path, store: DvcStore, model: tuple[Path, Stored]) -> None:
+        store.upload([model])
+        before = object_in(root.parent / "storage", model[1]).stat().st_mtime_ns
+        store.upload([model, model])
+        assert object_in(root.parent / "storage", model[1]).stat().st_mtime_ns == before
+
+    def test_only_what_the_remote_lacks_is_missing(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        store.upload([model])
+        (root / "other").write_bytes(b"other")
+        other = hashing.stored(root / "other", "other")
+        assert store.missing([model[1], other, model[1]]) == [other]
+        assert store.missing([]) == []
+
+    def test_a_second_clone_pulls_the_same_bytes(
+        self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        store.upload([model])
+        clone = checkout(tmp_path / "clone")
+        (clone / "model.skops.dvc").write_bytes(pointers.render(model[1]))
+        dvc(clone, "pull", "--quiet")
+        assert (clone / "model.skops").read_bytes() == CONTENT
+
+    @pytest.mark.parametrize("source", ["cache", "remote"])
+    def test_a_fetched_copy_is_private_and_does_not_stay(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored], source: str
+    ) -> None:
+        path, file = model
+        store.upload([model])
+        if source == "remote":
+            object_in(root / ".dvc/cache", file).unlink()
+        with store.fetch(file) as copy:
+            assert copy.name == "model.skops"
+            assert copy.read_bytes() == CONTENT
+            assert copy.parent.stat().st_mode & 0o077 == 0
+            copy.chmod(0o644)
+            copy.write_bytes(b"changed")
+        assert not copy.parent.exists()
+        assert path.read_bytes() == CONTENT
+        assert fetched(store, file) == CONTENT
+
+    def test_what_is_nowhere_is_missing(self, store: DvcStore, model: tuple[Path, Stored]) -> None:
+        found = finding(lambda: fetched(store, model[1]))
+        assert found.id == "data-missing"
+        assert model[1].md5 in found.why
+        assert "dvc push" in found.fix
+
+    @pytest.mark.parametrize(
+        "damage", [CONTENT[:-1], b"", b"X" + CONTENT[1:], CONTENT + b"X"], ids=["cut", "empty", "a byte", "longer"]
+    )
+    @pytest.mark.parametrize("source", ["cache", "remote"])
+    def test_a_damaged_object_is_never_handed_out(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored], source: str, damage: bytes
+    ) -> None:
+        _, file = model
+        store.upload([model])
+        cached, remote = object_in(root / ".dvc/cache", file), object_in(root.parent / "storage", file)
+        if source == "remote":
+            cached.unlink()
+        replace(remote if source == "remote" else cached, damage)
+        found = finding(lambda: fetched(store, file))
+        assert found.id == "data-corrupt"
+        if len(damage) == len(CONTENT):
+            assert file.sha256 in found.why
+            assert hashing.hash_file(remote if source == "remote" else cached).sha256 in found.why
+
+    def test_an_object_of_another_size_in_the_remote_is_not_taken_for_present(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        store.upload([model])
+        replace(object_in(root.parent / "storage", model[1]), CONTENT[:100])
+        found = finding(lambda: store.missing([model[1]]))
+        assert found.id == "data-corrupt"
+        assert "100 bytes" in found.why
+
+    def test_asking_removes_nothing(self, root: Path, store: DvcStore, model: tuple[Path, Stored]) -> None:
+        store.upload([model])
+        remote = object_in(root.parent / "storage", model[1])
+        remote.chmod(0o644)
+        remote.write_bytes(b"X" + CONTENT[1:])
+        assert store.missing([model[1]]) == []
+        assert remote.exists()
+
+    def test_a_file_that_changed_since_it_was_hashed_is_not_uploaded(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        path, file = model
+        path.write_bytes(b"X" + CONTENT[1:])
+        assert finding(lambda: store.upload([model])).id == "data-corrupt"
+        assert not object_in(root / ".dvc/cache", file).exists()
+        assert not (root.parent / "storage").exists()
+
+    def test_a_file_that_is_gone_is_not_uploaded(self, store: DvcStore, model: tuple[Path, Stored]) -> None:
+        model[0].unlink()
+        assert finding(lambda: store.upload([model])).id == "file-unreadable"
+
+    def test_a_damaged_cache_is_not_uploaded(self, root: Path, store: DvcStore, model: tuple[Path, Stored]) -> None:
+        store.upload([model])
+        object_in(root.parent / "storage", model[1]).unlink()
+        replace(object_in(root / ".dvc/cache", model[1]), b"X" + CONTENT[1:])
+        assert finding(lambda: store.upload([model])).id == "data-corrupt"
+        assert not object_in(root.parent / "storage", model[1]).exists()
+
+    def test_a_cache_elsewhere_is_used(
+        self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        with (root / ".dvc/config.local").open("w") as config:
+            config.write(f"[cache]\n    dir = {tmp_path / 'elsewhere'}\n")
+        store.upload([model])
+        assert object_in(tmp_path / "elsewhere", model[1]).read_bytes() == CONTENT
+        assert not (root / ".dvc/cache").exists()
+
+    def test_a_remote_whose_folder_is_a_file_is_unreachable(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        (root.parent / "storage").write_text("not a folder")
+        for action in (
+            lambda: store.missing([model[1]]),
+            lambda: store.upload([model]),
+            lambda: fetched(DvcStore(root, "storage"), model[1]),
+        ):
+            (root / ".dvc/cache/files").exists() and object_in(root / ".dvc/cache", model[1]).unlink()
+            with pytest.raises(Unjudged) as silence:
+                action()
+            assert silence.value.findings[0].id == "remote-unreachable"
+            assert silence.value.exit == Exit.UNJUDGED
+
+    def test_an_unknown_remote_is_named_with_those_that_are_known(self, root: Path, model: tuple[Path, Stored]) -> None:
+        found = finding(lambda: DvcStore(root, "elsewhere").missing([model[1]]))
+        assert found.id == "remote-missing"
+        assert "storage" in found.why
+
+    def test_a_bare_repository_and_a_checkout_without_dvc_say_what_they_lack(
+        self, tmp_path: Path, model: tuple[Path, Stored]
+    ) -> None:
+        assert finding(lambda: DvcStore(None, "storage").missing([model[1]])).id == "dvc-missing"
+        assert finding(lambda: fetched(DvcStore(tmp_path, "storage"), model[1])).id == "dvc-missing"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """A web server that answers all with one status."""
+
+    status = 403
+
+    def do_HEAD(self) -> None:
+        self.send_error(self.status)
+
+    do_GET = do_POST = do_HEAD  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class TestHttpRemote:
+    SECRET = "hunter2"
+
+    @pytest.fixture
+    def server(self) -> Iterator[HTTPServer]:
+        with HTTPServer(("127.0.0.1", 0), type("Answers", (_Answers,), {})) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            yield server
+            server.shutdown()
+            thread.join()
+
+    def remote(self, root: Path, port: int) -> DvcStore:
+        url = f"http://user:{self.SECRET}@127.0.0.1:{port}/store?token={self.SECRET}"
+        (root / ".dvc/config").write_text(f"['remote \"web\"']\n    url = {url}\n")
+        return DvcStore(root, "web")
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(401, "remote-refused"), (403, "remote-refused"), (400, "remote-unreachable")]
+    )
+    def test_a_refusal_is_not_taken_for_an_absence(
+        self, root: Path, server: HTTPServer, model: tuple[Path, Stored], status: int, expected: str
+    ) -> None:
+        server.RequestHandlerClass.status = status  # type: ignore[attr-defined]
+        with pytest.raises(Unjudged) as silence:
+            self.remote(root, server.server_port).missing([model[1]])
+        (found,) = silence.value.findings
+        assert found.id == expected
+        assert self.SECRET not in str(found)
+
+    def test_an_absence_is_an_absence(self, root: Path, server: HTTPServer, model: tuple[Path, Stored]) -> None:
+        server.RequestHandlerClass.status = 404  # type: ignore[attr-defined]
+        assert self.remote(root, server.server_port).missing([model[1]]) == [model[1]]
+
+    def test_no_server_is_no_answer(self, root: Path, server: HTTPServer, model: tuple[Path, Stored]) -> None:
+        port = server.server_port
+        server.socket.close()
+        with pytest.raises(Unjudged) as silence:
+            self.remote(root, port).missing([model[1]])
+        (found,) = silence.value.findings
+        assert found.id == "remote-unreachable"
+        assert self.SECRET not in str(found)
+
+
+class TestSetUp:
+    def test_it_is_what_dvc_expects_and_nothing_is_staged(self, root: Path) -> None:
+        assert (root / ".dvc/.gitignore").read_text().split() == ["/config.local", "/tmp", "/cache"]
+        config = workspace.configuration(root)
+        assert config["core"]["remote"] == "storage"
+        assert (config["core"]["analytics"], config["core"]["autostage"]) == (False, False)
+        assert config["remote"]["storage"]["verify"] is True
+        assert Path(config["remote"]["storage"]["url"]) == root.parent / "storage"
+        assert str(root) not in (root / ".dvc/config").read_text()
+        staged = subprocess.run(["git", "diff", "--cached", "--name-only"], cwd=root, check=True, capture_output=True)
+        assert staged.stdout == b""
+
+    def test_setting_up_again_changes_nothing(self, root: Path) -> None:
+        before = (root / ".dvc/config").read_bytes()
+        assert workspace.initialise(root, "storage", "s3://other/place") == []
+        assert (root / ".dvc/config").read_bytes() == before
+
+    def test_what_people_configured_stays(self, root: Path) -> None:
+        assert workspace.initialise(root, "more", "s3://other/place") == [".dvc/config"]
+        config = workspace.configuration(root)
+        assert config["core"]["remote"] == "storage"
+        assert config["remote"].keys() == {"storage", "more"}
+        assert config["remote"]["more"]["url"] == "s3://other/place"
+
+    def test_a_broken_configuration_is_not_quoted(self, root: Path) -> None:
+        (root / ".dvc/config").write_text("[core]\nhunter2\n")
+        found = finding(lambda: workspace.configuration(root))
+        assert found.id == "dvc-config"
+        assert "hunter2" not in str(found)
+
+    def test_data_is_added_once(self, root: Path) -> None:
+        (root / "raw.csv").write_bytes(CONTENT)
+        assert workspace.add(root, "raw.csv") == "raw.csv.dvc"
+        written = (root / "raw.csv.dvc").read_bytes()
+        assert written == pointers.render(hashing.stored(root / "raw.csv", "raw.csv"))
+        assert "/raw.csv" in (root / ".gitignore").read_text().split()
+
+    def test_what_is_not_there_cannot_be_added(self, root: Path) -> None:
+        with pytest.raises(Unjudged) as failure:
+            workspace.add(root, "--force")
+        (found,) = failure.value.findings
+        assert found.id == "dvc-failed"
+        assert "--force" in found.why
+
+
+PIPELINE = """\
+stages:
+  prepare:
+    cmd: mkdir -p features && cat raw.csv raw.csv > features/a.txt && echo b > features/b.txt
+    deps: [raw.csv]
+    outs: [features]
+  train:
+    cmd: echo training && cat features/a.txt params.yaml > model.txt && echo '{"auc":0.5}' > metrics.json
+    deps: [features]
+    params: [train.lr, seed]
+    outs: [model.txt]
+    metrics:
+    - metrics.json:
+        cache: false
+  aside:
+    cmd: echo aside > aside.txt
+    deps: [other.csv]
+    outs: [aside.txt]
+"""
+PARAMS = "# chosen by hand\ntrain:\n  lr: 0.1 # rate\n  rounds: 3\nseed: 7\n"
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose pipeline ran once: `train` needs `prepare`, and `aside` was never run."""
+    root = checkout(tmp_path_factory.mktemp("pipeline") / "team")
+    for name, text in {
+        "dvc.yaml": PIPELINE,
+        "params.yaml": PARAMS,
+        "raw.csv": "a,b\n1,2\n",
+        "other.csv": "c\n",
+    }.items():
+        (root / name).write_text(text)
+    lines: list[str] = []
+    assert pipeline.reproduce(root, ["train"], {}, lines.append) == 0
+    assert "training" in lines
+    return root
+
+
+@pytest.fixture
+def made(ran: Path, tmp_path: Path) -> Path:
+    """A copy of that checkout."""
+    return Path(shutil.copytree(ran.parent, tmp_path / "made", symlinks=True), "team")
+
+
+class TestPipeline:
+    def test_the_lock_says_what_was_made_from_what(self, ran: Path) -> None:
+        stages = lockfile.lock(ran)
+        assert stages.keys() == {"prepare", "train"}
+        assert stages["train"].params == {"params.yaml": {"seed": 7, "train.lr": 0.1}}
+        assert stages["train"].deps[0].path == "features"
+        outputs = lockfile.stage_outputs(stages, "train")
+        hashes = hashing.hash_file(ran / "model.txt")
+        assert outputs["model.txt"] == lockfile.File("model.txt", hashes.md5, hashes.size, "md5")
+        assert outputs.keys() == {"model.txt", "metrics.json"}
+        assert finding(lambda: lockfile.stage_outputs(stages, "aside")).id == "stage-not-run"
+
+    def test_a_pipeline_that_never_ran_has_no_lock(self, root: Path) -> None:
+        assert lockfile.lock(root) == {}
+
+    def test_a_lock_of_another_form_is_refused(self) -> None:
+        assert finding(lambda: lockfile.parse_lock(b"train:\n  cmd: old\n")).id == "lock-invalid"
+
+    def test_metrics_are_read(self, ran: Path) -> None:
+        assert pipeline.metrics(ran) == {"metrics.json": {"auc": 0.5}}
+
+    def test_up_to_date_is_proven_without_asking_dvc(self, made: Path) -> None:
+        shutil.rmtree(made / ".dvc")  # DVC would fail
+        assert freshness.out_of_date(made, ["train"]) == []
+
+    @pytest.mark.parametrize(
+        ("file", "was", "becomes", "reason"),
+        [
+            ("raw.csv", "1,2", "1,3", "prepare: dependency raw.csv is modified"),
+            ("features/b.txt", "b", "c", "train: dependency features is modified"),
+            ("model.txt", "lr", "rl", "train: output model.txt is modified"),
+            ("params.yaml", "lr: 0.1", "lr: 0.2", "train: parameter train.lr in params.yaml is modified"),
+            ("dvc.yaml", "echo training", "echo more", "train: changed command"),
+        ],
+    )
+    def test_what_changed_is_named(self, made: Path, file: str, was: str, becomes: str, reason: str) -> None:
+        text = (made / file).read_text()
+        assert was in text
+        (made / file).unlink()  # it may be a link into the cache
+        (made / file).write_text(text.replace(was, becomes, 1))
+        assert reason in freshness.out_of_date(made, ["train"])
+
+    def test_what_a_stage_does_not_need_may_change(self, made: Path) -> None:
+        shutil.rmtree(made / ".dvc")
+        (made / "other.csv").write_text("changed")
+        (made / "params.yaml").write_text(PARAMS.replace("rounds: 3", "rounds: 4"))
+        assert freshness.out_of_date(made, ["train"]) == []
+
+    def test_what_is_gone_or_was_never_made_is_out_of_date(self, made: Path) -> None:
+        (made / "model.txt").unlink()
+        reasons = freshness.out_of_date(made, ["train", "aside"])
+        assert "train: output model.txt is deleted" in reasons
+        assert any(reason.startswith("aside: ") for reason in reasons)
+
+    def test_a_form_that_only_dvc_reads_is_judged_by_dvc(self, made: Path) -> None:
+        text = PIPELINE.replace("echo training", "echo ${word}").replace("stages:", "vars: [{word: training}]\nstages:")
+        (made / "dvc.yaml").write_text(text)
+        assert freshness.out_of_date(made, ["train"]) == []
+
+    def test_a_stage_that_is_not_there_cannot_be_judged(self, made: Path) -> None:
+        with pytest.raises(Unjudged) as failure:
+            freshness.out_of_date(made, ["tarin"])
+        assert failure.value.findings[0].id == "dvc-failed"
+
+    def test_a_parameter_is_set_and_what_depends_on_it_is_made_again(self, made: Path) -> None:
+        lines: list[str] = []
+        assert pipeline.reproduce(made, ["train"], {"train.lr": "0.25", "params.yaml:seed": "8"}, lines.append) == 0
+        assert (made / "params.yaml").read_text() == PARAMS.replace("0.1", "0.25").replace("7", "8")
+        assert "lr: 0.25" in (made / "model.txt").read_text()
+        assert "training" in lines
+        assert freshness.out_of_date(made, ["train"]) == []
+
+    def test_the_exit_code_of_a_failed_run_is_returned(self, made: Path) -> None:
+        (made / "dvc.yaml").write_text(PIPELINE.replace("echo training", "echo broken; false"))
+        lines: list[str] = []
+        assert pipeline.reproduce(made, ["train"], {}, lines.append) != 0
+        assert "broken" in lines
+
+    def test_a_parameter_cannot_be_infinite(self, made: Path) -> None:
+        assert finding(lambda: pipeline.set_params(made, {"seed": "1e999"})).id == "param-value"
+
+    def test_a_parameter_that_is_set_to_what_it_is_leaves_the_file_alone(self, made: Path) -> None:
+        before = (made / "params.yaml").stat().st_mtime_ns
+        pipeline.set_params(made, {"seed": "7"})
+        assert (made / "params.yaml").stat().st_mtime_ns == before
+
+    @pytest.mark.parametrize("name", ["train.rl", "lr", "train", "train.lr.x", "none.yaml:lr", "train."])
+    def test_a_parameter_that_is_not_there_is_not_made_up(self, made: Path, name: str) -> None:
+        found = finding(lambda: pipeline.set_params(made, {"seed": "9", name: "1"}))
+        assert found.id == "param-unknown"
+        assert found.why
+        assert (made / "params.yaml").read_text() == PARAMS

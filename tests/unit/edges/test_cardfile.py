@@ -1,0 +1,75 @@
+"""The reader of model cards."""
+
+import pytest
+
+from mlgit.edges import cardfile
+from mlgit.errors import MlgitError
+
+DIGEST = "sha256:" + "0" * 64
+FRONT = f"""---
+library_name: sklearn
+base_model: none
+model-index:
+- name: churn
+  results:
+  - task: {{type: tabular-classification}}
+    dataset: {{name: customers, type: customers}}
+    metrics:
+    - {{type: roc_auc, value: 0.71}}
+mlgit:
+  model: churn
+  problem: churn
+  owner: "@acme/ml"
+  risk: high
+  artifact: {DIGEST}
+  split: {DIGEST}
+  x-note: ours
+---
+"""
+BODY = (
+    "# churn\n\n## Intended use\nTo call people before they leave.\n\n## Limits\nTODO\n\n---\n\nA rule is no fence.\n"
+)
+
+
+def test_a_card_is_its_facts_and_its_prose() -> None:
+    card, text, document = cardfile.parse((FRONT + BODY).encode(), "card.md")
+    assert (card.mlgit.model, card.mlgit.risk, card.library_name) == ("churn", "high", "sklearn")
+    assert card.model_index[0].results[0].metrics[0].value == 0.71
+    assert text.is_written("Intended use")
+    assert not text.is_written("Limits")
+    assert document.line_of(("mlgit", "owner")) == 14
+
+
+def test_crlf_reads_the_same() -> None:
+    lf = cardfile.parse((FRONT + BODY).encode(), "card.md")
+    crlf = cardfile.parse((FRONT + BODY).replace("\n", "\r\n").encode(), "card.md")
+    assert crlf[:2] == lf[:2]
+    assert crlf[2].line_of(("mlgit",)) == lf[2].line_of(("mlgit",))
+
+
+def test_a_card_without_prose_is_read() -> None:
+    assert cardfile.parse(FRONT.rstrip().encode(), "card.md")[1].sections == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", [("card-front-matter", 1)], id="empty"),
+        pytest.param(BODY, [("card-front-matter", 1)], id="no-fence"),
+        pytest.param("\n" + FRONT, [("card-front-matter", 1)], id="fence-too-late"),
+        pytest.param(FRONT.removesuffix("---\n") + "# churn\n", [("card-front-matter", 1)], id="not-closed"),
+        pytest.param("---\n---\n" + BODY, [("document-empty", 1)], id="empty-front-matter"),
+        pytest.param("---\na: 1\na: 2\n---\n", [("key-duplicate", 3)], id="duplicate-key"),
+        pytest.param(FRONT + "<<<<<<< HEAD\n", [("conflict-unresolved", 20)], id="conflict-in-the-prose"),
+        pytest.param(FRONT + "\0", [("not-utf8", 20)], id="nul-in-the-prose"),
+        pytest.param(
+            FRONT.replace("model: churn", "modl: churn"), [("key-missing", 11), ("key-unknown", 12)], id="typo"
+        ),
+        pytest.param(FRONT.replace("high", "higher"), [("value-not-allowed", 15)], id="risk"),
+        pytest.param(FRONT.replace("sklearn", "[5]"), [("type-wrong", 2)], id="type"),
+    ],
+)
+def test_refused(text: str, expected: list[tuple[str, int]]) -> None:
+    with pytest.raises(MlgitError) as caught:
+        cardfile.parse(text.encode(), "card.md")
+    assert [(finding.id, finding.at.line if finding.at else None) for finding in caught.value.findings] == expected

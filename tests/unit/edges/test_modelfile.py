@@ -1,0 +1,405 @@
+"""Model files are told apart by content, refused for a reason, and never loaded."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import pickle
+import struct
+import tempfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from mlgit.edges.modelfile import BUILT_IN, check_types, inspect, parse_trusted_types, untrusted
+from mlgit.errors import Finding, Location, MlgitError
+
+ROWS = pd.DataFrame({"hour": [1.0, 2.0, 3.0, 4.0] * 5})
+LABELS = [0, 1] * 10
+
+
+MODELS: dict[str, tuple[Callable[[], Any], list[str], list[str]]] = {
+    "logistic": (LogisticRegression, [], []),
+    "ufunc": (lambda: make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()), [], []),
+    "boosting": (
+        lambda: HistGradientBoostingClassifier(max_iter=2),
+        [],
+        ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"],
+    ),
+    "forest": (lambda: RandomForestClassifier(2), [], ["sklearn.tree._tree.Tree"]),
+    "calibrated": (
+        lambda: CalibratedClassifierCV(LogisticRegression(), cv=2),
+        [],
+        ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"],
+    ),
+    "voting": (lambda: VotingClassifier([("a", LogisticRegression())]), [], ["sklearn.utils._bunch.Bunch"]),
+    "selector": (
+        lambda: make_pipeline(
+            ColumnTransformer([("n", StandardScaler(), make_column_selector(dtype_include="number"))]), LogisticRegression()
+        ),
+        [],
+        ["sklearn.compose._column_transformer.make_column_selector"],
+    ),
+    "gadget": (lambda: FunctionTransformer(os.system), [f"{os.name}.system"], []),
+}
+
+
+@cache
+def dumped(name: str) -> bytes:
+    return skops.io.dumps(MODELS[name][0]().fit(ROWS, LABELS))
+
+
+def archive(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns of two entries with one name
+        for name, content in entries:
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def skops_file(schema: Any) -> bytes:
+    return archive(("schema.json", schema if isinstance(schema, bytes) else json.dumps(schema).encode()))
+
+
+def in_directory(data: bytes, entry: bytes, offset: int, value: bytes) -> bytes:
+    """Overwrite a field of an entry in the directory at the end of a zip archive."""
+    record = data.rindex(b"PK\x01\x02", 0, data.rindex(entry))
+    return data[: record + offset] + value + data[record + offset + len(value) :]
+
+
+def listing(identity: int, *content: Any) -> dict[str, Any]:
+    kind = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode"}
+    return {**kind, "__id__": identity, "content": list(content)}
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """Each level holds the one below, and a reference to it: 2^levels visits."""
+    node = listing(1)
+    for level in range(2, levels + 2):
+        node = listing(level, node, {"__id__": level - 1})
+    return {**node, "protocol": 2}
+
+
+def safetensors(header: bytes) -> bytes:
+    return struct.pack("<Q", len(header)) + header + bytes(8)
+
+
+def refusal(content: bytes, tmp_path: Path, name: str = "model.skops") -> Finding:
+    path = tmp_path / "copy"
+    path.write_bytes(content)
+    with pytest.raises(MlgitError) as caught:
+        inspect(path, name)
+    (finding,) = caught.value.findings
+    assert finding.at == Location(name)
+    assert finding.why or finding.id == "model-empty"
+    assert finding.fix
+    return finding
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_skops_gives_its_types_split_by_who_trusts_them(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    path.write_bytes(dumped(name))
+    found = inspect(path)
+    assert (found.format, found.types, found.built_in, found.findings) == ("skops", *MODELS[name][1:], [])
+    assert sorted(found.types + found.built_in) == skops.io.get_untrusted_types(data=dumped(name))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zlib.compress, bz2.compress, lzma.compress])
+def test_a_pickle_is_refused_whatever_it_is_called(
+    protocol: int, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    content = pack(pickle.dumps(LogisticRegression(), protocol))
+    for name in ("model.skops", "model.pkl", "model.onnx"):
+        finding = refusal(content, tmp_path, name)
+        assert finding.id == "model-pickle"
+        assert "skops.io.dump" in finding.fix
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
+def test_what_joblib_writes_is_refused_as_a_pickle(compress: Any, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    joblib.dump({"weights": np.random.default_rng(0).normal(size=50_000)}, buffer, compress=compress)
+    assert refusal(buffer.getvalue(), tmp_path).id == "model-pickle"
+
+
+class Bomb:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_pickle_is_never_run(protocol: int, tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    content = pickle.dumps(Bomb(target), protocol)
+    assert refusal(content, tmp_path).id == "model-pickle"
+    assert not target.exists()
+    pickle.loads(content)
+    assert target.exists(), "the pickle would have run"
+
+
+STAND_INS = {
+    "empty": (b"", "model-empty"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "model-is-lfs-pointer"),
+    "html": (b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>", "model-is-html"),
+    "html with a mark": (b"\xef\xbb\xbf<HTML>", "model-is-html"),
+    "error of a bucket": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "model-is-html"),
+    "text": (b"to be trained\n", "model-format-unknown"),
+    "numpy": (b"\x93NUMPY\x01\x00", "model-format-unknown"),
+    "compressed text": (gzip.compress(b"to be trained\n"), "model-format-unknown"),
+    "broken gzip": (b"\x1f\x8b\x08\xff", "model-format-unknown"),
+    "zip": (archive(("weights.npy", b"")), "model-format-unknown"),
+    "empty zip": (archive(), "model-format-unknown"),
+    "torch": (archive(("model/data.pkl", b"\x80\x02}.")), "model-pickle"),
+    "first bytes of a zip": (b"PK\x03\x04", "model-unreadable"),
+    "no JSON": (skops_file(b"{"), "model-unreadable"),
+    "no node": (skops_file({}), "model-unreadable"),
+    "a list": (skops_file([]), "model-unreadable"),
+    "unknown loader": (skops_file({**listing(1), "__loader__": "Nope", "protocol": 2}), "model-unreadable"),
+    "newer protocol": (skops_file({**listing(1), "protocol": 99}), "model-unreadable"),
+    "deep JSON": (skops_file(b'{"content":' * 100_000), "model-unreadable"),
+    "deep nodes": (skops_file(b'{"content":' * 300 + b"1" + b"}" * 300), "model-unreadable"),
+    "doubling references": (skops_file(doubling(60)), "model-unreadable"),
+    "reference to itself": (skops_file({**listing(1, {"__id__": 1}), "protocol": 2}), "model-unreadable"),
+    "id that is no id": (skops_file({**listing(1), "__id__": [1]}), "model-unreadable"),
+    "two schemas": (archive(("schema.json", b"{}"), ("schema.json", b"{}")), "model-archive-unsafe"),
+    "above": (archive(("schema.json", b"{}"), ("../x.npy", b"")), "model-archive-unsafe"),
+    "absolute": (archive(("schema.json", b"{}"), ("/etc/x", b"")), "model-archive-unsafe"),
+    "drive": (archive(("schema.json", b"{}"), ("C:x", b"")), "model-archive-unsafe"),
+    "backslash": (archive(("schema.json", b"{}"), ("a\\..\\b", b"")), "model-archive-unsafe"),
+    "encrypted": (in_directory(skops_file({}), b"schema.json", 8, b"\x01\x00"), "model-archive-unsafe"),
+    "large schema": (in_directory(skops_file({}), b"schema.json", 24, b"\xff\xff\xff\x0f"), "model-archive-unsafe"),
+    "4 GiB": (
+        in_directory(
+            in_directory(archive(("schema.json", b"{}"), ("a", b""), ("b", b"")), b"a", 24, b"\xf0\xff\xff\xff"),
+            b"b",
+            24,
+            b"\xf0\xff\xff\xff",
+        ),
+        "model-archive-unsafe",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_what_is_no_model_is_refused_for_what_it_is(name: str, tmp_path: Path) -> None:
+    content, expected = STAND_INS[name]
+    assert refusal(content, tmp_path).id == expected
+
+
+def test_a_zip_bomb_is_refused_by_its_declared_size(tmp_path: Path) -> None:
+    zeros = bytes(70 << 20)
+    finding = refusal(archive(("schema.json", b"{}"), ("a.npy", zeros), compression=zipfile.ZIP_DEFLATED), tmp_path)
+    assert finding.id == "model-archive-unsafe"
+    assert "200 are allowed" in finding.why
+
+
+def test_a_file_cut_short_is_unreadable(tmp_path: Path) -> None:
+    content = dumped("forest")
+    assert refusal(content[: len(content) // 2], tmp_path).id == "model-unreadable"
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MlgitError) as caught:
+        inspect(tmp_path / "model.skops")
+    assert caught.value.findings[0].id == "model-missing"
+
+
+OTHERS = {
+    "safetensors": safetensors(b'{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}'),
+    # The length of this header, 640, begins like a pickle of protocol 2.
+    "safetensors like a pickle": safetensors(b'{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}'.ljust(640)),
+    "xgboost": b'{"learner":{"attributes":{}},"version":[3,2,0]}',
+    "xgboost ubj": b"{L" + struct.pack(">q", 7) + b"learner{}}",
+    "lightgbm": b"tree\nversion=v4\nnum_class=1\n",
+    "onnx": b"\x08\x0a\x12\x05mlgit\x3a\x02\x12\x00",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_formats_are_known_by_content(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(OTHERS[name])
+    found = inspect(path)
+    assert (found.format, found.types, found.findings) == (name.split()[0], [], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("onnx", b"\x08\x0a\x12\x05mlgit"),  # no graph
+        ("onnx", b"\x08\x0a\x3a\x7f\x12\x00"),  # longer than the file
+        ("onnx", b"\x08\x0a\x3a\x02\x12\x00\x7a\x00"),  # a field that ModelProto does not have
+        ("onnx", b"\x08" + b"\xff" * 20),  # a number without end
+        ("safetensors", struct.pack("<Q", 1 << 40) + b"{}"),
+        ("safetensors", safetensors(b'{"w":[]}')),
+        ("safetensors", safetensors(b"{" * 5000)),
+        ("xgboost", b'{"lerner":{}}'),
+        ("lightgbm", b"tree\nhouse\n"),
+    ],
+)
+def test_what_only_resembles_a_format_is_unknown(name: str, wrong: bytes, tmp_path: Path) -> None:
+    assert refusal(wrong, tmp_path).id == "model-format-unknown"
+
+
+@pytest.mark.parametrize("package", ["xgboost", "lightgbm", "onnx", "safetensors"])
+def test_files_of_the_libraries_themselves_are_known(package: str, tmp_path: Path) -> None:
+    pytest.importorskip(package)
+    rows, labels = ROWS.to_numpy(), np.array(LABELS)
+    paths = []
+    if package == "xgboost":
+        import xgboost
+
+        booster = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(rows, labels), 2)
+        for name in ("model.ubj", "model.json"):
+            paths.append(tmp_path / name)
+            booster.save_model(paths[-1])
+    elif package == "lightgbm":
+        import lightgbm
+
+        paths.append(tmp_path / "model.txt")
+        lightgbm.train({"verbose": -1}, lightgbm.Dataset(rows, labels), 2).save_model(paths[-1])
+    elif package == "safetensors":
+        import safetensors.numpy
+
+        paths.append(tmp_path / "model.safetensors")
+        safetensors.numpy.save_file({"w": rows}, paths[-1])
+    else:
+        onnx = pytest.importorskip("onnx")
+        graph = onnx.helper.make_graph([], "empty", [], [])
+        paths.append(tmp_path / "model.onnx")
+        onnx.save_model(onnx.helper.make_model(graph), paths[-1])
+    for path in paths:
+        found = inspect(path)
+        assert (found.format, found.findings) == (package, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "agrees"),
+    [
+        ("model.skops", True),
+        ("models/a/MODEL.SKOPS", True),
+        ("model", True),
+        ("5f3a.bin", True),
+        ("model.onnx", False),
+        ("model.ubj", False),
+        ("model.txt", False),
+        ("model.joblib", False),
+    ],
+)
+def test_a_name_that_says_something_else_is_a_finding(name: str, agrees: bool, tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(dumped("logistic"))
+    findings = inspect(path, name).findings
+    assert [finding.id for finding in findings] == ([] if agrees else ["model-extension-differs"])
+    assert all("`model.skops`" in finding.fix for finding in findings)
+
+
+def look(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "copy"
+        path.write_bytes(content)
+        try:
+            inspect(path)
+        except MlgitError as error:
+            assert error.findings[0].id.startswith("model-")  # noqa: PT017 - either outcome is right
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([b"", b"PK\x03\x04", b"\x80\x04", b"\x08\x0a", b"tree\n", b'{"learner"', b"\x1f\x8b\x08", b"c"]),
+    st.binary(max_size=200),
+)
+def test_any_bytes_are_a_model_or_refused(start: bytes, rest: bytes) -> None:
+    look(start + rest)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_skops_file_is_read_or_refused(data: st.DataObject) -> None:
+    content = bytearray(dumped("logistic"))
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    look(bytes(content))
+
+
+def test_trusted_types_are_exact_names_and_comments() -> None:
+    content = b"# reviewed in #12\nfeatures.clip.Clip\n\n  features.hour.Cyclic  # sine and cosine\r\n"
+    assert parse_trusted_types(content) == {"features.clip.Clip", "features.hour.Cyclic"}
+    assert parse_trusted_types(b"") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "line", ["features.*", "*", "Clip", "features.clip:Clip", "../features.Clip", "a b.C", "builtins.eval", "os.system", "__main__.Clip"]
+)
+def test_lines_that_could_trust_too_much_are_refused(line: str) -> None:
+    with pytest.raises(MlgitError) as caught:
+        parse_trusted_types(f"features.Clip\n{line}\n".encode(), "types.txt")
+    (finding,) = caught.value.findings
+    assert (finding.id, finding.at) == ("trusted-types-invalid", Location("types.txt", 2))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a.B\n" * 300_000])
+def test_a_file_of_trusted_types_that_cannot_be_read_trusts_nothing(content: bytes) -> None:
+    with pytest.raises(MlgitError, match="cannot be read"):
+        parse_trusted_types(content)
+
+
+def test_all_wrong_lines_are_reported_at_once() -> None:
+    with pytest.raises(MlgitError) as caught:
+        parse_trusted_types(b"os.*\nok.Type\nposix.system")
+    assert [finding.at for finding in caught.value.findings] == [
+        Location(".mlgit/trusted_types", 1),
+        Location(".mlgit/trusted_types", 3),
+    ]
+
+
+def test_only_equal_names_are_trusted() -> None:
+    types = ["features.Clip", "features.clip", "features.Clip2", "sklearn.tree._tree.Tree"]
+    assert untrusted(types, {"features.Clip"}) == ["features.Clip2", "features.clip"]
+    assert untrusted(BUILT_IN, set()) == []
+
+
+def test_untrusted_types_are_named_with_the_way_out() -> None:
+    at = Location("models/churn/versions/v8/model.skops")
+    (finding,) = check_types(["features.Clip", "features.Hour"], {"features.Hour"}, at)
+    assert (finding.id, finding.at) == ("model-type-untrusted", at)
+    assert "features.Clip" in finding.message
+    assert finding.fix.endswith("features.Clip")
+    assert ".mlgit/trusted_types" in finding.fix
+    assert list(check_types(["features.Hour"], {"features.Hour"}, at)) == []
+
+
+def test_a_lambda_is_refused_with_advice(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    skops.io.dump(FunctionTransformer(lambda rows: rows), path)
+    (finding,) = check_types(inspect(path).types, set(), Location("model.skops"))
+    assert finding.id == "model-type-local"
+    assert "module of the project" in finding.fix

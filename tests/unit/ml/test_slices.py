@@ -1,0 +1,164 @@
+"""Slices say how a model does on parts of the rows, and say nothing on too few."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlgit.ml.columns import BadPredictions
+from mlgit.ml.compare import NotSameRows, paired_bootstrap
+from mlgit.ml.metrics import measure
+from mlgit.ml.slices import SliceValue, slice_gains, slice_values
+
+ROWS = 1000
+
+
+def predictions(noise: float) -> pd.DataFrame:
+    common = np.random.default_rng(0)
+    positive = common.random(ROWS) < 0.5
+    score = np.clip(
+        0.3 * positive + 0.7 * common.random(ROWS) + noise * np.random.default_rng(1).normal(size=ROWS), 0, 1
+    )
+    return pd.DataFrame(
+        {
+            "label": positive,
+            "score": score,
+            "prediction": score > 0.5,
+            "carrier": ["UA"] * 600 + ["AA"] * 390 + ["ZZ"] * 10,
+            "hour": np.arange(ROWS) % 4,
+            "age": np.arange(ROWS, dtype=float),
+        }
+    )
+
+
+def test_each_value_of_a_column_is_a_slice() -> None:
+    table = predictions(0)
+    found = slice_values(table, "roc_auc", ["carrier"], positive=True)
+    assert found == [
+        SliceValue(column="carrier", value="AA", rows=390, metric=measure("roc_auc", table[600:990], True)),
+        SliceValue(column="carrier", value="UA", rows=600, metric=measure("roc_auc", table[:600], True)),
+        SliceValue(column="carrier", value="ZZ", rows=10, reason="10 rows, 200 needed"),
+    ]
+
+
+def test_few_numbers_are_values_and_many_are_cut_at_quartiles() -> None:
+    found = slice_values(predictions(0), "accuracy", ["hour", "age"], positive=True)
+    assert [(part.column, part.value, part.rows) for part in found] == [
+        ("hour", "0", 250),
+        ("hour", "1", 250),
+        ("hour", "2", 250),
+        ("hour", "3", 250),
+        ("age", "up to 249", 250),
+        ("age", "over 249, up to 499", 250),
+        ("age", "over 499, up to 749", 250),
+        ("age", "over 749", 250),
+    ]
+
+
+def test_quartiles_that_coincide_are_one() -> None:
+    table = predictions(0)
+    table["age"] = table["age"].where(table["age"] >= 600, 0.0)
+    found = slice_values(table, "accuracy", ["age"], positive=True)
+    assert [(part.value, part.rows) for part in found] == [
+        ("up to 0", 600),
+        ("over 0, up to 749", 150),
+        ("over 749", 250),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("age", ["up to 324", "over 324, up to 549", "over 549, up to 774", "over 774", "(missing)"]),
+        ("carrier", ["(missing)", "AA", "UA", "ZZ"]),
+        ("hour", ["(missing)", "0", "1", "2", "3"]),
+    ],
+)
+def test_rows_without_a_value_are_a_slice(column: str, values: list[str]) -> None:
+    table = predictions(0)
+    table[column] = table[column].where(np.arange(ROWS) >= 100)
+    found = slice_values(table, "accuracy", [column], positive=True)
+    assert [part.value for part in found] == values
+    assert sum(part.rows for part in found) == ROWS
+    assert next(part.rows for part in found if part.value == "(missing)") == 100
+
+
+@pytest.mark.parametrize(
+    ("positives", "reason"),
+    [
+        (29, "29 rows of the positive class, 30 needed"),
+        (0, "0 rows of the positive class, 30 needed"),
+        (980, "20 rows of the other class, 30 needed"),
+        (30, None),
+    ],
+)
+def test_both_classes_need_rows(positives: int, reason: str | None) -> None:
+    table = predictions(0).assign(label=np.arange(ROWS) < positives, part="all")
+    (found,) = slice_values(table, "roc_auc", ["part"], positive=True)
+    assert found.reason == reason
+    assert (found.metric is None) == (reason is not None)
+
+
+def test_an_undefined_metric_is_a_reason() -> None:
+    table = predictions(0).assign(prediction=False, part="all")
+    (found,) = slice_values(table, "precision", ["part"], positive=True)
+    assert (found.metric, found.reason) == (None, "no row was predicted as the positive class")
+    (compared,) = slice_gains("precision", table, table, ["part"], positive=True, seed=1)
+    assert (compared.gain, compared.reason) == (None, "no row was predicted as the positive class")
+
+
+def test_gains_are_paired_on_each_slice() -> None:
+    candidate, champion = predictions(0), predictions(0.3)
+    found = slice_gains("roc_auc", candidate, champion, ["carrier"], positive=True, seed=4, resamples=100)
+    assert [(part.value, part.rows, part.reason) for part in found] == [
+        ("AA", 390, None),
+        ("UA", 600, None),
+        ("ZZ", 10, "10 rows, 200 needed"),
+    ]
+    assert found[1].gain == paired_bootstrap(
+        "roc_auc", candidate.head(600), champion.head(600), True, seed=4, resamples=100
+    )
+    assert found[2].gain is None
+
+
+def test_harm_on_one_slice_shows() -> None:
+    """A model that is better on the whole and much worse for one carrier."""
+    champion = predictions(0.3)
+    candidate = predictions(0)
+    candidate.loc[600:, "score"] = 1 - candidate.loc[600:, "score"]
+    by_carrier = {
+        part.value: part.gain
+        for part in slice_gains("roc_auc", candidate, champion, ["carrier"], positive=True, seed=4, resamples=200)
+    }
+    harmed, helped = by_carrier["AA"], by_carrier["UA"]
+    assert harmed is not None
+    assert helped is not None
+    assert harmed.high < 0 < helped.low
+
+
+def test_regression_needs_no_classes() -> None:
+    table = pd.DataFrame({"label": np.arange(300.0), "prediction": np.arange(300.0) + 1, "part": "all"})
+    (found,) = slice_values(table, "mae", ["part"], None)
+    assert found.metric == pytest.approx(1.0)
+
+
+def test_a_candidate_cannot_change_its_slices() -> None:
+    candidate, champion = predictions(0), predictions(0.3)
+    candidate.loc[:4, "carrier"] = "AA"
+    with pytest.raises(NotSameRows, match="5 rows have another 'carrier'"):
+        slice_gains("roc_auc", candidate, champion, ["carrier"], positive=True, seed=1)
+
+
+def test_a_champion_from_before_the_slice_column_is_compared() -> None:
+    found = slice_gains(
+        "accuracy", predictions(0), predictions(0.3).drop(columns="hour"), ["hour"], positive=True, seed=1, resamples=20
+    )
+    assert all(part.gain is not None for part in found)
+
+
+def test_a_missing_slice_column_is_refused() -> None:
+    with pytest.raises(BadPredictions, match="no column 'origin' to slice by"):
+        slice_values(predictions(0), "accuracy", ["origin"], positive=True)
+
+
+def test_no_rows_have_no_slices() -> None:
+    assert slice_values(predictions(0).head(0), "accuracy", ["carrier", "age"], positive=True) == []
