@@ -14,7 +14,7 @@ from mlgit.errors import MlgitError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class VersionType(click.ParamType):
+class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
     """A version, `churn@10`; completed from the versions that there are."""
 
     name = "version"
@@ -28,7 +28,7 @@ class VersionType(click.ParamType):
         return _offer(ctx, incomplete, lambda state: [f"{m}@{n}" for m, ns in state.numbers_of(state.models()).items() for n in ns])
 
 
-class NameType(click.ParamType):
+class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
     """The name of a model or an environment; completed from those that there are."""
 
     name = "name"

@@ -1,8 +1,10 @@
 """Puts the edges together for one command, each when it is first asked for, and says the answer."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,17 +13,19 @@ import click
 import msgspec
 
 from mlgit.domain.cards import CardText
+from mlgit.domain.metrics import TaskKind
 from mlgit.domain.records import Environment, Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.environment import DirectoryTarget as DirectorySettings
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.problem import Label
+from mlgit.domain.records.version import Format, Stored
 from mlgit.edges.clock import SystemClock
 from mlgit.edges.git import GitRepository, open_repository
-from mlgit.errors import misuse
+from mlgit.errors import Location, MlgitError, misuse
 from mlgit.ops.outcome import Outcome
 
 if TYPE_CHECKING:
-    from mlgit.ops.ports import Clock, DataStore, Formats, ModelFiles, Pipeline, Signatures, Tables, Target
+    from mlgit.ops.ports import Clock, DataStore, Formats, ModelFiles, Pipeline, Scored, Signatures, Tables, Target
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741 - an outcome
 
@@ -67,9 +71,7 @@ class Session:
     @cached_property
     def model_files(self) -> "ModelFiles":
         """Model files, behind a guard."""
-        from mlgit.edges.modelfile import GuardedModelFiles  # noqa: PLC0415 - only where models are handled
-
-        return GuardedModelFiles(self.root)
+        return _ModelFiles(self.root)
 
     @cached_property
     def tables(self) -> "Tables":
@@ -77,6 +79,18 @@ class Session:
         from mlgit.edges.tables import PandasTables  # noqa: PLC0415 - pandas
 
         return PandasTables()
+
+    def hashed(self, path: Path, name: str) -> Stored:
+        """Describe a file as DVC keeps it."""
+        from mlgit.edges import hashing  # noqa: PLC0415 - only where files are hashed
+
+        return hashing.stored(path, name)
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files into the work tree, each whole or not at all."""
+        from mlgit.edges import workfiles  # noqa: PLC0415 - only where files are written
+
+        workfiles.write(self.root, files)
 
     @property
     def root(self) -> Path:
@@ -124,10 +138,66 @@ class Session:
         if not self.as_json and sys.stderr.isatty():
             click.echo(click.style(f"... {text}", dim=True), err=True)
 
+    @contextlib.contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int], None]]:
+        """Give a function that says how many were done, for somebody who waits at a terminal for more than a second."""
+        began = time.monotonic()
+        said = False
+
+        def say(done: int) -> None:
+            nonlocal said
+            if not self.as_json and sys.stderr.isatty() and time.monotonic() - began > 1:
+                said = True
+                click.echo(f"\r... {what}: {done:,}", err=True, nl=False)
+
+        yield say
+        if said:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
     @property
     def may_ask(self) -> bool:
         """Whether there is somebody at a terminal to ask."""
         return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json and "CI" not in os.environ
+
+
+class _ModelFiles:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def inspect(self, path: Path, trusted: bytes) -> tuple[Format, list[str]]:
+        from mlgit.edges import modelfile  # noqa: PLC0415 - skops
+
+        file = str(path.relative_to(self._root))
+        found = modelfile.inspect(path, file)
+        findings = list(modelfile.check_types(found.types, modelfile.parse_trusted_types(trusted), Location(file)))
+        if findings:
+            raise MlgitError(*findings)
+        return found.format, found.types
+
+    def score(
+        self,
+        path: Path,
+        kind: Format,
+        trusted: bytes,
+        features: Path,
+        *,
+        columns: Sequence[str],
+        task: TaskKind,
+        positive: Label | None,
+    ) -> "Scored":
+        from mlgit.edges import modelfile  # noqa: PLC0415 - skops
+
+        return modelfile.score(
+            path,
+            kind,
+            modelfile.parse_trusted_types(trusted),
+            features,
+            columns=columns,
+            task=task,
+            positive=positive,
+            file=str(path.relative_to(self._root)),
+            project=self._root,
+        )
 
 
 class _Formats:
@@ -158,4 +228,9 @@ class _Formats:
     def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
         from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
 
-        return yamlfile.dump(mapping, None)
+        return yamlfile.dump(mapping)
+
+    def params(self, file: str, content: bytes) -> dict[str, Any]:
+        from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
+
+        return yamlfile.parse(content, file).value if content.strip() else {}

@@ -21,7 +21,7 @@ class Hashes(NamedTuple):
 
 
 def hash_file(path: Path) -> Hashes:
-    """Hash a file in one pass, holding 1 MiB of it in memory. A symbolic link is followed, since DVC may link to its cache.
+    """Hash a file in one pass, holding 1 MiB of it in memory. A link is followed, as DVC may link to its cache.
 
     Raises:
         MlgitError: the file cannot be read (`file-unreadable`).

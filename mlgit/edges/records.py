@@ -35,17 +35,22 @@ def read_record(file: str, content: bytes) -> Record:
     kind = KINDS[place.kind]
     record = jsonfile.read_written(content, kind) if file.endswith(".json") else None
     if record is None:
-        document = _parse(file, content)
-        try:
-            record = codec.from_mapping(kind, document.value)
-        except msgspec.ValidationError as error:
-            raise schemacheck.refusal(kind, document, error) from error
+        record = _convert(kind, _parse(file, content))
     _check_place(record, place, file, content)
     return record
 
 
 def _parse(file: str, content: bytes) -> Document:
     return jsonfile.parse(content, file) if file.endswith(".json") else yamlfile.parse(content, file)
+
+
+def _convert(kind: type[Record], document: Document) -> Record:
+    try:
+        if "kind" not in document.value:  # msgspec takes the tag for granted where there is only one
+            raise msgspec.ValidationError("Object missing required field `kind`")
+        return codec.from_mapping(kind, document.value)
+    except msgspec.ValidationError as error:
+        raise schemacheck.refusal(kind, document, error) from error
 
 
 def _check_place(record: Record, place: layout.Place, file: str, content: bytes) -> None:

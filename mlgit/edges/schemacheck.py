@@ -12,7 +12,6 @@ from typing import Any, cast, get_args
 
 import msgspec
 
-import mlgit
 from mlgit.domain import codec, names
 from mlgit.domain.records.base import Moment, Record
 from mlgit.domain.schema import json_schema
@@ -116,7 +115,7 @@ def _newer(kind: type[msgspec.Struct], document: Document) -> Finding | None:
     return Finding(
         "schema-newer",
         f"schema {said} needs a newer mlgit",
-        f"mlgit {mlgit.__version__} reads schema {known}",
+        f"this mlgit reads schema {known}",
         "install a newer mlgit; the file was left as it is",
         document.at(("schema",)),
     )

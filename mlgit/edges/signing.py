@@ -51,7 +51,7 @@ class SshSignatures:
         `ssh`), else the first usual one in `~/.ssh`. One with a passphrase asks for it on the terminal.
 
         Raises:
-            MlgitError: there is no key (`key-missing`), or it could not be used (`signing-failed`).
+            MlgitError: there is no key (`signing-key-missing`), or it could not be used (`signing-failed`).
         """
         key = self._find_key()
         with tempfile.TemporaryDirectory(prefix="mlgit-") as folder:
@@ -94,7 +94,7 @@ class SshSignatures:
         """Return the public half of the key that `sign` uses, as `ssh-ed25519 AAAA…`, without its comment.
 
         Raises:
-            MlgitError: there is no key (`key-missing`), or its public half cannot be read (`key-unreadable`).
+            MlgitError: there is no key (`signing-key-missing`), or its public half cannot be read (`signing-key-unreadable`).
         """
         key = self._find_key()
         return str(_public(key if isinstance(key, str) else _public_half(key)))
@@ -157,7 +157,7 @@ def fingerprint(public_key: str) -> str:
     """Return the fingerprint of a public key, as `ssh-keygen -l` prints it: `SHA256:` and 43 characters of base64.
 
     Raises:
-        MlgitError: it is not a public key (`key-unreadable`).
+        MlgitError: it is not a public key (`signing-key-unreadable`).
     """
     return _public(public_key).fingerprint
 
@@ -188,7 +188,7 @@ def _times(line: Signer) -> str:
 
 def _missing(message: str, why: str) -> MlgitError:
     return refused(
-        "key-missing",
+        "signing-key-missing",
         message,
         why=why,
         fix="run `ssh-keygen -t ed25519`, then `git config gpg.format ssh` and"
@@ -207,7 +207,10 @@ def _public_half(path: Path) -> str:
     """Return the text of the public half of a key in a file."""
     public = path if path.suffix == ".pub" else Path(f"{path}.pub")
     if public.is_file():
-        return public.read_text(errors="replace")
+        try:
+            return public.read_text(errors="replace")
+        except OSError as error:
+            raise _unreadable(f"the public half of {path} cannot be read", error.strerror or str(error)) from error
     done = subprocess.run(["ssh-keygen", "-y", "-f", str(path)], capture_output=True, check=False)
     if done.returncode != 0:
         raise _unreadable(f"the public half of {path} cannot be read", _said(done.stderr))
@@ -222,7 +225,7 @@ def _public(text: str) -> PublicKey:
 
 
 def _unreadable(message: str, why: str) -> MlgitError:
-    return refused("key-unreadable", message, why=why, fix="use a key that `ssh-keygen -t ed25519` made")
+    return refused("signing-key-unreadable", message, why=why, fix="use a key that `ssh-keygen -t ed25519` made")
 
 
 def _said(stderr: bytes) -> str:

@@ -59,12 +59,13 @@ _AMBIGUOUS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_BLOCK = re.compile(r"\S[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*")
+_HIDDEN = re.compile(r"[\x85\u2028\u2029\ufeff]")  # breaks and marks that no editor shows: better seen as escapes
+_BLOCK = re.compile(r"\S[^\x00-\x09\x0b-\x1f\x7f-\x9f\ufffe\uffff]*")
 
 
 def style(text: str) -> str | None:
     """Return how to write text: in double quotes, as a block, or plainly where that is possible (None)."""
-    if _AMBIGUOUS.fullmatch(text):
+    if _AMBIGUOUS.fullmatch(text) or _HIDDEN.search(text):
         return '"'
     if "\n" not in text:
         return None

@@ -48,9 +48,10 @@ def type_of(column: Column) -> ColumnType | None:
 def matches(column: Column, pattern: re.Pattern[str]) -> Array:
     """Return for each text whether a pattern matches the whole of it; False for what is no text."""
     # Python's own expressions on distinct values: what pandas matches with depends on how it stores texts.
-    codes, values = pd.factorize(column.to_numpy(dtype=object))
-    matched = [isinstance(value, str) and pattern.fullmatch(value) is not None for value in values]
-    return np.array(matched, dtype=bool)[codes]
+    matched = _each(column, lambda value: isinstance(value, str))
+    codes, texts = pd.factorize(column.to_numpy(dtype=object)[matched])
+    matched[matched] = np.array([pattern.fullmatch(text) is not None for text in texts], dtype=bool)[codes]
+    return matched
 
 
 def moments(column: Column) -> Column:

@@ -12,6 +12,7 @@ Array = npt.NDArray[Any]
 
 # Even quantiles, and levels closer and closer to both ends: what goes wrong in production often goes wrong in a tail.
 _TAIL = np.array([0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.002, 0.003])
+_BEYOND = 1e100  # what is larger stands for "none" rather than for a number, and its square could not be summed
 _LEVELS = np.unique(np.concatenate([_TAIL, np.arange(1, 256) / 256, 1 - _TAIL]))
 
 
@@ -19,8 +20,8 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Counts of a numeric column.
 
     Attributes:
-        n: rows with a finite value.
-        missing: all other rows: null, NaN or infinite.
+        n: rows with a value.
+        missing: all other rows: null, NaN, or 1e100 and more to either side.
         edges: ascending bounds of the bins; a value on a bound belongs to the bin above it.
         counts: rows in each bin; one more than edges, for the first and the last bin have no outer bound.
         sum: sum of the values.
@@ -68,10 +69,15 @@ def values_of(column: pa.ChunkedArray) -> Array:
     return np.concatenate(chunks) if chunks else np.empty(0)
 
 
+def usable(values: Array) -> Array:
+    """Return for each value whether it counts as a number."""
+    return np.asarray(np.abs(values) < _BEYOND)
+
+
 def choose_bins(column: pa.ChunkedArray) -> Numbers:
     """Return bins for a column, nothing counted yet: its even quantiles and its tails, each distinct value once."""
     values = values_of(column)
-    values = values[np.isfinite(values)]
+    values = values[usable(values)]
     edges: list[float] = []
     if len(values):
         edges = _shortened(np.unique(np.quantile(values, _LEVELS, method="inverted_cdf"))).tolist()
@@ -89,24 +95,24 @@ def choose_bins(column: pa.ChunkedArray) -> Numbers:
 
 
 def bins_of(reference: Numbers, values: Array) -> Array:
-    """Return the number of the bin of each finite value."""
+    """Return the number of the bin of each usable value."""
     return np.searchsorted(np.asarray(reference.edges, dtype=np.float64), values, side="right")
 
 
 def count_numbers(reference: Numbers, column: pa.ChunkedArray) -> Numbers:
     """Return the counts of a column in the bins of the reference; raises as `values_of`."""
     values = values_of(column)
-    finite = values[np.isfinite(values)]
-    counts = np.bincount(bins_of(reference, finite), minlength=len(reference.counts))
+    there = values[usable(values)]
+    counts = np.bincount(bins_of(reference, there), minlength=len(reference.counts))
     return msgspec.structs.replace(
         reference,
-        n=len(finite),
-        missing=len(values) - len(finite),
+        n=len(there),
+        missing=len(values) - len(there),
         counts=tuple(counts.tolist()),
-        sum=float(finite.sum()),
-        sum_squares=float(np.square(finite).sum()),
-        min=float(finite.min()) if len(finite) else None,
-        max=float(finite.max()) if len(finite) else None,
+        sum=float(there.sum()),
+        sum_squares=float(np.square(there).sum()),
+        min=float(there.min()) if len(there) else None,
+        max=float(there.max()) if len(there) else None,
     )
 
 

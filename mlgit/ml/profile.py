@@ -12,7 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlgit.ml.categorical import Categories, choose_categories, count_categories, merge_categories, texts_of
-from mlgit.ml.numeric import Numbers, add, bins_of, choose_bins, count_numbers, is_numeric, merge_numbers, values_of
+from mlgit.ml.numeric import (
+    Numbers,
+    add,
+    bins_of,
+    choose_bins,
+    count_numbers,
+    is_numeric,
+    merge_numbers,
+    usable,
+    values_of,
+)
 
 if TYPE_CHECKING:  # at run time pandas is not needed, and costs more than a small table does
     import pandas as pd
@@ -146,7 +156,7 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _few_whole_numbers(column: pa.ChunkedArray) -> bool:
     values = values_of(column)
-    distinct = np.unique(values[np.isfinite(values)])
+    distinct = np.unique(values[usable(values)])
     return len(distinct) <= _MOST_CLASSES and bool((distinct == np.round(distinct)).all())
 
 
@@ -158,7 +168,7 @@ def _count_joint(profile: Profile, table: pa.Table) -> dict[str, tuple[int, ...]
     scores, labels = values_of(_column(table, score)), texts_of(_column(table, label))
     joint = {}
     for name, counts in profile.joint.items():
-        chosen = (values_of(pc.equal(labels, name)) == 1) & np.isfinite(scores)
+        chosen = (values_of(pc.equal(labels, name)) == 1) & usable(scores)
         bins = bins_of(cast("Numbers", profile.columns[score]), scores[chosen])
         joint[name] = tuple(np.bincount(bins, minlength=len(counts)).tolist())
     return joint

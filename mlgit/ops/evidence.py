@@ -196,8 +196,8 @@ def check_contract(contract: Dataset, frame: "DataFrame", *, at: datetime) -> Da
         keys=contract.keys,
         rows_min=contract.rows.min,
         rows_max=contract.rows.max,
-        freshness_column=contract.freshness and contract.freshness.column,
-        max_age_seconds=contract.freshness and seconds(contract.freshness.max_age),
+        freshness_column=contract.freshness.column if contract.freshness else None,
+        max_age_seconds=seconds(contract.freshness.max_age) if contract.freshness else None,
         now=at,
     )
     if contract.extra_columns == "allow":

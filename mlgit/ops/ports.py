@@ -10,6 +10,7 @@ import msgspec
 
 from mlgit.domain.names import CommitId
 from mlgit.domain.cards import CardText
+from mlgit.domain.metrics import TaskKind
 from mlgit.domain.records import Environment, Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Label
@@ -89,25 +90,81 @@ class Repository(Protocol):
         """The work tree; None in a bare repository."""
         ...
 
-    @property
-    def git_dir(self) -> Path: ...
+    # Reading
 
     def resolve(self, revision: str) -> CommitId | None:
-        """Return the commit that a branch, tag, id, `REV~2` or date (`2026-03-01`: the last commit of HEAD's first-parent line by then) names."""
+        """Return the commit that a branch, tag, id, `REV~2` or date names; None if there is none.
+
+        A date (`2026-03-01`, or with a time) is the last first-parent commit of HEAD by then.
+        """
         ...
 
-    def tree(self, revision: str) -> Tree: ...
-    def work_tree(self) -> Tree: ...
-    def commits(self, revision: str, *, paths: Sequence[str] = (), first_parent: bool = True) -> Iterator[tuple[Commit, list[PathChange]]]:
+    def refs(self, prefix: str) -> Sequence[str]:
+        """Return the full names of the refs below a prefix, sorted."""
+        ...
+
+    def tree(self, revision: str) -> Tree:
+        """Return the files of a commit."""
+        ...
+
+    def work_tree(self) -> Tree:
+        """Return the files on disk."""
+        ...
+
+    def commits(
+        self, revision: str, *, paths: Sequence[str] = (), first_parent: bool = True
+    ) -> Iterator[tuple[Commit, list[PathChange]]]:
         """Yield commits, newest first, each with its changes against its first parent."""
         ...
 
-    def changes(self, before: str, after: str) -> list[PathChange]:
-        """Return how the trees of two commits differ."""
+    def changes(self, before: str, after: str | None) -> list[PathChange]:
+        """Return how the trees of two commits differ; of a commit and the work tree, if `after` is None."""
         ...
 
+    def commit_time(self, commit: CommitId) -> datetime:
+        """Return when a commit was made."""
+        ...
+
+    def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
+        """Return the last first-parent commit of a tip that was made by a moment."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> CommitId | None:
+        """Return the newest commit that both have; None if they have none."""
+        ...
+
+    def require_full_history(self) -> None:
+        """Refuse a shallow clone.
+
+        Raises:
+            MlgitError: with the way to fetch the rest (`history-shallow`).
+        """
+        ...
+
+    def dirty(self, paths: Sequence[str]) -> list[str]:
+        """Return the files at or below paths that differ from HEAD, or that Git does not know yet."""
+        ...
+
+    def identity(self) -> tuple[str, str]:
+        """Return name and e-mail address of the person that Git knows here."""
+        ...
+
+    def config(self, key: str) -> str | None:
+        """Return a setting of Git."""
+        ...
+
+    # Writing
+
     def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
-        """Make a commit object with the first parent's files and these changes; no ref, index or work tree is touched."""
+        """Make a commit with the first parent's files and these changes; no ref, index or work tree is touched."""
+        ...
+
+    def merge_tree(self, ours: CommitId, theirs: CommitId) -> str | None:
+        """Return the tree of a merge; None where both changed the same lines. Nothing is touched."""
+        ...
+
+    def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+        """Make a commit of a tree."""
         ...
 
     def move(self, ref: str, new: CommitId, *, expected: CommitId | None, reason: str) -> None:
@@ -115,6 +172,41 @@ class Repository(Protocol):
 
         Raises:
             MlgitError: somebody else moved it (`ref-moved`).
+        """
+        ...
+
+    def delete_ref(self, ref: str, *, expected: CommitId) -> None:
+        """Delete a ref, only if it is now at `expected`."""
+        ...
+
+    def checked_out_branch(self) -> str | None:
+        """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
+        ...
+
+    def advance_checkout(self, old: CommitId, new: CommitId) -> None:
+        """Bring work tree and index from one commit to another, keeping what the person changed.
+
+        Raises:
+            MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+        """
+        ...
+
+    def stage(self, paths: Sequence[str]) -> None:
+        """Make the index agree with HEAD at these paths; all else that is staged stays."""
+        ...
+
+    # Remotes
+
+    def remotes(self) -> Sequence[str]:
+        """Return the names of the remotes."""
+        ...
+
+    def push(self, remote: str, refspecs: Sequence[str]) -> None:
+        """Push refs.
+
+        Raises:
+            MlgitError: the remote refused (`push-refused`).
+            Unjudged: it did not answer (`remote-unreachable`).
         """
         ...
 
@@ -263,12 +355,17 @@ class Scored(Protocol):
     """What a model answers on a table."""
 
     @property
-    def values(self) -> Any:
-        """Score of the positive class, class, or value, a row each (numpy array of length rows)."""
+    def score(self) -> Any:
+        """Binary: probability of the positive label, a row each (numpy array of length rows); None otherwise."""
         ...
 
     @property
-    def p95_ms(self) -> float:
+    def prediction(self) -> Any:
+        """Label or value, a row each (numpy array of length rows); None where there is a score."""
+        ...
+
+    @property
+    def p95_ms(self) -> float | None:
         """Milliseconds for a single row, 95th of 100."""
         ...
 
@@ -276,22 +373,30 @@ class Scored(Protocol):
 class ModelFiles(Protocol):
     """Model files, handled as the hostile things they may be."""
 
-    def inspect(self, path: Path) -> tuple[Format, list[str]]:
-        """Return the kind of a file, and the types in it beyond those always trusted. Loads nothing."""
-        ...
+    def inspect(self, path: Path, trusted: bytes) -> tuple[Format, list[str]]:
+        """Return the kind of a file, and the types in it beyond those always trusted. Loads nothing.
 
-    def require_trusted(self, path: Path, types: Sequence[str], trusted: bytes) -> None:
-        """Refuse types that neither mlgit nor the project's file of trusted types lists.
+        Args:
+            path: the file.
+            trusted: the project's file of trusted types.
 
         Raises:
-            MlgitError: naming each of them (`model-type-untrusted`).
+            MlgitError: it is no model, or holds types that nobody listed (`model-type-untrusted`).
         """
         ...
 
     def score(
-        self, path: Path, *, format: Format, types: Sequence[str], features: Path, columns: Sequence[str], kind: str, positive: Label | None  # noqa: A002
+        self,
+        path: Path,
+        kind: Format,
+        trusted: bytes,
+        features: Path,
+        *,
+        columns: Sequence[str],
+        task: TaskKind,
+        positive: Label | None,
     ) -> Scored:
-        """Load the model in a guarded process and let it answer."""
+        """Load the model in a guarded process and let it answer on a table of features."""
         ...
 
 

@@ -1,6 +1,9 @@
 """Propose a version for an environment: judge it, and put manifest and gate report on a branch of their own."""
 
 from collections.abc import Callable
+from typing import Literal
+
+from msgspec.structs import replace
 
 from mlgit.domain import layout, rules
 from mlgit.domain.codec import digest, to_json
@@ -22,8 +25,7 @@ class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
     candidate: str
     environment: str
     champion: str | None
-    state: str
-    """`proposed`, `proposed-already`, `runs-already`, `refused` or `planned` (a dry run)."""
+    state: Literal["proposed", "proposed-already", "runs-already", "refused", "planned"]
     promotion: str | None = None
     branch: str | None = None
     commit: str | None = None
@@ -64,39 +66,40 @@ def run(
     if skipped := list(proposal.check_order(base, environment, version)):
         raise MlgitError(*skipped)
     champion = base.champion(environment, ref.model)
-    common = {
-        "candidate": str(ref),
-        "environment": environment,
-        "champion": None if champion is None else f"{ref.model}@{champion.version}",
-    }
+    policy = base.policy(base.environment(environment).policy)
+    plan = Promoted(
+        candidate=str(ref),
+        environment=environment,
+        champion=None if champion is None else f"{ref.model}@{champion.version}",
+        state="planned",
+        policy=policy.name,
+        approvals_needed=rule_for(policy.approvals, "promote").min,
+    )
     if champion is not None and champion.digest == version.digest:
-        return Promoted(**common, state="runs-already")
-    if (known := _standing(workspace, base, version, environment)) is not None:
-        return _proposed(workspace, known, common)
+        return replace(plan, state="runs-already")
+    if (known := _standing(workspace, version, environment)) is not None:
+        return _proposed(workspace, known, plan)
     _check_stored(workspace, base, version, on_step)
     on_step(f"judging {ref} by the gates of {environment}")
     at = workspace.clock.now()
     promotion = new_promotion_id(at)
     report = gate.report(workspace, base, version, environment, promotion, at=at)
-    policy = base.policy(base.environment(environment).policy)
     manifest = _manifest(base, version, environment, report, reason=reason, ticket=ticket)
     files = {
         layout.gate_report(ref.model, ref.number, promotion): to_json(report),
         layout.promotion(environment, ref.model): workspace.formats.yaml(layout.promotion(environment, ref.model), manifest),
     }
-    needed = rule_for(policy.approvals, "promote").min
-    judged = {"files": sorted(files), "policy": policy.name, "gates": report.results, "approvals_needed": needed}
+    plan = replace(plan, files=sorted(files), gates=report.results)
     if report.outcome != "pass":
-        return Promoted(**common, **judged, state="refused")
+        return replace(plan, state="refused")
     if dry_run:
-        return Promoted(**common, **judged, state="planned")
+        return plan
     commit = _propose(workspace, base, ref, environment, files, manifest)
     pushed = _push(workspace, environment, ref.model)
     waiting = proposal.load(workspace, environment, ref.model)
     missing = proposal.examine(workspace, waiting, at=at).tally.missing
-    return Promoted(
-        **common,
-        **judged,
+    return replace(
+        plan,
         state="proposed",
         promotion=promotion,
         branch=layout.promotion_branch(environment, ref.model),
@@ -106,7 +109,7 @@ def run(
     )
 
 
-def _standing(workspace: Workspace, base: Lifecycle, version: Version, environment: str) -> proposal.Proposal | None:
+def _standing(workspace: Workspace, version: Version, environment: str) -> proposal.Proposal | None:
     """Return the open proposal of just this change, if it was made on what the base branch says today."""
     if (environment, version.model) not in proposal.open_proposals(workspace):
         return None
@@ -117,17 +120,15 @@ def _standing(workspace: Workspace, base: Lifecycle, version: Version, environme
     return known if same and not problems else None
 
 
-def _proposed(workspace: Workspace, known: proposal.Proposal, common: dict[str, str | None]) -> Promoted:
+def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted) -> Promoted:
     examination = proposal.examine(workspace, known, at=workspace.clock.now())
-    return Promoted(
-        **common,
+    return replace(
+        plan,
         state="proposed-already",
         promotion=known.manifest.promotion,
         branch=layout.promotion_branch(known.environment, known.model),
         commit=known.head,
-        policy=known.policy.name,
         gates=known.report.results if known.report else [],
-        approvals_needed=examination.tally.needed,
         approvals_missing=examination.tally.missing,
     )
 

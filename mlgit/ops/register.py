@@ -79,7 +79,7 @@ def run(
     on_step("hashing the files and measuring the predictions")
     root = workspace.root
     outputs = model.outputs
-    artifact = _artifact(workspace, root / outputs.model)
+    artifact = _artifact(workspace, _output(workspace, outputs.model, model.pipeline.train))
     measured = measure(workspace, model, problem)
     on_step("loading the model in a guarded process, to see that it answers as its predictions say")
     scored = _score(workspace, model, problem, artifact, measured.table)
@@ -89,7 +89,7 @@ def run(
         rows=measured.rows,
         metrics=measured.metrics,
         slices=measured.slices,
-        p95_ms=None if scored is None else round(scored.p95_ms, 3),
+        p95_ms=None if scored is None or scored.p95_ms is None else round(scored.p95_ms, 3),
     )
     inputs = _inputs(workspace, state, model, head)
     profile = _profile(workspace, model)
@@ -231,11 +231,13 @@ def _output(workspace: Workspace, path: str, stage: str) -> Path:
 
 
 def _artifact(workspace: Workspace, path: Path) -> Artifact:
-    kind, types = workspace.model_files.inspect(path)
-    trusted = workspace.repository.work_tree().read(layout.TRUSTED_TYPES) or b""
-    workspace.model_files.require_trusted(path, types, trusted)
+    kind, types = workspace.model_files.inspect(path, _trusted(workspace))
     stored = workspace.hashed(path, f"model{path.suffix}")
     return Artifact(**to_mapping(stored), format=kind, types=types)
+
+
+def _trusted(workspace: Workspace) -> bytes:
+    return workspace.repository.work_tree().read(layout.TRUSTED_TYPES) or b""
 
 
 def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artifact, table: Any) -> Scored | None:
@@ -247,24 +249,25 @@ def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artif
     features = _output(workspace, model.outputs.test, model.pipeline.evaluate)
     scored = workspace.model_files.score(
         workspace.root / model.outputs.model,
-        format=artifact.format,
-        types=artifact.types,
-        features=features,
+        artifact.format,
+        _trusted(workspace),
+        features,
         columns=list(model.signature.inputs),
-        kind=problem.target.type,
+        task=problem.target.type,
         positive=problem.target.positive,
     )
-    stated = table["score" if "score" in table.columns and problem.target.type == "binary" else "prediction"].to_numpy()
-    same = len(stated) == len(scored.values) and (
-        np.allclose(stated, scored.values, rtol=_SAME_SCORE, atol=_SAME_SCORE)
+    answers = scored.score if scored.score is not None else scored.prediction
+    stated = table["score" if scored.score is not None else "prediction"].to_numpy()
+    same = len(stated) == len(answers) and (
+        np.allclose(stated, answers, rtol=_SAME_SCORE, atol=_SAME_SCORE)
         if np.issubdtype(stated.dtype, np.floating)
-        else bool((stated == scored.values).all())
+        else bool((stated == answers).all())
     )
     if not same:
         raise refused(
             "predictions-differ",
             f"{model.outputs.model} does not answer as {model.outputs.predictions} says",
-            why=f"the model was asked on the {len(scored.values)} rows of {model.outputs.test}, in their order",
+            why=f"the model was asked on the {len(answers)} rows of {model.outputs.test}, in their order",
             fix="write both from the same model and the same rows in the evaluate stage, then run `mlgit train`",
             at=Location(model.outputs.predictions),
         )

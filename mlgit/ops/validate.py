@@ -7,10 +7,11 @@ from typing import TypeVar
 from mlgit.domain import layout, rules
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Dataset, Environment, Model, Policy, Problem, Project, Promotion, Record, Version
-from mlgit.errors import Exit, Finding, MlgitError, Severity
+from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
+from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Formats, PathChange
+from mlgit.ops.ports import Formats, PathChange, Tree, Workspace
 
 R = TypeVar("R", bound=Record)
 
@@ -33,6 +34,50 @@ class Validated(Outcome, frozen=True, kw_only=True, tag="mlgit/validate.v1"):
     def exit(self) -> Exit:
         """No where there is an error; warnings let pass."""
         return Exit.NO if any(found.severity is Severity.ERROR for found in self.findings) else Exit.YES
+
+
+def run(
+    workspace: Workspace, *, base: str | None = None, at: str | None = None, on_progress: Progress = lambda _: None
+) -> Validated:
+    """Check the work tree, or a commit; all of it, or what changed since a base.
+
+    Without a base, the whole tree is checked, and its registered versions are held against those of the base branch.
+
+    Raises:
+        MlgitError: a revision names no commit.
+    """
+    repository = workspace.repository
+    tree = repository.work_tree() if at is None else proposal.state_at(workspace, at).tree
+    head = Lifecycle(tree, workspace.formats.record)
+    head.project()
+    onto = proposal.state_at(workspace, base) if base is not None else _base_branch(workspace, head)
+    since = None if onto is None else _since(workspace, onto, tree)
+    changes = [] if since is None else repository.changes(since, tree.commit)
+    if base is not None and onto is not None:
+        checked, findings = check_change(onto, head, changes, workspace.formats)
+    else:
+        checked, findings = check_all(head, workspace.formats, on_progress)
+        findings += rules.check_immutable((change.path, change.status) for change in changes)
+    return Validated(
+        where="the work tree" if tree.commit is None else tree.commit[:12],
+        base=base,
+        checked=checked,
+        changed=None if since is None else len(changes),
+        findings=sorted(findings, key=lambda found: (found.at or Location(""), found.id)),
+    )
+
+
+def _base_branch(workspace: Workspace, head: Lifecycle) -> Lifecycle | None:
+    commit = workspace.repository.resolve(f"refs/heads/{head.project().base}")
+    return None if commit is None else Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+
+
+def _since(workspace: Workspace, onto: Lifecycle, tree: Tree) -> str | None:
+    """Return the commit that a change began at: where its line left the base."""
+    commit = onto.tree.commit
+    assert commit is not None  # noqa: S101 - a base is a commit
+    head = tree.commit or workspace.repository.resolve("HEAD")
+    return commit if head is None else workspace.repository.merge_base(commit, head) or commit
 
 
 def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda _: None) -> tuple[int, list[Finding]]:

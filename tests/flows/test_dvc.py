@@ -13,7 +13,7 @@ import pytest
 
 from mlgit.domain.records.version import Stored
 from mlgit.edges import hashing
-from mlgit.edges.dvc import freshness, lockfile, pipeline, pointers, workspace
+from mlgit.edges.dvc import lockfile, pipeline, pointers, workspace
 from mlgit.edges.dvc.store import DvcStore
 from mlgit.errors import Exit, Finding, MlgitError, Unjudged
 
@@ -205,15 +205,16 @@ class TestStore:
         self, root: Path, store: DvcStore, model: tuple[Path, Stored]
     ) -> None:
         (root.parent / "storage").write_text("not a folder")
-        for action in (
+        actions: list[Callable[[], object]] = [
             lambda: store.missing([model[1]]),
+            lambda: fetched(store, model[1]),
             lambda: store.upload([model]),
-            lambda: fetched(DvcStore(root, "storage"), model[1]),
-        ):
-            (root / ".dvc/cache/files").exists() and object_in(root / ".dvc/cache", model[1]).unlink()
+        ]
+        for action in actions:
             with pytest.raises(Unjudged) as silence:
                 action()
-            assert silence.value.findings[0].id == "remote-unreachable"
+            (found,) = silence.value.findings
+            assert (found.id, found.why) == ("remote-unreachable", "Not a directory")
             assert silence.value.exit == Exit.UNJUDGED
 
     def test_an_unknown_remote_is_named_with_those_that_are_known(self, root: Path, model: tuple[Path, Stored]) -> None:
@@ -365,7 +366,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():
         (root / name).write_text(text)
     lines: list[str] = []
-    assert pipeline.reproduce(root, ["train"], {}, lines.append) == 0
+    assert pipeline.DvcPipeline(root).reproduce(["train"], {}, lines.append) == 0
     assert "training" in lines
     return root
 
@@ -399,7 +400,7 @@ class TestPipeline:
 
     def test_up_to_date_is_proven_without_asking_dvc(self, made: Path) -> None:
         shutil.rmtree(made / ".dvc")  # DVC would fail
-        assert freshness.out_of_date(made, ["train"]) == []
+        assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
 
     @pytest.mark.parametrize(
         ("file", "was", "becomes", "reason"),
@@ -416,42 +417,45 @@ class TestPipeline:
         assert was in text
         (made / file).unlink()  # it may be a link into the cache
         (made / file).write_text(text.replace(was, becomes, 1))
-        assert reason in freshness.out_of_date(made, ["train"])
+        assert reason in pipeline.DvcPipeline(made).out_of_date(["train"])
 
     def test_what_a_stage_does_not_need_may_change(self, made: Path) -> None:
         shutil.rmtree(made / ".dvc")
         (made / "other.csv").write_text("changed")
         (made / "params.yaml").write_text(PARAMS.replace("rounds: 3", "rounds: 4"))
-        assert freshness.out_of_date(made, ["train"]) == []
+        assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
 
     def test_what_is_gone_or_was_never_made_is_out_of_date(self, made: Path) -> None:
         (made / "model.txt").unlink()
-        reasons = freshness.out_of_date(made, ["train", "aside"])
+        reasons = pipeline.DvcPipeline(made).out_of_date(["train", "aside"])
         assert "train: output model.txt is deleted" in reasons
         assert any(reason.startswith("aside: ") for reason in reasons)
 
     def test_a_form_that_only_dvc_reads_is_judged_by_dvc(self, made: Path) -> None:
         text = PIPELINE.replace("echo training", "echo ${word}").replace("stages:", "vars: [{word: training}]\nstages:")
         (made / "dvc.yaml").write_text(text)
-        assert freshness.out_of_date(made, ["train"]) == []
+        assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
 
     def test_a_stage_that_is_not_there_cannot_be_judged(self, made: Path) -> None:
         with pytest.raises(Unjudged) as failure:
-            freshness.out_of_date(made, ["tarin"])
+            pipeline.DvcPipeline(made).out_of_date(["tarin"])
         assert failure.value.findings[0].id == "dvc-failed"
 
     def test_a_parameter_is_set_and_what_depends_on_it_is_made_again(self, made: Path) -> None:
         lines: list[str] = []
-        assert pipeline.reproduce(made, ["train"], {"train.lr": "0.25", "params.yaml:seed": "8"}, lines.append) == 0
+        assert (
+            pipeline.DvcPipeline(made).reproduce(["train"], {"train.lr": "0.25", "params.yaml:seed": "8"}, lines.append)
+            == 0
+        )
         assert (made / "params.yaml").read_text() == PARAMS.replace("0.1", "0.25").replace("7", "8")
         assert "lr: 0.25" in (made / "model.txt").read_text()
         assert "training" in lines
-        assert freshness.out_of_date(made, ["train"]) == []
+        assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
 
     def test_the_exit_code_of_a_failed_run_is_returned(self, made: Path) -> None:
         (made / "dvc.yaml").write_text(PIPELINE.replace("echo training", "echo broken; false"))
         lines: list[str] = []
-        assert pipeline.reproduce(made, ["train"], {}, lines.append) != 0
+        assert pipeline.DvcPipeline(made).reproduce(["train"], {}, lines.append) != 0
         assert "broken" in lines
 
     def test_a_parameter_cannot_be_infinite(self, made: Path) -> None:

@@ -16,14 +16,25 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlgit.edges.modelfile import Limits, Scored, score
+from mlgit.edges.modelfile import Limits, Scored, guard, score
 from mlgit.errors import Finding, MlgitError, Unjudged
 
 COLUMNS = ["hour", "carrier", "full", "band"]
 NUMBERS = ["hour", "delay"]
 
+GIVEN = {
+    "PATH",
+    "LANG",
+    "HOME",
+    "TMPDIR",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+}
+
 # A project's own estimator: it reports what it sees in the child, or fails in the way that it is told to.
-SPY = '''
+SPY = """
 import json, os, socket, sys
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -58,6 +69,11 @@ class Spy(BaseEstimator):
     def crash(self, frame):
         os.abort()
 
+    def forge(self, frame):
+        with open("answer.json", "w") as file:
+            file.write("[1]")
+        os._exit(0)
+
     def hoard(self, frame):
         return np.zeros(10**12)
 
@@ -71,9 +87,12 @@ class Spy(BaseEstimator):
     def spill(self, frame):
         open("spilled", "wb").write(bytes(2_000_000))
 
+    def zeros(self, frame):
+        return np.zeros(len(frame))
+
     def short(self, frame):
         return np.zeros(1)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -191,16 +210,8 @@ def test_the_child_sees_its_rows_and_little_else(
     seen = json.loads(scored.prediction[0])
     assert seen["columns"] == {"hour": "int64", "carrier": "str", "full": "bool", "band": "category"}
     assert "hunter2" not in str(seen["environment"])
-    assert seen["environment"].keys() - {"LC_CTYPE"} == {
-        "PATH",
-        "LANG",
-        "HOME",
-        "TMPDIR",
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "LOKY_MAX_CPU_COUNT",
-    }
+    set_by_libraries = {name for name in seen["environment"] if name.startswith("KMP_")} | {"LC_CTYPE"}
+    assert seen["environment"].keys() - set_by_libraries == GIVEN
     assert seen["folder"] == seen["environment"]["HOME"]
     assert not Path(seen["folder"]).exists(), "the folder is gone afterwards"
     assert seen["path"][-1] == str(project), "last, so that it shadows nothing"
@@ -215,6 +226,7 @@ def test_the_child_sees_its_rows_and_little_else(
         ("leave", Limits(), "SystemExit: enough"),
         ("vanish", Limits(), "it ended with code 3: noise"),
         ("crash", Limits(), "it was ended by SIGABRT: noise"),
+        ("forge", Limits(), "it ended without a usable answer"),
         ("hoard", Limits(), "it needs more than 8000 MB of memory"),
         ("burn", Limits(cpu_seconds=3), "it used more than 3 seconds of processor time"),
         ("burn", Limits(seconds=0.2), "it was not done within 0.2 seconds"),
@@ -223,7 +235,7 @@ def test_the_child_sees_its_rows_and_little_else(
         ("spill", Limits(file_mb=1), "File too large"),
     ],
 )
-def test_every_failure_of_the_child_is_one_finding_with_its_cause(
+def test_every_failure_of_the_child_is_one_finding_with_its_cause(  # noqa: PLR0917 - fixtures
     mode: str, limits: Limits, cause: str, features: Path, project: Path, tmp_path: Path
 ) -> None:
     finding = failure(
@@ -242,6 +254,28 @@ def test_every_failure_of_the_child_is_one_finding_with_its_cause(
     assert cause in finding.why
     assert "\n" not in finding.why
     assert str(finding.at) == "models/late/versions/v3/model.skops"
+
+
+def test_where_the_network_cannot_be_cut_the_result_says_so(
+    features: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard._without_network.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = spy(tmp_path, "zeros")
+    try:
+        scored = score(
+            path,
+            "skops",
+            {"stationspy.Spy"},
+            features,
+            columns=NUMBERS,
+            task="regression",
+            project=project,
+            latency_rows=0,
+        )
+    finally:
+        guard._without_network.cache_clear()
+    assert scored.network == "open"
 
 
 def test_a_project_type_is_refused_until_it_is_trusted_and_found(features: Path, project: Path, tmp_path: Path) -> None:
@@ -301,10 +335,11 @@ def test_xgboost_gives_what_it_gave(suffix: str, features: Path, frame: pd.DataF
 def test_lightgbm_gives_what_it_gave(task: Any, features: Path, frame: pd.DataFrame, tmp_path: Path) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     columns = [*NUMBERS, "band"]  # a column of categories, as it was trained with
-    objective, target = {
+    targets: dict[str, tuple[dict[str, Any], Any]] = {
         "binary": ({"objective": "binary"}, frame["full"].astype(int)),
         "multiclass": ({"objective": "multiclass", "num_class": 3}, frame["hour"] // 8),
-    }[task]
+    }
+    objective, target = targets[task]
     booster = lightgbm.train({"verbose": -1, **objective}, lightgbm.Dataset(frame[columns], target), 3)
     path = tmp_path / "model.txt"
     booster.save_model(path)
@@ -335,12 +370,12 @@ def test_onnx_gives_what_it_gave(zipmap: bool, features: Path, frame: pd.DataFra
 def test_onnx_takes_each_column_under_its_name(features: Path, frame: pd.DataFrame, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     skl2onnx = pytest.importorskip("skl2onnx")
-    from skl2onnx.common.data_types import Int64TensorType, StringTensorType
+    types = pytest.importorskip("skl2onnx.common.data_types")
 
     columns = ["carrier", "hour"]
     coded = ColumnTransformer([("s", StandardScaler(), ["hour"]), ("c", OneHotEncoder(), ["carrier"])])
     model = make_pipeline(coded, LogisticRegression()).fit(frame[columns], frame["hour"] // 8)
-    inputs = [("carrier", StringTensorType([None, 1])), ("hour", Int64TensorType([None, 1]))]
+    inputs = [("carrier", types.StringTensorType([None, 1])), ("hour", types.Int64TensorType([None, 1]))]
     path = tmp_path / "model.onnx"
     path.write_bytes(skl2onnx.to_onnx(model, initial_types=inputs).SerializeToString())
     scored = score(path, "onnx", set(), features, columns=columns, task="multiclass", latency_rows=5)

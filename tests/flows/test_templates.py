@@ -91,7 +91,7 @@ def run(folder: Path, *command: str) -> str:
 
 def run_stages(folder: Path, *stages: str) -> None:
     for stage in stages or STAGES:
-        run(folder, "python", f"src/{stage}.py")
+        run(folder, "python", "-W", "error", f"src/{stage}.py")
 
 
 def write_own_data(path: Path) -> None:
@@ -308,10 +308,12 @@ def test_bring_your_own_does_the_other_tasks(tmp_path: Path, task: str, target: 
     rows = pd.read_csv(data)
     rows.assign(target=target(rows)).to_csv(data, index=False)
     params = folder / "params.yaml"
-    params.write_text(params.read_text(encoding="utf-8").replace("task: binary", f"task: {task}"), encoding="utf-8")
+    text = params.read_text(encoding="utf-8").replace("task: binary", f"task: {task}")
+    params.write_text(text.replace("keys: [id]", "keys: [id, channel]").replace("by: [id]", "by: [channel, id]"))
     run_stages(folder)
     assert list(json.loads((folder / "out/metrics.json").read_text(encoding="utf-8"))) == [metric]
-    assert "score" not in pd.read_parquet(folder / "out/predictions.parquet").columns
+    predictions = pd.read_parquet(folder / "out/predictions.parquet")
+    assert set(predictions.columns) == {"id", "channel", "label", "prediction"}
 
 
 def test_the_workflow_grants_little_and_hands_values_over_by_environment() -> None:

@@ -47,7 +47,7 @@ def reference(metric: str, columns: Columns, weights: list[int]) -> float:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_resample_is_measured_as_scikit_learn_measures_its_rows(metric: str, data: st.DataObject) -> None:
     table, positive = data.draw(predictions(metric))
@@ -123,7 +123,7 @@ def integers(value: profile.Profile) -> object:
     return document
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(table=tables(), data=st.data())
 def test_counting_parts_and_adding_is_counting_the_whole(table: pd.DataFrame, data: st.DataObject) -> None:
     """Whatever the reference, the parts, and the order in which they are added."""
@@ -142,7 +142,7 @@ def test_counting_parts_and_adding_is_counting_the_whole(table: pd.DataFrame, da
         assert one.sum_squares == pytest.approx(other.sum_squares, rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(table=tables())
 def test_a_profile_counts_every_row_once(table: pd.DataFrame) -> None:
     made = profile.build(table, score="score", label="late")
@@ -180,7 +180,7 @@ def data_sets(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(frame=data_sets())
 def test_a_table_keeps_the_contract_drafted_from_it(frame: pd.DataFrame) -> None:
     rules = {name: msgspec.convert(msgspec.to_builtins(facts), ColumnRule) for name, facts in draft(frame).items()}

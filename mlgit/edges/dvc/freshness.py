@@ -50,10 +50,11 @@ class _Declared(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def out_of_date(root: Path, stages: Sequence[str]) -> list[str]:
-    """Return why stages, or stages that they need, have to run again; nothing if all their outputs belong to their inputs.
+    """Return why stages, or stages that they need, have to run again; nothing if their outputs belong to their inputs.
 
-    What dvc.lock says is held against the files first, which takes little more than to hash them. Only where that does not prove
-    everything up to date is DVC asked, which takes a second: it judges forms of dvc.yaml that are not read here, and names the reasons.
+    What dvc.lock says is held against the files first, which takes little more than to hash them. Only where that does
+    not prove everything up to date is DVC asked, which takes a second: it judges forms of dvc.yaml that are not read
+    here, and names the reasons.
 
     Raises:
         Unjudged: DVC cannot tell either, for example because dvc.yaml has no such stage (`dvc-failed`).
@@ -96,7 +97,10 @@ def _proven(root: Path, stages: Sequence[str]) -> bool:
 
 
 def _with_upstream(declared: Mapping[str, _Declared], stages: Sequence[str]) -> set[str]:
-    """Return the stages and all that they need: a stage needs another that writes what it reads, or a folder around it, or a file in it."""
+    """Return the stages and all that they need.
+
+    A stage needs another that writes what it reads, or a folder around that, or a file in it.
+    """
     needed: set[str] = set()
     waiting = list(stages)
     while waiting:

@@ -12,7 +12,7 @@ LOCK: Final = "dvc.lock"
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file or folder that a stage read or wrote: its path as dvc.yaml has it, DVC's hash with its kind, and its size in bytes."""
+    """A file or folder that a stage read or wrote: path as in dvc.yaml, DVC's hash and its kind, size in bytes."""
 
     path: str
     md5: str | None = None

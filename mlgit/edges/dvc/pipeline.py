@@ -3,47 +3,60 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mlgit.edges import yamlfile, yamlscalars
-from mlgit.edges.dvc import workspace
+from mlgit.edges.dvc import freshness, lockfile, workspace
 from mlgit.errors import Misuse, misuse
 
 _PARAMS = "params.yaml"
 
 
-def reproduce(root: Path, targets: Sequence[str], params: Mapping[str, str], on_line: Callable[[str], None]) -> int:
-    """Set parameters, and let DVC run all stages that this and other changes made stale.
+class DvcPipeline:
+    """The stages of `dvc.yaml` in a checkout."""
+
+    lock_file: Final = lockfile.LOCK
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def out_of_date(self, stages: Sequence[str]) -> list[str]:
+        """Return what changed since the stages, and all before them, last ran; as `freshness.out_of_date`."""
+        return freshness.out_of_date(self._root, stages)
+
+    def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+        """Set parameters, and let DVC run all that this and other changes made stale.
+
+        Args:
+            stages: what to bring up to date; what they need runs before them.
+            settings: parameters, as for `set_params`.
+            on_line: called with each line that DVC and the stages print, when they print it, without its end.
+
+        Returns:
+            DVC's exit code; what failed is in the lines.
+
+        Raises:
+            Misuse: a parameter cannot be set (as for `set_params`); nothing was changed.
+        """
+        set_params(self._root, settings)
+        return workspace.dvc_streamed(self._root, ["repro", "--", *stages], on_line)
+
+
+def set_params(root: Path, settings: Mapping[str, str]) -> None:
+    """Write values into files of parameters, where comments stay: what `dvc exp run -S` does, without an experiment.
 
     Args:
         root: the checkout.
-        targets: stages; what they need runs before them.
-        params: as for `set_params`.
-        on_line: called with each line that DVC and the stages print, as they print it, without its end.
-
-    Returns:
-        DVC's exit code; what failed is in the lines.
+        settings: values as YAML has them (`0.1`, `true`, `text`) by dotted key: `train.lr` of params.yaml, or
+            `other.yaml:train.lr` of another file.
 
     Raises:
-        Misuse: a parameter cannot be set (as for `set_params`); nothing was changed.
-    """
-    set_params(root, params)
-    return workspace.dvc_streamed(root, ["repro", "--", *targets], on_line)
-
-
-def set_params(root: Path, params: Mapping[str, str]) -> None:
-    """Write values into the files of parameters, where their comments stay: what `dvc exp run --set-param` does, without an experiment.
-
-    Args:
-        root: the checkout.
-        params: values as YAML has them (`0.1`, `true`, `text`) by dotted key: `train.lr` of params.yaml, `other.yaml:train.lr` of another.
-
-    Raises:
-        Misuse: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value`); nothing was changed.
+        Misuse: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value`).
+            Nothing was changed.
         MlgitError: a file of parameters cannot be read.
     """
     files: dict[str, dict[str, Any]] = {}
-    for name, text in params.items():
+    for name, text in settings.items():
         file, _, key = name.rpartition(":")
         files.setdefault(file or _PARAMS, {})[key] = _parsed(name, text)
     changes = {file: _changes(root, file, values) for file, values in files.items()}

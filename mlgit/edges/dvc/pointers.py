@@ -15,13 +15,13 @@ from mlgit.errors import MlgitError, refused
 _ADD_AGAIN = "write it again with `dvc add`"
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
-"""Names that need no quotes: they begin with a letter and have a dot inside, so YAML takes them for nothing but text."""
+"""Names without need of quotes: they begin with a letter and have a dot inside, so YAML takes them for text."""
 _NUMBER = re.compile(r"[0-9]+(e[0-9]+)?")
 """The rare md5 that YAML would take for a number."""
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `.dvc` file says: where in the repository the data belongs, and the content by DVC's hash and size in bytes."""
+    """What a `.dvc` file says: the path of the data from the root, and its content by DVC's hash and size in bytes."""
 
     file: str
     path: RelativePath
@@ -50,8 +50,8 @@ def parse(content: bytes, file: str) -> Pointer:
         file: where in the repository it lies; its `path` counts from there.
 
     Raises:
-        MlgitError: it is no pointer to exactly one output (`pointer-invalid`), was written before DVC 3 (`pointer-legacy`), or names
-            something other than a hash or a path below its own folder (`pointer-unsafe`).
+        MlgitError: it is no pointer to exactly one output (`pointer-invalid`), was written before DVC 3
+            (`pointer-legacy`), or names something other than a hash and a path below its own folder (`pointer-unsafe`).
     """
     document = yamlfile.parse(content, file)
     out = _only_output(document)

@@ -1,7 +1,7 @@
 """Content in DVC's cache and remote: asked for, fetched, uploaded, and always verified.
 
-DVC names content by its md5 and trusts that name afterwards: with one byte changed in some remotes, `dvc pull` succeeds with the wrong
-file. So whatever passes through here is hashed again, and held against the size and sha256 that were recorded.
+DVC names content by its md5 and trusts that name afterwards: with one byte changed in some remotes, `dvc pull` succeeds
+with the wrong file. So whatever passes through here is hashed again, and held against the size and sha256 recorded.
 """
 
 import errno
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from mlgit.domain.records.version import Stored
 from mlgit.edges import hashing
@@ -26,7 +26,7 @@ _OBJECTS = ("files", "md5")
 
 
 class DvcStore:
-    """The cache of a checkout and one of its remotes. DVC is imported, and its configuration read, at the first question."""
+    """The cache of a checkout and one of its remotes; DVC is imported and its configuration read when first needed."""
 
     def __init__(self, root: Path | None, remote: str) -> None:
         """Take the folder that holds `.dvc` (None in a bare repository, which has none) and the name of the remote."""
@@ -37,18 +37,20 @@ class DvcStore:
         """Return those that the remote does not have, asking for all at once. Their content is not read.
 
         Raises:
-            MlgitError: the remote has one of them in another size (`data-corrupt`), or is not configured (`remote-missing`).
+            MlgitError: the remote has one of them in another size (`data-corrupt`), is not configured
+                (`remote-missing`), or cannot be used from here (`remote-unsupported`).
             Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`).
         """
         return [file for file, there in zip(files, self._are_there(files), strict=True) if not there]
 
     @contextmanager
     def fetch(self, file: Stored) -> Iterator[Path]:
-        """Give a private, verified copy of a file under its own name, from the cache or else from the remote; gone afterwards.
+        """Give a private, verified copy of a file under its own name, from the cache or else the remote, for a while.
 
         Raises:
             MlgitError: it is in neither (`data-missing`), or is not what was recorded (`data-corrupt`).
-            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken (`disk-failed`).
+            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken
+                (`disk-failed`).
         """
         with _scratch(file) as copy:
             cached = self._cached(file)
@@ -60,11 +62,12 @@ class DvcStore:
             yield copy
 
     def upload(self, files: Sequence[tuple[Path, Stored]]) -> None:
-        """Put files into cache and remote, where they are not there yet, and ask the remote afterwards whether it has them.
+        """Put files into cache and remote, where they are not yet, and ask the remote afterwards whether it has them.
 
         Raises:
             MlgitError: a file is not what was recorded (`data-corrupt`), or did not arrive (`upload-failed`).
-            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken (`disk-failed`).
+            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken
+                (`disk-failed`).
         """
         for path, file in files:
             self._keep(path, file)
@@ -73,7 +76,7 @@ class DvcStore:
             return
         with self._answers():
             sources, hashes = [str(self._cached(file)) for file in absent], [file.md5 for file in absent]
-            # `verify` would download each object again; its size is asked for below, and whoever fetches it checks its digest.
+            # `verify` would download each object again; its size is asked for below, and a fetch checks its digest.
             self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
         if lost := self.missing(absent):
             raise refused(
@@ -100,8 +103,8 @@ class DvcStore:
         if not files:
             return []
         with self._answers():
-            # Asked for their sizes, remotes tell "not there" from "no answer"; DVC's own question takes both for "not there",
-            # and removes what it finds damaged in a folder.
+            # Asked for their sizes, remotes tell "not there" from "no answer"; DVC's own question takes both for the
+            # former, and removes what it finds damaged in a folder.
             answers = self._remote.fs.info(
                 [self._remote.oid_to_path(file.md5) for file in files], return_exceptions=True
             )
@@ -140,11 +143,10 @@ class DvcStore:
     def _cache(self) -> Any:
         """DVC's cache, wherever it is configured to be."""
         from dvc.fs import localfs  # noqa: PLC0415 - takes 0.1 s
-        from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
 
         cache = self._config["cache"]
-        folder = cache.get("dir") or os.path.join(str(self._root), ".dvc", "cache")
-        return get_odb(localfs, os.path.join(folder, *_OBJECTS), hash_name="md5", shared=cache.get("shared"))
+        folder = Path(cache.get("dir") or f"{self._root}/.dvc/cache", *_OBJECTS)
+        return _objects(localfs, str(folder), {"shared": cache.get("shared")})
 
     @cached_property
     def _remote(self) -> Any:
@@ -155,7 +157,6 @@ class DvcStore:
         """
         from dvc.config import ConfigError, RemoteNotFoundError  # noqa: PLC0415
         from dvc.fs import RemoteMissingDepsError, get_cloud_fs  # noqa: PLC0415
-        from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
 
         try:
             kind, config, folder = get_cloud_fs(self._config, name=self._name)
@@ -173,15 +174,15 @@ class DvcStore:
             raise workspace.broken_configuration() from error
         if config.get("worktree") or config.get("version_aware"):
             raise self._unsupported("it is cloud-versioned, and so does not keep objects by their hash")
-        return get_odb(files, files.join(folder, *_OBJECTS), hash_name="md5", **config)
+        return _objects(files, files.join(folder, *_OBJECTS), config)
 
     def _unsupported(self, why: str) -> MlgitError:
-        fix = "install it (`pip install 'dvc[s3]'`, for example), or use another remote; `mlgit explain remote-unsupported` says more"
+        fix = "see `mlgit explain remote-unsupported`, or use another remote"
         return refused("remote-unsupported", f'remote "{self._name}" cannot be used from here', why=why, fix=fix)
 
     @contextmanager
     def _answers(self) -> Iterator[None]:
-        """Say in mlgit's words what went wrong in talking to the remote, and never quote: errors may hold URLs with credentials."""
+        """Say in mlgit's words why the remote did not answer; without quotes, which may hold credentials."""
         try:
             yield
         except MlgitError:
@@ -190,9 +191,16 @@ class DvcStore:
             raise _no_answer(self._name, _cause(error)) from error
 
 
+def _objects(files: Any, folder: str, config: dict[str, Any]) -> Any:
+    """Return DVC's view of the objects in a folder of a file system."""
+    from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
+
+    return cast("Any", get_odb)(files, folder, hash_name="md5", **config)
+
+
 @contextmanager
 def _scratch(file: Stored) -> Iterator[Path]:
-    """Give a path for a private copy of a file, in a folder that only this user may enter and that is removed afterwards."""
+    """Give a path for a private copy of a file, in a folder that only this user may enter and that is removed after."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="mlgit-")
     except OSError as error:
@@ -230,7 +238,7 @@ def _no_answer(remote: str, error: BaseException) -> Unjudged:
     code = error.errno if isinstance(error, OSError) else None
     if isinstance(error, OSError) and code in _DISK:
         return _disk_failed(error)
-    why = os.strerror(code) if code in errno.errorcode else ""
+    why = os.strerror(code) if code is not None and code in errno.errorcode else ""
     fix = f"see what `dvc status --cloud -r {remote}` says; check the network and the credentials"
     if isinstance(error, PermissionError | AuthError | ConfigError) or getattr(error, "status", None) in _FORBIDDEN:
         return unjudged("remote-refused", f'remote "{remote}" does not let this account in', why=why, fix=fix)

@@ -1,10 +1,9 @@
 """A checkout that DVC works in: its configuration, and DVC itself as a process."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mlgit.edges import process
 from mlgit.errors import MlgitError, refused, unjudged
@@ -39,7 +38,7 @@ def configuration(root: Path | None) -> dict[str, Any]:
     from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
 
     try:
-        return Config(dvc_dir=str(root / ".dvc"))
+        return cast("dict[str, Any]", Config(dvc_dir=str(root / ".dvc")))
     except ConfigError as error:
         raise broken_configuration() from error
 
@@ -54,7 +53,7 @@ def broken_configuration() -> MlgitError:
 def initialise(root: Path, remote: str, location: str) -> list[str]:
     """Set DVC up with a default remote; what is there already stays as it is.
 
-    DVC's files are written here rather than by `dvc init`, which would also stage them in the person's index and takes a second.
+    DVC's files are written here rather than by `dvc init`, which would stage them in the index and takes a second.
 
     Args:
         root: the checkout.
@@ -75,7 +74,7 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
     if not (ignore := folder / ".gitignore").exists():
         ignore.write_text(_IGNORE, encoding="utf-8")
         written.append(".dvc/.gitignore")
-    if "://" not in location and not os.path.isabs(location):
+    if "://" not in location and not Path(location).is_absolute():
         location = RelPath((root / location).absolute())
     try:
         config = Config(dvc_dir=str(folder))

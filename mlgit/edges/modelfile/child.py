@@ -69,7 +69,7 @@ def _run(job: dict[str, Any], values_file: Path) -> dict[str, Any]:
     if frame.empty:
         raise ValueError("there are no rows to score")
     load = {"skops": _skops, "onnx": _onnx, "xgboost": _xgboost, "lightgbm": _lightgbm}[job["format"]]
-    # What is timed is the model, not the import of its package.
+    # Each imports its package before it starts the clock.
     predict, kind, load_seconds = load(job)
     values = np.asarray(predict(frame))
     values = np.array(values.tolist()) if values.dtype.kind == "O" else values

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Format
 from mlgit.edges.modelfile.inspection import inspect
 from mlgit.edges.modelfile.trust import BUILT_IN, check_types
@@ -86,7 +87,7 @@ def score(
     *,
     columns: Sequence[str],
     task: Task,
-    positive: str | int | bool | None = None,
+    positive: Label | None = None,
     file: str | None = None,
     project: Path | None = None,
     latency_rows: int = 200,
@@ -265,6 +266,8 @@ def _failure(code: int | None, answer: dict[str, Any] | None, log: str, limits: 
         return _failed(f"it was not done within {limits.seconds:g} seconds", at)
     if code == -signal.SIGXCPU:
         return _failed(f"it used more than {limits.cpu_seconds} seconds of processor time", at)
+    if code == 0:
+        return _failed("it ended without a usable answer", at)
     ended = f"it was ended by {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
     return _failed(f"{ended}: {log}" if log else ended, at)
 

@@ -105,7 +105,7 @@ def check_types(types: Iterable[str], trusted: AbstractSet[str], at: Location) -
             "model-type-untrusted",
             f"the model holds {_listed(rest)}, which nobody has trusted yet",
             why=f"loading a model runs code of its types, so each must be known to mlgit or named in {TRUSTED_TYPES}",
-            fix=f"read their code; if it is harmless, add to {TRUSTED_TYPES}, in its own pull request: {' '.join(rest)}",
+            fix=f"read their code; if it is harmless, add to {TRUSTED_TYPES} in its own pull request: {' '.join(rest)}",
             at=at,
         )
 

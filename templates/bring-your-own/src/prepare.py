@@ -18,9 +18,11 @@ def is_test(group: str) -> bool:
 
 def main() -> None:
     rows = pd.read_csv(DATA["path"])
-    groups = rows[SPLIT["by"]].astype(str).agg("|".join, axis="columns")
-    test = groups.map(is_test).to_numpy(dtype=bool)
-    rows = rows.set_index(DATA["keys"], verify_integrity=True)
+    groups = ["|".join(map(str, values)) for values in rows[SPLIT["by"]].itertuples(index=False)]
+    test = pd.Series(groups).map(is_test).to_numpy(dtype=bool)
+    rows = rows.set_index(DATA["keys"])
+    if rows.index.has_duplicates:
+        raise SystemExit(f"{DATA['path']} has several rows with the same {', '.join(DATA['keys'])}")
     Path("out").mkdir(exist_ok=True)
     rows[~test].to_parquet("out/train-rows.parquet")
     rows[test].to_parquet("out/test-rows.parquet")

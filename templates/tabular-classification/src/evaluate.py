@@ -20,7 +20,7 @@ def main() -> None:
             "label": rows["diagnosis"],
             "score": model.predict_proba(features)[:, list(model.classes_).index("malignant")],
             "prediction": model.predict(features),
-            "texture_band": rows["texture_band"],
+            "outline": rows["outline"],
         }
     )
     predictions.reset_index().to_parquet("out/predictions.parquet", index=False)

@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 SPLIT = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["split"]
-COARSE = 18  # from this texture on; two groups of about the same size, to look at the metric in
+RAGGED = 0.062  # from this fractal dimension on; two groups of about the same size, in which to look at the metric
 
 
 def is_test(key: int) -> bool:
@@ -17,8 +17,8 @@ def is_test(key: int) -> bool:
 
 
 def main() -> None:
-    rows = pd.read_csv("datasets/biopsies/biopsies.csv").set_index("sample_id", verify_integrity=True)
-    rows["texture_band"] = ["coarse" if texture >= COARSE else "fine" for texture in rows["texture"]]
+    rows = pd.read_csv("datasets/biopsies/biopsies.csv").set_index("sample_id")
+    rows["outline"] = ["ragged" if value >= RAGGED else "smooth" for value in rows["fractal_dimension"]]
     test = rows.index.map(is_test).to_numpy(dtype=bool)
     Path("out").mkdir(exist_ok=True)
     rows[~test].to_parquet("out/train-rows.parquet")

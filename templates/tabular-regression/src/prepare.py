@@ -16,7 +16,7 @@ def is_test(key: int) -> bool:
 
 
 def main() -> None:
-    rows = pd.read_csv("datasets/patients/patients.csv").set_index("patient_id", verify_integrity=True)
+    rows = pd.read_csv("datasets/patients/patients.csv").set_index("patient_id")
     test = rows.index.map(is_test).to_numpy(dtype=bool)
     Path("out").mkdir(exist_ok=True)
     rows[~test].to_parquet("out/train-rows.parquet")

@@ -184,7 +184,7 @@ def test_values_that_yaml_1_1_would_change_are_kept() -> None:
         pytest.param(
             VERSION_FILE,
             WRITTEN.replace('"rows"', '"rowz"'),
-            [("key-missing", 26, "evaluation"), ("key-unknown", 33, "evaluation.rowz")],
+            [("key-missing", 25, "evaluation"), ("key-unknown", 33, "evaluation.rowz")],
             id="14-typo-json",
         ),
         pytest.param(

@@ -171,11 +171,16 @@ def test_a_metric_that_some_resamples_lack_is_undefined() -> None:
 
 def test_a_metric_without_a_fast_way_is_resampled_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def median_error(columns: Columns) -> float:
+        if columns.truth.max() < 0:
+            raise Undefined("no label is above zero")
         return float(np.median(np.abs(columns.truth - columns.output)))
 
     monkeypatch.setitem(METRICS, "median_error", Metric("min", ("regression",), "value", median_error))
     gain = paired_bootstrap("median_error", regression(200, 0.2), regression(200, 2), None, resamples=100, seed=1)
     assert 0 < gain.low < gain.value < gain.high
+    once = regression(50, 1).assign(label=[1.0] + [-1.0] * 49)
+    with pytest.raises(Undefined, match=r"median_error is undefined on \d+ of 100 resamples"):
+        paired_bootstrap("median_error", once, once, None, resamples=100, seed=1)
 
 
 @pytest.mark.parametrize("settings", [{"level": 1.0}, {"level": 0.0}, {"resamples": 0}, {"seed": -1}])
@@ -218,7 +223,7 @@ BASE = pd.DataFrame({"id": [1, 2, 3, 4, 5], "label": ["a", "b", "a", "b", "a"]})
         (BASE.assign(label="a"), "2 of 5 rows differ (0 only of the candidate, 0 only of the champion, 2 with another"),
         (BASE.assign(label="a"), "such as id=2, id=4"),
         (BASE.assign(label="z"), "such as id=1, id=2, id=3"),
-        (BASE.assign(label=["a", "b", "a", "b", None]), "1 with another label), such as id=5"),
+        (BASE.assign(label=["a", "b", "a", "b", np.nan]), "1 with another label), such as id=5"),
         (BASE.astype({"id": str}), "the keys id are of different types in the two tables"),
     ],
 )
@@ -232,7 +237,7 @@ def test_align_says_what_differs(champion: pd.DataFrame, message: str) -> None:
     ("champion", "keys", "message"),
     [
         (BASE.assign(id=[1, 2, 3, 4, 4]), ["id"], "of the champion, 1 rows have no key of their own"),
-        (BASE.assign(id=[1, 2, 3, 4, None]), ["id"], "of the champion, 1 rows have no key of their own"),
+        (BASE.assign(id=[1, 2, 3, 4, np.nan]), ["id"], "of the champion, 1 rows have no key of their own"),
         (BASE.drop(columns="id"), ["id"], "of the champion lack id"),
         (BASE.drop(columns="label"), ["id"], "of the champion lack label"),
         (BASE, [], "of the candidate lack keys"),

@@ -65,14 +65,14 @@ def test_multiclass_is_the_mean_over_classes(metric: str, expected: float) -> No
 
 
 @pytest.mark.parametrize("dtype", ["object", "category", "string"])
-def test_the_type_of_a_text_column_makes_no_difference(dtype: str) -> None:
+def test_the_type_of_a_text_column_makes_no_difference(dtype: Any) -> None:
     table = BINARY.astype({"label": dtype, "prediction": dtype})
     assert measure_all(table, "binary", "yes") == measure_all(BINARY, "binary", "yes")
 
 
 @pytest.mark.parametrize("positive", [1, True, 1.0])
 @pytest.mark.parametrize("dtype", ["int64", "bool", "float64", "Int64", "boolean"])
-def test_the_type_of_a_number_column_makes_no_difference(dtype: str, positive: float) -> None:
+def test_the_type_of_a_number_column_makes_no_difference(dtype: Any, positive: float) -> None:
     numbers = (BINARY[["label", "prediction"]] == "yes").astype(dtype)
     table = numbers.assign(score=SCORE)
     assert measure_all(table, "binary", positive) == measure_all(BINARY, "binary", "yes")
@@ -137,7 +137,7 @@ def test_nothing_can_be_measured_without_rows() -> None:
     ("metric", "table", "reason"),
     [
         ("roc_auc", BINARY.assign(score=[math.nan, math.inf, *SCORE[2:]]), "column 'score' has 2 missing or infinite"),
-        ("accuracy", BINARY.assign(label=[None, *LABEL[1:]]), "column 'label' has 1 missing"),
+        ("accuracy", BINARY.assign(label=[np.nan, *LABEL[1:]]), "column 'label' has 1 missing"),
         ("mae", REGRESSION.assign(label=[math.inf, 1, 2, 3]), "column 'label' has 1 missing or infinite"),
         ("accuracy", BINARY.drop(columns="prediction"), "there is no column 'prediction'"),
         ("roc_auc", BINARY.drop(columns="label"), "there is no column 'label'"),

@@ -54,6 +54,12 @@ def test_few_numbers_are_values_and_many_are_cut_at_quartiles() -> None:
     ]
 
 
+def test_few_fractions_are_values() -> None:
+    table = predictions(0).assign(age=np.arange(ROWS) % 2 / 2)
+    found = slice_values(table, "accuracy", ["age"], positive=True)
+    assert [(part.value, part.rows) for part in found] == [("0.0", 500), ("0.5", 500)]
+
+
 def test_quartiles_that_coincide_are_one() -> None:
     table = predictions(0)
     table["age"] = table["age"].where(table["age"] >= 600, 0.0)

@@ -1,0 +1,68 @@
+# Two commands are enough: `make demo` shows the main job on real data, `make test` runs the tests. Each makes its own
+# environment. The rest is for those who change mlgit.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types layers fix schemas docs bench build clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One environment; the stamp says what is in it.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mlgit needs Python 3.11 or later: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.user: $(VENV)/.made pyproject.toml
+	@echo "Installing mlgit and what it needs into $(VENV) (once)"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml
+	@echo "Installing mlgit and what its tests need into $(VENV) (once)"
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@touch $@ $(VENV)/.user
+
+demo: $(VENV)/.user ## Show the main job, end to end, on real data
+	@$(BIN)/python demo/run.py
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/python -m pytest -n auto
+
+check: format lint types layers test ## Run exactly what CI runs
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev ## Format, and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(VENV)/.dev ## Write the JSON Schemas again
+	$(BIN)/python -m tools.schemas
+
+docs: $(VENV)/.dev ## Write the reference pages again
+	$(BIN)/python -m tools.reference
+
+bench: $(VENV)/.dev ## Measure speed at scale (minutes; never part of the tests)
+	$(BIN)/python -m benchmarks.run
+
+build: $(VENV)/.dev ## Build the wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## Remove the environment and what was built
+	rm -rf $(VENV) build dist

@@ -1,0 +1,43 @@
+"""Show the history of promotions and deployments."""
+
+import click
+
+from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.ops import log
+
+
+@click.command()
+@click.option("--env", "environment", type=ENVIRONMENT, help="Only this environment.")
+@click.option("--model", type=MODEL, help="Only this model.")
+@click.option("-n", "limit", type=click.IntRange(1), default=30, show_default=True, help="How many events.")
+@at_option
+@session_command
+def command(session: Session, environment: str | None, model: str | None, limit: int, at: str | None) -> int:
+    """Show the history of promotions and deployments.
+
+    \b
+    Examples:
+      mlgit log
+      mlgit log --env production -n 5
+    """
+    return session.answer(log.run(session, at=at, environment=environment, model=model, limit=limit), _show)
+
+
+def _show(history: log.History) -> str:
+    if not history.events:
+        return "Nothing has been promoted yet." + text.following("mlgit status")
+    rows = [
+        [
+            f"{event.at:%Y-%m-%d %H:%M}",
+            event.kind,
+            event.environment,
+            f"{event.before or 'nothing'} -> {event.after or 'nothing'}" if event.kind == "promoted" else event.after or "-",
+            event.promotion,
+            f"decision {event.decision[7:19]} by {event.by}" if event.decision else event.by,
+        ]
+        for event in history.events
+    ]
+    shown = text.table(["WHEN (UTC)", "EVENT", "ENVIRONMENT", "VERSION", "PROMOTION", "BY"], rows)
+    return shown + ("\nThere is more: `mlgit log -n 100`" if history.more else "")

@@ -1,0 +1,29 @@
+"""Findings as GitHub Actions' workflow commands, which show them on the lines that they are about.
+
+The form is that of the documentation of workflow commands; data and properties are escaped as the runner unescapes them.
+"""
+
+from mlgit.cli.render.text import clean
+from mlgit.errors import Finding, Severity
+from mlgit.ops.validate import Validated
+
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+
+def validated(found: Validated) -> str:
+    """Return an annotation a finding, and a line with their number."""
+    return "\n".join([*map(annotation, found.findings), f"{found.checked} records checked, {len(found.findings)} findings"])
+
+
+def annotation(finding: Finding) -> str:
+    """Return one workflow command; nothing in a file can end it or begin another."""
+    properties = {"title": finding.id}
+    if finding.at is not None:
+        properties |= {"file": finding.at.file} | ({"line": str(finding.at.line)} if finding.at.line else {})
+    listed = ",".join(f"{key}={_escape(value, also=':,')}" for key, value in properties.items())
+    message = "\n".join(part for part in (finding.message, finding.why, finding.fix) if part)
+    return f"::{_COMMANDS[finding.severity]} {listed}::{_escape(message)}"
+
+
+def _escape(value: str, also: str = "") -> str:
+    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + also else c if c == "\n" else clean(c) for c in value)

@@ -1,0 +1,88 @@
+"""Show a model or a version."""
+
+import click
+import msgspec
+
+from mlgit.cli.params import at_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.domain.names import VersionRef
+from mlgit.ops import proposal, show
+
+
+@click.command()
+@click.argument("name", metavar="MODEL[@N]")
+@at_option
+@session_command
+def command(session: Session, name: str, at: str | None) -> int:
+    """Show a model or a version.
+
+    \b
+    Examples:
+      mlgit show churn
+      mlgit show churn@10
+      mlgit show churn@10 --at v2.0 --json
+    """
+    _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
+    if "@" in name:
+        return session.answer(show.version(session, state, VersionRef.parse(name)), _show_version)
+    return session.answer(show.model(state, name), _show_model)
+
+
+def _show_model(found: show.ModelShown) -> str:
+    facts = [
+        ("problem", f"{found.problem}, owned by {found.owner}, risk {found.risk}"),
+        ("datasets", ", ".join(found.datasets)),
+        ("reads", ", ".join(found.reads)),
+    ]
+    if not found.versions:
+        return f"{found.model}\n\n{_facts(facts)}\n\nIt has no version yet." + text.following(f"mlgit train {found.model}")
+    rows = [
+        [
+            one.version,
+            f"{one.value:.4f}" if one.value is not None else "-",
+            _size(one.size),
+            f"{one.registered_at:%Y-%m-%d}",
+            one.trained_by,
+            ", ".join(one.champion_of) or "-",
+        ]
+        for one in found.versions
+    ]
+    table = text.table(["VERSION", found.metric.upper(), "SIZE", "REGISTERED", "BY", "CHAMPION OF"], rows)
+    more = f"\nand {found.total - len(found.versions):,} older" if found.total > len(found.versions) else ""
+    return f"{found.model}\n\n{_facts(facts)}\n\n{table}{more}" + text.following(f"mlgit show {found.versions[0].version}")
+
+
+def _show_version(found: show.VersionShown) -> str:
+    facts = [
+        ("digest", found.digest),
+        ("problem", found.problem),
+        ("champion of", ", ".join(found.champion_of) or "no environment"),
+        ("trained by", f"{found.trained_by} at commit {found.commit[:7]}"),
+        ("registered", f"{found.registered_at:%Y-%m-%d %H:%M} UTC"),
+        ("model file", f"{found.artifact.path}, {found.format}, {_size(found.artifact.size)}, {found.artifact.sha256[:19]}"),
+        *([("types", ", ".join(found.types))] if found.types else []),
+        *((f"data {name}", f"{stored.path}, {_size(stored.size)}, md5 {stored.md5[:12]}") for name, stored in found.data.items()),
+        ("params", msgspec.json.encode(found.params).decode()),
+        ("latency", f"p95 {found.p95_ms:.1f} ms" if found.p95_ms is not None else "not measured"),
+        ("card", f"written: {', '.join(found.sections_written) or 'nothing yet'}"),
+    ]
+    metrics = text.table(["METRIC", "VALUE"], [[name, f"{value:.4f}"] for name, value in found.metrics.items()])
+    parts = [found.version, _facts(facts), f"On {found.rows:,} rows of the test split:\n{metrics}"]
+    if found.weakest:
+        rows = [[f"{one.column}={one.value}", f"{one.rows:,}", f"{one.metric:.4f}"] for one in found.weakest]
+        parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', found.primary.upper()], rows)}")
+    parts += [text.finding(finding) for finding in found.findings] or ["Its files are as they were registered."]
+    return "\n\n".join(parts)
+
+
+def _facts(facts: list[tuple[str, str]]) -> str:
+    width = max(len(label) for label, _ in facts)
+    return "\n".join(f"  {text.clean(label).ljust(width)}  {text.clean(value)}" for label, value in facts)
+
+
+def _size(size: int) -> str:
+    for limit, unit in ((1_000, "bytes"), (1_000_000, "kB"), (1_000_000_000, "MB")):
+        if size < limit:
+            return f"{size} bytes" if unit == "bytes" else f"{size / limit * 1000:.1f} {unit}"
+    return f"{size / 1_000_000_000:.1f} GB"

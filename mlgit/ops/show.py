@@ -1,0 +1,145 @@
+"""A model or a version, with all that is known of it."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mlgit.domain import layout, rules
+from mlgit.domain.names import Digest, VersionRef
+from mlgit.domain.records import Version
+from mlgit.domain.records.version import SliceMetric, Stored
+from mlgit.errors import Finding
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Workspace
+
+_FEW = 20  # versions of a model that are shown, newest first
+
+
+class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in a list."""
+
+    version: str
+    value: float | None
+    size: int
+    registered_at: datetime
+    trained_by: str
+    champion_of: list[str]
+
+
+class ModelShown(Outcome, frozen=True, kw_only=True, tag="mlgit/model.v1"):
+    """A model and its newest versions."""
+
+    model: str
+    problem: str
+    owner: str
+    risk: str
+    metric: str
+    datasets: list[str]
+    reads: list[str]
+    total: int
+    versions: list[VersionLine]
+
+
+class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
+    """A version: identity, what it was made from, how good it is, where it runs, and whether its files are what they were."""
+
+    version: str
+    digest: Digest
+    problem: str
+    artifact: Stored
+    format: str
+    types: list[str]
+    commit: str
+    code: Digest
+    data: dict[str, Stored]
+    params: dict[str, Any]
+    seed: int | None
+    primary: str
+    metrics: dict[str, float]
+    rows: int
+    weakest: list[SliceMetric]
+    p95_ms: float | None
+    trained_by: str
+    registered_at: datetime
+    champion_of: list[str]
+    sections_written: list[str]
+    findings: list[Finding]
+
+
+def model(state: Lifecycle, name: str) -> ModelShown:
+    """Show a model in a state."""
+    record = state.model(name)
+    problem = state.problem(record.problem)
+    numbers = state.numbers(name)
+    champions = _champions(state, name)
+    found = state.read(Version, [layout.version(name, number) for number in reversed(numbers[-_FEW:])])
+    return ModelShown(
+        model=name,
+        problem=problem.name,
+        owner=problem.owner,
+        risk=problem.risk,
+        metric=problem.metric.primary,
+        datasets=record.datasets,
+        reads=record.reads,
+        total=len(numbers),
+        versions=[
+            VersionLine(
+                version=f"{name}@{version.version}",
+                value=version.evaluation.metrics.get(problem.metric.primary),
+                size=version.artifact.size,
+                registered_at=version.registered_at,
+                trained_by=version.trained_by.name,
+                champion_of=champions.get(version.digest, []),
+            )
+            for version in found.values()
+            if version is not None
+        ],
+    )
+
+
+def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionShown:
+    """Show a version in a state; its files in Git are held against the record."""
+    record = state.version(ref)
+    problem = state.problem(state.model(ref.model).problem)
+    folder = layout.version_folder(ref.model, ref.number)
+    pointers = {f"{one.path}.dvc": workspace.formats.pointer(one) for one in rules.stored_files(record)}
+    names = ["card.md", "profile.json", *pointers]
+    files = {path.rpartition("/")[2]: content for path, content in state.tree.read_many(f"{folder}/{name}" for name in names)}
+    _, text = workspace.formats.card(f"{folder}/card.md", files["card.md"] or b"")
+    direction = 1 if problem.metric.direction == "max" else -1
+    measured = [part for part in record.evaluation.slices if part.metric is not None]
+    return VersionShown(
+        version=str(ref),
+        digest=record.digest,
+        problem=problem.name,
+        artifact=record.artifact,
+        format=record.artifact.format,
+        types=record.artifact.types,
+        commit=record.inputs.commit,
+        code=record.inputs.code,
+        data=record.inputs.data,
+        params=record.inputs.params,
+        seed=record.seed,
+        primary=problem.metric.primary,
+        metrics=record.evaluation.metrics,
+        rows=record.evaluation.rows,
+        weakest=sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:5],
+        p95_ms=record.evaluation.p95_ms,
+        trained_by=f"{record.trained_by.name} <{record.trained_by.email}>",
+        registered_at=record.registered_at,
+        champion_of=_champions(state, ref.model).get(record.digest, []),
+        sections_written=[heading for heading in text.sections if text.is_written(heading)],
+        findings=list(rules.check_version(record, files, pointers)),
+    )
+
+
+def _champions(state: Lifecycle, name: str) -> dict[str, list[str]]:
+    """Return the environments that each version, by digest, is champion of."""
+    champions: dict[str, list[str]] = {}
+    for environment in state.environments():
+        manifest = state.promotion(environment, name)
+        if manifest is not None and manifest.slots.champion is not None:
+            champions.setdefault(manifest.slots.champion.digest, []).append(environment)
+    return champions

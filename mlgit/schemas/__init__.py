@@ -1,0 +1,16 @@
+"""The JSON Schema of each kind of record, as editors use it. Generated: `python -m mlgit.schemas` writes the files again."""
+
+from importlib.resources import files
+from typing import Final
+
+SUFFIX: Final = ".schema.json"
+
+
+def kinds() -> list[str]:
+    """Return the kinds that have a schema, sorted."""
+    return sorted(entry.name.removesuffix(SUFFIX) for entry in files(__name__).iterdir() if entry.name.endswith(SUFFIX))
+
+
+def text(kind: str) -> bytes:
+    """Return the schema of a kind."""
+    return (files(__name__) / f"{kind}{SUFFIX}").read_bytes()

@@ -1,0 +1,249 @@
+"""A contract is drafted from a table, and a table is held against a contract."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlgit.ml.contract import ColumnFacts, ColumnRule, Violation, check, draft
+
+NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "facts"),
+    [
+        ([3, 1, 2], ColumnFacts(type="integer", min=1, max=3, nullable=False, unique=True)),
+        ([3, 3, 2], ColumnFacts(type="integer", min=2, max=3, nullable=False, unique=False)),
+        ([3.0, None, 2.0], ColumnFacts(type="integer", min=2, max=3, nullable=True, unique=False)),
+        ([3.0, 1.0], ColumnFacts(type="number", min=1, max=3, nullable=False, unique=False)),
+        ([0.5, None], ColumnFacts(type="number", min=0.5, max=0.5, nullable=True, unique=False)),
+        ([Decimal("0.5")], ColumnFacts(type="number", min=0.5, max=0.5, nullable=False, unique=False)),
+        ([True, False], ColumnFacts(type="boolean", nullable=False, unique=False)),
+        ([True, None], ColumnFacts(type="boolean", nullable=True, unique=False)),
+        (["AA", "UA"] * 5, ColumnFacts(type="string", in_=["AA", "UA"], nullable=False, unique=False)),
+        (["AA", "UA"] * 4, ColumnFacts(type="string", nullable=False, unique=False)),
+        (["a1", "a2"], ColumnFacts(type="string", nullable=False, unique=True)),
+        (["2026-01-31", "2026-02-28"], ColumnFacts(type="date", nullable=False, unique=False)),
+        (["2026-01-31", "2026-02-30"], ColumnFacts(type="string", nullable=False, unique=True)),
+        ([date(2026, 1, 31), None], ColumnFacts(type="date", nullable=True, unique=False)),
+        (["2026-01-31T10:00:00Z"], ColumnFacts(type="datetime", nullable=False, unique=False)),
+        ([datetime(2026, 1, 31, 10, tzinfo=UTC)], ColumnFacts(type="datetime", nullable=False, unique=False)),
+        ([datetime(2026, 1, 31, tzinfo=UTC)], ColumnFacts(type="date", nullable=False, unique=False)),
+        ([None, None], ColumnFacts(type="string", nullable=True, unique=False)),
+        (pd.Categorical(["x", "y"] * 5), ColumnFacts(type="string", in_=["x", "y"], nullable=False, unique=False)),
+    ],
+)
+def test_a_column_is_described(values: Any, facts: ColumnFacts) -> None:
+    assert draft(pd.DataFrame({"column": values})) == {"column": facts}
+
+
+@pytest.mark.parametrize("values", [[[1], [2]], ["a", 1], [1.5, np.inf]])
+def test_a_column_without_a_type_cannot_be_described(values: list[Any]) -> None:
+    with pytest.raises(ValueError, match="column 'column' mixes types"):
+        draft(pd.DataFrame({"column": values}))
+
+
+def test_facts_are_written_in_the_words_of_a_contract() -> None:
+    (facts,) = draft(pd.DataFrame({"hour": [0, 23]})).values()
+    assert msgspec.json.encode(facts) == b'{"type":"integer","min":0,"max":23,"in":null,"nullable":false,"unique":true}'
+
+
+def violation(  # noqa: PLR0917  (read as one line of a table)
+    rule: Any, count: int, rows: int, examples: list[str], message: str, column: str | None = "x"
+) -> Violation:
+    return Violation(rule=rule, column=column, count=count, rows=rows, examples=examples, message=message)
+
+
+TYPES = {
+    "integer": ([1, -2], [1.0, 2.0]),
+    "number": ([1, 2], [0.5, None]),
+    "string": (["a", "2026-01-01"], ["b", None]),
+    "boolean": ([True, False], [True, None]),
+    "date": (["2026-01-31", None], [date(2026, 1, 31)], [datetime(2026, 1, 31)]),  # noqa: DTZ001
+    "datetime": (["2026-01-31 10:00", "2026-01-31T10:00:00+02:00"], [datetime(2026, 1, 31, 10)]),  # noqa: DTZ001
+}
+
+
+@pytest.mark.parametrize(("kind", "values"), [(kind, values) for kind, lists in TYPES.items() for values in lists])
+def test_values_of_the_type_are_accepted(kind: Any, values: list[Any]) -> None:
+    assert check(pd.DataFrame({"x": values}), {"x": ColumnRule(type=kind)}, now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "examples"),
+    [
+        ("integer", [1.5, 2, 2.5, 1.5], ["1.5", "2.5"]),
+        ("integer", [True, False], ["True", "False"]),
+        ("integer", ["1", "2"], ["1", "2"]),
+        ("integer", [1, "one"], ["one"]),
+        ("number", [1.0, np.inf], ["inf"]),
+        ("number", ["a", "b", "c", "d"], ["a", "b", "c"]),
+        ("string", [1, "a"], ["1"]),
+        ("string", [1, 2], ["1", "2"]),
+        ("boolean", [0, 1], ["0", "1"]),
+        ("boolean", ["true", True], ["true"]),
+        ("date", ["2026-02-30", "2026-01-01"], ["2026-02-30"]),
+        ("date", ["01.02.2026", "2026-01-01T10:00"], ["01.02.2026", "2026-01-01T10:00"]),
+        ("date", [datetime(2026, 1, 31, 10)], ["2026-01-31 10:00:00"]),  # noqa: DTZ001
+        ("date", [20260131], ["20260131"]),
+        ("datetime", ["2026-01-01", "2026-01-01T25:00"], ["2026-01-01", "2026-01-01T25:00"]),
+        ("datetime", [1.5], ["1.5"]),
+    ],
+)
+def test_values_of_another_type_are_found(kind: Any, values: list[Any], examples: list[str]) -> None:
+    (found,) = check(pd.DataFrame({"x": values}), {"x": ColumnRule(type=kind)}, now=NOW)
+    assert (found.rule, found.column, found.rows, found.examples) == ("type", "x", len(values), examples)
+    assert found.message == f"x: {found.count} of {len(values)} values are not of type {kind}"
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "expected"),
+    [
+        (
+            [1, 2, 30, 31, 30, 32, 33],
+            ColumnRule(type="integer", max=23),
+            [violation("range", 5, 7, ["30", "31", "32"], "x: 5 of 7 values are above 23")],
+        ),
+        (
+            [-0.5, 0, 1.5],
+            ColumnRule(type="number", min=0, max=1),
+            [
+                violation("range", 1, 3, ["-0.5"], "x: 1 of 3 values are below 0"),
+                violation("range", 1, 3, ["1.5"], "x: 1 of 3 values are above 1"),
+            ],
+        ),
+        (
+            [1, "one", -1],
+            ColumnRule(type="integer", min=0),
+            [
+                violation("type", 1, 3, ["one"], "x: 1 of 3 values are not of type integer"),
+                violation("range", 1, 3, ["-1"], "x: 1 of 3 values are below 0"),
+            ],
+        ),
+        (["a", "b"], ColumnRule(type="integer", min=0, in_=[1]), ["type"]),
+        (
+            ["AA", "ZZ", None],
+            ColumnRule(type="string", in_=["AA", "UA"], nullable=False),
+            [
+                violation("null", 1, 3, [], "x: 1 of 3 values are missing"),
+                violation("not-allowed", 1, 3, ["ZZ"], "x: 1 of 3 values are not among the 2 allowed"),
+            ],
+        ),
+        ([1.0, None, 3.0], ColumnRule(type="integer", in_=[1, 2]), ["not-allowed"]),
+        ([True, False], ColumnRule(type="boolean", in_=[True]), ["not-allowed"]),
+        ([date(2026, 1, 1), date(2026, 1, 2)], ColumnRule(type="date", in_=["2026-01-01"]), ["not-allowed"]),
+        (["2026-01-01"], ColumnRule(type="date", in_=["2026-01-01"]), []),
+        (
+            ["AB12", "AB1", "xAB12", "AB12\n"],
+            ColumnRule(type="string", pattern="AB[0-9]{2}"),
+            [violation("pattern", 3, 4, ["AB1", "xAB12", "AB12\n"], "x: 3 of 4 values do not match AB[0-9]{2}")],
+        ),
+        (
+            [7, 8, 7, 7, None, None],
+            ColumnRule(type="integer", unique=True),
+            [violation("duplicate", 2, 6, ["7.0"], "2 of 6 rows repeat the x of an earlier one")],
+        ),
+        ([], ColumnRule(type="integer", nullable=False, min=0, unique=True, in_=[1]), []),
+    ],
+)
+def test_values_are_held_against_their_rule(values: list[Any], rule: ColumnRule, expected: list[Any]) -> None:
+    found = check(pd.DataFrame({"x": values}), {"x": rule}, now=NOW)
+    assert [
+        one.rule if isinstance(wanted, str) else one for one, wanted in zip(found, expected, strict=True)
+    ] == expected
+
+
+def test_columns_must_be_those_of_the_contract() -> None:
+    rules = {"x": ColumnRule(type="integer"), "y": ColumnRule(type="integer")}
+    assert check(pd.DataFrame({"x": [1, 2], "z": [1, 2]}), rules, keys=["id", "x"], freshness_column="at", now=NOW) == [
+        violation("column-missing", 2, 2, [], "there is no column 'y'", "y"),
+        violation("column-missing", 2, 2, [], "there is no column 'id'", "id"),
+        violation("column-missing", 2, 2, [], "there is no column 'at'", "at"),
+        violation("column-extra", 2, 2, [], "the contract has no column 'z'", "z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"rows_min": 3, "rows_max": 3}, []),
+        ({"rows_min": 1000}, [violation("too-few-rows", 3, 3, [], "3 rows, at least 1,000 required", None)]),
+        ({"rows_max": 2}, [violation("too-many-rows", 3, 3, [], "3 rows, at most 2 allowed", None)]),
+    ],
+)
+def test_rows_are_counted(limits: dict[str, int], expected: list[Violation]) -> None:
+    assert check(pd.DataFrame({"x": [1, 2, 3]}), {"x": ColumnRule(type="integer")}, now=NOW, **limits) == expected  # type: ignore[arg-type]
+
+
+FLIGHTS = {"day": ColumnRule(type="string"), "no": ColumnRule(type="integer", unique=False)}
+
+
+def test_keys_name_each_row_once() -> None:
+    frame = pd.DataFrame({"day": ["mo", "mo", "tu", "mo", "mo"], "no": [1, 2, 1, 1, 1]})
+    assert check(frame, FLIGHTS, keys=["day", "no"], now=NOW) == [
+        violation("duplicate", 2, 5, ["mo/1"], "2 of 5 rows repeat the day, no of an earlier one", None)
+    ]
+
+
+def test_keys_are_never_missing() -> None:
+    frame = pd.DataFrame({"day": ["mo", None, None], "no": [1, 2, 2]})
+    assert check(frame, FLIGHTS, keys=["day", "no"], now=NOW) == [
+        violation("null", 2, 3, [], "day: 2 of 3 values are missing", "day")
+    ]
+
+
+def test_a_unique_key_is_reported_once() -> None:
+    rules = {"x": ColumnRule(type="integer", unique=True)}
+    assert [found.rule for found in check(pd.DataFrame({"x": [1, 1]}), rules, keys=["x"], now=NOW)] == ["duplicate"]
+
+
+def ago(**age: float) -> datetime:
+    return NOW - timedelta(**age)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([ago(days=30), ago(days=6)], None),
+        ([ago(days=7)], None),
+        ([ago(days=30), ago(days=9)], "the newest 'at' is 9.0 days old, 7.0 allowed"),
+        ([ago(days=9), ago(days=-3650)], "the newest 'at' is 9.0 days old, 7.0 allowed"),
+        ([ago(days=-1)], "'at' has no time up to 2026-06-30T12:00:00+00:00"),
+        ([None, None], "'at' has no time up to 2026-06-30T12:00:00+00:00"),
+        (["2026-06-29", "2026-01-01"], None),
+        ([date(2026, 6, 21)], "the newest 'at' is 9.5 days old, 7.0 allowed"),
+        (["2026-06-23T14:00:00+02:00"], None),
+        (["2026-06-23T13:59:00+02:00"], "the newest 'at' is 7.0 days old, 7.0 allowed"),
+        ([1e18], "'at' has no time up to 2026-06-30T12:00:00+00:00"),
+    ],
+)
+def test_data_is_fresh(times: list[Any], message: str | None) -> None:
+    found = check(
+        pd.DataFrame({"at": times}),
+        {"at": ColumnRule(type="datetime")},
+        freshness_column="at",
+        max_age_seconds=7 * 86_400,
+        now=NOW,
+    )
+    stale = [one for one in found if one.rule == "stale"]
+    assert [one.message for one in stale] == ([] if message is None else [message])
+
+
+def test_long_values_are_cut() -> None:
+    (found,) = check(pd.DataFrame({"x": ["a" * 500]}), {"x": ColumnRule(type="integer")}, now=NOW)
+    assert found.examples == ["a" * 80]
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        check(pd.DataFrame(), {}, now=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_a_bad_pattern_is_refused() -> None:
+    with pytest.raises(ValueError, match="the pattern of column 'x' is not a regular expression"):
+        check(pd.DataFrame({"x": ["a"]}), {"x": ColumnRule(type="string", pattern="(")}, now=NOW)
