@@ -21,16 +21,17 @@ def from_mapping(kind: type[R], document: Mapping[str, Any]) -> R:
     Raises:
         msgspec.ValidationError: at the first thing that does not fit; `edges.schemacheck` lists all of them.
     """
-    return msgspec.convert(without_x_keys(document), type=kind)
+    if _has_own_keys(document):
+        from mlgit.domain.ownkeys import without_own_keys  # noqa: PLC0415 - rarely needed, and slow to import
+
+        document = without_own_keys(kind, document)
+    return msgspec.convert(document, type=kind)
 
 
-def without_x_keys(value: Any) -> Any:
-    """Return the value without any mapping key that begins with `x-`, at every depth."""
+def _has_own_keys(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return {key: without_x_keys(inner) for key, inner in value.items() if not key.startswith("x-")}
-    if isinstance(value, list):
-        return [without_x_keys(inner) for inner in value]
-    return value
+        return any(key.startswith("x-") or _has_own_keys(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_own_keys, value))
 
 
 def to_mapping(record: msgspec.Struct) -> dict[str, Any]:

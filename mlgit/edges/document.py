@@ -19,6 +19,7 @@ MOST_FINDINGS: Final = 50
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 _WORD = re.compile(r"[\w-]+")
+_LONGEST_SHOWN = 60  # characters
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -49,10 +50,15 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif _WORD.fullmatch(part):
-            text += f".{part}" if text else part
+            text += f".{shortened(part)}" if text else shortened(part)
         else:
-            text += '["' + part.replace('"', '\\"') + '"]'
+            text += '["' + shortened(part).replace('"', '\\"') + '"]'
     return text
+
+
+def shortened(text: str) -> str:
+    """Return text as a message shows it: no more of it than tells what is meant."""
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
 
 
 def check_text(text: bytes, file: str, *, most_bytes: int) -> None:

@@ -26,6 +26,7 @@ from mlgit.edges.document import (
     empty,
     line_at,
     no_mapping,
+    shortened,
     too_large,
 )
 from mlgit.errors import Finding, Location, MlgitError
@@ -182,10 +183,10 @@ def _explain(text: bytes, file: str, error: ValueError) -> list[Finding]:
 def _finding(seen: _Seen, file: str) -> Finding | None:
     at = Location(file, seen.line, dotted(seen.path) or None)
     if seen.before is not None:
-        message = f"the key {seen.path[-1]} is there twice, in lines {seen.before} and {seen.line}"
+        message = f"the key {shortened(str(seen.path[-1]))} is there twice, in lines {seen.before} and {seen.line}"
         return Finding("key-duplicate", message, "only one of them can be meant", "remove one of the two", at)
     if seen.mark in _NOT_FINITE or (_NUMBER.fullmatch(seen.mark) and not _is_finite(seen.mark)):
-        message = f"{seen.mark[:40]} is not a finite number"
+        message = f"{shortened(seen.mark)} is not a finite number"
         return Finding(
             "number-not-finite",
             message,

@@ -12,10 +12,10 @@ from typing import Any, cast, get_args
 
 import msgspec
 
-from mlgit.domain import codec, names
+from mlgit.domain import names
 from mlgit.domain.records.base import Moment, Record
 from mlgit.domain.schema import json_schema
-from mlgit.edges.document import Document, Path, dotted
+from mlgit.edges.document import MOST_FINDINGS, Document, Path, dotted, shortened
 from mlgit.errors import Finding, Location, MlgitError
 
 _Error = Any
@@ -81,12 +81,14 @@ def explain(kind: type[msgspec.Struct], document: Document) -> list[Finding]:
     for check in (_newer, _other_kind):
         if finding := check(kind, document):
             return [finding]
-    errors = validator.iter_errors(codec.without_x_keys(document.value))
+    errors = validator.iter_errors(document.value)
     findings: dict[
         tuple[str, str, Location | None], Finding
     ] = {}  # an empty text breaks two constraints, and is one finding
     for finding in (finding for error in errors for finding in _findings(error, document)):
         findings.setdefault((finding.id, finding.message, finding.at), finding)
+        if len(findings) == MOST_FINDINGS:
+            break
     return sorted(findings.values(), key=lambda finding: (finding.at.line or 0) if finding.at else 0)
 
 
@@ -155,9 +157,8 @@ def _findings(error: _Error, document: Document) -> Iterator[Finding]:
             yield from _of_alternatives(error, document, path)
         case "additionalProperties":
             known = error.schema["properties"]
-            yield from (
-                _unknown_key(key, sorted(known), document.at((*path, key))) for key in value if key not in known
-            )
+            keys = (key for key in value if key not in known and not key.startswith("x-"))
+            yield from (_unknown_key(key, sorted(known), document.at((*path, key))) for key in keys)
         case "required":
             keys = (key for key in error.validator_value if key not in value)
             yield from (_missing_key((*path, key), error.schema["properties"][key], document.at(path)) for key in keys)
@@ -270,8 +271,4 @@ def _near(word: Any, words: Sequence[str]) -> str | None:
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list):
         return ("a" if value else "an empty") + (" mapping" if isinstance(value, dict) else " list")
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
-
-
-_LONGEST_SHOWN = 60  # characters
+    return shortened(msgspec.json.encode(value).decode())

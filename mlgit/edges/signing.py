@@ -6,7 +6,6 @@ mlgit's own, so that a signature on a commit can never pass for an approval.
 
 import functools
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Final
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.edges import sshkeygen
 from mlgit.edges.signers import APPROVALS, AllowedSigners, Signer, parse
 from mlgit.edges.sshkeys import Malformed, PublicKey
 from mlgit.edges.sshsig import Sealed
@@ -23,6 +23,7 @@ from mlgit.errors import MlgitError, refused
 
 _DEFAULT_KEYS: Final = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")
 _LITERAL = re.compile(r"(key::)?(?P<key>(ssh|ecdsa|sk)-\S+[ \t]+\S+.*)", re.DOTALL)
+_AGAIN: Final = "the person runs `mlgit approve` again, with a key of theirs that is listed and valid"
 _NOISE = re.compile(r"@|Signing |Enter passphrase|$")
 
 _cached = functools.lru_cache(maxsize=8)(parse)  # one command verifies many approvals against the same file
@@ -62,9 +63,7 @@ class SshSignatures:
                 path.write_text(f"{key}\n")
             else:
                 path = key
-            # The content is no standard input, which stays the terminal, for a passphrase.
-            words = ["ssh-keygen", "-Y", "sign", "-n", APPROVALS, "-f", str(path), str(file)]
-            done = subprocess.run(words, capture_output=True, check=False)
+            done = sshkeygen.run("-Y", "sign", "-n", APPROVALS, "-f", str(path), str(file))
             if done.returncode != 0:
                 raise refused(
                     "signing-failed",
@@ -94,7 +93,8 @@ class SshSignatures:
         """Return the public half of the key that `sign` uses, as `ssh-ed25519 AAAA…`, without its comment.
 
         Raises:
-            MlgitError: there is no key (`signing-key-missing`), or its public half cannot be read (`signing-key-unreadable`).
+            MlgitError: there is no key (`signing-key-missing`), or its public half cannot be read
+                (`signing-key-unreadable`).
         """
         key = self._find_key()
         return str(_public(key if isinstance(key, str) else _public_half(key)))
@@ -178,7 +178,7 @@ def _check_lines(lines: tuple[Signer, ...], file: str, principal: str, at: datet
 
 
 def _disproved(id_: str, message: str, why: str) -> MlgitError:
-    return refused(id_, message, why=why, fix=f"`mlgit explain {id_}` says what can be done")
+    return refused(id_, message, why=why, fix=_AGAIN)
 
 
 def _times(line: Signer) -> str:
@@ -211,7 +211,7 @@ def _public_half(path: Path) -> str:
             return public.read_text(errors="replace")
         except OSError as error:
             raise _unreadable(f"the public half of {path} cannot be read", error.strerror or str(error)) from error
-    done = subprocess.run(["ssh-keygen", "-y", "-f", str(path)], capture_output=True, check=False)
+    done = sshkeygen.run("-y", "-f", str(path))
     if done.returncode != 0:
         raise _unreadable(f"the public half of {path} cannot be read", _said(done.stderr))
     return done.stdout.decode()

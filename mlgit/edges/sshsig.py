@@ -8,13 +8,13 @@ import base64
 import binascii
 import hashlib
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
+from mlgit.edges import sshkeygen
 from mlgit.edges.sshkeys import Malformed, PublicKey, Wire
 
 _MAGIC: Final = b"SSHSIG"
@@ -92,6 +92,6 @@ class Sealed(msgspec.Struct, frozen=True):
             signers, signature = Path(folder, "signers"), Path(folder, "signature")
             signers.write_text(f"signer {key}\n")
             signature.write_bytes(self.armoured)
-            words = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", "signer"]
-            words += ["-n", self.namespace.decode("utf-8", "surrogateescape"), "-s", str(signature)]
-            return subprocess.run(words, input=content, capture_output=True, check=False).returncode == 0
+            words = ("-Y", "verify", "-f", str(signers), "-I", "signer", "-s", str(signature))
+            namespace = self.namespace.decode("utf-8", "surrogateescape")
+            return sshkeygen.run(*words, "-n", namespace, content=content).returncode == 0

@@ -30,6 +30,7 @@ from mlgit.edges.document import (
     empty,
     line_at,
     no_mapping,
+    shortened,
     too_large,
 )
 from mlgit.edges.yamlscalars import NotFinite, resolve, style
@@ -188,31 +189,28 @@ class _Reader:
             return resolve(event.value)
         except NotFinite:
             why, fix = "every number in a record has to be finite", "write a finite number, `null`, or text in quotes"
-            self._note(
-                self._finding("number-not-finite", f"{event.value[:40]} is not a finite number", why, fix, event)
-            )
+            message = f"{shortened(event.value)} is not a finite number"
+            self._note(self._finding("number-not-finite", message, why, fix, event))
             return None
 
     def _key(self, event: Any) -> str:
         if type(event) is not ScalarEvent:
             what = "an alias" if type(event) is AliasEvent else "a list or a mapping"
-            self._stop(
-                self._finding(
-                    "key-not-text", f"{what} is used as a key", "keys are text", "write a name as the key", event
-                )
-            )
+            why, fix = "keys are text", "write a name as the key"
+            self._stop(self._finding("key-not-text", f"{what} is used as a key", why, fix, event))
         key = self._scalar(event)
         if key == "<<" and event.implicit[0]:
             self._feature("merge keys", event)
         if isinstance(key, str):
             return key
-        why, fix = f"unquoted, {event.value or 'nothing'} is no text", f'quote it: `"{event.value}":`'
-        self._note(self._finding("key-not-text", f"the key {event.value or '(empty)'} is not text", why, fix, event))
+        said = shortened(event.value)
+        why, fix = f"unquoted, {said or 'nothing'} is no text", f'quote it: `"{said}":`'
+        self._note(self._finding("key-not-text", f"the key {said or '(empty)'} is not text", why, fix, event))
         return str(event.value)
 
     def _duplicate(self, first: Any, second: Any) -> None:
         lines = f"lines {first.start_mark.line + 1} and {second.start_mark.line + 1}"
-        message = f"the key {self._path[-1]} is there twice, in {lines}"
+        message = f"the key {shortened(str(self._path[-1]))} is there twice, in {lines}"
         self._note(
             self._finding("key-duplicate", message, "only one of them can be meant", "remove one of the two", second)
         )

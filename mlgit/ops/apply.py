@@ -97,7 +97,7 @@ class _One:
         if self._target is None or self._version is None:
             return self._result("no-target")
         observed = self._target.observe(self._manifest.model)
-        running = (observed.digest, observed.artifact) == (self._version.digest, self._version.artifact.sha256)
+        running = _runs(observed, self._version)
         if running and self._is_recorded():
             return self._result("up-to-date")
         self._on_step(f"verifying {self._manifest.environment}/{self._manifest.model}")
@@ -139,11 +139,11 @@ class _One:
                 texts={"version.json": record or b"", "card.md": card or b""},
             )
             observed = target.switch(release)
-        if (observed.digest, observed.artifact) != (version.digest, version.artifact.sha256):
+        if not _runs(observed, version):
             raise refused(
                 "target-differs",
                 f"{self._manifest.environment} does not run what it was given",
-                why=f"it reports {observed.digest} with file {observed.artifact}",
+                why=f"it reports {observed.digest} with file {observed.artifact}, {observed.facts}",
                 fix="see the target; run `mlgit apply` again once it is well",
             )
         return observed
@@ -224,6 +224,11 @@ class _One:
             approved_by=list(approved_by),
             findings=list(findings),
         )
+
+
+def _runs(observed: Observed, version: Version) -> bool:
+    """Tell whether a target runs a version, every file as it was given."""
+    return (observed.digest, observed.artifact) == (version.digest, version.artifact.sha256) and not observed.altered
 
 
 def _merged(workspace: Workspace, base: Lifecycle, manifest: Promotion) -> proposal.Proposal:

@@ -4,6 +4,7 @@ Each step leaves alone what is as it would make it, so a run that was killed is 
 """
 
 import hashlib
+import os.path
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -77,10 +78,6 @@ class Ground(Protocol):
         """Make folder and repository where there are none."""
         ...
 
-    def write(self, files: Files) -> None:
-        """Write what is missing: all files in full first, then each to its place in the given order."""
-        ...
-
     def set_up_data(self, remote: str, location: str) -> list[str]:
         """Set DVC up; return the files that belong into Git."""
         ...
@@ -146,7 +143,7 @@ def run(
     Raises:
         MlgitError: the folder cannot become this project; nothing was changed.
     """
-    _check(wish)
+    _check(wish, ground.root)
     ground.check(BASE)
     person = ground.person()
     files, kept = _without_kept(_files(workspace, wish, person, fill, schemas), ground)
@@ -182,7 +179,7 @@ def run(
     )
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: Wish, root: Path) -> None:
     if not is_name(wish.name):
         raise misuse(
             "name-unfit",
@@ -196,6 +193,13 @@ def _check(wish: Wish) -> None:
             f"{wish.owner!r} does not do as an owner",
             why='an owner is one line of text without " and \\',
             fix="name a person or a team, for example --owner @acme/ml",
+        )
+    if "://" not in wish.remote and Path(os.path.normpath(root / wish.remote)).is_relative_to(root):
+        raise misuse(
+            "remote-inside",
+            f"{wish.remote} is inside the repository",
+            why="data that Git keeps pointers to has to live elsewhere, or it is lost with the folder",
+            fix=f"choose a folder beside it, for example --remote ../{wish.name}-storage, or a URL",
         )
 
 
@@ -221,7 +225,8 @@ def _files(workspace: Workspace, wish: Wish, person: Person, fill: Fill, schemas
     files[layout.SIGNERS] += line.encode()
     files |= {f"{layout.SCHEMAS}/{name}": content for name, content in schemas.items()}
     pointers = {f"{path}.dvc": workspace.formats.pointer(_stored(path, files[path])) for path in files if _is_data(path)}
-    return files | pointers | {layout.PROJECT: files.pop(layout.PROJECT)}
+    project = files.pop(layout.PROJECT)
+    return files | pointers | {layout.PROJECT: project}
 
 
 def _without_kept(files: dict[str, bytes], ground: Ground) -> tuple[dict[str, bytes], list[str]]:
@@ -236,7 +241,7 @@ def _make(
     on_step("making the repository")
     ground.start(BASE)
     on_step("writing the files")
-    ground.write(files)
+    workspace.put(files)
     on_step("setting DVC up")
     settings = ground.set_up_data(REMOTE, wish.remote)
     on_step(f"pushing data to {wish.remote}")

@@ -96,7 +96,7 @@ def _manifest(workspace: Workspace, path: str, commit: str | None) -> Promotion 
 
 def _deployed(workspace: Workspace, environment: str | None, model: str | None) -> Iterator[Event]:
     repository = workspace.repository
-    tip = repository.resolve(layout.LEDGER) or repository.resolve(layout.LEDGER.replace("heads", "remotes/origin"))
+    tip = proposal.ledger_tip(workspace)
     if tip is None:
         return
     for one, changes in repository.commits(tip, paths=["deployments"]):

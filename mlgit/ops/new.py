@@ -17,7 +17,6 @@ Kind = Literal["problem", "dataset", "model", "environment", "policy"]
 Values = Mapping[str, str]
 Draft = Callable[[str, Values], bytes]
 """Gives the text of a kind of file (or of `card`) with the values in their places."""
-Write = Callable[[Mapping[str, bytes]], None]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*(\.[A-Za-z0-9_/-]+)*")
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
@@ -44,7 +43,6 @@ def run(
     name: str,
     *,
     draft: Draft,
-    write: Write,
     problem: str | None = None,
     dataset: str | None = None,
     dry_run: bool = False,
@@ -56,7 +54,6 @@ def run(
         kind: the kind of record.
         name: its name.
         draft: the texts.
-        write: puts files into the work tree, never over others.
         problem: for a model, the problem that it solves; the only one there is if missing.
         dataset: for a model, the dataset that it is made from; the only one there is if missing.
         dry_run: whether to say only what would be written.
@@ -103,7 +100,7 @@ def run(
         files[layout.model_card(name)] = draft("card", {})
     workspace.formats.record(path, files[path])  # a draft that cannot be read would be a trap
     if not dry_run:
-        write(files)
+        workspace.put(files)
     listed = [*environments, name] if kind == "environment" and name not in environments else None
     return Drafted(kind=kind, name=name, files=list(files), listed=listed, dry_run=dry_run)
 

@@ -238,6 +238,11 @@ class Observed(msgspec.Struct, frozen=True):
     artifact: str | None
     facts: dict[str, Any]
 
+    @property
+    def altered(self) -> list[str]:
+        """Files that are not those that were put there."""
+        return list(self.facts.get("altered", []))
+
 
 class Release(msgspec.Struct, frozen=True):
     """What a target is to run: files to copy and texts to write, by name, under the digest of a version."""
@@ -314,7 +319,7 @@ class Signatures(Protocol):
         """Sign with the person's own key.
 
         Raises:
-            MlgitError: there is no key to sign with (`key-missing`).
+            MlgitError: there is no key to sign with (`signing-key-missing`).
         """
         ...
 

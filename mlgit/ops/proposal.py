@@ -9,11 +9,11 @@ from mlgit.domain import layout, rules
 from mlgit.domain.approvals import Directory, Signed, Tally, count
 from mlgit.domain.codec import digest, sha256
 from mlgit.domain.decision import ReadSet, decision, read_set
-from mlgit.domain.names import CommitId, Digest, VersionRef, seconds
+from mlgit.domain.names import CommitId, Digest, VersionRef, proposed_at, seconds
 from mlgit.domain.policy import overall, rule_for
 from mlgit.domain.records import Approval, GateReport, Promotion, Version
 from mlgit.domain.records.policy import Policy
-from mlgit.errors import Finding, Location, MlgitError, refused
+from mlgit.errors import Finding, Location, MlgitError, Unjudged, refused
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Commit, Workspace
 
@@ -130,12 +130,16 @@ def ledger_of(workspace: Workspace, state: Lifecycle | None = None) -> Ledger:
         state: a state of the past; the ledger is then the one of that time. Today's, if None.
     """
     repository = workspace.repository
-    for revision in (layout.LEDGER, layout.LEDGER.replace("refs/heads/", "refs/remotes/origin/")):
-        if (commit := repository.resolve(revision)) is not None:
-            if state is not None and state.tree.commit is not None:
-                commit = repository.last_commit_by(commit, repository.commit_time(state.tree.commit))
-            return Ledger(None if commit is None else repository.tree(commit), workspace.formats.record)
-    return Ledger(None, workspace.formats.record)
+    tip = ledger_tip(workspace)
+    if tip is not None and state is not None and state.tree.commit is not None:
+        tip = repository.last_commit_by(tip, repository.commit_time(state.tree.commit))
+    return Ledger(None if tip is None else repository.tree(tip), workspace.formats.record)
+
+
+def ledger_tip(workspace: Workspace) -> CommitId | None:
+    """Return the newest commit of the ledger branch, or of the remote's copy of it; None where there is neither."""
+    revisions = (layout.LEDGER, layout.LEDGER.replace("refs/heads/", "refs/remotes/origin/"))
+    return next((commit for one in revisions if (commit := workspace.repository.resolve(one)) is not None), None)
 
 
 def open_proposals(workspace: Workspace) -> list[tuple[str, str]]:
@@ -229,7 +233,9 @@ def excluded(proposal: Proposal, policy: Policy, directory: Directory) -> dict[s
 def signed_approvals(workspace: Workspace, proposal: Proposal) -> list[Signed]:
     """Return every approval of a promotion on the ledger, with what its signature proves."""
     signers = proposal.before.tree.read(layout.SIGNERS) or b""
-    files = ledger_of(workspace).files(layout.approvals(proposal.manifest.promotion))
+    folder = layout.approvals(proposal.manifest.promotion)
+    files = ledger_of(workspace).files(folder)
+    appended = _appended(workspace, folder) if files else {}
     found = []
     for path, content in files.items():
         if not path.endswith(".json"):
@@ -239,11 +245,37 @@ def signed_approvals(workspace: Workspace, proposal: Proposal) -> list[Signed]:
         signature = files.get(f"{path}.sig", b"")
         try:
             key = workspace.signatures.verify(content, signature, signers=signers, principal=approval.by, at=approval.at)
+            _check_time(approval, appended.get(path))
+        except Unjudged:
+            raise
         except MlgitError as error:
             found.append(Signed(approval, sha256(content), None, error.findings[0].message))
         else:
             found.append(Signed(approval, sha256(content), key))
     return found
+
+
+def _appended(workspace: Workspace, folder: str) -> dict[str, datetime]:
+    """Return when each file of a folder of the ledger came in, by the commit that brought it."""
+    tip = ledger_tip(workspace)
+    history = workspace.repository.commits(tip, paths=[folder]) if tip is not None else ()
+    return {change.path: commit.at for commit, changes in history for change in changes}
+
+
+def _check_time(approval: Approval, appended: datetime | None) -> None:
+    """The time in an approval is the signer's own word, and a key that expired could sign an earlier one.
+
+    It has to lie between the making of the promotion and the commit that brought it to the ledger.
+    """
+    proposed = proposed_at(approval.promotion)
+    slack = timedelta(minutes=5)  # two clocks
+    if appended is None or not proposed - slack <= approval.at <= appended + slack:
+        raise refused(
+            "approval-time",
+            "its time is not between the promotion and the ledger's commit",
+            why=f"it says {approval.at:%Y-%m-%d %H:%M:%S} UTC; the promotion is of {proposed:%Y-%m-%d %H:%M:%S} UTC",
+            fix="approve again, with a clock that is right",
+        )
 
 
 def require(examination: Examination, what: str) -> None:

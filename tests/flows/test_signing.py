@@ -13,7 +13,7 @@ import pytest
 
 from mlgit.edges.signers import AllowedSigners, parse, render_line
 from mlgit.edges.signing import Signature, SshSignatures, fingerprint, verify
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, Unjudged
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 CONTENT = b'{"kind": "approval", "verdict": "approve"}\n'
@@ -163,12 +163,14 @@ def test_a_change_of_any_byte_of_the_signature_is_refused(keys: dict[str, Path],
     assert faults == {"signature-malformed", "signature-unknown-key", "signature-namespace", "signature-altered"}
 
 
-@pytest.mark.parametrize("name", ["ecdsa", "rsa"])
+@pytest.mark.parametrize("name", TYPES)
 def test_a_change_in_each_field_of_the_signature_is_refused(keys: dict[str, Path], tmp_path: Path, name: str) -> None:
     case = Case(tmp_path, keys[name])
     key, namespace, reserved, hash_, raw = fields(blob(case.signature))
     turned = {b"sha256": b"sha512", b"sha512": b"sha256"}[hash_]
-    algorithm = raw.replace(b"rsa-sha2-512", b"ssh-rsa\x00\x00\x00\x00\x00").replace(b"nistp384", b"nistp256")
+    algorithm = (
+        raw.replace(b"rsa-sha2-512", b"rsa-sha2-256").replace(b"nistp384", b"nistp256").replace(b"ed255", b"xx255")
+    )
     for id_, changed in [
         ("signature-unknown-key", (key[:-1] + bytes([key[-1] ^ 1]), namespace, reserved, hash_, raw)),
         ("signature-namespace", (key, b"git", reserved, hash_, raw)),
@@ -401,6 +403,18 @@ def test_a_file_that_is_no_key_says_so(home: Path) -> None:
             ask()
         (finding,) = caught.value.findings
         assert (finding.id, bool(finding.why)) == (id_, True)
+
+
+def test_without_ssh_keygen_only_signatures_of_ed25519_are_judged(
+    case: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if "ssh-ed25519" in case.lines[0]:
+        assert case.verify().principal == ALICE
+    else:
+        with pytest.raises(Unjudged) as caught:
+            case.verify()
+        assert caught.value.findings[0].id == "ssh-keygen-missing"
 
 
 def test_a_fingerprint_of_no_key_is_refused() -> None:

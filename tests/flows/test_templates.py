@@ -301,12 +301,14 @@ def test_the_pipeline_gives_the_same_predictions_again(trained: dict[str, Path])
         ("regression", lambda rows: rows["amount"].fillna(0) * 2, "rmse"),
     ],
 )
-def test_bring_your_own_does_the_other_tasks(tmp_path: Path, task: str, target: Any, metric: str) -> None:
+def test_bring_your_own_does_the_other_tasks_and_keys_of_several_columns(
+    tmp_path: Path, task: str, target: Any, metric: str
+) -> None:
     folder = fill(tmp_path / "project", "bring-your-own")
     data = folder / "datasets/data/data.csv"
     write_own_data(data)
     rows = pd.read_csv(data)
-    rows.assign(target=target(rows)).to_csv(data, index=False)
+    rows.assign(target=target(rows), channel=rows["channel"].fillna("none")).to_csv(data, index=False)
     params = folder / "params.yaml"
     text = params.read_text(encoding="utf-8").replace("task: binary", f"task: {task}")
     params.write_text(text.replace("keys: [id]", "keys: [id, channel]").replace("by: [id]", "by: [channel, id]"))

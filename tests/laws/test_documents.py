@@ -247,13 +247,15 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             holder = holder[key]
         match draw(st.sampled_from(["replace", "remove", "add", "own"])):
             case "replace":
-                holder[last] = draw(OTHERS)
+                holder[last] = copy.deepcopy(draw(OTHERS))
             case "remove":
                 del holder[last]
             case "add" if isinstance(holder, dict):
-                holder[draw(st.sampled_from(["margn", "Bad Name", "min", "when", "positive"]))] = draw(OTHERS)
-            case "own" if isinstance(holder, dict) and parents[-1:] != ["roles"]:  # the keys of roles are names
-                holder["x-own"] = draw(OTHERS)
+                holder[draw(st.sampled_from(["margn", "Bad Name", "min", "when", "positive"]))] = copy.deepcopy(
+                    draw(OTHERS)
+                )
+            case "own" if isinstance(holder, dict):  # the keys of roles are names
+                holder["x-own"] = copy.deepcopy(draw(OTHERS))
     return document
 
 

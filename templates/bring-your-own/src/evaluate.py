@@ -9,6 +9,7 @@ import yaml
 from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_error
 
 PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+DATA = PARAMS["data"]
 # The only types in the file, beyond those that skops trusts, that may be loaded.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
@@ -28,13 +29,13 @@ def main() -> None:
     model = skops.io.load("out/model.skops", trusted=TRUSTED)
     features = pd.read_parquet("out/test.parquet")
     rows = pd.read_parquet("out/test-rows.parquet").loc[features.index]
-    predictions = rows[PARAMS["data"]["slices"]].assign(
-        label=rows[PARAMS["data"]["target"]], prediction=model.predict(features)
-    )
+    kept = list(dict.fromkeys([*DATA["keys"], *DATA["slices"]]))  # a column may be both
+    predictions = rows.reset_index()[kept]
+    predictions = predictions.assign(label=rows[DATA["target"]].to_numpy(), prediction=model.predict(features))
     if PARAMS["task"] == "binary":
         positive = list(model.classes_).index(PARAMS["positive"])
         predictions["score"] = model.predict_proba(features)[:, positive]
-    predictions.reset_index().to_parquet("out/predictions.parquet", index=False)
+    predictions.to_parquet("out/predictions.parquet", index=False)
     Path("out/metrics.json").write_text(json.dumps(measure(predictions), indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """The one door for records: every fault is refused with its place, its cause and a way out."""
 
 import re
+import time
 from pathlib import Path
 
 import msgspec
@@ -398,6 +399,15 @@ def test_every_kind_is_explained_without_its_keys(kind: type[msgspec.Struct]) ->
 
     missing = {finding.id for finding in explain(kind, yamlfile.parse(b"x-a: 1", "a.yaml"))}
     assert missing == {"key-missing"}
+
+
+def test_a_hostile_file_gives_few_and_short_findings() -> None:
+    start = time.process_time()
+    with pytest.raises(MlgitError) as caught:
+        read_record(PROBLEM_FILE, (PROBLEM + "".join(f"{'k' * 1000}{n}: 1\n" for n in range(1000))).encode())
+    assert len(caught.value.findings) == 50
+    assert all(len(f"{finding.message} {finding.why} {finding.at}") < 500 for finding in caught.value.findings)
+    assert time.process_time() - start < 1
 
 
 EXPLANATIONS = Path(mlgit.__file__).parent / "explanations"

@@ -58,8 +58,9 @@ def test_edges_stay_apart_whatever_the_size_of_the_numbers(scale: float, offset:
     assert list(found.edges) == sorted(set(found.edges))
 
 
-def test_a_value_that_many_rows_share_has_a_bin_of_its_own() -> None:
-    values = np.concatenate([np.full(5000, 0.1 + 0.2), np.linspace(1, 2, 5000)])
+@pytest.mark.parametrize("shared", [0.1 + 0.2, 0.2999999, -0.2999999, 0.25])
+def test_a_value_that_many_rows_share_has_a_bin_of_its_own(shared: float) -> None:
+    values = np.concatenate([np.full(5000, shared), np.linspace(1, 2, 5000)])
     found = numbers(build(pd.DataFrame({"x": values})), "x")
     assert found.counts[0] == 0
     assert 5000 <= found.counts[1] <= 5000 + 10_000 / 256
@@ -85,6 +86,11 @@ def test_texts_are_counted_by_category(dtype: str) -> None:
     assert categories(made, "carrier") == Categories(n=3, missing=1, counts={"AA": 1, "UA": 2}, other=0)
     later = categories(count(made, pd.DataFrame({"carrier": ["ZZ", "UA", "BB", "ZZ", None]})), "carrier")
     assert later == Categories(n=4, missing=1, counts={"AA": 0, "UA": 1}, other=3, other_examples=("BB", "ZZ"))
+
+
+def test_numbered_categories_are_categories() -> None:
+    made = categories(build(pd.DataFrame({"x": pd.Categorical([1, 2, 1])})), "x")
+    assert made.counts == {"1": 2, "2": 1}
 
 
 def test_booleans_are_categories() -> None:

@@ -1,0 +1,129 @@
+"""Add data, and check it against its contract."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mlgit.cli.new import draft_text
+from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.edges.project import DataDisk
+from mlgit.ops import data
+
+
+@click.group()
+def command() -> None:
+    """Add data, and check it against its contract.
+
+    DVC keeps the data; Git keeps a pointer to it, and the contract that says what it must look like.
+
+    \b
+    Examples:
+      mlgit data add ~/downloads/customers.csv
+      mlgit data check customers
+    """
+
+
+@command.command("add")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="The dataset; else the folder below datasets/, or the name of the file.")
+@dry_run_option
+@session_command
+def _add(session: Session, path: Path, name: str | None, *, dry_run: bool) -> int:
+    """Hand a CSV or Parquet file to DVC, and hold it against its contract.
+
+    PATH may be anywhere: a file from elsewhere is copied to datasets/NAME/. It may also be the name of a dataset whose file
+    is in its place already. Where there is no contract yet, one is drafted from the data. Adding changed data again brings
+    the pointer up to date.
+
+    \b
+    Examples:
+      mlgit data add ~/downloads/customers.csv
+      mlgit data add export.parquet --name customers
+      mlgit data add datasets/customers/customers.csv
+    """
+    given = session.directory / path.expanduser()
+    outcome = data.add(
+        session, given, name=name, disk=DataDisk(session.root), draft=draft_text, dry_run=dry_run, on_step=session.step
+    )
+    return session.answer(outcome, _show_added)
+
+
+@command.command("check")
+@click.argument("name", required=False)
+@session_command
+def _check(session: Session, name: str | None) -> int:
+    """Hold the data in the work tree against its contract, that of one dataset or of all.
+
+    Exit code 1 means that a contract is broken, or that the data is not here. Values are shown as examples, unless the
+    contract classifies the data as personal or sensitive.
+
+    \b
+    Examples:
+      mlgit data check
+      mlgit data check customers
+      mlgit data check customers --json
+    """
+    return session.answer(data.check(session, name, disk=DataDisk(session.root)), _show_checked)
+
+
+def _show_added(added: data.Added) -> str:
+    said = "Would add" if added.dry_run else "Added"
+    lines = [f"{said} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
+    if added.copied_from:
+        lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
+    lines.append(f"  {'~' if added.changed else '+'} {added.files[0]}  names the content; DVC keeps it, in remote {added.remote} too")
+    if added.drafted:
+        lines.append(f"  + {added.files[1]}  drafted from the data")
+        lines.append("")
+        lines.append("The draft says what the data looks like today, with some room. Review what must hold for all data:")
+        lines.append("owner, classification and source; limits and allowed values; keys, the columns that name a row.")
+    if added.broken:
+        lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
+    elif not added.drafted:
+        lines.append("It keeps its contract.")
+    return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
+
+
+def _after(added: data.Added) -> str:
+    contract = f"datasets/{added.dataset}/dataset.yaml"
+    if added.broken:
+        return f"correct the data or {contract}, then mlgit data check {added.dataset}"
+    if added.drafted:
+        return f"review {contract}, then mlgit data check {added.dataset}"
+    return f"git add datasets/{added.dataset} && git commit -m 'Update data of {added.dataset}'"
+
+
+def _show_checked(checked: data.Checked) -> str:
+    parts = [_show_check(check) for check in checked.checks]
+    wrong = [check for check in checked.checks if not check.holds]
+    return "\n\n".join(parts) + text.following(_remedy(wrong[0]) if wrong else _still_to_add(checked.checks))
+
+
+def _show_check(check: data.Check) -> str:
+    if check.rows is None:
+        return f"{text.word('error')} {check.dataset}: {check.file} is not here"
+    note = {"changed": "; changed since it was added", "not-added": "; not added yet"}.get(check.state, "")
+    facts = f"{check.dataset}: {text.plural(check.rows, 'row')} in {check.file}{note}"
+    if not check.broken:
+        return f"{text.word('pass')}  {facts}"
+    return f"{text.word('fail')}  {facts}, {text.plural(len(check.broken), 'rule')} broken\n{_table(check.broken)}"
+
+
+def _table(broken: Sequence[data.Broken]) -> str:
+    rows = [
+        (one.column or "(table)", one.rule, f"{one.count:,}", ", ".join(one.examples) or "-", one.message) for one in broken
+    ]
+    return text.table(("COLUMN", "RULE", "ROWS", "EXAMPLES", "WHAT IS WRONG"), rows)
+
+
+def _remedy(check: data.Check) -> str:
+    if check.rows is None:
+        return f"put it there, or dvc pull {check.file}.dvc"
+    return f"correct the data or datasets/{check.dataset}/dataset.yaml"
+
+
+def _still_to_add(checks: Sequence[data.Check]) -> str | None:
+    return next((f"mlgit data add {check.dataset}" for check in checks if check.state != "added"), None)

@@ -1,0 +1,86 @@
+"""Explain a finding, a gate or a kind of file."""
+
+import re
+import shutil
+import textwrap
+
+import click
+
+from mlgit import explanations
+from mlgit.cli.params import session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.ops import explain
+
+
+class _Word(click.ParamType):
+    name = "word"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        """Offer every word that there is."""
+        words = [*explain.KINDS, *explain.REGISTRY, *explanations.ids()]
+        return [click.shell_completion.CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("word", metavar="[ID]", required=False, type=_Word())
+@session_command
+def command(session: Session, word: str | None) -> int:
+    """Explain a finding, a gate or a kind of file.
+
+    ID is what stands in brackets in a finding, as in `error[version-unknown]`, the id of a gate, or a kind of record.
+    Without it, everything that can be explained is listed.
+
+    \b
+    Examples:
+      mlgit explain version-unknown
+      mlgit explain beats-champion
+      mlgit explain policy
+    """
+    ids = explanations.ids()
+    if word is None:
+        return session.answer(explain.topics(ids, explanations.text), _show_topics)
+    return session.answer(explain.run(word, ids, explanations.text), _show)
+
+
+def _show_topics(topics: explain.Topics) -> str:
+    sections = (("KIND OF FILE", topics.records), ("GATE", topics.gates), ("FINDING", topics.findings))
+    width = max(len(name) for _, words in sections for name in words)
+    lines = []
+    for title, words in sections:
+        lines += [title.ljust(width) + "  WHAT IT MEANS", *(_row(name, line, width) for name, line in words.items()), ""]
+    return "\n".join(lines).rstrip() + text.following("mlgit explain ID")
+
+
+def _row(name: str, line: str, width: int) -> str:
+    room = max(shutil.get_terminal_size().columns - width - 2, 40)
+    return f"{name.ljust(width)}  {textwrap.shorten(line, room, placeholder=' ...')}"
+
+
+def _show(explanation: explain.Explanation) -> str:
+    if explanation.topic == "finding":
+        return explanation.text
+    lines = [f"# {explanation.id}", "", explanation.text]
+    if explanation.place:
+        where = f"`{explanation.place}`, written by {explanation.written_by}"
+        lines += ["", f"At {where}."]
+    if fields := [field for field in explanation.fields if field.name != "id"]:
+        rows = [(field.name, _wanted(field), field.description) for field in fields]
+        lines += ["", text.table(("KEY", "VALUE", "MEANING"), rows)]
+    lines += ["", _example(explanation)]
+    return "\n".join(lines)
+
+
+def _wanted(field: explain.Field) -> str:
+    kind = re.sub(r" or null$", "", field.type)
+    default = "" if field.default in {None, "null", "[]", "{}"} else f", {field.default} if missing"
+    optional = " (may be missing)" if field.default is not None and not default else ""
+    return f"{kind}{default}{optional}"
+
+
+def _example(explanation: explain.Explanation) -> str:
+    if explanation.topic == "gate":
+        settings = [field.name for field in explanation.fields if field.name != "id"]
+        listed = f" Its settings are {', '.join(settings)}." if settings else ""
+        return f"A policy asks for it with `- id: {explanation.id}` in its list of gates.{listed}"
+    return f"`mlgit schema {explanation.id}` prints the JSON Schema."

@@ -1,0 +1,135 @@
+"""Make a working project in a new folder."""
+
+import os.path
+import shlex
+from pathlib import Path
+
+import click
+
+from mlgit import schemas
+from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.domain.records import KINDS
+from mlgit.edges import templates
+from mlgit.edges.project import Folder
+from mlgit.ops import init
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--template", type=click.Choice(list(templates.TEMPLATES)), help="What to start from.")
+@click.option("--name", metavar="NAME", help="Name of the project; else that of the folder.")
+@click.option("--owner", metavar="OWNER", help="Team or person that answers for it; else you, as Git knows you.")
+@click.option("--remote", metavar="PATH|URL", help="Where DVC keeps data and models; else a folder beside the project.")
+@click.option("--yes", is_flag=True, help="Ask nothing; take the defaults.")
+@dry_run_option
+@session_command
+def command(
+    session: Session,
+    folder: Path,
+    template: str | None,
+    name: str | None,
+    owner: str | None,
+    remote: str | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> int:
+    """Make a working project in a new folder.
+
+    That is a Git repository with data, a pipeline that trains, two environments with their policies, and a DVC remote for
+    data and models beside it. Nothing that is there is ever overwritten; what was interrupted is completed by running it
+    again.
+
+    \b
+    Examples:
+      mlgit init acme
+      mlgit init acme --template bring-your-own --owner @acme/ml --yes
+      mlgit init acme --remote s3://acme-models/storage
+    """
+    root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
+    ground = Folder(root)
+    default_name, default_template = init.name_of(root.name), next(iter(templates.TEMPLATES))
+    if session.may_ask and not yes:
+        template = template or _ask_template(default_template)
+        name = name or click.prompt("Name of the project", default=default_name)
+        owner = owner or click.prompt("Who answers for it, a person or a team", default=ground.person().email)
+    name = name or default_name
+    wish = init.Wish(
+        name=name,
+        template=template or default_template,
+        owner=owner,
+        remote=f"../{name}-storage" if remote is None else _location(session.directory, root, remote),
+    )
+    files = templates.project(wish.template)
+    outcome = init.run(
+        Session(root, as_json=session.as_json),
+        ground,
+        wish,
+        lambda values: templates.render(files, values),
+        {f"{kind}{schemas.SUFFIX}": schemas.text(kind) for kind, record in KINDS.items() if record.written_by == "people"},
+        dry_run=dry_run,
+        on_step=session.step,
+    )
+    return session.answer(outcome, _show)
+
+
+def _ask_template(default: str) -> str:
+    width = max(map(len, templates.TEMPLATES))
+    for name, summary in templates.TEMPLATES.items():
+        click.echo(f"  {name.ljust(width)}  {summary}")
+    answer: str = click.prompt("Template", default=default, type=click.Choice(list(templates.TEMPLATES)), show_choices=False)
+    return answer
+
+
+def _location(directory: Path, root: Path, remote: str) -> str:
+    """Return where a remote is: a URL, a folder given in full, or one counted from the root."""
+    path = Path(remote).expanduser()
+    if "://" in remote or path.is_absolute():
+        return remote if "://" in remote else str(path)
+    return os.path.relpath(directory / path, root)
+
+
+def _show(started: init.Started) -> str:
+    folder = os.path.relpath(started.folder)
+    enter = "" if folder == "." else f"cd {shlex.quote(folder)} && "
+    if started.state == "there-already":
+        said = f"{text.clean(started.folder)} is a project already, just as `init` would make it; nothing was changed"
+        return said + text.following(f"{enter}mlgit status")
+    said = "Would make" if started.state == "planned" else "Made"
+    lines = [f"{said} project {started.project} in {text.clean(started.folder)}", ""]
+    if started.state == "planned":
+        lines += [f"  + {file}" for file in started.files]
+        lines += ["", f"Data and models would be kept in {text.clean(started.remote)}. Nothing was changed."]
+    else:
+        lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(started)]
+    if started.kept:
+        lines += ["", f"Your own {' and '.join(started.kept)} stays as it is."]
+    if not started.signing:
+        lines += ["", "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it."]
+    return "\n".join(lines) + text.following(None if started.state == "planned" else enter + _first_step(started))
+
+
+def _contents(started: init.Started) -> list[tuple[str, str]]:
+    (problem,) = (file for file in started.files if file.startswith("problems/"))
+    dataset = _dataset(started)
+    return [
+        (problem, "what is to be predicted, and how one knows that it helps"),
+        (f"datasets/{dataset}/", "the contract that the data keeps" + (", and the data" if started.data else "")),
+        ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
+        (f"models/{started.model}/", "the model, and the prose of its card"),
+        ("environments/, policies/", "staging and production, and what each demands"),
+        (text.clean(started.remote), "where DVC keeps data and models"),
+        ("README.md", "the way of a model, step by step"),
+    ]
+
+
+def _dataset(started: init.Started) -> str:
+    return next(file.split("/")[1] for file in started.files if file.endswith("/dataset.yaml"))
+
+
+def _first_step(started: init.Started) -> str:
+    if started.data:
+        return f"mlgit train {started.model}"
+    return f"describe your data in datasets/{_dataset(started)}/dataset.yaml, then mlgit data add FILE --name {_dataset(started)}"

@@ -1,0 +1,132 @@
+"""Draft a problem, dataset, model, environment or policy."""
+
+import click
+
+from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.edges import templates
+from mlgit.ops import new
+
+_NEXT = {
+    "problem": "edit {file}, then mlgit validate",
+    "dataset": "edit {file}, then mlgit data add FILE --name {name}",
+    "model": "edit {file}, then mlgit train {name}",
+    "environment": "edit {file}, then mlgit validate",
+    "policy": "edit {file}, then mlgit validate",
+}
+
+
+@click.group()
+def command() -> None:
+    """Draft a problem, dataset, model, environment or policy.
+
+    The draft is valid as it is, and its comments say what to put where. Nothing that is there is ever overwritten.
+
+    \b
+    Examples:
+      mlgit new problem churn
+      mlgit new model churn --problem churn --dataset customers
+      mlgit new environment canary
+    """
+
+
+@command.command("problem")
+@click.argument("name")
+@dry_run_option
+@session_command
+def _problem(session: Session, name: str, *, dry_run: bool) -> int:
+    """Draft what is to be predicted, and how one will know that it helps.
+
+    \b
+    Examples:
+      mlgit new problem churn
+      mlgit new problem churn --dry-run
+    """
+    return _draft(session, "problem", name, dry_run=dry_run)
+
+
+@command.command("dataset")
+@click.argument("name")
+@dry_run_option
+@session_command
+def _dataset(session: Session, name: str, *, dry_run: bool) -> int:
+    """Draft the contract of data that is not here yet; `mlgit data add` drafts it from the data itself.
+
+    \b
+    Examples:
+      mlgit new dataset customers
+      mlgit new dataset customers --dry-run
+    """
+    return _draft(session, "dataset", name, dry_run=dry_run)
+
+
+@command.command("model")
+@click.argument("name")
+@click.option("--problem", metavar="NAME", help="The problem that it solves; the only one there is if not given.")
+@click.option("--dataset", metavar="NAME", help="The dataset that it is made from; the only one there is if not given.")
+@dry_run_option
+@session_command
+def _model(session: Session, name: str, problem: str | None, dataset: str | None, *, dry_run: bool) -> int:
+    """Draft a way to solve a problem, with a card to fill in.
+
+    \b
+    Examples:
+      mlgit new model churn
+      mlgit new model churn-trees --problem churn --dataset customers
+    """
+    return _draft(session, "model", name, problem=problem, dataset=dataset, dry_run=dry_run)
+
+
+@command.command("environment")
+@click.argument("name")
+@dry_run_option
+@session_command
+def _environment(session: Session, name: str, *, dry_run: bool) -> int:
+    """Draft a place where versions run, after those that there are.
+
+    \b
+    Examples:
+      mlgit new environment canary
+      mlgit new environment canary --dry-run
+    """
+    return _draft(session, "environment", name, dry_run=dry_run)
+
+
+@command.command("policy")
+@click.argument("name")
+@dry_run_option
+@session_command
+def _policy(session: Session, name: str, *, dry_run: bool) -> int:
+    """Draft the gates and approvals that an environment demands.
+
+    \b
+    Examples:
+      mlgit new policy strict
+      mlgit new policy strict --dry-run
+    """
+    return _draft(session, "policy", name, dry_run=dry_run)
+
+
+def draft_text(kind: str, values: new.Values) -> bytes:
+    """Return the text of a draft with the values in their places."""
+    return templates.render({kind: templates.draft(kind)}, values)[kind]
+
+
+def _draft(
+    session: Session, kind: new.Kind, name: str, *, problem: str | None = None, dataset: str | None = None, dry_run: bool
+) -> int:
+    outcome = new.run(
+        session, kind, name, draft=draft_text, problem=problem, dataset=dataset, dry_run=dry_run
+    )
+    return session.answer(outcome, _show)
+
+
+def _show(drafted: new.Drafted) -> str:
+    said = "Would draft" if drafted.dry_run else "Drafted"
+    lines = [f"{said} {drafted.kind} {drafted.name}", *(f"  + {file}" for file in drafted.files)]
+    if drafted.listed is not None:
+        lines.append("It takes part once mlgit.yaml lists it; put it where it belongs in the order:")
+        lines.append(f"  environments: [{', '.join(drafted.listed)}]")
+    step = _NEXT[drafted.kind].format(file=drafted.files[0], name=drafted.name)
+    return "\n".join(lines) + text.following(None if drafted.dry_run else step)

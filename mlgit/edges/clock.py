@@ -1,0 +1,11 @@
+"""The system's time."""
+
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The time of this machine, in UTC (see `ops.ports.Clock`)."""
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return datetime.now(UTC)

@@ -1,0 +1,137 @@
+"""Trees that are not on disk: a dict of files, and another tree with some of its files replaced."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mlgit.ops.ports import Entry, Files, Tree
+
+_REGULAR = "100644"
+
+
+def byte_order(path: str) -> bytes:
+    """Return the key by which Git sorts paths: their bytes, where those that are no UTF-8 are surrogates."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def is_under(path: str, places: Sequence[str]) -> bool:
+    """Tell whether a path is one of some places or below one of them; with no places at all, every path is."""
+    return not places or any(not place or path == place or path.startswith(f"{place}/") for place in places)
+
+
+def clean(places: Sequence[str]) -> list[str]:
+    """Return places without the slash that folders may end in."""
+    return [place.rstrip("/") for place in places]
+
+
+class DictTree:
+    """Files in a dict, for tests and dry runs."""
+
+    def __init__(self, files: Mapping[str, bytes | str]) -> None:
+        """Take content by path; text is encoded as UTF-8."""
+        self._files = {
+            path: content.encode() if isinstance(content, str) else content for path, content in files.items()
+        }
+        self._folders = _listing(self._files)
+
+    @property
+    def commit(self) -> None:
+        """None: a dict is no commit."""
+        return
+
+    def names(self, folder: str = "") -> Sequence[str]:
+        """Return the names directly in a folder."""
+        return sorted(self._folders.get(folder, ()), key=byte_order)
+
+    def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
+        """Return `names` of many folders."""
+        return [self.names(folder) for folder in folders]
+
+    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+        """Yield the files below some places, sorted by path."""
+        places = clean(under)
+        for path in sorted(self._files, key=byte_order):
+            if is_under(path, places):
+                yield Entry(path, _REGULAR)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file; None if there is none."""
+        return self._files.get(path)
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Yield each path with its content."""
+        for path in paths:
+            yield path, self._files.get(path)
+
+
+class Overlay:
+    """A tree with some files replaced, added or (None) deleted: a commit that does not exist yet."""
+
+    def __init__(self, tree: Tree, files: Files) -> None:
+        """Take the tree below, and content by path."""
+        self._tree = tree
+        self._files = dict(files)
+        self._added = _listing(path for path, content in files.items() if content is not None)
+        self._touched = _listing(files)
+
+    @property
+    def commit(self) -> None:
+        """None: the commit is still to be made."""
+        return
+
+    def names(self, folder: str = "") -> Sequence[str]:
+        """Return the names directly in a folder."""
+        return self.names_of([folder])[0]
+
+    def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
+        """Return `names` of many folders."""
+        below = self._tree.names_of(folders)
+        return [self._patched(folder, names) for folder, names in zip(folders, below, strict=True)]
+
+    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+        """Yield the files below some places, sorted by path."""
+        places = clean(under)
+        added = sorted(
+            (path for path, content in self._files.items() if content is not None and is_under(path, places)),
+            key=byte_order,
+        )
+        kept = (entry for entry in self._tree.entries(under) if entry.path not in self._files)
+        return heapq.merge(kept, (Entry(path, _REGULAR) for path in added), key=lambda entry: byte_order(entry.path))
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file; None if there is none."""
+        return self._files[path] if path in self._files else self._tree.read(path)
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Yield each path with its content."""
+        wanted = list(paths)
+        below = self._tree.read_many([path for path in wanted if path not in self._files])
+        for path in wanted:
+            yield (path, self._files[path]) if path in self._files else next(below)
+
+    def _patched(self, folder: str, names: Sequence[str]) -> Sequence[str]:
+        touched = self._touched.get(folder)
+        if touched is None:
+            return names
+        prefix = f"{folder}/" if folder else ""
+        patched = {name for name in names if name not in touched} | self._added.get(folder, set())
+        # A folder where something was deleted is there only as long as it holds something.
+        patched |= {
+            name
+            for name in touched.intersection(names) - patched
+            if name.endswith("/") and self.names(prefix + name[:-1])
+        }
+        return sorted(patched, key=byte_order)
+
+
+def _listing(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Return the names directly in each folder, sub-folders with a `/` at the end."""
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        while name not in (names := folders.setdefault(folder, set())):
+            names.add(name)
+            if not folder:
+                break
+            folder, _, name = folder.rpartition("/")
+            name += "/"
+    return folders

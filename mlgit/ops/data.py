@@ -1,0 +1,418 @@
+"""Add data to a project, draft the contract that it keeps, and hold data against its contract."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.domain.names import Digest, is_name, seconds
+from mlgit.domain.records import Dataset
+from mlgit.errors import Exit, Location, MlgitError, misuse, refused
+from mlgit.ops import new
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Workspace
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from mlgit.ml.contract import ColumnFacts, Violation
+
+_PROTECTED: Final = frozenset({"personal", "sensitive"})
+_ROOM: Final = 2.0  # a drafted limit lies this many times as far from zero as what was seen
+_KEY = re.compile(r"(^|[_\W])([Ii][Dd]|[Kk]ey|KEY)$|[a-z](Id|ID|Key)$")
+_TABLES: Final = frozenset({".csv", ".parquet"})
+
+
+class Disk(Protocol):
+    """What adding data needs from the disk and from DVC."""
+
+    def pointed(self, pointer: str) -> str | None:
+        """Return the md5 that a pointer in the work tree names; None if there is none."""
+        ...
+
+    def copy(self, source: Path, destination: Path) -> None:
+        """Copy a file, all of it or none, over whatever is there."""
+        ...
+
+    def point(self, path: str) -> str:
+        """Let DVC keep the file at a path of the work tree; return the path of the pointer."""
+        ...
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of a contract that data breaks: in how many of how many rows, and up to three values that do.
+
+    Values are left out where the data is personal or sensitive.
+    """
+
+    rule: str
+    column: str | None
+    count: int
+    rows: int
+    examples: list[str]
+    message: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset held against its contract.
+
+    `rows` is None where the data is not in the work tree; `state` tells whether it is what its pointer names.
+    """
+
+    dataset: str
+    file: str
+    state: Literal["added", "changed", "not-added", "absent"]
+    rows: int | None
+    broken: list[Broken]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the data is there and keeps its contract."""
+        return self.rows is not None and not self.broken
+
+
+class Checked(Outcome, frozen=True, kw_only=True, tag="mlgit/data-check.v1"):
+    """Every dataset that was held against its contract."""
+
+    checks: list[Check]
+
+    @property
+    def exit(self) -> Exit:
+        """No where a contract is broken, or data is absent."""
+        return Exit.YES if all(check.holds for check in self.checks) else Exit.NO
+
+
+class Added(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
+    """The data that DVC now keeps, and whether it keeps its contract.
+
+    `changed` tells whether the content differs from what DVC kept before; `drafted` whether the contract is a new draft.
+    """
+
+    dataset: str
+    file: str
+    sha256: Digest
+    size: int
+    rows: int
+    changed: bool
+    copied_from: str | None
+    drafted: bool
+    remote: str
+    files: list[str]
+    broken: list[Broken]
+    dry_run: bool
+
+    @property
+    def exit(self) -> Exit:
+        """No where the contract is broken."""
+        return Exit.NO if self.broken else Exit.YES
+
+
+class _Place(NamedTuple):
+    """Where data belongs: its dataset, the contract if there is one, and its path in the work tree."""
+
+    dataset: str
+    contract: Dataset | None
+    path: str
+
+
+def add(
+    workspace: Workspace,
+    given: Path,
+    *,
+    name: str | None,
+    disk: Disk,
+    draft: new.Draft,
+    dry_run: bool = False,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Added:
+    """Hand a table to DVC, in the remote as well, and hold it against its contract; draft one where there is none.
+
+    Args:
+        workspace: where.
+        given: a CSV or Parquet file, anywhere; or the name of a dataset whose file is in its place already.
+        name: the dataset; the folder below `datasets/`, or else the name of the file, says it if missing.
+        disk: copies, and hands to DVC.
+        draft: the text of a new contract.
+        dry_run: whether to look only.
+        on_step: is told what is done next.
+
+    Raises:
+        MlgitError: it is no table, its name does not do, or it would take the place of data that is kept nowhere.
+    """
+    state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
+    remote = state.project().remote
+    source, place = _locate(workspace.root, state, given, name)
+    target = workspace.root / place.path
+    on_step(f"reading {source}")
+    frame = workspace.tables.frame(source)
+    stored = workspace.hashed(source, target.name)
+    before = disk.pointed(f"{place.path}.dvc")
+    copied = source != target
+    if copied and target.is_file():
+        _check_kept(workspace, target, place.path, stored.md5, before)
+    path = layout.dataset(place.dataset)
+    contract, drafted = place.contract, {}
+    if contract is None:
+        drafted = {path: _draft(workspace, place, frame, draft)}
+        record = workspace.formats.record(path, drafted[path])
+        assert isinstance(record, Dataset)  # noqa: S101 - by its path
+        contract = record
+    if not dry_run:
+        if copied:
+            on_step(f"copying to {place.path}")
+            disk.copy(source, target)
+        on_step("handing it to DVC")
+        disk.point(place.path)
+        on_step(f"pushing to DVC remote {remote}")
+        workspace.store(remote).upload([(target, stored)])
+        workspace.put(drafted)
+    return Added(
+        dataset=place.dataset,
+        file=place.path,
+        sha256=stored.sha256,
+        size=stored.size,
+        rows=len(frame),
+        changed=before is not None and before != stored.md5,
+        copied_from=str(given) if copied else None,
+        drafted=bool(drafted),
+        remote=remote,
+        files=[f"{place.path}.dvc", *drafted],
+        broken=_broken(contract, frame, workspace.clock.now()),
+        dry_run=dry_run,
+    )
+
+
+def check(workspace: Workspace, name: str | None, *, disk: Disk) -> Checked:
+    """Hold the data in the work tree against its contract: that of one dataset, or of all.
+
+    Raises:
+        MlgitError: there is no such dataset, or none at all.
+    """
+    state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
+    state.project()
+    names = [name] if name is not None else [entry[:-1] for entry in state.tree.names("datasets") if entry.endswith("/")]
+    if not names:
+        raise refused(
+            "no-dataset", "there is no dataset yet", fix="`mlgit data add FILE` adds one, and drafts its contract"
+        )
+    return Checked(checks=[_check(workspace, state.dataset(found), disk) for found in names])
+
+
+def violations(contract: Dataset, frame: "DataFrame", *, at: datetime) -> "list[Violation]":
+    """Return every rule of a contract that a table breaks, as of a moment.
+
+    Raises:
+        MlgitError: a pattern of the contract is no regular expression (`pattern-invalid`).
+    """
+    from mlgit.ml.contract import ColumnRule, check  # noqa: PLC0415 - pandas
+
+    columns = {
+        name: ColumnRule(
+            type=column.type,
+            min=column.min,
+            max=column.max,
+            in_=column.in_,
+            nullable=column.nullable,
+            unique=column.unique,
+            pattern=column.pattern,
+        )
+        for name, column in contract.columns.items()
+    }
+    try:
+        found = check(
+            frame,
+            columns,
+            keys=contract.keys,
+            rows_min=contract.rows.min,
+            rows_max=contract.rows.max,
+            freshness_column=contract.freshness and contract.freshness.column,
+            max_age_seconds=contract.freshness and seconds(contract.freshness.max_age),
+            now=at,
+        )
+    except ValueError as error:
+        raise refused(
+            "pattern-invalid",
+            f"the contract of {contract.name} cannot be judged",
+            why=str(error),
+            fix="correct the pattern; it is a regular expression of Python",
+            at=Location(layout.dataset(contract.name)),
+        ) from error
+    if contract.extra_columns == "allow":
+        found = [violation for violation in found if violation.rule != "column-extra"]
+    return found
+
+
+def _check(workspace: Workspace, contract: Dataset, disk: Disk) -> Check:
+    file = f"datasets/{contract.name}/{contract.path}"
+    path = workspace.root / file
+    if not path.is_file():
+        return Check(dataset=contract.name, file=file, state="absent", rows=None, broken=[])
+    pointed = disk.pointed(f"{file}.dvc")
+    same = pointed == workspace.hashed(path, path.name).md5
+    frame = workspace.tables.frame(path)
+    return Check(
+        dataset=contract.name,
+        file=file,
+        state="not-added" if pointed is None else "added" if same else "changed",
+        rows=len(frame),
+        broken=_broken(contract, frame, workspace.clock.now()),
+    )
+
+
+def _broken(contract: Dataset, frame: "DataFrame", at: datetime) -> list[Broken]:
+    protected = contract.classification in _PROTECTED
+    found = [
+        Broken(
+            rule=violation.rule,
+            column=violation.column,
+            count=violation.count,
+            rows=violation.rows,
+            examples=[] if protected else violation.examples,
+            message=violation.message,
+        )
+        for violation in violations(contract, frame, at=at)
+    ]
+    if contract.revoked is not None and contract.revoked.since <= at.date():
+        message = f"revoked since {contract.revoked.since}: {contract.revoked.reason}"
+        rows = len(frame)
+        found.insert(0, Broken(rule="revoked", column=None, count=rows, rows=rows, examples=[], message=message))
+    return found
+
+
+def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tuple[Path, _Place]:
+    """Return the file that is meant, and where it belongs."""
+    if name is None and is_name(given.name) and not given.exists() and state.tree.read(layout.dataset(given.name)) is not None:
+        contract = state.dataset(given.name)
+        path = f"datasets/{contract.name}/{contract.path}"
+        return _table(root / path), _Place(contract.name, contract, path)
+    source = _table(given.resolve())
+    inside = source.relative_to(root.resolve()).parts if source.is_relative_to(root.resolve()) else ()
+    in_place = len(inside) > 2 and inside[0] == "datasets"  # noqa: PLR2004 - datasets/<name>/<file>
+    dataset = name or (inside[1] if in_place else _slug(source.stem))
+    if not is_name(dataset):
+        raise misuse(
+            "name-unfit",
+            f"{dataset!r} does not do as a name",
+            why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most",
+            fix="say --name NAME",
+        )
+    contract = state.dataset(dataset) if state.tree.read(layout.dataset(dataset)) is not None else None
+    if in_place and dataset == inside[1]:
+        path = "/".join(inside)
+        source = root / path
+    else:
+        path = f"datasets/{dataset}/{contract.path if contract else source.name}"
+    if contract is not None and path != (expected := f"datasets/{dataset}/{contract.path}"):
+        raise _other_file(dataset, path, expected)
+    if Path(path).suffix != source.suffix:
+        raise _other_file(dataset, str(given), path)
+    return source, _Place(dataset, contract, path)
+
+
+def _table(path: Path) -> Path:
+    if not path.is_file():
+        raise misuse(
+            "data-not-found",
+            f"{path} is not a file",
+            why="a dataset is one CSV or Parquet file",
+            fix="name the file, or a dataset whose file is in its place",
+        )
+    if path.suffix not in _TABLES:
+        raise misuse(
+            "data-format",
+            f"{path.name} is not a table that mlgit reads",
+            why=f"its ending is {path.suffix or 'missing'}",
+            fix="write it as .csv or .parquet",
+        )
+    return path
+
+
+def _other_file(dataset: str, path: str, expected: str) -> MlgitError:
+    return refused(
+        "data-other-file",
+        f"dataset {dataset} is {expected}, not {path}",
+        why="its contract names one file",
+        fix="change `path` in the contract, or add it as another dataset with --name",
+        at=Location(layout.dataset(dataset), path="path"),
+    )
+
+
+def _check_kept(workspace: Workspace, target: Path, path: str, new_md5: str, pointed: str | None) -> None:
+    """Refuse to copy over data that DVC does not keep."""
+    there = workspace.hashed(target, target.name).md5
+    if there not in {new_md5, pointed}:
+        raise refused(
+            "data-not-kept",
+            f"{path} has content that DVC does not keep yet",
+            why="copying over it would lose it",
+            fix=f"run `mlgit data add {path}` first, or move it away",
+            at=Location(path),
+        )
+
+
+def _draft(workspace: Workspace, place: _Place, frame: "DataFrame", draft: new.Draft) -> bytes:
+    from mlgit.ml import contract  # noqa: PLC0415 - pandas
+
+    try:
+        facts = contract.draft(frame)
+    except ValueError as error:
+        raise refused(
+            "column-unfit",
+            f"{place.path} cannot be described by a contract",
+            why=str(error),
+            fix="give every column values of one type: integer, number, string, boolean, date or datetime",
+        ) from error
+    key = next((name for name, fact in facts.items() if fact.unique and _KEY.search(name)), None)
+    values = new.contract_values(
+        workspace,
+        place.dataset,
+        place.path.split("/", 2)[2],
+        {name: _rule(fact, is_key=name == key) for name, fact in facts.items()},
+        keys=[] if key is None else [key],
+        rows=_nice(len(frame) / _ROOM, math.floor),
+    )
+    return draft("dataset", values)
+
+
+def _rule(fact: "ColumnFacts", *, is_key: bool) -> str:
+    """Write the rule of a column from what it looks like, with room beyond what was seen."""
+    return f"{{{', '.join(f'{key}: {value}' for key, value in _parts(fact, is_key=is_key))}}}"
+
+
+def _parts(fact: "ColumnFacts", *, is_key: bool) -> Iterator[tuple[str, Any]]:
+    yield "type", fact.type
+    if not fact.nullable:
+        yield "nullable", "false"
+    if is_key:
+        yield "unique", "true"
+    elif fact.min is not None and fact.max is not None:  # numbers that name rows go on and on
+        low, high = _limits(fact.min, fact.max)
+        yield from (("min", low), ("max", high))
+    if fact.in_ is not None:
+        yield "in", f"[{', '.join(map(new.scalar, fact.in_))}]"
+
+
+def _limits(low: float, high: float) -> tuple[float, float]:
+    """Return limits with room: 0 where nothing is below, 1 where nothing is above, else round numbers further out."""
+    lower = 0 if low >= 0 else _nice(low * _ROOM, math.floor)
+    upper = 0 if high <= 0 else 1 if high <= 1 and low >= 0 else _nice(high * _ROOM, math.ceil)
+    return lower, upper
+
+
+def _nice(value: float, to_whole: Callable[[float], int]) -> float:
+    """Round to one digit, up or down; whole where it can be."""
+    if value == 0:
+        return 0
+    unit = 10.0 ** math.floor(math.log10(abs(value)))
+    rounded = to_whole(value / unit) * unit
+    return int(rounded) if rounded == int(rounded) else float(f"{rounded:.0e}")
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
