@@ -9,7 +9,7 @@ import msgspec
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.version import Version
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=msgspec.Struct)
 
 _CANONICAL = msgspec.json.Encoder(order="sorted")
 _PLAIN = msgspec.json.Encoder()

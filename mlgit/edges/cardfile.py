@@ -43,7 +43,7 @@ def parse(text: bytes, file: str) -> tuple[Card, CardText, Document]:
     # The first fence is left in: to YAML it is the start of a document, and the lines stay those of the file.
     document = yamlfile.parse(text[: second.start()], file)
     try:
-        card = msgspec.convert(codec.without_x_keys(document.value), type=Card)
+        card = codec.from_mapping(Card, document.value)
     except msgspec.ValidationError as error:
         raise schemacheck.refusal(Card, document, error) from error
     return card, CardText.parse(text[second.end() :].decode().replace("\r\n", "\n")), document

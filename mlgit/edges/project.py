@@ -1,1 +1,164 @@
 """What `init` and `data add` need from the disk: the folder of a project, and data on its way to DVC."""
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from mlgit.domain import layout
+from mlgit.edges.dvc import pointers, workspace
+from mlgit.edges.gitcommand import Git
+from mlgit.edges.signers import render_line
+from mlgit.edges.signing import SshSignatures
+from mlgit.errors import MlgitError, misuse, refused, unjudged
+from mlgit.ops.init import Person
+
+_DVC_FILES = (".dvc/config", ".dvc/.gitignore")
+
+
+class Folder:
+    """The folder that becomes a project (see `ops.init.Ground`); it need not be there yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def check(self, base: str) -> None:
+        """Refuse a folder that cannot become a project.
+
+        Raises:
+            MlgitError: something on its path is a file (`folder-blocked`), it is inside a repository without being its root
+                (`inside-repository`), or it is the root of one that has no branch `base` (`base-missing`).
+        """
+        if not self._nearest.is_dir():
+            raise misuse("folder-blocked", f"{self._nearest} is a file", fix="choose another folder")
+        top = self._top
+        if top is None:
+            return
+        if top != self.root.resolve():
+            raise refused(
+                "inside-repository",
+                f"{self.root} is inside the repository {top}",
+                why="a project is a repository of its own, with its files at the root",
+                fix=f"choose a folder outside, run this in {top}, or run `git init -b {base}` in the folder first",
+            )
+        branch = self._git.text("symbolic-ref", "--short", "HEAD", check=False)
+        if branch != base and not self._git.text("rev-parse", "--verify", f"refs/heads/{base}", check=False):
+            raise refused(
+                "base-missing",
+                f"the repository has no branch {base}",
+                why=f"the desired state is what {base} says, and this is {branch or 'no branch at all'}",
+                fix=f"rename it with `git branch -m {base}`" if branch else f"make it with `git switch -c {base}`",
+            )
+
+    def person(self) -> Person:
+        """Return who is at work, as Git knows them, with the line that lets them sign if they have a key.
+
+        Raises:
+            MlgitError: Git does not know name or address (`identity-missing`).
+        """
+        name, email = self._setting("user.name"), self._setting("user.email")
+        try:
+            signer = render_line(email, SshSignatures(self._setting).public_key())
+        except MlgitError:
+            signer = None  # no key, or none that can be used: the file says how to add one
+        return Person(name, email, signer)
+
+    def has_started(self) -> bool:
+        """Tell whether the current commit has a project."""
+        return self._top is not None and self._git.run("cat-file", "-e", f"HEAD:{layout.PROJECT}", check=False).code == 0
+
+    def differing(self, files: Mapping[str, bytes]) -> list[str]:
+        """Return those paths at which there is something else, or a file where a folder has to be."""
+        return [path for path, content in files.items() if self._is_taken(path, content)]
+
+    def missing(self, files: Mapping[str, bytes]) -> list[str]:
+        """Return those paths at which there is nothing."""
+        return [path for path in files if not (self.root / path).exists()]
+
+    def start(self, base: str) -> None:
+        """Make folder and repository where there are none.
+
+        Raises:
+            Unjudged: the disk refused (`disk-failed`).
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _disk_failed(self.root, error) from error
+        if self._top is None:
+            Git(self.root).run("init", "--quiet", "-b", base, write=True)
+
+    def set_up_data(self, remote: str, location: str) -> list[str]:
+        """Set DVC up with a remote; return the files that belong into Git."""
+        workspace.initialise(self.root, remote, location)
+        return [path for path in _DVC_FILES if (self.root / path).is_file()]
+
+    @property
+    def _nearest(self) -> Path:
+        """The folder itself, or the nearest one around it that is there."""
+        return next(path for path in (self.root, *self.root.parents) if path.exists())
+
+    @property
+    def _git(self) -> Git:
+        return Git(self._nearest)
+
+    @property
+    def _top(self) -> Path | None:
+        """The root of the repository that the folder is in, or would be in."""
+        top = self._git.text("rev-parse", "--show-toplevel", check=False)
+        return Path(top).resolve() if top else None
+
+    def _setting(self, key: str) -> str | None:
+        return self._git.text("config", "--get", key, check=False) or None
+
+    def _is_taken(self, path: str, content: bytes) -> bool:
+        target = self.root / path
+        folders = [self.root / parent for parent in Path(path).parents][:-1]
+        if any(folder.is_symlink() or (folder.exists() and not folder.is_dir()) for folder in folders):
+            return True
+        if target.is_symlink() or target.is_dir():
+            return True
+        return target.is_file() and target.read_bytes() != content
+
+
+class DataDisk:
+    """Data on its way to DVC (see `ops.data.Disk`)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def pointed(self, pointer: str) -> str | None:
+        """Return the md5 that a pointer in the work tree names; None if there is none.
+
+        Raises:
+            MlgitError: it is no pointer.
+        """
+        path = self._root / pointer
+        return pointers.parse(path.read_bytes(), pointer).md5 if path.is_file() else None
+
+    def copy(self, source: Path, destination: Path) -> None:
+        """Copy a file, all of it or none, over whatever is there; a link in its place is replaced, not followed.
+
+        Raises:
+            Unjudged: the disk refused (`disk-failed`).
+        """
+        partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.partial")
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, partial)
+            partial.replace(destination)
+        except OSError as error:
+            raise _disk_failed(destination, error) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def point(self, path: str) -> str:
+        """Let DVC keep the file at a path of the work tree; return the path of the pointer."""
+        return workspace.add(self._root, path)
+
+
+def _disk_failed(path: Path, error: OSError) -> MlgitError:
+    return unjudged(
+        "disk-failed", f"{path} cannot be written", why=error.strerror or "", fix="make room or mend the rights, then run it again"
+    )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mlgit.edges import yamlfile, yamlscalars
 from mlgit.edges.dvc import freshness, lockfile, workspace
-from mlgit.errors import Misuse, misuse
+from mlgit.errors import Misuse, Unjudged, misuse
 
 _PARAMS = "params.yaml"
 
@@ -33,13 +33,21 @@ class DvcPipeline:
             on_line: called with each line that DVC and the stages print, when they print it, without its end.
 
         Returns:
-            DVC's exit code; what failed is in the lines.
+            0 if all is up to date now, 1 if not; what failed is in the lines.
 
         Raises:
             Misuse: a parameter cannot be set (as for `set_params`); nothing was changed.
+            Unjudged: DVC cannot be started.
         """
         set_params(self._root, settings)
-        return workspace.dvc_streamed(self._root, ["repro", "--", *stages], on_line)
+        try:
+            for line in workspace.dvc_lines(self._root, "repro", "--", *stages):
+                on_line(line)
+        except Unjudged as error:
+            if error.findings[0].id != "tool-failed":
+                raise
+            return 1
+        return 0
 
 
 def set_params(root: Path, settings: Mapping[str, str]) -> None:

@@ -71,7 +71,7 @@ class DvcStore:
         """
         for path, file in files:
             self._keep(path, file)
-        absent = self.missing([file for _, file in files])
+        absent = list({file.md5: file for file in self.missing([file for _, file in files])}.values())
         if not absent:
             return
         with self._answers():

@@ -1,17 +1,17 @@
 """A checkout that DVC works in: its configuration, and DVC itself as a process."""
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 from mlgit.edges import process
 from mlgit.errors import MlgitError, refused, unjudged
 
-ENVIRONMENT: Final = {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
-"""For processes of DVC: nothing is reported to its makers, and what a stage prints can be read while it runs."""
-
 _DVC: Final = (sys.executable, "-m", "dvc")
+_A_DAY: Final = 86_400.0
+"""Seconds that DVC may take: it may have to hash or copy a lot."""
 _IGNORE: Final = "/config.local\n/tmp\n/cache\n"
 
 
@@ -102,13 +102,13 @@ def add(root: Path, path: str) -> str:
     return f"{path.rstrip('/')}.dvc"
 
 
-def dvc(root: Path, *arguments: str) -> str:
+def dvc(root: Path, *arguments: str) -> bytes:
     """Run DVC and return what it wrote to stdout.
 
     Raises:
-        Unjudged: it failed (`dvc-failed`).
+        Unjudged: it failed (`dvc-failed`), or cannot be started.
     """
-    result = process.run([*_DVC, *arguments], cwd=root, env=ENVIRONMENT, check=False)
+    result = process.run([*_DVC, *arguments], cwd=root, env=_environment(), timeout=_A_DAY, check=False)
     if result.code:
         raise unjudged(
             "dvc-failed",
@@ -119,8 +119,18 @@ def dvc(root: Path, *arguments: str) -> str:
     return result.stdout
 
 
-def dvc_streamed(root: Path, arguments: Sequence[str], on_line: Callable[[str], None]) -> int:
-    return process.stream([*_DVC, *arguments], cwd=root, env=ENVIRONMENT, on_line=on_line)
+def dvc_lines(root: Path, *arguments: str) -> Iterator[str]:
+    """Run DVC and yield each line that it and the stages print, when they print it.
+
+    Raises:
+        Unjudged: it failed (`tool-failed`), or cannot be started.
+    """
+    return process.lines([*_DVC, *arguments], cwd=root, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment for DVC: it reports nothing to its makers, and what a stage prints comes while it runs."""
+    return os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _reason(stderr: str) -> str:

@@ -1,0 +1,166 @@
+"""Objects of a Git repository, read through one `git cat-file --batch` for as long as the repository is open."""
+
+import re
+import subprocess
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import batched
+from typing import IO, Final, NamedTuple
+
+from mlgit.edges import process
+from mlgit.edges.gitcommand import Git, said_in_short
+from mlgit.errors import MlgitError, unjudged
+
+FOLDER: Final = b"40000"
+"""Mode of a folder in a tree object."""
+
+REGULAR: Final = b"100"
+"""How the mode of a regular file begins; symbolic links (`120000`) and submodules (`160000`) do not."""
+
+# Requests of one round must fit into the pipe while nobody reads it yet: 16 KiB is the smallest that systems give.
+_PIPE = 16 * 1024
+_KEPT_TREES = 50_000
+
+
+class GitObject(NamedTuple):
+    """An object: its id in hexadecimal, its kind (`blob`, `tree`, `commit`, `tag`), its bytes."""
+
+    id: str
+    kind: bytes
+    content: bytes
+
+
+TreeObject = dict[bytes, tuple[bytes, bytes]]
+"""A tree object: mode and id (as bytes) by name, in Git's order."""
+
+
+class Objects:
+    """Reads objects, many in a round, and keeps the trees that it read. Not for use by several threads at once."""
+
+    def __init__(self, git: Git, id_bytes: int) -> None:
+        """Take Git, and how long ids are: 20 bytes (SHA-1) or 32 (SHA-256)."""
+        self._git = git
+        self._round = _PIPE // (2 * id_bytes + 1)
+        self._trees: dict[str, TreeObject] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: _Answers | None = None
+        # Well-formed trees only: possessive, so that a malformed one is refused in linear time.
+        entry = rb"(?:([0-7]{5,6}) ([^\0/]+)\0([\s\S]{%d}))" % id_bytes
+        self._entry = re.compile(entry)
+        self._whole = re.compile(entry.replace(b"(?:", b"(?:", 1).replace(b"([", b"(?:[") + b"*+")
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            process.end(self._process)
+            self._process = self._answers = None
+
+    def find(self, name: str) -> GitObject | None:
+        """Return the object of a name: an id, or a revision as `git rev-parse` takes it; None if there is none."""
+        if not name or "\n" in name or "\0" in name:
+            return None
+        return next(self._ask([name]))
+
+    def read(self, ids: Iterable[str]) -> Iterator[GitObject | None]:
+        """Yield the objects of many ids, in their order, None for those that are not there."""
+        for some in batched_list(ids, self._round):
+            yield from self._ask(some)
+
+    def tree(self, name: str) -> tuple[str, TreeObject] | None:
+        """Return the id and the entries of a tree, or of a commit's tree."""
+        if name in self._trees:
+            return name, self._trees[name]
+        found = self.find(f"{name}^{{tree}}")
+        if found is None:
+            return None
+        return found.id, self._keep(found)
+
+    def trees(self, ids: Iterable[str]) -> dict[str, TreeObject]:
+        """Return many trees by id.
+
+        Raises:
+            Unjudged: one is not there.
+        """
+        wanted = dict.fromkeys(ids)
+        known = {id: self._trees[id] for id in wanted if id in self._trees}  # noqa: A001 - Git's word
+        missing = [id for id in wanted if id not in known]  # noqa: A001
+        for id, found in zip(missing, self.read(missing), strict=True):  # noqa: A001
+            if found is None:
+                raise self._damaged(id)
+            known[id] = self._keep(found)
+        return known
+
+    def _keep(self, found: GitObject) -> TreeObject:
+        if found.kind != b"tree" or self._whole.fullmatch(found.content) is None:
+            raise self._damaged(found.id)
+        if len(self._trees) >= _KEPT_TREES:
+            self._trees.clear()
+        tree = {name: (mode, id) for mode, name, id in self._entry.findall(found.content)}  # noqa: A001
+        self._trees[found.id] = tree
+        return tree
+
+    def _ask(self, names: Sequence[str]) -> "_Answers":
+        if self._process is None:
+            self._process = self._git.pipe("cat-file", "--batch")
+            # Whoever forgets to close a repository leaves no process behind.
+            weakref.finalize(self, process.end, self._process)
+        if self._answers is not None:
+            self._answers.drain()
+        requests, output = self._process.stdin, self._process.stdout
+        assert requests is not None and output is not None  # noqa: S101, PT018 - started with pipes
+        try:
+            requests.write(("\n".join(names) + "\n").encode("utf-8", "surrogateescape"))
+            requests.flush()
+        except BrokenPipeError:
+            raise self._damaged(names[0]) from None
+        self._answers = _Answers(self, output, names)
+        return self._answers
+
+    def _damaged(self, name: str) -> MlgitError:
+        """Return the error for an object that should be there, with what Git says about it."""
+        self.close()
+        said = self._git.run("cat-file", "-p", name, check=False).stderr if not name.startswith("-") else ""
+        return unjudged(
+            "object-missing",
+            f"Git cannot read object {name}",
+            why=said_in_short(said) or "it is not what it should be",
+            fix="run `git fsck`; in a partial or damaged clone, clone again",
+        )
+
+
+class _Answers(Iterator[GitObject | None]):
+    """The answers to one round of requests. Those not taken yet are kept if another round comes first."""
+
+    def __init__(self, objects: Objects, output: IO[bytes], names: Sequence[str]) -> None:
+        self._objects = objects
+        self._output = output
+        self._names = names
+        self._read = 0
+        self._kept: deque[GitObject | None] = deque()
+
+    def __next__(self) -> GitObject | None:
+        if self._kept:
+            return self._kept.popleft()
+        if self._read == len(self._names):
+            raise StopIteration
+        return self._next()
+
+    def drain(self) -> None:
+        """Take the remaining answers off the pipe."""
+        while self._read < len(self._names):
+            self._kept.append(self._next())
+
+    def _next(self) -> GitObject | None:
+        name = self._names[self._read]
+        self._read += 1
+        header = self._output.readline()
+        if header.endswith((b" missing\n", b" ambiguous\n")):
+            return None
+        if not header.endswith(b"\n"):
+            raise self._objects._damaged(name)
+        id, kind, size = header.split()  # noqa: A001 - Git's word
+        content = self._output.read(int(size) + 1)
+        if len(content) != int(size) + 1:
+            raise self._objects._damaged(name)
+        return GitObject(id.decode(), kind, content[:-1])
