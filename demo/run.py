@@ -49,15 +49,24 @@ class Person:
             "init.defaultBranch": "main",
             "core.autocrlf": "false",
         }
-        pairs = {f"GIT_CONFIG_{part}_{n}": text for n, item in enumerate(settings.items()) for part, text in zip(("KEY", "VALUE"), item, strict=True)}
+        pairs = {
+            f"GIT_CONFIG_{part}_{n}": text
+            for n, item in enumerate(settings.items())
+            for part, text in zip(("KEY", "VALUE"), item, strict=True)
+        }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
-        return kept | pairs | {
-            "GIT_CONFIG_COUNT": str(len(settings)),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "DVC_NO_ANALYTICS": "1",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        } | ({} if COLOUR else {"NO_COLOR": "1"})
+        return (
+            kept
+            | pairs
+            | {
+                "GIT_CONFIG_COUNT": str(len(settings)),
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                "DVC_NO_ANALYTICS": "1",
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            }
+            | ({} if COLOUR else {"NO_COLOR": "1"})
+        )
 
 
 ANA, BEN = Person("Ana"), Person("Ben")
@@ -72,7 +81,11 @@ def main() -> None:
         person.make_key()
 
     chapter("A project, in an empty folder")
-    run(ANA, "mlgit init flights --template bring-your-own --owner @acme/operations --remote ../storage --yes", cwd=SCENE)
+    run(
+        ANA,
+        "mlgit init flights --template bring-your-own --owner @acme/operations --remote ../storage --yes",
+        cwd=SCENE,
+    )
     write_project()
     run(ANA, f"mlgit data add {os.path.relpath(HERE / 'data/flights-2013.parquet', REPOSITORY)} --name flights")
     run(ANA, "mlgit validate")

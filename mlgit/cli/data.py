@@ -74,7 +74,8 @@ def _show_added(added: data.Added) -> str:
     lines = [f"{said} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
         lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
-    lines.append(f"  {'~' if added.changed else '+'} {added.files[0]}  names the content; DVC keeps it, in remote {added.remote} too")
+    sign = "~" if added.changed else "+"
+    lines.append(f"  {sign} {added.files[0]}  names the content, which DVC keeps in remote {added.remote}")
     if added.drafted:
         lines.append(f"  + {added.files[1]}  drafted from the data")
         lines.append("")

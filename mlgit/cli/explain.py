@@ -10,20 +10,17 @@ from mlgit import explanations
 from mlgit.cli.params import session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.gates import REGISTRY
+from mlgit.domain.records import KINDS
 from mlgit.ops import explain
 
 
-class _Word(click.ParamType):
-    name = "word"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[click.shell_completion.CompletionItem]:
-        """Offer every word that there is."""
-        words = [*explain.KINDS, *explain.REGISTRY, *explanations.ids()]
-        return [click.shell_completion.CompletionItem(word) for word in words if word.startswith(incomplete)]
+def _offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
+    return [word for word in (*KINDS, *REGISTRY, *explanations.ids()) if word.startswith(incomplete)]
 
 
 @click.command()
-@click.argument("word", metavar="[ID]", required=False, type=_Word())
+@click.argument("word", metavar="[ID]", required=False, shell_complete=_offer)
 @session_command
 def command(session: Session, word: str | None) -> int:
     """Explain a finding, a gate or a kind of file.

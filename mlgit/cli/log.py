@@ -33,7 +33,9 @@ def _show(history: log.History) -> str:
             f"{event.at:%Y-%m-%d %H:%M}",
             event.kind,
             event.environment,
-            f"{event.before or 'nothing'} -> {event.after or 'nothing'}" if event.kind == "promoted" else event.after or "-",
+            f"{event.before or 'nothing'} -> {event.after or 'nothing'}"
+            if event.kind == "promoted"
+            else event.after or "-",
             event.promotion,
             f"decision {event.decision[7:19]} by {event.by}" if event.decision else event.by,
         ]

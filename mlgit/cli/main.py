@@ -55,7 +55,9 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - each command module has one
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib  # noqa: PLC0415 - only for a wrong name
 
@@ -77,7 +79,9 @@ class _LazyGroup(click.Group):
     epilog="Start with `mlgit init my-project`. Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not be judged, 4 a bug.",
 )
 @click.version_option(__version__, prog_name="mlgit", message="%(prog)s %(version)s")
-@click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path), default=Path(), help="Work in this folder.")
+@click.option(
+    "-C", "directory", metavar="DIR", type=click.Path(path_type=Path), default=Path(), help="Work in this folder."
+)
 @click.pass_context
 def cli(ctx: click.Context, directory: Path) -> None:
     """The life of machine-learning models as versioned files in Git.

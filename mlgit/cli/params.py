@@ -25,7 +25,11 @@ class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Offer every version of every model."""
-        return _offer(ctx, incomplete, lambda state: [f"{m}@{n}" for m, ns in state.numbers_of(state.models()).items() for n in ns])
+        return _offer(
+            ctx,
+            incomplete,
+            lambda state: [f"{m}@{n}" for m, ns in state.numbers_of(state.models()).items() for n in ns],
+        )
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -60,7 +64,9 @@ def session_command(function: F) -> F:
 
 def at_option(function: F) -> F:
     """Give a reading command the option `--at REV`."""
-    return click.option("--at", metavar="REV", help="Read a commit, a branch, a tag or a date (2026-03-31) instead.")(function)
+    return click.option("--at", metavar="REV", help="Read a commit, a branch, a tag or a date (2026-03-31) instead.")(
+        function
+    )
 
 
 def dry_run_option(function: F) -> F:

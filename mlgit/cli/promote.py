@@ -38,7 +38,9 @@ def command(
 def _show(found: promote.Promoted) -> str:
     where = f"{found.environment}/{found.candidate.partition('@')[0]}"
     if found.state == "runs-already":
-        return f"{found.candidate} is champion of {found.environment} already; nothing was changed." + text.following("mlgit status")
+        return f"{found.candidate} is champion of {found.environment} already; nothing was changed." + text.following(
+            "mlgit status"
+        )
     lines = [f"Plan: {found.candidate} becomes champion of {found.environment} (now {found.champion or 'nothing'})"]
     lines += [f"  + {path}" for path in found.files]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
@@ -47,7 +49,9 @@ def _show(found: promote.Promoted) -> str:
         lines += [f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed."]
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
     missing = "; ".join(found.approvals_missing)
-    lines.append(f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {missing or f'{found.approvals_needed} needed'}")
+    lines.append(
+        f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {missing or f'{found.approvals_needed} needed'}"
+    )
     if found.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
     deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"

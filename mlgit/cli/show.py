@@ -36,7 +36,9 @@ def _show_model(found: show.ModelShown) -> str:
         ("reads", ", ".join(found.reads)),
     ]
     if not found.versions:
-        return f"{found.model}\n\n{_facts(facts)}\n\nIt has no version yet." + text.following(f"mlgit train {found.model}")
+        return f"{found.model}\n\n{_facts(facts)}\n\nIt has no version yet." + text.following(
+            f"mlgit train {found.model}"
+        )
     rows = [
         [
             one.version,
@@ -50,7 +52,9 @@ def _show_model(found: show.ModelShown) -> str:
     ]
     table = text.table(["VERSION", found.metric.upper(), "SIZE", "REGISTERED", "BY", "CHAMPION OF"], rows)
     more = f"\nand {found.total - len(found.versions):,} older" if found.total > len(found.versions) else ""
-    return f"{found.model}\n\n{_facts(facts)}\n\n{table}{more}" + text.following(f"mlgit show {found.versions[0].version}")
+    return f"{found.model}\n\n{_facts(facts)}\n\n{table}{more}" + text.following(
+        f"mlgit show {found.versions[0].version}"
+    )
 
 
 def _show_version(found: show.VersionShown) -> str:
@@ -60,9 +64,15 @@ def _show_version(found: show.VersionShown) -> str:
         ("champion of", ", ".join(found.champion_of) or "no environment"),
         ("trained by", f"{found.trained_by} at commit {found.commit[:7]}"),
         ("registered", f"{found.registered_at:%Y-%m-%d %H:%M} UTC"),
-        ("model file", f"{found.artifact.path}, {found.format}, {_size(found.artifact.size)}, {found.artifact.sha256[:19]}"),
+        (
+            "model file",
+            f"{found.artifact.path}, {found.format}, {_size(found.artifact.size)}, {found.artifact.sha256[:19]}",
+        ),
         *([("types", ", ".join(found.types))] if found.types else []),
-        *((f"data {name}", f"{stored.path}, {_size(stored.size)}, md5 {stored.md5[:12]}") for name, stored in found.data.items()),
+        *(
+            (f"data {name}", f"{stored.path}, {_size(stored.size)}, md5 {stored.md5[:12]}")
+            for name, stored in found.data.items()
+        ),
         ("params", msgspec.json.encode(found.params).decode()),
         ("latency", f"p95 {found.p95_ms:.1f} ms" if found.p95_ms is not None else "not measured"),
         ("card", f"written: {', '.join(found.sections_written) or 'nothing yet'}"),

@@ -37,12 +37,20 @@ def _show(found: status.Status) -> str:
         parts.append("Nothing has been promoted yet." if found.models else "There is no model yet.")
     if found.open:
         waiting = [
-            [f"{one.environment}/{one.candidate.partition('@')[0]}", one.candidate, one.gates, one.approvals] for one in found.open
+            [f"{one.environment}/{one.candidate.partition('@')[0]}", one.candidate, one.gates, one.approvals]
+            for one in found.open
         ]
         parts.append(text.table(["OPEN PROMOTION", "CANDIDATE", "GATES", "APPROVALS"], waiting))
     if found.candidates:
         newer = [
-            [one.version, one.metric, number(one.value), f"{one.gain:+.4f}" if one.gain is not None else "-", one.against or "-", one.environment]
+            [
+                one.version,
+                one.metric,
+                number(one.value),
+                f"{one.gain:+.4f}" if one.gain is not None else "-",
+                one.against or "-",
+                one.environment,
+            ]
             for one in found.candidates
         ]
         parts.append(text.table(["CANDIDATE", "METRIC", "VALUE", "GAIN", "AGAINST", "NOT YET IN"], newer))

@@ -31,14 +31,17 @@ def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
     pairs = [setting.partition("=") for setting in settings]
     for key, equals, _ in pairs:
         if not key or not equals:
-            raise misuse("setting-form", f"{key!r} is no setting", fix="write it as KEY=VALUE, for example train.max_depth=8")
+            raise misuse(
+                "setting-form", f"{key!r} is no setting", fix="write it as KEY=VALUE, for example train.max_depth=8"
+            )
     return {key: value for key, _, value in pairs}
 
 
 def _show(found: train.Trained) -> str:
     if found.code:
-        return f"The pipeline of {found.model} stopped with exit code {found.code}; its last lines above say why." + text.following(
-            f"mend it, then mlgit train {found.model}"
+        return (
+            f"The pipeline of {found.model} stopped with exit code {found.code}; its last lines above say why."
+            + text.following(f"mend it, then mlgit train {found.model}")
         )
     rows = [[name, f"{value:.4f}", "decides" if name == found.primary else ""] for name, value in found.metrics.items()]
     parts = [f"{found.model} on {found.rows:,} rows of the test split", text.table(["METRIC", "VALUE", ""], rows)]

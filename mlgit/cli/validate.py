@@ -10,8 +10,16 @@ from mlgit.ops import validate
 
 
 @click.command()
-@click.option("--base", metavar="REV", help="Check only what changed since this commit or branch, and what refers to it.")
-@click.option("--format", "form", type=click.Choice(["text", "github"]), default="text", help="github: annotations for a workflow.")
+@click.option(
+    "--base", metavar="REV", help="Check only what changed since this commit or branch, and what refers to it."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "github"]),
+    default="text",
+    help="github: annotations for a workflow.",
+)
 @at_option
 @session_command
 def command(session: Session, base: str | None, form: str, at: str | None) -> int:
@@ -31,7 +39,11 @@ def command(session: Session, base: str | None, form: str, at: str | None) -> in
 def _show(found: validate.Validated) -> str:
     errors = sum(finding.severity is Severity.ERROR for finding in found.findings)
     warnings = sum(finding.severity is Severity.WARNING for finding in found.findings)
-    changed = "" if found.changed is None else f", {text.plural(found.changed, 'path')} changed since {text.clean(found.base or '')}"
+    changed = (
+        ""
+        if found.changed is None
+        else f", {text.plural(found.changed, 'path')} changed since {text.clean(found.base or '')}"
+    )
     summary = (
         f"{text.plural(found.checked, 'record')} checked in {text.clean(found.where)}{changed}: "
         f"{text.plural(errors, 'error')}, {text.plural(warnings, 'warning')}"

@@ -52,9 +52,12 @@ class Directory:
         self._person_of = {email.casefold(): name for name, person in roles.people.items() for email in person.emails}
 
     def person(self, email: str) -> str:
-        """Return the short name of the person with an address; the address itself for somebody who is not listed."""
+        """Return the short name of the person with an address; the address itself for somebody who is not listed.
+
+        An address that reads like the short name of somebody else is put in angle brackets, so that it gives no roles.
+        """
         folded = email.casefold()
-        return self._person_of.get(folded, folded)
+        return self._person_of.get(folded, f"<{folded}>" if folded in self._roles else folded)
 
     def roles(self, person: str) -> list[str]:
         """Return the roles of a person; none for somebody who is not listed."""
@@ -89,11 +92,13 @@ def count(
         excluded: people whose word does not count, each with the reason (`author of the promotion`).
 
     Returns:
-        Each person once, by their latest word; two keys or addresses of one person are one person.
+        Each person once, by their latest word; two keys or addresses of one person are one person. A key counts once as
+        well: who is not in the roles file could else be two people with the two addresses of one key.
     """
     counted: list[CountedApproval] = []
     uncounted: list[Uncounted] = []
     missing: list[str] = []
+    people: dict[str, str] = {}  # who was counted, by key
     for person, signed in _latest_words(found, directory, uncounted).items():
         reason = _why_not(person, signed, decision, directory, excluded)
         if reason:
@@ -101,8 +106,11 @@ def count(
         elif signed.approval.verdict == "reject":
             uncounted.append(Uncounted(person, "rejected it"))
             missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
+        elif signed.key in people:
+            uncounted.append(Uncounted(person, f"signed with the key of {people[signed.key]}, which counts once"))
         else:
-            assert signed.key is not None  # noqa: S101 - _why_not refused it otherwise
+            assert signed.key is not None  # noqa: S101 - no latest word is without
+            people[signed.key] = person
             counted.append(
                 CountedApproval(person=person, roles=directory.roles(person), key=signed.key, approval=signed.digest)
             )
@@ -112,7 +120,8 @@ def count(
 
 def _latest_words(found: Iterable[Signed], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Signed]:
     latest: dict[str, Signed] = {}
-    for signed in sorted(found, key=lambda one: (one.approval.at, one.digest)):
+    # Of two words of the same moment, the rejection is the last.
+    for signed in sorted(found, key=lambda one: (one.approval.at, one.approval.verdict, one.digest)):
         person = directory.person(signed.approval.by)
         if signed.key is None:
             uncounted.append(Uncounted(person, signed.reason))  # and an earlier word with a good signature still stands

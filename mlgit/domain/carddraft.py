@@ -7,12 +7,24 @@ from mlgit.domain.records.model import Model
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs
 
-_PIPELINE_TAGS = {"binary": "tabular-classification", "multiclass": "tabular-classification", "regression": "tabular-regression"}
-_LIBRARIES = {"skops": "sklearn", "onnx": "onnx", "xgboost": "xgboost", "lightgbm": "lightgbm", "safetensors": "safetensors"}
+_PIPELINE_TAGS = {
+    "binary": "tabular-classification",
+    "multiclass": "tabular-classification",
+    "regression": "tabular-regression",
+}
+_LIBRARIES = {
+    "skops": "sklearn",
+    "onnx": "onnx",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "safetensors": "safetensors",
+}
 _FEW = 12  # slices shown; the record has them all
 
 
-def front_matter(problem: Problem, model: Model, artifact: Artifact, evaluation: Evaluation, inputs: Inputs) -> dict[str, Any]:
+def front_matter(
+    problem: Problem, model: Model, artifact: Artifact, evaluation: Evaluation, inputs: Inputs
+) -> dict[str, Any]:
     """Return the front matter, in the form of Hugging Face's model cards, every figure as the record has it.
 
     The label of the version is not in it, for a label can change and a card cannot.
@@ -70,4 +82,8 @@ def prose_draft(model: str) -> str:
 
 def _cell(text: str) -> str:
     """Return text that stays within a cell of a table, and acts as text."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>()#!|@" else character for character in text if character.isprintable())
+    return "".join(
+        f"\\{character}" if character in "\\`*_{}[]<>()#!|@" else character
+        for character in text
+        if character.isprintable()
+    )

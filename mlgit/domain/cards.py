@@ -5,21 +5,42 @@ from typing import Self
 
 import msgspec
 
-_HEADING = re.compile(r"^#{2,3} +(.+?) *#*$", re.MULTILINE)
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t\r]*")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_COMMENT = re.compile(r"<!--.*?-->|^ {0,3}<!--.*\Z", re.DOTALL | re.MULTILINE)  # one that is not closed hides all the rest
 _PLACEHOLDER = re.compile(r"\b(TODO|TBD|FIXME)\b|more information needed|to be written", re.IGNORECASE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_SECTION_LEVELS = (2, 3)
+_FEWEST_WORDS = 3
 
 
 class CardText(msgspec.Struct, frozen=True):
-    """The prose of a card: each heading of level two or three with the text below it."""
+    """The prose of a card: each heading of level two or three with the text below it, that of its own sub-headings too.
+
+    Headings are those that begin with `#`, outside code; those that are underlined are taken for text. Of two sections with
+    the same heading, the text is one.
+    """
 
     sections: dict[str, str]
 
     @classmethod
     def parse(cls, body: str) -> Self:
         """Read the Markdown below the front matter."""
-        parts = _HEADING.split(_COMMENT.sub("", body))
-        return cls({heading.casefold(): text.strip() for heading, text in zip(parts[1::2], parts[2::2], strict=True)})
+        texts: dict[str, list[str]] = {}
+        inside: list[tuple[int, str]] = []  # level and name of the headings that a line is below
+        fence = ""
+        for line in _COMMENT.sub("", body).split("\n"):
+            heading = None if fence else _HEADING.fullmatch(line)
+            fence = _fence_after(line, fence)
+            if heading is not None:
+                level, name = len(heading[1]), heading[2].casefold()
+                inside = [outer for outer in inside if outer[0] < level]
+                if level in _SECTION_LEVELS:
+                    inside.append((level, name))
+                    texts.setdefault(name, [])
+            else:
+                for _, name in inside:
+                    texts[name].append(line)
+        return cls({name: "\n".join(lines).strip() for name, lines in texts.items()})
 
     def is_written(self, heading: str) -> bool:
         """Tell whether the section is there, with text of its own that is not a placeholder."""
@@ -27,4 +48,12 @@ class CardText(msgspec.Struct, frozen=True):
         return len(re.findall(r"\w+", text)) >= _FEWEST_WORDS and not _PLACEHOLDER.search(text)
 
 
-_FEWEST_WORDS = 3
+def _fence_after(line: str, fence: str) -> str:
+    """Return the fence of the code that the next line is in; empty outside of code."""
+    mark = _FENCE.fullmatch(line.rstrip("\r"))
+    if mark is None:
+        return fence
+    if not fence:
+        return "" if mark[1][0] == "`" and "`" in mark[2] else mark[1]
+    closes = mark[1].startswith(fence) and not mark[2].strip()
+    return "" if closes else fence

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlgit.domain.codec import digest, digest_of
+from mlgit.domain.codec import digest, digest_of, version_digest
 from mlgit.domain.names import Digest
 from mlgit.domain.records.dataset import Dataset
 from mlgit.domain.records.environment import Environment
@@ -31,14 +31,15 @@ def read_set(
     """Return the digest of each thing that a decision rests on; None for what there is none of.
 
     The decision is stale exactly when one of them differs on the base branch; a commit that changes none of them never
-    stales it. The card is the version's, and so covered by a digest of its own.
+    stales it. The card is the version's, and so covered by a digest of its own. A version's digest is computed, not taken
+    from its record: a record that was changed after the decision is another version.
     """
     return {
         "manifest": digest(manifest),
         "report": None if report is None else digest(report),
-        "version": None if version is None else version.digest,
+        "version": None if version is None else version_digest(version),
         "card": None if version is None else version.card,
-        "champion": None if champion is None else champion.digest,
+        "champion": None if champion is None else version_digest(champion),
         "policy": digest(policy),
         "environment": digest(environment),
         "problem": digest(problem),

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
 import msgspec
@@ -13,29 +13,43 @@ from mlgit.errors import misuse
 # `$(?!\n)` is the end of the text in both Python's and ECMA's dialect, where a bare `$` lets a last newline through.
 _END = r"$(?!\n)"
 
-NAME = rf"^(?!.*\.lock$)[a-z0-9]+([._-][a-z0-9]+)*{_END}"
-"""Lower-case ASCII, in words joined by one `.`, `_` or `-`: safe in a path, a Git ref and a page."""
+NAME = rf"^(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$))(?!.*\.lock$)[a-z0-9]+([._-][a-z0-9]+)*{_END}"
+"""Lower-case ASCII, in words joined by one `.`, `_` or `-`: safe in a path (no device of Windows), a Git ref and a page."""
 
-Name = Annotated[str, Meta(pattern=NAME, max_length=64, description="Lower-case letters and digits, joined by . _ or -")]
+Name = Annotated[
+    str, Meta(pattern=NAME, max_length=64, description="Lower-case letters and digits, joined by . _ or -")
+]
 Digest = Annotated[str, Meta(pattern=rf"^sha256:[0-9a-f]{{64}}{_END}", description="sha256 of content, in hexadecimal")]
 Md5 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{32}}(\.dir)?{_END}", description="The hash by which DVC finds data")]
 CommitId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="A whole Git commit id")]
 PromotionId = Annotated[
-    str, Meta(pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by the time at which it was made")
+    str,
+    Meta(
+        pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by the time at which it was made"
+    ),
 ]
+# No part is empty or ends in a dot or a space, which Windows drops, so none is `.` or `..` either; none is a folder of tools.
+_PARTS = r"(?!.*[. ](/|$))(?!.*//)(?!(.*/)?\.([gG][iI][tT]([hH][uU][bB])?|[dD][vV][cC]|[mM][lL][gG][iI][tT])(/|$))"
 RelativePath = Annotated[
     str,
     Meta(
-        pattern=rf"^(?!.*(^|/)\.\.?(/|$))(?!(.*/)?\.(git|dvc|github|mlgit)(/|$))[^/\\:\x00-\x1f\x7f-][^\\:\x00-\x1f\x7f]*{_END}",
+        pattern=rf"^{_PARTS}[^/\\:\x00-\x1f\x7f-][^\\:\x00-\x1f\x7f]*{_END}",
         max_length=255,
         description="A path inside the repository, with forward slashes",
     ),
 ]
-Duration = Annotated[str, Meta(pattern=rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}", description="A whole number and m, h, d or w")]
-Line = Annotated[str, Meta(min_length=1, max_length=500, pattern=rf"^[^\x00-\x1f\x7f]+{_END}", description="One line of text")]
+Duration = Annotated[
+    str, Meta(pattern=rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}", description="A whole number and m, h, d or w")
+]
+Line = Annotated[
+    str, Meta(min_length=1, max_length=500, pattern=rf"^[^\x00-\x1f\x7f]+{_END}", description="One line of text")
+]
 Text = Annotated[str, Meta(max_length=10_000, description="Free text")]
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VERSION_REF = re.compile(r"(?P<model>[^@]+)@v?(?P<number>[1-9][0-9]{0,8})")
 
@@ -51,17 +65,17 @@ def seconds(duration: str) -> int:
 
 
 def new_promotion_id(now: datetime, entropy: int | None = None) -> str:
-    """Make a promotion id: a ULID (https://github.com/ulid/spec), 48 bits of milliseconds and 80 of chance, in Crockford's base 32."""
-    number = int(now.timestamp() * 1000) << 80 | (secrets.randbits(80) if entropy is None else entropy)
+    """Make a promotion id: 48 bits of milliseconds and 80 of chance in Crockford's base 32 (https://github.com/ulid/spec)."""
+    number = (now - _EPOCH) // _MILLISECOND << 80 | (secrets.randbits(80) if entropy is None else entropy)
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def proposed_at(promotion: str) -> datetime:
-    """Return the time that a promotion id carries, in UTC."""
+    """Return the time that a promotion id carries, in UTC; the end of the calendar for an id that goes beyond it."""
     number = 0
     for character in promotion[:10]:
         number = number << 5 | _CROCKFORD.index(character)
-    return datetime.fromtimestamp(number / 1000, UTC)
+    return _EPOCH + min(number, _LATEST) * _MILLISECOND
 
 
 class VersionRef(msgspec.Struct, frozen=True, order=True):
@@ -79,7 +93,11 @@ class VersionRef(msgspec.Struct, frozen=True, order=True):
         """
         match = _VERSION_REF.fullmatch(text)
         if match is None or not is_name(match["model"]):
-            raise misuse("version-name", f"{text!r} does not name a version", fix="write it as MODEL@NUMBER, for example churn@10")
+            raise misuse(
+                "version-name",
+                f"{text!r} does not name a version",
+                fix="write it as MODEL@NUMBER, for example churn@10",
+            )
         return cls(match["model"], int(match["number"]))
 
     def __str__(self) -> str:

@@ -38,7 +38,9 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
         return gate.judge(evidence)
     except MlgitError as error:
         found = error.findings[0]
-        return GateResult("error", found.message + (f": {found.why}" if found.why else ""), {"finding": found.id, "fix": found.fix})
+        return GateResult(
+            "error", found.message + (f": {found.why}" if found.why else ""), {"finding": found.id, "fix": found.fix}
+        )
 
 
 def _verdict(gate: Gate, result: GateResult) -> GateVerdict:

@@ -116,7 +116,9 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
             yield _unknown_metric(metric, file, f"gates[{index}].metric")
 
 
-def check_version(version: Version, files: Mapping[str, bytes | None], expected_pointers: Mapping[str, bytes]) -> Iterator[Finding]:
+def check_version(
+    version: Version, files: Mapping[str, bytes | None], expected_pointers: Mapping[str, bytes]
+) -> Iterator[Finding]:
     """The record's digest and the files that it names are what was recorded.
 
     Args:

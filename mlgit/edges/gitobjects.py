@@ -5,7 +5,7 @@ import subprocess
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import batched
+from itertools import islice
 from typing import IO, Final, NamedTuple
 
 from mlgit.edges import process
@@ -45,10 +45,9 @@ class Objects:
         self._trees: dict[str, TreeObject] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: _Answers | None = None
-        # Well-formed trees only: possessive, so that a malformed one is refused in linear time.
-        entry = rb"(?:([0-7]{5,6}) ([^\0/]+)\0([\s\S]{%d}))" % id_bytes
-        self._entry = re.compile(entry)
-        self._whole = re.compile(entry.replace(b"(?:", b"(?:", 1).replace(b"([", b"(?:[") + b"*+")
+        self._entry = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0([\s\S]{%d})" % id_bytes)
+        # Possessive, so that a malformed tree is refused in linear time.
+        self._whole = re.compile(rb"(?:[0-7]{5,6} [^\0/]++\0[\s\S]{%d})*+" % id_bytes)
 
     def close(self) -> None:
         """End the process."""
@@ -64,7 +63,7 @@ class Objects:
 
     def read(self, ids: Iterable[str]) -> Iterator[GitObject | None]:
         """Yield the objects of many ids, in their order, None for those that are not there."""
-        for some in batched_list(ids, self._round):
+        for some in _rounds(ids, self._round):
             yield from self._ask(some)
 
     def tree(self, name: str) -> tuple[str, TreeObject] | None:
@@ -87,13 +86,13 @@ class Objects:
         missing = [id for id in wanted if id not in known]  # noqa: A001
         for id, found in zip(missing, self.read(missing), strict=True):  # noqa: A001
             if found is None:
-                raise self._damaged(id)
+                raise self.damaged(id)
             known[id] = self._keep(found)
         return known
 
     def _keep(self, found: GitObject) -> TreeObject:
         if found.kind != b"tree" or self._whole.fullmatch(found.content) is None:
-            raise self._damaged(found.id)
+            raise self.damaged(found.id)
         if len(self._trees) >= _KEPT_TREES:
             self._trees.clear()
         tree = {name: (mode, id) for mode, name, id in self._entry.findall(found.content)}  # noqa: A001
@@ -113,11 +112,11 @@ class Objects:
             requests.write(("\n".join(names) + "\n").encode("utf-8", "surrogateescape"))
             requests.flush()
         except BrokenPipeError:
-            raise self._damaged(names[0]) from None
+            raise self.damaged(names[0]) from None
         self._answers = _Answers(self, output, names)
         return self._answers
 
-    def _damaged(self, name: str) -> MlgitError:
+    def damaged(self, name: str) -> MlgitError:
         """Return the error for an object that should be there, with what Git says about it."""
         self.close()
         said = self._git.run("cat-file", "-p", name, check=False).stderr if not name.startswith("-") else ""
@@ -158,9 +157,15 @@ class _Answers(Iterator[GitObject | None]):
         if header.endswith((b" missing\n", b" ambiguous\n")):
             return None
         if not header.endswith(b"\n"):
-            raise self._objects._damaged(name)
+            raise self._objects.damaged(name)
         id, kind, size = header.split()  # noqa: A001 - Git's word
         content = self._output.read(int(size) + 1)
         if len(content) != int(size) + 1:
-            raise self._objects._damaged(name)
+            raise self._objects.damaged(name)
         return GitObject(id.decode(), kind, content[:-1])
+
+
+def _rounds(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    names = iter(names)
+    while some := list(islice(names, size)):
+        yield some

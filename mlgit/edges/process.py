@@ -178,7 +178,9 @@ def _start(
     argv: Sequence[str], cwd: Place | None, env: Mapping[str, str] | None, *, stdin: int, stderr: int
 ) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, bufsize=1 << 16)
+        return subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, bufsize=1 << 16
+        )
     except OSError as error:
         raise _cannot_start(argv, cwd, error) from error
 

@@ -1,19 +1,21 @@
 """What `init` and `data add` need from the disk: the folder of a project, and data on its way to DVC."""
 
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 
 from mlgit.domain import layout
 from mlgit.edges.dvc import pointers, workspace
 from mlgit.edges.gitcommand import Git
+from mlgit.edges.gitwrite import identity_missing
 from mlgit.edges.signers import render_line
 from mlgit.edges.signing import SshSignatures
 from mlgit.errors import MlgitError, misuse, refused, unjudged
 from mlgit.ops.init import Person
 
+_IDENTITY = re.compile(r"(?P<name>.*) <(?P<email>.*)> [0-9]+ [+-][0-9]{4}")
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore")
 
 
@@ -57,7 +59,12 @@ class Folder:
         Raises:
             MlgitError: Git does not know name or address (`identity-missing`).
         """
-        name, email = self._setting("user.name"), self._setting("user.email")
+        # As Git would write it into a commit, but never guessed from the machine's name.
+        said = self._git.run("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", check=False)
+        known = _IDENTITY.fullmatch(said.stdout.decode(errors="replace").strip())
+        if known is None:
+            raise identity_missing(said.stderr)
+        name, email = known["name"], known["email"]
         try:
             signer = render_line(email, SshSignatures(self._setting).public_key())
         except MlgitError:
@@ -159,6 +166,5 @@ class DataDisk:
 
 
 def _disk_failed(path: Path, error: OSError) -> MlgitError:
-    return unjudged(
-        "disk-failed", f"{path} cannot be written", why=error.strerror or "", fix="make room or mend the rights, then run it again"
-    )
+    fix = "make room or mend the rights, then run it again"
+    return unjudged("disk-failed", f"{path} cannot be written", why=error.strerror or "", fix=fix)

@@ -64,7 +64,7 @@ class AllowedSigners(msgspec.Struct, frozen=True):
         return tuple(signer for signer in self.signers if signer.key.blob == blob)
 
 
-class _Fault(Exception):  # noqa: N818 - not an error of its own: it becomes a finding where the line is known
+class _Fault(Exception):
     """What is wrong with a line."""
 
     def __init__(self, id: str, message: str, fix: str) -> None:  # noqa: A002 - as findings call it

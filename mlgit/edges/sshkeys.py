@@ -20,7 +20,7 @@ _ED25519_BYTES: Final = 32
 _RSA_BITS: Final = 2048  # NIST SP 800-131A allows no shorter RSA key for signatures
 
 
-class Malformed(ValueError):  # noqa: N818 - says what the bytes are
+class Malformed(ValueError):
     """Bytes are not what the SSH wire format (RFC 4251, section 5) asks for."""
 
 

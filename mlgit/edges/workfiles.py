@@ -38,7 +38,10 @@ def _write(target: Path, content: bytes) -> None:
         partial.replace(target)
     except OSError as error:
         raise unjudged(
-            "disk-failed", f"{target} cannot be written", why=str(error), fix="make room or mend the rights, then run it again"
+            "disk-failed",
+            f"{target} cannot be written",
+            why=str(error),
+            fix="make room or mend the rights, then run it again",
         ) from error
     finally:
         partial.unlink(missing_ok=True)

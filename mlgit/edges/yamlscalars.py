@@ -19,7 +19,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_INTEGER = 300  # digits; a number beyond 10^308 is no finite double, and Python refuses to read very long ones
 
 
-class NotFinite(Exception):  # noqa: N818 - a fact about a scalar, which the reader turns into a finding
+class NotFinite(Exception):
     """A number without a finite value."""
 
 

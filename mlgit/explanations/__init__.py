@@ -8,6 +8,6 @@ def ids() -> list[str]:
     return sorted(entry.name.removesuffix(".md") for entry in files(__name__).iterdir() if entry.name.endswith(".md"))
 
 
-def text(id: str) -> str:  # noqa: A002 - as findings call it
+def text(word: str) -> str:
     """Return the explanation of an id."""
-    return (files(__name__) / f"{id}.md").read_text(encoding="utf-8")
+    return (files(__name__) / f"{word}.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ Label = str | int | float | bool
 Array = npt.NDArray[Any]
 
 
-class BadPredictions(ValueError):  # noqa: N818  (named for what is wrong, not for being an error)
+class BadPredictions(ValueError):
     """A predictions table that cannot be measured at all: a column is missing, or holds what it must not."""
 
 

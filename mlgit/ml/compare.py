@@ -15,7 +15,7 @@ _BLOCK = 2**18  # weights held at a time: 2 MB, so that memory is bounded and a 
 _SHOWN = 3  # keys of differing rows that an error names
 
 
-class NotSameRows(ValueError):  # noqa: N818  (named for what is wrong, not for being an error)
+class NotSameRows(ValueError):
     """Two predictions tables differ in their rows or labels; the text says in how many and shows a few."""
 
 

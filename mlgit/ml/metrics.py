@@ -18,7 +18,7 @@ Direction = Literal["max", "min"]
 Reads = Literal["score", "class", "value"]
 
 
-class Undefined(ValueError):  # noqa: N818  (an answer that callers handle, not a mistake)
+class Undefined(ValueError):
     """A metric has no value on these rows; the text says why."""
 
 

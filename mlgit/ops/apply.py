@@ -68,7 +68,8 @@ def run(
     wanted = {key: manifest for key, manifest in base.promotions().items() if environment in {None, key[0]}}
     last = proposal.ledger_of(workspace).last_deployments(wanted)
     results = [
-        _One(workspace, base, manifest, last.get(key), on_step).converge(dry_run=dry_run) for key, manifest in wanted.items()
+        _One(workspace, base, manifest, last.get(key), on_step).converge(dry_run=dry_run)
+        for key, manifest in wanted.items()
     ]
     return Applied(commit=commit, results=results)
 
@@ -122,7 +123,10 @@ class _One:
         )
 
     def _is_recorded(self) -> bool:
-        return self._last is not None and (self._last.promotion, self._last.status) == (self._manifest.promotion, "verified")
+        return self._last is not None and (self._last.promotion, self._last.status) == (
+            self._manifest.promotion,
+            "verified",
+        )
 
     def _switch(self, target: Target, version: Version) -> Observed:
         self._on_step(f"fetching {version.model}@{version.version}")
@@ -162,7 +166,11 @@ class _One:
         )
 
     def _record(
-        self, observed: Observed | None, status: Literal["verified", "blocked"], decided: DecisionRecord | None, message: str = ""
+        self,
+        observed: Observed | None,
+        status: Literal["verified", "blocked"],
+        decided: DecisionRecord | None,
+        message: str = "",
     ) -> None:
         manifest = self._manifest
         key = (manifest.environment, manifest.model)

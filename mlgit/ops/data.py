@@ -196,7 +196,9 @@ def check(workspace: Workspace, name: str | None, *, disk: Disk) -> Checked:
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     state.project()
-    names = [name] if name is not None else [entry[:-1] for entry in state.tree.names("datasets") if entry.endswith("/")]
+    names = (
+        [name] if name is not None else [entry[:-1] for entry in state.tree.names("datasets") if entry.endswith("/")]
+    )
     if not names:
         raise refused(
             "no-dataset", "there is no dataset yet", fix="`mlgit data add FILE` adds one, and drafts its contract"
@@ -224,6 +226,7 @@ def violations(contract: Dataset, frame: "DataFrame", *, at: datetime) -> "list[
         )
         for name, column in contract.columns.items()
     }
+    fresh = contract.freshness
     try:
         found = check(
             frame,
@@ -231,8 +234,8 @@ def violations(contract: Dataset, frame: "DataFrame", *, at: datetime) -> "list[
             keys=contract.keys,
             rows_min=contract.rows.min,
             rows_max=contract.rows.max,
-            freshness_column=contract.freshness and contract.freshness.column,
-            max_age_seconds=contract.freshness and seconds(contract.freshness.max_age),
+            freshness_column=fresh.column if fresh is not None else None,
+            max_age_seconds=seconds(fresh.max_age) if fresh is not None else None,
             now=at,
         )
     except ValueError as error:
@@ -287,10 +290,15 @@ def _broken(contract: Dataset, frame: "DataFrame", at: datetime) -> list[Broken]
 
 def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tuple[Path, _Place]:
     """Return the file that is meant, and where it belongs."""
-    if name is None and is_name(given.name) and not given.exists() and state.tree.read(layout.dataset(given.name)) is not None:
-        contract = state.dataset(given.name)
-        path = f"datasets/{contract.name}/{contract.path}"
-        return _table(root / path), _Place(contract.name, contract, path)
+    if (
+        name is None
+        and is_name(given.name)
+        and not given.exists()
+        and state.tree.read(layout.dataset(given.name)) is not None
+    ):
+        named = state.dataset(given.name)
+        path = f"datasets/{named.name}/{named.path}"
+        return _table(root / path), _Place(named.name, named, path)
     source = _table(given.resolve())
     inside = source.relative_to(root.resolve()).parts if source.is_relative_to(root.resolve()) else ()
     in_place = len(inside) > 2 and inside[0] == "datasets"  # noqa: PLR2004 - datasets/<name>/<file>
@@ -375,7 +383,7 @@ def _draft(workspace: Workspace, place: _Place, frame: "DataFrame", draft: new.D
         place.path.split("/", 2)[2],
         {name: _rule(fact, is_key=name == key) for name, fact in facts.items()},
         keys=[] if key is None else [key],
-        rows=_nice(len(frame) / _ROOM, math.floor),
+        rows=int(_nice(len(frame) / _ROOM, math.floor)),
     )
     return draft("dataset", values)
 

@@ -47,9 +47,7 @@ def run(state: Lifecycle, before: VersionRef, after: VersionRef) -> Compared:
         before=str(before),
         after=str(after),
         same_split=one.evaluation.split == other.evaluation.split,
-        metrics=[
-            _metric(name, one.evaluation.metrics.get(name), other.evaluation.metrics.get(name)) for name in names
-        ],
+        metrics=[_metric(name, one.evaluation.metrics.get(name), other.evaluation.metrics.get(name)) for name in names],
         changes=list(_changes(one, other)),
     )
 
@@ -66,7 +64,11 @@ def _changes(one: Version, other: Version) -> Iterator[Change]:
     pairs: list[tuple[str, Any, Any]] = [
         ("code", one.inputs.code, other.inputs.code),
         *(
-            (f"data {name}", getattr(one.inputs.data.get(name), "md5", None), getattr(other.inputs.data.get(name), "md5", None))
+            (
+                f"data {name}",
+                getattr(one.inputs.data.get(name), "md5", None),
+                getattr(other.inputs.data.get(name), "md5", None),
+            )
             for name in data
         ),
         *_flat("params", one.inputs.params, other.inputs.params),

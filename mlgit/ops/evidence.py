@@ -56,7 +56,8 @@ class StoredEvidence:
     def integrity(self) -> Sequence[Finding]:
         """Check the record, the files in Git, the files in DVC, and the recorded numbers against the stored predictions."""
         pointers = {
-            f"{stored.path}.dvc": self._workspace.formats.pointer(stored) for stored in rules.stored_files(self.candidate)
+            f"{stored.path}.dvc": self._workspace.formats.pointer(stored)
+            for stored in rules.stored_files(self.candidate)
         }
         names = ["card.md", "profile.json", *pointers]
         contents = self._state.tree.read_many(f"{self._folder}/{name}" for name in names)
@@ -83,7 +84,8 @@ class StoredEvidence:
     def datasets(self) -> Mapping[str, DataReport]:
         """Check each dataset against its contract."""
         return {
-            name: self._checked(self._state.dataset(name), stored) for name, stored in self.candidate.inputs.data.items()
+            name: self._checked(self._state.dataset(name), stored)
+            for name, stored in self.candidate.inputs.data.items()
         }
 
     def measured(self, metric: str) -> float:
@@ -100,7 +102,13 @@ class StoredEvidence:
         candidate, champion = self._paired()
         with measurable(f"the gain in {metric}"):
             return paired_bootstrap(
-                metric, candidate, champion, self.problem.target.positive, resamples=resamples, seed=self._seed, level=level
+                metric,
+                candidate,
+                champion,
+                self.problem.target.positive,
+                resamples=resamples,
+                seed=self._seed,
+                level=level,
             )
 
     def slice_gains(self, metric: str, *, min_rows: int, resamples: int, level: float) -> Sequence[SliceGain]:
@@ -162,7 +170,7 @@ class StoredEvidence:
                 differing.append(
                     Finding(
                         "metric-differs",
-                        f"{metric} of {self._ref(self.candidate)} is recorded as {recorded:g}, and its predictions give {measured:g}",
+                        f"{metric} of {self._ref(self.candidate)} is recorded as {recorded:g}; its predictions give {measured:g}",
                         fix="register again; numbers in a record are computed, never typed",
                         at=Location(f"{self._folder}/version.json", path=f"evaluation.metrics.{metric}"),
                     )
@@ -211,13 +219,9 @@ def check_contract(contract: Dataset, frame: "DataFrame", *, at: datetime) -> Da
 @contextlib.contextmanager
 def measurable(what: str) -> Iterator[None]:
     """Turn what the numbers cannot say into a finding that says which number."""
-    from mlgit.ml.columns import BadPredictions  # noqa: PLC0415 - pandas
-    from mlgit.ml.compare import NotSameRows  # noqa: PLC0415 - scikit-learn
-    from mlgit.ml.metrics import Undefined  # noqa: PLC0415 - scikit-learn
-
     try:
         yield
-    except (BadPredictions, NotSameRows, Undefined) as error:
+    except ValueError as error:  # what `ml` raises: bad predictions, other rows, undefined, an unknown metric
         raise refused(
             "not-measurable",
             f"{what} cannot be computed",

@@ -48,7 +48,9 @@ class Ground(Protocol):
     """The folder that becomes a project."""
 
     @property
-    def root(self) -> Path: ...
+    def root(self) -> Path:
+        """The folder in full; it need not be there yet."""
+        ...
 
     def check(self, base: str) -> None:
         """Refuse a folder that cannot become a project whose base branch is `base`."""
@@ -149,11 +151,11 @@ def run(
     files, kept = _without_kept(_files(workspace, wish, person, fill, schemas), ground)
     data = [path for path in files if PurePosixPath(path).suffix in _DATA]
     started, differing = ground.has_started(), ground.differing(files)
-    if started and (differing or ground.missing(files)):
+    if started and (changed := [*differing, *ground.missing(files)]):
         raise refused(
             "project-exists",
             f"{ground.root} is a project already",
-            why=f"its {layout.PROJECT} is committed, and {(differing or ground.missing(files))[0]} is not as `init` would write it",
+            why=f"its {layout.PROJECT} is committed, and {changed[0]} is not as `init` would write it",
             fix="go on with `mlgit status`; for another project choose another folder",
             at=Location(layout.PROJECT),
         )
@@ -224,7 +226,9 @@ def _files(workspace: Workspace, wish: Wish, person: Person, fill: Fill, schemas
     line = f"{person.signer}\n" if person.signer else _NO_KEY.format(email=person.email)
     files[layout.SIGNERS] += line.encode()
     files |= {f"{layout.SCHEMAS}/{name}": content for name, content in schemas.items()}
-    pointers = {f"{path}.dvc": workspace.formats.pointer(_stored(path, files[path])) for path in files if _is_data(path)}
+    pointers = {
+        f"{path}.dvc": workspace.formats.pointer(_stored(path, files[path])) for path in files if _is_data(path)
+    }
     project = files.pop(layout.PROJECT)
     return files | pointers | {layout.PROJECT: project}
 

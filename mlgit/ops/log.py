@@ -38,7 +38,12 @@ class History(Outcome, frozen=True, kw_only=True, tag="mlgit/log.v1"):
 
 
 def run(
-    workspace: Workspace, *, at: str | None = None, environment: str | None = None, model: str | None = None, limit: int = 30
+    workspace: Workspace,
+    *,
+    at: str | None = None,
+    environment: str | None = None,
+    model: str | None = None,
+    limit: int = 30,
 ) -> History:
     """Tell the newest events of an environment, a model, or all.
 
@@ -78,7 +83,9 @@ def _promoted(workspace: Workspace, commit: str, paths: list[str], model: str | 
                 before=_label(before),
                 after=_label(after),
                 promotion=manifest.promotion,
-                by=", ".join(approval.person for approval in decided.approvals) if decided and decided.approvals else one.author,
+                by=", ".join(approval.person for approval in decided.approvals)
+                if decided and decided.approvals
+                else one.author,
                 decision=decided.decision if decided else None,
                 reason=manifest.reason,
                 commit=one.id,
@@ -103,7 +110,9 @@ def _deployed(workspace: Workspace, environment: str | None, model: str | None) 
         for change in changes:
             place = layout.place(change.path)
             content = repository.tree(one.id).read(change.path)
-            entry = workspace.formats.record(change.path, content) if place is not None and content is not None else None
+            entry = (
+                workspace.formats.record(change.path, content) if place is not None and content is not None else None
+            )
             if not isinstance(entry, Deployment):
                 continue
             if environment in {None, entry.environment} and model in {None, entry.model}:

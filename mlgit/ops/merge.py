@@ -112,15 +112,15 @@ def _merge(workspace: Workspace, waiting: proposal.Proposal, branch: str, onto: 
             why="both changed the same file",
             fix="run `mlgit promote` again: it starts from today's base",
         )
-    message = (
-        f"Merge promotion of {waiting.model} to {waiting.environment}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
-    )
+    message = f"Merge promotion of {waiting.model} to {waiting.environment}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
     commit = repository.commit_tree(tree, parents=[onto, waiting.head], message=message, sign=sign)
     checked_out = repository.checked_out_branch() == branch
     if checked_out:
         repository.advance_checkout(onto, commit)
     try:
-        repository.move(f"refs/heads/{branch}", commit, expected=onto, reason=f"mlgit merge {waiting.manifest.promotion}")
+        repository.move(
+            f"refs/heads/{branch}", commit, expected=onto, reason=f"mlgit merge {waiting.manifest.promotion}"
+        )
     except MlgitError:
         if checked_out:
             repository.advance_checkout(commit, onto)

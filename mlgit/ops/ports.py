@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from mlgit.domain.names import CommitId
 from mlgit.domain.cards import CardText
 from mlgit.domain.metrics import TaskKind
+from mlgit.domain.names import CommitId
 from mlgit.domain.records import Environment, Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Label

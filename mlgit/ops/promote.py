@@ -87,7 +87,9 @@ def run(
     manifest = _manifest(base, version, environment, report, reason=reason, ticket=ticket)
     files = {
         layout.gate_report(ref.model, ref.number, promotion): to_json(report),
-        layout.promotion(environment, ref.model): workspace.formats.yaml(layout.promotion(environment, ref.model), manifest),
+        layout.promotion(environment, ref.model): workspace.formats.yaml(
+            layout.promotion(environment, ref.model), manifest
+        ),
     }
     plan = replace(plan, files=sorted(files), gates=report.results)
     if report.outcome != "pass":
@@ -161,7 +163,9 @@ def _manifest(
         change="promote",
         slots=Slots(champion=Slot(version=version.version, digest=version.digest)),
         replaces=None if before is None else PromotionRef(promotion=before.promotion, digest=digest(before)),
-        baseline=None if report.champion is None else VersionPin(version=report.champion.version, digest=report.champion.digest),
+        baseline=None
+        if report.champion is None
+        else VersionPin(version=report.champion.version, digest=report.champion.digest),
         gates=ReportRef(
             report=layout.gate_report(version.model, version.version, report.promotion), digest=digest(report)
         ),
@@ -172,7 +176,12 @@ def _manifest(
 
 
 def _propose(
-    workspace: Workspace, base: Lifecycle, ref: VersionRef, environment: str, files: dict[str, bytes], manifest: Promotion
+    workspace: Workspace,
+    base: Lifecycle,
+    ref: VersionRef,
+    environment: str,
+    files: dict[str, bytes],
+    manifest: Promotion,
 ) -> str:
     """Commit on the base and point the branch at it, unless a person has added to the branch."""
     repository = workspace.repository

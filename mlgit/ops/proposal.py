@@ -179,7 +179,10 @@ def find(workspace: Workspace, name: str | None) -> Proposal:
             fix="`mlgit promote MODEL@N --to ENVIRONMENT` proposes one",
         )
     raise refused(
-        "promotion-ambiguous", f"{len(chosen)} promotions are open", why=listed, fix="name one of them, as environment/model"
+        "promotion-ambiguous",
+        f"{len(chosen)} promotions are open",
+        why=listed,
+        fix="name one of them, as environment/model",
     )
 
 
@@ -244,7 +247,9 @@ def signed_approvals(workspace: Workspace, proposal: Proposal) -> list[Signed]:
         assert isinstance(approval, Approval)  # noqa: S101 - by its path
         signature = files.get(f"{path}.sig", b"")
         try:
-            key = workspace.signatures.verify(content, signature, signers=signers, principal=approval.by, at=approval.at)
+            key = workspace.signatures.verify(
+                content, signature, signers=signers, principal=approval.by, at=approval.at
+            )
             _check_time(approval, appended.get(path))
         except Unjudged:
             raise
@@ -370,9 +375,19 @@ def _check_report(proposal: Proposal, at: datetime) -> Sequence[Finding]:
     found = []
     if digest(report) != manifest.gates.digest:
         found.append(
-            Finding("gates-differ", "the gate report is not the one that the manifest names", why="its digest differs", fix=again, at=where)
+            Finding(
+                "gates-differ",
+                "the gate report is not the one that the manifest names",
+                why="its digest differs",
+                fix=again,
+                at=where,
+            )
         )
-    if (report.promotion, report.candidate.digest, report.policy) != (manifest.promotion, version.digest, manifest.policy):
+    if (report.promotion, report.candidate.digest, report.policy) != (
+        manifest.promotion,
+        version.digest,
+        manifest.policy,
+    ):
         found.append(
             Finding(
                 "gates-differ",
@@ -385,7 +400,11 @@ def _check_report(proposal: Proposal, at: datetime) -> Sequence[Finding]:
     asked = [gate.id for gate in proposal.policy.gates]
     answered = [verdict.gate for verdict in report.results]
     if asked != answered or overall(report.results) != "pass" or report.outcome != "pass":
-        bad = [f"{verdict.gate}: {verdict.outcome}" for verdict in report.results if verdict.outcome in {"fail", "error", "wait"}]
+        bad = [
+            f"{verdict.gate}: {verdict.outcome}"
+            for verdict in report.results
+            if verdict.outcome in {"fail", "error", "wait"}
+        ]
         found.append(
             Finding(
                 "gates-failed",
@@ -398,6 +417,12 @@ def _check_report(proposal: Proposal, at: datetime) -> Sequence[Finding]:
     limit = proposal.policy.max_gate_age
     if at - report.at > timedelta(seconds=seconds(limit)):
         found.append(
-            Finding("gates-old", f"the gate report is older than {limit}", why=f"it is from {report.at:%Y-%m-%d %H:%M} UTC", fix=again, at=where)
+            Finding(
+                "gates-old",
+                f"the gate report is older than {limit}",
+                why=f"it is from {report.at:%Y-%m-%d %H:%M} UTC",
+                fix=again,
+                at=where,
+            )
         )
     return found

@@ -184,12 +184,9 @@ def measure(workspace: Workspace, model: Model, problem: Problem) -> Measured:
                 why=f"its columns allow {', '.join(metrics)}",
                 fix="add the column `score` (or `prediction`) that the metric needs",
             )
-        values = slice_values(
-            table, problem.metric.primary, problem.metric.slices, positive, min_rows=_SMALLEST_SLICE
-        )
+        values = slice_values(table, problem.metric.primary, problem.metric.slices, positive, min_rows=_SMALLEST_SLICE)
         slices = [
-            SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric)
-            for part in values
+            SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric) for part in values
         ]
         return Measured(metrics, slices, split_digest(table, model.keys), len(table), table)
 
@@ -295,7 +292,9 @@ def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId
 def _profile(workspace: Workspace, model: Model) -> bytes:
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
-    return profile.to_json(profile.build(workspace.tables.frame(_output(workspace, model.outputs.train, model.pipeline.train))))
+    return profile.to_json(
+        profile.build(workspace.tables.frame(_output(workspace, model.outputs.train, model.pipeline.train)))
+    )
 
 
 def _card(
@@ -326,7 +325,10 @@ def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) 
 
 def _upload(workspace: Workspace, state: Lifecycle, root: Path, model: Model, version: Version) -> None:
     data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
-    made = [(root / model.outputs.model, version.artifact), (root / model.outputs.predictions, version.evaluation.predictions)]
+    made = [
+        (root / model.outputs.model, version.artifact),
+        (root / model.outputs.predictions, version.evaluation.predictions),
+    ]
     workspace.store(state.project().remote).upload([*made, *data])
 
 

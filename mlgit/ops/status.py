@@ -115,8 +115,10 @@ def _open(workspace: Workspace) -> list[Open]:
                 environment=environment,
                 candidate=f"{model}@{slot.version}" if slot else model,
                 promotion=one.manifest.promotion,
-                gates=stale or f"{sum(verdict.outcome in {'pass', 'skip', 'waived'} for verdict in results)} of {len(results)}",
-                approvals="; ".join(examination.tally.missing) or f"{len(examination.tally.counted)} of {examination.tally.needed}",
+                gates=stale
+                or f"{sum(verdict.outcome in {'pass', 'skip', 'waived'} for verdict in results)} of {len(results)}",
+                approvals="; ".join(examination.tally.missing)
+                or f"{len(examination.tally.counted)} of {examination.tally.needed}",
                 ready=examination.holds,
             )
         )
@@ -144,12 +146,20 @@ def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, 
     versions = state.read(Version, paths.values())
     primary = state.primary_metrics(wanted)
     return [
-        _candidate(model, environment, primary.get(model, ""), versions[paths[model, newest]], versions.get(paths.get((model, champion or 0), "")))
+        _candidate(
+            model,
+            environment,
+            primary.get(model, ""),
+            versions[paths[model, newest]],
+            versions.get(paths.get((model, champion or 0), "")),
+        )
         for model, (newest, environment, champion) in wanted.items()
     ]
 
 
-def _candidate(model: str, environment: str, metric: str, version: Version | None, champion: Version | None) -> Candidate:
+def _candidate(
+    model: str, environment: str, metric: str, version: Version | None, champion: Version | None
+) -> Candidate:
     value = version.evaluation.metrics.get(metric) if version else None
     before = champion.evaluation.metrics.get(metric) if champion else None
     return Candidate(

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from mlgit.domain import layout, rules
 from mlgit.domain.names import Digest
-from mlgit.domain.records import Dataset, Environment, Model, Policy, Problem, Project, Promotion, Record, Version
+from mlgit.domain.records import Environment, Model, Policy, Problem, Project, Promotion, Record, Version
 from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
 from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
@@ -187,7 +187,10 @@ class _Check:
             for version in versions
         ]
         wanted = [
-            [f"{layout.version_folder(version.model, version.version)}/{name}" for name in ("card.md", "profile.json", *names)]
+            [
+                f"{layout.version_folder(version.model, version.version)}/{name}"
+                for name in ("card.md", "profile.json", *names)
+            ]
             for version, names in zip(versions, pointers, strict=True)
         ]
         contents = self._lifecycle.tree.read_many(path for paths in wanted for path in paths)
@@ -236,9 +239,13 @@ def _name(path: str) -> str:
 
 
 def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
-    folders = [f"{top}/{name}".rstrip("/") for top in ("datasets", "models", "environments") for name in head.tree.names(top)]
+    folders = [
+        f"{top}/{name}".rstrip("/") for top in ("datasets", "models", "environments") for name in head.tree.names(top)
+    ]
     files = [f"{top}/{name}" for top in ("problems", "policies") for name in head.tree.names(top)]
-    listed = [f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names]
+    listed = [
+        f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names
+    ]
     return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed])
 
 

@@ -222,6 +222,25 @@ class TestStore:
         assert found.id == "remote-missing"
         assert "storage" in found.why
 
+    def test_a_remote_for_which_a_package_is_missing_is_unsupported(
+        self, root: Path, model: tuple[Path, Stored]
+    ) -> None:
+        (root / ".dvc/config").write_text("['remote \"far\"']\n    url = oss://bucket/path\n")
+        assert finding(lambda: DvcStore(root, "far").missing([model[1]])).id == "remote-unsupported"
+
+    def test_a_cache_that_cannot_be_written_is_no_fault_of_the_data(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        (root / ".dvc/cache").write_text("not a folder")
+        with pytest.raises(Unjudged) as failure:
+            store.upload([model])
+        assert failure.value.findings[0].id == "disk-failed"
+
+    def test_an_empty_file_is_not_described(self, root: Path) -> None:
+        (root / "empty").touch()
+        assert finding(lambda: hashing.stored(root / "empty", "empty")).id == "file-empty"
+        assert finding(lambda: hashing.stored(root / "absent", "absent")).id == "file-unreadable"
+
     def test_a_bare_repository_and_a_checkout_without_dvc_say_what_they_lack(
         self, tmp_path: Path, model: tuple[Path, Stored]
     ) -> None:
@@ -431,8 +450,17 @@ class TestPipeline:
         assert "train: output model.txt is deleted" in reasons
         assert any(reason.startswith("aside: ") for reason in reasons)
 
-    def test_a_form_that_only_dvc_reads_is_judged_by_dvc(self, made: Path) -> None:
-        text = PIPELINE.replace("echo training", "echo ${word}").replace("stages:", "vars: [{word: training}]\nstages:")
+    @pytest.mark.parametrize(
+        ("was", "becomes"),
+        [
+            ("echo training", "echo ${word}"),
+            ("[train.lr, seed]", "&these [train.lr, seed]"),
+            ("    outs: [model.txt]", "    frozen: false\n    outs: [model.txt]"),
+        ],
+        ids=["template", "anchor", "frozen"],
+    )
+    def test_a_form_that_only_dvc_reads_is_judged_by_dvc(self, made: Path, was: str, becomes: str) -> None:
+        text = PIPELINE.replace(was, becomes).replace("stages:", "vars: [{word: training}]\nstages:")
         (made / "dvc.yaml").write_text(text)
         assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
 

@@ -12,7 +12,9 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 
 def validated(found: Validated) -> str:
     """Return an annotation a finding, and a line with their number."""
-    return "\n".join([*map(annotation, found.findings), f"{found.checked} records checked, {len(found.findings)} findings"])
+    return "\n".join(
+        [*map(annotation, found.findings), f"{found.checked} records checked, {len(found.findings)} findings"]
+    )
 
 
 def annotation(finding: Finding) -> str:

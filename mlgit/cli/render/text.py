@@ -21,7 +21,7 @@ _COLOURS = {
 
 
 def clean(text: str) -> str:
-    """Return text in which every control, direction and invisible character is written out, so that it cannot act on a terminal."""
+    """Return text with every control, direction and invisible character written out, so that it cannot act on a terminal."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -32,7 +32,9 @@ def word(outcome: str, width: int = 0) -> str:
 
 def finding(found: Finding) -> str:
     """Show a finding: what, where, why, and the way out."""
-    head = click.style(f"{found.severity}[{found.id}]", fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR)
+    head = click.style(
+        f"{found.severity}[{found.id}]", fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR
+    )
     lines = [f"{head}: {clean(found.message)}"]
     for label, value in (("at", str(found.at or "")), ("why", found.why), ("fix", found.fix)):
         if value:

@@ -19,5 +19,7 @@ class CardComplete(Gate, frozen=True, kw_only=True, tag="card-complete"):
         empty = [heading for heading in self.sections if not evidence.card.is_written(heading)]
         if empty:
             named = ", ".join(empty)
-            return failed(f"{len(empty)} of {len(self.sections)} required sections are not written: {named}", empty=empty)
+            return failed(
+                f"{len(empty)} of {len(self.sections)} required sections are not written: {named}", empty=empty
+            )
         return passed(f"all {len(self.sections)} required sections are written")

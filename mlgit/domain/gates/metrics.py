@@ -43,7 +43,9 @@ class BeatsBaseline(Gate, frozen=True, kw_only=True, tag="beats-baseline"):
         gain = value - baseline.metric if metric.direction == "max" else baseline.metric - value
         message = f"{metric.primary} {value:.4f} against {baseline.metric:g} without learning"
         facts = {"value": value, "baseline": baseline.metric, "gain": gain, "margin": self.margin}
-        return passed(message, **facts) if gain > self.margin else failed(f"{message}, {self.margin:+g} required", **facts)
+        return (
+            passed(message, **facts) if gain > self.margin else failed(f"{message}, {self.margin:+g} required", **facts)
+        )
 
 
 class BeatsChampion(Gate, frozen=True, kw_only=True, tag="beats-champion"):

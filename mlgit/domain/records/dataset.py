@@ -19,7 +19,9 @@ class Column(Part, frozen=True, kw_only=True):
     unique: Annotated[bool, doc("Whether no value may occur twice.")] = False
     min: Annotated[float | None, doc("Smallest value allowed.")] = None
     max: Annotated[float | None, doc("Largest value allowed.")] = None
-    in_: Annotated[list[str | int | float | bool] | None, doc("The values allowed.")] = msgspec.field(default=None, name="in")
+    in_: Annotated[list[str | int | float | bool] | None, doc("The values allowed.")] = msgspec.field(
+        default=None, name="in"
+    )
     pattern: Annotated[Line | None, doc("Regular expression that the whole text must match.")] = None
 
 

@@ -39,7 +39,9 @@ class DecisionRecord(Record, frozen=True, kw_only=True, tag="decision"):
     environment: Annotated[Name, doc("The environment.")]
     model: Annotated[Name, doc("The model.")]
     decision: Annotated[Digest, doc("Digest over `reads`.")]
-    reads: Annotated[dict[Name, Digest | None], doc("Digest of each thing that the decision rests on; null where there was none.")]
+    reads: Annotated[
+        dict[Name, Digest | None], doc("Digest of each thing that the decision rests on; null where there was none.")
+    ]
     approvals: Annotated[list[CountedApproval], doc("The approvals that were counted.")]
     commit: Annotated[CommitId, doc("The commit of the base branch that was applied.")]
     at: Annotated[Moment, doc("When it was judged.")]

@@ -11,7 +11,9 @@ class Pipeline(Part, frozen=True, kw_only=True):
     """The stages of `dvc.yaml` that make a version."""
 
     train: Annotated[Line, doc("The stage that writes the model file.")] = "train"
-    evaluate: Annotated[Line, doc("The stage that writes the predictions; everything it needs runs before it.")] = "evaluate"
+    evaluate: Annotated[Line, doc("The stage that writes the predictions; everything it needs runs before it.")] = (
+        "evaluate"
+    )
 
 
 class Outputs(Part, frozen=True, kw_only=True):
@@ -19,10 +21,13 @@ class Outputs(Part, frozen=True, kw_only=True):
 
     model: Annotated[RelativePath, doc("The trained model: .skops, .onnx, .ubj, .txt (LightGBM) or .safetensors.")]
     predictions: Annotated[
-        RelativePath, doc("Parquet of the test split: the keys, label, score or prediction, and the columns of the slices.")
+        RelativePath,
+        doc("Parquet of the test split: the keys, label, score or prediction, and the columns of the slices."),
     ]
     train: Annotated[RelativePath, doc("Parquet of the features trained on, for the reference profile.")]
-    test: Annotated[RelativePath | None, doc("Parquet of the features tested on; latency is measured on its rows.")] = None
+    test: Annotated[RelativePath | None, doc("Parquet of the features tested on; latency is measured on its rows.")] = (
+        None
+    )
 
 
 class Signature(Part, frozen=True, kw_only=True):

@@ -47,7 +47,15 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
     name: Annotated[Name, doc("Name of the policy.")]
     gates: Annotated[list[AnyGate], doc("The gates, in the order in which they are judged.", min_length=1)]
     approvals: Annotated[Approvals, doc("Who must agree.")] = Approvals()
-    exclude: Annotated[tuple[Excluded, ...], doc("Whose approval does not count.")] = ("author", "committers", "trainer", "bots")
+    exclude: Annotated[tuple[Excluded, ...], doc("Whose approval does not count.")] = (
+        "author",
+        "committers",
+        "trainer",
+        "bots",
+    )
     evidence: Annotated[Literal["none", "forge", "signed"], doc("What an approval must be.")] = "signed"
     max_gate_age: Annotated[Duration, doc("How old a gate report may be when it is merged.")] = "14d"
-    never_waivable: Annotated[tuple[Name, ...], doc("Gates that no override can waive.")] = ("integrity", "immutability")
+    never_waivable: Annotated[tuple[Name, ...], doc("Gates that no override can waive.")] = (
+        "integrity",
+        "immutability",
+    )

@@ -12,7 +12,11 @@ class Project(Record, frozen=True, kw_only=True, tag="project"):
     written_by = "people"
 
     name: Annotated[Name, doc("Name of the project.")]
-    environments: Annotated[list[Name], doc("Environments, first to last; a version climbs them in this order.", min_length=1)]
+    environments: Annotated[
+        list[Name], doc("Environments, first to last; a version climbs them in this order.", min_length=1)
+    ]
     base: Annotated[Line, doc("The branch whose files are the desired state.")] = "main"
-    forge: Annotated[Literal["none", "github", "gitea"], doc("Who keeps pull requests; none means signed approvals.")] = "none"
+    forge: Annotated[
+        Literal["none", "github", "gitea"], doc("Who keeps pull requests; none means signed approvals.")
+    ] = "none"
     remote: Annotated[Line, doc("The DVC remote that holds data and models.")] = "storage"

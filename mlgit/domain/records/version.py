@@ -28,7 +28,9 @@ class Inputs(Part, frozen=True, kw_only=True):
     """All that the version was made from."""
 
     commit: Annotated[CommitId, doc("The commit whose code was trained with.")]
-    code: Annotated[Digest, doc("Digest over paths and Git blobs of all that the model reads, which survives a rebase.")]
+    code: Annotated[
+        Digest, doc("Digest over paths and Git blobs of all that the model reads, which survives a rebase.")
+    ]
     data: Annotated[dict[Name, Stored], doc("The content of each dataset.")]
     params: Annotated[dict[str, Any], doc("The parameters.")]
     environment: Annotated[Digest | None, doc("Digest of the file that pins the packages.")] = None

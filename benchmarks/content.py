@@ -1,0 +1,270 @@
+"""The files of a generated project, written by mlgit's own code: every digest is true, every card says what its record says."""
+
+import hashlib
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final
+
+import msgspec
+
+from mlgit.domain import carddraft, layout
+from mlgit.domain.codec import sha256, to_json, to_mapping, version_digest
+from mlgit.domain.gates.base import Gate
+from mlgit.domain.gates.card import SECTIONS, CardComplete
+from mlgit.domain.gates.integrity import Integrity
+from mlgit.domain.gates.metrics import BeatsBaseline, BeatsChampion, Threshold
+from mlgit.domain.records import Dataset, Environment, Model, Policy, Problem, Project, Record, Roles, Version
+from mlgit.domain.records.dataset import Column
+from mlgit.domain.records.environment import DirectoryTarget
+from mlgit.domain.records.governance import RoleHolder
+from mlgit.domain.records.model import Outputs, Signature
+from mlgit.domain.records.policy import ApprovalRule, Approvals
+from mlgit.domain.records.problem import Baseline, Decision, ProblemMetric, Target
+from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.edges import yamlfile
+from mlgit.edges.dvc import pointers
+from mlgit.ml import profile
+
+START: Final = datetime(2025, 1, 1, tzinfo=UTC)
+ENVIRONMENTS: Final = ("staging", "production")
+_DATASETS = 20
+_MODELS_PER_PROBLEM = 10
+_SLICES = 24
+_FEATURES = tuple(f"feature_{index:02}" for index in range(12))
+_PROSE = "\n\n".join(
+    f"## {heading}\n\nWhat is known about {heading.lower()} stands here, in a few words." for heading in SECTIONS
+)
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True):
+    """The records that people write, by name."""
+
+    project: Project
+    roles: Roles
+    environments: dict[str, Environment]
+    policies: dict[str, Policy]
+    problems: dict[str, Problem]
+    datasets: dict[str, Dataset]
+    models: dict[str, Model]
+
+
+def records(models: int) -> Records:
+    """Return the records of a project with so many models, ten of them to a problem."""
+    problems = [f"problem-{1 + index // _MODELS_PER_PROBLEM:03}" for index in range(models)]
+    datasets = [f"dataset-{index:03}" for index in range(1, _DATASETS + 1)]
+    return Records(
+        project=Project(schema=1, name="benchmark", environments=list(ENVIRONMENTS)),
+        roles=Roles(schema=1, people={"ada": RoleHolder(emails=["ada@example.org"], roles=["ml-reviewer"])}),
+        environments={
+            "staging": _environment("staging", after=[]),
+            "production": _environment("production", after=["staging"]),
+        },
+        policies={
+            "staging": _policy("staging", [Integrity(), Threshold(metric="roc_auc", min=0.6), CardComplete()]),
+            "production": _policy("production", [Integrity(), BeatsBaseline(), BeatsChampion(), CardComplete()]),
+        },
+        problems={name: _problem(name) for name in dict.fromkeys(problems)},
+        datasets={name: _dataset(name) for name in datasets},
+        models={
+            f"model-{index + 1:03}": _model(f"model-{index + 1:03}", problems[index], _two(datasets, index))
+            for index in range(models)
+        },
+    )
+
+
+def foundation(known: Records) -> dict[str, bytes]:
+    """Return the files that are there before the first version."""
+    placed: dict[str, Record] = {
+        layout.PROJECT: known.project,
+        layout.ROLES: known.roles,
+        **{layout.environment(name): record for name, record in known.environments.items()},
+        **{layout.policy(name): record for name, record in known.policies.items()},
+        **{layout.problem(name): record for name, record in known.problems.items()},
+        **{layout.dataset(name): record for name, record in known.datasets.items()},
+        **{layout.model(name): record for name, record in known.models.items()},
+    }
+    files = {path: yaml(path, record) for path, record in placed.items()}
+    files |= {
+        f"datasets/{name}/{record.path}.dvc": pointers.render(_data(name, record.path))
+        for name, record in known.datasets.items()
+    }
+    return files | {layout.model_card(name): _PROSE.encode() for name in known.models}
+
+
+def yaml(path: str, record: Record) -> bytes:
+    """Write a record that belongs at a path, as mlgit drafts it."""
+    up = "../" * path.count("/")
+    schema = f"{up}{layout.SCHEMAS}/{record.__struct_config__.tag}.schema.json"
+    return yamlfile.dump(to_mapping(record), schema)
+
+
+def version(known: Records, model: Model, number: int, *, commit: str, at: datetime) -> tuple[Version, dict[str, bytes]]:
+    """Return a version of a model and the files of its folder.
+
+    Args:
+        known: the project.
+        model: the model.
+        number: the label; all else follows from it and the model's name.
+        commit: the commit that it was trained at.
+        at: when it was registered.
+    """
+    problem = known.problems[model.problem]
+    chance = random.Random(f"{model.name}@{number}")
+    artifact = Artifact(**to_mapping(_stored(f"{model.name}@{number} model", "model.skops", 40_000)), format="skops")
+    evaluation = _evaluation(model, number, chance)
+    inputs = Inputs(
+        commit=commit,
+        code=sha256(f"{model.name} code {number}".encode()),
+        data={name: _data(name, known.datasets[name].path) for name in model.datasets},
+        params=_params(number, chance),
+        environment=sha256(b"requirements"),
+    )
+    matter = yamlfile.dump(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
+    card = b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, _PROSE).encode()
+    reference = profile.to_json(_profile(model.name, chance))
+    draft = Version(
+        schema=1,
+        model=model.name,
+        version=number,
+        digest="sha256:" + "0" * 64,
+        artifact=artifact,
+        card=sha256(card),
+        profile=sha256(reference),
+        inputs=inputs,
+        evaluation=evaluation,
+        trained_by=Person(name="Ada Example", email="ada@example.org"),
+        registered_at=at,
+        seed=7,
+    )
+    made = msgspec.structs.replace(draft, digest=version_digest(draft))
+    folder = layout.version_folder(model.name, number)
+    files = {
+        f"{folder}/version.json": to_json(made),
+        f"{folder}/card.md": card,
+        f"{folder}/profile.json": reference,
+        f"{folder}/{artifact.path}.dvc": pointers.render(artifact),
+        f"{folder}/{evaluation.predictions.path}.dvc": pointers.render(evaluation.predictions),
+    }
+    return made, files
+
+
+def moment(step: int) -> datetime:
+    """Return the time of a step of history: ten minutes lie between two."""
+    return START + timedelta(minutes=10 * step)
+
+
+def _environment(name: str, after: list[str]) -> Environment:
+    return Environment(schema=1, name=name, policy=name, target=DirectoryTarget(path=f"deployed/{name}"), after=after)
+
+
+def _policy(name: str, gates: list[Gate]) -> Policy:
+    rule = Approvals(promote=ApprovalRule(min=0))
+    return Policy(schema=1, name=name, gates=gates, approvals=rule, evidence="none")  # type: ignore[arg-type]
+
+
+def _problem(name: str) -> Problem:
+    return Problem(
+        schema=1,
+        name=name,
+        owner="@example/ml",
+        risk="medium",
+        decision=Decision(what="Cases that look unusual are looked at first.", human_in_loop=True),
+        target=Target(column="target", type="binary", positive=1),
+        metric=ProblemMetric(primary="roc_auc", slices=["region"]),
+        baseline=Baseline(what="The rule that was used before.", metric=0.6),
+    )
+
+
+def _dataset(name: str) -> Dataset:
+    columns = {feature: Column(type="number", min=0.0, max=1.0) for feature in _FEATURES}
+    columns |= {"row_id": Column(type="integer", nullable=False), "target": Column(type="integer", in_=[0, 1])}
+    columns["region"] = Column(type="string")
+    return Dataset(
+        schema=1, name=name, owner="@example/data", path=f"{name}.parquet", columns=columns, keys=["row_id"]
+    )
+
+
+def _model(name: str, problem: str, datasets: list[str]) -> Model:
+    return Model(
+        schema=1,
+        name=name,
+        problem=problem,
+        datasets=datasets,
+        outputs=Outputs(
+            model=f"out/{name}.skops", predictions=f"out/{name}-predictions.parquet", train=f"out/{name}-train.parquet"
+        ),
+        reads=["src", "params.yaml"],
+        keys=["row_id"],
+        signature=Signature(inputs=dict.fromkeys(_FEATURES, "number"), output="probability"),
+    )
+
+
+def _two(datasets: list[str], index: int) -> list[str]:
+    return [datasets[index % _DATASETS], datasets[(index + 7) % _DATASETS]]
+
+
+def _stored(what: str, path: str, size: int) -> Stored:
+    content = what.encode()
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return Stored(path=path, sha256=sha256(content), md5=md5, size=size + len(content))
+
+
+@cache
+def _data(name: str, path: str) -> Stored:
+    return _stored(name, path, 5_000_000)
+
+
+def _evaluation(model: Model, number: int, chance: random.Random) -> Evaluation:
+    score = 0.7 + 0.2 * chance.random()
+    return Evaluation(
+        predictions=_stored(f"{model.name}@{number} predictions", "predictions.parquet", 90_000),
+        split=sha256(f"{model.problem} split".encode()),
+        rows=10_000,
+        metrics={"roc_auc": score, "average_precision": score - 0.1, "log_loss": 1 - score, "brier": 0.5 - score / 2},
+        slices=[
+            SliceMetric(column="region", value=f"region-{index:02}", rows=400, metric=score + 0.02 * chance.random())
+            for index in range(_SLICES)
+        ],
+        p95_ms=round(2 + chance.random(), 3),
+    )
+
+
+def _params(number: int, chance: random.Random) -> dict[str, object]:
+    tree = {"max_depth": chance.randint(2, 12), "learning_rate": chance.random(), "rounds": 100 + number}
+    return {"train": {"seed": 7, **tree}, "split": {"seed": 7, "test_size": 0.2}, "task": "binary"}
+
+
+def _profile(model: str, chance: random.Random) -> profile.Profile:
+    columns: Mapping[str, profile.Numbers | profile.Categories] = {
+        **{name: _numbers(f"{model} {name}", chance) for name in _FEATURES},
+        "region": profile.Categories(
+            n=40_000,
+            missing=0,
+            counts={f"region-{index:02}": chance.randint(1_000, 2_000) for index in range(_SLICES)},
+            other=0,
+        ),
+    }
+    return profile.Profile(rows=40_000, columns=dict(columns))
+
+
+def _numbers(column: str, chance: random.Random) -> profile.Numbers:
+    counts = tuple(chance.randint(1_500, 2_500) for _ in range(20))
+    n = sum(counts)
+    return profile.Numbers(
+        n=n,
+        missing=chance.randint(0, 50),
+        edges=_edges(column),
+        counts=counts,
+        sum=n * chance.random(),
+        sum_squares=n * chance.random(),
+        min=0.0,
+        max=1.0,
+    )
+
+
+@cache
+def _edges(column: str) -> tuple[float, ...]:
+    chance = random.Random(column)
+    return tuple(sorted(round(chance.random(), 4) for _ in range(19)))

@@ -1,0 +1,67 @@
+"""Commits into a repository through one `git fast-import`, as fast as their content can be written."""
+
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Self, cast
+
+_PERSON = "Ada Example <ada@example.org>"
+
+
+class FastImport:
+    """One `git fast-import` process; use it within `with`, and commit in the order of history."""
+
+    def __init__(self, repository: Path) -> None:
+        """Take the folder of a repository that is there."""
+        argv = ["git", "-C", str(repository), "fast-import", "--quiet", "--done"]
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.tips: dict[str, str] = {}
+        """The newest commit of each branch."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:  # without `done`, Git refuses the half of a stream
+            self._process.kill()
+            self._process.wait()
+            return
+        self._write(b"done\n")
+        self._input.close()
+        if self._process.wait():
+            raise RuntimeError("git fast-import refused the stream; what it said is on stderr")
+
+    def commit(
+        self, branch: str, files: Mapping[str, bytes], message: str, at: datetime, *, onto: str | None = None
+    ) -> str:
+        """Add files to a branch.
+
+        Args:
+            branch: full name of the branch; it is made if it is not there.
+            files: content by path.
+            message: the message.
+            at: when, for author and committer.
+            onto: id of the parent; the tip of the branch if None.
+
+        Returns:
+            The id of the commit.
+        """
+        stamp = f"{_PERSON} {int(at.timestamp())} +0000"
+        text = message.encode()
+        head = f"commit {branch}\nmark :1\nauthor {stamp}\ncommitter {stamp}\ndata {len(text)}\n"
+        parent = f"from {onto}\n" if onto else ""
+        self._write(head.encode() + text + f"\n{parent}".encode())
+        for path, content in files.items():
+            self._write(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")
+        self._write(f"\nget-mark :1\n".encode())
+        self._input.flush()
+        self.tips[branch] = cast("IO[bytes]", self._process.stdout).readline().decode().strip()
+        return self.tips[branch]
+
+    @property
+    def _input(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._process.stdin)
+
+    def _write(self, data: bytes) -> None:
+        self._input.write(data)

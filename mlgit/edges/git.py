@@ -1,0 +1,334 @@
+"""A Git repository (see `ops.ports.Repository`): finding it, and the parts of this package that know how to work it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from mlgit.domain.names import CommitId
+from mlgit.edges import gitcheckout, githistory, gitremotes
+from mlgit.edges.gitcommand import MINIMUM, Git, first
+from mlgit.edges.gitobjects import Objects
+from mlgit.edges.gittree import GitTree
+from mlgit.edges.gitwrite import Writer, identity_missing
+from mlgit.edges.worktree import WorkTree
+from mlgit.errors import misuse, refused
+from mlgit.ops.ports import Commit, Files, PathChange
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_IDENTITY = re.compile(r"(?P<name>.*) <(?P<email>[^<>]*)> [0-9]+ [+-][0-9]{4}")
+_FACTS = 5
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Where a repository is, and of what kind."""
+
+    git_dir: Path
+    common_dir: Path
+    root: Path | None
+    is_shallow: bool
+    algorithm: str
+
+
+def open_repository(directory: Path) -> "GitRepository":
+    """Open the repository that a folder is in.
+
+    Any folder below its root will do, a linked worktree or a submodule, a bare repository, or what `GIT_DIR` says.
+
+    Raises:
+        MlgitError: the folder is in none (`not-a-repository`), Git is too old (`git-too-old`).
+        Unjudged: Git does not trust the repository (`unsafe-repository`), or there is no Git (`tool-missing`).
+    """
+    git = Git(directory)
+    # The last one says nothing where there is no work tree, so that a bare repository needs no second question.
+    asked = ("--git-dir", "--git-common-dir", "--is-bare-repository", "--is-shallow-repository", "--show-object-format")
+    done = git.run("rev-parse", "--path-format=absolute", *asked, "--show-cdup", check=False)
+    if done.code:
+        if "not a git repository" in done.stderr:
+            raise refused(
+                "not-a-repository",
+                f"{directory} is in no Git repository",
+                why=first(done.stderr),
+                fix="run `git init` there, or name the project's folder with -C",
+            )
+        raise git.failure(["rev-parse"], done.stderr)
+    lines = os.fsdecode(done.stdout).rstrip("\n").split("\n")
+    if lines[0].startswith("--"):  # what an old Git does with options that it does not know
+        git.require(MINIMUM, "mlgit")
+    git_dir, common_dir, bare, shallow, algorithm = lines[:_FACTS]
+    has_root = os.fsdecode(done.stdout).count("\n") > _FACTS and bare == "false"
+    root = Path(os.path.normpath(os.path.join(os.path.realpath(directory), lines[_FACTS] if lines[_FACTS:] else "")))  # noqa: PTH118
+    facts = Facts(Path(git_dir), Path(common_dir), root if has_root else None, shallow == "true", algorithm)
+    return GitRepository(facts, started=git.processes)
+
+
+class GitRepository:
+    """A repository. Close it, or use it in `with`, where its one long-lived process should not outlast it."""
+
+    def __init__(self, facts: Facts, *, started: int = 0) -> None:
+        """Take what is known of it, and how many processes finding that out took."""
+        self.facts = facts
+        where = [f"--git-dir={facts.git_dir}"] + ([f"--work-tree={facts.root}"] if facts.root else [])
+        self._git = Git(facts.root or facts.git_dir, where)
+        self._git.processes = started
+        self._objects = Objects(self._git, 20 if facts.algorithm == "sha1" else 32)
+        self._writer = Writer(self._git, facts.algorithm)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that reads objects; it is started again if need be."""
+        self._objects.close()
+
+    @property
+    def root(self) -> Path | None:
+        """The work tree; None in a bare repository."""
+        return self.facts.root
+
+    @property
+    def git_dir(self) -> Path:
+        """The folder of this work tree's HEAD and index."""
+        return self.facts.git_dir
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether commits are missing."""
+        return self.facts.is_shallow
+
+    @property
+    def processes(self) -> int:
+        """How many Git processes were started."""
+        return self._git.processes
+
+    # Reading
+
+    def resolve(self, revision: str) -> CommitId | None:
+        """Return the commit that a date (of HEAD's first-parent line), branch, tag, id or `REV~2` names."""
+        moment = githistory.parse_moment(revision)
+        if moment is not None:
+            head = self._commit("HEAD")
+            return None if head is None else self.last_commit_by(head, moment)
+        return self._commit(revision)
+
+    def refs(self, prefix: str) -> Sequence[str]:
+        """Return the full names of the refs below a prefix, sorted."""
+        return self._git.text("for-each-ref", "--format=%(refname)", "--", prefix).split()
+
+    def tree(self, revision: str) -> GitTree:
+        """Return the files of a commit.
+
+        Raises:
+            MlgitError: there is no such commit (`revision-unknown`).
+        """
+        return GitTree(self._git, self._objects, self._known(revision))
+
+    def work_tree(self) -> WorkTree:
+        """Return the files on disk.
+
+        Raises:
+            Misuse: the repository is bare (`bare-repository`).
+        """
+        return WorkTree(self._git, self._in_work_tree())
+
+    def commits(
+        self, revision: str, *, paths: Sequence[str] = (), first_parent: bool = True
+    ) -> Iterator[tuple[Commit, list[PathChange]]]:
+        """Yield the commits of a revision or of `OLD..NEW`, newest first, each with its changes against its first parent."""
+        old, dots, new = revision.rpartition("..")
+        tips = [self._known(new), *([f"^{self._known(old)}"] if dots else [])]
+        return githistory.commits(self._git, tips, paths, first_parent=first_parent)
+
+    def changes(self, before: str, after: str | None) -> list[PathChange]:
+        """Return how the trees of two commits differ; of a commit and the work tree, if `after` is None."""
+        if after is not None:
+            return githistory.changes(self._git, self._known(before), self._known(after))
+        self._in_work_tree()
+        return githistory.changes_on_disk(self._git, self._known(before))
+
+    def commit_time(self, commit: CommitId) -> datetime:
+        """Return when a commit was made."""
+        found = self._objects.find(f"{self._known(commit)}^{{commit}}")
+        stamp = re.search(rb"^committer .* ([0-9]+) [+-][0-9]{4}$", found.content, re.MULTILINE) if found else None
+        return githistory.seconds_to_moment(int(stamp[1]) if stamp else 0)
+
+    def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
+        """Return the last first-parent commit of a tip that was made by a moment."""
+        return githistory.last_commit_by(self._git, self._known(tip), moment)
+
+    def merge_base(self, one: str, other: str) -> CommitId | None:
+        """Return the newest commit that both have; None if they have none."""
+        done = self._git.run("merge-base", self._known(one), self._known(other), check=False)
+        if done.code > 1:
+            raise self._git.failure(["merge-base"], done.stderr)
+        return done.stdout.decode().strip() or None
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Tell whether a commit is another one, or came before it."""
+        old, new = self._known(old), self._known(new)
+        return old == new or self.merge_base(old, new) == old
+
+    def ahead_behind(self, one: str, other: str) -> tuple[int, int]:
+        """Return how many commits only the one has, and how many only the other."""
+        span = f"{self._known(one)}...{self._known(other)}"
+        ahead, behind = self._git.text("rev-list", "--left-right", "--count", span, "--").split()
+        return int(ahead), int(behind)
+
+    def require_full_history(self) -> None:
+        """Refuse a shallow clone.
+
+        Raises:
+            MlgitError: it is one (`history-shallow`).
+        """
+        if self.is_shallow:
+            raise refused(
+                "history-shallow",
+                "this clone lacks a part of the history",
+                why="it was made with a depth, so what is missing cannot be told from what never was",
+                fix="run `git fetch --unshallow` (in GitHub Actions: `fetch-depth: 0`)",
+            )
+
+    def dirty(self, paths: Sequence[str] = ()) -> list[str]:
+        """Return the files at or below paths that differ from HEAD, or that Git does not know yet."""
+        self._in_work_tree()
+        return gitcheckout.dirty(self._git, paths)
+
+    def identity(self) -> tuple[str, str]:
+        """Return name and e-mail address of the person that Git knows here.
+
+        Raises:
+            MlgitError: Git knows none (`identity-missing`).
+        """
+        done = self._git.run("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", check=False)
+        match = _IDENTITY.match(done.stdout.decode(errors="replace"))
+        if match is None or not match["name"] or not match["email"]:
+            raise identity_missing(done.stderr)
+        return match["name"], match["email"]
+
+    def config(self, key: str) -> str | None:
+        """Return a setting of Git, the last where there are several; None if it is not set."""
+        section, _, name = key.rpartition(".")
+        head, dot, rest = section.partition(".")
+        return self._settings.get(f"{head.lower()}{dot}{rest}.{name.lower()}")
+
+    # Writing
+
+    def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+        """Make a commit with the first parent's files and these changes; no ref, index or work tree is touched.
+
+        Raises:
+            MlgitError: as `Writer.write_files` and `Writer.commit_tree`.
+        """
+        tree = self._writer.write_files(self.tree(parents[0]) if parents else None, files)
+        return self.commit_tree(tree, parents=parents, message=message, sign=sign)
+
+    def merge_tree(self, ours: CommitId, theirs: CommitId) -> str | None:
+        """Return the tree of a merge; None where both changed the same lines. Nothing is touched."""
+        return self._writer.merge(self._known(ours), self._known(theirs))
+
+    def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+        """Make a commit of a tree."""
+        return self._writer.commit_tree(tree, parents, message, sign=sign)
+
+    def move(self, ref: str, new: CommitId, *, expected: CommitId | None, reason: str) -> None:
+        """Point a ref at a commit, only if it is now at `expected` (None: only if it does not exist).
+
+        Raises:
+            MlgitError: somebody else moved it (`ref-moved`).
+        """
+        self._writer.move(ref, new, expected, reason)
+
+    def delete_ref(self, ref: str, *, expected: CommitId) -> None:
+        """Delete a ref, only if it is now at `expected`."""
+        self._writer.move(ref, None, expected, "")
+
+    def checked_out_branch(self) -> str | None:
+        """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
+        return gitcheckout.checked_out_branch(self._git) if self.root else None
+
+    def advance_checkout(self, old: CommitId | None, new: CommitId) -> None:
+        """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed.
+
+        Raises:
+            MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+        """
+        self._in_work_tree()
+        gitcheckout.advance(self._git, old, new)
+
+    def stage(self, paths: Sequence[str]) -> None:
+        """Make the index agree with HEAD at these paths; all else that is staged stays."""
+        self._in_work_tree()
+        gitcheckout.stage(self._git, self.tree("HEAD"), paths)
+
+    # Remotes
+
+    def remotes(self) -> Sequence[str]:
+        """Return the names of the remotes, sorted."""
+        found = (re.fullmatch(r"remote\.(.+)\.url", key) for key in self._settings)
+        return sorted(match[1] for match in found if match)
+
+    def push(
+        self, remote: str, refspecs: Sequence[str], *, force_with_lease: Mapping[str, CommitId | None] | None = None
+    ) -> None:
+        """Push refs; those of `force_with_lease` only if the remote has them there (None: only if it has none).
+
+        Raises:
+            MlgitError: the remote refused (`push-refused`).
+            Unjudged: it did not answer (`remote-unreachable`).
+        """
+        gitremotes.push(self._git, remote, refspecs, force_with_lease or {})
+
+    def fetch(self, remote: str, refspecs: Sequence[str]) -> None:
+        """Fetch refs.
+
+        Raises:
+            MlgitError: the remote does not have them (`remote-ref-unknown`).
+            Unjudged: it did not answer (`remote-unreachable`).
+        """
+        gitremotes.fetch(self._git, remote, refspecs)
+
+    @cached_property
+    def _settings(self) -> dict[str, str]:
+        """All of Git's settings, in one process; one without a value is true."""
+        settings = {}
+        for setting in self._git.run("config", "--list", "-z").stdout.decode(errors="replace").split("\0"):
+            key, equals, value = setting.partition("\n")
+            settings[key] = value if equals else "true"
+        return settings
+
+    def _commit(self, revision: str) -> CommitId | None:
+        # `:` asks for files and for words in messages, `..` for many commits; a hyphen would be an option elsewhere.
+        if revision.startswith("-") or ":" in revision or ".." in revision:
+            return None
+        found = self._objects.find(f"{revision}^{{commit}}")
+        return None if found is None or found.kind != b"commit" else found.id
+
+    def _known(self, revision: str) -> CommitId:
+        """Return the commit of a revision; a whole id is taken as it is, and refused where it is first used."""
+        if _ID.fullmatch(revision):
+            return revision
+        found = self.resolve(revision)
+        if found is None:
+            raise refused(
+                "revision-unknown",
+                f"there is no commit {revision!r} here",
+                fix="see `git branch --all` and `git tag`; what a remote has, `git fetch` brings",
+            )
+        return found
+
+    def _in_work_tree(self) -> Path:
+        if self.root is None:
+            raise misuse(
+                "bare-repository",
+                "this needs files on disk, and the repository is bare",
+                fix="run it in a clone",
+            )
+        return self.root

@@ -1,0 +1,79 @@
+"""What the person has in front of them: the branch, the index and the files on disk."""
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from mlgit.domain.names import CommitId
+from mlgit.edges import githistory
+from mlgit.edges.dicttree import clean, is_under
+from mlgit.edges.gitcommand import Git, said_in_short
+from mlgit.edges.gittree import GitTree
+from mlgit.errors import MlgitError, refused
+
+_AS_ARGUMENTS: Final = 500
+_HEADS: Final = "refs/heads/"
+
+
+def checked_out_branch(git: Git) -> str | None:
+    """Return the branch of the work tree, without `refs/heads/`; None where it is on none."""
+    ref = git.text("symbolic-ref", "--quiet", "HEAD", check=False)
+    return ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else None
+
+
+def dirty(git: Git, paths: Sequence[str]) -> list[str]:
+    """Return the files at or below paths (all if there are none) that differ from HEAD, or that Git does not know yet."""
+    places = clean(paths)
+    asked = [] if "" in places or len(places) > _AS_ARGUMENTS else places
+    words = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none")
+    found: set[str] = set()
+    for block in git.records(*words, "--", *asked):
+        found.update(os.fsdecode(_changed_path(record)) for record in block if record[:1] in b"12u?")
+    return sorted(path for path in found if is_under(path.rstrip("/"), places))
+
+
+def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
+    """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed elsewhere.
+
+    Raises:
+        MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+    """
+    start = old or git.run("hash-object", "-t", "tree", "--stdin", input=b"").stdout.decode().strip()
+    words = ("read-tree", "-m", "-u", start, new)
+    done = git.run(*words, write=True, check=False)
+    if done.code:
+        # Git also refuses files that were only touched since it last looked; it has to look again, then.
+        git.run("update-index", "-q", "--refresh", write=True, check=False)
+        done = git.run(*words, write=True, check=False)
+    if done.code:
+        raise _not_advanced(git, start, new, done.stderr)
+
+
+def stage(git: Git, tree: GitTree, paths: Sequence[str]) -> None:
+    """Make the index agree with a commit at some paths, leaving all else that is staged."""
+    nothing = f"0 {'0' * len(tree.commit)}"
+    lines = []
+    for path in paths:
+        entry = tree.entry(path)
+        there = entry is not None and not entry.mode.startswith("4")
+        lines.append(f"{entry.mode} {entry.blob}\t{path}\0" if there and entry else f"{nothing}\t{path}\0")
+    git.run("update-index", "-z", "--index-info", input=os.fsencode("".join(lines)), write=True)
+
+
+def _changed_path(record: bytes) -> bytes:
+    """Read a line of `git status --porcelain=v2`: the path is behind 8 fields, 10 in a conflict, 1 if it is unknown."""
+    fields = {b"?": 1, b"u": 10}.get(record[:1], 8)
+    return record.split(b" ", fields)[fields]
+
+
+def _not_advanced(git: Git, start: str, new: CommitId, said: str) -> MlgitError:
+    if "overwritten by" not in said and "not uptodate" not in said and "would be removed" not in said:
+        return git.failure(["read-tree"], said)
+    wanted = {change.path for change in githistory.changes(git, start, new)}
+    in_the_way = sorted(wanted.intersection(dirty(git, [])))
+    return refused(
+        "work-tree-in-the-way",
+        "files in the work tree are in the way of the new commit",
+        why=f"changed and not committed: {', '.join(in_the_way)}" if in_the_way else said_in_short(said),
+        fix="commit them, stash them (`git stash -u`) or move them away, then run the command again",
+    )

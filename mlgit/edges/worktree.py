@@ -1,0 +1,139 @@
+"""The files on disk, as Git would store them."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from mlgit.edges.dicttree import byte_order, clean
+from mlgit.edges.gitcommand import Git
+from mlgit.errors import Location, unjudged
+from mlgit.ops.ports import Entry
+
+_TEXT: Final = (".yaml", ".md", ".json")
+_NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+class WorkTree:
+    """The files below a repository's root (see `ops.ports.Tree`). No symbolic link is followed, in no part of a path."""
+
+    def __init__(self, git: Git, root: Path) -> None:
+        """Take Git, and the folder at the top of the work tree."""
+        self._git = git
+        self._root = os.fspath(root)
+        self._folders = {""}
+
+    @property
+    def commit(self) -> None:
+        """None: what is on disk is no commit."""
+        return
+
+    def names(self, folder: str = "") -> Sequence[str]:
+        """Return the names directly in a folder, whether or not Git is told to ignore them."""
+        if not self._is_folder(folder):
+            return []
+        names = []
+        with os.scandir(self._on_disk(folder)) as found:
+            for one in found:
+                if one.name.lower() == ".git":
+                    continue
+                if one.is_dir(follow_symlinks=False):
+                    names.append(one.name if _is_repository(one.path) else f"{one.name}/")
+                elif one.is_symlink() or one.is_file(follow_symlinks=False):
+                    names.append(one.name)
+        return sorted(names, key=byte_order)
+
+    def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
+        """Return `names` of many folders."""
+        return [self.names(folder) for folder in folders]
+
+    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+        """Yield the files below some places that Git knows or would add, sorted by path."""
+        places = clean(under)
+        only = [] if "" in places else places
+        listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only)
+        # Git lists the known and the unknown one after the other, and each side of a conflict.
+        paths = {os.fsdecode(path) for block in self._git.records(*listing) for path in block}
+        for path in sorted(paths, key=byte_order):
+            mode = None if path.endswith("/") else self._mode(path)
+            if mode is not None:
+                yield Entry(path, mode)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a regular file, with the line ends that Git stores; None if there is none.
+
+        Raises:
+            Unjudged: the file is there, but may not be read (`file-unreadable`).
+        """
+        folder, _, name = path.rpartition("/")
+        if not _is_plain(name) or not self._is_folder(folder):
+            return None
+        try:
+            content = _read(self._on_disk(path))
+        except PermissionError as error:
+            raise unjudged(
+                "file-unreadable", f"{path} cannot be read", why=error.strerror or "", at=Location(path)
+            ) from error
+        if content is not None and b"\r\n" in content and path.endswith(_TEXT):
+            return content.replace(b"\r\n", b"\n")
+        return content
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Yield each path with its content."""
+        for path in paths:
+            yield path, self.read(path)
+
+    def _on_disk(self, path: str) -> str:
+        return f"{self._root}/{path}" if path else self._root
+
+    def _is_folder(self, folder: str) -> bool:
+        """Tell whether every part of a path is a real folder of this repository. What was once is taken to stay."""
+        if folder in self._folders:
+            return True
+        parent, _, name = folder.rpartition("/")
+        if not _is_plain(name) or not self._is_folder(parent):
+            return False
+        path = self._on_disk(folder)
+        if not stat.S_ISDIR(_lstat_mode(path)) or _is_repository(path):
+            return False
+        self._folders.add(folder)
+        return True
+
+    def _mode(self, path: str) -> str | None:
+        if not self._is_folder(path.rpartition("/")[0]):
+            return None
+        mode = _lstat_mode(self._on_disk(path))
+        if stat.S_ISREG(mode):
+            return "100755" if mode & stat.S_IXUSR else "100644"
+        if stat.S_ISLNK(mode):
+            return "120000"
+        return "160000" if stat.S_ISDIR(mode) else None
+
+
+def _is_plain(name: str) -> bool:
+    return name not in {"", ".", ".."} and name.lower() != ".git" and "\0" not in name
+
+
+def _is_repository(folder: str) -> bool:
+    return os.path.lexists(f"{folder}/.git")
+
+
+def _lstat_mode(path: str) -> int:
+    """Return the mode of a path; 0 if there is nothing."""
+    try:
+        return os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        file = os.open(path, os.O_RDONLY | _NOT_FOLLOWED | _BINARY)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # nothing there, a link, or a name that no file can have
+        return None
+    with os.fdopen(file, "rb") as opened:
+        return opened.read() if stat.S_ISREG(os.fstat(file).st_mode) else None
