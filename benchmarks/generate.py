@@ -83,7 +83,7 @@ def _add_next(stream: FastImport, known: Records, newest: dict[str, list[Version
     number = versions[-1].version + 1 if versions else 1
     tip, at = stream.tips[MAIN], content.moment(2 * _first_step(newest))
     _, files = content.version(known, known.models[name], number, commit=tip, at=at)
-    stream.commit(NEXT, files, f"Register {name}@{number}", at, onto=tip)
+    stream.commit(NEXT, files, f"Register {name}@{number}", at, onto=MAIN)
 
 
 def _first_step(newest: dict[str, list[Version]]) -> int:

@@ -23,13 +23,8 @@ class FastImport:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:  # without `done`, Git refuses the half of a stream
-            self._process.kill()
-            self._process.wait()
-            return
-        self._write(b"done\n")
-        self._input.close()
-        if self._process.wait():
+        self._process.communicate(b"done\n" if kind is None else None)
+        if kind is None and self._process.returncode:
             raise RuntimeError("git fast-import refused the stream; what it said is on stderr")
 
     def commit(
@@ -42,7 +37,7 @@ class FastImport:
             files: content by path.
             message: the message.
             at: when, for author and committer.
-            onto: id of the parent; the tip of the branch if None.
+            onto: the branch to begin a new branch at.
 
         Returns:
             The id of the commit.
@@ -54,7 +49,7 @@ class FastImport:
         self._write(head.encode() + text + f"\n{parent}".encode())
         for path, content in files.items():
             self._write(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")
-        self._write(f"\nget-mark :1\n".encode())
+        self._write(b"\nget-mark :1\n")
         self._input.flush()
         self.tips[branch] = cast("IO[bytes]", self._process.stdout).readline().decode().strip()
         return self.tips[branch]

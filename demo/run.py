@@ -81,6 +81,7 @@ def main() -> None:
         person.make_key()
 
     chapter("A project, in an empty folder")
+    run(ANA, "git init -q -b main flights", cwd=SCENE)
     run(
         ANA,
         "mlgit init flights --template bring-your-own --owner @acme/operations --remote ../storage --yes",

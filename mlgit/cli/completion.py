@@ -44,4 +44,4 @@ def command(session: Session, shell: str) -> int:
 
 
 def _show(made: Script) -> str:
-    return f"# To install, {made.install}\n{made.script}"
+    return f"{made.script}\n\n# To install, {made.install}"

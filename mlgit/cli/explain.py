@@ -14,6 +14,8 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.records import KINDS
 from mlgit.ops import explain
 
+_WIDEST = 50  # characters of what a value can be; the JSON Schema has it in full
+
 
 def _offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
     return [word for word in (*KINDS, *REGISTRY, *explanations.ids()) if word.startswith(incomplete)]
@@ -64,7 +66,7 @@ def _show(explanation: explain.Explanation) -> str:
     if fields := [field for field in explanation.fields if field.name != "id"]:
         rows = [(field.name, _wanted(field), field.description) for field in fields]
         lines += ["", text.table(("KEY", "VALUE", "MEANING"), rows)]
-    lines += ["", _example(explanation)]
+    lines += ["", _hint(explanation)]
     return "\n".join(lines)
 
 
@@ -72,12 +74,10 @@ def _wanted(field: explain.Field) -> str:
     kind = re.sub(r" or null$", "", field.type)
     default = "" if field.default in {None, "null", "[]", "{}"} else f", {field.default} if missing"
     optional = " (may be missing)" if field.default is not None and not default else ""
-    return f"{kind}{default}{optional}"
+    return textwrap.shorten(f"{kind}{default}{optional}", _WIDEST, placeholder=" ...")
 
 
-def _example(explanation: explain.Explanation) -> str:
+def _hint(explanation: explain.Explanation) -> str:
     if explanation.topic == "gate":
-        settings = [field.name for field in explanation.fields if field.name != "id"]
-        listed = f" Its settings are {', '.join(settings)}." if settings else ""
-        return f"A policy asks for it with `- id: {explanation.id}` in its list of gates.{listed}"
+        return f"A policy asks for it with `- id: {explanation.id}` in its list of gates."
     return f"`mlgit schema {explanation.id}` prints the JSON Schema."

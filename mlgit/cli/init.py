@@ -93,12 +93,13 @@ def _location(directory: Path, root: Path, remote: str) -> str:
 
 def _show(started: init.Started) -> str:
     folder = os.path.relpath(started.folder)
-    enter = "" if folder == "." else f"cd {shlex.quote(folder)} && "
+    enter = "" if folder == "." else f"cd {shlex.quote(folder)}"
     if started.state == "there-already":
         said = f"{text.clean(started.folder)} is a project already, just as `init` would make it; nothing was changed"
-        return said + text.following(f"{enter}mlgit status")
+        return said + text.following(_joined(enter, "mlgit status"))
     said = "Would make" if started.state == "planned" else "Made"
-    lines = [f"{said} project {started.project} in {text.clean(started.folder)}", ""]
+    commit = f" (commit {started.commit[:7]})" if started.commit else ""
+    lines = [f"{said} project {started.project} in {text.clean(started.folder)}{commit}", ""]
     if started.state == "planned":
         lines += [f"  + {file}" for file in started.files]
         lines += ["", f"Data and models would be kept in {text.clean(started.remote)}. Nothing was changed."]
@@ -108,7 +109,7 @@ def _show(started: init.Started) -> str:
         lines += ["", f"Your own {' and '.join(started.kept)} stays as it is."]
     if not started.signing:
         lines += ["", "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it."]
-    return "\n".join(lines) + text.following(None if started.state == "planned" else enter + _first_step(started))
+    return "\n".join(lines) + text.following(None if started.state == "planned" else _first_step(started, enter))
 
 
 def _contents(started: init.Started) -> list[tuple[str, str]]:
@@ -129,7 +130,13 @@ def _dataset(started: init.Started) -> str:
     return next(file.split("/")[1] for file in started.files if file.endswith("/dataset.yaml"))
 
 
-def _first_step(started: init.Started) -> str:
+def _first_step(started: init.Started, enter: str) -> str:
     if started.data:
-        return f"mlgit train {started.model}"
-    return f"describe your data in datasets/{_dataset(started)}/dataset.yaml, then mlgit data add FILE --name {_dataset(started)}"
+        return _joined(enter, f"mlgit train {started.model}")
+    dataset = _dataset(started)
+    steps = (enter, f"describe your data in datasets/{dataset}/dataset.yaml", f"mlgit data add FILE --name {dataset}")
+    return ", then ".join(filter(None, steps))
+
+
+def _joined(*commands: str) -> str:
+    return " && ".join(filter(None, commands))

@@ -42,7 +42,7 @@ def _show(found: promote.Promoted) -> str:
             "mlgit status"
         )
     lines = [f"Plan: {found.candidate} becomes champion of {found.environment} (now {found.champion or 'nothing'})"]
-    lines += [f"  + {path}" for path in found.files]
+    lines += [f"  {mark} {path}" for path, mark in found.files.items()]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":
         fails = [verdict.gate for verdict in found.gates if verdict.outcome in {"fail", "error", "wait"}]

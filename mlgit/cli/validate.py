@@ -41,7 +41,7 @@ def _show(found: validate.Validated) -> str:
     warnings = sum(finding.severity is Severity.WARNING for finding in found.findings)
     changed = (
         ""
-        if found.changed is None
+        if found.changed is None or found.base is None
         else f", {text.plural(found.changed, 'path')} changed since {text.clean(found.base or '')}"
     )
     summary = (

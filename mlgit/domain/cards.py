@@ -7,7 +7,9 @@ import msgspec
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t\r]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-_COMMENT = re.compile(r"<!--.*?-->|^ {0,3}<!--.*\Z", re.DOTALL | re.MULTILINE)  # one that is not closed hides all the rest
+_COMMENT = re.compile(
+    r"<!--.*?-->|^ {0,3}<!--.*\Z", re.DOTALL | re.MULTILINE
+)  # one that is not closed hides all the rest
 _PLACEHOLDER = re.compile(r"\b(TODO|TBD|FIXME)\b|more information needed|to be written", re.IGNORECASE)
 _SECTION_LEVELS = (2, 3)
 _FEWEST_WORDS = 3

@@ -13,23 +13,24 @@ SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
 
 _N = r"[^/]+"
+_DIGITS = r"[0-9]{1,9}"
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("project", r"mlgit\.yaml"),
     ("roles", r"\.mlgit/roles\.yaml"),
     ("problem", rf"problems/(?P<name>{_N})\.yaml"),
     ("dataset", rf"datasets/(?P<name>{_N})/dataset\.yaml"),
     ("model", rf"models/(?P<name>{_N})/model\.yaml"),
-    ("version", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]{1,9})/version\.json"),
-    ("gate-report", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]{1,9})/gates/(?P<promotion>{_N})\.json"),
+    ("version", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]{{1,9}})/version\.json"),
+    ("gate-report", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]{{1,9}})/gates/(?P<promotion>{_N})\.json"),
     ("environment", rf"environments/(?P<name>{_N})/environment\.yaml"),
     ("promotion", rf"environments/(?P<environment>{_N})/(?P<model>{_N})\.yaml"),
     ("policy", rf"policies/(?P<name>{_N})\.yaml"),
     ("hold", r"holds/(?P<name>.+)\.yaml"),
     ("override", r"overrides/(?P<name>.+)\.yaml"),
-    ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]{1,9})\.yaml"),
+    ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]{{1,9}})\.yaml"),
     ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
     ("decision", rf"decisions/(?P<promotion>{_N})\.json"),
-    ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]{1,9})\.json"),
+    ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]{{1,9}})\.json"),
 )
 _KINDS: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 for _kind, _pattern in _PATTERNS:

@@ -9,6 +9,7 @@ from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.errors import MlgitError
 
 Overall = Literal["pass", "fail", "error", "wait"]
+_LONGEST = 2000  # characters of a message, as a gate report keeps it
 
 
 def evaluate(gates: Sequence[Gate], evidence: Evidence) -> list[GateVerdict]:
@@ -44,4 +45,4 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
 
 
 def _verdict(gate: Gate, result: GateResult) -> GateVerdict:
-    return GateVerdict(gate=gate.id, outcome=result.outcome, message=result.message, facts=result.facts)
+    return GateVerdict(gate=gate.id, outcome=result.outcome, message=result.message[:_LONGEST], facts=result.facts)

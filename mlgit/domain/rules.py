@@ -87,9 +87,16 @@ def check_environment(environment: Environment, project: Project, policies: Coll
 
 
 def check_project(project: Project, environments: Collection[str]) -> Iterator[Finding]:
-    """Each environment of the order is described, and each that is described is in the order."""
-    for name in project.environments:
-        if name not in environments:
+    """Each environment of the order is in it once and described, and each that is described is in the order."""
+    for index, name in enumerate(project.environments):
+        if name in project.environments[:index]:
+            yield Finding(
+                "environment-twice",
+                f"environment {name} is in the order of the project twice",
+                fix=f"delete one of them from `environments` in {layout.PROJECT}",
+                at=Location(layout.PROJECT, path=f"environments[{index}]"),
+            )
+        elif name not in environments:
             yield _unknown("environment", name, Location(layout.PROJECT, path="environments"), environments)
     for name in sorted(set(environments) - set(project.environments)):
         yield Finding(
@@ -169,7 +176,7 @@ def stored_files(version: Version) -> tuple[Stored, ...]:
 
 
 def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Finding]:
-    """Every number and name in the front matter of a card is the record's."""
+    """Every number, and every name that can not change later, in the front matter of a card is the record's."""
     file = layout.card(version.model, version.version)
     facts: tuple[tuple[str, Any, Any], ...] = (
         ("mlgit.model", card.mlgit.model, version.model),
@@ -177,14 +184,18 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
         ("mlgit.artifact", card.mlgit.artifact, version.artifact.sha256),
         ("mlgit.split", card.mlgit.split, version.evaluation.split),
     )
+    names = [("model-index name", model.name, version.model) for model in card.model_index]
     stated = [
-        (f"model-index metric {metric.type}", metric.value, version.evaluation.metrics[metric.type])
+        (
+            f"model-index metric {metric.type}",
+            metric.value,
+            version.evaluation.metrics.get(metric.type, "nothing of it"),
+        )
         for model in card.model_index
         for result in model.results
         for metric in result.metrics
-        if metric.type in version.evaluation.metrics
     ]
-    for where, says, recorded in (*facts, *stated):
+    for where, says, recorded in (*facts, *names, *stated):
         if says != recorded or isinstance(says, bool):
             yield Finding(
                 "card-differs",
@@ -196,7 +207,7 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
 
 
 def check_slots(manifest: Promotion, digests: Mapping[int, Digest]) -> Iterator[Finding]:
-    """Each slot names a version that is there, by the digest that it has; the shares of traffic add up.
+    """Each slot names a version that is there, by the digest that it has; the shares of traffic and the change fit.
 
     Args:
         manifest: the promotion.
@@ -233,6 +244,15 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest]) -> Iterator[
             f"the shares of traffic add up to {traffic} per cent",
             fix="champion and challenger together get 100",
             at=Location(file, path="slots"),
+        )
+    if (manifest.change == "retire") != (manifest.slots.champion is None):
+        named = "no champion" if manifest.slots.champion is None else "a champion"
+        yield Finding(
+            "change-differs",
+            f"the manifest says {manifest.change}, and names {named}",
+            why="who must agree goes by the kind of change; a model retires exactly when no version is left to answer",
+            fix="do not edit manifests by hand: `mlgit promote` writes them",
+            at=Location(file, path="change"),
         )
 
 
@@ -310,7 +330,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 at=Location(path),
             )
         top, _, rest = path.partition("/")
-        if not rest or top not in _STATE_FOLDERS:
+        if top not in _STATE_FOLDERS and top not in {layout.PROJECT, _SETTINGS}:
             continue
         if mode in {"120000", "160000"}:
             yield Finding(
@@ -321,16 +341,17 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 at=Location(path),
             )
         name = rest.split("/", 1)[0].removesuffix(".yaml")
-        if not is_name(name) and not name.startswith("."):
+        if name and top in _STATE_FOLDERS and not is_name(name) and not name.startswith("."):
             yield Finding(
                 "name-unfit",
                 f"{name!r} does not do as a name",
-                why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most",
+                why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most, and no device of Windows",
                 fix="rename it",
                 at=Location(path),
             )
 
 
+_SETTINGS = layout.ROLES.partition("/")[0]
 _STATE_FOLDERS = frozenset(
     {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "retirements"}
 )

@@ -1,70 +1,34 @@
 """A Git repository (see `ops.ports.Repository`): finding it, and the parts of this package that know how to work it."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from mlgit.domain.names import CommitId
-from mlgit.edges import gitcheckout, githistory, gitremotes
-from mlgit.edges.gitcommand import MINIMUM, Git, first
+from mlgit.edges import gitcheckout, githistory, gitplace, gitremotes
+from mlgit.edges.gitcommand import Git
 from mlgit.edges.gitobjects import Objects
+from mlgit.edges.gitplace import Facts
+from mlgit.edges.gitsettings import Settings
 from mlgit.edges.gittree import GitTree
-from mlgit.edges.gitwrite import Writer, identity_missing
+from mlgit.edges.gitwrite import Writer
 from mlgit.edges.worktree import WorkTree
 from mlgit.errors import misuse, refused
 from mlgit.ops.ports import Commit, Files, PathChange
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_IDENTITY = re.compile(r"(?P<name>.*) <(?P<email>[^<>]*)> [0-9]+ [+-][0-9]{4}")
-_FACTS = 5
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """Where a repository is, and of what kind."""
-
-    git_dir: Path
-    common_dir: Path
-    root: Path | None
-    is_shallow: bool
-    algorithm: str
 
 
 def open_repository(directory: Path) -> "GitRepository":
     """Open the repository that a folder is in.
 
-    Any folder below its root will do, a linked worktree or a submodule, a bare repository, or what `GIT_DIR` says.
-
     Raises:
-        MlgitError: the folder is in none (`not-a-repository`), Git is too old (`git-too-old`).
-        Unjudged: Git does not trust the repository (`unsafe-repository`), or there is no Git (`tool-missing`).
+        MlgitError: as `gitplace.find`.
     """
     git = Git(directory)
-    # The last one says nothing where there is no work tree, so that a bare repository needs no second question.
-    asked = ("--git-dir", "--git-common-dir", "--is-bare-repository", "--is-shallow-repository", "--show-object-format")
-    done = git.run("rev-parse", "--path-format=absolute", *asked, "--show-cdup", check=False)
-    if done.code:
-        if "not a git repository" in done.stderr:
-            raise refused(
-                "not-a-repository",
-                f"{directory} is in no Git repository",
-                why=first(done.stderr),
-                fix="run `git init` there, or name the project's folder with -C",
-            )
-        raise git.failure(["rev-parse"], done.stderr)
-    lines = os.fsdecode(done.stdout).rstrip("\n").split("\n")
-    if lines[0].startswith("--"):  # what an old Git does with options that it does not know
-        git.require(MINIMUM, "mlgit")
-    git_dir, common_dir, bare, shallow, algorithm = lines[:_FACTS]
-    has_root = os.fsdecode(done.stdout).count("\n") > _FACTS and bare == "false"
-    root = Path(os.path.normpath(os.path.join(os.path.realpath(directory), lines[_FACTS] if lines[_FACTS:] else "")))  # noqa: PTH118
-    facts = Facts(Path(git_dir), Path(common_dir), root if has_root else None, shallow == "true", algorithm)
-    return GitRepository(facts, started=git.processes)
+    return GitRepository(gitplace.find(git), started=git.processes)
 
 
 class GitRepository:
@@ -77,6 +41,7 @@ class GitRepository:
         self._git = Git(facts.root or facts.git_dir, where)
         self._git.processes = started
         self._objects = Objects(self._git, 20 if facts.algorithm == "sha1" else 32)
+        self._settings = Settings(self._git)
         self._writer = Writer(self._git, facts.algorithm)
 
     def __enter__(self) -> Self:
@@ -207,17 +172,11 @@ class GitRepository:
         Raises:
             MlgitError: Git knows none (`identity-missing`).
         """
-        done = self._git.run("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", check=False)
-        match = _IDENTITY.match(done.stdout.decode(errors="replace"))
-        if match is None or not match["name"] or not match["email"]:
-            raise identity_missing(done.stderr)
-        return match["name"], match["email"]
+        return self._settings.identity()
 
     def config(self, key: str) -> str | None:
         """Return a setting of Git, the last where there are several; None if it is not set."""
-        section, _, name = key.rpartition(".")
-        head, dot, rest = section.partition(".")
-        return self._settings.get(f"{head.lower()}{dot}{rest}.{name.lower()}")
+        return self._settings.get(key)
 
     # Writing
 
@@ -272,8 +231,7 @@ class GitRepository:
 
     def remotes(self) -> Sequence[str]:
         """Return the names of the remotes, sorted."""
-        found = (re.fullmatch(r"remote\.(.+)\.url", key) for key in self._settings)
-        return sorted(match[1] for match in found if match)
+        return self._settings.remotes()
 
     def push(
         self, remote: str, refspecs: Sequence[str], *, force_with_lease: Mapping[str, CommitId | None] | None = None
@@ -294,15 +252,6 @@ class GitRepository:
             Unjudged: it did not answer (`remote-unreachable`).
         """
         gitremotes.fetch(self._git, remote, refspecs)
-
-    @cached_property
-    def _settings(self) -> dict[str, str]:
-        """All of Git's settings, in one process; one without a value is true."""
-        settings = {}
-        for setting in self._git.run("config", "--list", "-z").stdout.decode(errors="replace").split("\0"):
-            key, equals, value = setting.partition("\n")
-            settings[key] = value if equals else "true"
-        return settings
 
     def _commit(self, revision: str) -> CommitId | None:
         # `:` asks for files and for words in messages, `..` for many commits; a hyphen would be an option elsewhere.

@@ -21,11 +21,12 @@ _ALWAYS: Final = {
 _GUARDS: Final = ("--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _NO_HOOKS: Final = ("-c", f"core.hooksPath={os.devnull}")
 
-_LOCKED = re.compile(r"Unable to create '(?P<lock>.+\.lock)': File exists")
-_NOT_WRITTEN = re.compile(
-    r"unable to (write|create)|cannot (create|open|mkdir)|could not (write|create|open)|No space left|Permission denied"
-    r"|insufficient permission|Read-only file system|unable to append|write error",
-    re.IGNORECASE,
+# What Git says; compiled only once it says so, for these are on the start-up path of every command.
+_UNTRUSTED: Final = r"dubious ownership|safe\.bareRepository|cannot use bare repository"
+_LOCKED: Final = r"Unable to create '(?P<lock>.+\.lock)': File exists"
+_NOT_WRITTEN: Final = (
+    r"(?i)unable to (write|create)|cannot (create|open|mkdir)|could not (write|create|open)|No space left"
+    r"|Permission denied|insufficient permission|Read-only file system|unable to append|write error"
 )
 
 
@@ -100,18 +101,18 @@ class Git:
 
     def failure(self, words: Sequence[str], said: str) -> MlgitError:
         """Return the error for a command that failed, by what it said."""
-        if "dubious ownership" in said or "safe.bareRepository" in said or "cannot use bare repository" in said:
+        if re.search(_UNTRUSTED, said):
             return unjudged(
-                "unsafe-repository", "Git does not trust this repository", why=first(said), fix=_advice(said) or ADVICE
+                "unsafe-repository", "Git does not trust this repository", why=first(said), fix=_advice(said)
             )
-        if match := _LOCKED.search(said):
+        if match := re.search(_LOCKED, said):
             return unjudged(
                 "git-locked",
                 "another Git process is at work in this repository, or was stopped in the middle",
                 why=f"{match['lock']} exists",
                 fix="wait for it to end; if none runs any more, remove that file by hand",
             )
-        if _NOT_WRITTEN.search(said):
+        if re.search(_NOT_WRITTEN, said):
             return unjudged(
                 "git-write-failed",
                 "Git could not write to this repository",
@@ -131,9 +132,6 @@ class Git:
         return ["git", *guards, *self._options, *words], env
 
 
-ADVICE: Final = "see `git help config` under safe.directory and safe.bareRepository"
-
-
 def first(said: str) -> str:
     """Return the first line of what Git said, without its `fatal:`."""
     line = said.strip().split("\n", 1)[0]
@@ -147,4 +145,6 @@ def said_in_short(said: str) -> str:
 
 def _advice(said: str) -> str:
     command = re.search(r"git config .+", said)
-    return f"if you trust it, run `{command[0].strip()}`" if command else ""
+    if command is None:
+        return "see `git help config` under safe.directory and safe.bareRepository"
+    return f"if you trust it, run `{command[0].strip()}`"

@@ -121,11 +121,11 @@ def _parse(tokens: Iterator[bytes]) -> Iterator[tuple[Commit, list[PathChange]]]
 
 def _commit(first: bytes, rest: Iterator[bytes]) -> Commit:
     fields = [first, *(next(rest) for _ in _FIELDS[1:])]
-    id, parents, author, author_email, committer_email, at, subject = (
+    name, parents, author, author_email, committer_email, at, subject = (
         field.decode(errors="replace") for field in fields
-    )  # noqa: A001
+    )
     moment = seconds_to_moment(int(at))
-    return Commit(id, tuple(parents.split()), author, author_email, committer_email, moment, subject)
+    return Commit(name, tuple(parents.split()), author, author_email, committer_email, moment, subject)
 
 
 def _change(meta: bytes, path: bytes) -> PathChange:

@@ -15,6 +15,7 @@ from typing import Final
 from mlgit.domain.names import CommitId
 from mlgit.edges.gitcommand import Git, said_in_short
 from mlgit.edges.gitobjects import FOLDER, REGULAR, TreeObject
+from mlgit.edges.gitsettings import STATED_IDENTITY, identity_missing
 from mlgit.edges.gittree import GitTree
 from mlgit.errors import MlgitError, misuse, refused, unjudged
 from mlgit.ops.ports import Files
@@ -24,14 +25,15 @@ _TREE: Final = 2
 _KINDS: Final = {_BLOB: b"blob", _TREE: b"tree"}
 _FILE: Final = b"100644"
 
-_NO_IDENTITY = re.compile(
+# What Git says; compiled only once it says so, for these are on the start-up path of every command.
+_NO_IDENTITY: Final = (
     r"tell me who you are|empty ident name|no email was given|no name was given|auto-detection is disabled"
 )
-_NOT_SIGNED = re.compile(r"failed to sign|failed to write commit object|signing|gpg|ssh-keygen", re.IGNORECASE)
-_MOVED = re.compile(
+_NOT_SIGNED: Final = r"(?i)failed to sign|signing|gpg|ssh-keygen"
+_MOVED: Final = (
     r"is at [0-9a-f]+ but expected|reference already exists|unable to resolve reference|reference is missing"
 )
-_IN_THE_WAY = re.compile(r"'(?P<there>[^']+)' exists; cannot create '(?P<wanted>[^']+)'")
+_IN_THE_WAY: Final = r"'(?P<there>[^']+)' exists; cannot create '(?P<wanted>[^']+)'"
 
 
 class Writer:
@@ -50,7 +52,7 @@ class Writer:
             Unjudged: Git could not write (`git-write-failed`).
         """
         changes = _nested(files)
-        folders = {"": {}} | (base.folders(_parents(files)) if base is not None else {})
+        folders = {} if base is None else base.folders(_parents(files))
         pack = _Pack(self._algorithm)
         root = _build(pack, "", changes, folders) or pack.add(_TREE, b"")
         done = self._git.run("unpack-objects", "-q", input=pack.content(), write=True, check=False)
@@ -65,17 +67,16 @@ class Writer:
             MlgitError: Git knows no name and e-mail address (`identity-missing`), or could not sign (`signing-failed`).
             Unjudged: Git could not write (`git-write-failed`).
         """
-        # A name that Git guesses from the machine's is no evidence of who it was.
-        words = ["-c", "user.useConfigOnly=true", "commit-tree", *(["-S"] if sign else []), "-F", "-"]
+        words = [*STATED_IDENTITY, "commit-tree", *(["-S"] if sign else []), "-F", "-"]
         for parent in parents:
             words += ["-p", parent]
         text = message.rstrip("\n") + "\n"
         done = self._git.run(*words, tree, input=text.encode(), write=True, check=False)
         if not done.code:
             return done.stdout.decode().strip()
-        if _NO_IDENTITY.search(done.stderr):
+        if re.search(_NO_IDENTITY, done.stderr):
             raise identity_missing(done.stderr)
-        if sign and _NOT_SIGNED.search(done.stderr):
+        if sign and re.search(_NOT_SIGNED, done.stderr):
             raise refused(
                 "signing-failed",
                 "Git could not sign the commit",
@@ -98,14 +99,14 @@ class Writer:
         done = self._git.run("update-ref", *words, write=True, check=False)
         if not done.code:
             return
-        if _MOVED.search(done.stderr):
+        if re.search(_MOVED, done.stderr):
             raise refused(
                 "ref-moved",
                 f"{ref} was moved by somebody else",
                 why=said_in_short(done.stderr),
                 fix="run the command again: it starts from where the ref is now",
             )
-        if match := _IN_THE_WAY.search(done.stderr):
+        if match := re.search(_IN_THE_WAY, done.stderr):
             raise refused(
                 "ref-in-the-way",
                 f"{match['wanted']} cannot be made beside {match['there']}",
@@ -133,16 +134,6 @@ class Writer:
         if error.findings[0].id != "git-failed":
             return error
         return unjudged("git-write-failed", "Git could not write to this repository", why=said_in_short(said))
-
-
-def identity_missing(said: str) -> MlgitError:
-    """Return the error for a Git that does not know who the person is."""
-    return refused(
-        "identity-missing",
-        "Git does not know who you are",
-        why=next((line.strip() for line in said.split("\n") if line.startswith("fatal: ")), said_in_short(said)),
-        fix='run `git config --global user.name "Your Name"` and `git config --global user.email you@example.com`',
-    )
 
 
 class _Pack:

@@ -4,7 +4,8 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Final
+from contextlib import suppress
+from typing import IO, Final, Self
 
 import msgspec
 
@@ -54,10 +55,10 @@ def run(
         Unjudged: there is no such program (`tool-missing`), it took too long (`tool-timeout`), or, with `check`, it failed
             (`tool-failed`).
     """
-    # subprocess wants either stdin or input, not both
-    source = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
     try:
-        done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, timeout=timeout, check=False, **source)  # type: ignore[call-overload]
+        done = subprocess.run(
+            argv, cwd=cwd, env=env, input=input or b"", capture_output=True, timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise _too_slow(argv, timeout) from error
     except OSError as error:
@@ -84,7 +85,12 @@ def lines(
     """
     process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     late = threading.Event()
-    watch = threading.Timer(timeout or 0, lambda: (late.set(), process.kill()))
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    watch = threading.Timer(timeout or 0, stop)
     if timeout:
         watch.start()
     tail: list[str] = []
@@ -116,7 +122,7 @@ class Stream:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -161,10 +167,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            try:
+            with suppress(BrokenPipeError):  # what was left to say has no reader any more
                 pipe.close()
-            except BrokenPipeError:  # what was left to say has no reader any more
-                pass
     process.wait()
 
 

@@ -1,6 +1,5 @@
 """What `init` and `data add` need from the disk: the folder of a project, and data on its way to DVC."""
 
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -9,13 +8,12 @@ from pathlib import Path
 from mlgit.domain import layout
 from mlgit.edges.dvc import pointers, workspace
 from mlgit.edges.gitcommand import Git
-from mlgit.edges.gitwrite import identity_missing
+from mlgit.edges.gitsettings import Settings
 from mlgit.edges.signers import render_line
 from mlgit.edges.signing import SshSignatures
 from mlgit.errors import MlgitError, misuse, refused, unjudged
 from mlgit.ops.init import Person
 
-_IDENTITY = re.compile(r"(?P<name>.*) <(?P<email>.*)> [0-9]+ [+-][0-9]{4}")
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore")
 
 
@@ -59,14 +57,10 @@ class Folder:
         Raises:
             MlgitError: Git does not know name or address (`identity-missing`).
         """
-        # As Git would write it into a commit, but never guessed from the machine's name.
-        said = self._git.run("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", check=False)
-        known = _IDENTITY.fullmatch(said.stdout.decode(errors="replace").strip())
-        if known is None:
-            raise identity_missing(said.stderr)
-        name, email = known["name"], known["email"]
+        settings = Settings(self._git)
+        name, email = settings.identity()
         try:
-            signer = render_line(email, SshSignatures(self._setting).public_key())
+            signer = render_line(email, SshSignatures(settings.get).public_key())
         except MlgitError:
             signer = None  # no key, or none that can be used: the file says how to add one
         return Person(name, email, signer)
@@ -115,9 +109,6 @@ class Folder:
         """The root of the repository that the folder is in, or would be in."""
         top = self._git.text("rev-parse", "--show-toplevel", check=False)
         return Path(top).resolve() if top else None
-
-    def _setting(self, key: str) -> str | None:
-        return self._git.text("config", "--get", key, check=False) or None
 
     def _is_taken(self, path: str, content: bytes) -> bool:
         target = self.root / path

@@ -100,7 +100,7 @@ def run(word: str, findings: Collection[str], text_of: Callable[[str], str]) -> 
     if word in REGISTRY:
         schema = json_schema(REGISTRY[word])  # type: ignore[arg-type]  # any tagged structure has one
         return Explanation(
-            id=word, topic="gate", text=_doc(schema), fields=list(_fields(schema, schema.get("$defs", {})))
+            id=word, topic="gate", text=_doc(schema), fields=list(_fields(schema))
         )
     if word in KINDS:
         schema = json_schema(KINDS[word])
@@ -110,7 +110,7 @@ def run(word: str, findings: Collection[str], text_of: Callable[[str], str]) -> 
             text=_doc(schema),
             place=PLACES[word],
             written_by=KINDS[word].written_by,
-            fields=list(_fields(schema, schema.get("$defs", {}))),
+            fields=list(_fields(schema)),
         )
     near = difflib.get_close_matches(word, [*findings, *REGISTRY, *KINDS], n=1)
     raise misuse(
@@ -120,29 +120,37 @@ def run(word: str, findings: Collection[str], text_of: Callable[[str], str]) -> 
     )
 
 
-def _fields(schema: Schema, definitions: Schema, prefix: str = "") -> Iterator[Field]:
-    """Yield the keys of a mapping, each followed by those of the mapping that it holds."""
-    for name, field in schema.get("properties", {}).items():
-        path = f"{prefix}{name}"
-        required = name in schema.get("required", ())
-        yield Field(
-            name=path,
-            type=_type(field, definitions),
-            default=None if required else json.dumps(field.get("default"), ensure_ascii=False),
-            description=field.get("description", ""),
-        )
-        for inner in _inner(field, definitions):
-            suffix = "[]." if field.get("type") == "array" else ".<name>." if "additionalProperties" in field else "."
-            yield from _fields(inner, definitions, path + suffix)
+def _fields(schema: Schema) -> Iterator[Field]:
+    """Yield the keys of a mapping, each followed by those of the mappings that it holds; what occurs twice is told once."""
+    definitions: Schema = schema.get("$defs", {})
+    told: set[str] = set()
+
+    def walk(mapping: Schema, prefix: str, without: str | None) -> Iterator[Field]:
+        for name, field in mapping.get("properties", {}).items():
+            if name == without:
+                continue
+            yield Field(
+                name=f"{prefix}{name}",
+                type=_type(field, definitions),
+                default=None if name in mapping["required"] else json.dumps(field.get("default"), ensure_ascii=False),
+                description=field.get("description", ""),
+            )
+            held = field.get("items") or field.get("additionalProperties") or field
+            between = "." if held is field else "[]." if "items" in field else ".<name>."
+            for reference in _held(held, in_list="items" in field):
+                if reference not in told:
+                    told.add(reference)
+                    tag = held.get("discriminator", {}).get("propertyName")
+                    yield from walk(definitions[reference], f"{prefix}{name}{between}", tag)
+
+    return walk(schema, "", None)
 
 
-def _inner(field: Schema, definitions: Schema) -> list[Schema]:
-    """Return the mappings with fixed keys that a field holds; of a list of alternatives none, each has a page of its own."""
-    held = field.get("items") or field.get("additionalProperties") or field
-    if not isinstance(held, dict) or (held is not field and "anyOf" in held):
+def _held(held: Schema, *, in_list: bool) -> list[str]:
+    """Return the mappings with fixed keys that a value can be; none for a list of alternatives, whose pages tell them."""
+    if in_list and "anyOf" in held:
         return []
-    references = [part["$ref"] for part in (held, *held.get("anyOf", ())) if "$ref" in part]
-    return [definitions[reference.rpartition("/")[2]] for reference in references]
+    return [part["$ref"].rpartition("/")[2] for part in (held, *held.get("anyOf", ())) if "$ref" in part]
 
 
 def _type(field: Schema, definitions: Schema) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import os.path
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, Protocol
 
@@ -240,7 +240,7 @@ def _without_kept(files: dict[str, bytes], ground: Ground) -> tuple[dict[str, by
 
 
 def _make(
-    workspace: Workspace, ground: Ground, wish: Wish, files: Files, data: Iterable[str], on_step: Callable[[str], None]
+    workspace: Workspace, ground: Ground, wish: Wish, files: Files, data: Sequence[str], on_step: Callable[[str], None]
 ) -> CommitId:
     on_step("making the repository")
     ground.start(BASE)
@@ -248,8 +248,9 @@ def _make(
     workspace.put(files)
     on_step("setting DVC up")
     settings = ground.set_up_data(REMOTE, wish.remote)
-    on_step(f"pushing data to {wish.remote}")
-    workspace.store(REMOTE).upload([(ground.root / path, _stored(path, files[path])) for path in data])
+    if data:
+        on_step(f"pushing data to {wish.remote}")
+        workspace.store(REMOTE).upload([(ground.root / path, _stored(path, files[path])) for path in data])
     on_step("committing")
     repository = workspace.repository
     in_git = {path: content for path, content in files.items() if not _is_data(path)}

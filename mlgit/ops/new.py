@@ -7,7 +7,6 @@ from typing import Final, Literal
 
 from mlgit.domain import layout
 from mlgit.domain.names import is_name
-from mlgit.domain.records import Problem
 from mlgit.errors import Location, misuse, refused
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -140,19 +139,16 @@ def _model_values(state: Lifecycle, problem: str | None, dataset: str | None) ->
     keys = data.keys or list(data.columns)[:1]
     taken = {*keys, solved.target.column}
     inputs = {name: column.type for name, column in data.columns.items() if name not in taken} or {"amount": "number"}
-    lock = "requirements.txt"
+    locks = [path for path in ("requirements.txt",) if state.tree.read(path) is not None]
     return {
         "problem": scalar(solved.name),
         "dataset": scalar(data.name),
         "keys": _flow(keys),
         "inputs": "\n".join(f"    {scalar(name)}: {kind}" for name, kind in inputs.items()),
-        "output": _output(solved),
-        "lock": f"{'' if state.tree.read(lock) is not None else '# '}lock: {lock}      # pins the packages trained with",
+        "output": _OUTPUTS[solved.target.type],
+        "reads": _flow(["src", "dvc.yaml", "params.yaml", *locks, f"datasets/{data.name}"]),
+        "lock": f"lock: {locks[0]}" if locks else "# lock: requirements.txt",
     }
-
-
-def _output(problem: Problem) -> str:
-    return _OUTPUTS[problem.target.type]
 
 
 def _environment_values(state: Lifecycle, name: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
     branch: str | None = None
     commit: str | None = None
     pushed: bool = False
-    files: list[str] = []
+    files: dict[str, Literal["+", "~"]] = {}
     policy: str | None = None
     gates: list[GateVerdict] = []
     approvals_needed: int = 0
@@ -91,7 +91,10 @@ def run(
             layout.promotion(environment, ref.model), manifest
         ),
     }
-    plan = replace(plan, files=sorted(files), gates=report.results)
+    changed: dict[str, Literal["+", "~"]] = {
+        path: "~" if base.tree.read(path) is not None else "+" for path in sorted(files)
+    }
+    plan = replace(plan, files=changed, gates=report.results)
     if report.outcome != "pass":
         return replace(plan, state="refused")
     if dry_run:

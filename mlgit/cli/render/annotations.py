@@ -28,4 +28,4 @@ def annotation(finding: Finding) -> str:
 
 
 def _escape(value: str, also: str = "") -> str:
-    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + also else c if c == "\n" else clean(c) for c in value)
+    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + also else clean(c) for c in value)

@@ -7,7 +7,11 @@ import click
 
 from mlgit.errors import Finding, Severity
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# Control characters but the tab; what changes direction or cannot be seen; and surrogates, which cannot be printed at all.
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
 _COLOURS = {
     "pass": "green",
     "fail": "red",
@@ -21,8 +25,8 @@ _COLOURS = {
 
 
 def clean(text: str) -> str:
-    """Return text with every control, direction and invisible character written out, so that it cannot act on a terminal."""
-    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    """Return text as one line, with every control, direction and invisible character written out, so that none can act."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def word(outcome: str, width: int = 0) -> str:
@@ -35,10 +39,10 @@ def finding(found: Finding) -> str:
     head = click.style(
         f"{found.severity}[{found.id}]", fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR
     )
-    lines = [f"{head}: {clean(found.message)}"]
+    lines = [f"{head}: {_indented(found.message)}"]
     for label, value in (("at", str(found.at or "")), ("why", found.why), ("fix", found.fix)):
         if value:
-            lines.append(f"  {label:<4} " + clean(value).replace("\n", "\n       "))
+            lines.append(f"  {label:<4} {_indented(value)}")
     return "\n".join(lines)
 
 
@@ -64,4 +68,8 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def following(step: str | None) -> str:
     """Return the line that names the next step; nothing where there is none."""
-    return f"\nNext: {click.style(step, bold=True)}" if step else ""
+    return f"\nNext: {click.style(clean(step), bold=True)}" if step else ""
+
+
+def _indented(text: str) -> str:
+    return "\n       ".join(clean(line) for line in text.split("\n"))

@@ -12,7 +12,7 @@ SECTIONS = ("Intended use", "Out-of-scope use", "Training data", "Limitations", 
 class CardComplete(Gate, frozen=True, kw_only=True, tag="card-complete"):
     """Every required section of the model card has been written."""
 
-    sections: Annotated[tuple[Line, ...], doc("Headings that need text of their own.")] = SECTIONS
+    sections: Annotated[tuple[Line, ...], doc("Headings that need text of their own.", min_length=1)] = SECTIONS
 
     def judge(self, evidence: Evidence) -> GateResult:
         """Pass when each section has text that is not a placeholder."""

@@ -7,8 +7,10 @@ class DataContract(Gate, frozen=True, kw_only=True, tag="data-contract"):
     """Every dataset that the candidate was made from keeps its contract."""
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when no dataset breaks a rule of its contract."""
+        """Pass when there is a dataset, and none breaks a rule of its contract."""
         reports = evidence.datasets()
+        if not reports:
+            return failed("the record names no data that the candidate was made from")
         broken = [f"{name}: {violation}" for name, report in reports.items() for violation in report.violations]
         rows = {name: report.rows for name, report in reports.items()}
         if broken:

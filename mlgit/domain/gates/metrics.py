@@ -1,5 +1,6 @@
 """Is the candidate good enough, in itself and against what there was?"""
 
+import math
 from typing import Annotated, Any
 
 from mlgit.domain.gates.base import Evidence, Gain, Gate, GateResult, failed, passed, skipped
@@ -18,9 +19,13 @@ class Threshold(Gate, frozen=True, kw_only=True, tag="threshold"):
     max: Annotated[float | None, doc("At most.")] = None
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when the metric is not below `min` and not above `max`."""
+        """Pass when the metric is a number, not below `min` and not above `max`; without either limit, nothing was asked."""
+        if self.min is None and self.max is None:
+            return failed(f"neither min nor max is stated for {self.metric}")
         value = evidence.measured(self.metric)
         facts = {"metric": self.metric, "value": value}
+        if math.isnan(value):
+            return failed(f"{self.metric} is not a number", **facts)
         if self.min is not None and not value >= self.min:
             return failed(f"{self.metric} {value:.4f}, at least {self.min:g} required", **facts)
         if self.max is not None and not value <= self.max:
@@ -100,8 +105,9 @@ class SliceHarm(Gate, frozen=True, kw_only=True, tag="slice-harm"):
         judged = [(f"{part.column}={part.value}", part.rows, part.gain) for part in slices if part.gain is not None]
         if not judged:
             return skipped(f"no slice has the {self.min_rows} rows that are needed")
-        worst = min(judged, key=lambda item: item[2].value)
-        harmed = [item for item in judged if (item[2].value if self.strict else item[2].high) < -self.max_drop]
+        worst = min(judged, key=lambda item: -math.inf if math.isnan(item[2].value) else item[2].value)
+        # Asked this way round, a gain that is no number counts as harm.
+        harmed = [item for item in judged if not (item[2].value if self.strict else item[2].high) >= -self.max_drop]
         facts: dict[str, Any] = {
             "max_drop": self.max_drop,
             "judged": len(judged),

@@ -1,0 +1,264 @@
+"""An example of each kind of record: those that people write come from the templates, the others tell of one promotion.
+
+Ana proposes version 2 of `malignancy` for production, where version 1 runs; Ben approves; it is applied.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Final
+
+from msgspec.structs import asdict, replace
+
+from mlgit.domain import layout
+from mlgit.domain.codec import digest, sha256, to_json, to_mapping, version_digest
+from mlgit.domain.decision import decision
+from mlgit.domain.records import (
+    KINDS,
+    Approval,
+    DecisionRecord,
+    Deployment,
+    GateReport,
+    Hold,
+    Override,
+    Policy,
+    Promotion,
+    Record,
+    Retirement,
+    Version,
+)
+from mlgit.domain.records.gatereport import GateVerdict
+from mlgit.domain.records.ledger import CountedApproval
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
+from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.edges import templates, yamlfile
+from mlgit.edges.records import read_record
+
+MODEL: Final = "malignancy"
+GATES: Final = {
+    "integrity": "- id: integrity",
+    "immutability": "- id: immutability",
+    "data-contract": "- id: data-contract",
+    "threshold": "- {id: threshold, metric: recall, min: 0.85}",
+    "beats-baseline": "- {id: beats-baseline, margin: 0.01}",
+    "beats-champion": "- {id: beats-champion, margin: -0.02}   # not worse than the champion by more than 0.02",
+    "slice-harm": "- {id: slice-harm, metric: recall, max_drop: 0.02, min_rows: 200}",
+    "card-complete": "- {id: card-complete, sections: [Intended use, Limitations]}",
+    "size": "- {id: size, max_mb: 50}",
+    "latency": "- {id: latency, max_p95_ms: 20}",
+}
+"""A line of a policy that asks for each gate."""
+
+_ID, _EARLIER = "01KJW6PM40V7Q2Z8B4N0C5T3XA", "01KJ9D3E80M6R1W4H7K2P9S5YB"
+_NOON = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
+_COMMIT = "3f9c2ab4d81e07c65a92b3f4e1d0c8a7b6f5e4d3"
+_VALUES = {"project": "acme", "owner": "@acme/ml", "person": "ana", "email": "ana@acme.example", "model": MODEL}
+
+
+def of(kind: str) -> tuple[str, str]:
+    """Return the path and the text of an example of a kind of record."""
+    files = _from_template()
+    return files[kind] if kind in files else _written(kind)
+
+
+def _from_template() -> dict[str, tuple[str, str]]:
+    project = templates.project("tabular-classification")
+    found: dict[str, tuple[str, str]] = {}
+    for path, content in templates.render(
+        {path: project[path] for path in project if layout.place(path)}, _VALUES
+    ).items():
+        place = layout.place(path)
+        assert place is not None  # noqa: S101 - only such were rendered
+        text = (
+            content.decode().partition("\n")[2] if content.startswith(b"# yaml-language-server") else content.decode()
+        )
+        found.setdefault(place.kind, (path, text))
+    return found
+
+
+def _written(kind: str) -> tuple[str, str]:
+    path, record = _records()[kind]
+    assert isinstance(record, KINDS[kind])  # noqa: S101 - the table below is by kind
+    return path, (yamlfile.dump(to_mapping(record)) if path.endswith(".yaml") else to_json(record)).decode()
+
+
+def _records() -> dict[str, tuple[str, Record]]:
+    one, two = _version(1), _version(2)
+    report, policy = _report(one, two), _policy()
+    manifest = Promotion(
+        schema=1,
+        promotion=_ID,
+        environment="production",
+        model=MODEL,
+        change="promote",
+        slots=Slots(champion=Slot(version=2, digest=two.digest)),
+        replaces=PromotionRef(promotion=_EARLIER, digest=sha256(b"the manifest before")),
+        baseline=VersionPin(version=1, digest=one.digest),
+        gates=ReportRef(report=layout.gate_report(MODEL, 2, _ID), digest=digest(report)),
+        policy=PolicyRef(name=policy.name, digest=digest(policy)),
+        reason="more rounds of boosting",
+    )
+    reads = {"manifest": digest(manifest), "report": digest(report), "version": two.digest, "champion": one.digest}
+    reads |= {"policy": digest(policy)}
+    approval = Approval(
+        schema=1,
+        promotion=_ID,
+        decision=decision(reads),
+        environment="production",
+        model=MODEL,
+        verdict="approve",
+        by="ben@acme.example",
+        at=_NOON,
+        comment="looked at the slices",
+    )
+    counted = CountedApproval(
+        person="ben",
+        roles=["ml-reviewer"],
+        key="SHA256:wUNDzHLmGzAB9G9b0pJ2yqVZ1xkq5YQm2Rj0cTzXv3E",
+        approval=sha256(to_json(approval)),
+    )
+    decided = DecisionRecord(
+        schema=1,
+        promotion=_ID,
+        environment="production",
+        model=MODEL,
+        decision=decision(reads),
+        reads=reads,
+        approvals=[counted],
+        commit=_COMMIT,
+        at=_NOON,
+    )
+    deployment = Deployment(
+        schema=1,
+        environment="production",
+        model=MODEL,
+        seq=2,
+        promotion=_ID,
+        status="verified",
+        version=2,
+        digest=two.digest,
+        artifact=two.artifact.sha256,
+        target={"type": "directory", "path": "deployed/production"},
+        commit=_COMMIT,
+        at=_NOON,
+        previous=sha256(b"the entry before"),
+    )
+    return {
+        "version": (layout.version(MODEL, 2), two),
+        "gate-report": (layout.gate_report(MODEL, 2, _ID), report),
+        "promotion": (layout.promotion("production", MODEL), manifest),
+        "approval": (f"{layout.approvals(_ID)}/ben.json", approval),
+        "decision": (layout.decision(_ID), decided),
+        "deployment": (f"{layout.deployments('production', MODEL)}/2.json", deployment),
+        "hold": ("holds/forged-scores.yaml", _hold(one)),
+        "override": ("overrides/inc-204.yaml", _override(two)),
+        "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(one)),
+    }
+
+
+def _version(number: int) -> Version:
+    draft = Version(
+        schema=1,
+        model=MODEL,
+        version=number,
+        digest=sha256(b""),
+        artifact=Artifact(**asdict(_stored("model.skops", 123_260, number)), format="skops"),
+        card=sha256(b"card %d" % number),
+        profile=sha256(b"profile"),
+        inputs=Inputs(
+            commit=_COMMIT,
+            code=sha256(b"code %d" % number),
+            data={"biopsies": _stored("biopsies.csv", 47_105, 0)},
+            params={"seed": 7, "train": {"max_iter": 5 * number, "learning_rate": 0.1}},
+            environment=sha256(b"requirements"),
+        ),
+        evaluation=Evaluation(
+            predictions=_stored("predictions.parquet", 9_812, number),
+            split=sha256(b"split"),
+            rows=236,
+            metrics={"roc_auc": 0.9668 + number / 100, "recall": 0.7253},
+            slices=[SliceMetric(column="outline", value="smooth", rows=118, metric=0.9321)],
+            p95_ms=3.3,
+        ),
+        trained_by=Person(name="Ana", email="ana@acme.example"),
+        registered_at=_NOON,
+        seed=7,
+    )
+    return replace(draft, digest=version_digest(draft))
+
+
+def _stored(path: str, size: int, number: int) -> Stored:
+    hexadecimal = sha256(f"{path} {number}".encode())
+    return Stored(path=path, sha256=hexadecimal, md5=hexadecimal[-32:], size=size)
+
+
+def _policy() -> Policy:
+    path = layout.policy("production")
+    policy = read_record(path, templates.project("tabular-classification")[path])
+    assert isinstance(policy, Policy)  # noqa: S101 - by its place
+    return policy
+
+
+def _report(one: Version, two: Version) -> GateReport:
+    verdicts = [
+        GateVerdict(
+            gate="integrity",
+            outcome="pass",
+            message="record, model file, card, profile and predictions are as recorded",
+        ),
+        GateVerdict(
+            gate="beats-champion",
+            outcome="pass",
+            message="roc_auc 0.9868 against 0.9768: +0.0100 (95%: +0.0041 to +0.0172)",
+            facts={"metric": "roc_auc", "gain": 0.01, "low": 0.0041, "high": 0.0172, "level": 0.95, "rows": 236},
+        ),
+    ]
+    return GateReport(
+        schema=1,
+        promotion=_ID,
+        environment="production",
+        model=MODEL,
+        candidate=VersionPin(version=2, digest=two.digest),
+        champion=VersionPin(version=1, digest=one.digest),
+        policy=PolicyRef(name="production", digest=digest(_policy())),
+        reads={"candidate": two.digest, "champion": one.digest},
+        results=verdicts,
+        outcome="pass",
+        at=_NOON,
+        tool="mlgit 0.1.0",
+    )
+
+
+def _hold(version: Version) -> Hold:
+    return Hold(
+        schema=1,
+        scope="version",
+        model=MODEL,
+        digest=version.digest,
+        reason="Scores of one scanner were read in the wrong unit.",
+        by="ana@acme.example",
+    )
+
+
+def _override(version: Version) -> Override:
+    return Override(
+        schema=1,
+        environment="production",
+        model=MODEL,
+        digest=version.digest,
+        waives=["latency"],
+        incident="INC-204",
+        people=["ana@acme.example", "ben@acme.example"],
+        expires=datetime(2026, 3, 6, 12, 0, tzinfo=UTC),
+        review_by=date(2026, 3, 20),
+    )
+
+
+def _retirement(version: Version) -> Retirement:
+    return Retirement(
+        schema=1,
+        model=MODEL,
+        version=1,
+        digest=version.digest,
+        reason="Version 2 took over.",
+        by="ana@acme.example",
+        on=date(2026, 3, 5),
+    )

@@ -1,0 +1,317 @@
+"""Write the reference pages from the code itself, so that they cannot say anything else than the code does.
+
+`python -m tools.reference` writes `docs/reference`; `python -m tools.reference --check` only says which pages differ.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+import mlgit.cli
+from mlgit import explanations
+from mlgit.cli.boundary import Refusal
+from mlgit.cli.main import COMMANDS, cli
+from mlgit.domain.gates import REGISTRY
+from mlgit.domain.metrics import METRICS
+from mlgit.domain.records import KINDS
+from mlgit.errors import Exit
+from mlgit.ops.explain import PLACES, topics
+from mlgit.ops.outcome import Outcome
+from tools import examples
+from tools.fields import WORDS, Schema, anchor, described, fields, schema_of
+
+FOLDER = Path(__file__).parents[1] / "docs/reference"
+_LEDGER = {"approval", "decision", "deployment"}
+_MADE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Return every page of the reference by its path below `docs/reference`."""
+    made = {
+        "README.md": _index(),
+        "commands.md": _commands(),
+        "gates.md": _gates(),
+        "findings.md": _findings(),
+        "json.md": _json(),
+        "records/README.md": _records(),
+        **{f"records/{kind}.md": _record(kind) for kind in KINDS},
+    }
+    return {path: _MADE + text.rstrip() + "\n" for path, text in made.items()}
+
+
+def differing(folder: Path = FOLDER) -> list[str]:
+    """Return the pages that are not as they would be written, and files that are no page, sorted."""
+    wanted = pages()
+    there = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    return sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Make a folder hold exactly the pages of the reference."""
+    wanted = pages()
+    for path in differing(folder):
+        if path not in wanted:
+            (folder / path).unlink()
+            continue
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(wanted[path], encoding="utf-8", newline="\n")
+
+
+def outcomes() -> dict[str, type[msgspec.Struct]]:
+    """Return every type of document that `--json` may answer with, by its name and version, sorted."""
+    for module in pkgutil.iter_modules(mlgit.cli.__path__, "mlgit.cli."):
+        importlib.import_module(module.name)
+    found = {str(kind.__struct_config__.tag): kind for kind in Outcome.__subclasses__()}
+    return dict(sorted((found | {str(Refusal.__struct_config__.tag): Refusal}).items()))
+
+
+def _index() -> str:
+    return """# Reference
+
+- [Commands](commands.md): what each does, its arguments and options, examples
+- [Records](records/README.md): each kind of file, where it lives, its fields, an example
+- [Gates](gates.md): the question that each asks, its settings; the metrics
+- [Findings](findings.md): every id that stands in brackets in a message, and the way out
+- [JSON](json.md): the documents that `--json` answers with
+"""
+
+
+# Commands
+
+
+def _commands() -> str:
+    context = click.Context(cli, info_name="mlgit")
+    sections: dict[str, list[str]] = {}
+    for name, entry in COMMANDS.items():
+        sections.setdefault(entry.section, []).append(name)
+    lines = ["# Commands", "", "Every command knows `--help`. Options of `mlgit` itself stand before the command:", ""]
+    lines += [*_options(cli), "", "| exit code | means |", "|---|---|"]
+    lines += [f"| {int(code)} | {_EXITS[code]} |" for code in Exit]
+    for section, names in sections.items():
+        lines += ["", f"{section}: " + ", ".join(f"[{name}](#mlgit-{name})" for name in names)]
+    for names in sections.values():
+        for name in names:
+            command = cli.get_command(context, name)
+            assert command is not None  # noqa: S101 - it is in COMMANDS
+            lines += _command(command, click.Context(command, info_name=name, parent=context), "##")
+    return "\n".join(lines)
+
+
+_EXITS = {
+    Exit.YES: "yes: done, or nothing was to be done",
+    Exit.NO: "no: findings, a gate that refused, an approval that is missing",
+    Exit.USAGE: "the words of the command do not fit; nothing was tried",
+    Exit.UNJUDGED: "could not be judged: Git, DVC, the disk or the network did not answer",
+    Exit.BUG: "a bug of mlgit, with what to report",
+    Exit.INTERRUPTED: "interrupted",
+}
+
+
+def _command(command: click.Command, context: click.Context, mark: str) -> Iterator[str]:
+    text, _, sample = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield from ("", f"{mark} {context.command_path}", "", text.strip(), "", "```text", usage, "```")
+    if options := _options(command):
+        yield from ("", *options)
+    if sample:
+        yield from ("", "```sh", inspect.cleandoc(sample), "```")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None  # noqa: S101 - it was listed
+            yield from _command(inner, click.Context(inner, info_name=name, parent=context), mark + "#")
+
+
+def _options(command: click.Command) -> list[str]:
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    if not options:
+        return []
+    rows = [f"| {_words_of(one)} | {_cell(one.help or '')}{_default(one)} |" for one in options]
+    return ["| option | meaning |", "|---|---|", *rows]
+
+
+def _words_of(option: click.Option) -> str:
+    names = ", ".join(f"`{word}`" for word in option.opts)
+    return names if option.is_flag else f"{names} `{_cell(option.metavar or _metavar(option.type))}`"
+
+
+def _metavar(kind: click.ParamType) -> str:
+    if isinstance(kind, click.Choice):
+        return " or ".join(map(str, kind.choices))
+    return "N" if isinstance(kind, click.IntRange) else kind.name.upper()
+
+
+def _default(option: click.Option) -> str:
+    shown = option.show_default and option.default is not None
+    required = " Required." if option.required else ""
+    return f" {option.default} if not given.{required}" if shown else required
+
+
+# Records
+
+
+def _records() -> str:
+    lines = ["# Records", "", _INTRODUCTION, "", "| kind | file | written by | what it is |", "|---|---|---|---|"]
+    lines += [
+        f"| [{kind}]({kind}.md) | `{PLACES[kind]}`{_branch(kind)} | {record.written_by} | {_doc(record)[0]} |"
+        for kind, record in KINDS.items()
+    ]
+    lines += ["", "## Words for values", "", "| word | form |", "|---|---|"]
+    lines += [f"| {word} | {meaning} |" for word, meaning in WORDS.values()]
+    return "\n".join(lines)
+
+
+_INTRODUCTION = """\
+Each kind of file is defined once, in [`mlgit/domain/records`](../../../mlgit/domain/records); the reader, the JSON Schema (`mlgit
+schema KIND`), the messages and these pages come from there. YAML is what people write, JSON is what mlgit writes. Every file has
+`kind` and `schema: 1`. An unknown key is an error, unless it begins with `x-`: those are yours.
+
+**Digests.** The digest of a record is the sha256 of its canonical form: JSON in UTF-8 with sorted keys, no white space and the
+shortest numbers that read back the same; fields that equal their default, `x-` keys and comments are left out."""
+
+
+def _record(kind: str) -> str:
+    record = KINDS[kind]
+    schema, parts = schema_of(record)
+    parts = {name: part for name, part in parts.items() if name not in _GATE_CLASSES}  # they have a page of their own
+    where = f"At `{PLACES[kind]}`{_branch(kind)}, written by {record.written_by}. Begins with `kind: {kind}` and `schema: 1`."
+    lines = [f"# {kind}", "", *_doc(record), "", where, "", *_table(schema, parts, skip={"kind", "schema"})]
+    for name, part in parts.items():
+        lines += ["", f"## {name}", "", inspect.cleandoc(part.get("description", "")), "", *_table(part, parts)]
+    if note := _NOTES.get(kind):
+        lines += ["", "## Digest", "", note]
+    path, text = examples.of(kind)
+    return "\n".join(
+        [*lines, "", "## Example", "", f"`{path}`", "", f"```{path.rpartition('.')[2]}", text.rstrip(), "```"]
+    )
+
+
+_GATE_CLASSES = {gate.__name__ for gate in REGISTRY.values()}
+_NOTES = {
+    "version": """\
+The identity of a version is the digest of this record without `version`, which is a label, and without `digest` itself. It names the
+digest of the model file, the card, the reference profile, the predictions, the code, the data and the parameters, so it changes
+when any of them does. It is recomputed wherever the record is read (`version-tampered`).""",
+    "promotion": """\
+The digest of a manifest stands in `replaces` of the next one, so that a promotion that was planned against another state is refused
+(`promotion-stale`). A comment or another order of keys does not change it.""",
+    "gate-report": """\
+The manifest of the promotion names the digest of this report. `mlgit merge` and `mlgit apply` compute the answers again and refuse a
+report that says something else (`gates-differ`).""",
+    "decision": """\
+`decision` is the sha256 of the canonical form of `reads`. Each entry of `reads` is the digest of one thing that the decision rests on,
+and none is a commit id: a rebase or a squash changes nothing, a changed threshold does.""",
+    "approval": """\
+The bytes of this file are what is signed, in the namespace `mlgit-approval`; the signature lies beside it with `.sig` behind the name.
+It counts for exactly one `decision`.""",
+    "deployment": """\
+`previous` is the sha256 of the bytes of the entry before, so that none can be taken out of the middle unseen.""",
+}
+
+
+def _branch(kind: str) -> str:
+    return " on the branch `mlgit-ledger`" if kind in _LEDGER else ""
+
+
+def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
+    rows = [one for one in fields(schema, parts) if one.name not in skip]
+    if not rows:
+        return ["No fields."]
+    if not any(one.meaning for one in rows):
+        return ["| field | value |", "|---|---|", *(f"| `{one.name}` | {one.value} |" for one in rows)]
+    return [
+        "| field | value | if missing | meaning |",
+        "|---|---|---|---|",
+        *(f"| `{one.name}` | {one.value} | {one.default} | {_cell(one.meaning)} |" for one in rows),
+    ]
+
+
+# Gates, findings, JSON
+
+
+def _gates() -> str:
+    lines = ["# Gates", "", _GATES, "", "| gate | question |", "|---|---|"]
+    lines += [f"| [{name}](#{anchor(name)}) | {_cell(gate.summary())} |" for name, gate in REGISTRY.items()]
+    for name, gate in REGISTRY.items():
+        schema, parts = schema_of(gate)
+        schema["properties"].pop("id")
+        lines += ["", f"## {name}", "", described(schema), ""]
+        lines += _table(schema, parts) if schema["properties"] else ["It has no settings."]
+        lines += ["", "```yaml", examples.GATES[name], "```"]
+    lines += ["", "## Metrics", "", _METRICS, "", "| metric | better | for |", "|---|---|---|"]
+    lines += [f"| {name} | {_BETTER[facts.direction]} | {', '.join(facts.kinds)} |" for name, facts in METRICS.items()]
+    return "\n".join(lines)
+
+
+_BETTER = {"max": "more", "min": "less"}
+_GATES = """\
+A gate is one question about a version that is proposed for an environment. A policy lists the gates that it demands, in order, each
+with its settings. Answers: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`, `error` (could not be
+judged). Only pass, skip and waived let a version through. `mlgit gate MODEL@N --to ENVIRONMENT` asks without changing anything."""
+_METRICS = """\
+Computed by mlgit from the stored predictions of the frozen test split, never taken from a file. A problem names one as
+`metric.primary`."""
+
+
+def _findings() -> str:
+    listed = topics(explanations.ids(), explanations.text).findings
+    lines = ["# Findings", "", _FINDINGS, "", "| finding | what it means |", "|---|---|"]
+    lines += [f"| [{found}](#{found}) | {_cell(meaning)} |" for found, meaning in listed.items()]
+    for found in listed:
+        title, _, text = explanations.text(found).partition("\n")
+        lines += ["", f"## {title.removeprefix('# ')}", "", text.strip().replace("\n## ", "\n### ")]
+    return "\n".join(lines)
+
+
+_FINDINGS = """\
+What stands in brackets in a message, as in `error[version-unknown]`, is explained here; `mlgit explain ID` prints the same. A finding
+has a message, a place, a cause and a way out. An error refuses, a warning does not, a note only informs."""
+
+
+def _json() -> str:
+    lines = ["# JSON", "", _JSON, "", "| type | what it is |", "|---|---|"]
+    lines += [f"| [{tag}](#{anchor(tag)}) | {_doc(kind)[0]} |" for tag, kind in outcomes().items()]
+    shared: dict[str, Schema] = {}
+    for tag, kind in outcomes().items():
+        schema, parts = schema_of(kind)
+        shared |= parts
+        lines += ["", f"## {tag}", "", *_doc(kind), "", *_table(schema, parts, skip={"schema"})]
+    lines += ["", "## Parts"]
+    for name, part in sorted(shared.items()):
+        lines += ["", f"### {name}", "", described(part), "", *_table(part, shared)]
+    return "\n".join(lines)
+
+
+_JSON = """\
+With `--json` a command prints exactly one document on stdout, and its exit code says the same as without. `schema` names the type and
+its version: fields may be added to a version; a field that goes or changes its meaning makes a new one. A command that could not do
+what it was asked answers with `mlgit/error.v1`. Every field is always there; `null` stands for what there is none of."""
+
+
+def _doc(kind: type[Any]) -> list[str]:
+    return (inspect.getdoc(kind) or "").splitlines()
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with `--check` say which differ."""
+    if arguments != ["--check"]:
+        write()
+        return 0
+    for path in (wrong := differing()):
+        print(f"docs/reference/{path} is not as `make docs` writes it")  # noqa: T201 - the answer
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
