@@ -70,6 +70,14 @@ class Person:
 
 
 ANA, BEN = Person("Ana"), Person("Ben")
+ROLES = f"""\
+# yaml-language-server: $schema=schemas/roles.schema.json
+kind: roles
+schema: 1
+people:
+  ana: {{emails: [{ANA.email}], roles: [trainer]}}
+  ben: {{emails: [{BEN.email}], roles: [reviewer]}}
+"""
 
 
 def main() -> None:
@@ -134,6 +142,7 @@ def write_project() -> None:
         shutil.rmtree(REPOSITORY / drafted, ignore_errors=True)
     shutil.copytree(HERE / "project", REPOSITORY, dirs_exist_ok=True)
     (REPOSITORY / ".mlgit/allowed_signers").write_text(ANA.signer() + BEN.signer())
+    (REPOSITORY / ".mlgit/roles.yaml").write_text(ROLES)
 
 
 def commit_settings(*settings: str, message: str) -> None:

@@ -186,21 +186,17 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
     )
     names = [("model-index name", model.name, version.model) for model in card.model_index]
     stated = [
-        (
-            f"model-index metric {metric.type}",
-            metric.value,
-            version.evaluation.metrics.get(metric.type, "nothing of it"),
-        )
+        (f"model-index metric {metric.type}", metric.value, version.evaluation.metrics.get(metric.type))
         for model in card.model_index
         for result in model.results
         for metric in result.metrics
     ]
     for where, says, recorded in (*facts, *names, *stated):
-        if says != recorded or isinstance(says, bool):
+        if says != recorded or recorded is None or isinstance(says, bool):
             yield Finding(
                 "card-differs",
                 f"the card of {VersionRef(version.model, version.version)} says {where} {says}",
-                why=f"the record says {recorded}",
+                why=f"the record says {'nothing of it' if recorded is None else recorded}",
                 fix="register again: the front matter is filled in from the record",
                 at=Location(file, path=where),
             )

@@ -217,7 +217,7 @@ class Lifecycle:
         if record is not None:
             return record
         noun, _, name = what.partition(" ")
-        near = difflib.get_close_matches(name, there, n=1)
+        near = [other for other in there if other.startswith(name)] or difflib.get_close_matches(name, there, n=1)
         raise refused(
             f"{noun}-unknown",
             f"there is no {what}",

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
@@ -38,7 +39,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that is newer than what runs."""
+    """A version that is newer than what runs. `gain` is positive where it is better, on whatever rows each was tested."""
 
     version: str
     metric: str
@@ -167,9 +168,14 @@ def _candidate(
         metric=metric,
         value=value,
         against=f"{model}@{champion.version}" if champion else None,
-        gain=None if value is None or before is None else value - before,
+        gain=None if value is None or before is None else _gain(metric, before, value),
         environment=environment,
     )
+
+
+def _gain(metric: str, before: float, after: float) -> float:
+    """Return by how much a metric is better; more is better, whatever its direction."""
+    return after - before if METRICS[metric].direction == "max" else before - after
 
 
 def _next(rows: list[Row], waiting: list[Open], candidates: list[Candidate], models: list[str]) -> str | None:
@@ -179,5 +185,6 @@ def _next(rows: list[Row], waiting: list[Open], candidates: list[Candidate], mod
         verb = "merge" if one.ready else "approve"
         return f"mlgit {verb} {one.environment}/{one.candidate.partition('@')[0]}"
     for candidate in candidates:
-        return f"mlgit promote {candidate.version} --to {candidate.environment}"
+        if candidate.gain is None or candidate.gain > 0:
+            return f"mlgit promote {candidate.version} --to {candidate.environment}"
     return "mlgit train" if models and not rows else None

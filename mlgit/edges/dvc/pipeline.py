@@ -1,7 +1,7 @@
 """DVC runs the pipeline: parameters set, stages reproduced, metrics read."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,13 +41,22 @@ class DvcPipeline:
         """
         set_params(self._root, settings)
         try:
-            for line in workspace.dvc_lines(self._root, "repro", "--", *stages):
+            for line in _without_advice(workspace.dvc_lines(self._root, "repro", "--", *stages)):
                 on_line(line)
         except Unjudged as error:
             if error.findings[0].id != "tool-failed":
                 raise
             return 1
         return 0
+
+
+def _without_advice(lines: Iterable[str]) -> Iterator[str]:
+    """Yield DVC's lines up to its closing advice on `git add` and `dvc push`, which `mlgit register` does."""
+    advice = False
+    for line in lines:
+        advice = advice or line.startswith(("To track the changes with git, run:", "Use `dvc push`"))
+        if not advice:
+            yield line
 
 
 def set_params(root: Path, settings: Mapping[str, str]) -> None:

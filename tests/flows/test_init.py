@@ -1,0 +1,298 @@
+"""`mlgit init` on real folders: what it makes, what it leaves alone, and that it can be interrupted anywhere."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit import schemas
+from mlgit.cli.main import run
+from mlgit.cli.session import Session
+from mlgit.domain.codec import sha256
+from mlgit.domain.records import KINDS
+from mlgit.edges import signers, templates
+from mlgit.edges.dvc import pointers
+from mlgit.edges.project import Folder
+from mlgit.ops import init
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.validate import check_all
+
+STEPS = ["making the repository", "writing the files", "setting DVC up", "pushing data to ../acme-storage", "committing"]
+
+
+class Killed(BaseException):
+    """Stands for the end of a process in the middle of its work."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, in which Git knows who is at work; a folder beside it to work in."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / ".gitconfig").write_text("[user]\nname = Ada Lovelace\nemail = ada@example.org\n")
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_CONFIG_GLOBAL", "XDG_CONFIG_HOME", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return folder
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def start(root: Path, template: str = "tabular-classification", **options: object) -> init.Started:
+    """Start a project as the command does, with a look at each step."""
+    files = templates.project(template)
+    on_step: Callable[[str], None] = options.pop("on_step", lambda _: None)  # type: ignore[assignment]
+    wish = init.Wish(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
+    texts = {f"{kind}{schemas.SUFFIX}": schemas.text(kind) for kind in KINDS}
+    return init.run(Session(root), Folder(root), wish, lambda values: templates.render(files, values), texts, on_step=on_step)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts}
+
+
+@pytest.mark.parametrize("template", templates.TEMPLATES)
+def test_a_template_becomes_a_valid_project_in_one_commit(template: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme", "--template", template]) == 0
+    shown = capsys.readouterr().out
+    root = Path("acme")
+    assert git(root, "log", "--format=%s|%an|%ae").splitlines() == ["Start acme with mlgit|Ada Lovelace|ada@example.org"]
+    assert git(root, "symbolic-ref", "--short", "HEAD") == "main\n"
+    assert git(root, "status", "--short") == ""
+    session = Session(root.resolve())
+    checked, findings = check_all(Lifecycle(session.repository.tree("HEAD"), session.formats.record), session.formats)
+    assert findings == []
+    assert checked >= 9
+    last = shown.splitlines()[-1]
+    assert last.startswith("Next: cd acme")
+    assert ("mlgit train" in last) == (template != "bring-your-own")
+
+
+def test_data_is_in_the_remote_and_its_pointer_in_git() -> None:
+    assert run(["init", "acme"]) == 0
+    data = Path("acme/datasets/biopsies/biopsies.csv").read_bytes()
+    files = git(Path("acme"), "ls-files").splitlines()
+    assert "datasets/biopsies/biopsies.csv" not in files
+    pointer = pointers.parse(Path("acme/datasets/biopsies/biopsies.csv.dvc").read_bytes(), "datasets/biopsies/biopsies.csv.dvc")
+    stored = Path("acme-storage/files/md5", pointer.md5[:2], pointer.md5[2:])
+    assert sha256(stored.read_bytes()) == sha256(data)
+    config = Path("acme/.dvc/config").read_text()
+    assert "verify = True" in config
+    assert "url = ../../acme-storage" in config  # relative: a clone elsewhere has no folder of this machine's in it
+
+
+def test_dvc_agrees_that_nothing_is_left_to_add_or_push() -> None:
+    assert run(["init", "acme"]) == 0
+    status = subprocess.run(
+        ["dvc", "status", "--cloud", "--json", "datasets/biopsies/biopsies.csv.dvc"], cwd="acme", check=True, capture_output=True, text=True
+    )
+    assert json.loads(status.stdout) == {}
+
+
+def test_placeholders_say_who_and_what(home: Path) -> None:
+    assert run(["init", "acme", "--owner", "@acme/ml"]) == 0
+    session = Session(Path("acme").resolve())
+    state = Lifecycle(session.repository.tree("HEAD"), session.formats.record)
+    assert state.project().name == "acme"
+    assert state.problem("malignancy").owner == "@acme/ml"
+    assert state.roles().people["ada-lovelace"].emails == ["ada@example.org"]
+
+
+def test_only_the_schemas_of_what_people_write_are_put_into_the_project() -> None:
+    assert run(["init", "acme"]) == 0
+    there = {path.name.removesuffix(schemas.SUFFIX) for path in Path("acme/.mlgit/schemas").iterdir()}
+    assert there == {kind for kind, record in KINDS.items() if record.written_by == "people"}
+
+
+def test_the_persons_key_may_sign(home: Path) -> None:
+    (home / ".ssh").mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / ".ssh/id_ed25519"], check=True)
+    assert run(["init", "acme"]) == 0
+    file = Path("acme/.mlgit/allowed_signers")
+    (signer,) = signers.parse(file.read_bytes(), str(file)).signers
+    assert signer.principals == ("ada@example.org",)
+    assert signer.may_sign(signers.APPROVALS)
+
+
+def test_without_a_key_it_says_how_to_add_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme"]) == 0
+    content = Path("acme/.mlgit/allowed_signers").read_bytes()
+    assert signers.parse(content, "").signers == ()
+    assert b"ssh-keygen" in content
+    assert "No SSH key of yours was found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("killed_at", STEPS)
+def test_what_was_killed_is_completed_by_running_it_again(killed_at: str, tmp_path: Path) -> None:
+    root = tmp_path / "work/acme"
+
+    def kill(step: str) -> None:
+        if step == killed_at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        start(root, on_step=kill)
+    assert start(root).state == "started"
+    assert git(root, "log", "--format=%s") == "Start acme with mlgit\n"
+    assert git(root, "status", "--short") == ""
+    assert start(root).state == "there-already"
+
+
+def test_what_was_killed_between_two_files_is_completed(tmp_path: Path) -> None:
+    root = tmp_path / "work/acme"
+    start(root)
+    whole = snapshot(root)
+    shutil.rmtree(root / ".git")
+    for path in ("mlgit.yaml", "src/train.py", ".dvc/config"):
+        (root / path).unlink()
+    assert start(root).state == "started"
+    assert snapshot(root) == whole
+
+
+def test_every_step_is_told_in_order(tmp_path: Path) -> None:
+    told: list[str] = []
+    start(tmp_path / "work/acme", on_step=told.append)
+    assert told == STEPS
+
+
+def test_again_it_changes_nothing_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme"]) == 0
+    before, head = snapshot(Path("acme")), git(Path("acme"), "rev-parse", "HEAD")
+    capsys.readouterr()
+    assert run(["init", "acme"]) == 0
+    assert "is a project already" in capsys.readouterr().out
+    assert (snapshot(Path("acme")), git(Path("acme"), "rev-parse", "HEAD")) == (before, head)
+
+
+def test_a_project_that_people_have_worked_on_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme"]) == 0
+    params = Path("acme/params.yaml")
+    params.write_text(params.read_text().replace("max_iter: 5", "max_iter: 50"))
+    assert run(["init", "acme"]) == 1
+    assert "error[project-exists]" in capsys.readouterr().err
+    assert "max_iter: 50" in params.read_text()
+
+
+def test_files_of_the_user_are_listed_and_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path("acme")
+    (root / "src").mkdir(parents=True)
+    (root / "src/train.py").write_text("mine\n")
+    (root / "params.yaml").write_text("mine: 1\n")
+    (root / "policies").write_text("a file in the place of a folder\n")
+    before = snapshot(root)
+    assert run(["init", "acme"]) == 1
+    said = capsys.readouterr().err
+    for path in ("src/train.py", "params.yaml", "policies/staging.yaml"):
+        assert f"error[file-in-the-way]: {path} is there" in said
+    assert snapshot(root) == before
+    assert not (root / ".git").exists()
+
+
+def test_an_existing_repository_keeps_its_history_its_index_and_its_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path("acme")
+    root.mkdir()
+    git(root, "init", "-q", "-b", "main")
+    (root / "README.md").write_text("mine\n")
+    git(root, "add", "README.md")
+    git(root, "commit", "-qm", "mine")
+    (root / "staged.txt").write_text("not to be committed\n")
+    git(root, "add", "staged.txt")
+    assert run(["init", "acme"]) == 0
+    assert "Your own README.md stays" in capsys.readouterr().out
+    assert (root / "README.md").read_text() == "mine\n"
+    assert git(root, "log", "--format=%s").splitlines() == ["Start acme with mlgit", "mine"]
+    assert git(root, "status", "--short") == "A  staged.txt\n"
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_repository_without_the_base_branch_is_refused(commits: int, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path("acme")
+    root.mkdir()
+    git(root, "init", "-q", "-b", "master")
+    if commits:
+        git(root, "commit", "-q", "--allow-empty", "-m", "first")
+    assert run(["init", "acme"]) == 1
+    assert "git branch -m main" in capsys.readouterr().err
+    git(root, "branch", "-m", "main")
+    assert run(["init", "acme"]) == 0
+
+
+def test_a_folder_inside_a_repository_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    git(Path(), "init", "-q")
+    assert run(["init", "acme"]) == 1
+    assert "error[inside-repository]" in capsys.readouterr().err
+    assert not Path("acme").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("acme").write_text("")
+    assert run(["init", "acme/inner"]) == 2
+    assert "error[folder-blocked]" in capsys.readouterr().err
+
+
+def test_somebody_unknown_is_told_before_anything_is_made(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / ".gitconfig").unlink()
+    assert run(["init", "acme"]) == 1
+    assert "error[identity-missing]" in capsys.readouterr().err
+    assert not Path("acme").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "id_", "code"),
+    [
+        (["--name", "My Project"], "name-unfit", 2),
+        (["--owner", 'a"b'], "owner-unfit", 2),
+        (["--remote", "acme/data"], "remote-inside", 2),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(options: list[str], id_: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme", *options]) == code
+    assert f"error[{id_}]" in capsys.readouterr().err
+    assert not Path("acme").exists()
+
+
+def test_an_address_that_is_none_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada\n")
+    assert run(["init", "acme"]) == 1
+    assert "error[identity-unfit]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("acme", "acme"), ("Acme Shop", "acme-shop"), ("Ümläut_2", "umlaut-2"), ("日本", "project"), ("-", "project")]
+)
+def test_the_name_comes_from_the_folder(folder: str, name: str) -> None:
+    assert init.name_of(folder) == name
+
+
+def test_a_dry_run_lists_the_files_and_makes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme", "--dry-run"]) == 0
+    assert "+ datasets/biopsies/biopsies.csv.dvc" in capsys.readouterr().out
+    assert list(Path().iterdir()) == []
+
+
+def test_the_answer_is_a_document(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["init", "acme", "--remote", str(tmp_path / "far"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "mlgit/init.v1"
+    assert (document["state"], document["model"], document["remote"]) == ("started", "malignancy", str(tmp_path / "far"))
+    assert (tmp_path / "far/files").is_dir()
+
+
+def test_every_template_is_listed_and_every_listed_one_is_there() -> None:
+    folders = {path.name for path in (Path(templates.__file__).parents[2] / "templates").iterdir() if path.is_dir()}
+    assert folders == {*templates.TEMPLATES, "common", "new"}
+
+
+def test_a_placeholder_without_a_value_is_an_error_and_those_of_others_stay() -> None:
+    files = {"{{ a }}.txt": b"{{ a }} ${{ a }}", "{{ a }}.csv": b"{{ a }}"}
+    assert templates.render(files, {"a": "x"}) == {"x.txt": b"x ${{ a }}", "x.csv": b"{{ a }}"}
+    with pytest.raises(ValueError, match=r"\{\{ b \}\}"):
+        templates.render({"file": b"{{ b }}"}, {"a": "x"})
