@@ -31,8 +31,8 @@ START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 ENVIRONMENTS: Final = ("staging", "production")
 _DATASETS = 20
 _MODELS_PER_PROBLEM = 10
-_SLICES = 24
-_FEATURES = tuple(f"feature_{index:02}" for index in range(12))
+_SLICES = 12
+_FEATURES = tuple(f"feature_{index:02}" for index in range(8))
 _PROSE = "\n\n".join(
     f"## {heading}\n\nWhat is known about {heading.lower()} stands here, in a few words." for heading in SECTIONS
 )

@@ -25,13 +25,12 @@ class Promoted(msgspec.Struct, frozen=True):
     files: dict[str, bytes]
 
 
-def climb(versions: list[Version]) -> Iterator[tuple[Version, str]]:
-    """Yield the steps by which versions climb: each through all environments, but for the newest, which is in the first."""
-    for version in versions[:-1]:
-        yield from ((version, environment) for environment in ENVIRONMENTS)
-    yield versions[-1], ENVIRONMENTS[0]
-    if len(versions) == 1:
-        yield versions[-1], ENVIRONMENTS[1]
+def climb(versions: list[Version], *, waits: bool) -> Iterator[tuple[Version, str]]:
+    """Yield the steps by which versions climb, each through all environments; the newest may wait in the first."""
+    for version in versions:
+        yield from ((version, environment) for environment in ENVIRONMENTS if not waits or version is not versions[-1])
+    if waits:
+        yield versions[-1], ENVIRONMENTS[0]
 
 
 def promote(known: Records, version: Version, environment: str, before: Promoted | None, step: int) -> Promoted:

@@ -96,7 +96,12 @@ def _records() -> dict[str, tuple[str, Record]]:
         policy=PolicyRef(name=policy.name, digest=digest(policy)),
         reason="more rounds of boosting",
     )
-    reads = {"manifest": digest(manifest), "report": digest(report), "version": two.digest, "champion": one.digest}
+    reads: dict[str, str | None] = {
+        "manifest": digest(manifest),
+        "report": digest(report),
+        "version": two.digest,
+        "champion": one.digest,
+    }
     reads |= {"policy": digest(policy)}
     approval = Approval(
         schema=1,
@@ -202,7 +207,7 @@ def _report(one: Version, two: Version) -> GateReport:
         GateVerdict(
             gate="integrity",
             outcome="pass",
-            message="record, model file, card, profile and predictions are as recorded",
+            message="record, files and card are as recorded",
         ),
         GateVerdict(
             gate="beats-champion",

@@ -35,17 +35,24 @@ WORDS = {
     _pattern(names.CommitId): ("commit", "a whole Git commit id"),
     _pattern(names.PromotionId): (
         "promotion id",
-        "a [ULID](https://github.com/ulid/spec): 26 letters and digits that sort by time",
+        "a [ULID](https://github.com/ulid/spec): 26 letters and digits, sorted by time",
     ),
 }
 """Word and form of each value that has a pattern with a name, by the pattern."""
 
-_GENERAL = {
-    str(alias.__metadata__[0].description)
-    for alias in (names.Name, names.Line, names.Text, names.RelativePath, names.Duration, names.Digest, names.Md5)
-    + (names.CommitId, names.PromotionId)
+_ALIASES: tuple[Any, ...] = (
+    *(names.Name, names.Line, names.Text, names.RelativePath, names.Duration),
+    *(names.Digest, names.Md5, names.CommitId, names.PromotionId),
+)
+_GENERAL = {str(alias.__metadata__[0].description) for alias in _ALIASES}  # says nothing of the field itself
+_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "mapping",
+    "null": "null",
 }
-_TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping", "null": "null"}
 _FORMATS = {"date-time": "moment, with its zone", "date": "date"}
 _BOUNDS = {
     "minimum": "at least {}",
@@ -103,13 +110,16 @@ def _value(field: Schema, parts: dict[str, Schema]) -> str:
         return _one_of([_value(part, parts) for part in field["anyOf"]])
     if "enum" in field:
         return _one_of([f"`{value}`" for value in field["enum"]])
-    kind = field.get("type")
+    return _bounded(_plain(field, parts), field)
+
+
+def _plain(field: Schema, parts: dict[str, Schema]) -> str:
+    kind, held = field.get("type"), field.get("additionalProperties")
     if kind == "array":
-        return _bounded(f"list of {_value(field.get('items') or {}, parts)}", field)
-    if kind == "object":
-        held = field.get("additionalProperties")
-        return f"mapping of {_key(field)} to {_value(held, parts)}" if isinstance(held, dict) else "mapping"
-    return _bounded(_scalar(field), field)
+        return f"list of {_value(field.get('items') or {}, parts)}"
+    if kind == "object" and isinstance(held, dict):
+        return f"mapping of {_key(field)} to {_value(held, parts)}"
+    return _scalar(field)
 
 
 def _key(field: Schema) -> str:
@@ -121,8 +131,8 @@ def _scalar(field: Schema) -> str:
     if field.get("pattern") in WORDS:
         return WORDS[field["pattern"]][0]
     if "format" in field:
-        return _FORMATS.get(field["format"], field["format"])
-    return _TYPES.get(field.get("type", ""), field.get("type", "anything"))
+        return _FORMATS[field["format"]]
+    return _TYPES[field["type"]] if "type" in field else "anything"
 
 
 def _bounded(words: str, field: Schema) -> str:

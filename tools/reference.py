@@ -142,10 +142,10 @@ def _words_of(option: click.Option) -> str:
     return names if option.is_flag else f"{names} `{_cell(option.metavar or _metavar(option.type))}`"
 
 
-def _metavar(kind: click.ParamType) -> str:
+def _metavar(kind: Any) -> str:
     if isinstance(kind, click.Choice):
         return " or ".join(map(str, kind.choices))
-    return "N" if isinstance(kind, click.IntRange) else kind.name.upper()
+    return "N" if isinstance(kind, click.IntRange) else str(kind.name).upper()
 
 
 def _default(option: click.Option) -> str:
@@ -169,12 +169,13 @@ def _records() -> str:
 
 
 _INTRODUCTION = """\
-Each kind of file is defined once, in [`mlgit/domain/records`](../../../mlgit/domain/records); the reader, the JSON Schema (`mlgit
-schema KIND`), the messages and these pages come from there. YAML is what people write, JSON is what mlgit writes. Every file has
-`kind` and `schema: 1`. An unknown key is an error, unless it begins with `x-`: those are yours.
+Each kind of file is defined once, in [`mlgit/domain/records`](../../../mlgit/domain/records); the reader, the JSON
+Schema (`mlgit schema KIND`), the messages and these pages come from there. YAML is what people write, JSON is what
+mlgit writes. Every file has `kind` and `schema: 1`. An unknown key is an error, unless it begins with `x-`: those are
+yours.
 
-**Digests.** The digest of a record is the sha256 of its canonical form: JSON in UTF-8 with sorted keys, no white space and the
-shortest numbers that read back the same; fields that equal their default, `x-` keys and comments are left out."""
+**Digests.** The digest of a record is the sha256 of its canonical form: JSON in UTF-8 with sorted keys, no white space
+and the shortest numbers that read back the same; fields that equal their default, `x-` keys and comments are left out."""
 
 
 def _record(kind: str) -> str:
@@ -196,21 +197,21 @@ def _record(kind: str) -> str:
 _GATE_CLASSES = {gate.__name__ for gate in REGISTRY.values()}
 _NOTES = {
     "version": """\
-The identity of a version is the digest of this record without `version`, which is a label, and without `digest` itself. It names the
-digest of the model file, the card, the reference profile, the predictions, the code, the data and the parameters, so it changes
-when any of them does. It is recomputed wherever the record is read (`version-tampered`).""",
+The identity of a version is the digest of this record without `version`, which is a label, and without `digest` itself.
+It names the digest of the model file, the card, the reference profile, the predictions, the code, the data and the
+parameters, so it changes when any of them does. It is recomputed wherever the record is read (`version-tampered`).""",
     "promotion": """\
-The digest of a manifest stands in `replaces` of the next one, so that a promotion that was planned against another state is refused
-(`promotion-stale`). A comment or another order of keys does not change it.""",
+The digest of a manifest stands in `replaces` of the next one, so that a promotion that was planned against another
+state is refused (`promotion-stale`). A comment or another order of keys does not change it.""",
     "gate-report": """\
-The manifest of the promotion names the digest of this report. `mlgit merge` and `mlgit apply` compute the answers again and refuse a
-report that says something else (`gates-differ`).""",
+The manifest of the promotion names the digest of this report. `mlgit merge` and `mlgit apply` compute the answers again
+and refuse a report that says something else (`gates-differ`).""",
     "decision": """\
-`decision` is the sha256 of the canonical form of `reads`. Each entry of `reads` is the digest of one thing that the decision rests on,
-and none is a commit id: a rebase or a squash changes nothing, a changed threshold does.""",
+`decision` is the sha256 of the canonical form of `reads`. Each entry of `reads` is the digest of one thing that the
+decision rests on, and none is a commit id: a rebase or a squash changes nothing, a changed threshold does.""",
     "approval": """\
-The bytes of this file are what is signed, in the namespace `mlgit-approval`; the signature lies beside it with `.sig` behind the name.
-It counts for exactly one `decision`.""",
+The bytes of this file are what is signed, in the namespace `mlgit-approval`; the signature lies beside it with `.sig`
+behind the name. It counts for exactly one `decision`.""",
     "deployment": """\
 `previous` is the sha256 of the bytes of the entry before, so that none can be taken out of the middle unseen.""",
 }
@@ -252,9 +253,10 @@ def _gates() -> str:
 
 _BETTER = {"max": "more", "min": "less"}
 _GATES = """\
-A gate is one question about a version that is proposed for an environment. A policy lists the gates that it demands, in order, each
-with its settings. Answers: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`, `error` (could not be
-judged). Only pass, skip and waived let a version through. `mlgit gate MODEL@N --to ENVIRONMENT` asks without changing anything."""
+A gate is one question about a version that is proposed for an environment. A policy lists the gates that it demands, in
+order, each with its settings. Answers: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`,
+`error` (could not be judged). Only pass, skip and waived let a version through. `mlgit gate MODEL@N --to ENVIRONMENT`
+asks without changing anything."""
 _METRICS = """\
 Computed by mlgit from the stored predictions of the frozen test split, never taken from a file. A problem names one as
 `metric.primary`."""
@@ -271,8 +273,9 @@ def _findings() -> str:
 
 
 _FINDINGS = """\
-What stands in brackets in a message, as in `error[version-unknown]`, is explained here; `mlgit explain ID` prints the same. A finding
-has a message, a place, a cause and a way out. An error refuses, a warning does not, a note only informs."""
+What stands in brackets in a message, as in `error[version-unknown]`, is explained here; `mlgit explain ID` prints the
+same. A finding has a message, a place, a cause and a way out. An error refuses, a warning does not, a note only
+informs."""
 
 
 def _json() -> str:
@@ -290,9 +293,10 @@ def _json() -> str:
 
 
 _JSON = """\
-With `--json` a command prints exactly one document on stdout, and its exit code says the same as without. `schema` names the type and
-its version: fields may be added to a version; a field that goes or changes its meaning makes a new one. A command that could not do
-what it was asked answers with `mlgit/error.v1`. Every field is always there; `null` stands for what there is none of."""
+With `--json` a command prints exactly one document on stdout, and its exit code says the same as without. `schema`
+names the type and its version: fields may be added to a version; a field that goes or changes its meaning makes a new
+one. A command that could not do what it was asked answers with `mlgit/error.v1`. Every field is always there; `null`
+stands for what there is none of."""
 
 
 def _doc(kind: type[Any]) -> list[str]:

@@ -70,16 +70,18 @@ def _check(session: Session, name: str | None) -> int:
 
 
 def _show_added(added: data.Added) -> str:
-    said = "Would add" if added.dry_run else "Added"
+    said = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
     lines = [f"{said} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
         lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
-    sign = "~" if added.changed else "+"
+    sign = {"new": "+", "changed": "~", "unchanged": "="}[added.state]
     lines.append(f"  {sign} {added.files[0]}  names the content, which DVC keeps in remote {added.remote}")
     if added.drafted:
         lines.append(f"  + {added.files[1]}  drafted from the data")
         lines.append("")
-        lines.append("The draft says what the data looks like today, with some room. Review what must hold for all data:")
+        lines.append(
+            "The draft says what the data looks like today, with some room. Review what must hold for all data:"
+        )
         lines.append("owner, classification and source; limits and allowed values; keys, the columns that name a row.")
     if added.broken:
         lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
@@ -88,12 +90,14 @@ def _show_added(added: data.Added) -> str:
     return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
 
 
-def _after(added: data.Added) -> str:
+def _after(added: data.Added) -> str | None:
     contract = f"datasets/{added.dataset}/dataset.yaml"
     if added.broken:
         return f"correct the data or {contract}, then mlgit data check {added.dataset}"
     if added.drafted:
         return f"review {contract}, then mlgit data check {added.dataset}"
+    if added.state == "unchanged":
+        return None
     return f"git add datasets/{added.dataset} && git commit -m 'Update data of {added.dataset}'"
 
 
@@ -115,14 +119,17 @@ def _show_check(check: data.Check) -> str:
 
 def _table(broken: Sequence[data.Broken]) -> str:
     rows = [
-        (one.column or "(table)", one.rule, f"{one.count:,}", ", ".join(one.examples) or "-", one.message) for one in broken
+        (one.column or "(table)", one.rule, f"{one.count:,}", ", ".join(one.examples) or "-", one.message)
+        for one in broken
     ]
     return text.table(("COLUMN", "RULE", "ROWS", "EXAMPLES", "WHAT IS WRONG"), rows)
 
 
 def _remedy(check: data.Check) -> str:
-    if check.rows is None:
-        return f"put it there, or dvc pull {check.file}.dvc"
+    if check.state == "never-added":
+        return f"mlgit data add FILE --name {check.dataset}"
+    if check.state == "absent":
+        return f"dvc pull {check.file}.dvc"
     return f"correct the data or datasets/{check.dataset}/dataset.yaml"
 
 

@@ -22,6 +22,7 @@ def command(session: Session, before: VersionRef, after: VersionRef, at: str | N
     \b
     Examples:
       mlgit diff churn@9 churn@10
+      mlgit diff churn@9 churn@10 --json
     """
     _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
     return session.answer(diff.run(state, before, after), _show)

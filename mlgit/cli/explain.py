@@ -47,7 +47,11 @@ def _show_topics(topics: explain.Topics) -> str:
     width = max(len(name) for _, words in sections for name in words)
     lines = []
     for title, words in sections:
-        lines += [title.ljust(width) + "  WHAT IT MEANS", *(_row(name, line, width) for name, line in words.items()), ""]
+        lines += [
+            title.ljust(width) + "  WHAT IT MEANS",
+            *(_row(name, line, width) for name, line in words.items()),
+            "",
+        ]
     return "\n".join(lines).rstrip() + text.following("mlgit explain ID")
 
 

@@ -20,6 +20,7 @@ def command(session: Session, version: VersionRef, environment: str) -> int:
     \b
     Examples:
       mlgit gate churn@10 --to production
+      mlgit gate churn@10 --to production --json
     """
     _, state = proposal.base_of(session)
     session.step(f"judging {version} by the gates of {environment}")

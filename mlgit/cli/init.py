@@ -68,7 +68,11 @@ def command(
         ground,
         wish,
         lambda values: templates.render(files, values),
-        {f"{kind}{schemas.SUFFIX}": schemas.text(kind) for kind, record in KINDS.items() if record.written_by == "people"},
+        {
+            f"{kind}{schemas.SUFFIX}": schemas.text(kind)
+            for kind, record in KINDS.items()
+            if record.written_by == "people"
+        },
         dry_run=dry_run,
         on_step=session.step,
     )
@@ -79,7 +83,9 @@ def _ask_template(default: str) -> str:
     width = max(map(len, templates.TEMPLATES))
     for name, summary in templates.TEMPLATES.items():
         click.echo(f"  {name.ljust(width)}  {summary}")
-    answer: str = click.prompt("Template", default=default, type=click.Choice(list(templates.TEMPLATES)), show_choices=False)
+    answer: str = click.prompt(
+        "Template", default=default, type=click.Choice(list(templates.TEMPLATES)), show_choices=False
+    )
     return answer
 
 
@@ -108,7 +114,10 @@ def _show(started: init.Started) -> str:
     if started.kept:
         lines += ["", f"Your own {' and '.join(started.kept)} stays as it is."]
     if not started.signing:
-        lines += ["", "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it."]
+        lines += [
+            "",
+            "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it.",
+        ]
     return "\n".join(lines) + text.following(None if started.state == "planned" else _first_step(started, enter))
 
 

@@ -5,7 +5,6 @@ Commands are imported when they are asked for: `mlgit --help` needs click and th
 
 import os
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import click
@@ -79,11 +78,9 @@ class _LazyGroup(click.Group):
     epilog="Start with `mlgit init my-project`. Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not be judged, 4 a bug.",
 )
 @click.version_option(__version__, prog_name="mlgit", message="%(prog)s %(version)s")
-@click.option(
-    "-C", "directory", metavar="DIR", type=click.Path(path_type=Path), default=Path(), help="Work in this folder."
-)
+@click.option("-C", "directory", metavar="DIR", default=".", help="Work in this folder.")
 @click.pass_context
-def cli(ctx: click.Context, directory: Path) -> None:
+def cli(ctx: click.Context, directory: str) -> None:
     """The life of machine-learning models as versioned files in Git.
 
     Lifecycle state lives in the repository; a change of state is a pull request or a signed approval, and merging it is the

@@ -114,11 +114,15 @@ def draft_text(kind: str, values: new.Values) -> bytes:
 
 
 def _draft(
-    session: Session, kind: new.Kind, name: str, *, problem: str | None = None, dataset: str | None = None, dry_run: bool
+    session: Session,
+    kind: new.Kind,
+    name: str,
+    *,
+    problem: str | None = None,
+    dataset: str | None = None,
+    dry_run: bool,
 ) -> int:
-    outcome = new.run(
-        session, kind, name, draft=draft_text, problem=problem, dataset=dataset, dry_run=dry_run
-    )
+    outcome = new.run(session, kind, name, draft=draft_text, problem=problem, dataset=dataset, dry_run=dry_run)
     return session.answer(outcome, _show)
 
 

@@ -75,8 +75,7 @@ def dry_run_option(function: F) -> F:
 
 
 def _session(ctx: click.Context, *, as_json: bool) -> Session:
-    directory: Path = ctx.find_root().meta["mlgit.directory"]
-    return Session(directory, as_json=as_json)
+    return Session(Path(ctx.find_root().meta["mlgit.directory"]), as_json=as_json)
 
 
 def _offer(ctx: click.Context, incomplete: str, names: Callable[[Any], list[str]]) -> list[Any]:

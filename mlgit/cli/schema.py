@@ -36,7 +36,9 @@ def command(session: Session, kind: str | None) -> int:
     if kind is not None:
         click.echo(schemas.text(kind), nl=False)
         return 0
-    return session.answer(Kinds(places=PLACES, written_by={name: record.written_by for name, record in KINDS.items()}), _show)
+    return session.answer(
+        Kinds(places=PLACES, written_by={name: record.written_by for name, record in KINDS.items()}), _show
+    )
 
 
 def _show(kinds: Kinds) -> str:

@@ -46,6 +46,8 @@ class Place(msgspec.Struct, frozen=True):
 
 def place(path: str) -> Place | None:
     """Return what kind of record belongs at a path; None where no record does."""
+    if not path.endswith((".json", ".yaml")):  # most files of a large repository
+        return None
     for kind, pattern in _KINDS.get(path.partition("/")[0], ()):
         if match := pattern.fullmatch(path):
             return Place(kind, match.groupdict())

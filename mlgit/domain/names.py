@@ -1,8 +1,8 @@
 """The words that name things: names, versions, digests, commits, promotion ids. Parsed at the door, trusted inside."""
 
 import re
-import secrets
 from datetime import UTC, datetime, timedelta
+from os import urandom
 from typing import Annotated, Self
 
 import msgspec
@@ -66,7 +66,9 @@ def seconds(duration: str) -> int:
 
 def new_promotion_id(now: datetime, entropy: int | None = None) -> str:
     """Make a promotion id: 48 bits of milliseconds and 80 of chance in Crockford's base 32 (https://github.com/ulid/spec)."""
-    number = (now - _EPOCH) // _MILLISECOND << 80 | (secrets.randbits(80) if entropy is None else entropy)
+    # `secrets` would ask the same source, and slows the start of every command.
+    chance = int.from_bytes(urandom(10)) if entropy is None else entropy
+    number = (now - _EPOCH) // _MILLISECOND << 80 | chance
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 

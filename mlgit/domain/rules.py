@@ -308,6 +308,22 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
         )
 
 
+def check_promotion_alone(environment: str, model: str, changed: Iterable[str]) -> Iterator[Finding]:
+    """A promotion brings its manifest and gate reports, and nothing that an approval does not cover."""
+    for path in sorted(changed):
+        place = layout.place(path)
+        own = path == layout.promotion(environment, model)
+        report = place is not None and place.kind == "gate-report" and place.says["model"] == model
+        if not own and not report:
+            yield Finding(
+                "promotion-not-alone",
+                f"the promotion of {model} to {environment} changes {path} as well",
+                why="an approval covers the manifest and what it names, and nothing else that comes along",
+                fix="bring the other changes to the base branch first, by themselves",
+                at=Location(path),
+            )
+
+
 def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """Paths are names that every system can hold, and no state file is a symbolic link or a submodule.
 

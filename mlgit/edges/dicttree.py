@@ -3,24 +3,10 @@
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from mlgit.edges.treepaths import byte_order, clean, is_under
 from mlgit.ops.ports import Entry, Files, Tree
 
 _REGULAR = "100644"
-
-
-def byte_order(path: str) -> bytes:
-    """Return the key by which Git sorts paths: their bytes, where those that are no UTF-8 are surrogates."""
-    return path.encode("utf-8", "surrogateescape")
-
-
-def is_under(path: str, places: Sequence[str]) -> bool:
-    """Tell whether a path is one of some places or below one of them; with no places at all, every path is."""
-    return not places or any(not place or path == place or path.startswith(f"{place}/") for place in places)
-
-
-def clean(places: Sequence[str]) -> list[str]:
-    """Return places without the slash that folders may end in."""
-    return [place.rstrip("/") for place in places]
 
 
 class DictTree:

@@ -6,9 +6,9 @@ from typing import Final
 
 from mlgit.domain.names import CommitId
 from mlgit.edges import githistory
-from mlgit.edges.dicttree import clean, is_under
 from mlgit.edges.gitcommand import Git, said_in_short
 from mlgit.edges.gittree import GitTree
+from mlgit.edges.treepaths import clean, is_under
 from mlgit.errors import MlgitError, refused
 
 _AS_ARGUMENTS: Final = 500

@@ -5,14 +5,15 @@ from itertools import islice
 from typing import Final
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.dicttree import clean
 from mlgit.edges.gitcommand import Git
 from mlgit.edges.gitobjects import FOLDER, REGULAR, Objects, TreeObject
+from mlgit.edges.treepaths import clean, split
 from mlgit.errors import refused
 from mlgit.ops.ports import Entry
 
 _AT_ONCE: Final = 512
 _KEPT_FOLDERS: Final = 50_000
+_REGULAR: Final = REGULAR.decode()
 
 
 class GitTree:
@@ -27,6 +28,8 @@ class GitTree:
         self._objects = objects
         self._commit = commit
         self._known: dict[str, TreeObject | None] = {}
+        self._files: dict[str, bytes] | None = None
+        """The ids of all regular files by path, once they have been listed."""
 
     @property
     def commit(self) -> CommitId:
@@ -46,19 +49,18 @@ class GitTree:
         """Yield the files below some places, sorted by path; symbolic links and submodules too, told by their mode."""
         places = clean(under)
         only = [] if "" in places else places
-        start = len("100644 blob ")
-        end = start + len(self._commit)
+        files: dict[str, bytes] = {}
         for block in self._git.records("ls-tree", "-r", "-z", "--full-tree", self._commit, "--", *only):
-            for record in block:
-                if record.startswith(b"160000 commit "):
-                    meta, _, path = record.partition(b"\t")
-                    yield Entry(_text(path), "160000", meta.rpartition(b" ")[2].decode())
-                else:
-                    yield Entry(_text(record[end + 1 :]), record[:6].decode(), record[start:end].decode())
+            for entry in map(self._entry, block):
+                if not only and entry.blob is not None and entry.mode.startswith(_REGULAR):
+                    files[entry.path] = bytes.fromhex(entry.blob)
+                yield entry
+        if not only:
+            self._files = files
 
     def entry(self, path: str) -> Entry | None:
         """Return what a path is; None if there is nothing. A folder's mode is `40000`."""
-        folder, _, name = path.rpartition("/")
+        folder, name = split(path)
         self._open([folder])
         found = (self._known[folder] or {}).get(_bytes(name))
         return None if found is None else Entry(path, found[0].decode(), found[1].hex())
@@ -89,13 +91,21 @@ class GitTree:
 
     def _blobs(self, paths: Sequence[str]) -> list[str | None]:
         """Return the ids of regular files; None for what is none."""
-        places = [path.rpartition("/") for path in paths]
-        self._open({folder for folder, _, _ in places})
+        if self._files is not None:  # a listing of everything spares a look at each folder
+            return [blob.hex() if (blob := self._files.get(path)) else None for path in paths]
+        places = [split(path) for path in paths]
+        self._open({folder for folder, _ in places})
         blobs: list[str | None] = []
-        for folder, _, name in places:
+        for folder, name in places:
             found = (self._known[folder] or {}).get(_bytes(name))
             blobs.append(found[1].hex() if found is not None and found[0].startswith(REGULAR) else None)
         return blobs
+
+    def _entry(self, record: bytes) -> Entry:
+        """Read `100644 blob <id>` and a path, or `160000 commit <id>` and a path."""
+        start = 14 if record.startswith(b"160000") else 12
+        end = start + len(self._commit)
+        return Entry(_text(record[end + 1 :]), record[:6].decode(), record[start:end].decode())
 
     def _open(self, folders: Iterable[str]) -> None:
         """Read the trees of folders, and those on the way to them, level by level."""
@@ -110,7 +120,7 @@ class GitTree:
                 if folder in level:
                     break
                 level.add(folder)
-                folder = folder.rpartition("/")[0]  # noqa: PLW2901 - climbs
+                folder = split(folder)[0]  # noqa: PLW2901 - climbs
         for _, level in sorted(levels.items()):
             self._open_level(level)
 
@@ -118,7 +128,7 @@ class GitTree:
         """Read the trees of folders whose parents are known."""
         wanted: dict[str, str] = {}
         for folder in level:
-            parent, _, name = folder.rpartition("/")
+            parent, name = split(folder)
             found = (self._known[parent] or {}).get(_bytes(name))
             if found is not None and found[0] == FOLDER:
                 wanted[folder] = found[1].hex()

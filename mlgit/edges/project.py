@@ -67,7 +67,9 @@ class Folder:
 
     def has_started(self) -> bool:
         """Tell whether the current commit has a project."""
-        return self._top is not None and self._git.run("cat-file", "-e", f"HEAD:{layout.PROJECT}", check=False).code == 0
+        return (
+            self._top is not None and self._git.run("cat-file", "-e", f"HEAD:{layout.PROJECT}", check=False).code == 0
+        )
 
     def differing(self, files: Mapping[str, bytes]) -> list[str]:
         """Return those paths at which there is something else, or a file where a folder has to be."""

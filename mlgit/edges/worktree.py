@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mlgit.edges.dicttree import byte_order, clean
 from mlgit.edges.gitcommand import Git
+from mlgit.edges.treepaths import byte_order, clean, split
 from mlgit.errors import Location, unjudged
 from mlgit.ops.ports import Entry
 
@@ -67,7 +67,7 @@ class WorkTree:
         Raises:
             Unjudged: the file is there, but may not be read (`file-unreadable`).
         """
-        folder, _, name = path.rpartition("/")
+        folder, name = split(path)
         if not _is_plain(name) or not self._is_folder(folder):
             return None
         try:
@@ -92,7 +92,7 @@ class WorkTree:
         """Tell whether every part of a path is a real folder of this repository. What was once is taken to stay."""
         if folder in self._folders:
             return True
-        parent, _, name = folder.rpartition("/")
+        parent, name = split(folder)
         if not _is_plain(name) or not self._is_folder(parent):
             return False
         path = self._on_disk(folder)
@@ -102,7 +102,7 @@ class WorkTree:
         return True
 
     def _mode(self, path: str) -> str | None:
-        if not self._is_folder(path.rpartition("/")[0]):
+        if not self._is_folder(split(path)[0]):
             return None
         mode = _lstat_mode(self._on_disk(path))
         if stat.S_ISREG(mode):
@@ -135,5 +135,10 @@ def _read(path: str) -> bytes | None:
         raise
     except (OSError, ValueError):  # nothing there, a link, or a name that no file can have
         return None
-    with os.fdopen(file, "rb") as opened:
-        return opened.read() if stat.S_ISREG(os.fstat(file).st_mode) else None
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return None
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            return opened.read()
+    finally:
+        os.close(file)

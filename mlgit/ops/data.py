@@ -1,19 +1,18 @@
 """Add data to a project, draft the contract that it keeps, and hold data against its contract."""
 
-import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.domain.names import Digest, is_name, seconds
+from mlgit.domain.names import Digest, is_name
 from mlgit.domain.records import Dataset
 from mlgit.errors import Exit, Location, MlgitError, misuse, refused
-from mlgit.ops import new
+from mlgit.ops import contracts, new
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -21,11 +20,7 @@ from mlgit.ops.ports import Workspace
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from mlgit.ml.contract import ColumnFacts, Violation
-
 _PROTECTED: Final = frozenset({"personal", "sensitive"})
-_ROOM: Final = 2.0  # a drafted limit lies this many times as far from zero as what was seen
-_KEY = re.compile(r"(^|[_\W])([Ii][Dd]|[Kk]ey|KEY)$|[a-z](Id|ID|Key)$")
 _TABLES: Final = frozenset({".csv", ".parquet"})
 
 
@@ -62,12 +57,13 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A dataset held against its contract.
 
-    `rows` is None where the data is not in the work tree; `state` tells whether it is what its pointer names.
+    `rows` is None where the data is not in the work tree; `state` tells whether it is what its pointer names. Data that is not
+    there is `absent` where a pointer names it, else it was `never-added`.
     """
 
     dataset: str
     file: str
-    state: Literal["added", "changed", "not-added", "absent"]
+    state: Literal["added", "changed", "not-added", "absent", "never-added"]
     rows: int | None
     broken: list[Broken]
 
@@ -91,7 +87,7 @@ class Checked(Outcome, frozen=True, kw_only=True, tag="mlgit/data-check.v1"):
 class Added(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
     """The data that DVC now keeps, and whether it keeps its contract.
 
-    `changed` tells whether the content differs from what DVC kept before; `drafted` whether the contract is a new draft.
+    `state` tells how the content compares with what the pointer named before; `drafted` whether the contract is a new draft.
     """
 
     dataset: str
@@ -99,7 +95,7 @@ class Added(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
     sha256: Digest
     size: int
     rows: int
-    changed: bool
+    state: Literal["new", "changed", "unchanged"]
     copied_from: str | None
     drafted: bool
     remote: str
@@ -178,7 +174,7 @@ def add(
         sha256=stored.sha256,
         size=stored.size,
         rows=len(frame),
-        changed=before is not None and before != stored.md5,
+        state="new" if before is None else "unchanged" if before == stored.md5 else "changed",
         copied_from=str(given) if copied else None,
         drafted=bool(drafted),
         remote=remote,
@@ -196,9 +192,8 @@ def check(workspace: Workspace, name: str | None, *, disk: Disk) -> Checked:
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     state.project()
-    names = (
-        [name] if name is not None else [entry[:-1] for entry in state.tree.names("datasets") if entry.endswith("/")]
-    )
+    there = sorted(entry[:-1] for entry in state.tree.names("datasets") if entry.endswith("/"))
+    names = there if name is None else [name]
     if not names:
         raise refused(
             "no-dataset", "there is no dataset yet", fix="`mlgit data add FILE` adds one, and drafts its contract"
@@ -206,57 +201,13 @@ def check(workspace: Workspace, name: str | None, *, disk: Disk) -> Checked:
     return Checked(checks=[_check(workspace, state.dataset(found), disk) for found in names])
 
 
-def violations(contract: Dataset, frame: "DataFrame", *, at: datetime) -> "list[Violation]":
-    """Return every rule of a contract that a table breaks, as of a moment.
-
-    Raises:
-        MlgitError: a pattern of the contract is no regular expression (`pattern-invalid`).
-    """
-    from mlgit.ml.contract import ColumnRule, check  # noqa: PLC0415 - pandas
-
-    columns = {
-        name: ColumnRule(
-            type=column.type,
-            min=column.min,
-            max=column.max,
-            in_=column.in_,
-            nullable=column.nullable,
-            unique=column.unique,
-            pattern=column.pattern,
-        )
-        for name, column in contract.columns.items()
-    }
-    fresh = contract.freshness
-    try:
-        found = check(
-            frame,
-            columns,
-            keys=contract.keys,
-            rows_min=contract.rows.min,
-            rows_max=contract.rows.max,
-            freshness_column=fresh.column if fresh is not None else None,
-            max_age_seconds=seconds(fresh.max_age) if fresh is not None else None,
-            now=at,
-        )
-    except ValueError as error:
-        raise refused(
-            "pattern-invalid",
-            f"the contract of {contract.name} cannot be judged",
-            why=str(error),
-            fix="correct the pattern; it is a regular expression of Python",
-            at=Location(layout.dataset(contract.name)),
-        ) from error
-    if contract.extra_columns == "allow":
-        found = [violation for violation in found if violation.rule != "column-extra"]
-    return found
-
-
 def _check(workspace: Workspace, contract: Dataset, disk: Disk) -> Check:
     file = f"datasets/{contract.name}/{contract.path}"
     path = workspace.root / file
-    if not path.is_file():
-        return Check(dataset=contract.name, file=file, state="absent", rows=None, broken=[])
     pointed = disk.pointed(f"{file}.dvc")
+    if not path.is_file():
+        state: Literal["absent", "never-added"] = "never-added" if pointed is None else "absent"
+        return Check(dataset=contract.name, file=file, state=state, rows=None, broken=[])
     same = pointed == workspace.hashed(path, path.name).md5
     frame = workspace.tables.frame(path)
     return Check(
@@ -279,7 +230,7 @@ def _broken(contract: Dataset, frame: "DataFrame", at: datetime) -> list[Broken]
             examples=[] if protected else violation.examples,
             message=violation.message,
         )
-        for violation in violations(contract, frame, at=at)
+        for violation in contracts.violations(contract, frame, at=at)
     ]
     if contract.revoked is not None and contract.revoked.since <= at.date():
         message = f"revoked since {contract.revoked.since}: {contract.revoked.reason}"
@@ -365,61 +316,10 @@ def _check_kept(workspace: Workspace, target: Path, path: str, new_md5: str, poi
 
 
 def _draft(workspace: Workspace, place: _Place, frame: "DataFrame", draft: new.Draft) -> bytes:
-    from mlgit.ml import contract  # noqa: PLC0415 - pandas
-
-    try:
-        facts = contract.draft(frame)
-    except ValueError as error:
-        raise refused(
-            "column-unfit",
-            f"{place.path} cannot be described by a contract",
-            why=str(error),
-            fix="give every column values of one type: integer, number, string, boolean, date or datetime",
-        ) from error
-    key = next((name for name, fact in facts.items() if fact.unique and _KEY.search(name)), None)
-    values = new.contract_values(
-        workspace,
-        place.dataset,
-        place.path.split("/", 2)[2],
-        {name: _rule(fact, is_key=name == key) for name, fact in facts.items()},
-        keys=[] if key is None else [key],
-        rows=int(_nice(len(frame) / _ROOM, math.floor)),
-    )
+    found = contracts.outline(frame, place.path)
+    path = place.path.split("/", 2)[2]
+    values = new.contract_values(workspace, place.dataset, path, found.columns, keys=found.keys, rows=found.rows)
     return draft("dataset", values)
-
-
-def _rule(fact: "ColumnFacts", *, is_key: bool) -> str:
-    """Write the rule of a column from what it looks like, with room beyond what was seen."""
-    return f"{{{', '.join(f'{key}: {value}' for key, value in _parts(fact, is_key=is_key))}}}"
-
-
-def _parts(fact: "ColumnFacts", *, is_key: bool) -> Iterator[tuple[str, Any]]:
-    yield "type", fact.type
-    if not fact.nullable:
-        yield "nullable", "false"
-    if is_key:
-        yield "unique", "true"
-    elif fact.min is not None and fact.max is not None:  # numbers that name rows go on and on
-        low, high = _limits(fact.min, fact.max)
-        yield from (("min", low), ("max", high))
-    if fact.in_ is not None:
-        yield "in", f"[{', '.join(map(new.scalar, fact.in_))}]"
-
-
-def _limits(low: float, high: float) -> tuple[float, float]:
-    """Return limits with room: 0 where nothing is below, 1 where nothing is above, else round numbers further out."""
-    lower = 0 if low >= 0 else _nice(low * _ROOM, math.floor)
-    upper = 0 if high <= 0 else 1 if high <= 1 and low >= 0 else _nice(high * _ROOM, math.ceil)
-    return lower, upper
-
-
-def _nice(value: float, to_whole: Callable[[float], int]) -> float:
-    """Round to one digit, up or down; whole where it can be."""
-    if value == 0:
-        return 0
-    unit = 10.0 ** math.floor(math.log10(abs(value)))
-    rounded = to_whole(value / unit) * unit
-    return int(rounded) if rounded == int(rounded) else float(f"{rounded:.0e}")
 
 
 def _slug(text: str) -> str:

@@ -11,10 +11,11 @@ import msgspec
 from mlgit.domain import layout, rules
 from mlgit.domain.cards import CardText
 from mlgit.domain.gates.base import Gain, SliceGain
-from mlgit.domain.names import Digest, VersionRef, seconds
+from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.version import Stored
 from mlgit.errors import Finding, Location, MlgitError, refused
+from mlgit.ops import contracts
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.ports import DataStore, Workspace
 
@@ -179,41 +180,11 @@ class StoredEvidence:
 
     def _checked(self, contract: Dataset, stored: Stored) -> DataReport:
         with self._store.fetch(stored) as path:
-            return check_contract(contract, self._workspace.tables.frame(path), at=self._at)
-
-
-def check_contract(contract: Dataset, frame: "DataFrame", *, at: datetime) -> DataReport:
-    """Hold a table against its contract, as of a moment."""
-    from mlgit.ml.contract import ColumnRule, check  # noqa: PLC0415 - pandas
-
-    columns = {
-        name: ColumnRule(
-            type=column.type,
-            min=column.min,
-            max=column.max,
-            in_=column.in_,
-            nullable=column.nullable,
-            unique=column.unique,
-            pattern=column.pattern,
-        )
-        for name, column in contract.columns.items()
-    }
-    violations = check(
-        frame,
-        columns,
-        keys=contract.keys,
-        rows_min=contract.rows.min,
-        rows_max=contract.rows.max,
-        freshness_column=contract.freshness.column if contract.freshness else None,
-        max_age_seconds=seconds(contract.freshness.max_age) if contract.freshness else None,
-        now=at,
-    )
-    if contract.extra_columns == "allow":
-        violations = [violation for violation in violations if violation.rule != "column-extra"]
-    messages = [violation.message for violation in violations]
-    if contract.revoked is not None and contract.revoked.since <= at.date():
-        messages.insert(0, f"revoked since {contract.revoked.since}: {contract.revoked.reason}")
-    return DataReport(len(frame), messages)
+            frame = self._workspace.tables.frame(path)
+        messages = [violation.message for violation in contracts.violations(contract, frame, at=self._at)]
+        if contract.revoked is not None and contract.revoked.since <= self._at.date():
+            messages.insert(0, f"revoked since {contract.revoked.since}: {contract.revoked.reason}")
+        return DataReport(len(frame), messages)
 
 
 @contextlib.contextmanager

@@ -99,9 +99,7 @@ def run(word: str, findings: Collection[str], text_of: Callable[[str], str]) -> 
         return Explanation(id=word, topic="finding", text=text_of(word).strip())
     if word in REGISTRY:
         schema = json_schema(REGISTRY[word])  # type: ignore[arg-type]  # any tagged structure has one
-        return Explanation(
-            id=word, topic="gate", text=_doc(schema), fields=list(_fields(schema))
-        )
+        return Explanation(id=word, topic="gate", text=_doc(schema), fields=list(_fields(schema)))
     if word in KINDS:
         schema = json_schema(KINDS[word])
         return Explanation(

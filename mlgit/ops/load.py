@@ -1,7 +1,6 @@
 """Tree -> what the files say: records read once, when first asked for, in as few reads as there are questions."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar, cast
 
 from mlgit.domain import layout
@@ -89,23 +88,23 @@ class Lifecycle:
 
     def environment(self, name: str) -> Environment:
         """Return an environment."""
-        return self._get(Environment, layout.environment(name), f"environment {name}", self.environments())
+        return self._get(Environment, layout.environment(name), f"environment {name}", self.environments)
 
     def policy(self, name: str) -> Policy:
         """Return a policy."""
-        return self._get(Policy, layout.policy(name), f"policy {name}", _stems(self.tree.names("policies")))
+        return self._get(Policy, layout.policy(name), f"policy {name}", lambda: _stems(self.tree.names("policies")))
 
     def problem(self, name: str) -> Problem:
         """Return a problem."""
-        return self._get(Problem, layout.problem(name), f"problem {name}", _stems(self.tree.names("problems")))
+        return self._get(Problem, layout.problem(name), f"problem {name}", lambda: _stems(self.tree.names("problems")))
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset's contract."""
-        return self._get(Dataset, layout.dataset(name), f"dataset {name}", _folders(self.tree.names("datasets")))
+        return self._get(Dataset, layout.dataset(name), f"dataset {name}", lambda: _folders(self.tree.names("datasets")))
 
     def model(self, name: str) -> Model:
         """Return a model."""
-        return self._get(Model, layout.model(name), f"model {name}", self.models())
+        return self._get(Model, layout.model(name), f"model {name}", self.models)
 
     def version(self, ref: VersionRef, *, at: Location | None = None) -> Version:
         """Return a version.
@@ -212,11 +211,14 @@ class Lifecycle:
             self._records.update(records)
         return {path: records[path] for path in wanted if path in records}, problems
 
-    def _get(self, kind: type[R], path: str, what: str, there: list[str]) -> R:
+    def _get(self, kind: type[R], path: str, what: str, names: Callable[[], list[str]]) -> R:
         record = self.find(kind, path)
         if record is not None:
             return record
+        import difflib  # noqa: PLC0415 - only for a wrong name
+
         noun, _, name = what.partition(" ")
+        there = names()
         near = [other for other in there if other.startswith(name)] or difflib.get_close_matches(name, there, n=1)
         raise refused(
             f"{noun}-unknown",

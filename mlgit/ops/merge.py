@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from mlgit.domain import layout
+from mlgit.domain import layout, rules
 from mlgit.domain.names import CommitId
 from mlgit.errors import MlgitError, refused
 from mlgit.ops import gate, proposal, validate
@@ -94,6 +94,7 @@ def _validate(workspace: Workspace, waiting: proposal.Proposal) -> None:
     since = workspace.repository.merge_base(base, waiting.head)
     changes = workspace.repository.changes(since or base, waiting.head)
     _, findings = validate.check_change(waiting.before, waiting.after, changes, workspace.formats)
+    findings += rules.check_promotion_alone(waiting.environment, waiting.model, (change.path for change in changes))
     if findings:
         raise MlgitError(*findings)
 

@@ -63,7 +63,7 @@ def run(
         base=base,
         checked=checked,
         changed=None if since is None else len(changes),
-        findings=sorted(findings, key=lambda found: (found.at or Location(""), found.id)),
+        findings=sorted(findings, key=_order),
     )
 
 
@@ -218,6 +218,11 @@ class _Check:
             self.findings.extend(error.findings)
         else:
             self.add(rules.check_card(card, version, problem))
+
+
+def _order(found: Finding) -> tuple[str, int, str, str]:
+    at = found.at or Location("")
+    return at.file, at.line or 0, at.path or "", found.id
 
 
 def _of(kind: type[R], records: Mapping[str, Record | None]) -> list[R]:

@@ -35,6 +35,8 @@ class TestTree:
     def test_names_are_sorted_and_folders_end_in_a_slash(self, filled: Repo) -> None:
         tree = filled.open().tree("HEAD")
         assert tree.names() == ["empty", "mlgit.yaml", "models/", "odd/"]
+        assert tree.names_of(["/models", "/", "models/", "a//b"]) == [[], [], [], []]
+        assert filled.open().work_tree().names_of(["/models", "/", "models/", "a//b"]) == [[], [], [], []]
         assert tree.names_of(["models", "models/churn/versions", "nowhere", "empty", "models/churn"]) == [
             ["churn.md", "churn/"],
             ["v1/", "v10/"],
@@ -339,7 +341,7 @@ class TestHistory:
             repo.git("config", *setting.split("="))
         repository = repo.open()
         assert list(repository.commits("HEAD")) == before
-        assert list(repository.commits("HEAD", paths=["a"]))[0][0].subject == "second"
+        assert next(iter(repository.commits("HEAD", paths=["a"])))[0].subject == "second"
 
     def test_strange_commits(self, repo: Repo) -> None:
         tree = repo.git("mktree", input="")

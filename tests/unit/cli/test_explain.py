@@ -16,11 +16,6 @@ from mlgit.domain.layout import place
 from mlgit.domain.records import KINDS
 from mlgit.errors import Misuse
 from mlgit.ops import explain
-from mlgit.domain.gates import REGISTRY
-from mlgit.domain.layout import place
-from mlgit.domain.records import KINDS
-from mlgit.errors import Misuse
-from mlgit.ops import explain
 
 PACKAGE = Path(mlgit.__file__).parent
 MAKERS = {"Finding", "refused", "unjudged", "misuse"}
@@ -131,7 +126,11 @@ def test_everything_is_listed_with_one_sentence() -> None:
     topics = explain.topics(explanations.ids(), explanations.text)
     assert set(topics.records) == set(KINDS)
     assert set(topics.gates) == set(REGISTRY)
-    assert all(line and "\n" not in line for words in (topics.findings, topics.gates, topics.records) for line in words.values())
+    assert all(
+        line and "\n" not in line
+        for words in (topics.findings, topics.gates, topics.records)
+        for line in words.values()
+    )
 
 
 def test_an_unknown_word_is_misuse_and_names_the_nearest() -> None:
@@ -151,7 +150,7 @@ def test_an_unknown_word_is_misuse_and_names_the_nearest() -> None:
         (["schema"], 0, "models/<model>/model.yaml"),
         (["schema", "policy"], 0, '"$id": "urn:mlgit:schema:policy:1"'),
         (["schema", "--json"], 0, '"schema": "mlgit/schema-list.v1"'),
-        (["completion", "zsh"], 0, "eval \"$(mlgit completion zsh)\""),
+        (["completion", "zsh"], 0, 'eval "$(mlgit completion zsh)"'),
         (["completion", "fish", "--json"], 0, '"shell": "fish"'),
     ],
 )

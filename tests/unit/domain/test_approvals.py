@@ -1,0 +1,161 @@
+"""Who agreed, who counts, who is missing: the cases that people argue about. `tests/laws` has what always holds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mlgit.domain.approvals import Directory, Signed, Tally, count
+from mlgit.domain.records.governance import RoleHolder
+from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
+from tests import samples
+
+DECISION = samples.sha(1)
+DIRECTORY = Directory(samples.roles())
+
+
+def said(by: str, minute: int = 0, *, key: str | None = "", reason: str = "", **changes: Any) -> Signed:
+    """Return a word of somebody; signed with a key of their own unless a test says otherwise."""
+    at = samples.NOW + timedelta(minutes=minute)
+    approval = samples.approval(**{"by": by, "at": at, "decision": DECISION} | changes)
+    return Signed(approval, samples.sha(1000 + minute), f"SHA256:{by}" if key == "" else key, reason)
+
+
+def tally(*found: Signed, rule: ApprovalRule | None = None, directory: Directory = DIRECTORY, **changes: Any) -> Tally:
+    settings: dict[str, Any] = {"decision": DECISION, "risk": "low", "excluded": {}} | changes
+    return count(found, rule=rule or ApprovalRule(), directory=directory, **settings)
+
+
+def people(result: Tally) -> list[str]:
+    return [approval.person for approval in result.counted]
+
+
+def reasons(result: Tally) -> dict[str, str]:
+    return {one.person: one.reason for one in result.uncounted}
+
+
+def test_an_approval_counts_with_roles_key_and_digest() -> None:
+    result = tally(said("bea@acme.example"))
+    (counted,) = result.counted
+    assert (counted.person, counted.roles, counted.key) == ("bea", ["risk", "ml-reviewer"], "SHA256:bea@acme.example")
+    assert counted.approval == samples.sha(1000)
+    assert result.complete
+    assert result.needed == 1
+
+
+def test_nothing_is_missing_where_nobody_is_asked() -> None:
+    assert tally(rule=ApprovalRule(min=0)).complete
+
+
+@pytest.mark.parametrize(
+    ("second", "counts"),
+    [
+        (said("bea@acme.example", 1, verdict="reject"), False),
+        (said("bea@acme.example", -1, verdict="reject"), True),
+        (said("bea@home.example", 1, verdict="reject"), False),
+        (said("bea@acme.example", 1, verdict="reject", key=None, reason="no signature"), True),
+        (said("BEA@Acme.Example", 1, verdict="reject"), False),
+        (said("bea@acme.example", 1, decision=samples.sha(2)), False),
+        (said("bea@acme.example", -1, decision=samples.sha(2)), True),
+        (said("bea@acme.example", 0, verdict="reject"), False),
+    ],
+    ids=["rejects later", "rejected before", "rejects as herself elsewhere", "rejects without a signature", "in capitals"]
+    + ["another decision later", "another decision before", "both in one moment"],
+)
+def test_the_latest_word_that_is_signed_stands(second: Signed, counts: bool) -> None:
+    first = said("bea@acme.example")
+    assert people(tally(first, second)) == people(tally(second, first)) == (["bea"] if counts else [])
+
+
+def test_a_rejection_is_missing_until_it_is_taken_back() -> None:
+    rejected = said("bea@acme.example", verdict="reject")
+    others = said("ada@acme.example"), said("carl@acme.example")
+    result = tally(rejected, *others)
+    assert not result.complete
+    assert result.missing == ["bea rejected it; they can approve it later, or a new promotion is made"]
+    assert reasons(result) == {"bea": "rejected it"}
+    assert tally(rejected, *others, said("bea@acme.example", 1)).complete
+
+
+def test_a_stale_rejection_does_not_stand_in_the_way() -> None:
+    result = tally(said("bea@acme.example", verdict="reject", decision=samples.sha(2)), said("ada@acme.example"))
+    assert result.complete
+    assert reasons(result)["bea"].startswith("stale")
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_the_word_of_somebody_excluded_does_not_count_either_way(verdict: str) -> None:
+    result = tally(said("bea@home.example", verdict=verdict), excluded={"bea": "trained the version"})
+    assert people(result) == []
+    assert reasons(result) == {"bea": "trained the version"}
+    assert result.missing == ["1 of 1 approvals"]
+
+
+def test_a_program_does_not_approve() -> None:
+    result = tally(said("robot@acme.example"), rule=ApprovalRule(min=0, roles={"risk": 1}))
+    assert reasons(result) == {"robot": "a program does not approve"}
+    assert result.missing == ["1 of 1 as risk (bea)"]
+
+
+def test_a_bad_signature_says_why_and_counts_nothing() -> None:
+    result = tally(said("bea@acme.example", key=None, reason="the signature is by ada@acme.example"))
+    assert reasons(result) == {"bea": "the signature is by ada@acme.example"}
+    assert not result.complete
+
+
+def test_two_addresses_of_one_person_are_one_person() -> None:
+    result = tally(said("bea@acme.example"), said("bea@home.example", 1), rule=ApprovalRule(min=2))
+    assert people(result) == ["bea"]
+    assert result.missing == ["1 of 2 approvals"]
+
+
+@pytest.mark.parametrize("directory", [DIRECTORY, Directory(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))])
+def test_two_addresses_of_one_key_count_once_even_for_somebody_not_listed(directory: Directory) -> None:
+    found = [said("ivy@acme.example", key="SHA256:one"), said("ivy@home.example", 1, key="SHA256:one")]
+    result = tally(*found, rule=ApprovalRule(min=2), directory=directory)
+    assert people(result) == ["ivy@acme.example"]
+    assert reasons(result) == {"ivy@home.example": "signed with the key of ivy@acme.example, which counts once"}
+    assert not result.complete
+
+
+def test_somebody_not_listed_counts_without_roles() -> None:
+    result = tally(said("Ivy@Acme.example"), rule=ApprovalRule(min=1, roles={"risk": 1}))
+    assert people(result) == ["ivy@acme.example"]
+    assert result.missing == ["1 of 1 as risk (bea)"]
+
+
+def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
+    result = tally(said("bea"), rule=ApprovalRule(min=1, roles={"risk": 1}))
+    assert people(result) == ["<bea>"]
+    assert result.missing == ["1 of 1 as risk (bea)"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "risk", "missing"),
+    [
+        (ApprovalRule(min=3), "low", ["1 of 3 approvals"]),
+        (ApprovalRule(min=2), "low", []),
+        (ApprovalRule(min=0, roles={"ml-reviewer": 2}), "low", []),
+        (ApprovalRule(min=0, roles={"ml-reviewer": 3}), "low", ["1 of 3 as ml-reviewer (ada, bea)"]),
+        (ApprovalRule(min=0, roles={"risk": 1, "ml-reviewer": 1}), "low", []),
+        (ApprovalRule(min=0, roles={"legal": 1}), "low", ["1 of 1 as legal (nobody holds it yet)"]),
+        (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "low", []),
+        (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "medium", []),
+        (ApprovalRule(min=0, roles={"legal": RoleNeed(min=2, when=When(risk="high"))}), "high", ["2 of 2 as legal (nobody holds it yet)"]),
+        (ApprovalRule(min=3, roles={"legal": RoleNeed()}), "low", ["1 of 3 approvals", "1 of 1 as legal (nobody holds it yet)"]),
+    ],
+)
+def test_what_is_missing_is_said_with_who_can_supply_it(rule: ApprovalRule, risk: str, missing: list[str]) -> None:
+    result = tally(said("ada@acme.example"), said("bea@acme.example"), rule=rule, risk=risk)
+    assert result.missing == missing
+    assert result.complete == (not missing)
+
+
+def test_the_directory_knows_who_is_who() -> None:
+    assert DIRECTORY.person("BEA@home.example") == "bea"
+    assert DIRECTORY.person("Nobody@Acme.example") == "nobody@acme.example"
+    assert DIRECTORY.roles("nobody@acme.example") == []
+    assert DIRECTORY.holders("risk") == ["bea"]
+    assert DIRECTORY.is_bot("robot")
+    assert not DIRECTORY.is_bot("bea")
+    assert not DIRECTORY.is_bot("nobody@acme.example")

@@ -1,0 +1,408 @@
+"""What must hold across records: each rule with what it lets through, and what it finds."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+
+from mlgit.domain import carddraft, rules
+from mlgit.domain.codec import digest, sha256
+from mlgit.domain.gates import BeatsChampion, CardComplete, Integrity, SliceHarm, Threshold
+from mlgit.domain.records.card import Card
+from mlgit.domain.records.problem import ProblemMetric, Target
+from mlgit.domain.records.promotion import PromotionRef, Slots
+from mlgit.errors import Finding, Location
+from tests import samples
+
+VERSION = samples.version()
+
+
+def ids(findings: Iterable[Finding]) -> list[str]:
+    return [finding.id for finding in findings]
+
+
+def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> list[Finding]:
+    stated = ProblemMetric(**{"primary": "roc_auc"} | metric)
+    return list(rules.check_problem(samples.problem(target=Target(column="y", type=kind, positive=positive), metric=stated)))
+
+
+# Problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "direction"),
+    [("binary", "roc_auc", "max"), ("binary", "log_loss", "min"), ("multiclass", "f1", "max"), ("regression", "rmse", "min")],
+)
+def test_a_metric_that_fits_is_fine(kind: str, metric: str, direction: str) -> None:
+    assert problem(kind, primary=metric, direction=direction) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "positive", "metric", "direction", "found", "path"),
+    [
+        ("binary", True, "auc", "max", "metric-unknown", "metric.primary"),
+        ("regression", None, "roc_auc", "max", "metric-unsuitable", "metric.primary"),
+        ("multiclass", None, "log_loss", "min", "metric-unsuitable", "metric.primary"),
+        ("binary", True, "rmse", "min", "metric-unsuitable", "metric.primary"),
+        ("binary", True, "roc_auc", "min", "metric-direction", "metric.direction"),
+        ("regression", None, "rmse", "max", "metric-direction", "metric.direction"),
+        ("binary", None, "roc_auc", "max", "positive-missing", "target"),
+    ],
+)
+def test_a_metric_that_does_not_fit(kind: str, positive: Any, metric: str, direction: str, found: str, path: str) -> None:
+    (finding,) = problem(kind, positive=positive, primary=metric, direction=direction)
+    assert (finding.id, finding.at) == (found, Location("problems/late-arrival.yaml", path=path))
+    assert finding.fix
+
+
+@pytest.mark.parametrize("positive", [False, 0, ""])
+def test_any_label_may_be_the_positive_one(positive: Any) -> None:
+    assert problem(positive=positive) == []
+
+
+def test_everything_wrong_with_a_problem_is_said_at_once() -> None:
+    assert ids(problem(positive=None, primary="auc")) == ["metric-unknown", "positive-missing"]
+
+
+# Models, environments, projects, policies
+
+
+def test_a_model_names_what_is_there() -> None:
+    assert list(rules.check_model(samples.model(), ["late-arrival"], ["flights", "weather"])) == []
+    found = list(rules.check_model(samples.model(datasets=["flights", "wether"]), ["churn"], ["flights", "weather"]))
+    assert ids(found) == ["problem-unknown", "dataset-unknown"]
+    assert "there is churn" in found[0].why
+    assert "flights, weather" in found[1].why
+    assert "`mlgit new dataset wether`" in found[1].fix
+
+
+def test_a_model_is_not_called_environment() -> None:
+    assert ids(rules.check_model(samples.model(name="environment"), ["late-arrival"], ["flights"])) == ["name-reserved"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"after": []}, []),
+        ({"policy": "strict"}, ["policy-unknown"]),
+        ({"after": ["production"]}, ["environment-order"]),
+        ({"after": ["nowhere"]}, ["environment-order"]),
+        ({"after": ["staging", "canary"]}, ["environment-order"]),
+        ({"name": "staging", "after": ["production"]}, ["environment-order"]),
+        ({"name": "unlisted", "after": ["production"]}, []),
+    ],
+)
+def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found: list[str]) -> None:
+    order = samples.project(environments=["staging", "production", "canary"])
+    assert ids(rules.check_environment(samples.environment(**changes), order, ["production"])) == found
+
+
+@pytest.mark.parametrize(
+    ("listed", "described", "found"),
+    [
+        (["staging", "production"], ["production", "staging"], []),
+        (["staging", "production"], ["staging"], ["environment-unknown"]),
+        (["staging"], ["staging", "b", "a"], ["environment-unlisted", "environment-unlisted"]),
+        (["staging", "staging"], ["staging"], ["environment-twice"]),
+        (["a", "a"], [], ["environment-unknown", "environment-twice"]),
+    ],
+)
+def test_the_order_has_each_environment_once(listed: list[str], described: list[str], found: list[str]) -> None:
+    assert ids(rules.check_project(samples.project(environments=listed), described)) == found
+
+
+def test_unlisted_environments_are_named_in_order() -> None:
+    found = list(rules.check_project(samples.project(environments=["c"]), {"b", "a", "c"}))
+    assert [finding.at for finding in found] == [Location(f"environments/{name}/environment.yaml") for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("gates", "found"),
+    [
+        ([Integrity(), CardComplete(), BeatsChampion(metric="f1")], []),
+        ([Threshold(metric="f1", min=0.5), Threshold(metric="recall", min=0.5)], []),
+        ([Integrity(), CardComplete(), Integrity()], [("gate-twice", "gates[2]")]),
+        ([BeatsChampion(margin=0.0), BeatsChampion()], [("gate-twice", "gates[1]")]),
+        ([Integrity(), Threshold(metric="auc", min=0.5)], [("metric-unknown", "gates[1].metric")]),
+        ([SliceHarm(metric="auc")], [("metric-unknown", "gates[0].metric")]),
+    ],
+)
+def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
+    policy = samples.policy(name="strict", gates=gates)
+    assert [(one.id, one.at) for one in rules.check_policy(policy)] == [
+        (name, Location("policies/strict.yaml", path=path)) for name, path in found
+    ]
+
+
+# Versions and cards
+
+CARD, PROFILE, POINTERS = b"card", b"{}\n", {"model.skops.dvc": b"outs:\n- md5: a\n", "predictions.parquet.dvc": b"outs:\n"}
+WHOLE = samples.version(8, card=sha256(CARD), profile=sha256(PROFILE))
+FILES: dict[str, bytes | None] = {"card.md": CARD, "profile.json": PROFILE, **POINTERS}
+
+
+def test_a_version_as_it_was_registered_is_fine() -> None:
+    assert list(rules.check_version(WHOLE, FILES, POINTERS)) == []
+    assert list(rules.check_version(msgspec.structs.replace(WHOLE, version=9), FILES, POINTERS)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("card.md", b"card\n", "version-file-differs"),
+        ("card.md", b"", "version-file-differs"),
+        ("card.md", None, "version-file-missing"),
+        ("profile.json", b"{}\r\n", "version-file-differs"),
+        ("profile.json", None, "version-file-missing"),
+        ("model.skops.dvc", b"outs:\n- md5: b\n", "pointer-differs"),
+        ("model.skops.dvc", None, "version-file-missing"),
+        ("predictions.parquet.dvc", b"", "pointer-differs"),
+        ("predictions.parquet.dvc", None, "version-file-missing"),
+    ],
+)
+def test_a_file_of_a_version_that_differs_or_lacks(name: str, content: bytes | None, found: str) -> None:
+    (finding,) = rules.check_version(WHOLE, FILES | {name: content}, POINTERS)
+    assert (finding.id, finding.at) == (found, Location(f"models/delay/versions/v8/{name}"))
+    assert "delay@8" in finding.message
+
+
+def test_a_file_that_nobody_looked_for_is_missing() -> None:
+    assert ids(rules.check_version(WHOLE, {}, POINTERS)) == ["version-file-missing"] * 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"digest": samples.sha(5)},
+        {"model": "other"},
+        {"evaluation": msgspec.structs.replace(WHOLE.evaluation, metrics={"roc_auc": 0.713, "accuracy": 0.8})},
+        {"artifact": msgspec.structs.replace(WHOLE.artifact, md5="0" * 32)},
+        {"inputs": msgspec.structs.replace(WHOLE.inputs, params={"depth": 3.0})},
+    ],
+)
+def test_a_record_that_was_changed_is_found(changes: dict[str, Any]) -> None:
+    (finding,) = rules.check_version(msgspec.structs.replace(WHOLE, **changes), FILES, POINTERS)
+    assert finding.id == "version-tampered"
+    assert "supersedes" in finding.fix
+
+
+def test_the_files_that_dvc_keeps_are_model_and_predictions() -> None:
+    assert [stored.path for stored in rules.stored_files(VERSION)] == ["model.skops", "predictions.parquet"]
+
+
+def card(**changes: Any) -> Card:
+    matter = carddraft.front_matter(samples.problem(), samples.model(), VERSION.artifact, VERSION.evaluation, VERSION.inputs)
+    matter["mlgit"] |= changes
+    return msgspec.convert(matter, type=Card)
+
+
+def with_metric(name: str, value: Any) -> Card:
+    index = msgspec.to_builtins(card().model_index)
+    index[0]["results"][0]["metrics"] = [{"type": name, "value": value}]
+    return msgspec.structs.replace(card(), model_index=msgspec.convert(index, type=Card.__annotations__["model_index"]))
+
+
+def test_a_card_that_repeats_the_record_is_fine() -> None:
+    assert list(rules.check_card(card(), VERSION, samples.problem())) == []
+    assert list(rules.check_card(with_metric("roc_auc", 0.7120), VERSION, samples.problem())) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"model": "churn"}, "mlgit.model"),
+        ({"problem": "churn"}, "mlgit.problem"),
+        ({"artifact": samples.sha(1)}, "mlgit.artifact"),
+        ({"split": samples.sha(1)}, "mlgit.split"),
+    ],
+)
+def test_a_card_that_names_something_else_is_found(changes: dict[str, Any], where: str) -> None:
+    (finding,) = rules.check_card(card(**changes), VERSION, samples.problem())
+    assert (finding.id, finding.at) == ("card-differs", Location("models/delay/versions/v1/card.md", path=where))
+
+
+def test_owner_and_risk_of_a_problem_may_change_after_a_card_was_written() -> None:
+    assert list(rules.check_card(card(owner="@acme/else", risk="low"), VERSION, samples.problem())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("roc_auc", value) for value in (0.713, "0.712", None, True, [0.712], math.nan, math.inf, 1, {"a": 1})),
+        ("f1", 0.99),
+        ("f1", None),
+        ("ROC AUC", 0.99),
+    ],
+)
+def test_a_number_that_was_typed_is_found(name: str, value: Any) -> None:
+    (finding,) = rules.check_card(with_metric(name, value), VERSION, samples.problem())
+    assert finding.id == "card-differs"
+    assert finding.at == Location("models/delay/versions/v1/card.md", path=f"model-index metric {name}")
+
+
+def test_true_is_not_one() -> None:
+    perfect = msgspec.structs.replace(VERSION, evaluation=msgspec.structs.replace(VERSION.evaluation, metrics={"roc_auc": 1.0}))
+    assert ids(rules.check_card(with_metric("roc_auc", True), perfect, samples.problem())) == ["card-differs"]
+    assert ids(rules.check_card(with_metric("roc_auc", 1), perfect, samples.problem())) == []
+
+
+def test_a_card_of_another_model_is_found() -> None:
+    index = [msgspec.structs.replace(card().model_index[0], name="churn")]
+    other = msgspec.structs.replace(card(), model_index=index)
+    assert ids(rules.check_card(other, VERSION, samples.problem())) == ["card-differs"]
+
+
+# Promotions
+
+
+def slots(**slots: Any) -> list[Finding]:
+    manifest = samples.promotion(change="promote" if slots.get("champion") else "retire", slots=Slots(**{"champion": None} | slots))
+    return list(rules.check_slots(manifest, {1: samples.version(1).digest, 2: samples.version(2).digest}))
+
+
+ONE, TWO = samples.version(1), samples.version(2)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        {"champion": samples.slot(ONE)},
+        {"champion": samples.slot(ONE, traffic=90), "challenger": samples.slot(TWO, traffic=10)},
+        {"champion": samples.slot(ONE), "challenger": samples.slot(TWO, traffic=0), "shadow": samples.slot(TWO)},
+        {"champion": None},
+    ],
+)
+def test_slots_that_fit_are_fine(good: dict[str, Any]) -> None:
+    assert slots(**good) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "found", "path"),
+    [
+        ({"champion": samples.slot(ONE, version=3)}, "version-unknown", "slots.champion.version"),
+        ({"champion": samples.slot(ONE, digest=TWO.digest)}, "slot-differs", "slots.champion.digest"),
+        ({"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=2)}, "slot-differs", "slots.shadow.digest"),
+        ({"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=9)}, "version-unknown", "slots.shadow.version"),
+        ({"champion": samples.slot(ONE, traffic=99)}, "traffic-sum", "slots"),
+        ({"champion": samples.slot(ONE), "challenger": samples.slot(TWO, traffic=10)}, "traffic-sum", "slots"),
+        ({"champion": samples.slot(ONE, traffic=90), "shadow": samples.slot(TWO, traffic=10)}, "traffic-sum", "slots"),
+    ],
+)
+def test_slots_that_do_not_fit(bad: dict[str, Any], found: str, path: str) -> None:
+    (finding,) = slots(**bad)
+    assert (finding.id, finding.at) == (found, Location("environments/production/delay.yaml", path=path))
+
+
+def test_an_unknown_version_names_the_last_ones_there_are() -> None:
+    manifest = samples.promotion(slots=Slots(champion=samples.slot(ONE, version=99)))
+    (finding,) = rules.check_slots(manifest, dict.fromkeys(range(1, 20), ONE.digest))
+    assert finding.why == "delay has versions 14, 15, 16, 17, 18, 19"
+    (finding,) = rules.check_slots(manifest, {})
+    assert finding.why == "delay has versions none"
+
+
+@pytest.mark.parametrize(
+    ("change", "champion", "found"),
+    [
+        ("promote", samples.slot(ONE), []),
+        ("rollback", samples.slot(ONE), []),
+        ("ramp", samples.slot(ONE), []),
+        ("retire", None, []),
+        ("retire", samples.slot(ONE), ["change-differs"]),
+        ("promote", None, ["change-differs"]),
+        ("rollback", None, ["change-differs"]),
+    ],
+)
+def test_a_change_is_what_it_says(change: str, champion: Any, found: list[str]) -> None:
+    manifest = samples.promotion(change=change, slots=Slots(champion=champion))
+    assert ids(rules.check_slots(manifest, {1: ONE.digest})) == found
+
+
+BEFORE = samples.promotion(promotion=samples.OLDER_ULID, reason="first")
+BEFORE_REF = PromotionRef(promotion=BEFORE.promotion, digest=digest(BEFORE))
+
+
+@pytest.mark.parametrize(
+    ("replaces", "before", "fits"),
+    [
+        (None, None, True),
+        (BEFORE_REF, BEFORE, True),
+        (None, BEFORE, False),
+        (BEFORE_REF, None, False),
+        (BEFORE_REF, msgspec.structs.replace(BEFORE, reason="second"), False),
+        (PromotionRef(promotion=samples.ULID, digest=BEFORE_REF.digest), BEFORE, False),
+        (PromotionRef(promotion=BEFORE.promotion, digest=samples.sha(1)), BEFORE, False),
+    ],
+)
+def test_a_manifest_replaces_exactly_the_one_that_is_there(replaces: Any, before: Any, fits: bool) -> None:
+    found = list(rules.check_replaces(samples.promotion(replaces=replaces), before))
+    assert ids(found) == ([] if fits else ["promotion-stale"])
+
+
+# Changes and paths
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "found"),
+    [
+        ("models/delay/versions/v1/version.json", "A", []),
+        ("models/delay/versions/v1/version.json", "M", ["immutable-changed"]),
+        ("models/delay/versions/v1/card.md", "T", ["immutable-changed"]),
+        ("models/delay/versions/v1/gates/x.json", "D", ["immutable-deleted"]),
+        ("models/delay/versions/v1/notes/2026.md", "M", ["immutable-changed"]),
+        ("models/delay/model.yaml", "M", []),
+        ("models/delay/card.md", "D", []),
+    ],
+)
+def test_a_registered_version_only_gains_files(path: str, status: str, found: list[str]) -> None:
+    assert ids(rules.check_immutable([(path, status)])) == found
+
+
+@pytest.mark.parametrize(
+    "judging",
+    [
+        "policies/production.yaml",
+        "environments/production/environment.yaml",
+        ".mlgit/roles.yaml",
+        ".mlgit/allowed_signers",
+        ".mlgit/trusted_types",
+        "overrides/incident-7.yaml",
+    ],
+)
+def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
+    promotion = "environments/production/delay.yaml"
+    (finding,) = rules.check_separation([promotion, "README.md", judging])
+    assert (finding.id, finding.at) == ("policy-with-promotion", Location(judging))
+    assert list(rules.check_separation([judging])) == []
+    assert list(rules.check_separation([promotion, "models/delay/versions/v1/gates/x.json", "src/train.py"])) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ([("README.md", "100644"), ("src/Train.py", "100755"), ("models/delay/model.yaml", "100644")], []),
+        ([("src/a.py", "100644"), ("src/A.py", "100644")], [("path-clash", "src/A.py")]),
+        ([("STRASSE", "100644"), ("straße", "100644")], [("path-clash", "straße")]),
+        ([("src/link", "120000"), ("vendor", "160000")], []),
+        ([("problems/late.yaml", "120000")], [("state-link", "problems/late.yaml")]),
+        ([("models/delay", "160000")], [("state-link", "models/delay")]),
+        ([("models", "120000")], [("state-link", "models")]),
+        ([("policies", "160000")], [("state-link", "policies")]),
+        ([("mlgit.yaml", "120000")], [("state-link", "mlgit.yaml")]),
+        ([(".mlgit/roles.yaml", "120000")], [("state-link", ".mlgit/roles.yaml")]),
+        ([(".mlgit/allowed_signers", "120000")], [("state-link", ".mlgit/allowed_signers")]),
+        ([(".mlgit", "120000")], [("state-link", ".mlgit")]),
+        ([("models/Delay/model.yaml", "100644")], [("name-unfit", "models/Delay/model.yaml")]),
+        ([("problems/late arrival.yaml", "100644")], [("name-unfit", "problems/late arrival.yaml")]),
+        ([("datasets/aux/dataset.yaml", "100644")], [("name-unfit", "datasets/aux/dataset.yaml")]),
+        ([("policies/a\nb.yaml", "100644")], [("name-unfit", "policies/a\nb.yaml")]),
+        ([("datasets/.gitignore", "100644"), ("models/.gitkeep", "100644")], []),
+        ([(".mlgit/Notes.md", "100644"), ("docs/Ä.md", "100644")], []),
+    ],
+)
+def test_paths_that_every_system_can_hold(entries: list[tuple[str, str]], found: list[tuple[str, str]]) -> None:
+    assert [(one.id, one.at) for one in rules.check_paths(entries)] == [(name, Location(path)) for name, path in found]

@@ -1,0 +1,125 @@
+"""What every gate keeps to, whatever it asks."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from mlgit.domain import codec
+from mlgit.domain.gates import REGISTRY, AnyGate
+from mlgit.domain.gates.base import Gate
+from mlgit.domain.names import is_name
+from mlgit.domain.policy import evaluate, overall
+from mlgit.domain.records import Policy
+from mlgit.domain.records.problem import ProblemMetric
+from tests import samples
+from tests.unit.gates.evidence import FACTS, Known, Part, Without
+
+SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "integrity": [{}],
+    "immutability": [{}],
+    "data-contract": [{}],
+    "threshold": [{"metric": "roc_auc", "min": 0.5}, {"metric": "roc_auc", "min": 0.5, "max": 0.9}],
+    "beats-baseline": [{}, {"margin": 0.05}],
+    "beats-champion": [{}, {"metric": "roc_auc", "margin": -0.02, "level": 0.9, "resamples": 500}],
+    "slice-harm": [{}, {"metric": "roc_auc", "max_drop": 0.0, "min_rows": 2, "strict": True, "level": 0.9, "resamples": 500}],
+    "card-complete": [{}, {"sections": ["Intended use"]}],
+    "size": [{"max_mb": 50.0}],
+    "latency": [{"max_p95_ms": 20.0}],
+}
+"""Settings of each gate with which it passes on sound evidence; those that say nothing come first."""
+
+DOES_NOT_ARISE: dict[str, list[Known]] = {
+    "beats-baseline": [Known(problem=samples.problem(baseline=None))],
+    "beats-champion": [Known(champion=None), Known(champion=samples.version(3, seed=2))],
+    "slice-harm": [
+        Known(champion=None),
+        Known(problem=samples.problem(metric=ProblemMetric(primary="roc_auc"))),
+        Known(parts=[Part(gain=None, rows=3, reason="3 rows")]),
+        Known(parts=[]),
+    ],
+    "size": [Known()],
+    "latency": [Known()],
+}
+"""Evidence on which the question of a gate does not arise, for a gate without settings."""
+
+
+def made(gate: str, settings: dict[str, Any]) -> Gate:
+    return msgspec.convert({"id": gate} | settings, type=AnyGate)
+
+
+every_gate = pytest.mark.parametrize("gate", REGISTRY)
+every_setting = pytest.mark.parametrize(("gate", "settings"), [(gate, one) for gate, all_ in SETTINGS.items() for one in all_])
+
+
+def test_every_gate_is_tested_here() -> None:
+    assert SETTINGS.keys() == REGISTRY.keys()
+
+
+@every_gate
+def test_has_a_name_and_asks_a_question_in_one_sentence(gate: str) -> None:
+    kind = REGISTRY[gate]
+    assert is_name(gate)
+    assert kind.__struct_config__.tag == gate
+    assert kind.summary().endswith(".")
+    assert kind.summary() != Gate.summary()
+    assert kind.judge.__doc__
+
+
+@every_setting
+def test_passes_on_sound_evidence_and_says_why(gate: str, settings: dict[str, Any]) -> None:
+    (verdict,) = evaluate([made(gate, settings)], Known())
+    assert (verdict.gate, verdict.outcome) == (gate, "pass")
+    assert verdict.message.strip() == verdict.message != ""
+
+
+@every_setting
+def test_never_passes_without_evidence(gate: str, settings: dict[str, Any]) -> None:
+    nothing: Any = Without(*FACTS)
+    (verdict,) = evaluate([made(gate, settings)], nothing)
+    assert verdict.outcome == "error"
+    assert overall([verdict]) == "error"
+    assert "the remote does not answer" in verdict.message
+    assert verdict.facts == {"finding": "data-missing", "fix": "try again"}
+
+
+@every_setting
+@pytest.mark.parametrize("fact", FACTS)
+def test_does_not_make_up_a_fact_that_cannot_be_had(gate: str, settings: dict[str, Any], fact: str) -> None:
+    evidence: Any = Without(fact)
+    (verdict,) = evaluate([made(gate, settings)], evidence)
+    (sound,) = evaluate([made(gate, settings)], Known())
+    assert verdict.outcome == "error" or verdict == sound
+
+
+@pytest.mark.parametrize(("gate", "evidence"), [(gate, one) for gate, all_ in DOES_NOT_ARISE.items() for one in all_])
+def test_skips_with_a_reason_where_the_question_does_not_arise(gate: str, evidence: Known) -> None:
+    (verdict,) = evaluate([made(gate, {})], evidence)
+    assert verdict.outcome == "skip"
+    assert verdict.message
+
+
+@every_setting
+def test_settings_come_back_from_a_policy(gate: str, settings: dict[str, Any]) -> None:
+    policy = samples.policy(gates=[made(gate, settings)])
+    document = codec.to_mapping(policy)
+    assert codec.from_mapping(Policy, document) == policy
+    assert codec.from_mapping(Policy, msgspec.json.decode(codec.to_json(policy))) == policy
+    assert document["gates"][0]["id"] == gate
+
+
+@every_gate
+def test_a_setting_that_is_not_known_is_refused(gate: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown"):
+        made(gate, SETTINGS[gate][0] | {"mni": 1})
+
+
+@every_setting
+def test_an_answer_fits_a_report(gate: str, settings: dict[str, Any]) -> None:
+    report = samples.gate_report(results=evaluate([made(gate, settings)], Known()))
+    assert codec.from_mapping(type(report), codec.to_mapping(report)) == report
+
+
+@every_setting
+def test_the_same_evidence_gives_the_same_answer(gate: str, settings: dict[str, Any]) -> None:
+    assert evaluate([made(gate, settings)] * 2, Known())[0] == evaluate([made(gate, settings)], Known())[0]
