@@ -29,7 +29,8 @@ class Location(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something wrong, or worth knowing.
 
-    `id` is stable and explained by `mlgit explain ID`; `message` states the fact; `why` says how mlgit knows; `fix` is the way out.
+    `id` is stable and explained by `mlgit explain ID`; `message` states the fact; `why` says how mlgit knows; `fix` is the
+    way out.
     """
 
     id: str

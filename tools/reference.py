@@ -213,7 +213,7 @@ decision rests on, and none is a commit id: a rebase or a squash changes nothing
 The bytes of this file are what is signed, in the namespace `mlgit-approval`; the signature lies beside it with `.sig`
 behind the name. It counts for exactly one `decision`.""",
     "deployment": """\
-`previous` is the sha256 of the bytes of the entry before, so that none can be taken out of the middle unseen.""",
+`previous` is the digest of the entry before, so that none can be changed or taken out of the middle unseen.""",
 }
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from mlgit.cli.params import ENVIRONMENT, VERSION, session_command
+from mlgit.cli.params import ENVIRONMENT, VERSION, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
@@ -13,8 +13,9 @@ from mlgit.ops import gate, proposal
 @click.command()
 @click.argument("version", type=VERSION, metavar="MODEL@N")
 @click.option("--to", "environment", required=True, type=ENVIRONMENT, help="The environment.")
+@at_option
 @session_command
-def command(session: Session, version: VersionRef, environment: str) -> int:
+def command(session: Session, version: VersionRef, environment: str, at: str | None) -> int:
     """Judge a version by an environment's gates, changing nothing.
 
     \b
@@ -22,7 +23,7 @@ def command(session: Session, version: VersionRef, environment: str) -> int:
       mlgit gate churn@10 --to production
       mlgit gate churn@10 --to production --json
     """
-    _, state = proposal.base_of(session)
+    _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
     session.step(f"judging {version} by the gates of {environment}")
     return session.answer(gate.run(session, state, version, environment), _show)
 

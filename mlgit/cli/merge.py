@@ -30,6 +30,9 @@ def _show(found: merge.Merged) -> str:
     who = ", ".join(found.approved_by) or f"no approval is needed in {found.environment}"
     if found.state == "planned":
         return f"{found.candidate} could be merged for {found.environment} ({text.clean(who)}). Nothing was changed (dry run)."
+    if found.state == "merged-already":
+        done = f"{found.candidate} is merged for {found.environment} already (promotion {found.promotion})"
+        return done + text.following(f"mlgit apply {found.environment}")
     signed = "signed" if found.signed else "not signed: Git has no user.signingkey"
     lines = [
         f"Merged {found.candidate} for {found.environment} into {found.base}",

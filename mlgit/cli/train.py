@@ -44,8 +44,9 @@ def _show(found: train.Trained) -> str:
             + text.following(f"mend it, then mlgit train {found.model}")
         )
     rows = [[name, f"{value:.4f}", "decides" if name == found.primary else ""] for name, value in found.metrics.items()]
-    parts = [f"{found.model} on {found.rows:,} rows of the test split", text.table(["METRIC", "VALUE", ""], rows)]
+    parts = [f"{found.model} on the test split", text.table(["METRIC", "VALUE", ""], rows)]
     if found.newest is not None and found.newest_metric is not None:
         gain = found.metrics[found.primary] - found.newest_metric
         parts.append(f"{found.primary} {gain:+.4f} against {found.newest}")
-    return "\n\n".join(parts) + text.following(f"mlgit register {found.model}")
+    commit = f"git commit -m 'Train {found.model}' -- {' '.join(found.uncommitted)} && " if found.uncommitted else ""
+    return "\n\n".join(parts) + text.following(f"{commit}mlgit register {found.model}")

@@ -1,5 +1,6 @@
 """What must hold across records and files; each rule yields findings. Pure: whoever calls has read the files."""
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -331,6 +332,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         entries: path and Git mode of every file.
     """
     folded: dict[str, str] = {}
+    fits = functools.cache(is_name)  # a name is in the paths of many files
     for path, mode in entries:
         other = folded.setdefault(path.casefold(), path)
         if other != path:
@@ -353,7 +355,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 at=Location(path),
             )
         name = rest.split("/", 1)[0].removesuffix(".yaml")
-        if name and top in _STATE_FOLDERS and not is_name(name) and not name.startswith("."):
+        if name and top in _STATE_FOLDERS and not fits(name) and not name.startswith("."):
             yield Finding(
                 "name-unfit",
                 f"{name!r} does not do as a name",

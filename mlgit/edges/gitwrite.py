@@ -29,7 +29,7 @@ _FILE: Final = b"100644"
 _NO_IDENTITY: Final = (
     r"tell me who you are|empty ident name|no email was given|no name was given|auto-detection is disabled"
 )
-_NOT_SIGNED: Final = r"(?i)failed to sign|signing|gpg|ssh-keygen"
+_NOT_SIGNED: Final = r"(?i)key|sign|gpg|cannot run"
 _MOVED: Final = (
     r"is at [0-9a-f]+ but expected|reference already exists|unable to resolve reference|reference is missing"
 )
@@ -52,7 +52,7 @@ class Writer:
             Unjudged: Git could not write (`git-write-failed`).
         """
         changes = _nested(files)
-        folders = {} if base is None else base.folders(_parents(files))
+        folders = {} if base is None else base.folders({"", *_parents(files)})
         pack = _Pack(self._algorithm)
         root = _build(pack, "", changes, folders) or pack.add(_TREE, b"")
         done = self._git.run("unpack-objects", "-q", input=pack.content(), write=True, check=False)
@@ -76,14 +76,14 @@ class Writer:
             return done.stdout.decode().strip()
         if re.search(_NO_IDENTITY, done.stderr):
             raise identity_missing(done.stderr)
-        if sign and re.search(_NOT_SIGNED, done.stderr):
-            raise refused(
-                "signing-failed",
-                "Git could not sign the commit",
-                why=said_in_short(done.stderr),
-                fix="see `git config user.signingkey` and `git config gpg.format`, or do without signing",
-            )
-        raise self._not_written("commit-tree", done.stderr)
+        if not sign or not re.search(_NOT_SIGNED, done.stderr):
+            raise self._not_written("commit-tree", done.stderr)
+        raise refused(
+            "signing-failed",
+            "Git could not sign the commit",
+            why=said_in_short(done.stderr),
+            fix="see `git config user.signingkey` and `git config gpg.format`, or do without signing",
+        )
 
     def move(self, ref: str, new: CommitId | None, expected: CommitId | None, reason: str) -> None:
         """Point a ref at a commit (None: delete it), only if it is at `expected` now (None: only if there is none).

@@ -97,7 +97,10 @@ class _One:
         """Verify, switch, read back, write down."""
         if self._target is None or self._version is None:
             return self._result("no-target")
-        observed = self._target.observe(self._manifest.model)
+        try:
+            observed = self._target.observe(self._manifest.model)
+        except MlgitError as error:
+            return self._result("failed", findings=error.findings)
         running = _runs(observed, self._version)
         if running and self._is_recorded():
             return self._result("up-to-date")
@@ -108,7 +111,7 @@ class _One:
             proposal.require(examination, f"{self._manifest.environment}/{self._manifest.model}")
             judge_again(self._workspace, merged)
         except MlgitError as error:
-            return self._blocked(error, dry_run=dry_run)
+            return self._blocked(error, observed, dry_run=dry_run)
         approved_by = [approval.person for approval in examination.tally.counted]
         if dry_run:
             return self._result("planned", decision=examination.decision, approved_by=approved_by)
@@ -117,7 +120,7 @@ class _One:
                 observed = self._switch(self._target, self._version)
             self._record(observed, "verified", self._decision(examination))
         except MlgitError as error:
-            return self._result("failed", findings=list(error.findings))
+            return self._result("failed", findings=error.findings)
         return self._result(
             "recorded" if running else "applied", decision=examination.decision, approved_by=approved_by
         )
@@ -167,7 +170,7 @@ class _One:
 
     def _record(
         self,
-        observed: Observed | None,
+        observed: Observed,
         status: Literal["verified", "blocked"],
         decided: DecisionRecord | None,
         message: str = "",
@@ -185,9 +188,9 @@ class _One:
                 promotion=manifest.promotion,
                 status=status,
                 version=self._version.version if self._version and status == "verified" else None,
-                digest=observed.digest if observed else None,
-                artifact=observed.artifact if observed else None,
-                target=observed.facts if observed else {},
+                digest=observed.digest,
+                artifact=observed.artifact,
+                target=observed.facts,
                 commit=self._base.tree.commit or "",
                 at=self._workspace.clock.now(),
                 previous=digest(before) if before else None,
@@ -201,17 +204,20 @@ class _One:
         verb = "Deploy" if status == "verified" else "Block"
         ledger.append(self._workspace, files, f"{verb} {manifest.model} in {manifest.environment}")
 
-    def _blocked(self, error: MlgitError, *, dry_run: bool) -> Application:
+    def _blocked(self, error: MlgitError, observed: Observed, *, dry_run: bool) -> Application:
         message = "; ".join(finding.message for finding in error.findings)
         known = self._last is not None and (self._last.promotion, self._last.status, self._last.message) == (
             self._manifest.promotion,
             "blocked",
             message,
         )
+        findings = list(error.findings)
         if not dry_run and not known:
-            observed = self._target.observe(self._manifest.model) if self._target else None
-            self._record(observed, "blocked", None, message)
-        return self._result("blocked", findings=list(error.findings))
+            try:
+                self._record(observed, "blocked", None, message)
+            except MlgitError as failure:
+                findings += failure.findings
+        return self._result("blocked", findings=findings)
 
     def _result(
         self,

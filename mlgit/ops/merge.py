@@ -1,14 +1,16 @@
 """Verify a promotion and merge it into the base branch."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Literal
 
 from mlgit.domain import layout, rules
 from mlgit.domain.names import CommitId
+from mlgit.domain.records import Promotion
 from mlgit.errors import MlgitError, refused
-from mlgit.ops import gate, proposal, validate
+from mlgit.ops import gate, origin, proposal, validate
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Workspace
+from mlgit.ops.ports import Repository, Workspace
 
 
 class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
@@ -17,8 +19,8 @@ class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
     promotion: str
     environment: str
     candidate: str
-    decision: str
-    state: Literal["merged", "planned"]
+    decision: str | None
+    state: Literal["merged", "merged-already", "planned"]
     base: str
     commit: str | None
     signed: bool
@@ -32,9 +34,18 @@ def run(
 ) -> Merged:
     """Merge an open promotion, if all that it rests on holds at this moment.
 
+    What was merged already is only tidied up, so that a merge that was stopped in the middle can be run again.
+
     Raises:
-        MlgitError: it does not hold, and what is missing; nothing was changed then.
+        MlgitError: it does not hold, and what is missing, or the remote refused; nothing was changed then.
+        Unjudged: the remote did not answer; nothing was changed.
     """
+    if not dry_run and origin.is_there(workspace.repository):
+        on_step(f"fetching what {origin.NAME} has")
+        base_ref = f"refs/heads/{proposal.base_of(workspace)[0]}"
+        origin.fetch(workspace.repository, base_ref, layout.LEDGER, proposal.BRANCHES)
+    if (manifest := _merged_before(workspace, name)) is not None:
+        return _tidied(workspace, manifest, dry_run=dry_run)
     waiting = proposal.find(workspace, name)
     branch, base = proposal.base_of(workspace)
     examination = proposal.examine(workspace, waiting, at=workspace.clock.now())
@@ -45,9 +56,9 @@ def run(
     onto = base.tree.commit
     assert onto is not None  # noqa: S101 - the base is a commit
     signed = bool(workspace.repository.config("user.signingkey"))
-    commit = None
+    commit, pushed = None, False
     if not dry_run:
-        commit = _merge(workspace, waiting, branch, onto, sign=signed)
+        commit, pushed = _merge(workspace, waiting, branch, onto, sign=signed)
     slot = waiting.manifest.slots.champion
     return Merged(
         promotion=waiting.manifest.promotion,
@@ -58,7 +69,7 @@ def run(
         base=branch,
         commit=commit,
         signed=signed,
-        pushed=commit is not None and _push(workspace, branch),
+        pushed=pushed,
         approved_by=[approval.person for approval in examination.tally.counted],
         needed=examination.tally.needed,
     )
@@ -99,10 +110,17 @@ def _validate(workspace: Workspace, waiting: proposal.Proposal) -> None:
         raise MlgitError(*findings)
 
 
-def _merge(workspace: Workspace, waiting: proposal.Proposal, branch: str, onto: CommitId, *, sign: bool) -> CommitId:
-    """Make the merge commit, bring the work tree along if it has the base checked out, and move the base.
+def _merge(
+    workspace: Workspace, waiting: proposal.Proposal, branch: str, onto: CommitId, *, sign: bool
+) -> tuple[CommitId, bool]:
+    """Make the merge commit, bring the work tree along if it has the base checked out, push, and move the base.
 
-    The work tree goes first: were this stopped in between, HEAD still names the old commit, and a second run does both.
+    The work tree goes first: were this stopped in between, HEAD still names the old commit, and a second run does both. The
+    remote goes before the branch here, so that what it refuses has not happened. The branch may be behind `onto`, which is
+    then what the remote has on the same line.
+
+    Returns:
+        The commit, and whether it was pushed.
     """
     repository = workspace.repository
     tree = repository.merge_tree(onto, waiting.head)
@@ -115,24 +133,71 @@ def _merge(workspace: Workspace, waiting: proposal.Proposal, branch: str, onto: 
         )
     message = f"Merge promotion of {waiting.model} to {waiting.environment}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
     commit = repository.commit_tree(tree, parents=[onto, waiting.head], message=message, sign=sign)
-    checked_out = repository.checked_out_branch() == branch
-    if checked_out:
-        repository.advance_checkout(onto, commit)
+    ref = f"refs/heads/{branch}"
+    before = repository.resolve(ref)
+    shared = origin.is_there(repository)
+    checked_out = before if repository.checked_out_branch() == branch else None
+    if checked_out is not None:
+        repository.advance_checkout(checked_out, commit)
     try:
-        repository.move(
-            f"refs/heads/{branch}", commit, expected=onto, reason=f"mlgit merge {waiting.manifest.promotion}"
-        )
+        if shared:
+            repository.push(origin.NAME, [f"{commit}:{ref}"])
+        repository.move(ref, commit, expected=before, reason=f"mlgit merge {waiting.manifest.promotion}")
     except MlgitError:
-        if checked_out:
-            repository.advance_checkout(commit, onto)
+        if checked_out is not None:
+            repository.advance_checkout(commit, checked_out)
         raise
-    ref = f"refs/heads/{layout.promotion_branch(waiting.environment, waiting.model)}"
-    repository.delete_ref(ref, expected=waiting.head)
-    return commit
+    _delete_branch(
+        repository, f"refs/heads/{layout.promotion_branch(waiting.environment, waiting.model)}", waiting.head
+    )
+    return commit, shared
 
 
-def _push(workspace: Workspace, branch: str) -> bool:
-    if "origin" not in workspace.repository.remotes():
-        return False
-    workspace.repository.push("origin", [f"refs/heads/{branch}:refs/heads/{branch}"])
-    return True
+def _merged_before(workspace: Workspace, name: str | None) -> Promotion | None:
+    """Return the manifest of a promotion that the base has already, and that nothing newer is proposed in place of.
+
+    It is the one that is named; if none is named and none is open, it is one whose branch a stopped merge left behind.
+    """
+    _, base = proposal.base_of(workspace)
+    waiting = proposal.open_proposals(workspace)
+    for key, manifest in base.promotions().items():
+        branch = layout.promotion_branch(*key)
+        named = name in {"/".join(key), branch, manifest.promotion}
+        left = name is None and not waiting and workspace.repository.resolve(f"refs/heads/{branch}") is not None
+        if (named and key not in waiting) or left:
+            return manifest
+    return None
+
+
+def _tidied(workspace: Workspace, manifest: Promotion, *, dry_run: bool) -> Merged:
+    """Delete the branch of a promotion that is merged, and say so."""
+    repository = workspace.repository
+    name, base = proposal.base_of(workspace)
+    branch = f"refs/heads/{layout.promotion_branch(manifest.environment, manifest.model)}"
+    head, onto = repository.resolve(branch), base.tree.commit
+    if not dry_run and head is not None and onto is not None and origin.contains(repository, onto, head):
+        _delete_branch(repository, branch, head)
+    slot = manifest.slots.champion
+    return Merged(
+        promotion=manifest.promotion,
+        environment=manifest.environment,
+        candidate=f"{manifest.model}@{slot.version}" if slot else manifest.model,
+        decision=None,
+        state="merged-already",
+        base=name,
+        commit=onto,
+        signed=False,
+        pushed=False,
+        approved_by=[],
+        needed=0,
+    )
+
+
+def _delete_branch(repository: Repository, branch: str, merged: CommitId) -> None:
+    """Delete a branch that was merged, here and at the remote, where nobody has added to it."""
+    # It is merged whether or not this succeeds, and nothing that is merged counts as open.
+    with contextlib.suppress(MlgitError):
+        if repository.resolve(branch) == merged:
+            repository.delete_ref(branch, expected=merged)
+        if repository.resolve(origin.copy_of(branch)) == merged:
+            repository.push(origin.NAME, [f":{branch}"], force_with_lease={branch: merged})

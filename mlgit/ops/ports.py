@@ -201,11 +201,22 @@ class Repository(Protocol):
         """Return the names of the remotes."""
         ...
 
-    def push(self, remote: str, refspecs: Sequence[str]) -> None:
-        """Push refs.
+    def push(
+        self, remote: str, refspecs: Sequence[str], *, force_with_lease: Mapping[str, CommitId | None] | None = None
+    ) -> None:
+        """Push refs; those of `force_with_lease` by force, but only if the remote has them there (None: not at all).
 
         Raises:
             MlgitError: the remote refused (`push-refused`).
+            Unjudged: it did not answer (`remote-unreachable`).
+        """
+        ...
+
+    def fetch(self, remote: str, refspecs: Sequence[str]) -> None:
+        """Fetch refs.
+
+        Raises:
+            MlgitError: the remote does not have them (`remote-ref-unknown`); a pattern may match none.
             Unjudged: it did not answer (`remote-unreachable`).
         """
         ...
@@ -349,6 +360,10 @@ class Pipeline(Protocol):
 
     def out_of_date(self, stages: Sequence[str]) -> Sequence[str]:
         """Return what changed since the stages, and all before them, last ran; nothing when all is as it was."""
+        ...
+
+    def metrics(self, stages: Sequence[str]) -> Mapping[str, float]:
+        """Return the numbers in the files of metrics that stages wrote."""
         ...
 
     def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout, rules
 from mlgit.domain.codec import digest, to_json
-from mlgit.domain.names import VersionRef, new_promotion_id
+from mlgit.domain.names import CommitId, VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
-from mlgit.errors import Exit, MlgitError, refused
-from mlgit.ops import gate, proposal, validate
+from mlgit.errors import Exit, MlgitError, Unjudged, refused
+from mlgit.ops import gate, origin, proposal, validate
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import PathChange, Workspace
@@ -78,7 +78,7 @@ def run(
     if champion is not None and champion.digest == version.digest:
         return replace(plan, state="runs-already")
     if (known := _standing(workspace, version, environment)) is not None:
-        return _proposed(workspace, known, plan)
+        return _proposed(workspace, known, plan, dry_run=dry_run)
     _check_stored(workspace, base, version, on_step)
     on_step(f"judging {ref} by the gates of {environment}")
     at = workspace.clock.now()
@@ -99,8 +99,7 @@ def run(
         return replace(plan, state="refused")
     if dry_run:
         return plan
-    commit = _propose(workspace, base, ref, environment, files, manifest)
-    pushed = _push(workspace, environment, ref.model)
+    commit, pushed = _propose(workspace, base, ref, environment, files, manifest)
     waiting = proposal.load(workspace, environment, ref.model)
     missing = proposal.examine(workspace, waiting, at=at).tally.missing
     return replace(
@@ -125,7 +124,7 @@ def _standing(workspace: Workspace, version: Version, environment: str) -> propo
     return known if same and not problems else None
 
 
-def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted) -> Promoted:
+def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted, *, dry_run: bool) -> Promoted:
     examination = proposal.examine(workspace, known, at=workspace.clock.now())
     return replace(
         plan,
@@ -133,6 +132,7 @@ def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted) ->
         promotion=known.manifest.promotion,
         branch=layout.promotion_branch(known.environment, known.model),
         commit=known.head,
+        pushed=not dry_run and _push(workspace, known.environment, known.model, known.head),
         gates=known.report.results if known.report else [],
         approvals_missing=examination.tally.missing,
     )
@@ -185,15 +185,16 @@ def _propose(
     environment: str,
     files: dict[str, bytes],
     manifest: Promotion,
-) -> str:
-    """Commit on the base and point the branch at it, unless a person has added to the branch."""
+) -> tuple[CommitId, bool]:
+    """Commit on the base and point the branch at it, here and at the remote, unless a person has added to the branch."""
     repository = workspace.repository
     onto = base.tree.commit
     assert onto is not None  # noqa: S101 - the base is a commit
     branch = f"refs/heads/{layout.promotion_branch(environment, ref.model)}"
     before = repository.resolve(branch)
-    if before is not None:
-        _check_own(workspace, onto, before, environment, ref.model)
+    for there in (before, repository.resolve(origin.copy_of(branch))):
+        if there is not None:
+            _check_own(workspace, onto, there, environment, ref.model)
     message = f"Promote {ref} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n"
     commit = repository.commit(files, parents=[onto], message=message)
     changes = [PathChange(path, "M" if base.tree.read(path) else "A", None, None) for path in files]
@@ -201,8 +202,18 @@ def _propose(
     _, findings = validate.check_change(base, head, changes, workspace.formats)
     if findings:
         raise MlgitError(*findings)
-    repository.move(branch, commit, expected=before, reason=f"mlgit promote {ref} --to {environment}")
-    return commit
+    reason = f"mlgit promote {ref} --to {environment}"
+    repository.move(branch, commit, expected=before, reason=reason)
+    try:
+        return commit, _push(workspace, environment, ref.model, commit)
+    except Unjudged:
+        raise  # the remote did not answer: the proposal is here, and goes there when this is run again
+    except MlgitError:
+        if before is None:
+            repository.delete_ref(branch, expected=commit)
+        else:
+            repository.move(branch, before, expected=commit, reason=f"undo: {reason}")
+        raise
 
 
 def _check_own(workspace: Workspace, onto: str, head: str, environment: str, model: str) -> None:
@@ -218,10 +229,13 @@ def _check_own(workspace: Workspace, onto: str, head: str, environment: str, mod
             )
 
 
-def _push(workspace: Workspace, environment: str, model: str) -> bool:
+def _push(workspace: Workspace, environment: str, model: str, commit: CommitId) -> bool:
+    """Push a proposal; return whether the remote has it. One that somebody else has pushed meanwhile is not replaced."""
     repository = workspace.repository
-    if "origin" not in repository.remotes():
+    if not origin.is_there(repository):
         return False
     branch = f"refs/heads/{layout.promotion_branch(environment, model)}"
-    repository.push("origin", [f"+{branch}:{branch}"])
+    theirs = repository.resolve(origin.copy_of(branch))
+    if theirs != commit:
+        repository.push(origin.NAME, [f"{commit}:{branch}"], force_with_lease={branch: theirs})
     return True

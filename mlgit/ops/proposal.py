@@ -14,6 +14,7 @@ from mlgit.domain.policy import overall, rule_for
 from mlgit.domain.records import Approval, GateReport, Promotion, Version
 from mlgit.domain.records.policy import Policy
 from mlgit.errors import Finding, Location, MlgitError, Unjudged, refused
+from mlgit.ops import origin
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Commit, Workspace
 
@@ -91,18 +92,16 @@ class Examination(msgspec.Struct, frozen=True):
 def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
     """Return the base branch and the state that it wants.
 
-    The branch is the one that the project names at HEAD. A checkout that lacks it (a detached one in CI, say) is read at
-    the remote's copy, or at HEAD itself.
+    The branch is the one that the project names at HEAD; where the remote's copy of it is further on the same line, as
+    after `git fetch`, that one. A checkout that has neither (a detached one in CI, say) is read at HEAD itself.
 
     Raises:
         MlgitError: there is no commit yet, or no project in it.
     """
     repository = workspace.repository
     name = Lifecycle(repository.tree("HEAD"), workspace.formats.record).project().base
-    for revision in (f"refs/heads/{name}", f"refs/remotes/origin/{name}", "HEAD"):
-        if (commit := repository.resolve(revision)) is not None:
-            return name, Lifecycle(repository.tree(commit), workspace.formats.record)
-    raise AssertionError  # HEAD was read above
+    commit = origin.newest(repository, f"refs/heads/{name}") or "HEAD"
+    return name, Lifecycle(repository.tree(commit), workspace.formats.record)
 
 
 def state_at(workspace: Workspace, revision: str) -> Lifecycle:
@@ -137,23 +136,43 @@ def ledger_of(workspace: Workspace, state: Lifecycle | None = None) -> Ledger:
 
 
 def ledger_tip(workspace: Workspace) -> CommitId | None:
-    """Return the newest commit of the ledger branch, or of the remote's copy of it; None where there is neither."""
-    revisions = (layout.LEDGER, layout.LEDGER.replace("refs/heads/", "refs/remotes/origin/"))
-    return next((commit for one in revisions if (commit := workspace.repository.resolve(one)) is not None), None)
+    """Return the newest commit of the ledger branch, here or as the remote's copy; None where there is neither."""
+    return origin.newest(workspace.repository, layout.LEDGER)
 
 
 def open_proposals(workspace: Workspace) -> list[tuple[str, str]]:
     """Return environment and model of each promotion branch that the base has not taken in yet, sorted."""
     _, base = base_of(workspace)
-    found = set()
-    for ref in workspace.repository.refs(BRANCHES):
-        environment, _, model = ref.removeprefix(BRANCHES).partition("/")
-        head = workspace.repository.resolve(ref)
-        assert head is not None  # noqa: S101 - just listed
-        path = layout.promotion(environment, model)
-        if workspace.repository.tree(head).read(path) != base.tree.read(path):
-            found.add((environment, model))
-    return sorted(found)
+    return sorted(key for key, refs in _branches(workspace).items() if _head(workspace, base, key, refs) is not None)
+
+
+def _branches(workspace: Workspace) -> dict[tuple[str, str], list[str]]:
+    """Return the refs of each promotion branch, by environment and model: the branch here, and the remote's copy."""
+    found = {}
+    for branch, refs in origin.matching(workspace.repository, BRANCHES).items():
+        environment, _, model = branch.removeprefix(BRANCHES).partition("/")
+        found[environment, model] = refs
+    return found
+
+
+def _head(workspace: Workspace, base: Lifecycle, key: tuple[str, str], refs: Sequence[str]) -> CommitId | None:
+    """Return the commit that proposes something; of two, the later promotion. None where all of them are merged."""
+    heads = {head for ref in refs if (head := workspace.repository.resolve(ref)) is not None}
+    waiting = {}
+    for head in heads:
+        state = Lifecycle(workspace.repository.tree(head), workspace.formats.record)
+        manifest = state.promotion(*key)
+        if manifest is not None and not _is_merged(workspace, base, state, layout.promotion(*key)):
+            waiting[manifest.promotion] = head
+    return waiting[max(waiting)] if waiting else None
+
+
+def _is_merged(workspace: Workspace, base: Lifecycle, state: Lifecycle, path: str) -> bool:
+    """Tell whether the base has what a branch proposes, or had it before it went on."""
+    head, onto = state.tree.commit, base.tree.commit
+    assert head is not None  # noqa: S101 - a state of a commit
+    assert onto is not None  # noqa: S101 - the base is a commit
+    return state.tree.read(path) == base.tree.read(path) or origin.contains(workspace.repository, onto, head)
 
 
 def find(workspace: Workspace, name: str | None) -> Proposal:
@@ -187,12 +206,13 @@ def find(workspace: Workspace, name: str | None) -> Proposal:
 
 
 def load(workspace: Workspace, environment: str, model: str) -> Proposal:
-    """Return the proposal on the promotion branch of an environment and model, held against the base branch."""
+    """Return the open proposal of an environment and model, held against the base branch."""
     repository = workspace.repository
     _, base = base_of(workspace)
-    head = repository.resolve(BRANCHES + f"{environment}/{model}")
+    key = (environment, model)
+    head = _head(workspace, base, key, _branches(workspace)[key])
     onto = base.tree.commit
-    assert head is not None  # noqa: S101 - only called for branches that are there
+    assert head is not None  # noqa: S101 - only called for what is open
     assert onto is not None  # noqa: S101 - the base is a commit
     commits = tuple(commit for commit, _ in repository.commits(f"{onto}..{head}", first_parent=False))
     return Proposal(environment, model, base, Lifecycle(repository.tree(head), workspace.formats.record), head, commits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,15 +12,14 @@ from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_d
 from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, Stored
 from mlgit.errors import Finding, Location, Severity, refused
-from mlgit.ops.evidence import measurable
+from mlgit.ops import predictions
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Scored, Workspace
 
 _SAME_SCORE = 1e-6  # a model file loaded again answers within this of what it answered when it was evaluated
-_SMALLEST_SLICE = 30  # rows; fewer say nothing worth recording
 
 
 class Registered(Outcome, frozen=True, kw_only=True, tag="mlgit/register.v1"):
@@ -39,16 +38,6 @@ class Registered(Outcome, frozen=True, kw_only=True, tag="mlgit/register.v1"):
     p95_ms: float | None
     next_environment: str | None
     findings: list[Finding] = []
-
-
-class Measured(NamedTuple):
-    """What the stored predictions say."""
-
-    metrics: dict[str, float]
-    slices: list[SliceMetric]
-    split: Digest
-    rows: int
-    table: Any
 
 
 def run(
@@ -79,16 +68,17 @@ def run(
     on_step("hashing the files and measuring the predictions")
     root = workspace.root
     outputs = model.outputs
-    artifact = _artifact(workspace, _output(workspace, outputs.model, model.pipeline.train))
-    measured = measure(workspace, model, problem)
+    artifact = _artifact(workspace, predictions.output(workspace, outputs.model, model.pipeline.train))
+    table = predictions.read(workspace, model, problem)
+    metrics = predictions.metrics(table, model, problem)
     on_step("loading the model in a guarded process, to see that it answers as its predictions say")
-    scored = _score(workspace, model, problem, artifact, measured.table)
+    scored = _score(workspace, model, problem, artifact, table)
     evaluation = Evaluation(
         predictions=workspace.hashed(root / outputs.predictions, "predictions.parquet"),
-        split=measured.split,
-        rows=measured.rows,
-        metrics=measured.metrics,
-        slices=measured.slices,
+        split=predictions.split(table, model),
+        rows=len(table),
+        metrics=metrics,
+        slices=predictions.slices(table, problem),
         p95_ms=None if scored is None or scored.p95_ms is None else round(scored.p95_ms, 3),
     )
     inputs = _inputs(workspace, state, model, head)
@@ -122,7 +112,7 @@ def run(
         on_step(f"pushing to DVC remote {state.project().remote}")
         _upload(workspace, state, root, model, version)
         ref = VersionRef(model.name, version.version)
-        message = f"Register {ref}\n\n{problem.metric.primary} {measured.metrics[problem.metric.primary]:.4f}\n"
+        message = f"Register {ref}\n\n{problem.metric.primary} {metrics[problem.metric.primary]:.4f}\n"
         workspace.put(files)
         changed = files | {lock: (root / lock).read_bytes()}
         commit = repository.commit(changed, parents=[head], message=message)
@@ -140,60 +130,21 @@ def run(
         types=artifact.types,
         size=artifact.size,
         primary=problem.metric.primary,
-        metrics=measured.metrics,
+        metrics=metrics,
         p95_ms=evaluation.p95_ms,
         next_environment=environments[0] if environments else None,
         findings=_unwritten(state, model),
     )
 
 
-def measure(workspace: Workspace, model: Model, problem: Problem) -> Measured:
-    """Compute metrics and slices from the predictions that the evaluate stage wrote.
-
-    Raises:
-        MlgitError: the file is missing, or is not a table of predictions.
-    """
-    from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - scikit-learn
-    from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
-    from mlgit.ml.split import split_digest  # noqa: PLC0415 - pandas
-
-    table = workspace.tables.frame(_output(workspace, model.outputs.predictions, model.pipeline.evaluate))
-    absent = [column for column in (*model.keys, *problem.metric.slices, "label") if column not in table.columns]
-    if absent:
-        raise refused(
-            "predictions-incomplete",
-            f"{model.outputs.predictions} lacks {', '.join(absent)}",
-            why=f"it has {', '.join(map(str, table.columns))}",
-            fix="write the keys, the label, the score or prediction, and the columns of the slices in the evaluate stage",
-            at=Location(model.outputs.predictions),
-        )
-    if table.duplicated(model.keys).any():
-        raise refused(
-            "predictions-repeated",
-            f"{model.outputs.predictions} has rows with the same {', '.join(model.keys)}",
-            fix="predict each row once, or name more key columns in models/<model>/model.yaml",
-            at=Location(model.outputs.predictions),
-        )
-    positive = problem.target.positive
-    with measurable(f"the evaluation of {model.name}"):
-        metrics = measure_all(table, problem.target.type, positive)
-        if problem.metric.primary not in metrics:
-            raise refused(
-                "not-measurable",
-                f"{problem.metric.primary} cannot be computed from {model.outputs.predictions}",
-                why=f"its columns allow {', '.join(metrics)}",
-                fix="add the column `score` (or `prediction`) that the metric needs",
-            )
-        values = slice_values(table, problem.metric.primary, problem.metric.slices, positive, min_rows=_SMALLEST_SLICE)
-        slices = [
-            SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric) for part in values
-        ]
-        return Measured(metrics, slices, split_digest(table, model.keys), len(table), table)
+def uncommitted(workspace: Workspace, model: Model) -> list[str]:
+    """Return the files that a model is made from and that differ from HEAD."""
+    contracts = map(layout.dataset, model.datasets)
+    return workspace.repository.dirty([*model.reads, model.params, "dvc.yaml", layout.model(model.name), *contracts])
 
 
 def _check_clean(workspace: Workspace, model: Model) -> None:
-    read = [*model.reads, model.params, "dvc.yaml", layout.model(model.name), *map(layout.dataset, model.datasets)]
-    dirty = workspace.repository.dirty(read)
+    dirty = uncommitted(workspace, model)
     if dirty:
         raise refused(
             "reads-dirty",
@@ -214,19 +165,6 @@ def _check_current(workspace: Workspace, model: Model) -> None:
         )
 
 
-def _output(workspace: Workspace, path: str, stage: str) -> Path:
-    file = workspace.root / path
-    if not file.is_file():
-        raise refused(
-            "output-missing",
-            f"{path} is not there",
-            why=f"stage {stage} of dvc.yaml is to write it",
-            fix="run `mlgit train`, or name another file under `outputs` in the model's file",
-            at=Location(path),
-        )
-    return file
-
-
 def _artifact(workspace: Workspace, path: Path) -> Artifact:
     kind, types = workspace.model_files.inspect(path, _trusted(workspace))
     stored = workspace.hashed(path, f"model{path.suffix}")
@@ -243,7 +181,7 @@ def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artif
         return None
     import numpy as np  # noqa: PLC0415 - heavy
 
-    features = _output(workspace, model.outputs.test, model.pipeline.evaluate)
+    features = predictions.output(workspace, model.outputs.test, model.pipeline.evaluate)
     scored = workspace.model_files.score(
         workspace.root / model.outputs.model,
         artifact.format,
@@ -293,7 +231,7 @@ def _profile(workspace: Workspace, model: Model) -> bytes:
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
     return profile.to_json(
-        profile.build(workspace.tables.frame(_output(workspace, model.outputs.train, model.pipeline.train)))
+        profile.build(workspace.tables.frame(predictions.output(workspace, model.outputs.train, model.pipeline.train)))
     )
 
 

@@ -118,8 +118,9 @@ def _open(workspace: Workspace) -> list[Open]:
                 promotion=one.manifest.promotion,
                 gates=stale
                 or f"{sum(verdict.outcome in {'pass', 'skip', 'waived'} for verdict in results)} of {len(results)}",
-                approvals="; ".join(examination.tally.missing)
-                or f"{len(examination.tally.counted)} of {examination.tally.needed}",
+                approvals=f"lacks {'; '.join(examination.tally.missing)}"
+                if examination.tally.missing
+                else f"{len(examination.tally.counted)} of {examination.tally.needed}",
                 ready=examination.holds,
             )
         )

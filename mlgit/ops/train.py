@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from mlgit.errors import Exit, Finding
+from mlgit.errors import Exit
+from mlgit.ops import predictions, register
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -16,10 +17,9 @@ class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
     code: int
     primary: str
     metrics: dict[str, float]
-    rows: int | None = None
     newest: str | None = None
     newest_metric: float | None = None
-    findings: list[Finding] = []
+    uncommitted: list[str] = []
 
     @property
     def exit(self) -> Exit:
@@ -42,9 +42,10 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
     code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
     if code:
         return Trained(model=model.name, problem=problem.name, code=code, primary=problem.metric.primary, metrics={})
-    from mlgit.ops.register import measure  # noqa: PLC0415 - pandas
-
-    evaluated = measure(workspace, model, problem)
+    # The pipeline's own figures cost nothing to show; the version's are computed from the predictions, by `register`.
+    metrics = workspace.pipeline.metrics([model.pipeline.evaluate])
+    if problem.metric.primary not in metrics:
+        metrics = predictions.metrics(predictions.read(workspace, model, problem), model, problem)
     numbers = state.numbers(model.name)
     newest = state.version_at(model.name, numbers[-1]) if numbers else None
     return Trained(
@@ -52,8 +53,8 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
         problem=problem.name,
         code=0,
         primary=problem.metric.primary,
-        metrics=evaluated.metrics,
-        rows=evaluated.rows,
+        metrics=dict(metrics),
         newest=f"{model.name}@{newest.version}" if newest else None,
         newest_metric=newest.evaluation.metrics.get(problem.metric.primary) if newest else None,
+        uncommitted=register.uncommitted(workspace, model),
     )

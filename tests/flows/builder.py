@@ -86,7 +86,9 @@ def _next(team: Team, scene: str) -> Team:
 def _register(team: Team) -> None:
     """Make the project, and train and register its versions."""
     ana = team.ana
-    ana.at(team.folder).does("init team --template tabular-classification --owner @acme/pathology --remote storage --yes")
+    ana.at(team.folder).does(
+        "init team --template tabular-classification --owner @acme/pathology --remote storage --yes"
+    )
     _fit(ana.root)
     model = ana.read(f"models/{MODEL}/model.yaml")
     prose = "\n\n".join(f"## {heading}\n\nWritten by the team." for heading in _SECTIONS)

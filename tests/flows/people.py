@@ -131,10 +131,10 @@ class Desk:
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def git(self, *words: str, input: bytes | None = None) -> str:
+    def git(self, *words: str, stdin: bytes | None = None) -> str:
         """Run Git; return what it prints."""
         with self.present():
-            done = subprocess.run(["git", *words], cwd=self.root, input=input, capture_output=True, check=False)
+            done = subprocess.run(["git", *words], cwd=self.root, input=stdin, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
@@ -181,12 +181,15 @@ class Desk:
         """All that a command might change: refs, HEAD, index, work tree with targets, DVC remote, and the remote's refs."""
         git_dir = Path(self.git("rev-parse", "--path-format=absolute", "--git-dir"))
         staged = self.git("ls-files", "--stage") if (git_dir / "index").exists() else ""
-        seen = [self.refs(), (git_dir / "HEAD").read_text(), staged]
-        for folder in (self.root, self.root.parent / "storage"):
-            seen.append(contents(folder))
         origin = self.root.parent / "origin.git"
-        seen.append(self.at(origin).refs() if origin.exists() and origin != self.root else None)
-        return tuple(seen)
+        return (
+            self.refs(),
+            (git_dir / "HEAD").read_text(),
+            staged,
+            contents(self.root),
+            contents(self.root.parent / "storage"),
+            self.at(origin).refs() if origin.exists() and origin != self.root else None,
+        )
 
     @contextlib.contextmanager
     def present(self) -> Iterator[None]:

@@ -415,7 +415,8 @@ class TestPipeline:
         assert finding(lambda: lockfile.parse_lock(b"train:\n  cmd: old\n")).id == "lock-invalid"
 
     def test_metrics_are_read(self, ran: Path) -> None:
-        assert pipeline.metrics(ran) == {"metrics.json": {"auc": 0.5}}
+        assert pipeline.DvcPipeline(ran).metrics(["train"]) == {"auc": 0.5}
+        assert pipeline.DvcPipeline(ran).metrics(["aside"]) == {}
 
     def test_up_to_date_is_proven_without_asking_dvc(self, made: Path) -> None:
         shutil.rmtree(made / ".dvc")  # DVC would fail

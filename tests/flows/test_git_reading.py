@@ -97,7 +97,7 @@ class TestTree:
         assert next(reading) == ("mlgit.yaml", b"kind: project\n")
         assert tree.read("models/churn.md") == b"sorts before the folder\n"
         assert next(reading) == ("models/churn/model.yaml", b"kind: model\n")
-        reading.close()
+        del reading
         assert tree.read("odd/tab\there") == b"tab\n"
 
     def test_large_content_comes_whole(self, repo: Repo) -> None:

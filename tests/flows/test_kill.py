@@ -65,6 +65,7 @@ class Case(msgspec.Struct, frozen=True):
     person: str
     command: str
     prepare: Callable[[Team], None] = lambda _: None
+    most: int = 12
 
 
 def _train(team: Team) -> None:
@@ -91,7 +92,7 @@ CASES = {
     "register": Case("registered", "ana", f"register {MODEL}", _train),
     "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
     "approve": Case("proposed", "ben", "approve"),
-    "merge": Case("proposed", "ana", "merge", _approve),
+    "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
     "apply": Case("proposed", "ana", "apply", _merge),
 }
 
@@ -112,19 +113,22 @@ class Traced:
         with self._started() as (process, log):
             for line in log:
                 if match := _STOPPED.match(line):
-                    call = self._calls.pop(match[1], "")
-                    if self._folder in call and ") = 0" in call:
+                    call = self._calls.pop(match[1], None)
+                    if call is None:
+                        continue  # another thread of a process that was stopped
+                    if self._folder in call and re.search(r"\) += 0", call):
                         yield call
                     os.kill(int(match[1]), signal.SIGCONT)
                 elif match := _CALL.match(line):
-                    self._calls[match[1]] = self._calls.get(match[1], "") * line.count(" resumed>") + line
+                    begun = self._calls.get(match[1], "") if " resumed>" in line else ""
+                    self._calls[match[1]] = begun + line
             self.said = process.communicate()[0]
             self.code = process.returncode
 
     @contextmanager
     def _started(self) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
         read, write = os.pipe()
-        argv = ["strace", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-o", f"/dev/fd/{write}"]
+        argv = ["strace", "-f", "-y", "-s", "4096", "-o", f"/dev/fd/{write}"]
         argv += ["-e", f"trace={_CALLS}", "-e", f"inject={_CALLS}:signal=STOP"]
         with self._desk.present():
             moment = self._desk.session().clock.now().isoformat()
@@ -146,3 +150,153 @@ class Traced:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+class State(msgspec.Struct, frozen=True):
+    """What would be on the disk if the command had been killed after a call."""
+
+    after: str
+    folder: Path
+
+
+def states(team: Team, case: Case, into: Path) -> list[State]:
+    """Run a command to its end, and copy every state of the scene on the way that differs from the one before."""
+    team.leave()
+    found, seen = [], _seen(team.folder)
+    running = Traced(_person(team, case), case.command, team.folder)
+    for number, call in enumerate(running.stops(), start=1):
+        now = _seen(team.folder)
+        if now != seen:
+            found.append(State(f"{number}: {_short(call, team.folder)}", into / str(number)))
+            shutil.copytree(team.folder, found[-1].folder, symlinks=True)
+        seen = now
+    assert running.code == 0, running.said
+    return found
+
+
+def sample(states: list[State], most: int) -> list[State]:
+    """Take some of the states, evenly, the last one always, unless all are wanted."""
+    step = max(1, -(-len(states) // most))
+    return states if FULL else states[::-1][::step][::-1]
+
+
+def check_sound(team: Team, case: Case) -> None:
+    """A person who comes upon the repository now finds nothing wrong with it."""
+    desk = _person(team, case)
+    desk.git("fsck", "--no-dangling", "--no-progress", "--strict")
+    desk.does("validate")
+    desk.does("status")
+    for environment in ("staging", "production"):
+        observed = DirectoryTarget(team.root / "deployed" / environment).observe(MODEL)
+        assert not observed.altered
+        assert "fault" not in observed.facts
+
+
+def run_again(team: Team, case: Case) -> None:
+    """Run the command as a person would who follows what it says."""
+    for _ in range(4):
+        answer = _person(team, case)(case.command)
+        if answer.ids != ["git-locked"]:
+            break
+        # Killed while it held a lock of Git: mlgit never removes one, and says which file the person has to remove.
+        assert answer.code == 3
+        lock = re.search(r"(/.+\.lock) exists", answer.text)
+        assert lock is not None, answer.text
+        Path(lock[1]).unlink()
+    assert answer.code == 0, answer.text
+
+
+def end_state(team: Team) -> dict[str, object]:
+    """What there is in the end, without ids, times and digests that no two runs have in common."""
+    desk = team.ana
+    with desk.present(), desk.session().repository as repository:
+        trees = {}
+        for ref in repository.refs("refs/"):
+            tree = repository.tree(ref)
+            trees[ref] = dict(tree.read_many([entry.path for entry in tree.entries()]))
+    told = {ref: desk.git("log", "--format=%s", ref).splitlines() for ref in trees}
+    storage = sorted(path for path in contents(team.folder / "storage") if not path.endswith(".tmp"))
+    state = {
+        "branch": desk.git("symbolic-ref", "HEAD"),
+        "status": desk.git("status", "--porcelain"),
+        "told": told,
+        "trees": trees,
+        "files": contents(team.root),
+        "storage": storage,
+    }
+    return {key: _plain(value) for key, value in state.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_killed_anywhere_it_is_sound_and_completes_when_run_again(
+    name: str, scenes: Path, tmp_path: Path
+) -> None:
+    case = CASES[name]
+    shutil.copytree(scenes / case.scene, tmp_path / "scene", symlinks=True)
+    with Team.at(tmp_path / "scene", keys=scenes / "keys") as team:
+        case.prepare(team)
+        team.leave()
+        shutil.copytree(team.folder, tmp_path / "calm", symlinks=True)
+        found = states(team, case, tmp_path / "killed")
+    with Team.at(tmp_path / "calm", keys=scenes / "keys") as team:
+        _person(team, case).does(case.command)
+        expected = end_state(team)
+    assert len(found) > 1
+    for state in sample(found, case.most):
+        with Team.at(state.folder, keys=scenes / "keys") as team:
+            try:
+                check_sound(team, case)
+                run_again(team, case)
+                check_sound(team, case)
+                assert end_state(team) == expected
+            except AssertionError as error:
+                error.add_note(f"killed after {state.after}")
+                raise
+
+
+def _person(team: Team, case: Case) -> Desk:
+    person = getattr(team, case.person)
+    assert isinstance(person, Desk)
+    return person
+
+
+def _seen(folder: Path) -> dict[str, bytes | str | None]:
+    """Every file below a folder; of loose objects, only that they are there, and that only if all states are wanted."""
+    found: dict[str, bytes | str | None] = {}
+    for place, folders, files in os.walk(folder):
+        if not FULL:
+            folders[:] = [name for name in folders if Path(place, name).parts[-2:] != (".git", "objects")]
+        for name in [*files, *folders]:
+            path = Path(place, name)
+            if path.is_symlink():
+                found[str(path)] = str(path.readlink())
+            elif path.is_file():
+                found[str(path)] = None if "objects" in path.parts else path.read_bytes()
+    return found
+
+
+def _short(call: str, folder: Path) -> str:
+    return call.partition(" ")[2].strip().replace(f"{folder}/", "")
+
+
+_VARYING = (
+    (re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}"), "ID"),
+    (re.compile(r"[0-9a-f]{40,64}"), "DIGEST"),
+    (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)"), "TIME"),
+    (re.compile(r"-approve-[0-9a-f]{12}"), "-approve-DECISION"),
+    (re.compile(r'("p95_ms": )[0-9.]+'), "\\1MS"),
+    (re.compile(r"(?s)(-----BEGIN SSH SIGNATURE-----).*"), "\\1"),
+)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    text = str(value)
+    for pattern, word in _VARYING:
+        text = pattern.sub(word, text)
+    return text

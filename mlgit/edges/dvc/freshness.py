@@ -11,42 +11,11 @@ import msgspec
 
 from mlgit.edges import hashing, yamlfile
 from mlgit.edges.dvc import workspace
+from mlgit.edges.dvc.declared import Declared, read_declared
 from mlgit.edges.dvc.lockfile import File, Stage, lock
 from mlgit.errors import MlgitError
 
-_PARAMS = "params.yaml"
 _WORDS = {"changed deps": "dependency", "changed outs": "output"}
-
-
-class _Declared(msgspec.Struct, forbid_unknown_fields=True):
-    """A stage of dvc.yaml in its plain form; a stage that says more (`foreach`, `wdir`, `frozen`) is DVC's to judge."""
-
-    cmd: str | list[str]
-    deps: list[str] = []
-    params: list[str | dict[str, list[str] | None]] = []
-    outs: list[str | dict[str, Any]] = []
-    metrics: list[str | dict[str, Any]] = []
-    plots: list[str | dict[str, Any]] = []
-    desc: str = ""
-    meta: Any = None
-
-    def reads(self) -> set[str]:
-        return set(self.deps)
-
-    def writes(self) -> set[str]:
-        return {
-            path
-            for out in (*self.outs, *self.metrics, *self.plots)
-            for path in ([out] if isinstance(out, str) else out)
-        }
-
-    def keys(self) -> dict[str, set[str]]:
-        """Return the keys of parameters by file; an empty set stands for all of them."""
-        keys: dict[str, set[str]] = {}
-        for item in self.params:
-            for file, names in ({_PARAMS: [item]} if isinstance(item, str) else item).items():
-                keys.setdefault(file, set()).update(names or ())
-        return keys
 
 
 def out_of_date(root: Path, stages: Sequence[str]) -> list[str]:
@@ -82,10 +51,7 @@ def _reasons(status: Mapping[str, list[str | dict[str, Any]]]) -> Iterator[str]:
 
 
 def _proven(root: Path, stages: Sequence[str]) -> bool:
-    document = yamlfile.parse((root / "dvc.yaml").read_bytes(), "dvc.yaml").value.get("stages")
-    if "${" in json.dumps(document):
-        return False
-    declared = msgspec.convert(document, type=dict[str, _Declared])
+    declared = read_declared(root)
     ran = lock(root)
     needed = _with_upstream(declared, stages)
     if not all(name in declared and name in ran and _same_form(declared[name], ran[name]) for name in needed):
@@ -96,7 +62,7 @@ def _proven(root: Path, stages: Sequence[str]) -> bool:
     return all(_unchanged(root, file) for file in files)
 
 
-def _with_upstream(declared: Mapping[str, _Declared], stages: Sequence[str]) -> set[str]:
+def _with_upstream(declared: Mapping[str, Declared], stages: Sequence[str]) -> set[str]:
     """Return the stages and all that they need.
 
     A stage needs another that writes what it reads, or a folder around that, or a file in it.
@@ -119,7 +85,7 @@ def _overlap(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
-def _same_form(declared: _Declared, ran: Stage) -> bool:
+def _same_form(declared: Declared, ran: Stage) -> bool:
     return (
         declared.cmd == ran.cmd
         and declared.reads() == {file.path for file in ran.deps}
@@ -128,7 +94,7 @@ def _same_form(declared: _Declared, ran: Stage) -> bool:
     )
 
 
-def _parameters_hold(root: Path, declared: _Declared, ran: Stage) -> bool:
+def _parameters_hold(root: Path, declared: Declared, ran: Stage) -> bool:
     for file, keys in declared.keys().items():
         recorded = ran.params[file]
         current = yamlfile.parse((root / file).read_bytes(), file).value

@@ -1,13 +1,15 @@
 """DVC runs the pipeline: parameters set, stages reproduced, metrics read."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from mlgit.edges import yamlfile, yamlscalars
 from mlgit.edges.dvc import freshness, lockfile, workspace
-from mlgit.errors import Misuse, Unjudged, misuse
+from mlgit.edges.dvc.declared import read_declared
+from mlgit.errors import Misuse, MlgitError, Unjudged, misuse
 
 _PARAMS = "params.yaml"
 
@@ -23,6 +25,16 @@ class DvcPipeline:
     def out_of_date(self, stages: Sequence[str]) -> list[str]:
         """Return what changed since the stages, and all before them, last ran; as `freshness.out_of_date`."""
         return freshness.out_of_date(self._root, stages)
+
+    def metrics(self, stages: Sequence[str]) -> dict[str, float]:
+        """Return the numbers in the files of metrics that stages wrote; none where dvc.yaml or a file is not plain."""
+        try:
+            declared = read_declared(self._root)
+            files = sorted({file for name in stages for file in declared[name].measures()})
+            contents = [yamlfile.parse((self._root / file).read_bytes(), file).value for file in files]
+        except (MlgitError, msgspec.ValidationError, KeyError, OSError):
+            return {}
+        return {key: number for content in contents for key, number in _numbers(content)}
 
     def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:
         """Set parameters, and let DVC run all that this and other changes made stale.
@@ -48,6 +60,15 @@ class DvcPipeline:
                 raise
             return 1
         return 0
+
+
+def _numbers(content: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a document, each by its dotted key."""
+    if isinstance(content, dict):
+        for key, inner in content.items():
+            yield from _numbers(inner, f"{prefix}{key}.")
+    elif isinstance(content, int | float) and not isinstance(content, bool):
+        yield prefix.removesuffix("."), float(content)
 
 
 def _without_advice(lines: Iterable[str]) -> Iterator[str]:
@@ -80,16 +101,6 @@ def set_params(root: Path, settings: Mapping[str, str]) -> None:
     for file, values in changes.items():
         if values:
             _write(root / file, values)
-
-
-def metrics(root: Path) -> dict[str, Any]:
-    """Return the content of each file of metrics that dvc.yaml names, by path.
-
-    Raises:
-        Unjudged: DVC cannot read them (`dvc-failed`).
-    """
-    shown = json.loads(workspace.dvc(root, "metrics", "show", "--json"))
-    return {path: content["data"] for path, content in shown.get("", {}).get("data", {}).items() if "data" in content}
 
 
 def _parsed(name: str, text: str) -> Any:

@@ -94,11 +94,6 @@ def test_colour_only_repeats_the_word_of_an_outcome() -> None:
     assert click.unstyle(shown.split("\n")[2]) == "fail  passes on"
 
 
-def test_a_table_refuses_a_row_of_another_length() -> None:
-    with pytest.raises((ValueError, IndexError)):
-        text.table(["A", "B"], [["only one"]])
-
-
 @pytest.mark.parametrize("outcome", ["pass", "fail", "error", "wait", "waived", "skip", "warning", "note", "degraded"])
 def test_every_word_is_readable_without_colour(outcome: str) -> None:
     assert click.unstyle(text.word(outcome, 10)) == outcome.ljust(10)
