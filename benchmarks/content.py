@@ -100,7 +100,9 @@ def yaml(path: str, record: Record) -> bytes:
     return yamlfile.dump(to_mapping(record), schema)
 
 
-def version(known: Records, model: Model, number: int, *, commit: str, at: datetime) -> tuple[Version, dict[str, bytes]]:
+def version(
+    known: Records, model: Model, number: int, *, commit: str, at: datetime
+) -> tuple[Version, dict[str, bytes]]:
     """Return a version of a model and the files of its folder.
 
     Args:
@@ -181,9 +183,7 @@ def _dataset(name: str) -> Dataset:
     columns = {feature: Column(type="number", min=0.0, max=1.0) for feature in _FEATURES}
     columns |= {"row_id": Column(type="integer", nullable=False), "target": Column(type="integer", in_=[0, 1])}
     columns["region"] = Column(type="string")
-    return Dataset(
-        schema=1, name=name, owner="@example/data", path=f"{name}.parquet", columns=columns, keys=["row_id"]
-    )
+    return Dataset(schema=1, name=name, owner="@example/data", path=f"{name}.parquet", columns=columns, keys=["row_id"])
 
 
 def _model(name: str, problem: str, datasets: list[str]) -> Model:

@@ -79,7 +79,7 @@ def _climb(stream: FastImport, known: Records, newest: dict[str, list[Version]])
         promoted = champions[key] = history.promote(known, version, environment, before, step)
         message = f"Promote {version.model}@{version.version} to {environment}"
         commit = stream.commit(MAIN, promoted.files, message, at)
-        decision = history.decided(known, promoted, before and before.version, commit=commit, step=step)
+        decision = history.decided(known, promoted, before, commit=commit, step=step)
         deployments[key] = history.deployed(promoted, deployments.get(key), commit=commit, step=step)
         files = history.ledger_files(decision, deployments[key])
         stream.commit(layout.LEDGER, files, message.replace("Promote", "Deploy"), at)

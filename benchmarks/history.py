@@ -46,8 +46,8 @@ def promote(known: Records, version: Version, environment: str, before: Promoted
     promotion = new_promotion_id(moment(step), entropy=step)
     policy = known.policies[environment]
     pin = VersionPin(version=version.version, digest=version.digest)
-    champion = before and before.version
-    baseline = champion and VersionPin(version=champion.version, digest=champion.digest)
+    champion = None if before is None else before.version
+    baseline = None if champion is None else VersionPin(version=champion.version, digest=champion.digest)
     reference = PolicyRef(name=policy.name, digest=digest(policy))
     report = GateReport(
         schema=1,
@@ -57,7 +57,11 @@ def promote(known: Records, version: Version, environment: str, before: Promoted
         candidate=pin,
         champion=baseline,
         policy=reference,
-        reads={"version": version.digest, "champion": champion and champion.digest, "policy": reference.digest},
+        reads={
+            "version": version.digest,
+            "champion": None if champion is None else champion.digest,
+            "policy": reference.digest,
+        },
         results=[
             GateVerdict(gate=gate.id, outcome="pass", message="as the benchmark says", facts={"value": 0.8})
             for gate in policy.gates
@@ -74,8 +78,9 @@ def promote(known: Records, version: Version, environment: str, before: Promoted
         model=version.model,
         change="promote",
         slots=Slots(champion=Slot(version=version.version, digest=version.digest)),
-        replaces=before
-        and PromotionRef(promotion=before.manifest.promotion, digest=digest(before.manifest)),
+        replaces=None
+        if before is None
+        else PromotionRef(promotion=before.manifest.promotion, digest=digest(before.manifest)),
         baseline=baseline,
         gates=ReportRef(report=place, digest=digest(report)),
         policy=reference,
@@ -86,14 +91,14 @@ def promote(known: Records, version: Version, environment: str, before: Promoted
     return Promoted(manifest, report, version, files)
 
 
-def decided(known: Records, promoted: Promoted, champion: Version | None, *, commit: str, step: int) -> DecisionRecord:
-    """Return the decision to apply a promotion that a commit brought."""
+def decided(known: Records, promoted: Promoted, before: Promoted | None, *, commit: str, step: int) -> DecisionRecord:
+    """Return the decision to apply a promotion that a commit brought, in the place of another."""
     manifest, model = promoted.manifest, known.models[promoted.version.model]
     reads = read_set(
         manifest=manifest,
         report=promoted.report,
         version=promoted.version,
-        champion=champion,
+        champion=None if before is None else before.version,
         policy=known.policies[manifest.environment],
         environment=known.environments[manifest.environment],
         problem=known.problems[model.problem],

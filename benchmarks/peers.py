@@ -1,5 +1,110 @@
-"""GTO and MLflow with as many versions as mlgit, where an environment has them."""
+"""GTO and MLflow with as many versions as mlgit: the nearest question that each of them answers, asked in one process.
+
+GTO keeps versions and assignments in annotated Git tags; `gto show` answers what `mlgit status` does. MLflow keeps them in a
+database, here SQLite, and answers no question about approvals; its search of all versions is the nearest to a listing.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks import measure
+from benchmarks.measure import Command, Cost
+
+_ROUNDS = 3
+_MLFLOW_FILL = """
+import sys
+from mlflow import MlflowClient
+client = MlflowClient(registry_uri=sys.argv[1], tracking_uri=sys.argv[1])
+versions, models = int(sys.argv[2]), int(sys.argv[3])
+for model in range(models):
+    client.create_registered_model(f"model-{model + 1:03}")
+for index in range(versions):
+    client.create_model_version(f"model-{index % models + 1:03}", source="/tmp/model")
+for model in range(models):
+    client.set_registered_model_alias(f"model-{model + 1:03}", "production", "1")
+"""
+_MLFLOW_LIST = """
+import sys
+from mlflow import MlflowClient
+client = MlflowClient(registry_uri=sys.argv[1], tracking_uri=sys.argv[1])
+token, seen = None, 0
+while seen == 0 or token:
+    page = client.search_model_versions(max_results=10_000, page_token=token)
+    seen, token = seen + len(page), page.token
+assert seen == int(sys.argv[2]), seen
+"""
 
 
-def report(*_):
-    return ""
+def costs(
+    folder: Path, python: str | None, versions: int, models: int, env: Mapping[str, str]
+) -> dict[str, Cost | str]:
+    """Return what each peer costs, or why it was not measured.
+
+    Args:
+        folder: where their repositories and stores are made.
+        python: the Python of an environment that has them.
+        versions: how many versions there are in all.
+        models: how many models they are spread over.
+        env: the environment to run in.
+    """
+    if python is None:
+        missing = "not measured: --peer-python names no environment"
+        return {"gto show": missing, "MLflow search_model_versions": missing}
+    # What a peer imports is its own, not this checkout's.
+    alone = {key: value for key, value in env.items() if key != "PYTHONPATH"}
+    return {
+        "gto show": _gto(folder / f"gto-{versions}", python, versions, models, alone),
+        "MLflow search_model_versions": _mlflow(folder / f"mlflow-{versions}.db", python, versions, models, alone),
+    }
+
+
+def _gto(folder: Path, python: str, versions: int, models: int, env: Mapping[str, str]) -> Cost | str:
+    if not _has(python, "gto", env):
+        return "not measured: that environment has no gto"
+    if not folder.exists():
+        _tag(folder, versions, models, env)
+    ask = (python, "-c", "from gto.cli import app; app()", "show", "--repo", str(folder))
+    return _cost(Command((ask,), folder), env)
+
+
+def _tag(folder: Path, versions: int, models: int, env: Mapping[str, str]) -> None:
+    """Make a repository with a tag for each version, and one for each model that says which version is in production.
+
+    GTO wants the versions of a model at commits of their own.
+    """
+    who = "Ada Example <ada@example.org> {} +0000\n"
+    stream: list[str] = []
+    for number in range(1, -(-versions // models) + 1):
+        parent = f"from :{number - 1}\n" if number > 1 else ""
+        message = f"committer {who.format(1_700_000_000 + number)}data 5\ntrain\n"
+        stream.append(f"commit refs/heads/main\nmark :{number}\n{message}{parent}\n")
+    tags = [
+        (f"model-{index % models + 1:03}@v0.0.{index // models + 1}", index // models + 1) for index in range(versions)
+    ]
+    tags += [(f"model-{model + 1:03}#production#1", 1) for model in range(models)]
+    for index, (name, number) in enumerate(tags):
+        stream.append(f"tag {name}\nfrom :{number}\ntagger {who.format(1_700_100_000 + index)}data 0\n\n")
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], env=env, check=True)
+    text = "".join(stream).encode()
+    subprocess.run(["git", "-C", str(folder), "fast-import", "--quiet"], input=text, env=env, check=True)
+    subprocess.run(["git", "-C", str(folder), "pack-refs", "--all"], env=env, check=True)
+
+
+def _mlflow(database: Path, python: str, versions: int, models: int, env: Mapping[str, str]) -> Cost | str:
+    if not _has(python, "mlflow", env):
+        return "not measured: that environment has no mlflow"
+    uri = f"sqlite:///{database}"
+    if not database.exists():
+        fill = (python, "-c", _MLFLOW_FILL, uri, str(versions), str(models))
+        subprocess.run(fill, env=env, check=True, capture_output=True)
+    return _cost(Command(((python, "-c", _MLFLOW_LIST, uri, str(versions)),), database.parent), env)
+
+
+def _has(python: str, package: str, env: Mapping[str, str]) -> bool:
+    done = subprocess.run([python, "-c", f"import {package}"], env=env, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def _cost(command: Command, env: Mapping[str, str]) -> Cost:
+    return measure.median(measure.in_turns({"it": command}, _ROUNDS, env)["it"])

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 _MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")  # what the installed script does
 _IMPORT_CLICK = (sys.executable, "-c", "import click")
 _EMPTY_CLICK = (sys.executable, "-c", "import click; click.command()(lambda: None)()")
-_MOST_MEMORY = 200.0
+_MOST_MEMORY = 200.0  # MiB
+_NONE = Cost(0.0, 0.0, 0.0)
 
 
 class Goal(NamedTuple):
@@ -91,7 +92,14 @@ def table(lines: list[Row]) -> str:
     return "\n".join([*head, *map(_line, lines)])
 
 
+def _peer(name: str, cost: Cost | str) -> Row:
+    """Return the line of a peer; one that was not measured says why in place of a goal."""
+    return Row(name, cost, None, None, "", None) if isinstance(cost, Cost) else Row(name, _NONE, None, None, cost, None)
+
+
 def _line(row: Row) -> str:
+    if row.cost is _NONE:
+        return f"| {row.name} | | | | | {row.goal} | |"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f} x {row.against}"
     met = "" if row.met is None else "yes" if row.met else "no"
     cost = row.cost
@@ -153,10 +161,13 @@ def main() -> int:
         few = _repository(folder, 100, 10, env)
         many = _repository(folder, chosen.versions, chosen.models, env)
         lines = list(rows(measure.in_turns(commands(few, many), chosen.rounds, env)))
-        print(f"{chosen.versions:,} versions of {chosen.models:,} models (few: 100 of 10), median of {chosen.rounds}; {_machine()}\n")
-        print(table(lines))
         if chosen.peers:
-            print(peers.report(folder, chosen.peer_python, chosen.versions, chosen.models, env))
+            others = peers.costs(folder, chosen.peer_python, chosen.versions, chosen.models, env)
+            lines += [_peer(name, cost) for name, cost in others.items()]
+    print(
+        f"{chosen.versions:,} versions of {chosen.models:,} models (few: 100 of 10), median of {chosen.rounds} rounds;"
+    )
+    print(f"{_machine()}\n\n{table(lines)}")
     if chosen.json:
         chosen.json.write_text(json.dumps(_document(lines, chosen), indent=2) + "\n")
     return int(any(row.met is False for row in lines))

@@ -88,6 +88,11 @@ def anchor(heading: str) -> str:
     return "".join(letter for letter in heading.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
 
 
+def cell(text: str) -> str:
+    """Return text that stays within a cell of a table."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
 def _target(schema: Schema) -> str:
     return str(schema["$ref"]).rpartition("/")[2]
 
@@ -103,6 +108,8 @@ def _value(field: Schema, parts: dict[str, Schema]) -> str:
     """Say in words what a value is; a part is a link to its heading on the same page."""
     if "$ref" in field:
         name = _target(field)
+        if "enum" in parts.get(name, ()):
+            return _value(parts[name], parts)
         return f"[{name}](#{anchor(name)})" if name in parts else name
     if field.get("discriminator", {}).get("propertyName") == "id":
         return "[gate](../gates.md)"

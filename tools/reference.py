@@ -7,25 +7,21 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 
 import mlgit.cli
 from mlgit import explanations
 from mlgit.cli.boundary import Refusal
-from mlgit.cli.main import COMMANDS, cli
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
-from mlgit.errors import Exit
 from mlgit.ops.explain import PLACES, topics
 from mlgit.ops.outcome import Outcome
-from tools import examples
-from tools.fields import WORDS, Schema, anchor, described, fields, schema_of
+from tools import commands, examples
+from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
 
 FOLDER = Path(__file__).parents[1] / "docs/reference"
 _LEDGER = {"approval", "decision", "deployment"}
@@ -36,7 +32,7 @@ def pages() -> dict[str, str]:
     """Return every page of the reference by its path below `docs/reference`."""
     made = {
         "README.md": _index(),
-        "commands.md": _commands(),
+        "commands.md": commands.page(),
         "gates.md": _gates(),
         "findings.md": _findings(),
         "json.md": _json(),
@@ -81,77 +77,6 @@ def _index() -> str:
 - [Findings](findings.md): every id that stands in brackets in a message, and the way out
 - [JSON](json.md): the documents that `--json` answers with
 """
-
-
-# Commands
-
-
-def _commands() -> str:
-    context = click.Context(cli, info_name="mlgit")
-    sections: dict[str, list[str]] = {}
-    for name, entry in COMMANDS.items():
-        sections.setdefault(entry.section, []).append(name)
-    lines = ["# Commands", "", "Every command knows `--help`. Options of `mlgit` itself stand before the command:", ""]
-    lines += [*_options(cli), "", "| exit code | means |", "|---|---|"]
-    lines += [f"| {int(code)} | {_EXITS[code]} |" for code in Exit]
-    for section, names in sections.items():
-        lines += ["", f"{section}: " + ", ".join(f"[{name}](#mlgit-{name})" for name in names)]
-    for names in sections.values():
-        for name in names:
-            command = cli.get_command(context, name)
-            assert command is not None  # noqa: S101 - it is in COMMANDS
-            lines += _command(command, click.Context(command, info_name=name, parent=context), "##")
-    return "\n".join(lines)
-
-
-_EXITS = {
-    Exit.YES: "yes: done, or nothing was to be done",
-    Exit.NO: "no: findings, a gate that refused, an approval that is missing",
-    Exit.USAGE: "the words of the command do not fit; nothing was tried",
-    Exit.UNJUDGED: "could not be judged: Git, DVC, the disk or the network did not answer",
-    Exit.BUG: "a bug of mlgit, with what to report",
-    Exit.INTERRUPTED: "interrupted",
-}
-
-
-def _command(command: click.Command, context: click.Context, mark: str) -> Iterator[str]:
-    text, _, sample = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    yield from ("", f"{mark} {context.command_path}", "", text.strip(), "", "```text", usage, "```")
-    if options := _options(command):
-        yield from ("", *options)
-    if sample:
-        yield from ("", "```sh", inspect.cleandoc(sample), "```")
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None  # noqa: S101 - it was listed
-            yield from _command(inner, click.Context(inner, info_name=name, parent=context), mark + "#")
-
-
-def _options(command: click.Command) -> list[str]:
-    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
-    if not options:
-        return []
-    rows = [f"| {_words_of(one)} | {_cell(one.help or '')}{_default(one)} |" for one in options]
-    return ["| option | meaning |", "|---|---|", *rows]
-
-
-def _words_of(option: click.Option) -> str:
-    names = ", ".join(f"`{word}`" for word in option.opts)
-    return names if option.is_flag else f"{names} `{_cell(option.metavar or _metavar(option.type))}`"
-
-
-def _metavar(kind: Any) -> str:
-    if isinstance(kind, click.Choice):
-        return " or ".join(map(str, kind.choices))
-    return "N" if isinstance(kind, click.IntRange) else str(kind.name).upper()
-
-
-def _default(option: click.Option) -> str:
-    shown = option.show_default and option.default is not None
-    required = " Required." if option.required else ""
-    return f" {option.default} if not given.{required}" if shown else required
 
 
 # Records
@@ -230,7 +155,7 @@ def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset(
     return [
         "| field | value | if missing | meaning |",
         "|---|---|---|---|",
-        *(f"| `{one.name}` | {one.value} | {one.default} | {_cell(one.meaning)} |" for one in rows),
+        *(f"| `{one.name}` | {one.value} | {one.default} | {cell(one.meaning)} |" for one in rows),
     ]
 
 
@@ -239,7 +164,7 @@ def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset(
 
 def _gates() -> str:
     lines = ["# Gates", "", _GATES, "", "| gate | question |", "|---|---|"]
-    lines += [f"| [{name}](#{anchor(name)}) | {_cell(gate.summary())} |" for name, gate in REGISTRY.items()]
+    lines += [f"| [{name}](#{anchor(name)}) | {cell(gate.summary())} |" for name, gate in REGISTRY.items()]
     for name, gate in REGISTRY.items():
         schema, parts = schema_of(gate)
         schema["properties"].pop("id")
@@ -265,7 +190,7 @@ Computed by mlgit from the stored predictions of the frozen test split, never ta
 def _findings() -> str:
     listed = topics(explanations.ids(), explanations.text).findings
     lines = ["# Findings", "", _FINDINGS, "", "| finding | what it means |", "|---|---|"]
-    lines += [f"| [{found}](#{found}) | {_cell(meaning)} |" for found, meaning in listed.items()]
+    lines += [f"| [{found}](#{found}) | {cell(meaning)} |" for found, meaning in listed.items()]
     for found in listed:
         title, _, text = explanations.text(found).partition("\n")
         lines += ["", f"## {title.removeprefix('# ')}", "", text.strip().replace("\n## ", "\n### ")]
@@ -287,7 +212,7 @@ def _json() -> str:
         shared |= parts
         lines += ["", f"## {tag}", "", *_doc(kind), "", *_table(schema, parts, skip={"schema"})]
     lines += ["", "## Parts"]
-    for name, part in sorted(shared.items()):
+    for name, part in sorted((name, part) for name, part in shared.items() if "properties" in part):
         lines += ["", f"### {name}", "", described(part), "", *_table(part, shared)]
     return "\n".join(lines)
 
@@ -295,16 +220,12 @@ def _json() -> str:
 _JSON = """\
 With `--json` a command prints exactly one document on stdout, and its exit code says the same as without. `schema`
 names the type and its version: fields may be added to a version; a field that goes or changes its meaning makes a new
-one. A command that could not do what it was asked answers with `mlgit/error.v1`. Every field is always there; `null`
-stands for what there is none of."""
+one. A command that could not do what it was asked answers with `mlgit/error.v1`. Every field of these types is there,
+`null` where there is nothing to say; in their parts, fields that are empty may be missing."""
 
 
 def _doc(kind: type[Any]) -> list[str]:
     return (inspect.getdoc(kind) or "").splitlines()
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def main(arguments: list[str]) -> int:

@@ -222,10 +222,10 @@ class GitRepository:
         self._in_work_tree()
         gitcheckout.advance(self._git, old, new)
 
-    def stage(self, paths: Sequence[str]) -> None:
-        """Make the index agree with HEAD at these paths; all else that is staged stays."""
+    def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
+        """Make the index agree with a commit at these paths; all else that is staged stays."""
         self._in_work_tree()
-        gitcheckout.stage(self._git, self.tree("HEAD"), paths)
+        gitcheckout.stage(self._git, self.tree(at), paths)
 
     # Remotes
 

@@ -1,5 +1,6 @@
 """Files written into the work tree: each whole or not at all, never over a symbolic link."""
 
+import glob
 import os
 import secrets
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from mlgit.errors import refused, unjudged
 
 
 def write(root: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below a root. One that is there with the same content is left alone.
+    """Write files below a root, in the order given. One that is there with the same content is left alone.
 
     Args:
         root: the work tree.
@@ -25,6 +26,8 @@ def write(root: Path, files: Mapping[str, bytes]) -> None:
         target = root / path
         if not (target.is_file() and target.read_bytes() == content):
             _write(target, content)
+        for left_over in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):  # by a run that was killed
+            left_over.unlink(missing_ok=True)
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from mlgit.ops import ledger, proposal
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.merge import judge_again
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Observed, Release, Target, Workspace
+from mlgit.ops.ports import Commit, Observed, Release, Target, Workspace
 
 State = Literal["applied", "up-to-date", "recorded", "blocked", "failed", "planned", "no-target"]
 
@@ -106,24 +106,34 @@ class _One:
             return self._result("up-to-date")
         self._on_step(f"verifying {self._manifest.environment}/{self._manifest.model}")
         try:
-            merged = _merged(self._workspace, self._base, self._manifest)
-            examination = proposal.examine(self._workspace, merged, at=_when(self._workspace, merged))
-            proposal.require(examination, f"{self._manifest.environment}/{self._manifest.model}")
-            judge_again(self._workspace, merged)
+            examination = self._verified(first=running)
         except MlgitError as error:
             return self._blocked(error, observed, dry_run=dry_run)
+        state, findings = ("planned", ()) if dry_run else self._bring(observed, examination, running=running)
         approved_by = [approval.person for approval in examination.tally.counted]
-        if dry_run:
-            return self._result("planned", decision=examination.decision, approved_by=approved_by)
+        return self._result(state, decision=examination.decision, approved_by=approved_by, findings=findings)
+
+    def _verified(self, *, first: bool) -> proposal.Examination:
+        """Examine the promotion as it was merged; refuse unless all of it holds."""
+        merged = _merged(self._workspace, self._base, self._manifest, first=first)
+        examination = proposal.examine(self._workspace, merged, at=_when(self._workspace, merged))
+        proposal.require(examination, f"{self._manifest.environment}/{self._manifest.model}")
+        judge_again(self._workspace, merged)
+        return examination
+
+    def _bring(
+        self, observed: Observed, examination: proposal.Examination, *, running: bool
+    ) -> tuple[State, Sequence[Finding]]:
+        """Switch, unless it runs already, and write down what was seen."""
+        assert self._target is not None  # noqa: S101 - nothing is brought to no target
+        assert self._version is not None  # noqa: S101 - nor nothing to a target
         try:
             if not running:
                 observed = self._switch(self._target, self._version)
             self._record(observed, "verified", self._decision(examination))
         except MlgitError as error:
-            return self._result("failed", findings=error.findings)
-        return self._result(
-            "recorded" if running else "applied", decision=examination.decision, approved_by=approved_by
-        )
+            return "failed", error.findings
+        return ("recorded" if running else "applied"), ()
 
     def _is_recorded(self) -> bool:
         return self._last is not None and (self._last.promotion, self._last.status) == (
@@ -245,28 +255,35 @@ def _runs(observed: Observed, version: Version) -> bool:
     return (observed.digest, observed.artifact) == (version.digest, version.artifact.sha256) and not observed.altered
 
 
-def _merged(workspace: Workspace, base: Lifecycle, manifest: Promotion) -> proposal.Proposal:
-    """Return the proposal as it was merged: the first-parent commit that brought this manifest, against the one before."""
+def _merged(workspace: Workspace, base: Lifecycle, manifest: Promotion, *, first: bool) -> proposal.Proposal:
+    """Return the proposal as it was merged: the first-parent commit that brought this manifest, against the one before.
+
+    Where several did, because one was taken back and the other came again, it is the last of them: a way back is a change
+    of its own, and nobody agreed to it. With `first` it is the first, which suffices for what runs already.
+    """
     repository = workspace.repository
     path = layout.promotion(manifest.environment, manifest.model)
     assert base.tree.commit is not None  # noqa: S101 - the base is a commit
     repository.require_full_history()
+    found: tuple[Commit, Lifecycle] | None = None
     for commit, _ in repository.commits(base.tree.commit, paths=[path]):
-        if not commit.parents:
-            break
         after = Lifecycle(repository.tree(commit.id), workspace.formats.record)
-        there = after.promotion(manifest.environment, manifest.model)
-        if there == manifest:
-            before = Lifecycle(repository.tree(commit.parents[0]), workspace.formats.record)
-            brought = repository.commits(f"{commit.parents[0]}..{commit.id}", first_parent=False)
-            commits = tuple(one for one, _ in brought if len(commit.parents) == 1 or one.id != commit.id)
-            return proposal.Proposal(manifest.environment, manifest.model, before, after, commit.id, commits)
-    raise refused(
-        "promotion-unexplained",
-        f"no commit of the base branch brings promotion {manifest.promotion}",
-        why=f"{path} came with the first commit, so there is nothing that it was judged by",
-        fix="propose the version with `mlgit promote`",
-    )
+        if commit.parents and after.promotion(manifest.environment, manifest.model) == manifest:
+            found = commit, after
+            if not first:
+                break
+    if found is None:
+        raise refused(
+            "promotion-unexplained",
+            f"no commit of the base branch brings promotion {manifest.promotion}",
+            why=f"{path} came with the first commit, so there is nothing that it was judged by",
+            fix="propose the version with `mlgit promote`",
+        )
+    commit, after = found
+    before = Lifecycle(repository.tree(commit.parents[0]), workspace.formats.record)
+    brought = repository.commits(f"{commit.parents[0]}..{commit.id}", first_parent=False)
+    commits = tuple(one for one, _ in brought if len(commit.parents) == 1 or one.id != commit.id)
+    return proposal.Proposal(manifest.environment, manifest.model, before, after, commit.id, commits)
 
 
 def _when(workspace: Workspace, merged: proposal.Proposal) -> datetime:

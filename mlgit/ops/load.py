@@ -100,7 +100,9 @@ class Lifecycle:
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset's contract."""
-        return self._get(Dataset, layout.dataset(name), f"dataset {name}", lambda: _folders(self.tree.names("datasets")))
+        return self._get(
+            Dataset, layout.dataset(name), f"dataset {name}", lambda: _folders(self.tree.names("datasets"))
+        )
 
     def model(self, name: str) -> Model:
         """Return a model."""

@@ -147,9 +147,11 @@ def _merge(
         if checked_out is not None:
             repository.advance_checkout(commit, checked_out)
         raise
-    _delete_branch(
-        repository, f"refs/heads/{layout.promotion_branch(waiting.environment, waiting.model)}", waiting.head
-    )
+    # It is merged whether or not this succeeds, and nothing that is merged counts as open.
+    with contextlib.suppress(MlgitError):
+        _delete_branch(
+            repository, f"refs/heads/{layout.promotion_branch(waiting.environment, waiting.model)}", waiting.head
+        )
     return commit, shared
 
 
@@ -195,9 +197,7 @@ def _tidied(workspace: Workspace, manifest: Promotion, *, dry_run: bool) -> Merg
 
 def _delete_branch(repository: Repository, branch: str, merged: CommitId) -> None:
     """Delete a branch that was merged, here and at the remote, where nobody has added to it."""
-    # It is merged whether or not this succeeds, and nothing that is merged counts as open.
-    with contextlib.suppress(MlgitError):
-        if repository.resolve(branch) == merged:
-            repository.delete_ref(branch, expected=merged)
-        if repository.resolve(origin.copy_of(branch)) == merged:
-            repository.push(origin.NAME, [f":{branch}"], force_with_lease={branch: merged})
+    if repository.resolve(branch) == merged:
+        repository.delete_ref(branch, expected=merged)
+    if repository.resolve(origin.copy_of(branch)) == merged:
+        repository.push(origin.NAME, [f":{branch}"], force_with_lease={branch: merged})

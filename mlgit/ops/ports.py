@@ -191,8 +191,8 @@ class Repository(Protocol):
         """
         ...
 
-    def stage(self, paths: Sequence[str]) -> None:
-        """Make the index agree with HEAD at these paths; all else that is staged stays."""
+    def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
+        """Make the index agree with a commit at these paths; all else that is staged stays."""
         ...
 
     # Remotes

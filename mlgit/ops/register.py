@@ -85,12 +85,13 @@ def run(
     profile = _profile(workspace, model)
     card = _card(workspace, state, problem, model, artifact, evaluation, inputs)
     author, email = repository.identity()
-    numbers = state.numbers(model.name)
-    known = [version for number in numbers[-1:] if (version := state.version_at(model.name, number)) is not None]
+    # A label counts once it is committed: what stands behind the last one was left by a run that did not get to its end.
+    last = max(Lifecycle(repository.tree(head), workspace.formats.record).numbers(model.name), default=0)
+    known = [one for number in (last, last + 1) if (one := state.version_at(model.name, number)) is not None]
     draft = Version(
         schema=1,
         model=model.name,
-        version=numbers[-1] + 1 if numbers else 1,
+        version=last + 1,
         digest="sha256:" + "0" * 64,
         artifact=artifact,
         card=sha256(card),
@@ -113,12 +114,13 @@ def run(
         _upload(workspace, state, root, model, version)
         ref = VersionRef(model.name, version.version)
         message = f"Register {ref}\n\n{problem.metric.primary} {metrics[problem.metric.primary]:.4f}\n"
-        workspace.put(files)
         changed = files | {lock: (root / lock).read_bytes()}
         commit = repository.commit(changed, parents=[head], message=message)
+        # HEAD moves last: were this stopped before, the version is only a file that is not committed yet, and a second run
+        # takes it over.
+        workspace.put(files)
+        repository.stage(list(changed), at=commit)
         repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
-    if not dry_run:
-        repository.stage([*files, lock])
     environments = state.environments()
     return Registered(
         version=f"{model.name}@{version.version}",
@@ -253,11 +255,12 @@ def _card(
 def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) -> dict[str, bytes]:
     folder = layout.version_folder(version.model, version.version)
     stored: list[Stored] = [version.artifact, version.evaluation.predictions]
+    # In the order in which they are written: a version is there once its record is, and then it is whole.
     return {
-        f"{folder}/version.json": to_json(version),
         f"{folder}/card.md": card,
         f"{folder}/profile.json": profile,
         **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in stored},
+        f"{folder}/version.json": to_json(version),
     }
 
 

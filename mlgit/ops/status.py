@@ -8,6 +8,7 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import Deployment, Promotion, Version
+from mlgit.errors import MlgitError
 from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -107,24 +108,36 @@ def _open(workspace: Workspace) -> list[Open]:
     found = []
     for environment, model in proposal.open_proposals(workspace):
         one = proposal.load(workspace, environment, model)
-        examination = proposal.examine(workspace, one, at=workspace.clock.now())
         slot = one.manifest.slots.champion
-        results = one.report.results if one.report else []
-        stale = examination.problems[0].message if examination.problems else ""
+        gates, approvals, ready = _standing(workspace, one)
         found.append(
             Open(
                 environment=environment,
                 candidate=f"{model}@{slot.version}" if slot else model,
                 promotion=one.manifest.promotion,
-                gates=stale
-                or f"{sum(verdict.outcome in {'pass', 'skip', 'waived'} for verdict in results)} of {len(results)}",
-                approvals=f"lacks {'; '.join(examination.tally.missing)}"
-                if examination.tally.missing
-                else f"{len(examination.tally.counted)} of {examination.tally.needed}",
-                ready=examination.holds,
+                gates=gates,
+                approvals=approvals,
+                ready=ready,
             )
         )
     return found
+
+
+def _standing(workspace: Workspace, one: proposal.Proposal) -> tuple[str, str, bool]:
+    """Return how gates and approvals of a proposal stand, and whether it could be merged.
+
+    What cannot be judged, because somebody wrote what is no record, stops that one proposal and not the whole answer.
+    """
+    try:
+        examination = proposal.examine(workspace, one, at=workspace.clock.now())
+        results = one.report.results if one.report else []
+    except MlgitError as error:
+        return error.findings[0].message, "cannot be counted", False
+    passed = sum(verdict.outcome in {"pass", "skip", "waived"} for verdict in results)
+    gates = examination.problems[0].message if examination.problems else f"{passed} of {len(results)}"
+    missing = "; ".join(examination.tally.missing)
+    counted = f"{len(examination.tally.counted)} of {examination.tally.needed}"
+    return gates, f"lacks {missing}" if missing else counted, examination.holds
 
 
 def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, str], Promotion]) -> list[Candidate]:

@@ -65,7 +65,7 @@ class Case(msgspec.Struct, frozen=True):
     person: str
     command: str
     prepare: Callable[[Team], None] = lambda _: None
-    most: int = 12
+    most: int = 8
 
 
 def _train(team: Team) -> None:
@@ -89,7 +89,7 @@ def _merge(team: Team) -> None:
 
 
 CASES = {
-    "register": Case("registered", "ana", f"register {MODEL}", _train),
+    "register": Case("registered", "ana", f"register {MODEL}", _train, most=6),
     "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
     "approve": Case("proposed", "ben", "approve"),
     "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
@@ -106,6 +106,7 @@ class Traced:
         self._folder = str(folder)
         self.code: int | None = None
         self.said = ""
+        self._process: subprocess.Popen[str] | None = None
         self._calls: dict[str, str] = {}
 
     def stops(self) -> Iterator[str]:
@@ -125,6 +126,11 @@ class Traced:
             self.said = process.communicate()[0]
             self.code = process.returncode
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, while all processes wait."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGINT)
+
     @contextmanager
     def _started(self) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
         read, write = os.pipe()
@@ -132,7 +138,16 @@ class Traced:
         argv += ["-e", f"trace={_CALLS}", "-e", f"inject={_CALLS}:signal=STOP"]
         with self._desk.present():
             moment = self._desk.session().clock.now().isoformat()
-            argv += [sys.executable, "-B", "-c", _AT_THAT_TIME, moment, "-C", str(self._desk.root), *self._command.split()]
+            argv += [
+                sys.executable,
+                "-B",
+                "-c",
+                _AT_THAT_TIME,
+                moment,
+                "-C",
+                str(self._desk.root),
+                *self._command.split(),
+            ]
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -143,6 +158,7 @@ class Traced:
                 start_new_session=True,
             )
         os.close(write)
+        self._process = process
         try:
             with os.fdopen(read, errors="replace") as log:
                 yield process, log
@@ -227,31 +243,84 @@ def end_state(team: Team) -> dict[str, object]:
     return {key: _plain(value) for key, value in state.items()}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_killed_anywhere_it_is_sound_and_completes_when_run_again(
-    name: str, scenes: Path, tmp_path: Path
-) -> None:
-    case = CASES[name]
+@pytest.fixture
+def prepared(request: pytest.FixtureRequest, scenes: Path, tmp_path: Path) -> Iterator[tuple[Team, Case]]:
+    """The scene of a case, with all done that comes before its command."""
+    case = CASES[request.param]
     shutil.copytree(scenes / case.scene, tmp_path / "scene", symlinks=True)
     with Team.at(tmp_path / "scene", keys=scenes / "keys") as team:
         case.prepare(team)
         team.leave()
-        shutil.copytree(team.folder, tmp_path / "calm", symlinks=True)
-        found = states(team, case, tmp_path / "killed")
-    with Team.at(tmp_path / "calm", keys=scenes / "keys") as team:
-        _person(team, case).does(case.command)
-        expected = end_state(team)
-    assert len(found) > 1
+        yield team, case
+
+
+@pytest.mark.parametrize("prepared", CASES, indirect=True)
+def test_killed_anywhere_it_is_sound_and_completes_when_run_again(prepared: tuple[Team, Case], tmp_path: Path) -> None:
+    team, case = prepared
+    expected = _undisturbed(team, case, tmp_path / "calm")
+    found = states(team, case, tmp_path / "killed")
+    assert found
     for state in sample(found, case.most):
-        with Team.at(state.folder, keys=scenes / "keys") as team:
+        with Team.at(state.folder, keys=team.keys) as killed:
             try:
-                check_sound(team, case)
-                run_again(team, case)
-                check_sound(team, case)
-                assert end_state(team) == expected
+                check_sound(killed, case)
+                run_again(killed, case)
+                check_sound(killed, case)
+                assert end_state(killed) == expected
             except AssertionError as error:
                 error.add_note(f"killed after {state.after}")
                 raise
+
+
+@pytest.mark.parametrize(
+    ("prepared", "last"),
+    [
+        ("merge", "index.lock"),  # the work tree is that of the merge, the branch is not
+        ("apply", '"current"'),  # the target runs the version, the ledger does not say so
+    ],
+    indirect=["prepared"],
+)
+def test_the_real_kill_leaves_what_the_copies_show(prepared: tuple[Team, Case], last: str, tmp_path: Path) -> None:
+    team, case = prepared
+    expected = _undisturbed(team, case, tmp_path / "calm")
+    running = Traced(_person(team, case), case.command, team.folder)
+    for call in running.stops():
+        if "rename" in call and last in call:
+            break  # and thereby kill it, with all its children
+    assert running.code is None
+    check_sound(team, case)
+    run_again(team, case)
+    assert end_state(team) == expected
+
+
+@pytest.mark.parametrize(
+    ("prepared", "last"), [("register", "/.dvc/cache/"), ("merge", "index.lock")], indirect=["prepared"]
+)
+def test_interrupted_it_says_so_and_completes_when_run_again(
+    prepared: tuple[Team, Case], last: str, tmp_path: Path
+) -> None:
+    team, case = prepared
+    expected = _undisturbed(team, case, tmp_path / "calm")
+    running = Traced(_person(team, case), case.command, team.folder)
+    interrupted = False
+    for call in running.stops():
+        if last in call and not interrupted:
+            running.interrupt()
+            interrupted = True
+    assert running.code == 130, running.said
+    assert "Interrupted" in running.said
+    assert "Traceback" not in running.said
+    check_sound(team, case)
+    run_again(team, case)
+    assert end_state(team) == expected
+
+
+def _undisturbed(team: Team, case: Case, folder: Path) -> dict[str, object]:
+    """Return the end state of the command where nothing comes between."""
+    shutil.copytree(team.folder, folder, symlinks=True)
+    with Team.at(folder, keys=team.keys) as calm:
+        _person(calm, case).does(case.command)
+        return end_state(calm)
 
 
 def _person(team: Team, case: Case) -> Desk:
@@ -280,6 +349,7 @@ def _short(call: str, folder: Path) -> str:
 
 
 _VARYING = (
+    (re.compile(r"/[^\"\s]*/team(?=[/\"])"), "TEAM"),
     (re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}"), "ID"),
     (re.compile(r"[0-9a-f]{40,64}"), "DIGEST"),
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)"), "TIME"),

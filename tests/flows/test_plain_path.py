@@ -59,7 +59,9 @@ def test_a_merge_brings_manifest_and_report_and_nothing_else(proposed: Team) -> 
     ben.does("approve")
     ben.does("merge")
     changed = ana.git("diff", "--name-status", "main^1", "main").split("\n")
-    promotion = next(line for line in ana.show("main", f"environments/{PRODUCTION}.yaml").splitlines() if "promotion:" in line)
+    promotion = next(
+        line for line in ana.show("main", f"environments/{PRODUCTION}.yaml").splitlines() if "promotion:" in line
+    )
     report = f"models/{MODEL}/versions/v2/gates/{promotion.split()[-1]}.json"
     assert changed == [f"M\tenvironments/{PRODUCTION}.yaml", f"A\t{report}"]
     assert BRANCH not in ana.refs()
@@ -74,12 +76,20 @@ def test_a_version_takes_the_place_of_another_which_stays_for_a_way_back(propose
     assert runs(proposed, "production") == 2
     assert (target(proposed, "production") / before / "model.skops").is_file()
     entries = deployments(proposed)
-    assert [(entry["seq"], entry["version"], entry["status"]) for entry in entries] == [(1, 1, "verified"), (2, 2, "verified")]
+    assert [(entry["seq"], entry["version"], entry["status"]) for entry in entries] == [
+        (1, 1, "verified"),
+        (2, 2, "verified"),
+    ]
 
 
 REPEATED: list[tuple[str, Callable[[Team], Desk], str, int]] = [
     (f"register {MODEL}", lambda team: team.ana, "is this already; nothing was changed", 0),
-    (f"promote {MODEL}@2 --to staging", lambda team: team.ana, "is champion of staging already; nothing was changed", 0),
+    (
+        f"promote {MODEL}@2 --to staging",
+        lambda team: team.ana,
+        "is champion of staging already; nothing was changed",
+        0,
+    ),
     (f"promote {MODEL}@2 --to production", lambda team: team.ana, "was proposed already", 0),
     (f"approve {PRODUCTION}", lambda team: team.ben, "ben approved it already; nothing was changed", 0),
     ("apply", lambda team: team.ana, "nothing to do", 0),
@@ -98,9 +108,14 @@ def test_doing_it_again_changes_nothing_and_says_so(
     assert proposed.ana.everything() == before
 
 
-def test_merging_again_finds_nothing_to_merge(running: Team) -> None:
-    assert running.ana.refused("merge") == ["promotion-unknown"]
-    assert running.ana.refused(f"merge {PRODUCTION}") == ["promotion-unknown"]
+def test_merging_again_changes_nothing_and_says_so(proposed: Team) -> None:
+    proposed.ben.does("approve")
+    proposed.ben.does("merge")
+    before = proposed.ana.everything()
+    for line in (f"merge {PRODUCTION}", f"merge {STAGING}"):
+        assert "is merged for" in proposed.ana.does(line).out
+    assert proposed.ana("merge").ids == ["promotion-unknown"]
+    assert proposed.ana.everything() == before
 
 
 DRY: list[tuple[str, str]] = [
@@ -192,9 +207,14 @@ def test_a_worse_version_is_refused_by_its_gates(running: Team) -> None:
     before = ana.everything()
     answer = ana(f"promote {MODEL}@3 --to staging --json")
     assert (answer.code, answer.json["state"]) == (1, "refused")
-    assert [one["gate"] for one in answer.json["gates"] if one["outcome"] == "fail"] == ["beats-baseline", "beats-champion"]
+    assert [one["gate"] for one in answer.json["gates"] if one["outcome"] == "fail"] == [
+        "beats-baseline",
+        "beats-champion",
+    ]
     assert ana.everything() == before
-    assert "Refused by beats-baseline, beats-champion. Nothing was proposed" in ana(f"promote {MODEL}@3 --to staging").out
+    assert (
+        "Refused by beats-baseline, beats-champion. Nothing was proposed" in ana(f"promote {MODEL}@3 --to staging").out
+    )
 
 
 def test_a_version_whose_files_are_not_in_the_remote_is_not_proposed(registered: Team) -> None:
@@ -317,7 +337,10 @@ def test_a_target_that_was_tampered_with_is_put_right(running: Team) -> None:
     model.chmod(0o644)
     model.write_bytes(good + b"!")
     answer = ana.does("apply --json").json
-    assert {one["environment"]: one["state"] for one in answer["results"]} == {"staging": "up-to-date", "production": "applied"}
+    assert {one["environment"]: one["state"] for one in answer["results"]} == {
+        "staging": "up-to-date",
+        "production": "applied",
+    }
     assert model.read_bytes() == good
 
 
@@ -333,7 +356,10 @@ def test_an_entry_that_the_ledger_lost_is_written_again(running: Team) -> None:
     ana.git("update-ref", "refs/heads/mlgit-ledger", "mlgit-ledger~1")
     before = contents(target(running, "production"))
     answer = ana.does("apply --json").json
-    assert {one["environment"]: one["state"] for one in answer["results"]} == {"staging": "up-to-date", "production": "recorded"}
+    assert {one["environment"]: one["state"] for one in answer["results"]} == {
+        "staging": "up-to-date",
+        "production": "recorded",
+    }
     assert [entry["seq"] for entry in deployments(running)] == [1]
     assert contents(target(running, "production")) == before
 
@@ -341,7 +367,9 @@ def test_an_entry_that_the_ledger_lost_is_written_again(running: Team) -> None:
 def pushed_directly(team: Team) -> None:
     """Let somebody write a manifest on the base branch without a promotion."""
     staging = team.ana.read(f"environments/{STAGING}.yaml")
-    forged = staging.replace("environment: staging", "environment: production").replace("name: staging", "name: production")
+    forged = staging.replace("environment: staging", "environment: production").replace(
+        "name: staging", "name: production"
+    )
     team.mallory.commit("Ship it", {f"environments/{PRODUCTION}.yaml": forged})
 
 
@@ -365,10 +393,22 @@ def test_a_blocked_environment_is_well_again_once_the_change_is_taken_back_and_p
     pushed_directly(proposed)
     assert proposed.ana("apply").code == 1
     proposed.ana.git("revert", "--no-edit", "HEAD")
-    assert proposed.ana("apply --json").json["results"][1]["state"] == "up-to-date"
+    assert proposed.ana.does("apply --json").json["results"][1]["state"] == "recorded"
+    assert runs(proposed, "production") == 1
     proposed.promote(f"{MODEL}@2", "production", approve=[proposed.ben])
     assert runs(proposed, "production") == 2
-    assert [entry["status"] for entry in deployments(proposed)] == ["verified", "blocked", "verified"]
+    assert [entry["status"] for entry in deployments(proposed)] == ["verified", "blocked", "verified", "verified"]
+
+
+def test_taking_a_promotion_back_by_hand_is_a_change_that_nobody_agreed_to(proposed: Team) -> None:
+    ana = proposed.ana
+    proposed.ben.does("approve")
+    proposed.ben.does("merge")
+    ana.does("apply")
+    ana.git("revert", "--no-edit", "-m", "1", "HEAD")
+    answer = ana("apply --json")
+    assert (answer.code, answer.json["results"][1]["state"]) == (1, "blocked")
+    assert runs(proposed, "production") == 2
 
 
 def test_an_environment_that_somebody_else_serves_is_left_to_them(registered: Team) -> None:

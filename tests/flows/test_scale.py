@@ -1,4 +1,4 @@
-"""What keeps mlgit fast at scale and can be told without a clock: how many processes it takes, whatever the number of versions."""
+"""What keeps mlgit fast at scale and can be told without a clock: it takes as many processes for many versions as for few."""
 
 import json
 import os

@@ -16,7 +16,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs/tutorial.md"
-BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*) -->\n)?^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[^>]*) -->\n)?^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 class Step(NamedTuple):
@@ -42,8 +44,8 @@ def steps(text: str) -> list[Step]:
 
 def as_pattern(line: str) -> re.Pattern[str]:
     """Return what finds a stated line in what was printed; white space may be wider there."""
-    words = [r"[^\n]*".join(re.escape(part) for part in word.split("...")) for word in line.split()]
-    return re.compile(r"[ ]+".join(words).replace(r"[ ]+[^\n]*", r"[^\n]*").replace(r"[^\n]*[ ]+", r"[^\n]*"))
+    words = re.escape(" ".join(line.split())).replace(r"\ ", " +")
+    return re.compile(re.sub(r"(?: \+)?\\\.\\\.\\\.(?: \+)?", lambda _: r"[^\n]*", words))
 
 
 @pytest.fixture

@@ -106,6 +106,15 @@ def test_examples_of_gates_are_valid_in_a_policy() -> None:
     assert [gate.id for gate in policy.gates] == list(REGISTRY)  # type: ignore[attr-defined]  # it is a policy by its place
 
 
+def test_whole_records_that_people_wrote_into_pages_are_valid() -> None:
+    checked = []
+    for page in PAGES:
+        for text in re.findall(r"^ *```yaml\n(kind: policy\n.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            name = re.findall(r"^name: (.+)$", text, re.MULTILINE)[0]
+            checked.append(read_record(f"policies/{name}.yaml", text.encode()))
+    assert checked
+
+
 def test_the_index_names_every_page_that_people_wrote() -> None:
     written = [page for page in (ROOT / "docs").rglob("*.md") if "reference" not in page.parts]
     linked = {(ROOT / "docs" / target).resolve() for target in LINK.findall((ROOT / "docs/README.md").read_text())}
