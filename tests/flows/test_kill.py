@@ -89,7 +89,7 @@ def _merge(team: Team) -> None:
 
 
 CASES = {
-    "register": Case("registered", "ana", f"register {MODEL}", _train, most=6),
+    "register": Case("registered", "ana", f"register {MODEL}", _train, most=4),
     "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
     "approve": Case("proposed", "ben", "approve"),
     "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
@@ -165,7 +165,7 @@ class Traced:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                process.communicate()
 
 
 class State(msgspec.Struct, frozen=True):
