@@ -84,7 +84,9 @@ def model(**changes: Any) -> Model:
             "name": "delay",
             "problem": "late-arrival",
             "datasets": ["flights"],
-            "outputs": Outputs(model="out/model.skops", predictions="out/predictions.parquet", train="out/train.parquet"),
+            "outputs": Outputs(
+                model="out/model.skops", predictions="out/predictions.parquet", train="out/train.parquet"
+            ),
             "reads": ["src/"],
             "keys": ["flight_id"],
             "signature": Signature(inputs={"carrier": "string"}, output="probability"),
@@ -132,7 +134,8 @@ def policy(**changes: Any) -> Policy:
 
 def environment(**changes: Any) -> Environment:
     return Environment(
-        **{"schema": 1, "name": "production", "policy": "production", "target": NoTarget(), "after": ["staging"]} | changes
+        **{"schema": 1, "name": "production", "policy": "production", "target": NoTarget(), "after": ["staging"]}
+        | changes
     )
 
 

@@ -38,7 +38,7 @@ def command(session: Session, environment: str | None, *, dry_run: bool) -> int:
 
 def _show(found: apply.Applied) -> str:
     if not found.results:
-        return "Nothing has been promoted yet." + text.following("mlgit status")
+        return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
     rows = [
         [
             f"{one.environment}/{one.model}",

@@ -34,7 +34,7 @@ def _show(found: diff.Compared) -> str:
     if not found.same_split:
         parts.append("They were not tested on the same rows, so the metrics cannot be compared.")
     if found.changes:
-        changes = [[one.what, _short(one.before), _short(one.after)] for one in found.changes]
+        changes = [[one.what, _short(one.before, one.what), _short(one.after, one.what)] for one in found.changes]
         parts.append(text.table(["DIFFERS", found.before, found.after], changes))
     else:
         parts.append("They were made from the same code, data and parameters.")
@@ -48,10 +48,12 @@ def _moved(one: diff.MetricChange) -> str:
     return f"{one.after - one.before:+.4f}{words[one.better]}"
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, what: str = "") -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}"
+    if what == "size":
+        return text.size(value)
     words = str(value)
     return words[7:19] if words.startswith("sha256:") else words[:40]

@@ -27,7 +27,7 @@ def command(session: Session, environment: str | None, model: str | None, limit:
 
 def _show(history: log.History) -> str:
     if not history.events:
-        return "Nothing has been promoted yet." + text.following("mlgit status")
+        return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
     rows = [
         [
             f"{event.at:%Y-%m-%d %H:%M}",
@@ -37,9 +37,10 @@ def _show(history: log.History) -> str:
             if event.kind == "promoted"
             else event.after or "-",
             event.promotion,
-            f"decision {event.decision[7:19]} by {event.by}" if event.decision else event.by,
+            event.decision[7:19] if event.decision else "",
+            event.by,
         ]
         for event in history.events
     ]
-    shown = text.table(["WHEN (UTC)", "EVENT", "ENVIRONMENT", "VERSION", "PROMOTION", "BY"], rows)
+    shown = text.table(["WHEN (UTC)", "EVENT", "ENVIRONMENT", "VERSION", "PROMOTION", "DECISION", "BY"], rows)
     return shown + ("\nThere is more: `mlgit log -n 100`" if history.more else "")

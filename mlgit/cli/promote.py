@@ -47,7 +47,8 @@ def _show(found: promote.Promoted) -> str:
     if found.state == "refused":
         fails = [verdict.gate for verdict in found.gates if verdict.outcome in {"fail", "error", "wait"}]
         lines += [f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed."]
-        return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
+        ways = [verdict.fix for verdict in found.gates if verdict.gate in fails and verdict.fix]
+        return "\n".join(lines) + text.following(text.clean(ways[0]) if ways else f"mlgit explain {fails[0]}")
     missing = "; ".join(found.approvals_missing)
     lines.append(
         f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {missing or f'{found.approvals_needed} needed'}"
@@ -60,4 +61,7 @@ def _show(found: promote.Promoted) -> str:
         f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else ""),
         "Merging it is the act. Nothing has been deployed yet.",
     ]
-    return "\n".join(lines) + text.following(f"mlgit {'approve' if missing else 'merge'} {where}")
+    if not missing:
+        return "\n".join(lines) + text.following(f"mlgit merge {where}")
+    who = " or ".join(found.may_approve) or "somebody else"
+    return "\n".join(lines) + text.following(f"mlgit approve {where}, run by {text.clean(who)}")

@@ -37,7 +37,7 @@ def _show(found: register.Registered) -> str:
     lines = [
         said,
         f"  digest   {found.digest}",
-        f"  file     {found.format}, {found.size:,} bytes"
+        f"  file     {found.format}, {text.size(found.size)}"
         + (f", p95 {found.p95_ms:.1f} ms a row" if found.p95_ms else ""),
         f"  types    {', '.join(found.types) or 'none beyond those always trusted'}",
         f"  {found.primary.ljust(8)} {found.metrics[found.primary]:.4f}",

@@ -167,7 +167,7 @@ class _ModelFiles:
     def inspect(self, path: Path, trusted: bytes) -> tuple[Format, list[str]]:
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
 
-        file = str(path.relative_to(self._root))
+        file = self._shown(path)
         found = modelfile.inspect(path, file)
         findings = list(modelfile.check_types(found.types, modelfile.parse_trusted_types(trusted), Location(file)))
         if findings:
@@ -195,9 +195,13 @@ class _ModelFiles:
             columns=columns,
             task=task,
             positive=positive,
-            file=str(path.relative_to(self._root)),
+            file=self._shown(path),
             project=self._root,
         )
+
+    def _shown(self, path: Path) -> str:
+        """Return a path as people know it: from the root, or the bare name of a private copy."""
+        return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
 
 
 class _Formats:
@@ -216,6 +220,11 @@ class _Formats:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where versions are read
 
         return pointers.render(stored)
+
+    def check_pointer(self, file: str, content: bytes) -> None:
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where pointers are checked
+
+        pointers.parse(content, file)
 
     def yaml(self, file: str, record: Record) -> bytes:
         from mlgit.domain.codec import to_mapping  # noqa: PLC0415 - only for writing

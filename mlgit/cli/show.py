@@ -43,7 +43,7 @@ def _show_model(found: show.ModelShown) -> str:
         [
             one.version,
             f"{one.value:.4f}" if one.value is not None else "-",
-            _size(one.size),
+            text.size(one.size),
             f"{one.registered_at:%Y-%m-%d}",
             one.trained_by,
             ", ".join(one.champion_of) or "-",
@@ -66,16 +66,16 @@ def _show_version(found: show.VersionShown) -> str:
         ("registered", f"{found.registered_at:%Y-%m-%d %H:%M} UTC"),
         (
             "model file",
-            f"{found.artifact.path}, {found.format}, {_size(found.artifact.size)}, {found.artifact.sha256[:19]}",
+            f"{found.artifact.path}, {found.format}, {text.size(found.artifact.size)}, {found.artifact.sha256[:19]}",
         ),
         *([("types", ", ".join(found.types))] if found.types else []),
         *(
-            (f"data {name}", f"{stored.path}, {_size(stored.size)}, md5 {stored.md5[:12]}")
+            (f"data {name}", f"{stored.path}, {text.size(stored.size)}, md5 {stored.md5[:12]}")
             for name, stored in found.data.items()
         ),
         ("params", msgspec.json.encode(found.params).decode()),
         ("latency", f"p95 {found.p95_ms:.1f} ms" if found.p95_ms is not None else "not measured"),
-        ("card", f"written: {', '.join(found.sections_written) or 'nothing yet'}"),
+        ("card", f"{found.sections_written} of {found.sections} sections written"),
     ]
     metrics = text.table(["METRIC", "VALUE"], [[name, f"{value:.4f}"] for name, value in found.metrics.items()])
     parts = [found.version, _facts(facts), f"On {found.rows:,} rows of the test split:\n{metrics}"]
@@ -89,10 +89,3 @@ def _show_version(found: show.VersionShown) -> str:
 def _facts(facts: list[tuple[str, str]]) -> str:
     width = max(len(label) for label, _ in facts)
     return "\n".join(f"  {text.clean(label).ljust(width)}  {text.clean(value)}" for label, value in facts)
-
-
-def _size(size: int) -> str:
-    for limit, unit in ((1_000, "bytes"), (1_000_000, "kB"), (1_000_000_000, "MB")):
-        if size < limit:
-            return f"{size} bytes" if unit == "bytes" else f"{size / limit * 1000:.1f} {unit}"
-    return f"{size / 1_000_000_000:.1f} GB"

@@ -31,12 +31,16 @@ class Uncounted(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """The approvals that count, those that do not with the reason, and what is still missing, in words."""
+    """The approvals that count, those that do not with the reason, and what is still missing, in words.
+
+    `may` are the people of the roles file whose word would count and is not in yet.
+    """
 
     counted: list[CountedApproval]
     uncounted: list[Uncounted]
     missing: list[str]
     needed: int
+    may: list[str] = []
 
     @property
     def complete(self) -> bool:
@@ -66,6 +70,10 @@ class Directory:
     def is_bot(self, person: str) -> bool:
         """Tell whether an entry is a program."""
         return person in self._roles and self._roles[person].bot
+
+    def people(self) -> list[str]:
+        """Return everybody who is listed and no program, sorted."""
+        return sorted(name for name, person in self._roles.items() if not person.bot)
 
     def holders(self, role: str) -> list[str]:
         """Return the people who hold a role, sorted."""
@@ -114,8 +122,10 @@ def count(
             counted.append(
                 CountedApproval(person=person, roles=directory.roles(person), key=signed.key, approval=signed.digest)
             )
-    missing += _missing(rule, risk, counted, directory)
-    return Tally(counted, uncounted, missing, rule.min)
+    words = {approval.person for approval in counted} | set(excluded)
+    may = [person for person in directory.people() if person not in words]
+    missing += _missing(rule, risk, counted, directory, may)
+    return Tally(counted, uncounted, missing, rule.min, may)
 
 
 def _latest_words(found: Iterable[Signed], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Signed]:
@@ -140,16 +150,23 @@ def _why_not(person: str, signed: Signed, decision: Digest, directory: Directory
     return ""
 
 
-def _missing(rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: Directory) -> list[str]:
+def _missing(
+    rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: Directory, may: Sequence[str]
+) -> list[str]:
     missing = []
     if len(counted) < rule.min:
-        missing.append(f"{rule.min - len(counted)} of {rule.min} approvals")
+        missing.append(_lacking("approval", len(counted), rule.min, may))
     for role, stated in rule.roles.items():
         need = RoleNeed(min=stated) if isinstance(stated, int) else stated
         if need.when is not None and need.when.risk != risk:
             continue
         there = sum(role in approval.roles for approval in counted)
         if there < need.min:
-            holders = ", ".join(directory.holders(role)) or "nobody holds it yet"
-            missing.append(f"{need.min - there} of {need.min} as {role} ({holders})")
+            holders = [person for person in may if role in directory.roles(person)]
+            missing.append(_lacking(f"approval as {role}", there, need.min, holders))
     return missing
+
+
+def _lacking(what: str, there: int, needed: int, may: Sequence[str]) -> str:
+    who = f"{', '.join(may)} may" if may else "nobody who is listed may"
+    return f"{needed - there} more {what} ({there} of {needed} so far; {who})"

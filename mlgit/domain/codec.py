@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
-from msgspec import inspect
 
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.version import Version
@@ -26,16 +25,17 @@ def from_mapping(kind: type[R], document: Mapping[str, Any]) -> R:
     Raises:
         msgspec.ValidationError: at the first thing that does not fit; `edges.schemacheck` lists all of them.
     """
-    return msgspec.convert(_without_own_keys(document, _type_info(kind)), type=kind)
+    if _has_own_keys(document):
+        from mlgit.domain.ownkeys import without_own_keys  # noqa: PLC0415 - rarely needed, and slow to import
+
+        document = without_own_keys(kind, document)
+    return msgspec.convert(document, type=kind)
 
 
-def without_x_keys(value: Any) -> Any:
-    """Return the value without any mapping key that begins with `x-`, at every depth."""
+def _has_own_keys(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return {key: without_x_keys(inner) for key, inner in value.items() if not key.startswith("x-")}
-    if isinstance(value, list):
-        return [without_x_keys(inner) for inner in value]
-    return value
+        return any(key.startswith("x-") or _has_own_keys(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_own_keys, value))
 
 
 def to_mapping(record: msgspec.Struct) -> dict[str, Any]:
@@ -75,50 +75,6 @@ def version_digest(version: Version) -> str:
 def digest_of(parts: Mapping[str, str | None]) -> str:
     """Return one digest over named digests, in whatever order they are given."""
     return sha256(canonical(dict(parts)))
-
-
-@functools.cache
-def _type_info(kind: type[msgspec.Struct]) -> inspect.Type:
-    return inspect.type_info(kind)
-
-
-def _without_own_keys(value: Any, kind: inspect.Type | None) -> Any:
-    """Return the value without the keys that begin with `x-` where its type has fixed keys."""
-    kind = _meant(kind, value)
-    if isinstance(value, Mapping) and isinstance(kind, inspect.StructType):
-        types = {field.encode_name: field.type for field in kind.fields}
-        own = [key for key in value if isinstance(key, str) and key.startswith("x-")]
-        return {key: _without_own_keys(inner, types.get(key)) for key, inner in value.items() if key not in own}
-    if isinstance(value, Mapping) and isinstance(kind, inspect.DictType):
-        return {key: _without_own_keys(inner, kind.value_type) for key, inner in value.items()}
-    if isinstance(value, list) and isinstance(kind, inspect.ListType | inspect.VarTupleType):
-        return [_without_own_keys(inner, kind.item_type) for inner in value]
-    return value
-
-
-def _meant(kind: inspect.Type | None, value: Any) -> inspect.Type | None:
-    """Return the type that a value is read as: of alternatives, the one with its tag, or the only one that has parts."""
-    if isinstance(kind, inspect.Metadata):
-        return _meant(kind.type, value)
-    if not isinstance(kind, inspect.UnionType):
-        return kind
-    parted = [inner for inner in map(_bare, kind.types) if isinstance(inner, _PARTED)]
-    tagged = (
-        inner
-        for inner in parted
-        if isinstance(inner, inspect.StructType)
-        and inner.tag_field is not None
-        and isinstance(value, Mapping)
-        and value.get(inner.tag_field) == inner.tag
-    )
-    return next(tagged, parted[0] if len(parted) == 1 else None)
-
-
-_PARTED = (inspect.StructType, inspect.DictType, inspect.ListType, inspect.VarTupleType)
-
-
-def _bare(kind: inspect.Type) -> inspect.Type:
-    return _bare(kind.type) if isinstance(kind, inspect.Metadata) else kind
 
 
 def _without_defaults(value: Any) -> Any:

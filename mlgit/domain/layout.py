@@ -114,6 +114,11 @@ def policy(name: str) -> str:
     return f"policies/{name}.yaml"
 
 
+def retirement(model: str, number: int) -> str:
+    """Path of the record that ends a version's life."""
+    return f"retirements/{model}/v{number}.yaml"
+
+
 def approvals(promotion: str) -> str:
     """Folder of a promotion's approvals, on the ledger."""
     return f"approvals/{promotion}"

@@ -40,9 +40,11 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
     except MlgitError as error:
         found = error.findings[0]
         return GateResult(
-            "error", found.message + (f": {found.why}" if found.why else ""), {"finding": found.id, "fix": found.fix}
+            "error", found.message + (f": {found.why}" if found.why else ""), {"finding": found.id}, found.fix
         )
 
 
 def _verdict(gate: Gate, result: GateResult) -> GateVerdict:
-    return GateVerdict(gate=gate.id, outcome=result.outcome, message=result.message[:_LONGEST], facts=result.facts)
+    return GateVerdict(
+        gate=gate.id, outcome=result.outcome, message=result.message[:_LONGEST], facts=result.facts, fix=result.fix
+    )

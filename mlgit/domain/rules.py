@@ -124,6 +124,50 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
             yield _unknown_metric(metric, file, f"gates[{index}].metric")
 
 
+def check_enforced(environment: Environment, policy: Policy, manifest: Promotion | None = None) -> Iterator[Finding]:
+    """Nothing is asked for that this mlgit reads but does not enforce: what is ignored would look like a guard."""
+    where = layout.environment(environment.name)
+    asked = [
+        (environment.soak is not None, "soak", where),
+        (bool(environment.windows), "windows", where),
+        (environment.auto_promote, "auto_promote", where),
+        (policy.evidence == "forge", "evidence: forge", layout.policy(policy.name)),
+        ("lineage" in policy.exclude, "exclude: lineage", layout.policy(policy.name)),
+    ]
+    if manifest is not None:
+        file = layout.promotion(manifest.environment, manifest.model)
+        asked += [
+            (manifest.ramp is not None or manifest.change == "ramp", "ramp", file),
+            (manifest.slots.challenger is not None, "slots.challenger", file),
+            (manifest.slots.shadow is not None, "slots.shadow", file),
+        ]
+    for is_asked, setting, file in asked:
+        if is_asked:
+            yield Finding(
+                "setting-unenforced",
+                f"{setting} is not enforced by this mlgit",
+                why="a guard that is written down and not kept would be worse than none",
+                fix="take it out, or use an mlgit that enforces it",
+                at=Location(file),
+            )
+    if policy.evidence == "none" and any(
+        rule is not None and (rule.min or rule.roles)
+        for rule in (
+            policy.approvals.promote,
+            policy.approvals.rollback,
+            policy.approvals.ramp,
+            policy.approvals.retire,
+        )
+    ):
+        yield Finding(
+            "approvals-impossible",
+            f"policy {policy.name} asks for approvals and accepts none",
+            why="evidence: none means that no approval is looked for",
+            fix="set evidence to signed, or approvals to `promote: {min: 0}`",
+            at=Location(layout.policy(policy.name), path="evidence"),
+        )
+
+
 def check_version(
     version: Version, files: Mapping[str, bytes | None], expected_pointers: Mapping[str, bytes]
 ) -> Iterator[Finding]:
@@ -173,7 +217,8 @@ def check_version(
 
 def stored_files(version: Version) -> tuple[Stored, ...]:
     """Return the files of a version that DVC keeps."""
-    return (version.artifact, version.evaluation.predictions)
+    evaluation = version.evaluation
+    return (version.artifact, evaluation.predictions, *([evaluation.features] if evaluation.features else []))
 
 
 def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Finding]:

@@ -39,6 +39,12 @@ class DictTree:
             if is_under(path, places):
                 yield Entry(path, _REGULAR)
 
+    def larger(self, than: int) -> Iterator[tuple[str, int]]:
+        """Yield path and size of every file of more bytes than that, sorted by path."""
+        for path in sorted(self._files, key=byte_order):
+            if len(self._files[path]) > than:
+                yield path, len(self._files[path])
+
     def read(self, path: str) -> bytes | None:
         """Return the content of a file; None if there is none."""
         return self._files.get(path)
@@ -82,6 +88,12 @@ class Overlay:
         )
         kept = (entry for entry in self._tree.entries(under) if entry.path not in self._files)
         return heapq.merge(kept, (Entry(path, _REGULAR) for path in added), key=lambda entry: byte_order(entry.path))
+
+    def larger(self, than: int) -> Iterator[tuple[str, int]]:
+        """Yield path and size of every file of more bytes than that, sorted by path."""
+        kept = (found for found in self._tree.larger(than) if found[0] not in self._files)
+        added = DictTree({path: content for path, content in self._files.items() if content is not None})
+        return heapq.merge(kept, added.larger(than), key=lambda found: byte_order(found[0]))
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a file; None if there is none."""

@@ -42,7 +42,7 @@ class GitRepository:
         self._git.processes = started
         self._objects = Objects(self._git, 20 if facts.algorithm == "sha1" else 32)
         self._settings = Settings(self._git)
-        self._writer = Writer(self._git, facts.algorithm)
+        self._writer = Writer(self._git, facts.algorithm, facts.objects)
 
     def __enter__(self) -> Self:
         return self
@@ -184,10 +184,10 @@ class GitRepository:
         """Make a commit with the first parent's files and these changes; no ref, index or work tree is touched.
 
         Raises:
-            MlgitError: as `Writer.write_files` and `Writer.commit_tree`.
+            MlgitError: as `Writer.commit`.
         """
-        tree = self._writer.write_files(self.tree(parents[0]) if parents else None, files)
-        return self.commit_tree(tree, parents=parents, message=message, sign=sign)
+        base = self.tree(parents[0]) if parents else None
+        return self._writer.commit(base, files, parents, message, sign=sign)
 
     def merge_tree(self, ours: CommitId, theirs: CommitId) -> str | None:
         """Return the tree of a merge; None where both changed the same lines. Nothing is touched."""

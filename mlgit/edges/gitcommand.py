@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,15 +47,20 @@ class Git:
         input: bytes | None = None,  # noqa: A002 - the word of `subprocess.run`
         write: bool = False,
         check: bool = True,
+        extra: Mapping[str, str] | None = None,
         timeout: float = process.TIMEOUT,
     ) -> Completed:
         """Run a command to its end. Hooks run, and optional locks are taken, only where it is to `write`.
+
+        `extra` is added to the environment.
 
         Raises:
             MlgitError: with `check`, the command failed.
         """
         argv, env = self._call(words, write=write)
-        completed = process.run(argv, cwd=self.folder, env=env, input=input, timeout=timeout, check=False)
+        completed = process.run(
+            argv, cwd=self.folder, env={**env, **(extra or {})}, input=input, timeout=timeout, check=False
+        )
         if check and completed.code:
             raise self.failure(words, completed.stderr)
         return completed

@@ -18,6 +18,11 @@ class Facts(msgspec.Struct, frozen=True):
     is_shallow: bool
     algorithm: str
 
+    @property
+    def objects(self) -> Path:
+        """The folder of the objects."""
+        return Path(os.environ.get("GIT_OBJECT_DIRECTORY") or self.common_dir / "objects").absolute()
+
 
 def find(git: Git) -> Facts:
     """Find the repository that the folder of `git` is in, in one process.
@@ -37,7 +42,7 @@ def find(git: Git) -> Facts:
                 "not-a-repository",
                 f"{git.folder} is in no Git repository",
                 why=first(done.stderr),
-                fix="run `git init` there, or name the project's folder with -C",
+                fix="`mlgit init NAME` makes a project; `mlgit -C FOLDER ...` works in one that is elsewhere",
             )
         raise git.failure(["rev-parse"], done.stderr)
     lines = os.fsdecode(done.stdout).split("\n")[:-1]

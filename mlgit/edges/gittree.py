@@ -58,6 +58,15 @@ class GitTree:
         if not only:
             self._files = files
 
+    def larger(self, than: int) -> Iterator[tuple[str, int]]:
+        """Yield path and size of every file of more bytes than that, sorted by path."""
+        for block in self._git.records("ls-tree", "-r", "-l", "-z", "--full-tree", self._commit):
+            for record in block:
+                facts, _, path = record.partition(b"\t")
+                size = facts.rsplit(b" ", 1)[1]
+                if size != b"-" and int(size) > than:  # a submodule has none
+                    yield _text(path), int(size)
+
     def entry(self, path: str) -> Entry | None:
         """Return what a path is; None if there is nothing. A folder's mode is `40000`."""
         folder, name = split(path)

@@ -1,8 +1,8 @@
 """New commits, made as objects alone, and refs that move by compare-and-swap.
 
 A commit takes two processes, whatever the size of the repository: its files and folders go to `git unpack-objects` as one
-pack, and `git commit-tree` makes the commit (with the person's identity and, if asked, signature). No index is involved, so
-there is none to clean up, and until a ref moves nothing has changed that anybody could see.
+pack, and `git commit-tree` makes the commit (with the person's identity and, if asked, signature). No index is involved, and
+until a ref moves nothing has changed that anybody could see.
 """
 
 import hashlib
@@ -10,13 +10,16 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from mlgit.domain.names import CommitId
 from mlgit.edges.gitcommand import Git, said_in_short
 from mlgit.edges.gitobjects import FOLDER, REGULAR, TreeObject
+from mlgit.edges.gitquarantine import quarantine
 from mlgit.edges.gitsettings import STATED_IDENTITY, identity_missing
 from mlgit.edges.gittree import GitTree
+from mlgit.edges.process import Completed
 from mlgit.errors import MlgitError, misuse, refused, unjudged
 from mlgit.ops.ports import Files
 
@@ -39,45 +42,55 @@ _IN_THE_WAY: Final = r"'(?P<there>[^']+)' exists; cannot create '(?P<wanted>[^']
 class Writer:
     """Makes objects in one repository, and moves its refs."""
 
-    def __init__(self, git: Git, algorithm: str) -> None:
-        """Take Git, and the algorithm of its ids (`sha1` or `sha256`)."""
+    def __init__(self, git: Git, algorithm: str, objects: Path) -> None:
+        """Take Git, the algorithm of its ids (`sha1` or `sha256`), and the folder of its objects."""
         self._git = git
         self._algorithm = algorithm
+        self._objects = objects
 
-    def write_files(self, base: GitTree | None, files: Files) -> str:
-        """Write the tree of a base (None: empty) with some files replaced, added or (None) deleted; return its id.
+    def commit(
+        self, base: GitTree | None, files: Files, parents: Sequence[CommitId], message: str, *, sign: bool
+    ) -> CommitId:
+        """Make a commit of a base (None: of nothing) with some files replaced, added or (None) deleted.
 
         Raises:
             Misuse: a path cannot be in a repository, or a folder and a file would have one name (`path-unusable`).
-            Unjudged: Git could not write (`git-write-failed`).
+            MlgitError: as `commit_tree`.
         """
         changes = _nested(files)
         folders = {} if base is None else base.folders({"", *_parents(files)})
         pack = _Pack(self._algorithm)
-        root = _build(pack, "", changes, folders) or pack.add(_TREE, b"")
-        done = self._git.run("unpack-objects", "-q", input=pack.content(), write=True, check=False)
-        if done.code:
-            raise self._not_written("unpack-objects", done.stderr)
-        return root
+        tree = _build(pack, "", changes, folders) or pack.add(_TREE, b"")
+        with quarantine(self._objects) as aside:
+            done = self._git.run("unpack-objects", "-q", input=pack.content(), write=True, check=False, extra=aside)
+            if done.code:
+                raise self._not_written("unpack-objects", done)
+            return self._commit_tree(tree, parents, message, aside, sign=sign)
 
     def commit_tree(self, tree: str, parents: Sequence[CommitId], message: str, *, sign: bool) -> CommitId:
-        """Make a commit of a tree.
+        """Make a commit of a tree that is there.
 
         Raises:
             MlgitError: Git knows no name and e-mail address (`identity-missing`), or could not sign (`signing-failed`).
             Unjudged: Git could not write (`git-write-failed`).
         """
+        with quarantine(self._objects) as aside:
+            return self._commit_tree(tree, parents, message, aside, sign=sign)
+
+    def _commit_tree(
+        self, tree: str, parents: Sequence[CommitId], message: str, aside: Mapping[str, str], *, sign: bool
+    ) -> CommitId:
         words = [*STATED_IDENTITY, "commit-tree", *(["-S"] if sign else []), "-F", "-"]
         for parent in parents:
             words += ["-p", parent]
         text = message.rstrip("\n") + "\n"
-        done = self._git.run(*words, tree, input=text.encode(), write=True, check=False)
+        done = self._git.run(*words, tree, input=text.encode(), write=True, check=False, extra=aside)
         if not done.code:
             return done.stdout.decode().strip()
         if re.search(_NO_IDENTITY, done.stderr):
             raise identity_missing(done.stderr)
         if not sign or not re.search(_NOT_SIGNED, done.stderr):
-            raise self._not_written("commit-tree", done.stderr)
+            raise self._not_written("commit-tree", done)
         raise refused(
             "signing-failed",
             "Git could not sign the commit",
@@ -121,19 +134,22 @@ class Writer:
         Raises:
             MlgitError: Git is older than 2.38 (`git-too-old`).
         """
-        done = self._git.run("merge-tree", "--write-tree", "--name-only", "-z", ours, theirs, write=True, check=False)
-        if done.code == 0:
-            return done.stdout.rstrip(b"\0\n").decode()
-        if done.code == 1:
-            return None
-        self._git.require((2, 38), "merging without a checkout")
-        raise self._not_written("merge-tree", done.stderr)
+        words = ("merge-tree", "--write-tree", "--name-only", "-z", ours, theirs)
+        with quarantine(self._objects) as aside:
+            done = self._git.run(*words, write=True, check=False, extra=aside)
+            if done.code == 0:
+                return done.stdout.rstrip(b"\0\n").decode()
+            if done.code == 1:
+                return None
+            self._git.require((2, 38), "merging without a checkout")
+            raise self._not_written("merge-tree", done)
 
-    def _not_written(self, command: str, said: str) -> MlgitError:
-        error = self._git.failure([command], said)
+    def _not_written(self, command: str, done: Completed) -> MlgitError:
+        error = self._git.failure([command], done.stderr)
         if error.findings[0].id != "git-failed":
             return error
-        return unjudged("git-write-failed", "Git could not write to this repository", why=said_in_short(said))
+        why = said_in_short(done.stderr) or f"`git {command}` was stopped by signal {-done.code}"
+        return unjudged("git-write-failed", "Git could not write to this repository", why=why)
 
 
 class _Pack:

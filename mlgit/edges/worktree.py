@@ -61,6 +61,13 @@ class WorkTree:
             if mode is not None:
                 yield Entry(path, mode)
 
+    def larger(self, than: int) -> Iterator[tuple[str, int]]:
+        """Yield path and size of every file of more bytes than that, sorted by path."""
+        for entry in self.entries():
+            size = _size(self._on_disk(entry.path))
+            if size > than:
+                yield entry.path, size
+
     def read(self, path: str) -> bytes | None:
         """Return the content of a regular file, with the line ends that Git stores; None if there is none.
 
@@ -126,6 +133,15 @@ def _lstat_mode(path: str) -> int:
         return os.lstat(path).st_mode
     except (OSError, ValueError):
         return 0
+
+
+def _size(path: str) -> int:
+    """Return the size of a regular file or a link; 0 if there is nothing any more, or something else."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return 0
+    return 0 if stat.S_ISDIR(found.st_mode) else found.st_size
 
 
 def _read(path: str) -> bytes | None:

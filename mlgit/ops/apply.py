@@ -117,7 +117,11 @@ class _One:
         """Examine the promotion as it was merged; refuse unless all of it holds."""
         merged = _merged(self._workspace, self._base, self._manifest, first=first)
         examination = proposal.examine(self._workspace, merged, at=_when(self._workspace, merged))
-        proposal.require(examination, f"{self._manifest.environment}/{self._manifest.model}")
+        proposal.require(
+            examination,
+            f"{self._manifest.environment}/{self._manifest.model}",
+            fix="it was merged without them: revert the merge, then promote, approve and merge again",
+        )
         judge_again(self._workspace, merged)
         return examination
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from mlgit.domain.cards import CardText
 from mlgit.domain.gates.base import Gain, SliceGain
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Dataset, Model, Problem, Version
+from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Stored
 from mlgit.errors import Finding, Location, MlgitError, refused
 from mlgit.ops import contracts
@@ -22,6 +23,7 @@ from mlgit.ops.ports import DataStore, Workspace
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_EVEN = 0.5
 _CLOSE = 1e-9  # metrics are sums of floats, whose last digits depend on the machine
 
 
@@ -153,15 +155,39 @@ class StoredEvidence:
 
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none
-        if champion.evaluation.split != self.candidate.evaluation.split:
+        same = champion.evaluation.split == self.candidate.evaluation.split
+        answers = self._table(champion) if same else self._scored_again
+        with measurable("the comparison"):
+            return align(self._table(self.candidate), answers, self.model.keys)
+
+    @cached_property
+    def _scored_again(self) -> "DataFrame":
+        """The champion's answers on the candidate's test rows, from its model file, in a guarded process."""
+        champion, features = self.champion, self.candidate.evaluation.features
+        assert champion is not None  # noqa: S101 - gates skip where there is none
+        if features is None:
             raise refused(
                 "split-changed",
                 f"{self._ref(self.candidate)} and {self._ref(champion)} were not tested on the same rows",
-                why="the keys or labels of their test splits differ",
-                fix="evaluate both on one split: check out the champion's code, evaluate it on the new data and register it",
+                why="the keys or labels of their test splits differ, and the candidate's features were not kept",
+                fix="name outputs.test in the model's file and register again: the champion is then scored on the new rows",
             )
-        with measurable("the comparison"):
-            return align(self._table(self.candidate), self._table(champion), self.model.keys)
+        with self._store.fetch(champion.artifact) as model, self._store.fetch(features) as rows:
+            scored = self._workspace.model_files.score(
+                model,
+                champion.artifact.format,
+                self._state.tree.read(layout.TRUSTED_TYPES) or b"",
+                rows,
+                columns=champion.inputs.columns,
+                task=self.problem.target.type,
+                positive=self.problem.target.positive,
+            )
+        answers = self._table(self.candidate).drop(columns=["score", "prediction"], errors="ignore")
+        column = "prediction" if scored.score is None else "score"
+        answers = answers.assign(**{column: scored.prediction if scored.score is None else scored.score})
+        if column == "score":  # the labels that it decides for, at even odds, for metrics that need them
+            answers = answers.assign(prediction=_decided(scored.score, answers["label"], self.problem.target.positive))
+        return answers
 
     def _metrics_differ(self) -> Sequence[Finding]:
         differing = []
@@ -185,6 +211,13 @@ class StoredEvidence:
         if contract.revoked is not None and contract.revoked.since <= self._at.date():
             messages.insert(0, f"revoked since {contract.revoked.since}: {contract.revoked.reason}")
         return DataReport(len(frame), messages)
+
+
+def _decided(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
+    """Return the label of each score, in the type of the labels: the positive one from one half on, else the other."""
+    others = [label for label in labels.unique().tolist() if label != positive]
+    negative = others[0] if others else None
+    return [positive if score >= _EVEN else negative for score in scores]
 
 
 @contextlib.contextmanager

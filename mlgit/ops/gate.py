@@ -49,6 +49,14 @@ def run(workspace: Workspace, state: Lifecycle, ref: VersionRef, environment: st
     )
 
 
+def _champion_reads(version: Version, champion: Version | None) -> dict[str, str | None]:
+    """Return what of the champion is looked at: its predictions, or where the split changed its file on the new rows."""
+    if champion is None or champion.evaluation.split == version.evaluation.split:
+        return {"champion-predictions": None if champion is None else champion.evaluation.predictions.sha256}
+    features = version.evaluation.features
+    return {"champion-model": champion.artifact.sha256, "features": None if features is None else features.sha256}
+
+
 def report(
     workspace: Workspace, state: Lifecycle, version: Version, environment: str, promotion: PromotionId, *, at: datetime
 ) -> GateReport:
@@ -69,7 +77,7 @@ def report(
             "model": digest(evidence.model),
             "problem": digest(evidence.problem),
             "predictions": version.evaluation.predictions.sha256,
-            "champion-predictions": None if champion is None else champion.evaluation.predictions.sha256,
+            **_champion_reads(version, champion),
             **{f"contract-{name}": digest(state.dataset(name)) for name in evidence.model.datasets},
             **{f"data-{name}": stored.sha256 for name, stored in version.inputs.data.items()},
         },

@@ -124,7 +124,8 @@ class Lifecycle:
             f"{ref} does not exist",
             at=at,
             why=f"{ref.model} has {_listing(numbers)}",
-            fix=f"name one of those, or run `mlgit train {ref.model}` and `mlgit register {ref.model}` to make the next one",
+            fix=("name one of those, or run " if numbers else "run ")
+            + f"`mlgit train {ref.model}` and `mlgit register {ref.model}` to make {'the next one' if numbers else 'one'}",
         )
 
     def version_at(self, model: str, number: int) -> Version | None:

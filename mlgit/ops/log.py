@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.domain.approvals import Directory
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.ops import proposal
 from mlgit.ops.outcome import Outcome
@@ -56,13 +57,16 @@ def run(
     assert commit is not None  # noqa: S101 - a state of a commit
     folder = f"environments/{environment or ''}".rstrip("/")
     wanted = limit + 1
-    promoted = list(islice(_promoted(workspace, commit, [folder], model), wanted))
-    deployed = list(islice(_deployed(workspace, environment, model), wanted))
+    people = Directory(state.roles())
+    promoted = list(islice(_promoted(workspace, commit, [folder], model, people), wanted))
+    deployed = list(islice(_deployed(workspace, environment, model, people), wanted))
     events = sorted([*promoted, *deployed], key=lambda event: event.at, reverse=True)
     return History(events=events[:limit], more=len(events) > limit)
 
 
-def _promoted(workspace: Workspace, commit: str, paths: list[str], model: str | None) -> Iterator[Event]:
+def _promoted(
+    workspace: Workspace, commit: str, paths: list[str], model: str | None, people: Directory
+) -> Iterator[Event]:
     ledger = proposal.ledger_of(workspace)
     for one, changes in workspace.repository.commits(commit, paths=paths):
         for change in changes:
@@ -85,7 +89,7 @@ def _promoted(workspace: Workspace, commit: str, paths: list[str], model: str | 
                 promotion=manifest.promotion,
                 by=", ".join(approval.person for approval in decided.approvals)
                 if decided and decided.approvals
-                else one.author,
+                else people.person(one.author_email),
                 decision=decided.decision if decided else None,
                 reason=manifest.reason,
                 commit=one.id,
@@ -101,7 +105,7 @@ def _manifest(workspace: Workspace, path: str, commit: str | None) -> Promotion 
     return record
 
 
-def _deployed(workspace: Workspace, environment: str | None, model: str | None) -> Iterator[Event]:
+def _deployed(workspace: Workspace, environment: str | None, model: str | None, people: Directory) -> Iterator[Event]:
     repository = workspace.repository
     tip = proposal.ledger_tip(workspace)
     if tip is None:
@@ -124,7 +128,7 @@ def _deployed(workspace: Workspace, environment: str | None, model: str | None) 
                     before=None,
                     after=None if entry.version is None else f"{entry.model}@{entry.version}",
                     promotion=entry.promotion,
-                    by=one.author,
+                    by=people.person(one.author_email),
                     decision=None,
                     reason=entry.message,
                     commit=one.id,

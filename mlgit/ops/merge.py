@@ -41,9 +41,10 @@ def run(
         Unjudged: the remote did not answer; nothing was changed.
     """
     if not dry_run and origin.is_there(workspace.repository):
+        # Not the proposals: what is merged is what the person has seen, against what the remote says today.
         on_step(f"fetching what {origin.NAME} has")
         base_ref = f"refs/heads/{proposal.base_of(workspace)[0]}"
-        origin.fetch(workspace.repository, base_ref, layout.LEDGER, proposal.BRANCHES)
+        origin.fetch(workspace.repository, base_ref, layout.LEDGER)
     if (manifest := _merged_before(workspace, name)) is not None:
         return _tidied(workspace, manifest, dry_run=dry_run)
     waiting = proposal.find(workspace, name)
@@ -200,4 +201,5 @@ def _delete_branch(repository: Repository, branch: str, merged: CommitId) -> Non
     if repository.resolve(branch) == merged:
         repository.delete_ref(branch, expected=merged)
     if repository.resolve(origin.copy_of(branch)) == merged:
-        repository.push(origin.NAME, [f":{branch}"], force_with_lease={branch: merged})
+        with contextlib.suppress(MlgitError):  # somebody else was faster, or may not delete there
+            repository.push(origin.NAME, [f":{branch}"], force_with_lease={branch: merged})

@@ -48,6 +48,10 @@ class Tree(Protocol):
         """Yield every file below the given folders or at the given paths (all if none is given), sorted by path."""
         ...
 
+    def larger(self, than: int) -> Iterator[tuple[str, int]]:
+        """Yield path and size of every file of more bytes than that, sorted by path."""
+        ...
+
     def read(self, path: str) -> bytes | None:
         """Return the content of a regular file; None if there is none. A symbolic link is never followed."""
         ...
@@ -308,6 +312,10 @@ class Formats(Protocol):
 
     def pointer(self, stored: Stored) -> bytes:
         """Return the bytes of the DVC pointer to a file."""
+        ...
+
+    def check_pointer(self, file: str, content: bytes) -> None:
+        """Refuse a DVC pointer that is none, or that names something other than content of its own folder."""
         ...
 
     def yaml(self, file: str, record: Record) -> bytes:

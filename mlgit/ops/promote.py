@@ -35,6 +35,7 @@ class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
     gates: list[GateVerdict] = []
     approvals_needed: int = 0
     approvals_missing: list[str] = []
+    may_approve: list[str] = []
 
     @property
     def exit(self) -> Exit:
@@ -101,7 +102,7 @@ def run(
         return plan
     commit, pushed = _propose(workspace, base, ref, environment, files, manifest)
     waiting = proposal.load(workspace, environment, ref.model)
-    missing = proposal.examine(workspace, waiting, at=at).tally.missing
+    tally = proposal.examine(workspace, waiting, at=at).tally
     return replace(
         plan,
         state="proposed",
@@ -109,7 +110,8 @@ def run(
         branch=layout.promotion_branch(environment, ref.model),
         commit=commit,
         pushed=pushed,
-        approvals_missing=missing,
+        approvals_missing=tally.missing,
+        may_approve=tally.may,
     )
 
 
@@ -135,6 +137,7 @@ def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted, *,
         pushed=not dry_run and _push(workspace, known.environment, known.model, known.head),
         gates=known.report.results if known.report else [],
         approvals_missing=examination.tally.missing,
+        may_approve=examination.tally.may,
     )
 
 

@@ -11,7 +11,7 @@ from mlgit.domain.codec import digest, sha256
 from mlgit.domain.decision import ReadSet, decision, read_set
 from mlgit.domain.names import CommitId, Digest, VersionRef, proposed_at, seconds
 from mlgit.domain.policy import overall, rule_for
-from mlgit.domain.records import Approval, GateReport, Promotion, Version
+from mlgit.domain.records import Approval, GateReport, Promotion, Retirement, Version
 from mlgit.domain.records.policy import Policy
 from mlgit.errors import Finding, Location, MlgitError, Unjudged, refused
 from mlgit.ops import origin
@@ -220,7 +220,9 @@ def load(workspace: Workspace, environment: str, model: str) -> Proposal:
 
 def examine(workspace: Workspace, proposal: Proposal, *, at: datetime) -> Examination:
     """Examine a proposal as of a moment, by the rules of the state before it. Judges; changes nothing."""
-    problems = [*_check_manifest(proposal), *_check_order(proposal), *_check_report(proposal, at)]
+    guards = rules.check_enforced(proposal.before.environment(proposal.environment), proposal.policy, proposal.manifest)
+    retired = _check_retired(proposal, at)
+    problems = [*guards, *retired, *_check_manifest(proposal), *_check_order(proposal), *_check_report(proposal, at)]
     reads = proposal.reads()
     decided = decision(reads)
     return Examination(reads, decided, tally(workspace, proposal, decided), problems)
@@ -303,8 +305,13 @@ def _check_time(approval: Approval, appended: datetime | None) -> None:
         )
 
 
-def require(examination: Examination, what: str) -> None:
+def require(examination: Examination, what: str, *, fix: str = "somebody who may, runs `mlgit approve`") -> None:
     """Refuse unless nothing stands against a proposal.
+
+    Args:
+        examination: what was found.
+        what: the proposal, for messages.
+        fix: the way out where approvals are missing.
 
     Raises:
         MlgitError: with every problem and everything that is missing, and who can supply it.
@@ -316,7 +323,7 @@ def require(examination: Examination, what: str) -> None:
                 "approvals-missing",
                 f"{what} lacks {'; '.join(examination.tally.missing)}",
                 why=_counted(examination.tally),
-                fix="somebody who may, runs `mlgit approve`",
+                fix=fix,
             )
         )
     if findings:
@@ -358,6 +365,24 @@ def _check_manifest(proposal: Proposal) -> Sequence[Finding]:
             )
         )
     return found
+
+
+def _check_retired(proposal: Proposal, at: datetime) -> Sequence[Finding]:
+    """A version whose life has ended does not come back."""
+    version = proposal.version
+    path = None if version is None else layout.retirement(version.model, version.version)
+    retirement = None if path is None else proposal.before.find(Retirement, path)
+    if version is None or retirement is None or retirement.on > at.date():
+        return []
+    return [
+        Finding(
+            "version-retired",
+            f"{version.model}@{version.version} is retired since {retirement.on}",
+            why=f"{retirement.by}: {retirement.reason}",
+            fix="promote another version",
+            at=Location(path or ""),
+        )
+    ]
 
 
 def _check_order(proposal: Proposal) -> Sequence[Finding]:

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from mlgit.domain import carddraft, layout
+from mlgit.domain import carddraft, layout, rules
 from mlgit.domain.cards import CardText
 from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_digest
 from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, Stored
+from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person
 from mlgit.errors import Finding, Location, Severity, refused
 from mlgit.ops import predictions
 from mlgit.ops.load import Lifecycle
@@ -75,6 +75,7 @@ def run(
     scored = _score(workspace, model, problem, artifact, table)
     evaluation = Evaluation(
         predictions=workspace.hashed(root / outputs.predictions, "predictions.parquet"),
+        features=workspace.hashed(root / outputs.test, "test.parquet") if outputs.test else None,
         split=predictions.split(table, model),
         rows=len(table),
         metrics=metrics,
@@ -150,9 +151,10 @@ def _check_clean(workspace: Workspace, model: Model) -> None:
     if dirty:
         raise refused(
             "reads-dirty",
-            f"{len(dirty)} files that {model.name} is made from have uncommitted changes",
+            f"what {model.name} is made from has uncommitted changes",
             why=", ".join(dirty[:6]) + (" and more" if len(dirty) > 6 else ""),  # noqa: PLR2004 - as many as fit a line
             fix="commit them, so that the version can be traced: `git add ... && git commit`",
+            at=Location(dirty[0]),
         )
 
 
@@ -224,6 +226,7 @@ def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId
         commit=head,
         code=digest_of(read),
         data=data,
+        columns=list(model.signature.inputs),
         params=workspace.formats.params(model.params, tree.read(model.params) or b""),
         environment=None if lock is None else sha256(lock),
     )
@@ -254,22 +257,19 @@ def _card(
 
 def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) -> dict[str, bytes]:
     folder = layout.version_folder(version.model, version.version)
-    stored: list[Stored] = [version.artifact, version.evaluation.predictions]
     # In the order in which they are written: a version is there once its record is, and then it is whole.
     return {
         f"{folder}/card.md": card,
         f"{folder}/profile.json": profile,
-        **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in stored},
+        **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in rules.stored_files(version)},
         f"{folder}/version.json": to_json(version),
     }
 
 
 def _upload(workspace: Workspace, state: Lifecycle, root: Path, model: Model, version: Version) -> None:
     data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
-    made = [
-        (root / model.outputs.model, version.artifact),
-        (root / model.outputs.predictions, version.evaluation.predictions),
-    ]
+    outputs = (model.outputs.model, model.outputs.predictions, model.outputs.test)
+    made = [(root / path, stored) for path, stored in zip(outputs, rules.stored_files(version), strict=False) if path]
     workspace.store(state.project().remote).upload([*made, *data])
 
 

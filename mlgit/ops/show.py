@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mlgit.domain import layout, rules
+from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.records.version import SliceMetric, Stored
@@ -64,7 +65,8 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     trained_by: str
     registered_at: datetime
     champion_of: list[str]
-    sections_written: list[str]
+    sections: int
+    sections_written: int
     findings: list[Finding]
 
 
@@ -132,7 +134,8 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         trained_by=f"{record.trained_by.name} <{record.trained_by.email}>",
         registered_at=record.registered_at,
         champion_of=_champions(state, ref.model).get(record.digest, []),
-        sections_written=[heading for heading in text.sections if text.is_written(heading)],
+        sections=len(SECTIONS),
+        sections_written=sum(map(text.is_written, SECTIONS)),
         findings=list(rules.check_version(record, files, pointers)),
     )
 

@@ -177,6 +177,8 @@ class _Check:
             self.add(rules.check_project(project, names.get("environment", ())))
             for environment in _of(Environment, small.get("environment", {})):
                 self.add(rules.check_environment(environment, project, names.get("policy", ())))
+                policy = small.get("policy", {}).get(layout.policy(environment.policy))
+                self.add(rules.check_enforced(environment, policy) if isinstance(policy, Policy) else ())
 
     def versions(self, folders: Collection[str], with_cards: Collection[str]) -> Iterator[Version]:
         """Check versions and every file that they name; yield those that can be read."""

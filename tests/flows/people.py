@@ -125,10 +125,10 @@ class Desk:
 
     def apart(self, line: str) -> Answer:
         """Run a command of mlgit in a process of its own, with the clock of the machine."""
-        with self.present():
-            environment = {key: value for key, value in os.environ.items() if not key.endswith("_DATE")}
-            command = [sys.executable, "-m", "mlgit", "-C", str(self.root), *shlex.split(line)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(_LEAKING)}
+        environment |= self._environment()
+        command = [sys.executable, "-m", "mlgit", "-C", str(self.root), *shlex.split(line)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def git(self, *words: str, stdin: bytes | None = None) -> str:

@@ -183,6 +183,36 @@ class TestCommit:
         assert state(started) == before
         assert not list(objects.rglob("tmp_*"))
 
+    def test_a_write_that_breaks_off_leaves_nothing(self, started: Repo) -> None:
+        # A bound on the size of files stops Git in the middle of the large one, as a full disk would.
+        program = (
+            "import os, resource, sys\nfrom pathlib import Path\nfrom mlgit.edges.git import open_repository\n"
+            "from mlgit.errors import Unjudged\nrepository = open_repository(Path(sys.argv[1]))\n"
+            "head = repository.resolve('HEAD')\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+            "files = {'small': b'1', 'large': os.urandom(200_000)}\n"
+            "try:\n    repository.commit(files, parents=[head], message='m')\n"
+            "except Unjudged as error:\n    print(error.findings[0].id, bool(error.findings[0].why))\n"
+        )
+        before, objects = state(started), set((started.root / ".git/objects").rglob("*"))
+        child = subprocess.run(
+            [sys.executable, "-c", program, str(started.root)],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        assert child.stdout == "git-write-failed True\n"
+        assert set((started.root / ".git/objects").rglob("*")) == objects
+        assert state(started) == before
+
+    def test_what_is_there_already_is_not_written_again(self, started: Repo) -> None:
+        repository, head = started.open(), started.head
+        first = repository.commit({"a": b"again"}, parents=[head], message="m")
+        objects = {path: path.stat().st_ino for path in (started.root / ".git/objects").rglob("*")}
+        assert repository.commit({"a": b"again"}, parents=[head], message="m") == first
+        assert {path: path.stat().st_ino for path in objects} == objects
+        assert set((started.root / ".git/objects").rglob("*")) == set(objects)
+
 
 class TestMove:
     def test_moves_only_what_is_where_it_was_expected(self, started: Repo) -> None:

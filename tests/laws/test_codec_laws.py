@@ -25,7 +25,9 @@ PATTERNS: dict[str, st.SearchStrategy[str]] = {
     "Digest": st.integers(0, 2**256 - 1).map(lambda number: f"sha256:{number:064x}"),
     "Md5": st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}"),
     "CommitId": st.integers(0, 2**160 - 1).map(lambda number: f"{number:040x}"),
-    "PromotionId": st.integers(0, 2**80 - 1).map(lambda chance: new_promotion_id(datetime(2026, 3, 4, tzinfo=UTC), chance)),
+    "PromotionId": st.integers(0, 2**80 - 1).map(
+        lambda chance: new_promotion_id(datetime(2026, 3, 4, tzinfo=UTC), chance)
+    ),
     "RelativePath": st.sampled_from(["a", "src/", "out/model.skops", "a b/ü.csv"]),
     "Duration": st.sampled_from(["1m", "72h", "14d"]),
     "ClockTime": st.sampled_from(["00:00", "23:59"]),
@@ -36,17 +38,21 @@ FORMS: dict[str, st.SearchStrategy[str]] = {
     for meta in getattr(names, name).__metadata__
     if (pattern := meta.pattern) is not None
 } | {names.NAME: PATTERNS[names.NAME], r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)": PATTERNS["ClockTime"]}
-TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff\u2028\u2029"), max_size=12)
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff\u2028\u2029"), max_size=12
+)
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "x-a", "depth"]) | TEXTS, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "x-a", "depth"]) | TEXTS, inner, max_size=3)
+    ),
     max_leaves=6,
 )
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants them bare
 
 
-def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
+def values(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911, PLR0912 - one line a type
     """Return documents that a type accepts, in JSON's types."""
     match kind:
         case inspect.Metadata():
@@ -58,7 +64,9 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.ListType() | inspect.VarTupleType():
             return st.lists(values(kind.item_type), min_size=kind.min_length or 0, max_size=(kind.min_length or 0) + 2)
         case inspect.DictType():
-            return st.dictionaries(values(kind.key_type), values(kind.value_type), min_size=kind.min_length or 0, max_size=3)
+            return st.dictionaries(
+                values(kind.key_type), values(kind.value_type), min_size=kind.min_length or 0, max_size=3
+            )
         case inspect.LiteralType():
             return st.sampled_from(kind.values)
         case inspect.StrType():
@@ -223,7 +231,9 @@ VERSION_FIELDS = [field.name for field in msgspec.structs.fields(Version)]
 
 @given(DOCUMENTS["version"], DOCUMENTS["version"])
 @settings(max_examples=60, deadline=None)
-def test_the_identity_of_a_version_leaves_out_label_and_digest_alone(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_the_identity_of_a_version_leaves_out_label_and_digest_alone(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
     version, another = codec.from_mapping(Version, one), codec.from_mapping(Version, other)
     identity = codec.version_digest(version)
     for field in VERSION_FIELDS:

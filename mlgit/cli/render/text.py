@@ -66,6 +66,14 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that fits: `512 bytes`, `210.5 kB`, `1.2 MB`, `3.0 GB`."""
+    for limit, unit in ((1_000_000, "kB"), (1_000_000_000, "MB")):
+        if 1_000 <= count < limit:
+            return f"{count / limit * 1000:.1f} {unit}"
+    return f"{count} bytes" if count < 1_000 else f"{count / 1_000_000_000:.1f} GB"  # noqa: PLR2004 - a kilobyte
+
+
 def following(step: str | None) -> str:
     """Return the line that names the next step; nothing where there is none."""
     return f"\nNext: {click.style(clean(step), bold=True)}" if step else ""

@@ -99,11 +99,12 @@ class Evidence(Protocol):
 
 
 class GateResult(msgspec.Struct, frozen=True):
-    """The answer of a gate: an outcome, why, and the numbers behind it."""
+    """The answer of a gate: an outcome, why, the numbers behind it, and the way out where it is no."""
 
     outcome: Outcome
     message: str
     facts: dict[str, Any] = {}
+    fix: str = ""
 
 
 def passed(message: str, **facts: Any) -> GateResult:

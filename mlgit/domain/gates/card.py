@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed
+from mlgit.domain import layout
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, passed
 from mlgit.domain.names import Line
 from mlgit.domain.records.base import doc
 
@@ -18,8 +19,7 @@ class CardComplete(Gate, frozen=True, kw_only=True, tag="card-complete"):
         """Pass when each section has text that is not a placeholder."""
         empty = [heading for heading in self.sections if not evidence.card.is_written(heading)]
         if empty:
-            named = ", ".join(empty)
-            return failed(
-                f"{len(empty)} of {len(self.sections)} required sections are not written: {named}", empty=empty
-            )
+            message = f"{len(empty)} of {len(self.sections)} required sections are not written: {', '.join(empty)}"
+            fix = f"write them in {layout.model_card(evidence.model.name)}, commit, and register again"
+            return GateResult("fail", message, {"empty": empty}, fix)
         return passed(f"all {len(self.sections)} required sections are written")

@@ -77,7 +77,7 @@ class BeatsChampion(Gate, frozen=True, kw_only=True, tag="beats-champion"):
         facts = _facts(metric, gain) | {"margin": self.margin, "resamples": self.resamples}
         if gain.low >= self.margin:
             return passed(message, **facts)
-        return failed(f"{message}, {self.margin:+g} required", **facts)
+        return failed(f"{message}; its low end must reach {self.margin:+g}", **facts)
 
 
 class SliceHarm(Gate, frozen=True, kw_only=True, tag="slice-harm"):

@@ -16,6 +16,7 @@ class GateVerdict(Part, frozen=True, kw_only=True):
     outcome: Annotated[Outcome, doc("Its answer; only pass, skip and waived let a version through.")]
     message: Annotated[str, doc("Why, in words.", max_length=2000)]
     facts: Annotated[dict[str, Any], doc("The numbers behind it.")] = {}
+    fix: Annotated[str, doc("The way out, where it did not pass.", max_length=500)] = ""
 
 
 class GateReport(Record, frozen=True, kw_only=True, tag="gate-report"):

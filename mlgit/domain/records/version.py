@@ -33,6 +33,7 @@ class Inputs(Part, frozen=True, kw_only=True):
     ]
     data: Annotated[dict[Name, Stored], doc("The content of each dataset.")]
     params: Annotated[dict[str, Any], doc("The parameters.")]
+    columns: Annotated[list[Line], doc("The columns that the model takes, in order.")] = []
     environment: Annotated[Digest | None, doc("Digest of the file that pins the packages.")] = None
 
 
@@ -49,6 +50,9 @@ class Evaluation(Part, frozen=True, kw_only=True):
     """How good the version was on the frozen test split."""
 
     predictions: Annotated[Stored, doc("What it predicted, row by row.")]
+    features: Annotated[
+        Stored | None, doc("What it was asked, row by row, so that another version can be asked too.")
+    ] = None
     split: Annotated[Digest, doc("Digest over the keys and labels of the test split.")]
     rows: Annotated[int, doc("Rows of the test split.", ge=1)]
     metrics: Annotated[dict[Name, float], doc("Metrics, computed by mlgit from the predictions.", min_length=1)]

@@ -10,8 +10,28 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding, Location, Severity
 
 HOSTILE = [
-    *("\x1b[2J\x1b[31mred", "\x9b2J", "\x1b]0;title\x07", "over\rwrite", "back\x08space", "nul\0", "del\x7f", "\x85next"),
-    *("a\u202eb", "\u2066a\u2069", "\u061c", "\u200b\u200d", "\ufeffbom", "so\xadft", "\u2028line", "\u180e", "\u3164", "\u2800"),
+    *(
+        "\x1b[2J\x1b[31mred",
+        "\x9b2J",
+        "\x1b]0;title\x07",
+        "over\rwrite",
+        "back\x08space",
+        "nul\0",
+        "del\x7f",
+        "\x85next",
+    ),
+    *(
+        "a\u202eb",
+        "\u2066a\u2069",
+        "\u061c",
+        "\u200b\u200d",
+        "\ufeffbom",
+        "so\xadft",
+        "\u2028line",
+        "\u180e",
+        "\u3164",
+        "\u2800",
+    ),
     *("\U000e0041tag", "\ufff9a\ufffa", "line\nerror[forged]: it is fine", "\ud800", "fe\udcffile"),
 ]
 ACTS = re.compile(r"[^\x20-\x7e\t\xa1-\xac\xae-\u02ff]")
@@ -137,7 +157,9 @@ def unescaped(value: str) -> str:
     ("severity", "command"), [(Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.NOTE, "notice")]
 )
 def test_an_annotation_is_on_the_line_that_it_is_about(severity: Severity, command: str) -> None:
-    found = Finding("a-b", "it differs", "for a reason", "do this", Location("models/a/model.yaml", 6, "name"), severity)
+    found = Finding(
+        "a-b", "it differs", "for a reason", "do this", Location("models/a/model.yaml", 6, "name"), severity
+    )
     expected = f"::{command} title=a-b,file=models/a/model.yaml,line=6::it differs%0Afor a reason%0Ado this"
     assert annotations.annotation(found) == expected
 
@@ -148,7 +170,8 @@ def test_an_annotation_without_a_place_or_line_says_what_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", [*HOSTILE, "::error::forged", "\n::stop-commands::x", "a::b", "a,line=1::b", "100%0A::error::x", "%3A%2C", "a,b:c"]
+    "hostile",
+    [*HOSTILE, "::error::forged", "\n::stop-commands::x", "a::b", "a,line=1::b", "100%0A::error::x", "%3A%2C", "a,b:c"],
 )
 def test_hostile_text_neither_ends_a_command_nor_begins_another(hostile: str) -> None:
     shown = annotations.annotation(Finding("a-b", hostile, hostile, hostile, Location(hostile, 7)))

@@ -59,8 +59,16 @@ def test_nothing_is_missing_where_nobody_is_asked() -> None:
         (said("bea@acme.example", -1, decision=samples.sha(2)), True),
         (said("bea@acme.example", 0, verdict="reject"), False),
     ],
-    ids=["rejects later", "rejected before", "rejects as herself elsewhere", "rejects without a signature", "in capitals"]
-    + ["another decision later", "another decision before", "both in one moment"],
+    ids=[
+        "rejects later",
+        "rejected before",
+        "rejects as herself elsewhere",
+        "rejects without a signature",
+        "in capitals",
+        "another decision later",
+        "another decision before",
+        "both in one moment",
+    ],
 )
 def test_the_latest_word_that_is_signed_stands(second: Signed, counts: bool) -> None:
     first = said("bea@acme.example")
@@ -109,7 +117,9 @@ def test_two_addresses_of_one_person_are_one_person() -> None:
     assert result.missing == ["1 of 2 approvals"]
 
 
-@pytest.mark.parametrize("directory", [DIRECTORY, Directory(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))])
+@pytest.mark.parametrize(
+    "directory", [DIRECTORY, Directory(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))]
+)
 def test_two_addresses_of_one_key_count_once_even_for_somebody_not_listed(directory: Directory) -> None:
     found = [said("ivy@acme.example", key="SHA256:one"), said("ivy@home.example", 1, key="SHA256:one")]
     result = tally(*found, rule=ApprovalRule(min=2), directory=directory)
@@ -141,8 +151,16 @@ def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
         (ApprovalRule(min=0, roles={"legal": 1}), "low", ["1 of 1 as legal (nobody holds it yet)"]),
         (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "low", []),
         (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "medium", []),
-        (ApprovalRule(min=0, roles={"legal": RoleNeed(min=2, when=When(risk="high"))}), "high", ["2 of 2 as legal (nobody holds it yet)"]),
-        (ApprovalRule(min=3, roles={"legal": RoleNeed()}), "low", ["1 of 3 approvals", "1 of 1 as legal (nobody holds it yet)"]),
+        (
+            ApprovalRule(min=0, roles={"legal": RoleNeed(min=2, when=When(risk="high"))}),
+            "high",
+            ["2 of 2 as legal (nobody holds it yet)"],
+        ),
+        (
+            ApprovalRule(min=3, roles={"legal": RoleNeed()}),
+            "low",
+            ["1 of 3 approvals", "1 of 1 as legal (nobody holds it yet)"],
+        ),
     ],
 )
 def test_what_is_missing_is_said_with_who_can_supply_it(rule: ApprovalRule, risk: str, missing: list[str]) -> None:

@@ -18,7 +18,11 @@ from tests import samples
 
 def front_matter(**changes: Any) -> dict[str, Any]:
     version = samples.version()
-    parts: dict[str, Any] = {"problem": samples.problem(), "artifact": version.artifact, "evaluation": version.evaluation} | changes
+    parts: dict[str, Any] = {
+        "problem": samples.problem(),
+        "artifact": version.artifact,
+        "evaluation": version.evaluation,
+    } | changes
     return carddraft.front_matter(model=samples.model(), inputs=version.inputs, **parts)
 
 
@@ -43,7 +47,11 @@ def test_a_label_may_change_and_so_is_not_in_the_card() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "tag"),
-    [("binary", "tabular-classification"), ("multiclass", "tabular-classification"), ("regression", "tabular-regression")],
+    [
+        ("binary", "tabular-classification"),
+        ("multiclass", "tabular-classification"),
+        ("regression", "tabular-regression"),
+    ],
 )
 def test_every_kind_of_target_has_its_task(kind: Any, tag: str) -> None:
     made = front_matter(problem=samples.problem(target=Target(column="y", type=kind)))

@@ -42,7 +42,11 @@ def edited(**changes: Any) -> Callable[[Any], Any]:
         ("environment", edited(after=[]), ["environment"]),
         ("problem", edited(risk="low"), ["problem"]),
         ("model", edited(reads=["lib/"]), ["model"]),
-        ("contracts", lambda all_: {"flights": edited(columns={"a": Column(type="date")})(all_["flights"])}, ["contract-flights"]),
+        (
+            "contracts",
+            lambda all_: {"flights": edited(columns={"a": Column(type="date")})(all_["flights"])},
+            ["contract-flights"],
+        ),
         ("contracts", lambda all_: all_ | {"weather": samples.dataset(name="weather")}, ["contract-weather"]),
         ("contracts", lambda _: {}, ["contract-flights"]),
         ("report", lambda _: None, ["report"]),
@@ -50,7 +54,9 @@ def edited(**changes: Any) -> Callable[[Any], Any]:
         ("version", lambda _: None, ["card", "version"]),
     ],
 )
-def test_a_change_of_anything_it_rests_on_is_another_decision(part: str, edit: Callable[[Any], Any], names: list[str]) -> None:
+def test_a_change_of_anything_it_rests_on_is_another_decision(
+    part: str, edit: Callable[[Any], Any], names: list[str]
+) -> None:
     then = read_set(**PARTS | {part: edit(PARTS[part])})
     assert changed(then, NOW) == changed(NOW, then) == names
     assert decision(then) != decision(NOW)

@@ -21,7 +21,11 @@ PLACES = [
     (layout.policy("strict"), "policy", {"name": "strict"}),
     (f"{layout.approvals(ULID)}/bea.json", "approval", {"promotion": ULID}),
     (layout.decision(ULID), "decision", {"promotion": ULID}),
-    (f"{layout.deployments('staging', 'delay')}/3.json", "deployment", {"environment": "staging", "model": "delay", "seq": "3"}),
+    (
+        f"{layout.deployments('staging', 'delay')}/3.json",
+        "deployment",
+        {"environment": "staging", "model": "delay", "seq": "3"},
+    ),
     ("holds/2026/delay.yaml", "hold", {"name": "2026/delay"}),
     ("overrides/incident-7.yaml", "override", {"name": "incident-7"}),
     ("retirements/delay/v3.yaml", "retirement", {"model": "delay", "version": "3"}),
@@ -45,7 +49,11 @@ def test_every_kind_has_a_place() -> None:
         *("problems/a.yml", "problems/a/b.yaml", "problems/.yaml", "/problems/a.yaml", "./problems/a.yaml", "problems"),
         *("datasets/a/b/dataset.yaml", "datasets/dataset.yaml", "models/model.yaml", "models/a/b/model.yaml"),
         *("models/a/versions/v1/card.md", "models/a/versions/1/version.json", "models/a/versions/v/version.json"),
-        *("models/a/versions/v-1/version.json", "models/a/versions/v1/version.json.bak", "models/a/versions/v1\n/version.json"),
+        *(
+            "models/a/versions/v-1/version.json",
+            "models/a/versions/v1/version.json.bak",
+            "models/a/versions/v1\n/version.json",
+        ),
         *("models/a/versions/v٣/version.json", f"models/a/versions/v{'9' * 5000}/version.json"),
         *("environments/production.yaml", "environments/a/b/c.yaml", f"deployments/a/b/{'9' * 5000}.json"),
         "decisions/x.json.sig",
@@ -83,7 +91,12 @@ def test_what_is_in_the_folder_of_a_version_stays(path: str, immutable: bool) ->
 
 def test_the_parts_of_a_version_are_in_its_folder() -> None:
     folder = layout.version_folder("delay", 8)
-    parts = [layout.version("delay", 8), layout.card("delay", 8), layout.profile("delay", 8), layout.gate_report("delay", 8, ULID)]
+    parts = [
+        layout.version("delay", 8),
+        layout.card("delay", 8),
+        layout.profile("delay", 8),
+        layout.gate_report("delay", 8, ULID),
+    ]
     assert all(part.startswith(f"{folder}/") and is_immutable(part) for part in parts)
     assert not is_immutable(layout.model_card("delay"))
 

@@ -9,7 +9,13 @@ def test_every_metric_can_be_named_and_suits_a_kind_of_problem() -> None:
 
 
 def test_errors_are_better_when_smaller_and_all_else_when_larger() -> None:
-    assert {name for name, facts in METRICS.items() if facts.direction == "min"} == {"log_loss", "brier", "rmse", "mae", "mape"}
+    assert {name for name, facts in METRICS.items() if facts.direction == "min"} == {
+        "log_loss",
+        "brier",
+        "rmse",
+        "mae",
+        "mape",
+    }
 
 
 def test_scores_need_two_classes_and_distances_need_numbers() -> None:

@@ -19,15 +19,48 @@ BAD_NAMES = [
 GOOD_PATHS = ["a", "src/", "a/b.c", "a b/c", "models/é/x", "a.git/x", "a/.gitignore", "a/...b", ".dvcignore", "a" * 255]
 BAD_PATHS = [
     *("", "/", "/etc/passwd", "-rf", "a\\b", "c:/x", "C:x", "a\n", "a\0b", "a\x7f", "a" * 256),
-    *(".", "..", "../a", "a/..", "a/../b", "./a", "a/./b", "a//b", "src//", "a/.. /b", "a/.../b", "a./b", "a /b", "a.", "a "),
-    *(".git", ".git/hooks/x", "a/.git/config", ".GIT/x", "a/.Git", ".dvc/config", "a/.DVC/x", ".github/workflows/x.yaml"),
+    *(
+        ".",
+        "..",
+        "../a",
+        "a/..",
+        "a/../b",
+        "./a",
+        "a/./b",
+        "a//b",
+        "src//",
+        "a/.. /b",
+        "a/.../b",
+        "a./b",
+        "a /b",
+        "a.",
+        "a ",
+    ),
+    *(
+        ".git",
+        ".git/hooks/x",
+        "a/.git/config",
+        ".GIT/x",
+        "a/.Git",
+        ".dvc/config",
+        "a/.DVC/x",
+        ".github/workflows/x.yaml",
+    ),
     *(".mlgit/roles.yaml", "x/.MLGIT/y"),
 ]
 CASES: list[tuple[Any, list[str], list[str]]] = [
     (names.Name, GOOD_NAMES, BAD_NAMES),
     (names.RelativePath, GOOD_PATHS, BAD_PATHS),
-    (names.Duration, ["1m", "72h", "14d", "999999w"], ["0d", "", "d", "1", "1s", "-1d", "1.5h", "1000000d", "1d\n", "01d"]),
-    (names.Digest, ["sha256:" + "0f" * 32], ["0f" * 32, "sha256:" + "0F" * 32, "sha256:0f", "sha256:" + "0f" * 32 + "\n"]),
+    (
+        names.Duration,
+        ["1m", "72h", "14d", "999999w"],
+        ["0d", "", "d", "1", "1s", "-1d", "1.5h", "1000000d", "1d\n", "01d"],
+    ),
+    (
+        names.Digest,
+        ["sha256:" + "0f" * 32],
+        ["0f" * 32, "sha256:" + "0F" * 32, "sha256:0f", "sha256:" + "0f" * 32 + "\n"],
+    ),
     (names.Md5, ["0f" * 16, "0f" * 16 + ".dir"], ["0f" * 15, "0F" * 16, "0f" * 16 + ".DIR", "0f" * 16 + "\n"]),
     (names.CommitId, ["0f" * 20, "0f" * 32], ["0f" * 10, "HEAD", "0f" * 20 + "\n", "0f" * 24]),
     (
@@ -75,8 +108,22 @@ def test_a_version_is_named_by_model_and_number(text: str, ref: VersionRef) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", "churn", "churn@", "@1", "churn@0", "churn@01", "churn@-1", "churn@1.0", "churn@1\n", "churn@٣", "Churn@1"]
-    + ["churn@latest", "churn@1@2", "con@1", "../churn@1", "churn@1000000000", "churn @1", "churn@vv1"],
+    [
+        *(
+            "",
+            "churn",
+            "churn@",
+            "@1",
+            "churn@0",
+            "churn@01",
+            "churn@-1",
+            "churn@1.0",
+            "churn@1\n",
+            "churn@٣",
+            "Churn@1",
+        ),
+        *("churn@latest", "churn@1@2", "con@1", "../churn@1", "churn@1000000000", "churn @1", "churn@vv1"),
+    ],
 )
 def test_what_names_no_version_is_wrong_usage(text: str) -> None:
     with pytest.raises(Misuse) as error:

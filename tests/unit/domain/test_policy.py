@@ -37,8 +37,16 @@ def verdict(outcome: Any) -> GateVerdict:
 
 
 def test_gates_are_judged_in_order_each_by_itself() -> None:
-    verdicts = evaluate([Cannot(), Says(result=failed("no", value=1.5)), Says(result=passed("yes")), Says(result=skipped("not asked"))], NO_EVIDENCE)
-    assert [(one.gate, one.outcome) for one in verdicts] == [("cannot", "error"), ("says", "fail"), ("says", "pass"), ("says", "skip")]
+    verdicts = evaluate(
+        [Cannot(), Says(result=failed("no", value=1.5)), Says(result=passed("yes")), Says(result=skipped("not asked"))],
+        NO_EVIDENCE,
+    )
+    assert [(one.gate, one.outcome) for one in verdicts] == [
+        ("cannot", "error"),
+        ("says", "fail"),
+        ("says", "pass"),
+        ("says", "skip"),
+    ]
     assert verdicts[1].facts == {"value": 1.5}
 
 

@@ -25,7 +25,9 @@ def ids(findings: Iterable[Finding]) -> list[str]:
 
 def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> list[Finding]:
     stated = ProblemMetric(**{"primary": "roc_auc"} | metric)
-    return list(rules.check_problem(samples.problem(target=Target(column="y", type=kind, positive=positive), metric=stated)))
+    return list(
+        rules.check_problem(samples.problem(target=Target(column="y", type=kind, positive=positive), metric=stated))
+    )
 
 
 # Problems
@@ -33,7 +35,12 @@ def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> lis
 
 @pytest.mark.parametrize(
     ("kind", "metric", "direction"),
-    [("binary", "roc_auc", "max"), ("binary", "log_loss", "min"), ("multiclass", "f1", "max"), ("regression", "rmse", "min")],
+    [
+        ("binary", "roc_auc", "max"),
+        ("binary", "log_loss", "min"),
+        ("multiclass", "f1", "max"),
+        ("regression", "rmse", "min"),
+    ],
 )
 def test_a_metric_that_fits_is_fine(kind: str, metric: str, direction: str) -> None:
     assert problem(kind, primary=metric, direction=direction) == []
@@ -51,7 +58,9 @@ def test_a_metric_that_fits_is_fine(kind: str, metric: str, direction: str) -> N
         ("binary", None, "roc_auc", "max", "positive-missing", "target"),
     ],
 )
-def test_a_metric_that_does_not_fit(kind: str, positive: Any, metric: str, direction: str, found: str, path: str) -> None:
+def test_a_metric_that_does_not_fit(
+    kind: str, positive: Any, metric: str, direction: str, found: str, path: str
+) -> None:
     (finding,) = problem(kind, positive=positive, primary=metric, direction=direction)
     assert (finding.id, finding.at) == (found, Location("problems/late-arrival.yaml", path=path))
     assert finding.fix
@@ -139,7 +148,11 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
 
 # Versions and cards
 
-CARD, PROFILE, POINTERS = b"card", b"{}\n", {"model.skops.dvc": b"outs:\n- md5: a\n", "predictions.parquet.dvc": b"outs:\n"}
+CARD, PROFILE, POINTERS = (
+    b"card",
+    b"{}\n",
+    {"model.skops.dvc": b"outs:\n- md5: a\n", "predictions.parquet.dvc": b"outs:\n"},
+)
 WHOLE = samples.version(8, card=sha256(CARD), profile=sha256(PROFILE))
 FILES: dict[str, bytes | None] = {"card.md": CARD, "profile.json": PROFILE, **POINTERS}
 
@@ -195,7 +208,9 @@ def test_the_files_that_dvc_keeps_are_model_and_predictions() -> None:
 
 
 def card(**changes: Any) -> Card:
-    matter = carddraft.front_matter(samples.problem(), samples.model(), VERSION.artifact, VERSION.evaluation, VERSION.inputs)
+    matter = carddraft.front_matter(
+        samples.problem(), samples.model(), VERSION.artifact, VERSION.evaluation, VERSION.inputs
+    )
     matter["mlgit"] |= changes
     return msgspec.convert(matter, type=Card)
 
@@ -245,7 +260,9 @@ def test_a_number_that_was_typed_is_found(name: str, value: Any) -> None:
 
 
 def test_true_is_not_one() -> None:
-    perfect = msgspec.structs.replace(VERSION, evaluation=msgspec.structs.replace(VERSION.evaluation, metrics={"roc_auc": 1.0}))
+    perfect = msgspec.structs.replace(
+        VERSION, evaluation=msgspec.structs.replace(VERSION.evaluation, metrics={"roc_auc": 1.0})
+    )
     assert ids(rules.check_card(with_metric("roc_auc", True), perfect, samples.problem())) == ["card-differs"]
     assert ids(rules.check_card(with_metric("roc_auc", 1), perfect, samples.problem())) == []
 
@@ -260,7 +277,9 @@ def test_a_card_of_another_model_is_found() -> None:
 
 
 def slots(**slots: Any) -> list[Finding]:
-    manifest = samples.promotion(change="promote" if slots.get("champion") else "retire", slots=Slots(**{"champion": None} | slots))
+    manifest = samples.promotion(
+        change="promote" if slots.get("champion") else "retire", slots=Slots(**{"champion": None} | slots)
+    )
     return list(rules.check_slots(manifest, {1: samples.version(1).digest, 2: samples.version(2).digest}))
 
 
@@ -285,8 +304,16 @@ def test_slots_that_fit_are_fine(good: dict[str, Any]) -> None:
     [
         ({"champion": samples.slot(ONE, version=3)}, "version-unknown", "slots.champion.version"),
         ({"champion": samples.slot(ONE, digest=TWO.digest)}, "slot-differs", "slots.champion.digest"),
-        ({"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=2)}, "slot-differs", "slots.shadow.digest"),
-        ({"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=9)}, "version-unknown", "slots.shadow.version"),
+        (
+            {"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=2)},
+            "slot-differs",
+            "slots.shadow.digest",
+        ),
+        (
+            {"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=9)},
+            "version-unknown",
+            "slots.shadow.version",
+        ),
         ({"champion": samples.slot(ONE, traffic=99)}, "traffic-sum", "slots"),
         ({"champion": samples.slot(ONE), "challenger": samples.slot(TWO, traffic=10)}, "traffic-sum", "slots"),
         ({"champion": samples.slot(ONE, traffic=90), "shadow": samples.slot(TWO, traffic=10)}, "traffic-sum", "slots"),
@@ -379,6 +406,26 @@ def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
     assert (finding.id, finding.at) == ("policy-with-promotion", Location(judging))
     assert list(rules.check_separation([judging])) == []
     assert list(rules.check_separation([promotion, "models/delay/versions/v1/gates/x.json", "src/train.py"])) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "alone"),
+    [
+        ("environments/production/delay.yaml", True),
+        (f"models/delay/versions/v2/gates/{samples.ULID}.json", True),
+        ("environments/staging/delay.yaml", False),
+        ("environments/production/churn.yaml", False),
+        ("environments/production/environment.yaml", False),
+        (f"models/churn/versions/v2/gates/{samples.ULID}.json", False),
+        ("models/delay/versions/v2/version.json", False),
+        ("models/delay/versions/v2/gates/note.md", False),
+        ("src/train.py", False),
+        (".mlgit/allowed_signers", False),
+    ],
+)
+def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: bool) -> None:
+    found = list(rules.check_promotion_alone("production", "delay", ["environments/production/delay.yaml", path]))
+    assert [(one.id, one.at) for one in found] == ([] if alone else [("promotion-not-alone", Location(path))])
 
 
 @pytest.mark.parametrize(

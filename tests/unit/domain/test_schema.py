@@ -35,7 +35,11 @@ def test_is_a_schema_that_describes_every_field(kind: type[Record]) -> None:
     assert schema["properties"]["kind"] == {"enum": [tag]}
     assert {"kind", "schema"} <= set(schema["required"])
     assert schema["description"]
-    undescribed = [name for name, field in schema["properties"].items() if name not in {"kind", "schema"} and "description" not in field]
+    undescribed = [
+        name
+        for name, field in schema["properties"].items()
+        if name not in {"kind", "schema"} and "description" not in field
+    ]
     assert undescribed == []
 
 

@@ -49,10 +49,10 @@ class Checked:
 class Known:
     """Evidence that is at hand; sound unless a test says otherwise. Keeps what it was asked for."""
 
-    problem: Problem = samples.problem()
-    model: Model = samples.model()
-    candidate: Version = samples.version(2, seed=2)
-    champion: Version | None = samples.version(1)
+    problem: Problem = field(default_factory=samples.problem)
+    model: Model = field(default_factory=samples.model)
+    candidate: Version = field(default_factory=lambda: samples.version(2, seed=2))
+    champion: Version | None = field(default_factory=samples.version)
     card: CardText = WRITTEN
     findings: Sequence[Finding] = ()
     history: Sequence[Finding] = ()
@@ -84,7 +84,19 @@ class Known:
         return self.parts
 
 
-FACTS = ("problem", "model", "candidate", "champion", "card", "integrity", "immutability", "datasets", "measured", "gain", "slice_gains")
+FACTS = (
+    "problem",
+    "model",
+    "candidate",
+    "champion",
+    "card",
+    "integrity",
+    "immutability",
+    "datasets",
+    "measured",
+    "gain",
+    "slice_gains",
+)
 """All that a gate may ask evidence for."""
 
 
@@ -96,5 +108,7 @@ class Without:
 
     def __getattr__(self, name: str) -> Any:
         if name in self._facts:
-            raise unjudged("data-missing", f"{name} cannot be fetched", why="the remote does not answer", fix="try again")
+            raise unjudged(
+                "data-missing", f"{name} cannot be fetched", why="the remote does not answer", fix="try again"
+            )
         return getattr(Known(), name)

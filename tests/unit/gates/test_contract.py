@@ -22,7 +22,10 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "threshold": [{"metric": "roc_auc", "min": 0.5}, {"metric": "roc_auc", "min": 0.5, "max": 0.9}],
     "beats-baseline": [{}, {"margin": 0.05}],
     "beats-champion": [{}, {"metric": "roc_auc", "margin": -0.02, "level": 0.9, "resamples": 500}],
-    "slice-harm": [{}, {"metric": "roc_auc", "max_drop": 0.0, "min_rows": 2, "strict": True, "level": 0.9, "resamples": 500}],
+    "slice-harm": [
+        {},
+        {"metric": "roc_auc", "max_drop": 0.0, "min_rows": 2, "strict": True, "level": 0.9, "resamples": 500},
+    ],
     "card-complete": [{}, {"sections": ["Intended use"]}],
     "size": [{"max_mb": 50.0}],
     "latency": [{"max_p95_ms": 20.0}],
@@ -49,7 +52,9 @@ def made(gate: str, settings: dict[str, Any]) -> Gate:
 
 
 every_gate = pytest.mark.parametrize("gate", REGISTRY)
-every_setting = pytest.mark.parametrize(("gate", "settings"), [(gate, one) for gate, all_ in SETTINGS.items() for one in all_])
+every_setting = pytest.mark.parametrize(
+    ("gate", "settings"), [(gate, one) for gate, all_ in SETTINGS.items() for one in all_]
+)
 
 
 def test_every_gate_is_tested_here() -> None:

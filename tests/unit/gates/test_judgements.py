@@ -155,13 +155,17 @@ def test_slice_harm(gain: Gained, settings: dict[str, Any], expected: str) -> No
 def test_slice_harm_names_the_worst_and_counts_the_rest() -> None:
     harmed = Gained(value=-0.2, low=-0.3, high=-0.1)
     answer = SliceHarm().judge(sliced(FINE, harmed, Gained(value=-0.01, low=-0.1, high=0.1), None))
-    assert answer.message == "1 of 3 slices worse; worst of 3: carrier=s1 -0.2000 (95%: -0.3000 to -0.1000), -0.02 allowed"
+    assert (
+        answer.message == "1 of 3 slices worse; worst of 3: carrier=s1 -0.2000 (95%: -0.3000 to -0.1000), -0.02 allowed"
+    )
     assert (answer.facts["harmed"], answer.facts["judged"], answer.facts["too_small"]) == (["carrier=s1"], 3, 1)
     assert answer.facts["worst"]["slice"] == "carrier=s1"
 
 
 def test_a_gain_that_is_no_number_is_the_worst() -> None:
-    answer = SliceHarm().judge(sliced(Gained(value=-0.2, low=-0.3, high=0.1), Gained(value=NAN, low=NAN, high=NAN), FINE))
+    answer = SliceHarm().judge(
+        sliced(Gained(value=-0.2, low=-0.3, high=0.1), Gained(value=NAN, low=NAN, high=NAN), FINE)
+    )
     assert answer.facts["worst"]["slice"] == "carrier=s1"
 
 
@@ -205,7 +209,9 @@ def test_size(size: int, max_mb: float | None, budget: float | None, expected: s
 )
 def test_latency(p95: float | None, limit: float | None, budget: float | None, expected: str) -> None:
     evaluation = msgspec.structs.replace(samples.version().evaluation, p95_ms=p95)
-    evidence = Known(candidate=samples.version(evaluation=evaluation), model=samples.model(budgets=Budgets(p95_ms=budget)))
+    evidence = Known(
+        candidate=samples.version(evaluation=evaluation), model=samples.model(budgets=Budgets(p95_ms=budget))
+    )
     assert outcome(Latency(max_p95_ms=limit), evidence) == expected
 
 
@@ -228,12 +234,19 @@ def test_card_complete(sections: dict[str, str], wanted: tuple[str, ...], missin
 
 def test_a_policy_cannot_ask_for_a_card_without_sections() -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"kind": "policy", "schema": 1, "name": "a", "gates": [{"id": "card-complete", "sections": []}]}, type=Policy)
+        msgspec.convert(
+            {"kind": "policy", "schema": 1, "name": "a", "gates": [{"id": "card-complete", "sections": []}]},
+            type=Policy,
+        )
 
 
 def test_data_contract() -> None:
     assert outcome(DataContract(), Known(reports={"a": Checked(10), "b": Checked(0)})) == "pass"
-    broken = {"a": Checked(10), "b": Checked(5, ["late: 2 are missing", "carrier: 1 is not allowed"]), "c": Checked(1, ["no rows"])}
+    broken = {
+        "a": Checked(10),
+        "b": Checked(5, ["late: 2 are missing", "carrier: 1 is not allowed"]),
+        "c": Checked(1, ["no rows"]),
+    }
     answer = DataContract().judge(Known(reports=broken))
     assert (answer.outcome, answer.message) == ("fail", "b: late: 2 are missing, and 2 more")
     assert answer.facts["rows"] == {"a": 10, "b": 5, "c": 1}
@@ -245,7 +258,10 @@ def test_data_of_which_nothing_is_recorded_keeps_no_contract() -> None:
 
 @pytest.mark.parametrize("gate", [Integrity(), Immutability()])
 def test_integrity_and_immutability_fail_on_the_first_finding(gate: Gate) -> None:
-    wrong = [Finding("version-tampered", "the record is not what was registered"), Finding("pointer-differs", "the pointer differs")]
+    wrong = [
+        Finding("version-tampered", "the record is not what was registered"),
+        Finding("pointer-differs", "the pointer differs"),
+    ]
     one = gate.judge(Known(findings=wrong[:1], history=wrong[:1]))
     assert (one.outcome, one.message) == ("fail", "the record is not what was registered")
     both = gate.judge(Known(findings=wrong, history=wrong))

@@ -97,9 +97,7 @@ def healthy() -> dict[str, bytes]:
         "models/delay/card.md": b"# delay\n",
         "policies/production.yaml": yaml(samples.policy()),
         "policies/staging.yaml": yaml(samples.policy(name="staging")),
-        "environments/staging/environment.yaml": yaml(
-            samples.environment(name="staging", policy="staging", after=[])
-        ),
+        "environments/staging/environment.yaml": yaml(samples.environment(name="staging", policy="staging", after=[])),
         "environments/production/environment.yaml": yaml(samples.environment()),
         **version_files(1),
         **version_files(2),

@@ -10,7 +10,7 @@ from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, GateReport, Problem, Record, Roles, Version
 from mlgit.edges.dicttree import DictTree
 from mlgit.edges.records import read_record
-from mlgit.errors import Exit, Location, MlgitError, Misuse
+from mlgit.errors import Exit, Location, Misuse, MlgitError
 from mlgit.ops.load import Ledger, Lifecycle
 from tests import samples
 from tests.unit.ops.projects import edited, healthy, promoted, registered, report_path, state, version_files, yaml
@@ -173,7 +173,9 @@ def test_a_label_of_any_length_breaks_nothing() -> None:
 @pytest.mark.parametrize("stray", ["notes.md", "1.json.sig", "old/1.json"])
 def test_a_stray_file_among_deployments_breaks_nothing(stray: str) -> None:
     files = {f"deployments/staging/delay/{stray}": b"", "deployments/staging/delay/1.json": to_json(deployment(1))}
-    assert Ledger(DictTree(files), read_record).last_deployments([("staging", "delay")]).keys() == {("staging", "delay")}
+    assert Ledger(DictTree(files), read_record).last_deployments([("staging", "delay")]).keys() == {
+        ("staging", "delay")
+    }
 
 
 # The ledger
@@ -200,12 +202,19 @@ def deployment(seq: int) -> Deployment:
 def test_the_newest_deployment_is_the_one_with_the_highest_number() -> None:
     files = {f"deployments/staging/delay/{seq}.json": to_json(deployment(seq)) for seq in (1, 9, 10)}
     ledger = Ledger(DictTree(files), read_record)
-    assert ledger.last_deployments([("staging", "delay"), ("production", "delay")]) == {("staging", "delay"): deployment(10)}
+    assert ledger.last_deployments([("staging", "delay"), ("production", "delay")]) == {
+        ("staging", "delay"): deployment(10)
+    }
     assert ledger.find(Deployment, "deployments/staging/delay/9.json") == deployment(9)
 
 
 def test_a_ledger_gives_the_files_directly_in_a_folder() -> None:
-    files = {"approvals/a/1.json": b"1", "approvals/a/1.json.sig": b"2", "approvals/a/b/2.json": b"3", "approvals/ab/3.json": b"4"}
+    files = {
+        "approvals/a/1.json": b"1",
+        "approvals/a/1.json.sig": b"2",
+        "approvals/a/b/2.json": b"3",
+        "approvals/ab/3.json": b"4",
+    }
     ledger = Ledger(DictTree(files), read_record)
     assert ledger.files("approvals/a") == {"approvals/a/1.json": b"1", "approvals/a/1.json.sig": b"2"}
     assert ledger.files("approvals/nothing") == {}

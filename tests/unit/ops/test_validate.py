@@ -30,11 +30,11 @@ MANIFEST = "environments/production/delay.yaml"
 PROBLEM = "problems/late-arrival.yaml"
 
 
-def found_in_all(changes: Content, modes: Mapping[str, str] = {}) -> list[Finding]:  # noqa: B006 - only read
+def found_in_all(changes: Content, modes: Mapping[str, str] = {}) -> list[Finding]:
     return check_all(state(changes, modes), FORMATS)[1]
 
 
-def found_in_change(changes: Content, modes: Mapping[str, str] = {}) -> list[Finding]:  # noqa: B006 - only read
+def found_in_change(changes: Content, modes: Mapping[str, str] = {}) -> list[Finding]:
     return check_change(state(), state(changes, modes), differences(changes), FORMATS)[1]
 
 
@@ -59,7 +59,9 @@ def test_a_healthy_project_has_no_findings() -> None:
 
 
 def test_a_project_that_has_just_begun_has_no_findings() -> None:
-    begun = {path: None for path in healthy() if path.startswith(("models/delay/versions", "environments/production/delay"))}
+    begun = {
+        path: None for path in healthy() if path.startswith(("models/delay/versions", "environments/production/delay"))
+    }
     assert found_in_all(begun) == []
 
 
@@ -118,7 +120,11 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
         edited(PROBLEM, "primary: roc_auc", "primary: roc_auc\n  direction: min"),
         {("metric-direction", PROBLEM, "metric.direction")},
     ),
-    ("no positive label", edited(PROBLEM, "positive: true", "positive: null"), {("positive-missing", PROBLEM, "target")}),
+    (
+        "no positive label",
+        edited(PROBLEM, "positive: true", "positive: null"),
+        {("positive-missing", PROBLEM, "target")},
+    ),
     (
         "an unknown key",
         edited("models/delay/model.yaml", "reads:", "raeds: []\nreads:"),
@@ -211,7 +217,11 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "a new version whose numbers were typed",
         version_files(3)
-        | {"models/delay/versions/v3/version.json": to_json(registered(3)).replace(b'"accuracy": 0.8', b'"accuracy": 0.9')},
+        | {
+            "models/delay/versions/v3/version.json": to_json(registered(3)).replace(
+                b'"accuracy": 0.8', b'"accuracy": 0.9'
+            )
+        },
         {
             ("version-tampered", "models/delay/versions/v3/version.json", None),
             ("card-differs", "models/delay/versions/v3/card.md", "model-index metric accuracy"),
@@ -227,7 +237,9 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
 
 @pytest.mark.parametrize(("change", "expected"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
 @pytest.mark.parametrize("check", [found_in_all, found_in_change])
-def test_a_fault_is_found_at_its_place(check: Check, change: Content, expected: set[tuple[str, str, str | None]]) -> None:
+def test_a_fault_is_found_at_its_place(
+    check: Check, change: Content, expected: set[tuple[str, str, str | None]]
+) -> None:
     assert places(check(change)) == expected
 
 
@@ -262,12 +274,17 @@ def slots(text: str, new: str) -> dict[str, bytes]:
     [
         (slots("version: 2", "version: 7"), {("version-unknown", MANIFEST, "slots.champion.version")}),
         (slots(registered(2).digest, samples.sha(5)), {("slot-differs", MANIFEST, "slots.champion.digest")}),
-        (slots(f"{registered(2).digest}", f"{registered(2).digest}\n    traffic: 50"), {("traffic-sum", MANIFEST, "slots")}),
+        (
+            slots(f"{registered(2).digest}", f"{registered(2).digest}\n    traffic: 50"),
+            {("traffic-sum", MANIFEST, "slots")},
+        ),
         (slots("change: promote", "change: retire"), {("change-differs", MANIFEST, "change")}),
     ],
     ids=["unknown version", "digest of something else", "half of the traffic", "another change"],
 )
-def test_a_manifest_that_does_not_fit_is_found_by_both(change: Content, expected: set[tuple[str, str, str | None]]) -> None:
+def test_a_manifest_that_does_not_fit_is_found_by_both(
+    change: Content, expected: set[tuple[str, str, str | None]]
+) -> None:
     assert places(found_in_change(change)) == places(found_in_all(change)) == expected
 
 
@@ -306,7 +323,9 @@ def test_a_model_that_retires_names_no_version() -> None:
 # What happens to files that are there already
 
 
-@pytest.mark.parametrize("name", ["version.json", "card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc"])
+@pytest.mark.parametrize(
+    "name", ["version.json", "card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc"]
+)
 def test_no_file_of_a_registered_version_changes_or_goes(name: str) -> None:
     changed = {f"{V1}/{name}": healthy()[f"{V1}/{name}"] + b"\n"}
     assert ("immutable-changed", f"{V1}/{name}") in at_files(found_in_change(changed))

@@ -1,0 +1,173 @@
+"""Two people, or two machines, at once: one of them wins, the other is told, and nothing is half done."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mlgit.domain.codec import digest
+from mlgit.domain.records import Deployment
+from mlgit.edges.records import read_record
+from mlgit.ops import apply
+from tests.flows.builder import MODEL, OTHER
+from tests.flows.people import Desk, Team
+
+WHERE = f"production/{MODEL}"
+
+
+def shared(team: Team) -> tuple[Desk, Desk]:
+    """Give the team a bare `origin`, and a second clone to Ben."""
+    team.ana.clone("origin.git", "--bare")
+    team.ana.git("remote", "add", "origin", (team.folder / "origin.git").as_uri())
+    team.ana.git("fetch", "--quiet", "origin")
+    return team.ana, team.ben.clone("bens", source=team.folder / "origin.git")
+
+
+def follow(desk: Desk) -> None:
+    """Bring the base branch up to what the remote has."""
+    desk.git("pull", "--quiet", "--ff-only", "origin", "main")
+
+
+def chain(desk: Desk, where: str) -> list[Deployment]:
+    """The deployments on the ledger, by their numbers."""
+    folder = f"deployments/{where}/"
+    paths = [path for path in desk.files("mlgit-ledger") if path.startswith(folder)]
+    paths.sort(key=lambda path: int(path.removeprefix(folder).removesuffix(".json")))
+    found = [read_record(path, desk.show("mlgit-ledger", path).encode()) for path in paths]
+    return [entry for entry in found if isinstance(entry, Deployment)]
+
+
+def test_of_two_promotions_of_one_model_one_wins_and_the_other_is_judged_again(running: Team) -> None:
+    """In a team without a shared branch for it: each has a proposal of their own, made on the same base."""
+    ana, bens = shared(running)
+    ana.does(f"promote {MODEL}@2 --to staging")
+    ana.git("push", "--quiet", "origin", ":refs/heads/mlgit/promote/staging/malignancy")  # so that neither sees the other
+    bens.does(f"promote {MODEL}@2 --to staging --reason 'I was here as well'")
+    ana.does("merge")
+    before = bens.head("main")
+    assert bens("merge").ids == ["promotion-stale"]
+    assert bens.head("main") == before
+    assert "is champion of staging already" in bens.does(f"promote {MODEL}@2 --to staging").out
+    follow(bens)
+    assert bens.head("main") == ana.head("main")
+
+
+def test_the_loser_of_a_race_can_promote_again_and_win(registered: Team) -> None:
+    ana, bens = shared(registered)
+    ana.does(f"promote {MODEL}@1 --to staging")
+    ana.git("push", "--quiet", "origin", ":refs/heads/mlgit/promote/staging/malignancy")
+    bens.does(f"promote {MODEL}@2 --to staging")
+    ana.does("merge")
+    assert "promotion-stale" in bens("merge").ids
+    plan = bens.does(f"promote {MODEL}@2 --to staging").out
+    assert f"{MODEL}@2 becomes champion of staging (now {MODEL}@1)" in plan
+    bens.does("merge")
+    follow(ana)
+    (row,) = ana.does("status --json").json["rows"]
+    assert row["champion"] == f"{MODEL}@2"
+
+
+def test_a_proposal_that_somebody_else_pushed_is_not_overwritten_unseen(registered: Team) -> None:
+    ana, bens = shared(registered)
+    ana.does(f"promote {MODEL}@1 --to staging")
+    before = bens.everything()
+    answer = bens(f"promote {MODEL}@2 --to staging")
+    assert (answer.code, answer.ids) == (1, ["push-refused"])
+    assert bens.everything() == before
+    bens.git("fetch", "--quiet", "origin")
+    (waiting,) = bens.does("status --json").json["open"]
+    assert waiting["candidate"] == f"{MODEL}@1"
+    bens.does(f"promote {MODEL}@2 --to staging")
+    ana.git("fetch", "--quiet", "origin")
+    (waiting,) = ana.does("status --json").json["open"]
+    assert waiting["candidate"] == f"{MODEL}@2"
+
+
+def test_promotions_of_two_models_both_land(registered: Team) -> None:
+    ana, bens = shared(registered)
+    ana.does(f"promote {MODEL}@1 --to staging")
+    bens.does(f"promote {OTHER}@1 --to staging")
+    ana.does("merge staging/malignancy")
+    merged = bens.does("merge staging/triage")
+    assert "pushed to origin" in merged.out
+    follow(ana)
+    rows = ana.does("status --json").json["rows"]
+    assert [row["champion"] for row in rows] == [f"{MODEL}@1", f"{OTHER}@1"]
+
+
+def test_two_edits_of_one_manifest_cannot_be_merged_by_git_either(registered: Team) -> None:
+    """Each manifest has an id of its own, so the two are in each other's way whatever they say."""
+    ana = registered.ana
+    ana.does(f"promote {MODEL}@1 --to staging")
+    first = ana.head("mlgit/promote/staging/malignancy")
+    ana.edit("policies/staging.yaml", "margin: -0.02", "margin: -0.03")
+    ana.does(f"promote {MODEL}@1 --to staging")
+    second = ana.head("mlgit/promote/staging/malignancy")
+    assert first != second
+    ana.git("merge", "--quiet", first)
+    with ana.session().repository as repository:
+        assert repository.merge_tree(ana.head("main"), second) is None
+
+
+def applied(team: Team, desks: list[Desk], environment: str) -> None:
+    """Let several apply at the same moment."""
+    with team.ana.present(), ThreadPoolExecutor(len(desks)) as pool:
+        sessions = [desk.session() for desk in desks]
+        for done in pool.map(lambda session: apply.run(session, environment), sessions):
+            assert {one.state for one in done.results} <= {"applied", "recorded", "up-to-date"}, done
+        for session in sessions:
+            session.repository.close()
+
+
+def consistent(entries: list[Deployment]) -> None:
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert [entry.previous for entry in entries] == [None, *map(digest, entries[:-1])]
+
+
+def test_several_that_apply_at_once_write_one_chain(proposed: Team) -> None:
+    proposed.ben.does("approve")
+    proposed.ben.does("merge")
+    applied(proposed, [proposed.ana] * 4, "production")
+    entries = chain(proposed.ana, WHERE)
+    consistent(entries)
+    assert 2 <= len(entries) <= 5
+    assert {entry.version for entry in entries[1:]} == {2}
+    current = proposed.root / "deployed/production" / MODEL / "current"
+    assert json.loads((current / "version.json").read_text())["version"] == 2
+    assert proposed.ana.does("apply").out.count("nothing to do") == 2
+
+
+def test_machines_that_apply_at_once_write_one_chain_at_the_remote(proposed: Team) -> None:
+    ana, bens = shared(proposed)
+    target = str(proposed.folder / "served")
+    ana.edit("environments/production/environment.yaml", "path: deployed/production", f"path: {target}")
+    ana.git("push", "--quiet", "origin", "main")
+    proposed.ben.does("approve")
+    proposed.ben.does("merge")
+    bens.git("fetch", "--quiet", "origin")
+    applied(proposed, [ana, bens], "production")
+    origin = ana.at(proposed.folder / "origin.git")
+    entries = chain(origin, WHERE)
+    consistent(entries)
+    assert 2 <= len(entries) <= 3
+    assert (Path(target) / MODEL / "current/model.skops").is_file()
+
+
+def test_an_approval_that_meets_another_lands_beside_it(proposed: Team) -> None:
+    ana, bens = shared(proposed)
+    ana.git("push", "--quiet", "origin", "mlgit/promote/production/malignancy")
+    bens.git("fetch", "--quiet", "origin")
+    proposed.cara.does("approve")
+    bens.does("approve")
+    ana.git("fetch", "--quiet", "origin")
+    merged = ana.does("merge")
+    assert "approved   cara, ben" in merged.out
+
+
+def test_entries_made_by_two_processes_are_whole(running: Team) -> None:
+    """The machine's own clock and processes, as it is in earnest."""
+    running.ana.git("update-ref", "refs/heads/mlgit-ledger", "mlgit-ledger~1")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(running.ana.apart, ["apply production --json"] * 2))
+    assert [(answer.code, answer.err) for answer in answers] == [(0, ""), (0, "")]
+    assert {answer.json["results"][0]["state"] for answer in answers} <= {"recorded", "up-to-date"}
+    consistent(chain(running.ana, WHERE))
