@@ -155,7 +155,7 @@ def _missing(
 ) -> list[str]:
     missing = []
     if len(counted) < rule.min:
-        missing.append(_lacking("approval", len(counted), rule.min, may))
+        missing.append(_lacking(len(counted), rule.min, may))
     for role, stated in rule.roles.items():
         need = RoleNeed(min=stated) if isinstance(stated, int) else stated
         if need.when is not None and need.when.risk != risk:
@@ -163,10 +163,11 @@ def _missing(
         there = sum(role in approval.roles for approval in counted)
         if there < need.min:
             holders = [person for person in may if role in directory.roles(person)]
-            missing.append(_lacking(f"approval as {role}", there, need.min, holders))
+            missing.append(_lacking(there, need.min, holders, f" as {role}"))
     return missing
 
 
-def _lacking(what: str, there: int, needed: int, may: Sequence[str]) -> str:
+def _lacking(there: int, needed: int, may: Sequence[str], role: str = "") -> str:
+    what = "approval" if needed - there == 1 else "approvals"
     who = f"{', '.join(may)} may" if may else "nobody who is listed may"
-    return f"{needed - there} more {what} ({there} of {needed} so far; {who})"
+    return f"{needed - there} more {what}{role} ({there} of {needed} so far; {who})"

@@ -10,6 +10,7 @@ from mlgit.errors import MlgitError
 
 Overall = Literal["pass", "fail", "error", "wait"]
 _LONGEST = 2000  # characters of a message, as a gate report keeps it
+_LONGEST_FIX = 500
 
 
 def evaluate(gates: Sequence[Gate], evidence: Evidence) -> list[GateVerdict]:
@@ -46,5 +47,9 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
 
 def _verdict(gate: Gate, result: GateResult) -> GateVerdict:
     return GateVerdict(
-        gate=gate.id, outcome=result.outcome, message=result.message[:_LONGEST], facts=result.facts, fix=result.fix
+        gate=gate.id,
+        outcome=result.outcome,
+        message=result.message[:_LONGEST],
+        facts=result.facts,
+        fix=result.fix[:_LONGEST_FIX],
     )

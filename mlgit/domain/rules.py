@@ -1,6 +1,8 @@
 """What must hold across records and files; each rule yields findings. Pure: whoever calls has read the files."""
 
 import functools
+import shlex
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -379,11 +381,12 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     folded: dict[str, str] = {}
     fits = functools.cache(is_name)  # a name is in the paths of many files
     for path, mode in entries:
-        other = folded.setdefault(path.casefold(), path)
+        key = path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+        other = folded.setdefault(key, path)
         if other != path:
             yield Finding(
                 "path-clash",
-                f"{path} and {other} differ in case only",
+                f"{path} and {other} differ only in case, or in how an accent is written",
                 why="on many file systems they are one file",
                 fix="rename one of them",
                 at=Location(path),
@@ -410,6 +413,25 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             )
 
 
+def check_sizes(files: Iterable[tuple[str, int]]) -> Iterator[Finding]:
+    """No file of the state is so large that it can only be data.
+
+    Args:
+        files: path and size in bytes of files, at the least of those above `LARGEST`.
+    """
+    for path, size in files:
+        if size > LARGEST and path.partition("/")[0] in _STATE_FOLDERS:
+            yield Finding(
+                "file-large",
+                f"{path} is too large for Git",
+                why=f"it has {size / 2**20:.1f} MiB, and every clone would keep it for ever; {LARGEST >> 20} MiB may be",
+                fix=f"let DVC keep it: `git rm --cached --ignore-unmatch {shlex.quote(path)} && dvc add {shlex.quote(path)}`",
+                at=Location(path),
+            )
+
+
+LARGEST = 5 << 20
+"""Bytes that a file beside the records may have."""
 _SETTINGS = layout.ROLES.partition("/")[0]
 _STATE_FOLDERS = frozenset(
     {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "retirements"}

@@ -213,6 +213,10 @@ class GitRepository:
         """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
         return gitcheckout.checked_out_branch(self._git) if self.root else None
 
+    def checked_out_elsewhere(self, branch: str) -> Path | None:
+        """Return another work tree of the repository that has a branch checked out; None if there is none."""
+        return gitcheckout.elsewhere(self._git, branch, self.root)
+
     def advance_checkout(self, old: CommitId | None, new: CommitId) -> None:
         """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed.
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from mlgit.domain.names import CommitId
@@ -19,6 +20,16 @@ def checked_out_branch(git: Git) -> str | None:
     """Return the branch of the work tree, without `refs/heads/`; None where it is on none."""
     ref = git.text("symbolic-ref", "--quiet", "HEAD", check=False)
     return ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else None
+
+
+def elsewhere(git: Git, branch: str, here: Path | None) -> Path | None:
+    """Return a work tree that has a branch checked out and is not `here`; None if there is none, or it is gone."""
+    for block in git.text("worktree", "list", "--porcelain").split("\n\n"):
+        place, *facts = block.split("\n")
+        path = Path(place.removeprefix("worktree "))
+        if f"branch {_HEADS}{branch}" in facts and path != here and path.is_dir():
+            return path
+    return None
 
 
 def dirty(git: Git, paths: Sequence[str]) -> list[str]:

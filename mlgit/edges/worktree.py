@@ -152,9 +152,13 @@ def _read(path: str) -> bytes | None:
     except (OSError, ValueError):  # nothing there, a link, or a name that no file can have
         return None
     try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
+        facts = os.fstat(file)
+        if not stat.S_ISREG(facts.st_mode):
             return None
-        with os.fdopen(file, "rb", closefd=False) as opened:
-            return opened.read()
+        # Most files come in one read; a file object for each would take longer than that.
+        blocks = []
+        while block := os.read(file, facts.st_size + 1):
+            blocks.append(block)
+        return b"".join(blocks)
     finally:
         os.close(file)

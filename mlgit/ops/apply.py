@@ -11,8 +11,8 @@ from mlgit.domain import layout
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.names import Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
-from mlgit.errors import Exit, Finding, MlgitError, refused
-from mlgit.ops import ledger, proposal
+from mlgit.errors import Exit, Finding, MlgitError, Unjudged, refused
+from mlgit.ops import ledger, origin, proposal
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.merge import judge_again
 from mlgit.ops.outcome import Outcome
@@ -59,7 +59,14 @@ def run(
     """Bring one environment, or all, to what the base branch wants.
 
     Where nothing has to change, nothing is done. What does not hold is left as it runs, and recorded as blocked.
+
+    Raises:
+        MlgitError: something has to be verified, and the clone is shallow (`history-shallow`).
     """
+    if not dry_run and origin.is_there(workspace.repository):
+        # Without an answer, what is known here will do: nothing is switched that it does not prove.
+        with contextlib.suppress(Unjudged):
+            origin.fetch(workspace.repository, layout.LEDGER)
     _, base = proposal.base_of(workspace)
     commit = base.tree.commit
     assert commit is not None  # noqa: S101 - the base is a commit
@@ -105,8 +112,11 @@ class _One:
         if running and self._is_recorded():
             return self._result("up-to-date")
         self._on_step(f"verifying {self._manifest.environment}/{self._manifest.model}")
+        self._workspace.repository.require_full_history()
         try:
             examination = self._verified(first=running)
+        except Unjudged as error:  # no fact about the promotion, so nothing to record
+            return self._result("failed", findings=error.findings)
         except MlgitError as error:
             return self._blocked(error, observed, dry_run=dry_run)
         state, findings = ("planned", ()) if dry_run else self._bring(observed, examination, running=running)
@@ -268,7 +278,6 @@ def _merged(workspace: Workspace, base: Lifecycle, manifest: Promotion, *, first
     repository = workspace.repository
     path = layout.promotion(manifest.environment, manifest.model)
     assert base.tree.commit is not None  # noqa: S101 - the base is a commit
-    repository.require_full_history()
     found: tuple[Commit, Lifecycle] | None = None
     for commit, _ in repository.commits(base.tree.commit, paths=[path]):
         after = Lifecycle(repository.tree(commit.id), workspace.formats.record)

@@ -54,6 +54,13 @@ def run(
     _validate(workspace, waiting)
     on_step("judging the gates again")
     judge_again(workspace, waiting)
+    if (place := workspace.repository.checked_out_elsewhere(branch)) is not None:
+        raise refused(
+            "base-checked-out",
+            f"{branch} is checked out in another work tree",
+            why="were it moved under that work tree, the next commit there would take the merge back",
+            fix=f"run `mlgit -C {place} merge {waiting.environment}/{waiting.model}`",
+        )
     onto = base.tree.commit
     assert onto is not None  # noqa: S101 - the base is a commit
     signed = bool(workspace.repository.config("user.signingkey"))

@@ -187,6 +187,10 @@ class Repository(Protocol):
         """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
         ...
 
+    def checked_out_elsewhere(self, branch: str) -> Path | None:
+        """Return another work tree of the repository that has a branch checked out; None if there is none."""
+        ...
+
     def advance_checkout(self, old: CommitId, new: CommitId) -> None:
         """Bring work tree and index from one commit to another, keeping what the person changed.
 

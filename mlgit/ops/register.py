@@ -1,6 +1,6 @@
 """Make an immutable version of what the pipeline left behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from mlgit.errors import Finding, Location, Severity, refused
 from mlgit.ops import predictions
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Scored, Workspace
+from mlgit.ops.ports import Entry, Scored, Workspace
 
 _SAME_SCORE = 1e-6  # a model file loaded again answers within this of what it answered when it was evaluated
 
@@ -215,6 +215,9 @@ def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artif
 
 def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId) -> Inputs:
     tree = workspace.repository.tree(head)
+    named = [*(path.rstrip("/") for path in model.reads), model.params, *([model.lock] if model.lock else [])]
+    entries = list(tree.entries(named))
+    _check_no_link(model, entries)
     read = {entry.path: f"git:{entry.blob}" for entry in tree.entries([path.rstrip("/") for path in model.reads])}
     lock = None if model.lock is None else tree.read(model.lock)
     data = {
@@ -230,6 +233,18 @@ def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId
         params=workspace.formats.params(model.params, tree.read(model.params) or b""),
         environment=None if lock is None else sha256(lock),
     )
+
+
+def _check_no_link(model: Model, entries: Iterable[Entry]) -> None:
+    link = next((entry.path for entry in entries if entry.mode == "120000"), None)
+    if link is not None:
+        raise refused(
+            "state-link",
+            f"{link} is a symbolic link, and {model.name} is made from it",
+            why="the commit holds where it points to, not what is there, so the version could not be traced",
+            fix=f"put the file itself there, or take it out of `reads` in {layout.model(model.name)}",
+            at=Location(link),
+        )
 
 
 def _profile(workspace: Workspace, model: Model) -> bytes:

@@ -92,6 +92,8 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     entries = list(head.tree.entries())
     check = _Check(head, formats)
     check.add(rules.check_paths((entry.path, entry.mode) for entry in entries))
+    check.add(rules.check_sizes(head.tree.larger(rules.LARGEST)))
+    check.pointers(entry.path for entry in entries)
     kinds = _by_kind(entry.path for entry in entries)
     del entries
     small = {kind: check.records(paths) for kind, paths in kinds.items() if kind not in _MANY}
@@ -131,6 +133,9 @@ def check_change(
     check.add(rules.check_separation(change.path for change in changes))
     there = [change.path for change in changes if change.status != "D"]
     check.add(rules.check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
+    touched = set(there)
+    check.add(rules.check_sizes(file for file in head.tree.larger(rules.LARGEST) if file[0] in touched))
+    check.pointers(there)
     changed = _by_kind(change.path for change in changes)
     if changed.keys() - _MANY - {"promotion"}:
         check.references({kind: check.records(paths) for kind, paths in _small_paths(head).items()})
@@ -163,6 +168,16 @@ class _Check:
         self.done += len(paths)
         return records
 
+    def pointers(self, paths: Iterable[str]) -> None:
+        """Check the pointers to data among some paths."""
+        found = (path for path in paths if path.startswith("datasets/") and path.endswith(".dvc"))
+        for path, content in self._lifecycle.tree.read_many(found):
+            try:
+                if content is not None:
+                    self._formats.check_pointer(path, content)
+            except MlgitError as error:
+                self.findings.extend(error.findings)
+
     def references(self, small: Mapping[str, Mapping[str, Record | None]]) -> None:
         """Check the records that people write, each against those that it names."""
         names = {kind: {_name(path) for path in records} for kind, records in small.items()}
@@ -177,8 +192,8 @@ class _Check:
             self.add(rules.check_project(project, names.get("environment", ())))
             for environment in _of(Environment, small.get("environment", {})):
                 self.add(rules.check_environment(environment, project, names.get("policy", ())))
-                policy = small.get("policy", {}).get(layout.policy(environment.policy))
-                self.add(rules.check_enforced(environment, policy) if isinstance(policy, Policy) else ())
+                guard = small.get("policy", {}).get(layout.policy(environment.policy))
+                self.add(rules.check_enforced(environment, guard) if isinstance(guard, Policy) else ())
 
     def versions(self, folders: Collection[str], with_cards: Collection[str]) -> Iterator[Version]:
         """Check versions and every file that they name; yield those that can be read."""

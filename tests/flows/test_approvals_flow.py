@@ -22,7 +22,9 @@ MANIFEST = f"environments/{WHERE}.yaml"
 POLICY = "policies/production.yaml"
 
 
-def on_branch(desk: Desk, files: Mapping[str, str | bytes], *, message: str = "Promote it a little differently") -> None:
+def on_branch(
+    desk: Desk, files: Mapping[str, str | bytes], *, message: str = "Promote it a little differently"
+) -> None:
     """Add a commit to the promotion branch, as any writer can."""
     desk.git("switch", "--quiet", BRANCH)
     desk.commit(message, files)
@@ -74,7 +76,7 @@ def test_nobody_approves_their_own(proposed: Team) -> None:
 def test_nothing_is_merged_that_nobody_agreed_to(proposed: Team) -> None:
     assert proposed.ana.refused("merge") == ["approvals-missing"]
     said = why(proposed.ana)
-    assert "1 of 1 approvals" in said
+    assert "1 more approval (0 of 1 so far" in said
     assert "mlgit approve" in said
 
 
@@ -111,14 +113,17 @@ def test_who_added_to_the_promotion_is_one_of_its_authors(proposed: Team) -> Non
 
 def test_two_addresses_of_one_person_are_one_person(proposed: Team) -> None:
     ana, ben = proposed.ana, proposed.ben
-    ana.commit("Let Ben sign from home", {layout.SIGNERS: ana.read(layout.SIGNERS) + signer("mallory", proposed.keys, "ben@home.example")})
+    ana.commit(
+        "Let Ben sign from home",
+        {layout.SIGNERS: ana.read(layout.SIGNERS) + signer("mallory", proposed.keys, "ben@home.example")},
+    )
     ana.edit(POLICY, "promote: {min: 1}", "promote: {min: 2}")
     ana.does(f"promote {MODEL}@2 --to production")
     ben.does("approve")
     proposed.mallory.using(user_email="ben@home.example").does("approve")
     assert len(approvals(proposed)) >= 1
     said = why(ana)
-    assert "lacks 1 of 2 approvals" in said
+    assert "lacks 1 more approval (1 of 2 so far" in said
     assert "approved by ben" in said
     proposed.cara.does("approve")
     assert "approved   ben, cara" in ana.does("merge").out
@@ -131,8 +136,8 @@ def test_a_high_risk_needs_the_role_that_the_policy_names(proposed: Team) -> Non
     ana = proposed.ana
     ana.edit(POLICY, "promote: {min: 1}", NEEDS)
     ana.does(f"promote {MODEL}@2 --to production")
-    assert "1 of 1 as risk (cara)" in proposed.ben.does("approve").out
-    assert "1 of 1 as risk (cara)" in why(ana)
+    assert "1 more approval as risk (0 of 1 so far; cara may)" in proposed.ben.does("approve").out
+    assert "1 more approval as risk (0 of 1 so far; cara may)" in why(ana)
     proposed.cara.does("approve")
     ana.does("merge")
 
@@ -150,9 +155,11 @@ def test_a_role_that_is_given_on_the_branch_is_no_role(proposed: Team) -> None:
     ana = proposed.ana
     ana.edit(POLICY, "promote: {min: 1}", "promote: {min: 1, roles: {risk: 1}}")
     ana.does(f"promote {MODEL}@2 --to production")
-    on_branch(proposed.ana, {layout.ROLES: ana.read(layout.ROLES).replace("roles: [reviewer]}", "roles: [reviewer, risk]}")})
+    on_branch(
+        proposed.ana, {layout.ROLES: ana.read(layout.ROLES).replace("roles: [reviewer]}", "roles: [reviewer, risk]}")}
+    )
     proposed.ben.does("approve")
-    assert "lacks 1 of 1 as risk (cara)" in why(ana)
+    assert "1 more approval as risk (0 of 1 so far; cara may)" in why(ana)
 
 
 # What was said
@@ -192,7 +199,9 @@ REST: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "before", "after"), REST, ids=[case[0] for case in REST])
-def test_an_approval_ends_when_something_it_rests_on_changes(proposed: Team, path: str, before: str, after: str) -> None:
+def test_an_approval_ends_when_something_it_rests_on_changes(
+    proposed: Team, path: str, before: str, after: str
+) -> None:
     proposed.ben.does("approve")
     proposed.ana.edit(path, before, after)
     assert "ben: stale" in why(proposed.ana)
@@ -219,7 +228,7 @@ def test_a_signature_beside_another_approval_proves_nothing(proposed: Team) -> N
     word = said | {"by": "cara@acme.example", "promotion": manifest(proposed).promotion}
     on_ledger(proposed.mallory, {forged: json.dumps(word), f"{forged}.sig": signature})
     said_of_it = why(ana)
-    assert "lacks 1 of 2 approvals" in said_of_it
+    assert "lacks 1 more approval (1 of 2 so far" in said_of_it
     assert "cara: the signature is not over this content" in said_of_it
 
 
@@ -251,7 +260,7 @@ def test_an_old_approval_does_not_count_for_a_new_promotion(proposed: Team) -> N
 
 def test_the_branch_cannot_loosen_the_policy_that_judges_it(proposed: Team) -> None:
     on_branch(proposed.ana, {POLICY: proposed.ana.read(POLICY).replace("promote: {min: 1}", "promote: {min: 0}")})
-    assert "1 of 1 approvals" in why(proposed.ana)
+    assert "1 more approval (0 of 1 so far" in why(proposed.ana)
     proposed.ben.does("approve")
     answer = proposed.ana("merge")
     assert (answer.code, "policy-with-promotion" in answer.ids) == (1, True), answer.text

@@ -68,10 +68,10 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes in the unit that fits: `512 bytes`, `210.5 kB`, `1.2 MB`, `3.0 GB`."""
-    for limit, unit in ((1_000_000, "kB"), (1_000_000_000, "MB")):
-        if 1_000 <= count < limit:
-            return f"{count / limit * 1000:.1f} {unit}"
-    return f"{count} bytes" if count < 1_000 else f"{count / 1_000_000_000:.1f} GB"  # noqa: PLR2004 - a kilobyte
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def following(step: str | None) -> str:

@@ -96,13 +96,14 @@ def test_the_word_of_somebody_excluded_does_not_count_either_way(verdict: str) -
     result = tally(said("bea@home.example", verdict=verdict), excluded={"bea": "trained the version"})
     assert people(result) == []
     assert reasons(result) == {"bea": "trained the version"}
-    assert result.missing == ["1 of 1 approvals"]
+    assert result.missing == ["1 more approval (0 of 1 so far; ada may)"]
+    assert result.may == ["ada"]
 
 
 def test_a_program_does_not_approve() -> None:
     result = tally(said("robot@acme.example"), rule=ApprovalRule(min=0, roles={"risk": 1}))
     assert reasons(result) == {"robot": "a program does not approve"}
-    assert result.missing == ["1 of 1 as risk (bea)"]
+    assert result.missing == ["1 more approval as risk (0 of 1 so far; bea may)"]
 
 
 def test_a_bad_signature_says_why_and_counts_nothing() -> None:
@@ -114,7 +115,7 @@ def test_a_bad_signature_says_why_and_counts_nothing() -> None:
 def test_two_addresses_of_one_person_are_one_person() -> None:
     result = tally(said("bea@acme.example"), said("bea@home.example", 1), rule=ApprovalRule(min=2))
     assert people(result) == ["bea"]
-    assert result.missing == ["1 of 2 approvals"]
+    assert result.missing == ["1 more approval (1 of 2 so far; ada may)"]
 
 
 @pytest.mark.parametrize(
@@ -131,42 +132,54 @@ def test_two_addresses_of_one_key_count_once_even_for_somebody_not_listed(direct
 def test_somebody_not_listed_counts_without_roles() -> None:
     result = tally(said("Ivy@Acme.example"), rule=ApprovalRule(min=1, roles={"risk": 1}))
     assert people(result) == ["ivy@acme.example"]
-    assert result.missing == ["1 of 1 as risk (bea)"]
+    assert result.missing == ["1 more approval as risk (0 of 1 so far; bea may)"]
 
 
 def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
     result = tally(said("bea"), rule=ApprovalRule(min=1, roles={"risk": 1}))
     assert people(result) == ["<bea>"]
-    assert result.missing == ["1 of 1 as risk (bea)"]
+    assert result.missing == ["1 more approval as risk (0 of 1 so far; bea may)"]
 
 
 @pytest.mark.parametrize(
     ("rule", "risk", "missing"),
     [
-        (ApprovalRule(min=3), "low", ["1 of 3 approvals"]),
+        (ApprovalRule(min=3), "low", ["1 more approval (2 of 3 so far; carl may)"]),
         (ApprovalRule(min=2), "low", []),
         (ApprovalRule(min=0, roles={"ml-reviewer": 2}), "low", []),
-        (ApprovalRule(min=0, roles={"ml-reviewer": 3}), "low", ["1 of 3 as ml-reviewer (ada, bea)"]),
+        (
+            ApprovalRule(min=0, roles={"ml-reviewer": 3}),
+            "low",
+            ["1 more approval as ml-reviewer (2 of 3 so far; nobody who is listed may)"],
+        ),
         (ApprovalRule(min=0, roles={"risk": 1, "ml-reviewer": 1}), "low", []),
-        (ApprovalRule(min=0, roles={"legal": 1}), "low", ["1 of 1 as legal (nobody holds it yet)"]),
+        (ApprovalRule(min=0, roles={"legal": 1}), "low", ["1 more approval as legal (0 of 1 so far; carl may)"]),
         (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "low", []),
         (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "medium", []),
         (
             ApprovalRule(min=0, roles={"legal": RoleNeed(min=2, when=When(risk="high"))}),
             "high",
-            ["2 of 2 as legal (nobody holds it yet)"],
+            ["2 more approvals as legal (0 of 2 so far; carl may)"],
         ),
         (
             ApprovalRule(min=3, roles={"legal": RoleNeed()}),
             "low",
-            ["1 of 3 approvals", "1 of 1 as legal (nobody holds it yet)"],
+            ["1 more approval (2 of 3 so far; carl may)", "1 more approval as legal (0 of 1 so far; carl may)"],
         ),
     ],
 )
 def test_what_is_missing_is_said_with_who_can_supply_it(rule: ApprovalRule, risk: str, missing: list[str]) -> None:
-    result = tally(said("ada@acme.example"), said("bea@acme.example"), rule=rule, risk=risk)
+    people = samples.roles().people | {"carl": RoleHolder(emails=["carl@acme.example"], roles=["legal"])}
+    found = said("ada@acme.example"), said("bea@acme.example")
+    result = tally(*found, rule=rule, risk=risk, directory=Directory(samples.roles(**people)))
     assert result.missing == missing
     assert result.complete == (not missing)
+
+
+def test_who_may_still_approve_is_listed_without_programs_and_the_excluded() -> None:
+    result = tally(said("ada@acme.example", verdict="reject"), excluded={"bea": "trained the version"})
+    assert result.may == ["ada"]  # for a rejection can be taken back
+    assert tally(excluded={"ada": "author", "bea": "trainer"}).may == []
 
 
 def test_the_directory_knows_who_is_who() -> None:

@@ -53,13 +53,14 @@ def test_gates_are_judged_in_order_each_by_itself() -> None:
 def test_a_gate_without_evidence_says_what_is_missing_and_how_to_get_it() -> None:
     (said,) = evaluate([Cannot()], NO_EVIDENCE)
     assert said.message == "the predictions cannot be fetched: md5 0f is not in remote storage"
-    assert said.facts == {"finding": "data-missing", "fix": "run `dvc push`"}
+    assert (said.facts, said.fix) == ({"finding": "data-missing"}, "run `dvc push`")
 
 
 def test_a_message_is_cut_to_what_a_report_can_keep() -> None:
-    (said,) = evaluate([Says(result=failed("x" * 5000))], NO_EVIDENCE)
+    long = GateResult("fail", "x" * 5000, fix="y" * 5000)
+    (said,) = evaluate([Says(result=long)], NO_EVIDENCE)
     assert msgspec.convert(msgspec.to_builtins(said), type=GateVerdict) == said
-    assert said.message == "x" * 2000
+    assert (said.message, said.fix) == ("x" * 2000, "y" * 500)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,10 @@ def test_beats_champion_asks_as_it_is_set() -> None:
 
 def test_beats_champion_says_by_how_much() -> None:
     answer = BeatsChampion(margin=0.02).judge(Known())
-    assert answer.message == "roc_auc 0.8100 against 0.8000: +0.0100 (95%: +0.0050 to +0.0150), +0.02 required"
+    assert (
+        answer.message
+        == "roc_auc 0.8100 against 0.8000: +0.0100 (95%: +0.0050 to +0.0150); its low end must reach +0.02"
+    )
     assert answer.facts["low"] == 0.005
 
 

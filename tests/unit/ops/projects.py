@@ -92,7 +92,7 @@ def healthy() -> dict[str, bytes]:
         "src/train.py": b"print()\n",
         "problems/late-arrival.yaml": yaml(samples.problem()),
         "datasets/flights/dataset.yaml": yaml(samples.dataset()),
-        "datasets/flights/flights.parquet.dvc": b"outs:\n",
+        "datasets/flights/flights.parquet.dvc": FORMATS.pointer(samples.stored("flights.parquet", 50)),
         "models/delay/model.yaml": yaml(samples.model()),
         "models/delay/card.md": b"# delay\n",
         "policies/production.yaml": yaml(samples.policy()),
