@@ -13,7 +13,7 @@ from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person
-from mlgit.errors import Finding, Location, Severity, refused
+from mlgit.errors import Finding, Location, MlgitError, Severity, refused
 from mlgit.ops import predictions
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -119,9 +119,13 @@ def run(
         commit = repository.commit(changed, parents=[head], message=message)
         # HEAD moves last: were this stopped before, the version is only a file that is not committed yet, and a second run
         # takes it over.
-        workspace.put(files)
         repository.stage(list(changed), at=commit)
-        repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
+        try:
+            workspace.put(files)
+            repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
+        except MlgitError:
+            repository.stage(list(changed), at=head)
+            raise
     environments = state.environments()
     return Registered(
         version=f"{model.name}@{version.version}",
@@ -215,10 +219,9 @@ def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artif
 
 def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId) -> Inputs:
     tree = workspace.repository.tree(head)
-    named = [*(path.rstrip("/") for path in model.reads), model.params, *([model.lock] if model.lock else [])]
-    entries = list(tree.entries(named))
-    _check_no_link(model, entries)
-    read = {entry.path: f"git:{entry.blob}" for entry in tree.entries([path.rstrip("/") for path in model.reads])}
+    reads = [path.rstrip("/") for path in model.reads]
+    _check_no_link(model, tree.entries([*reads, model.params, *([model.lock] if model.lock else [])]))
+    read = {entry.path: f"git:{entry.blob}" for entry in tree.entries(reads)}
     lock = None if model.lock is None else tree.read(model.lock)
     data = {
         name: workspace.hashed(workspace.root / "datasets" / name / contract.path, contract.path)

@@ -11,8 +11,10 @@ from mlgit.domain import carddraft, rules
 from mlgit.domain.codec import digest, sha256
 from mlgit.domain.gates import BeatsChampion, CardComplete, Integrity, SliceHarm, Threshold
 from mlgit.domain.records.card import Card
+from mlgit.domain.records.environment import Soak, Span, Window
+from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.domain.records.problem import ProblemMetric, Target
-from mlgit.domain.records.promotion import PromotionRef, Slots
+from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
 from mlgit.errors import Finding, Location
 from tests import samples
 
@@ -144,6 +146,57 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
     assert [(one.id, one.at) for one in rules.check_policy(policy)] == [
         (name, Location("policies/strict.yaml", path=path)) for name, path in found
     ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "policy", "manifest", "found"),
+    [
+        ({}, {}, {}, []),
+        ({"soak": Soak(in_="staging", for_="72h")}, {}, {}, ["environments/production/environment.yaml"]),
+        ({"windows": [Window(deny=Span(days=["fri"]))]}, {}, {}, ["environments/production/environment.yaml"]),
+        ({"auto_promote": True}, {}, {}, ["environments/production/environment.yaml"]),
+        ({}, {"evidence": "forge"}, {}, ["policies/production.yaml"]),
+        ({}, {"exclude": ("author", "lineage")}, {}, ["policies/production.yaml"]),
+        ({}, {}, {"change": "ramp"}, ["environments/production/delay.yaml"]),
+        ({}, {}, {"ramp": Ramp(steps=[10], hold="1h")}, ["environments/production/delay.yaml"]),
+        (
+            {},
+            {},
+            {
+                "slots": Slots(
+                    champion=samples.slot(VERSION), challenger=samples.slot(VERSION), shadow=samples.slot(VERSION)
+                )
+            },
+            ["environments/production/delay.yaml"] * 2,
+        ),
+    ],
+)
+def test_what_is_not_enforced_is_not_let_through_in_silence(
+    environment: Any, policy: Any, manifest: Any, found: list[str]
+) -> None:
+    findings = rules.check_enforced(
+        samples.environment(**environment), samples.policy(**policy), samples.promotion(**manifest)
+    )
+    assert [(one.id, one.at) for one in findings] == [("setting-unenforced", Location(file)) for file in found]
+
+
+@pytest.mark.parametrize(
+    ("rule", "evidence", "impossible"),
+    [
+        (ApprovalRule(min=1), "none", True),
+        (ApprovalRule(min=0, roles={"risk": 1}), "none", True),
+        (ApprovalRule(min=0), "none", False),
+        (ApprovalRule(min=2), "signed", False),
+    ],
+)
+@pytest.mark.parametrize("change", ["promote", "rollback", "ramp", "retire"])
+def test_approvals_that_nobody_looks_for_cannot_be_asked_for(
+    change: str, rule: ApprovalRule, evidence: Any, impossible: bool
+) -> None:
+    approvals = Approvals(**{"promote": ApprovalRule(min=0)} | {change: rule})
+    policy = samples.policy(approvals=approvals, evidence=evidence)
+    found = ids(rules.check_enforced(samples.environment(), policy))
+    assert found == (["approvals-impossible"] if impossible else [])
 
 
 # Versions and cards
@@ -433,6 +486,7 @@ def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: boo
     [
         ([("README.md", "100644"), ("src/Train.py", "100755"), ("models/delay/model.yaml", "100644")], []),
         ([("src/a.py", "100644"), ("src/A.py", "100644")], [("path-clash", "src/A.py")]),
+        ([("docs/e\u0301.md", "100644"), ("docs/\u00e9.md", "100644")], [("path-clash", "docs/\u00e9.md")]),
         ([("STRASSE", "100644"), ("straße", "100644")], [("path-clash", "straße")]),
         ([("src/link", "120000"), ("vendor", "160000")], []),
         ([("problems/late.yaml", "120000")], [("state-link", "problems/late.yaml")]),
@@ -453,3 +507,21 @@ def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: boo
 )
 def test_paths_that_every_system_can_hold(entries: list[tuple[str, str]], found: list[tuple[str, str]]) -> None:
     assert [(one.id, one.at) for one in rules.check_paths(entries)] == [(name, Location(path)) for name, path in found]
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "found"),
+    [
+        ("datasets/flights/flights.parquet", rules.LARGEST + 1, ["file-large"]),
+        ("models/delay/model.skops", rules.LARGEST + 1, ["file-large"]),
+        ("datasets/flights/flights.parquet", rules.LARGEST, []),
+        ("docs/film.mp4", rules.LARGEST + 1, []),
+    ],
+)
+def test_what_can_only_be_data_is_not_kept_in_git(path: str, size: int, found: list[str]) -> None:
+    assert ids(rules.check_sizes([(path, size)])) == found
+
+
+def test_the_way_out_for_a_large_file_is_a_command_that_can_be_pasted() -> None:
+    (finding,) = rules.check_sizes([("datasets/a b/$(x).csv", rules.LARGEST + 1)])
+    assert "dvc add 'datasets/a b/$(x).csv'" in finding.fix

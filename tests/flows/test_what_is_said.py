@@ -1,0 +1,180 @@
+"""What each command says, in words and as a document, accepted and refused; kept in `tests/snapshots`.
+
+`python -m pytest tests/flows/test_what_is_said.py --snapshot-update` writes the files again; their difference is to be read.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.types import PropertyFilter, PropertyMatcher, SerializableData
+
+from tests.flows.builder import MODEL, OTHER
+from tests.flows.people import Answer, Desk, Team
+
+WHERE = f"production/{MODEL}"
+
+# What is different on every run, or on another machine or with another release of a library. The order matters.
+_UNSTABLE: tuple[tuple[str, str], ...] = (
+    (r"sha256:[0-9a-f]{64}", "sha256:<digest>"),
+    (r"sha256:[0-9a-f]{12}\b", "sha256:<digest>"),
+    (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:<key>"),
+    (r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b", "<promotion>"),
+    (r"\b[0-9a-f]{64}\b", "<digest>"),
+    (r"\b[0-9a-f]{40}\b", "<commit>"),
+    (r"\b[0-9a-f]{32}\b", "<md5>"),
+    (r"\b(md5|decision|commit|at main) +[0-9a-f]{7,12}\b", r"\1 <id>"),
+    (r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,12}\b", "<id>"),
+    (r"mlgit \d+\.\d+\.\d+", "mlgit <version>"),
+    (r'("p95_ms"|"before"|"after"): [0-9.]+(?=,?\n)', r"\1: <number>"),
+    (r"\b[0-9.]+( ms\b)", r"<number>\1"),
+    (r"(p95 ms +)[0-9.]+ +[0-9.]+", r"\1<number> <number>"),
+    (r"\d{4}-\d{2}-\d{2}T[\d:.]+Z", "<time>"),
+    (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}", "<time>"),
+)
+
+
+def stable(text: str, team: Team) -> str:
+    """Return what was said without what no two runs have in common."""
+    text = text.replace(str(team.folder), "<folder>")
+    for pattern, word in _UNSTABLE:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+class Plain(SingleFileSnapshotExtension):
+    """One readable file for each answer."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+    @classmethod
+    def dirname(cls, *, test_location: object) -> str:
+        return str(Path(__file__).parents[1] / "snapshots")
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: object, index: object = 0) -> str:
+        return str(index)
+
+    def serialize(
+        self,
+        data: SerializableData,
+        *,
+        exclude: PropertyFilter | None = None,
+        include: PropertyFilter | None = None,
+        matcher: PropertyMatcher | None = None,
+    ) -> str:
+        return str(data)
+
+
+def ana(team: Team) -> Desk:
+    return team.ana
+
+
+def ben(team: Team) -> Desk:
+    return team.ben
+
+
+Case = tuple[str, str, Callable[[Team], Desk], str]
+"""A name, the scene (with what is done in it first), who asks, and what."""
+
+CASES: list[Case] = [
+    ("status", "proposed", ana, "status"),
+    ("status-nothing-yet", "registered", ana, "status"),
+    ("status-at", "proposed", ana, "status --at HEAD~1"),
+    ("status-approved", "approved", ana, "status"),
+    ("status-merged", "merged", ana, "status"),
+    ("log", "proposed", ana, "log"),
+    ("log-of-one", "proposed", ana, f"log production --model {MODEL} --limit 1"),
+    ("show-model", "proposed", ana, f"show {MODEL}"),
+    ("show-version", "proposed", ana, f"show {MODEL}@2"),
+    ("show-unknown", "proposed", ana, f"show {MODEL}@9"),
+    ("diff", "proposed", ana, f"diff {MODEL}@1 {MODEL}@2"),
+    ("gate", "proposed", ana, f"gate {MODEL}@2 --to production"),
+    ("gate-refused", "proposed", ana, f"gate {MODEL}@3 --to production"),
+    ("validate", "proposed", ana, "validate"),
+    ("validate-refused", "tampered", ana, "validate"),
+    ("data-check", "registered", ana, "data check"),
+    ("register-again", "registered", ana, f"register {MODEL}"),
+    ("register-refused", "dirty", ana, f"register {MODEL}"),
+    ("promote", "running", ana, f"promote {MODEL}@2 --to staging"),
+    ("promote-dry", "running", ana, f"promote {MODEL}@2 --to staging --dry-run"),
+    ("promote-again", "proposed", ana, f"promote {MODEL}@2 --to production"),
+    ("promote-runs-already", "proposed", ana, f"promote {MODEL}@2 --to staging"),
+    ("promote-refused", "running", ana, f"promote {MODEL}@3 --to staging"),
+    ("promote-skipped", "running", ana, f"promote {OTHER}@1 --to production"),
+    ("approve", "proposed", ben, "approve"),
+    ("approve-again", "approved", ben, "approve"),
+    ("approve-reject", "proposed", ben, "approve --reject --comment 'recall of ragged outlines'"),
+    ("approve-refused", "proposed", ana, "approve"),
+    ("merge", "approved", ben, "merge"),
+    ("merge-dry", "approved", ben, "merge --dry-run"),
+    ("merge-refused", "proposed", ana, "merge"),
+    ("merge-again", "merged", ana, f"merge {WHERE}"),
+    ("apply", "merged", ana, "apply"),
+    ("apply-dry", "merged", ana, "apply --dry-run"),
+    ("apply-again", "running", ana, "apply"),
+    ("apply-blocked", "pushed", ana, "apply"),
+]
+
+
+def prepared(request: pytest.FixtureRequest, scene: str) -> Team:
+    """Return a scene, one of those that are built or one that comes a step later."""
+    later: Mapping[str, str] = {
+        "approved": "proposed",
+        "merged": "proposed",
+        "tampered": "registered",
+        "dirty": "registered",
+    }
+    team: Team = request.getfixturevalue("proposed" if scene == "pushed" else later.get(scene, scene))
+    if scene in {"approved", "merged"}:
+        team.ben.does("approve")
+    if scene == "merged":
+        team.ben.does("merge")
+    if scene == "tampered":
+        team.ana.edit(f"models/{MODEL}/versions/v1/version.json", '"rows": 284', '"rows": 285')
+    if scene == "dirty":
+        (team.root / "src/put.py").write_text("raise SystemExit(0)\n")
+    if scene == "pushed":
+        team.mallory.git("merge", "--quiet", "--no-ff", "-m", "Merge it", f"mlgit/promote/{WHERE}")
+    return team
+
+
+def written(answer: Answer, line: str, team: Team) -> str:
+    """Return an answer as it is kept: what was asked, what was said where, and the exit code."""
+    parts = [
+        f"$ mlgit {line}",
+        *(text.rstrip("\n") for text in (answer.out, answer.err) if text),
+        f"exit code {answer.code}",
+    ]
+    return stable("\n".join(parts) + "\n", team)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(("name", "scene", "who", "line"), CASES, ids=[case[0] for case in CASES])
+def test_what_is_said(
+    request: pytest.FixtureRequest,
+    snapshot: SnapshotAssertion,
+    name: str,
+    scene: str,
+    who: Callable[[Team], Desk],
+    line: str,
+    form: str,
+) -> None:
+    team = prepared(request, scene)
+    asked = line if form == "text" else f"{line} --json"
+    answer = who(team)(asked)
+    if form == "json":
+        assert str(answer.json["schema"]).startswith("mlgit/")
+        assert answer.err == ""
+    assert written(answer, asked, team) == snapshot(name=f"{name}.{form}", extension_class=Plain)
+
+
+def test_every_command_that_answers_from_a_project_is_among_them() -> None:
+    from mlgit.cli.main import COMMANDS
+
+    elsewhere = {"init", "new", "explain", "schema", "completion", "train"}  # each has tests of what it says
+    assert {line.split()[0] for _, _, _, line in CASES} == set(COMMANDS) - elsewhere
