@@ -16,6 +16,10 @@ settings.register_profile("mlgit", deadline=None)
 settings.load_profile("mlgit")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-snapshots", action="store_true", help="Write tests/snapshots again instead of comparing.")
+
+
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder with one folder for each scene of `builder`; the first worker that asks builds it, the others wait."""

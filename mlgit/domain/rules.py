@@ -378,19 +378,10 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     Args:
         entries: path and Git mode of every file.
     """
-    folded: dict[str, str] = {}
+    entries = list(entries)
+    yield from check_clashes(path for path, _ in entries)
     fits = functools.cache(is_name)  # a name is in the paths of many files
     for path, mode in entries:
-        key = path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
-        other = folded.setdefault(key, path)
-        if other != path:
-            yield Finding(
-                "path-clash",
-                f"{path} and {other} differ only in case, or in how an accent is written",
-                why="on many file systems they are one file",
-                fix="rename one of them",
-                at=Location(path),
-            )
         top, _, rest = path.partition("/")
         if top not in _STATE_FOLDERS and top not in {layout.PROJECT, _SETTINGS}:
             continue
@@ -409,6 +400,22 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 f"{name!r} does not do as a name",
                 why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most, and no device of Windows",
                 fix="rename it",
+                at=Location(path),
+            )
+
+
+def check_clashes(paths: Iterable[str]) -> Iterator[Finding]:
+    """No two paths are one on a file system that takes letters or accents for the same."""
+    folded: dict[str, str] = {}
+    for path in paths:
+        key = path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+        other = folded.setdefault(key, path)
+        if other != path:
+            yield Finding(
+                "path-clash",
+                f"{path} and {other} differ only in case, or in how an accent is written",
+                why="on many file systems they are one file",
+                fix="rename one of them",
                 at=Location(path),
             )
 

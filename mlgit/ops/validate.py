@@ -133,6 +133,8 @@ def check_change(
     check.add(rules.check_separation(change.path for change in changes))
     there = [change.path for change in changes if change.status != "D"]
     check.add(rules.check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
+    clashes = rules.check_clashes(_neighbours(head.tree, there))
+    check.add([clash for clash in clashes if clash not in check.findings])
     touched = set(there)
     check.add(rules.check_sizes(file for file in head.tree.larger(rules.LARGEST) if file[0] in touched))
     check.pointers(there)
@@ -258,6 +260,15 @@ def _name(path: str) -> str:
     place = layout.place(path)
     assert place is not None  # noqa: S101 - _by_kind kept only what has a place
     return place.says.get("name", "")
+
+
+def _neighbours(tree: Tree, paths: Iterable[str]) -> Iterator[str]:
+    """Yield the files in the folders of some paths, and the folders on the way to them."""
+    folders = sorted(
+        {"/".join(parts[:depth]) for path in paths for parts in [path.split("/")] for depth in range(len(parts))}
+    )
+    for folder, names in zip(folders, tree.names_of(folders), strict=True):
+        yield from (f"{folder}/{name}".strip("/") for name in names)
 
 
 def _small_paths(head: Lifecycle) -> dict[str, list[str]]:

@@ -127,7 +127,7 @@ def from_findings(findings: Sequence[Finding], passed_message: str) -> GateResul
     if not findings:
         return passed(passed_message)
     more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
-    return failed(findings[0].message + more, findings=[f"{f.id}: {f.message}" for f in findings[:20]])
+    return failed(findings[0].message + more, findings=[_said(f) for f in findings[:20]])
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="id"):
@@ -150,3 +150,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def summary(cls) -> str:
         """The question, from the class's docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _said(finding: Finding) -> str:
+    return f"{finding.id}: {finding.message}" + (f" ({finding.why})" if finding.why else "")
