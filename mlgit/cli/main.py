@@ -3,6 +3,7 @@
 Commands are imported when they are asked for: `mlgit --help` needs click and this module only.
 """
 
+import gc
 import os
 import sys
 from typing import Any, NamedTuple, NoReturn
@@ -93,6 +94,7 @@ def cli(ctx: click.Context, directory: str) -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    gc.set_threshold(50_000, 20, 50)  # a command lives for a moment, and makes many small records that all stay
     sys.exit(run(sys.argv[1:]))
 
 

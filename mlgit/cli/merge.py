@@ -18,6 +18,9 @@ def command(session: Session, promotion: str | None, *, dry_run: bool) -> int:
     Everything is checked again: manifest, version, policy, gates, champion and approvals. If anything does not hold, nothing
     is merged and each reason is said. The merge is signed where Git has a signing key.
 
+    Git's hooks for commits (pre-commit, commit-msg) are not run: the commit is made beside the work tree, which they judge.
+    Those for refs and pushes are.
+
     \b
     Examples:
       mlgit merge

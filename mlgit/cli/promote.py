@@ -24,6 +24,9 @@ def command(
 
     The work tree and what is staged in it are not touched. Nothing is deployed before the proposal is merged and applied.
 
+    Git's hooks for commits (pre-commit, commit-msg) are not run: the commit is made beside the work tree, which they judge.
+    Those for refs and pushes are.
+
     \b
     Examples:
       mlgit promote churn@10 --to staging

@@ -18,6 +18,9 @@ def command(session: Session, model: str | None, supersedes: int | None, *, dry_
 
     The files go to the DVC remote first and the record after. Registering the same again changes nothing.
 
+    Git's hooks for commits (pre-commit, commit-msg) are not run: the commit is made beside the work tree, which they judge.
+    Those for refs and pushes are.
+
     \b
     Examples:
       mlgit register

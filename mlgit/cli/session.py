@@ -25,7 +25,18 @@ from mlgit.errors import Location, MlgitError, misuse
 from mlgit.ops.outcome import Outcome
 
 if TYPE_CHECKING:
-    from mlgit.ops.ports import Clock, DataStore, Formats, ModelFiles, Pipeline, Scored, Signatures, Tables, Target
+    from mlgit.ops.ports import (
+        Cache,
+        Clock,
+        DataStore,
+        Formats,
+        ModelFiles,
+        Pipeline,
+        Scored,
+        Signatures,
+        Tables,
+        Target,
+    )
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741 - an outcome
 
@@ -48,6 +59,13 @@ class Session:
     def formats(self) -> "Formats":
         """Readers and writers of files."""
         return _Formats()
+
+    @cached_property
+    def cache(self) -> "Cache":
+        """What can be found out again."""
+        from mlgit.edges.cache import FileCache  # noqa: PLC0415 - only where something is worth keeping
+
+        return FileCache(self.repository.git_dir)
 
     @cached_property
     def clock(self) -> "Clock":

@@ -39,11 +39,14 @@ class DictTree:
             if is_under(path, places):
                 yield Entry(path, _REGULAR)
 
-    def larger(self, than: int) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file of more bytes than that, sorted by path."""
-        for path in sorted(self._files, key=byte_order):
-            if len(self._files[path]) > than:
-                yield path, len(self._files[path])
+    def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        sizes = ((path, len(self._files.get(path, b""))) for path in paths)
+        yield from ((path, size) for path, size in sizes if size > than)
+
+    def blobs(self, contents: Sequence[bytes]) -> None:  # noqa: ARG002 - as the port has it
+        """Return None: these files have no ids."""
+        return
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a file; None if there is none."""
@@ -89,11 +92,16 @@ class Overlay:
         kept = (entry for entry in self._tree.entries(under) if entry.path not in self._files)
         return heapq.merge(kept, (Entry(path, _REGULAR) for path in added), key=lambda entry: byte_order(entry.path))
 
-    def larger(self, than: int) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file of more bytes than that, sorted by path."""
-        kept = (found for found in self._tree.larger(than) if found[0] not in self._files)
+    def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        wanted = list(paths)
         added = DictTree({path: content for path, content in self._files.items() if content is not None})
-        return heapq.merge(kept, added.larger(than), key=lambda found: byte_order(found[0]))
+        yield from self._tree.larger(than, [path for path in wanted if path not in self._files])
+        yield from added.larger(than, [path for path in wanted if path in self._files])
+
+    def blobs(self, contents: Sequence[bytes]) -> None:  # noqa: ARG002 - as the port has it
+        """Return None: not all of these files have ids."""
+        return
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a file; None if there is none."""

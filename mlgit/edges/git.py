@@ -88,6 +88,10 @@ class GitRepository:
         """Return the full names of the refs below a prefix, sorted."""
         return self._git.text("for-each-ref", "--format=%(refname)", "--", prefix).split()
 
+    def state(self) -> str:
+        """Return one text for where HEAD and every ref are."""
+        return self._git.run("show-ref", "--head", check=False).stdout.decode(errors="replace")
+
     def tree(self, revision: str) -> GitTree:
         """Return the files of a commit.
 

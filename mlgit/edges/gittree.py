@@ -1,5 +1,6 @@
 """The files of a commit, read as Git objects: nothing is checked out."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -58,14 +59,22 @@ class GitTree:
         if not only:
             self._files = files
 
-    def larger(self, than: int) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file of more bytes than that, sorted by path."""
-        for block in self._git.records("ls-tree", "-r", "-l", "-z", "--full-tree", self._commit):
-            for record in block:
-                facts, _, path = record.partition(b"\t")
-                size = facts.rsplit(b" ", 1)[1]
-                if size != b"-" and int(size) > than:  # a submodule has none
-                    yield _text(path), int(size)
+    def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        listed = list(paths)
+        wanted = [(path, blob) for path, blob in zip(listed, self._blobs(listed), strict=True) if blob is not None]
+        if not wanted:
+            return
+        asked = "".join(f"{blob}\n" for _, blob in wanted).encode()
+        sizes = self._git.run("cat-file", "--batch-check=%(objectsize)", input=asked).stdout.split()
+        for (path, _), size in zip(wanted, sizes, strict=True):
+            if int(size) > than:
+                yield path, int(size)
+
+    def blobs(self, contents: Sequence[bytes]) -> Sequence[str]:
+        """Return the ids that Git gives to contents."""
+        algorithm = "sha1" if len(self._commit) == 40 else "sha256"  # noqa: PLR2004 - digits of a sha1
+        return [hashlib.new(algorithm, b"blob %d\0%b" % (len(content), content)).hexdigest() for content in contents]
 
     def entry(self, path: str) -> Entry | None:
         """Return what a path is; None if there is nothing. A folder's mode is `40000`."""

@@ -61,12 +61,16 @@ class WorkTree:
             if mode is not None:
                 yield Entry(path, mode)
 
-    def larger(self, than: int) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file of more bytes than that, sorted by path."""
-        for entry in self.entries():
-            size = _size(self._on_disk(entry.path))
+    def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        for path in paths:
+            size = _size(self._on_disk(path))
             if size > than:
-                yield entry.path, size
+                yield path, size
+
+    def blobs(self, contents: Sequence[bytes]) -> None:  # noqa: ARG002 - as the port has it
+        """Return None: files on disk have no ids yet."""
+        return
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a regular file, with the line ends that Git stores; None if there is none.

@@ -48,8 +48,12 @@ class Tree(Protocol):
         """Yield every file below the given folders or at the given paths (all if none is given), sorted by path."""
         ...
 
-    def larger(self, than: int) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file of more bytes than that, sorted by path."""
+    def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        ...
+
+    def blobs(self, contents: Sequence[bytes]) -> Sequence[str] | None:
+        """Return the ids by which `entries` would name contents; None where its entries have no ids."""
         ...
 
     def read(self, path: str) -> bytes | None:
@@ -105,6 +109,10 @@ class Repository(Protocol):
 
     def refs(self, prefix: str) -> Sequence[str]:
         """Return the full names of the refs below a prefix, sorted."""
+        ...
+
+    def state(self) -> str:
+        """Return one text for where HEAD and every ref are; what follows from refs alone changes only with it."""
         ...
 
     def tree(self, revision: str) -> Tree:
@@ -291,6 +299,18 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
+class Cache(Protocol):
+    """A place for what can be found out again: may be lost at any time, and is asked by a key of all that it rests on."""
+
+    def get(self, name: str, key: str) -> bytes | None:
+        """Return what was put under a name, if it was put with the same key."""
+        ...
+
+    def put(self, name: str, key: str, content: bytes) -> None:
+        """Keep the newest content of a name. Does nothing where there is no room or no right to write."""
+        ...
+
+
 class RecordReader(Protocol):
     """Turns the content of a file into a record."""
 
@@ -461,6 +481,8 @@ class Workspace(Protocol):
     def model_files(self) -> ModelFiles: ...
     @property
     def tables(self) -> Tables: ...
+    @property
+    def cache(self) -> Cache: ...
     @property
     def root(self) -> Path: ...
     def store(self, remote: str) -> DataStore: ...

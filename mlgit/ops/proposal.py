@@ -96,12 +96,25 @@ def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
     after `git fetch`, that one. A checkout that has neither (a detached one in CI, say) is read at HEAD itself.
 
     Raises:
-        MlgitError: there is no commit yet, or no project in it.
+        MlgitError: there is no commit yet (`no-commit`), or no project in it (`not-a-project`).
     """
     repository = workspace.repository
+    require_commit(workspace)
     name = Lifecycle(repository.tree("HEAD"), workspace.formats.record).project().base
     commit = origin.newest(repository, f"refs/heads/{name}") or "HEAD"
     return name, Lifecycle(repository.tree(commit), workspace.formats.record)
+
+
+def require_commit(workspace: Workspace) -> CommitId:
+    """Return the commit at HEAD.
+
+    Raises:
+        MlgitError: there is none yet (`no-commit`).
+    """
+    head = workspace.repository.resolve("HEAD")
+    if head is None:
+        raise refused("no-commit", "there is no commit yet", fix="commit the project first: `git add -A && git commit`")
+    return head
 
 
 def state_at(workspace: Workspace, revision: str) -> Lifecycle:

@@ -14,7 +14,7 @@ from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person
 from mlgit.errors import Finding, Location, MlgitError, Severity, refused
-from mlgit.ops import predictions
+from mlgit.ops import predictions, proposal
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Entry, Scored, Workspace
@@ -60,9 +60,7 @@ def run(
     state = Lifecycle(repository.work_tree(), workspace.formats.record)
     model = state.model(state.the_model(name))
     problem = state.problem(model.problem)
-    head = repository.resolve("HEAD")
-    if head is None:
-        raise refused("no-commit", "there is no commit yet", fix="commit the project first: `git add -A && git commit`")
+    head = proposal.require_commit(workspace)
     _check_clean(workspace, model)
     _check_current(workspace, model)
     on_step("hashing the files and measuring the predictions")

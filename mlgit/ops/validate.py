@@ -92,9 +92,10 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     entries = list(head.tree.entries())
     check = _Check(head, formats)
     check.add(rules.check_paths((entry.path, entry.mode) for entry in entries))
-    check.add(rules.check_sizes(head.tree.larger(rules.LARGEST)))
+    check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, _unread(entry.path for entry in entries))))
     check.pointers(entry.path for entry in entries)
     kinds = _by_kind(entry.path for entry in entries)
+    check.known = {entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(".dvc")}
     del entries
     small = {kind: check.records(paths) for kind, paths in kinds.items() if kind not in _MANY}
     check.references(small)
@@ -133,10 +134,10 @@ def check_change(
     check.add(rules.check_separation(change.path for change in changes))
     there = [change.path for change in changes if change.status != "D"]
     check.add(rules.check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
-    clashes = rules.check_clashes(_neighbours(head.tree, there))
-    check.add([clash for clash in clashes if clash not in check.findings])
     touched = set(there)
-    check.add(rules.check_sizes(file for file in head.tree.larger(rules.LARGEST) if file[0] in touched))
+    neighbours = sorted(_neighbours(head.tree, there), key=touched.__contains__)  # so that a clash is said of what changed
+    check.add([clash for clash in rules.check_clashes(neighbours) if clash not in check.findings])
+    check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, there)))
     check.pointers(there)
     changed = _by_kind(change.path for change in changes)
     if changed.keys() - _MANY - {"promotion"}:
@@ -155,6 +156,8 @@ class _Check:
 
     def __init__(self, lifecycle: Lifecycle, formats: Formats) -> None:
         self.done = 0
+        self.known: dict[str, str] = {}
+        """Ids of pointers by path, where they are known without being read."""
         self.findings: list[Finding] = []
         self._lifecycle = lifecycle
         self._formats = formats
@@ -205,6 +208,7 @@ class _Check:
             {f"{stored.path}.dvc": self._formats.pointer(stored) for stored in rules.stored_files(version)}
             for version in versions
         ]
+        same = self._unchanged(versions, pointers)
         wanted = [
             [
                 f"{layout.version_folder(version.model, version.version)}/{name}"
@@ -212,14 +216,28 @@ class _Check:
             ]
             for version, names in zip(versions, pointers, strict=True)
         ]
-        contents = self._lifecycle.tree.read_many(path for paths in wanted for path in paths)
+        contents = self._lifecycle.tree.read_many(path for paths in wanted for path in paths if path not in same)
         for version, expected, paths in zip(versions, pointers, wanted, strict=True):
             folder = layout.version_folder(version.model, version.version)
-            files = {path.rpartition("/")[2]: content for path, content in islice(contents, len(paths))}
-            self.add(rules.check_version(version, files, expected))
+            read = [path for path in paths if path not in same]
+            files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(read))}
+            unread = {name: pointer for name, pointer in expected.items() if name not in files}
+            self.add(rules.check_version(version, files | unread, expected))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._card(version, f"{folder}/card.md", card)
             yield version
+
+    def _unchanged(self, versions: Sequence[Version], pointers: Sequence[Mapping[str, bytes]]) -> set[str]:
+        """Return the pointers whose id in Git says, without reading them, that they are what they must be."""
+        if not self.known:
+            return set()
+        expected = {
+            f"{layout.version_folder(version.model, version.version)}/{name}": pointer
+            for version, named in zip(versions, pointers, strict=True)
+            for name, pointer in named.items()
+        }
+        blobs = self._lifecycle.tree.blobs(list(expected.values())) or ()
+        return {path for path, blob in zip(expected, blobs, strict=False) if self.known.get(path) == blob}
 
     def digests(self, manifest: Promotion) -> dict[int, Digest]:
         """Return the digests of the versions that a manifest names, and the labels of all others."""
@@ -237,6 +255,12 @@ class _Check:
             self.findings.extend(error.findings)
         else:
             self.add(rules.check_card(card, version, problem))
+
+
+def _unread(paths: Iterable[str]) -> list[str]:
+    """Return the paths of files that nothing else reads: whatever is no record, card, profile or pointer."""
+    read = ("/version.json", "/card.md", "/profile.json", ".dvc", ".yaml")
+    return [path for path in paths if not path.endswith(read) and "/gates/" not in path]
 
 
 def _order(found: Finding) -> tuple[str, int, str, str]:

@@ -3,16 +3,20 @@
 Each fault is refused with the finding that names it, and nothing is changed by the refusal; or it does no harm.
 """
 
+import os
 import re
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.flows.builder import MODEL
-from tests.flows.people import Team
+from tests.flows.people import Desk, Team
+from tests.flows.test_kill import AT_THAT_TIME, plain
 
 V1 = f"models/{MODEL}/versions/v1"
 RECORD = f"{V1}/version.json"
@@ -283,7 +287,7 @@ def test_content_that_was_altered_is_told_by_both_hashes(harm: Callable[[Path], 
     assert answer.code == 1
     (integrity,) = (gate for gate in answer.json["gates"] if gate["gate"] == "integrity")
     assert integrity["outcome"] == "fail"
-    (finding,) = integrity["findings"]
+    (finding,) = integrity["facts"]["findings"]
     assert re.search(r"data-corrupt: .*/.dvc/cache/.* sha256:[0-9a-f]{64} .* sha256:[0-9a-f]{64} ", finding)
     assert running.ana.everything() == before
 
@@ -300,3 +304,366 @@ def test_what_cannot_be_verified_is_not_deployed(harm: Callable[[Path], None], p
     assert "integrity" in answer.text
     assert current.readlink() == before
     proposed.ana.does("validate")
+
+
+# What the model is made from
+
+
+def _retrained(team: Team, model: bytes | None = None) -> None:
+    """Train something new; the pipeline gives another model file, if one is given."""
+    team.ana.edit("params.yaml", "fit: worse", "fit: better")
+    if model is not None:
+        team.ana.commit("Another model", {"src/fits/better/model.skops": model})
+    team.ana.does(f"train {MODEL}")
+
+
+MODELS = {
+    "model-is-lfs-pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"a" * 64),
+    "model-is-html": b"<!doctype html><html><body>Sign in to go on</body></html>",
+    "model-pickle": b"\x80\x04K\x01.",
+    "model-empty": b"",
+}
+
+
+@pytest.mark.parametrize("said", MODELS)
+def test_what_is_no_model_is_named(said: str, registered: Team) -> None:
+    _retrained(registered, MODELS[said])
+    assert registered.ana.refused(f"register {MODEL}") == [said]
+
+
+@pytest.mark.parametrize("path", ["params.yaml", "src/put.py", "src/helper.py"])
+def test_nothing_is_made_from_what_a_link_points_to(path: str, registered: Team) -> None:
+    """The commit holds the link; what is behind it could change, and nobody would see."""
+    ana = registered.ana
+    outside = registered.folder / "outside"
+    file = registered.root / path
+    outside.write_bytes(file.read_bytes() if file.exists() else b"")
+    link(path, str(outside))(registered.root)
+    ana.git("add", "--all")
+    ana.git("commit", "--quiet", "--message", "Link")
+    ana.does(f"train {MODEL}")
+    assert ana.refused(f"register {MODEL}") == ["state-link"]
+
+
+def test_the_file_that_is_registered_is_the_one_that_was_hashed(registered: Team) -> None:
+    """An output may be a link, as DVC makes them; what is kept is its content, whatever the link says later."""
+    _retrained(registered)
+    model = registered.root / "out/model.skops"
+    elsewhere = registered.folder / "elsewhere.skops"
+    content = model.read_bytes()
+    model.rename(elsewhere)
+    model.symlink_to(elsewhere)
+    registered.ana.does(f"register {MODEL}")
+    elsewhere.write_bytes(b"something else")
+    assert content in [file.read_bytes() for file in stored(registered, STORAGE)]
+    assert registered.ana.does(f"promote {MODEL}@4 --to staging --json").json["state"] == "proposed"
+
+
+# Storage, repository and disk
+
+
+def _broken_storage(team: Team) -> None:
+    for file in (team.root / ".dvc/cache/files").rglob("*"):
+        if file.is_file() and file.read_bytes()[:2] == b"PK":
+            file.unlink()
+    shutil.rmtree(team.folder / "storage")
+    (team.folder / "storage").write_text("This is no folder.")
+
+
+def test_no_record_where_the_content_cannot_be_pushed(registered: Team) -> None:
+    _retrained(registered)
+    _broken_storage(registered)
+    before = registered.ana.refs(), registered.ana.git("status", "--porcelain")
+    answer = registered.ana(f"register {MODEL}")
+    assert answer.code == 3
+    assert answer.ids == ["remote-unreachable"]
+    assert (registered.ana.refs(), registered.ana.git("status", "--porcelain")) == before
+    (registered.folder / "storage").unlink()
+    registered.ana.does(f"register {MODEL}")
+
+
+LOCKS = {
+    "the index, register": ("registered", "index.lock", f"register {MODEL}", _retrained),
+    "the index, merge": ("proposed", "index.lock", f"merge production/{MODEL}", lambda team: team.ben.does("approve")),
+    "the base, merge": (
+        "proposed",
+        "refs/heads/main.lock",
+        f"merge production/{MODEL}",
+        lambda team: team.ben.does("approve"),
+    ),
+    "a branch, promote": (
+        "running",
+        f"refs/heads/mlgit/promote/staging/{MODEL}.lock",
+        f"promote {MODEL}@2 --to staging",
+        lambda _: None,
+    ),
+    "the ledger, approve": ("proposed", "refs/heads/mlgit-ledger.lock", "approve", lambda _: None),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_stale_lock_of_git_is_named_and_left_to_the_person(name: str, request: pytest.FixtureRequest) -> None:
+    scene, lock, line, prepare = LOCKS[name]
+    team: Team = request.getfixturevalue(scene)
+    person = team.ben if line == "approve" else team.ana
+    prepare(team)
+    path = team.root / ".git" / lock
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    before = person.everything()
+    answer = person(line)
+    assert answer.code == 3
+    assert answer.ids == ["git-locked"]
+    assert f"{path} exists" in answer.text
+    assert "remove that file by hand" in answer.text
+    assert person.everything() == before
+    assert path.exists()
+    path.unlink()
+    person.does(line)
+
+
+def test_what_a_person_has_at_hand_is_left_alone(proposed: Team) -> None:
+    """Staged, changed and unknown files stay as they are, through every command that changes the repository."""
+    ana, root = proposed.ana, proposed.root
+    _change(root / "README.md", b"staged\n")
+    ana.git("add", "README.md")
+    _change(root / "README.md", b"changed\n")
+    put("src/new.py", "new\n")(root)
+    before = ana.git("diff", "--cached"), ana.git("diff"), ana.git("status", "--porcelain")
+    proposed.ben.does("approve")
+    ana.does(f"merge production/{MODEL}")
+    ana.does("apply")
+    assert (ana.git("diff", "--cached"), ana.git("diff"), ana.git("status", "--porcelain")) == before
+
+
+def _change(file: Path, more: bytes) -> None:
+    file.write_bytes(file.read_bytes() + more)
+
+
+def test_a_file_in_the_way_stops_a_merge_before_it_begins(proposed: Team) -> None:
+    proposed.ben.does("approve")
+    _change(proposed.root / MANIFEST, b"# mine\n")
+    assert proposed.ana.refused(f"merge production/{MODEL}") == ["work-tree-in-the-way"]
+
+
+def _hook(team: Team, name: str, script: str) -> None:
+    hook = team.root / ".git/hooks" / name
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755)
+
+
+def test_hooks_for_commits_of_people_are_not_for_records_and_help_says_so(proposed: Team) -> None:
+    """mlgit's commits are made beside the work tree, which such hooks judge; what they hold, `validate` has judged."""
+    for name in ("pre-commit", "commit-msg", "pre-merge-commit", "post-checkout"):
+        _hook(proposed, name, f"touch ../{name}; exit 1")
+    proposed.ben.does("approve")
+    proposed.ana.does(f"merge production/{MODEL}")
+    assert not (proposed.folder / "pre-commit").exists()
+    for command in ("register", "promote", "merge"):
+        assert "pre-commit" in proposed.ana.does(f"{command} --help").text
+
+
+def test_a_hook_that_guards_refs_is_obeyed(proposed: Team) -> None:
+    proposed.ben.does("approve")
+    _hook(proposed, "reference-transaction", 'test "$1" != prepared || { echo "frozen today" >&2; exit 1; }')
+    before = proposed.ana.everything()
+    answer = proposed.ana(f"merge production/{MODEL}")
+    assert answer.code in {1, 3}
+    assert "frozen today" in answer.text or "hook" in answer.text
+    assert proposed.ana.everything() == before
+
+
+# Shapes of repositories
+
+
+def _read_only(team: Team) -> None:
+    """As a snapshot or somebody else's folder is; root writes everywhere, so for root a file system has to say no."""
+    if os.geteuid() == 0:
+        done = subprocess.run(["mount", "--bind", "-o", "ro", str(team.root), str(team.root)], check=False)
+        if done.returncode:
+            pytest.skip("root may write everywhere, and may not mount here")
+        return
+    for place, folders, files in os.walk(team.root):
+        for name in [*folders, *files]:
+            path = Path(place, name)
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode & ~0o222)
+
+
+@pytest.fixture
+def read_only(running: Team) -> Iterator[Team]:
+    """The repository may be read, and not be written."""
+    _read_only(running)
+    yield running
+    if os.geteuid() == 0:
+        subprocess.run(["umount", str(running.root)], check=False)
+    else:
+        subprocess.run(["chmod", "-R", "u+w", str(running.root)], check=False)
+
+
+def test_a_repository_that_may_not_be_written_is_read(read_only: Team) -> None:
+    ana = read_only.ana
+    ana.does("validate")
+    ana.does("status")
+    ana.does("log")
+    assert ana.refused(f"promote {MODEL}@2 --to staging", code=3) == ["git-write-failed"]
+
+
+def test_in_a_shallow_clone_nothing_is_judged_by_history(proposed: Team) -> None:
+    _merged(proposed)
+    shallow = proposed.ana.clone("shallow", "--depth=1")
+    shallow.does("validate")
+    shallow.does("status")
+    before = shallow.refs()
+    answer = shallow("apply production")
+    assert answer.code in {1, 3}
+    assert answer.ids == ["history-shallow"]
+    assert "fetch-depth: 0" in answer.text
+    assert shallow.refs() == before  # a clone that is too small says nothing about the promotion
+
+
+def test_in_a_bare_repository_what_needs_files_says_so(running: Team) -> None:
+    bare = running.ana.clone("bare.git", "--bare")
+    bare.does("status")
+    bare.does("validate --at main")
+    assert bare.refused("validate", code=2) == ["bare-repository"]
+    assert bare.refused(f"register {MODEL}", code=2) == ["bare-repository"]
+
+
+def test_a_detached_head_and_a_linked_work_tree_do(running: Team) -> None:
+    ana = running.ana
+    linked = ana.at(running.folder / "linked")
+    ana.git("worktree", "add", "--quiet", "--detach", str(linked.root), "main")
+    head = linked.head()
+    linked.does("validate")
+    linked.does(f"promote {MODEL}@2 --to staging")
+    assert linked.refused(f"merge staging/{MODEL}") == ["base-checked-out"]
+    assert linked.head() == head
+
+
+def test_a_submodule_is_a_repository_of_its_own(running: Team) -> None:
+    outer = running.ana.at(running.folder / "outer")
+    outer.root.mkdir()
+    outer.git("init", "--quiet")
+    outer.git("submodule", "--quiet", "add", running.root.as_uri(), "team")
+    assert outer.refused("status") == ["no-commit"]
+    inner = outer.at(outer.root / "team")
+    inner.does("validate")
+    inner.does(f"promote {MODEL}@2 --to staging")
+
+
+def test_before_the_first_commit_there_is_no_state(running: Team) -> None:
+    new = running.ana.at(running.folder / "new")
+    new.root.mkdir()
+    new.git("init", "--quiet")
+    for line in ("status", "log", f"promote {MODEL}@1 --to staging", "apply"):
+        assert new.refused(line) == ["no-commit"], line
+    assert new.refused("validate") == ["not-a-project"]
+
+
+def test_outside_of_any_repository(running: Team, tmp_path: Path) -> None:
+    (tmp_path / "nowhere").mkdir()
+    answer = running.ana.at(tmp_path / "nowhere")("status")
+    assert (answer.code, answer.ids) == (1, ["not-a-repository"])
+
+
+# The environment
+
+
+def with_settings(desk: Desk, settings: dict[str, str], line: str) -> tuple[int, str]:
+    """Run a command in an environment with other settings; return its exit code, and what it said."""
+    with desk.present(), pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        argv = [sys.executable, "-B", "-c", AT_THAT_TIME, desk.session().clock.now().isoformat(), *line.split()]
+        done = subprocess.run(argv, cwd=desk.root, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_repository_that_git_dir_names_is_used(running: Team, tmp_path: Path) -> None:
+    there = {"GIT_DIR": str(running.root / ".git"), "GIT_WORK_TREE": str(running.root)}
+    elsewhere = running.ana.at(tmp_path)
+    assert with_settings(elsewhere, there, "validate")[0] == 0
+    code, said = with_settings(elsewhere, there, f"promote {MODEL}@2 --to staging --dry-run")
+    assert code == 0, said
+
+
+def test_a_repository_of_somebody_else_is_not_trusted(running: Team) -> None:
+    code, said = with_settings(running.ana, {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "status")
+    assert code == 3
+    assert "unsafe-repository" in said
+    assert "safe.directory" in said
+
+
+@pytest.mark.parametrize(
+    ("tool", "scene", "person", "line"),
+    [
+        ("git", "running", "ana", "status"),
+        ("ssh-keygen", "proposed", "ben", "approve"),
+        ("dvc", "registered", "ana", f"train {MODEL}"),
+    ],
+)
+def test_a_program_that_is_missing_is_named(
+    tool: str, scene: str, person: str, line: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    team: Team = request.getfixturevalue(scene)
+    team.ana.edit("params.yaml", "fit: worse", "fit: better")
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in {"git", "ssh-keygen", "dvc", "sh", "python"} - {tool}:
+        if found := shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"):
+            (folder / name).symlink_to(found)
+    desk: Desk = getattr(team, person)
+    before = desk.everything()
+    code, said = with_settings(desk, {"PATH": str(folder)}, line)
+    assert code == 3, said
+    assert re.search(rf"error\[(tool|{tool})-missing\]", said), said
+    assert tool in said
+    assert desk.everything() == before
+
+
+def test_the_same_bytes_in_every_environment(proposed: Team, scenes: Path, tmp_path: Path) -> None:
+    """Language, time zone, rights of new files and the Git settings of a person leave no trace in what is committed."""
+    settings = [
+        {"LANG": "C", "LC_ALL": "C", "TZ": "Pacific/Kiritimati"},
+        {"LANG": "tr_TR.UTF-8", "PYTHONUTF8": "0", "TZ": "America/St_Johns", "PYTHONHASHSEED": "1"},
+        {"GIT_CONFIG_COUNT": "5", "GIT_CONFIG_KEY_4": "core.autocrlf", "GIT_CONFIG_VALUE_4": "true"},
+    ]
+    found = []
+    for number, setting in enumerate([{}, *settings]):
+        shutil.copytree(scenes / "registered", tmp_path / str(number), symlinks=True)
+        with Team.at(tmp_path / str(number), keys=proposed.keys) as team:
+            team.ana.edit("params.yaml", "fit: worse", "fit: better")
+            team.ana.does(f"train {MODEL}")
+            mask = os.umask(0o077 if number else 0o022)
+            try:
+                code, said = with_settings(team.ana, setting, f"register {MODEL}")
+            finally:
+                os.umask(mask)
+            assert code == 0, said
+            found.append({path: plain(team.ana.git("show", f"HEAD:{path}")) for path in team.ana.files("HEAD:models")})
+    assert all(one == found[0] for one in found)
+
+
+def test_history_is_ordered_by_ancestry_whatever_clocks_said(running: Team) -> None:
+    ana, base = running.ana, running.ana.refs()["refs/heads/main"]
+    for date in ("2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2002-02-02T00:00:00Z"):
+        tree = ana.git("rev-parse", "HEAD^{tree}")
+        ana.git("update-ref", "refs/heads/main", _dated(ana, tree, ana.head("main"), date))
+    assert ana.head("main~3") == base
+    ana.does("validate")
+    assert ana.does("status --json").json["environments"] == ana.does(f"status --json --at {base}").json["environments"]
+    running.promote(f"{MODEL}@2", "staging")
+    said = ana.does("log").text
+    assert said.index(f"{MODEL}@2") < said.index(f"{MODEL}@1")
+    assert "up-to-date" in ana.does("apply --json").text
+
+
+def _dated(desk: Desk, tree: str, parent: str, date: str) -> str:
+    with desk.present(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_COMMITTER_DATE", date)
+        patch.setenv("GIT_AUTHOR_DATE", date)
+        argv = ["git", "commit-tree", tree, "-p", parent, "-m", date]
+        done = subprocess.run(argv, cwd=desk.root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -29,7 +29,7 @@ FULL = "MLGIT_FULL_KILL" in os.environ
 
 _CALLS = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync"
 # The clock of the scene, since keys, reports and approvals are of its time and not of the machine's.
-_AT_THAT_TIME = """\
+AT_THAT_TIME = """\
 import sys
 from datetime import datetime
 from mlgit.edges.clock import SystemClock
@@ -142,7 +142,7 @@ class Traced:
                 sys.executable,
                 "-B",
                 "-c",
-                _AT_THAT_TIME,
+                AT_THAT_TIME,
                 moment,
                 "-C",
                 str(self._desk.root),
@@ -240,7 +240,7 @@ def end_state(team: Team) -> dict[str, object]:
         "files": contents(team.root),
         "storage": storage,
     }
-    return {key: _plain(value) for key, value in state.items()}
+    return {key: plain(value) for key, value in state.items()}
 
 
 @pytest.fixture
@@ -359,11 +359,11 @@ _VARYING = (
 )
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     if isinstance(value, Mapping):
-        return {_plain(key): _plain(one) for key, one in value.items()}
+        return {plain(key): plain(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     text = str(value)

@@ -64,7 +64,7 @@ CASES: list[Case] = [
     ("status-approved", "approved", ana, "status"),
     ("status-merged", "merged", ana, "status"),
     ("log", "proposed", ana, "log"),
-    ("log-of-one", "proposed", ana, f"log production LOGOPT"),
+    ("log-of-one", "proposed", ana, f"log --env production --model {MODEL} -n 1"),
     ("show-model", "proposed", ana, f"show {MODEL}"),
     ("show-version", "proposed", ana, f"show {MODEL}@2"),
     ("show-unknown", "proposed", ana, f"show {MODEL}@9"),

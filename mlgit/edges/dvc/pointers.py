@@ -36,7 +36,7 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(stored: Stored) -> bytes:
     """Return the pointer to a file, to lie beside it: the bytes that DVC 3 writes."""
-    name = PurePosixPath(stored.path).name
+    name = stored.path.rpartition("/")[2]
     path = name if _PLAIN.fullmatch(name) else _quoted(name)
     md5 = _quoted(stored.md5) if _NUMBER.fullmatch(stored.md5) else stored.md5
     return f"outs:\n- md5: {md5}\n  size: {stored.size}\n  hash: md5\n  path: {path}\n".encode()

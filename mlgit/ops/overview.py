@@ -1,0 +1,151 @@
+"""The whole project at one glance, in a fixed number of looks into Git, whatever the number of versions."""
+
+from mlgit.domain import layout
+from mlgit.domain.metrics import METRICS
+from mlgit.domain.records import Deployment, Promotion, Version
+from mlgit.errors import MlgitError
+from mlgit.ops import proposal
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.ports import Workspace
+from mlgit.ops.status import Candidate, Deployed, Open, Row, Status
+
+
+def run(workspace: Workspace, *, at: str | None = None) -> Status:
+    """Look at the base branch, or at a commit, beside what the ledger has seen."""
+    branch, state = proposal.base_of(workspace) if at is None else (at, proposal.state_at(workspace, at))
+    ledger = proposal.ledger_of(workspace, state if at is not None else None)
+    models = state.models()
+    manifests = state.promotions()
+    last = ledger.last_deployments(manifests)
+    rows = [_row(key, manifest, last.get(key)) for key, manifest in manifests.items()]
+    waiting = [] if at is not None else _open(workspace)
+    candidates = _candidates(state, models, manifests)
+    commit = state.tree.commit
+    assert commit is not None  # noqa: S101 - a state of a commit
+    return Status(
+        project=state.project().name,
+        branch=branch,
+        commit=commit,
+        rows=rows,
+        open=waiting,
+        candidates=candidates,
+        models=len(models),
+        next=None if at is not None else _next(rows, waiting, candidates, models),
+    )
+
+
+def _row(key: tuple[str, str], manifest: Promotion, last: Deployment | None) -> Row:
+    environment, model = key
+    champion = manifest.slots.champion
+    ours = last is not None and last.promotion == manifest.promotion
+    deployed: Deployed = "no"
+    if last is not None and ours:
+        deployed = {"verified": "yes", "blocked": "blocked", "degraded": "degraded"}[last.status]  # type: ignore[assignment]
+    return Row(
+        model=model,
+        environment=environment,
+        champion=None if champion is None else f"{model}@{champion.version}",
+        since=last.at if last is not None and deployed == "yes" else None,
+        deployed=deployed,
+        message=last.message if last is not None and ours else None,
+    )
+
+
+def _open(workspace: Workspace) -> list[Open]:
+    found = []
+    for environment, model in proposal.open_proposals(workspace):
+        one = proposal.load(workspace, environment, model)
+        slot = one.manifest.slots.champion
+        gates, approvals, ready = _standing(workspace, one)
+        found.append(
+            Open(
+                environment=environment,
+                candidate=f"{model}@{slot.version}" if slot else model,
+                promotion=one.manifest.promotion,
+                gates=gates,
+                approvals=approvals,
+                ready=ready,
+            )
+        )
+    return found
+
+
+def _standing(workspace: Workspace, one: proposal.Proposal) -> tuple[str, str, bool]:
+    """Return how gates and approvals of a proposal stand, and whether it could be merged.
+
+    What cannot be judged, because somebody wrote what is no record, stops that one proposal and not the whole answer.
+    """
+    try:
+        examination = proposal.examine(workspace, one, at=workspace.clock.now())
+        results = one.report.results if one.report else []
+    except MlgitError as error:
+        return error.findings[0].message, "cannot be counted", False
+    passed = sum(verdict.outcome in {"pass", "skip", "waived"} for verdict in results)
+    gates = examination.problems[0].message if examination.problems else f"{passed} of {len(results)}"
+    missing = "; ".join(examination.tally.missing)
+    counted = f"{len(examination.tally.counted)} of {examination.tally.needed}"
+    return gates, f"lacks {missing}" if missing else counted, examination.holds
+
+
+def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, str], Promotion]) -> list[Candidate]:
+    """Return, for each model, its newest version with the first environment that does not run it, if there is one."""
+    environments = state.environments()
+    numbers = state.numbers_of(models)
+    wanted: dict[str, tuple[int, str, int | None]] = {}
+    for model, labels in numbers.items():
+        for environment in environments if labels else ():
+            manifest = manifests.get((environment, model))
+            champion = manifest.slots.champion.version if manifest and manifest.slots.champion else None
+            if champion is None or champion < labels[-1]:
+                wanted[model] = (labels[-1], environment, champion)
+                break
+    paths = {
+        (model, label): layout.version(model, label)
+        for model, (newest, _, champion) in wanted.items()
+        for label in (newest, champion)
+        if label is not None
+    }
+    versions = state.read(Version, paths.values())
+    primary = state.primary_metrics(wanted)
+    return [
+        _candidate(
+            model,
+            environment,
+            primary.get(model, ""),
+            versions[paths[model, newest]],
+            versions.get(paths.get((model, champion or 0), "")),
+        )
+        for model, (newest, environment, champion) in wanted.items()
+    ]
+
+
+def _candidate(
+    model: str, environment: str, metric: str, version: Version | None, champion: Version | None
+) -> Candidate:
+    value = version.evaluation.metrics.get(metric) if version else None
+    before = champion.evaluation.metrics.get(metric) if champion else None
+    return Candidate(
+        version=f"{model}@{version.version if version else '?'}",
+        metric=metric,
+        value=value,
+        against=f"{model}@{champion.version}" if champion else None,
+        gain=None if value is None or before is None else _gain(metric, before, value),
+        environment=environment,
+    )
+
+
+def _gain(metric: str, before: float, after: float) -> float:
+    """Return by how much a metric is better; more is better, whatever its direction."""
+    return after - before if METRICS[metric].direction == "max" else before - after
+
+
+def _next(rows: list[Row], waiting: list[Open], candidates: list[Candidate], models: list[str]) -> str | None:
+    if any(row.deployed == "no" and row.champion for row in rows):
+        return "mlgit apply"
+    for one in waiting:
+        verb = "merge" if one.ready else "approve"
+        return f"mlgit {verb} {one.environment}/{one.candidate.partition('@')[0]}"
+    for candidate in candidates:
+        if candidate.gain is None or candidate.gain > 0:
+            return f"mlgit promote {candidate.version} --to {candidate.environment}"
+    return "mlgit train" if models and not rows else None
