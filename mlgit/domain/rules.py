@@ -139,7 +139,8 @@ def check_enforced(environment: Environment, policy: Policy, manifest: Promotion
     if manifest is not None:
         file = layout.promotion(manifest.environment, manifest.model)
         asked += [
-            (manifest.ramp is not None or manifest.change == "ramp", "ramp", file),
+            (manifest.change != "promote", f"change: {manifest.change}", file),
+            (manifest.ramp is not None, "ramp", file),
             (manifest.slots.challenger is not None, "slots.challenger", file),
             (manifest.slots.shadow is not None, "slots.shadow", file),
         ]

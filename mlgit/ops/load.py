@@ -173,8 +173,22 @@ class Lifecycle:
         }
 
     def roles(self) -> Roles:
-        """Return who is who; nobody, if the project does not say."""
-        return self.find(Roles, layout.ROLES) or Roles(schema=1, people={})
+        """Return who is who; nobody, if the project does not say.
+
+        Raises:
+            MlgitError: the file is a link (`state-link`): who is excluded could then not be told.
+        """
+        found = self.find(Roles, layout.ROLES)
+        folder, _, name = layout.ROLES.rpartition("/")
+        if found is None and name in self.tree.names(folder):
+            raise refused(
+                "state-link",
+                f"{layout.ROLES} is no plain file",
+                why="what a link leads to can be anywhere, so nobody's roles can be told",
+                fix="put the file itself there",
+                at=Location(layout.ROLES),
+            )
+        return found or Roles(schema=1, people={})
 
     # Many records
 

@@ -18,6 +18,7 @@ from mlgit.ops import origin
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Commit, Workspace
 
+_TWO_CLOCKS = timedelta(minutes=5)  # by how much two people's clocks may differ
 BRANCHES = "refs/heads/mlgit/promote/"
 
 
@@ -308,8 +309,7 @@ def _check_time(approval: Approval, appended: datetime | None) -> None:
     It has to lie between the making of the promotion and the commit that brought it to the ledger.
     """
     proposed = proposed_at(approval.promotion)
-    slack = timedelta(minutes=5)  # two clocks
-    if appended is None or not proposed - slack <= approval.at <= appended + slack:
+    if appended is None or not proposed - _TWO_CLOCKS <= approval.at <= appended + _TWO_CLOCKS:
         raise refused(
             "approval-time",
             "its time is not between the promotion and the ledger's commit",
@@ -472,6 +472,9 @@ def _check_report(proposal: Proposal, at: datetime) -> Sequence[Finding]:
                 at=where,
             )
         )
+    if report.at > at + _TWO_CLOCKS:
+        when = f"it says {report.at:%Y-%m-%d %H:%M} UTC"
+        found.append(Finding("gates-future", "the gate report is from the future", why=when, fix=again, at=where))
     limit = proposal.policy.max_gate_age
     if at - report.at > timedelta(seconds=seconds(limit)):
         found.append(
