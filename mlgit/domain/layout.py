@@ -11,9 +11,10 @@ SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
+WRITTEN: Final = frozenset({"problems", "policies", "environments"})
+"""Folders that hold nothing but records that people write, and what they say of them."""
 
 _N = r"[^/]+"
-_DIGITS = r"[0-9]{1,9}"
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("project", r"mlgit\.yaml"),
     ("roles", r"\.mlgit/roles\.yaml"),
@@ -35,6 +36,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 _KINDS: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 for _kind, _pattern in _PATTERNS:
     _KINDS.setdefault(_pattern.partition("/")[0].replace("\\", ""), []).append((_kind, re.compile(_pattern)))
+_VERSION_LIKE = re.compile(rf"models/{_N}/versions/{_N}/version\.json")
+_LABEL = re.compile(r"v[1-9][0-9]{0,8}")
+_SEQUENCE = re.compile(r"[1-9][0-9]{0,8}\.json")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -52,6 +56,29 @@ def place(path: str) -> Place | None:
         if match := pattern.fullmatch(path):
             return Place(kind, match.groupdict())
     return None
+
+
+def meant(path: str) -> str | None:
+    """Return the path by which a file would be a record that people write, if only its extension is in the way."""
+    stem, _, extension = path.rpartition(".")
+    if extension == "yaml" or extension.lower() not in {"yaml", "yml", "json"}:
+        return None
+    return None if place(f"{stem}.yaml") is None else f"{stem}.yaml"
+
+
+def is_version_like(path: str) -> bool:
+    """Tell whether a path is that of a version's record, whatever the label looks like."""
+    return path.endswith("/version.json") and _VERSION_LIKE.fullmatch(path) is not None
+
+
+def label(folder: str) -> int | None:
+    """Return the label of a version by the name of its folder; None where that is none."""
+    return int(folder[1:]) if _LABEL.fullmatch(folder) else None
+
+
+def sequence(file: str) -> int | None:
+    """Return the number of a deployment by the name of its file; None where that is none."""
+    return int(file.removesuffix(".json")) if _SEQUENCE.fullmatch(file) else None
 
 
 def problem(name: str) -> str:

@@ -16,6 +16,12 @@ _END = r"$(?!\n)"
 NAME = rf"^(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$))(?!.*\.lock$)[a-z0-9]+([._-][a-z0-9]+)*{_END}"
 """Lower-case ASCII, in words joined by one `.`, `_` or `-`: safe in a path (no device of Windows), a Git ref and a page."""
 
+NAMES_ARE = (
+    "names are lower-case letters and digits, joined by one . _ or -, 64 at the most; no device of Windows, as con, nul or com1, "
+    "and nothing that ends in .lock"
+)
+"""What `NAME` asks for, in words."""
+
 Name = Annotated[
     str, Meta(pattern=NAME, max_length=64, description="Lower-case letters and digits, joined by . _ or -")
 ]

@@ -9,16 +9,17 @@ from typing import Any
 from mlgit.domain import layout
 from mlgit.domain.codec import digest, sha256, version_digest
 from mlgit.domain.metrics import METRICS
-from mlgit.domain.names import Digest, VersionRef, is_name
+from mlgit.domain.names import NAMES_ARE, Digest, VersionRef, is_name
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.environment import Environment
+from mlgit.domain.records.governance import Roles
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.policy import Policy
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.project import Project
 from mlgit.domain.records.promotion import Promotion, Slot
 from mlgit.domain.records.version import Stored, Version
-from mlgit.errors import Finding, Location
+from mlgit.errors import Finding, Location, Severity
 
 
 def check_problem(problem: Problem) -> Iterator[Finding]:
@@ -72,11 +73,13 @@ def check_model(model: Model, problems: Collection[str], datasets: Collection[st
 
 
 def check_environment(environment: Environment, project: Project, policies: Collection[str]) -> Iterator[Finding]:
-    """The policy is there; what must come first comes first in the project's order."""
+    """The policy is there, as is where to soak; what must come first comes first in the project's order."""
     file = layout.environment(environment.name)
     if environment.policy not in policies:
         yield _unknown("policy", environment.policy, Location(file, path="policy"), policies)
     order = project.environments
+    if environment.soak is not None and environment.soak.in_ not in order:
+        yield _unknown("environment", environment.soak.in_, Location(file, path="soak.in"), order)
     earlier = order[: order.index(environment.name)] if environment.name in order else order
     for name in environment.after:
         if name not in earlier:
@@ -108,6 +111,22 @@ def check_project(project: Project, environments: Collection[str]) -> Iterator[F
             fix=f"add it to `environments` in {layout.PROJECT}",
             at=Location(layout.environment(name)),
         )
+
+
+def check_roles(roles: Roles) -> Iterator[Finding]:
+    """No address is two people's: whoever has it would count as either."""
+    owners: dict[str, str] = {}
+    for name, person in roles.people.items():
+        for index, email in enumerate(person.emails):
+            other = owners.setdefault(email.casefold(), name)
+            if other != name:
+                yield Finding(
+                    "address-shared",
+                    f"{email} is an address of both {other} and {name}",
+                    why="commits and approvals tell people by their addresses, and each has to lead to one of them",
+                    fix="leave it with one of them; what is one person is one entry, with all addresses and roles",
+                    at=Location(layout.ROLES, path=f"people.{name}.emails[{index}]"),
+                )
 
 
 def check_policy(policy: Policy) -> Iterator[Finding]:
@@ -251,12 +270,19 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
             )
 
 
-def check_slots(manifest: Promotion, digests: Mapping[int, Digest]) -> Iterator[Finding]:
+def check_described(manifest: Promotion, environments: Collection[str]) -> Iterator[Finding]:
+    """The environment of a manifest is one that is described: of another one nobody says what guards it."""
+    if manifest.environment not in environments:
+        at = Location(layout.promotion(manifest.environment, manifest.model), path="environment")
+        yield _unknown("environment", manifest.environment, at, environments)
+
+
+def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> Iterator[Finding]:
     """Each slot names a version that is there, by the digest that it has; the shares of traffic and the change fit.
 
     Args:
         manifest: the promotion.
-        digests: digest of each version of the model, by label.
+        digests: digest of each version of the model, by label; None for one that cannot be read, which is a finding of its own.
     """
     file = layout.promotion(manifest.environment, manifest.model)
     traffic = 0
@@ -267,7 +293,7 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest]) -> Iterator[
         traffic += slot.traffic if name != "shadow" else 0
         there = digests.get(slot.version)
         ref = VersionRef(manifest.model, slot.version)
-        if there is None:
+        if there is None and slot.version not in digests:
             yield Finding(
                 "version-unknown",
                 f"{ref} does not exist",
@@ -275,7 +301,7 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest]) -> Iterator[
                 fix="name one of those",
                 at=Location(file, path=f"slots.{name}.version"),
             )
-        elif there != slot.digest:
+        elif there is not None and there != slot.digest:
             yield Finding(
                 "slot-differs",
                 f"{name} names {ref} by a digest that it does not have",
@@ -333,6 +359,23 @@ def check_immutable(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 f"{path} was {deed}",
                 why="files of a registered version stay as they are for ever",
                 fix="restore it; a correction is a new version with `supersedes`, a remark is a file of its own",
+                at=Location(path),
+            )
+
+
+def check_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """No manifest was deleted: with it would go the champion that the next version has to beat, and who agreed to it.
+
+    Args:
+        changed: path and status (`A`, `M`, `D`, `T`) of each difference from the base.
+    """
+    for path, status in changed:
+        if status == "D" and (place := layout.place(path)) is not None and place.kind == "promotion":
+            yield Finding(
+                "manifest-deleted",
+                f"{path} was deleted",
+                why="a model leaves an environment by a promotion with change: retire, which is judged and agreed to",
+                fix="restore it from the base branch",
                 at=Location(path),
             )
 
@@ -399,9 +442,27 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             yield Finding(
                 "name-unfit",
                 f"{name!r} does not do as a name",
-                why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most, and no device of Windows",
+                why=NAMES_ARE,
                 fix="rename it",
                 at=Location(path),
+            )
+
+
+def check_unplaced(paths: Iterable[str]) -> Iterator[Finding]:
+    """Nothing that people write has an extension by which it is not read.
+
+    Args:
+        paths: paths at which no record belongs.
+    """
+    for path in paths:
+        if path.partition("/")[0] in layout.WRITTEN and (meant := layout.meant(path)) is not None:
+            yield Finding(
+                "file-unplaced",
+                f"{path} is not read",
+                why="records that people write end in .yaml",
+                fix=f"rename it to {meant}",
+                at=Location(path),
+                severity=Severity.WARNING,
             )
 
 

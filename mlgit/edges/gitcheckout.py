@@ -46,18 +46,44 @@ def dirty(git: Git, paths: Sequence[str]) -> list[str]:
 def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
     """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed elsewhere.
 
+    Files that are as in the new commit already do not stand in the way: a run that was stopped may have brought them.
+
     Raises:
         MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+        Unjudged: Git could not write (`git-write-failed`, `git-locked`); running it again brings the rest.
     """
     start = old or git.run("hash-object", "-t", "tree", "--stdin", input=b"").stdout.decode().strip()
     words = ("read-tree", "-m", "-u", start, new)
     done = git.run(*words, write=True, check=False)
-    if done.code:
+    if done.code and _is_in_the_way(done.stderr):
         # Git also refuses files that were only touched since it last looked; it has to look again, then.
-        git.run("update-index", "-q", "--refresh", write=True, check=False)
+        looked = git.run("update-index", "-q", "--refresh", write=True, check=False)
+        if looked.code and (error := git.failure(["update-index"], looked.stderr)).findings[0].id != "git-failed":
+            raise error
+        _adopt(git, start, new)
         done = git.run(*words, write=True, check=False)
     if done.code:
         raise _not_advanced(git, start, new, done.stderr)
+
+
+def _adopt(git: Git, start: str, new: CommitId) -> None:
+    """Tell the index of files that are as in the new commit already, if no others are in the way."""
+    wanted = {change.path: change.after for change in githistory.changes(git, start, new)}
+    in_the_way = sorted(set(wanted).intersection(dirty(git, [])))
+    found = {path: _content_id(git, path) for path in in_the_way}
+    if in_the_way and all(found[path] == wanted[path] for path in in_the_way):
+        paths = os.fsencode("".join(f"{path}\0" for path in in_the_way))
+        git.run("update-index", "--add", "--remove", "-z", "--stdin", input=paths, write=True)
+
+
+def _content_id(git: Git, path: str) -> str | None:
+    """Return the id that Git gives a file on disk; None where there is none."""
+    done = git.run("hash-object", "--", path, check=False)
+    return None if done.code else done.stdout.decode().strip()
+
+
+def _is_in_the_way(said: str) -> bool:
+    return "overwritten by" in said or "not uptodate" in said or "would be removed" in said
 
 
 def stage(git: Git, tree: GitTree, paths: Sequence[str]) -> None:
@@ -78,7 +104,7 @@ def _changed_path(record: bytes) -> bytes:
 
 
 def _not_advanced(git: Git, start: str, new: CommitId, said: str) -> MlgitError:
-    if "overwritten by" not in said and "not uptodate" not in said and "would be removed" not in said:
+    if not _is_in_the_way(said):
         return git.failure(["read-tree"], said)
     wanted = {change.path for change in githistory.changes(git, start, new)}
     in_the_way = sorted(wanted.intersection(dirty(git, [])))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.domain.names import Digest, is_name
+from mlgit.domain.names import NAMES_ARE, Digest, is_name
 from mlgit.domain.records import Dataset
 from mlgit.errors import Exit, Location, MlgitError, misuse, refused
 from mlgit.ops import contracts, new
@@ -258,7 +258,7 @@ def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tupl
         raise misuse(
             "name-unfit",
             f"{dataset!r} does not do as a name",
-            why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most",
+            why=NAMES_ARE,
             fix="say --name NAME",
         )
     contract = state.dataset(dataset) if state.tree.read(layout.dataset(dataset)) is not None else None

@@ -64,7 +64,7 @@ class StoredEvidence:
         }
         names = ["card.md", "profile.json", *pointers]
         contents = self._state.tree.read_many(f"{self._folder}/{name}" for name in names)
-        files = {path.rpartition("/")[2]: content for path, content in contents}
+        files = {path.removeprefix(f"{self._folder}/"): content for path, content in contents}
         findings = list(rules.check_version(self.candidate, files, pointers))
         for stored in rules.stored_files(self.candidate):
             try:

@@ -15,7 +15,7 @@ import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256
-from mlgit.domain.names import CommitId, is_name
+from mlgit.domain.names import NAMES_ARE, CommitId, is_name
 from mlgit.domain.records.version import Stored
 from mlgit.errors import Finding, Location, MlgitError, misuse, refused
 from mlgit.ops.outcome import Outcome
@@ -186,7 +186,7 @@ def _check(wish: Wish, root: Path) -> None:
         raise misuse(
             "name-unfit",
             f"{wish.name!r} does not do as a name",
-            why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most",
+            why=NAMES_ARE,
             fix=f"--name {name_of(wish.name)}",
         )
     if wish.owner is not None and not _FITS_IN_QUOTES.fullmatch(wish.owner):

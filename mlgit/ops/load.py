@@ -51,13 +51,13 @@ class Lifecycle:
         wanted = list(models)
         listings = self.tree.names_of([f"models/{model}/versions" for model in wanted])
         return {
-            model: sorted(int(name[1:]) for name in _folders(names) if name[:1] == "v" and name[1:].isdecimal())
+            model: sorted(label for name in _folders(names) if (label := layout.label(name)) is not None)
             for model, names in zip(wanted, listings, strict=True)
         }
 
     def promotions(self) -> dict[tuple[str, str], Promotion]:
         """Return every manifest, by environment and model, in the order of the project."""
-        environments = self.environments()
+        environments = list(dict.fromkeys(self.environments()))
         listings = self.tree.names_of([f"environments/{environment}" for environment in environments])
         keys = [
             (environment, name.removesuffix(".yaml"))
@@ -200,13 +200,15 @@ class Lifecycle:
         """Return the records at many paths, in one read for all that are not known yet.
 
         Raises:
-            MlgitError: with every problem of every file that is no record of its kind.
+            MlgitError: with every problem of every file that is no record of its kind, or that is one of another kind than
+                asked for (`kind-wrong`).
         """
         records, problems = self.read_each(paths)
         if problems:
             raise MlgitError(*problems)
-        for record in records.values():
-            assert record is None or isinstance(record, kind)  # noqa: S101 - the reader took the kind from the path
+        for path, record in records.items():
+            if record is not None and not isinstance(record, kind):  # the path was taken from another record
+                raise _other_kind(path, record, kind)
         return cast("Mapping[str, R | None]", records)
 
     def read_each(self, paths: Iterable[str], *, keep: bool = True) -> tuple[dict[str, Record | None], list[Finding]]:
@@ -259,9 +261,9 @@ class Ledger:
         wanted = list(keys)
         listings = self.tree.names_of([layout.deployments(*key) for key in wanted])
         newest = {
-            key: f"{layout.deployments(*key)}/{max(names, key=lambda name: int(name.removesuffix('.json')))}"
+            key: f"{layout.deployments(*key)}/{max(numbers)}.json"
             for key, names in zip(wanted, listings, strict=True)
-            if names
+            if (numbers := [number for name in names if (number := layout.sequence(name)) is not None])
         }
         entries = self._lifecycle.read(Deployment, newest.values())
         return {key: entry for key, path in newest.items() if (entry := entries[path]) is not None}
@@ -276,6 +278,17 @@ class Ledger:
             return {}
         paths = [f"{folder}/{name}" for name in self.tree.names(folder) if not name.endswith("/")]
         return {path: content for path, content in self.tree.read_many(paths) if content is not None}
+
+
+def _other_kind(path: str, record: Record, wanted: type[Record]) -> MlgitError:
+    there, asked = (kind.__struct_config__.tag for kind in (type(record), wanted))
+    return refused(
+        "kind-wrong",
+        f"{path} is a file of the kind {there}, where one of the kind {asked} is named",
+        why="the place of a file tells its kind",
+        fix=f"name a file of the kind {asked}",
+        at=Location(path),
+    )
 
 
 def _folders(names: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from mlgit.domain import layout
-from mlgit.domain.names import is_name
+from mlgit.domain.names import NAMES_ARE, is_name
 from mlgit.errors import Location, misuse, refused
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -64,7 +64,7 @@ def run(
         raise misuse(
             "name-unfit",
             f"{name!r} does not do as a name",
-            why="names are lower-case letters and digits, joined by one . _ or -, 64 at the most",
+            why=NAMES_ARE,
             fix="choose another one",
         )
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)

@@ -109,7 +109,8 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
     pointers = {f"{one.path}.dvc": workspace.formats.pointer(one) for one in rules.stored_files(record)}
     names = ["card.md", "profile.json", *pointers]
     files = {
-        path.rpartition("/")[2]: content for path, content in state.tree.read_many(f"{folder}/{name}" for name in names)
+        path.removeprefix(f"{folder}/"): content
+        for path, content in state.tree.read_many(f"{folder}/{name}" for name in names)
     }
     _, text = workspace.formats.card(f"{folder}/card.md", files["card.md"] or b"")
     direction = 1 if problem.metric.direction == "max" else -1

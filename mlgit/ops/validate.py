@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from mlgit.domain import layout, rules
 from mlgit.domain.names import Digest
-from mlgit.domain.records import Environment, Model, Policy, Problem, Project, Promotion, Record, Version
+from mlgit.domain.records import Environment, Model, Policy, Problem, Project, Promotion, Record, Roles, Version
 from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
 from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
@@ -57,7 +57,7 @@ def run(
         checked, findings = check_change(onto, head, changes, workspace.formats)
     else:
         checked, findings = check_all(head, workspace.formats, on_progress)
-        findings += rules.check_immutable((change.path, change.status) for change in changes)
+        findings += _check_kept(changes)
     return Validated(
         where="the work tree" if tree.commit is None else tree.commit[:12],
         base=base,
@@ -80,6 +80,12 @@ def _since(workspace: Workspace, onto: Lifecycle, tree: Tree) -> str | None:
     return commit if head is None else workspace.repository.merge_base(commit, head) or commit
 
 
+def _check_kept(changes: Sequence[PathChange]) -> list[Finding]:
+    """Check that a change leaves alone what has to stay."""
+    differences = [(change.path, change.status) for change in changes]
+    return [*rules.check_immutable(differences), *rules.check_kept(differences)]
+
+
 def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda _: None) -> tuple[int, list[Finding]]:
     """Check every file of a tree.
 
@@ -94,11 +100,11 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     check.add(rules.check_paths((entry.path, entry.mode) for entry in entries))
     check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, _unread(entry.path for entry in entries))))
     check.pointers(entry.path for entry in entries)
-    kinds = _by_kind(entry.path for entry in entries)
+    kinds, others = _by_kind(entry.path for entry in entries)
     check.known = {entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(".dvc")}
     del entries
-    small = {kind: check.records(paths) for kind, paths in kinds.items() if kind not in _MANY}
-    check.references(small)
+    check.unplaced(others)
+    small = check.references({kind: paths for kind, paths in kinds.items() if kind not in _MANY})
     manifests = _of(Promotion, small.get("promotion", {}))
     folders = {path.removesuffix("/version.json"): path for path in kinds.get("version", [])}
     with_cards = _named(manifests) | _newest(folders)
@@ -111,8 +117,9 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
         check.records(batch, keep=False)
         on_progress(check.done)
     for manifest in manifests:
-        check.add(rules.check_slots(manifest, digests.get(manifest.model, {})))
-    return check.done, check.findings
+        there = {number: None for number in _numbers(manifest) if _folder(manifest, number) in folders}
+        check.add(rules.check_slots(manifest, {**there, **digests.get(manifest.model, {})}))
+    return check.done, list(check.findings)
 
 
 def check_change(
@@ -130,25 +137,26 @@ def check_change(
         The number of records that were read, and the findings.
     """
     check = _Check(head, formats)
-    check.add(rules.check_immutable((change.path, change.status) for change in changes))
+    check.add(_check_kept(changes))
     check.add(rules.check_separation(change.path for change in changes))
     there = [change.path for change in changes if change.status != "D"]
     check.add(rules.check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
-    touched = set(there)
-    neighbours = sorted(_neighbours(head.tree, there), key=touched.__contains__)  # so that a clash is said of what changed
-    check.add([clash for clash in rules.check_clashes(neighbours) if clash not in check.findings])
+    check.add(_clashes(head.tree, there))
     check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, there)))
     check.pointers(there)
-    changed = _by_kind(change.path for change in changes)
-    if changed.keys() - _MANY - {"promotion"}:
-        check.references({kind: check.records(paths) for kind, paths in _small_paths(head).items()})
-    folders = sorted({"/".join(path.split("/")[:4]) for path in there if layout.is_immutable(path)})
-    list(check.versions(folders, set(folders)))
-    check.records(_by_kind(there).get("gate-report", []))
-    for manifest in _of(Promotion, check.records(_by_kind(there).get("promotion", []))):
+    if _by_kind(change.path for change in changes)[0].keys() - _MANY - {"promotion"}:
+        check.references(_small_paths(head))
+    changed, others = _by_kind(there)
+    check.unplaced(others)
+    folders = {"/".join(path.split("/")[:4]) for path in there if layout.is_immutable(path)}
+    folders = {folder for folder in folders if layout.place(f"{folder}/version.json") is not None}
+    list(check.versions(sorted(folders), folders))
+    check.records(changed.get("gate-report", []))
+    for manifest in _of(Promotion, check.records(changed.get("promotion", []))):
+        check.add(rules.check_described(manifest, _described(head)))
         check.add(rules.check_slots(manifest, check.digests(manifest)))
         check.add(rules.check_replaces(manifest, base.promotion(manifest.environment, manifest.model)))
-    return check.done, check.findings
+    return check.done, list(check.findings)
 
 
 class _Check:
@@ -158,18 +166,19 @@ class _Check:
         self.done = 0
         self.known: dict[str, str] = {}
         """Ids of pointers by path, where they are known without being read."""
-        self.findings: list[Finding] = []
+        self.findings: dict[Finding, None] = {}
+        """In the order in which they were found, each once, however many ways lead to it."""
         self._lifecycle = lifecycle
         self._formats = formats
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Keep findings."""
-        self.findings.extend(findings)
+        self.findings.update(dict.fromkeys(findings))
 
     def records(self, paths: Collection[str], *, keep: bool = True) -> dict[str, Record | None]:
         """Read records; what is none becomes findings."""
         records, problems = self._lifecycle.read_each(paths, keep=keep)
-        self.findings.extend(problems)
+        self.add(problems)
         self.done += len(paths)
         return records
 
@@ -181,11 +190,20 @@ class _Check:
                 if content is not None:
                     self._formats.check_pointer(path, content)
             except MlgitError as error:
-                self.findings.extend(error.findings)
+                self.add(error.findings)
 
-    def references(self, small: Mapping[str, Mapping[str, Record | None]]) -> None:
-        """Check the records that people write, each against those that it names."""
-        names = {kind: {_name(path) for path in records} for kind, records in small.items()}
+    def unplaced(self, paths: Collection[str]) -> None:
+        """Check paths at which no record belongs: some look as if one did."""
+        self.add(rules.check_unplaced(paths))
+        self.records([path for path in paths if layout.is_version_like(path)])
+
+    def references(self, paths: Mapping[str, Collection[str]]) -> dict[str, dict[str, Record | None]]:
+        """Read the records that people write, by kind; check each against those that it names; return them by kind and path.
+
+        What is there and cannot be read is no reason to say that it is not there.
+        """
+        small = {kind: self.records(some) for kind, some in paths.items()}
+        names = {kind: {_name(path) for path in some} for kind, some in paths.items()}
         projects = _of(Project, small.get("project", {}))
         for problem in _of(Problem, small.get("problem", {})):
             self.add(rules.check_problem(problem))
@@ -199,6 +217,11 @@ class _Check:
                 self.add(rules.check_environment(environment, project, names.get("policy", ())))
                 guard = small.get("policy", {}).get(layout.policy(environment.policy))
                 self.add(rules.check_enforced(environment, guard) if isinstance(guard, Policy) else ())
+        for roles in _of(Roles, small.get("roles", {})):
+            self.add(rules.check_roles(roles))
+        for manifest in _of(Promotion, small.get("promotion", {})):
+            self.add(rules.check_described(manifest, names.get("environment", ())))
+        return small
 
     def versions(self, folders: Collection[str], with_cards: Collection[str]) -> Iterator[Version]:
         """Check versions and every file that they name; yield those that can be read."""
@@ -239,20 +262,20 @@ class _Check:
         blobs = self._lifecycle.tree.blobs(list(expected.values())) or ()
         return {path for path, blob in zip(expected, blobs, strict=False) if self.known.get(path) == blob}
 
-    def digests(self, manifest: Promotion) -> dict[int, Digest]:
+    def digests(self, manifest: Promotion) -> dict[int, Digest | None]:
         """Return the digests of the versions that a manifest names, and the labels of all others."""
-        model = manifest.model
-        slots = (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
-        paths = [layout.version(model, slot.version) for slot in slots if slot is not None]
-        known = {version.version: version.digest for version in _of(Version, self.records(paths))}
-        return dict.fromkeys(self._lifecycle.numbers(model), "") | known
+        paths = {number: f"{_folder(manifest, number)}/version.json" for number in _numbers(manifest)}
+        records = self.records(paths.values())
+        missing = {number for number, path in paths.items() if path in records and records[path] is None}
+        there = [number for number in self._lifecycle.numbers(manifest.model) if number not in missing]
+        return dict.fromkeys(there) | {version.version: version.digest for version in _of(Version, records)}
 
     def _card(self, version: Version, file: str, content: bytes) -> None:
         try:
             card, _ = self._formats.card(file, content)
             problem = self._lifecycle.problem(self._lifecycle.model(version.model).problem)
         except MlgitError as error:
-            self.findings.extend(error.findings)
+            self.add(error.findings)
         else:
             self.add(rules.check_card(card, version, problem))
 
@@ -272,12 +295,16 @@ def _of(kind: type[R], records: Mapping[str, Record | None]) -> list[R]:
     return [record for record in records.values() if isinstance(record, kind)]
 
 
-def _by_kind(paths: Iterable[str]) -> dict[str, list[str]]:
+def _by_kind(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return paths by the kind of record that belongs there, and those of no kind."""
     kinds: dict[str, list[str]] = {}
+    others = []
     for path in paths:
         if (place := layout.place(path)) is not None:
             kinds.setdefault(place.kind, []).append(path)
-    return kinds
+        else:
+            others.append(path)
+    return kinds, others
 
 
 def _name(path: str) -> str:
@@ -286,13 +313,15 @@ def _name(path: str) -> str:
     return place.says.get("name", "")
 
 
-def _neighbours(tree: Tree, paths: Iterable[str]) -> Iterator[str]:
-    """Yield the files in the folders of some paths, and the folders on the way to them."""
-    folders = sorted(
-        {"/".join(parts[:depth]) for path in paths for parts in [path.split("/")] for depth in range(len(parts))}
-    )
-    for folder, names in zip(folders, tree.names_of(folders), strict=True):
-        yield from (f"{folder}/{name}".strip("/") for name in names)
+def _clashes(tree: Tree, paths: Iterable[str]) -> list[Finding]:
+    """Hold paths, and the folders on the way to them, against what lies beside them; other clashes were there before."""
+    parts = [path.split("/") for path in paths]
+    touched = {"/".join(some[:depth]) for some in parts for depth in range(1, len(some) + 1)}
+    folders = sorted({path.rpartition("/")[0] for path in touched})
+    listings = zip(folders, tree.names_of(folders), strict=True)
+    beside = [f"{folder}/{name}".strip("/") for folder, names in listings for name in names]
+    clashes = rules.check_clashes(sorted(beside, key=touched.__contains__))  # what is touched last, so that it is named
+    return [clash for clash in clashes if clash.at is not None and clash.at.file in touched]
 
 
 def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
@@ -303,16 +332,28 @@ def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
     listed = [
         f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names
     ]
-    return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed])
+    return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed])[0]
+
+
+def _described(head: Lifecycle) -> set[str]:
+    """Return the environments that are described."""
+    folders = [name.removesuffix("/") for name in head.tree.names("environments") if name.endswith("/")]
+    listings = head.tree.names_of([f"environments/{folder}" for folder in folders])
+    return {folder for folder, names in zip(folders, listings, strict=True) if "environment.yaml" in names}
+
+
+def _numbers(manifest: Promotion) -> list[int]:
+    """Return the labels of the versions that a manifest names."""
+    slots = (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
+    return [slot.version for slot in slots if slot is not None]
+
+
+def _folder(manifest: Promotion, number: int) -> str:
+    return layout.version_folder(manifest.model, number)
 
 
 def _named(manifests: Iterable[Promotion]) -> set[str]:
-    return {
-        layout.version_folder(manifest.model, slot.version)
-        for manifest in manifests
-        for slot in (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
-        if slot is not None
-    }
+    return {_folder(manifest, number) for manifest in manifests for number in _numbers(manifest)}
 
 
 def _newest(folders: Iterable[str]) -> set[str]:

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from tests.flows.builder import MODEL
+from tests.flows.disturbed import AT_THAT_TIME, plain
 from tests.flows.people import Desk, Team
-from tests.flows.test_kill import AT_THAT_TIME, plain
 
 V1 = f"models/{MODEL}/versions/v1"
 RECORD = f"{V1}/version.json"
@@ -645,7 +645,9 @@ def test_the_same_bytes_in_every_environment(proposed: Team, scenes: Path, tmp_p
             finally:
                 os.umask(mask)
             assert code == 0, said
-            found.append({path: plain(team.ana.show("HEAD", f"models/{path}")) for path in team.ana.files("HEAD:models")})
+            found.append(
+                {path: plain(team.ana.show("HEAD", f"models/{path}")) for path in team.ana.files("HEAD:models")}
+            )
     assert all(one == found[0] for one in found)
 
 

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,23 +21,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mlgit.edges.targets.directory import DirectoryTarget
-from tests.flows.builder import MODEL
-from tests.flows.people import Desk, Team, contents
-
-FULL = "MLGIT_FULL_KILL" in os.environ
+from tests.flows.disturbed import AT_THAT_TIME, CASES, FULL, Case, check_sound, end_state, person_of
+from tests.flows.people import Desk, Team
 
 _CALLS = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync"
-# The clock of the scene, since keys, reports and approvals are of its time and not of the machine's.
-AT_THAT_TIME = """\
-import sys
-from datetime import datetime
-from mlgit.edges.clock import SystemClock
-moment = datetime.fromisoformat(sys.argv[1])
-SystemClock.now = lambda self: moment
-from mlgit.cli.main import run
-sys.exit(run(sys.argv[2:]))
-"""
 _STOPPED = re.compile(r"(\d+) +--- stopped by SIGSTOP ---")
 _CALL = re.compile(r"(\d+) +(?:<\.\.\. )?([a-z0-9]+)(?:\(| resumed>)(.*)")
 
@@ -56,45 +43,6 @@ def _why_not() -> str | None:
 def _traceable() -> None:
     if why := _why_not():
         pytest.skip(why)
-
-
-class Case(msgspec.Struct, frozen=True):
-    """A command, the scene that it is run in, and what has to be done there before."""
-
-    scene: str
-    person: str
-    command: str
-    prepare: Callable[[Team], None] = lambda _: None
-    most: int = 8
-
-
-def _train(team: Team) -> None:
-    """Train something that is not registered yet, and whose files are in no storage."""
-    team.ana.edit("params.yaml", "fit: worse", "fit: better")
-    team.ana.does(f"train {MODEL}")
-    for folder in (team.folder / "storage", team.root / ".dvc/cache"):
-        for file in (folder / "files").rglob("*"):
-            if file.is_file() and file.stat().st_size > 3000:
-                file.chmod(0o644)
-                file.unlink()
-
-
-def _approve(team: Team) -> None:
-    team.ben.does("approve")
-
-
-def _merge(team: Team) -> None:
-    team.ben.does("approve")
-    team.ana.does("merge")
-
-
-CASES = {
-    "register": Case("registered", "ana", f"register {MODEL}", _train, most=4),
-    "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
-    "approve": Case("proposed", "ben", "approve"),
-    "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
-    "apply": Case("proposed", "ana", "apply", _merge),
-}
 
 
 class Traced:
@@ -179,7 +127,7 @@ def states(team: Team, case: Case, into: Path) -> list[State]:
     """Run a command to its end, and copy every state of the scene on the way that differs from the one before."""
     team.leave()
     found, seen = [], _seen(team.folder)
-    running = Traced(_person(team, case), case.command, team.folder)
+    running = Traced(person_of(team, case), case.command, team.folder)
     for number, call in enumerate(running.stops(), start=1):
         now = _seen(team.folder)
         if now != seen:
@@ -196,22 +144,10 @@ def sample(states: list[State], most: int) -> list[State]:
     return states if FULL else states[::-1][::step][::-1]
 
 
-def check_sound(team: Team, case: Case) -> None:
-    """A person who comes upon the repository now finds nothing wrong with it."""
-    desk = _person(team, case)
-    desk.git("fsck", "--no-dangling", "--no-progress", "--strict")
-    desk.does("validate")
-    desk.does("status")
-    for environment in ("staging", "production"):
-        observed = DirectoryTarget(team.root / "deployed" / environment).observe(MODEL)
-        assert not observed.altered
-        assert "fault" not in observed.facts
-
-
 def run_again(team: Team, case: Case) -> None:
     """Run the command as a person would who follows what it says."""
     for _ in range(4):
-        answer = _person(team, case)(case.command)
+        answer = person_of(team, case)(case.command)
         if answer.ids != ["git-locked"]:
             break
         # Killed while it held a lock of Git: mlgit never removes one, and says which file the person has to remove.
@@ -220,27 +156,6 @@ def run_again(team: Team, case: Case) -> None:
         assert lock is not None, answer.text
         Path(lock[1]).unlink()
     assert answer.code == 0, answer.text
-
-
-def end_state(team: Team) -> dict[str, object]:
-    """What there is in the end, without ids, times and digests that no two runs have in common."""
-    desk = team.ana
-    with desk.present(), desk.session().repository as repository:
-        trees = {}
-        for ref in repository.refs("refs/"):
-            tree = repository.tree(ref)
-            trees[ref] = dict(tree.read_many([entry.path for entry in tree.entries()]))
-    told = {ref: desk.git("log", "--format=%s", ref).splitlines() for ref in trees}
-    storage = sorted(path for path in contents(team.folder / "storage") if not path.endswith(".tmp"))
-    state = {
-        "branch": desk.git("symbolic-ref", "HEAD"),
-        "status": desk.git("status", "--porcelain"),
-        "told": told,
-        "trees": trees,
-        "files": contents(team.root),
-        "storage": storage,
-    }
-    return {key: plain(value) for key, value in state.items()}
 
 
 @pytest.fixture
@@ -283,7 +198,7 @@ def test_killed_anywhere_it_is_sound_and_completes_when_run_again(prepared: tupl
 def test_the_real_kill_leaves_what_the_copies_show(prepared: tuple[Team, Case], last: str, tmp_path: Path) -> None:
     team, case = prepared
     expected = _undisturbed(team, case, tmp_path / "calm")
-    running = Traced(_person(team, case), case.command, team.folder)
+    running = Traced(person_of(team, case), case.command, team.folder)
     for call in running.stops():
         if "rename" in call and last in call:
             break  # and thereby kill it, with all its children
@@ -301,7 +216,7 @@ def test_interrupted_it_says_so_and_completes_when_run_again(
 ) -> None:
     team, case = prepared
     expected = _undisturbed(team, case, tmp_path / "calm")
-    running = Traced(_person(team, case), case.command, team.folder)
+    running = Traced(person_of(team, case), case.command, team.folder)
     interrupted = False
     for call in running.stops():
         if last in call and not interrupted:
@@ -319,14 +234,8 @@ def _undisturbed(team: Team, case: Case, folder: Path) -> dict[str, object]:
     """Return the end state of the command where nothing comes between."""
     shutil.copytree(team.folder, folder, symlinks=True)
     with Team.at(folder, keys=team.keys) as calm:
-        _person(calm, case).does(case.command)
+        person_of(calm, case).does(case.command)
         return end_state(calm)
-
-
-def _person(team: Team, case: Case) -> Desk:
-    person = getattr(team, case.person)
-    assert isinstance(person, Desk)
-    return person
 
 
 def _seen(folder: Path) -> dict[str, bytes | str | None]:
@@ -346,27 +255,3 @@ def _seen(folder: Path) -> dict[str, bytes | str | None]:
 
 def _short(call: str, folder: Path) -> str:
     return call.partition(" ")[2].strip().replace(f"{folder}/", "")
-
-
-_VARYING = (
-    (re.compile(r"/[^\"\s]*/team(?=[/\"])"), "TEAM"),
-    (re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}"), "ID"),
-    (re.compile(r"[0-9a-f]{40,64}"), "DIGEST"),
-    (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)"), "TIME"),
-    (re.compile(r"-approve-[0-9a-f]{12}"), "-approve-DECISION"),
-    (re.compile(r'("p95_ms": )[0-9.]+'), "\\1MS"),
-    (re.compile(r"(?s)(-----BEGIN SSH SIGNATURE-----).*"), "\\1"),
-)
-
-
-def plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {plain(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    text = str(value)
-    for pattern, word in _VARYING:
-        text = pattern.sub(word, text)
-    return text

@@ -235,7 +235,7 @@ def test_the_child_sees_its_rows_and_little_else(
         ("spill", Limits(file_mb=1), "File too large"),
     ],
 )
-def test_every_failure_of_the_child_is_one_finding_with_its_cause(  # noqa: PLR0917 - fixtures
+def test_every_failure_of_the_child_is_one_finding_with_its_cause(
     mode: str, limits: Limits, cause: str, features: Path, project: Path, tmp_path: Path
 ) -> None:
     finding = failure(

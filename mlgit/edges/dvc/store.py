@@ -21,6 +21,7 @@ from mlgit.errors import MlgitError, Unjudged, refused, unjudged
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _FORBIDDEN = {401, 403, 407}
 _NOT_FOUND = 404
+_LEFT_OVERS = ".*.tmp"
 _OBJECTS = ("files", "md5")
 """Where DVC 3 keeps objects, below a cache or remote: `files/md5/9b/1c04ee…`."""
 
@@ -74,7 +75,7 @@ class DvcStore:
         absent = list({file.md5: file for file in self.missing([file for _, file in files])}.values())
         if not absent:
             return
-        with self._answers():
+        with self._answers(), _tidy(self._remote_paths(absent)):
             sources, hashes = [str(self._cached(file)) for file in absent], [file.md5 for file in absent]
             # `verify` would download each object again; its size is asked for below, and a fetch checks its digest.
             self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
@@ -95,7 +96,8 @@ class DvcStore:
         with _scratch(file) as copy:
             _check(file, _copied(path, copy), f"at {path}")
             try:
-                self._cache.add(str(copy), self._cache.fs, file.md5, hardlink=True)
+                with _tidy([cached]):
+                    self._cache.add(str(copy), self._cache.fs, file.md5, hardlink=True)
             except OSError as error:
                 raise _disk_failed(error) from error
 
@@ -131,6 +133,14 @@ class DvcStore:
             )
         with self._answers():
             self._remote.fs.get_file(self._remote.oid_to_path(file.md5), str(copy))
+
+    def _remote_paths(self, files: Sequence[Stored]) -> list[Path]:
+        """Return where files lie in a remote that is a folder; nothing for any other remote."""
+        from dvc.fs import LocalFileSystem  # noqa: PLC0415 - takes 0.1 s
+
+        if not isinstance(self._remote.fs, LocalFileSystem):
+            return []
+        return [Path(self._remote.oid_to_path(file.md5)) for file in files]
 
     def _cached(self, file: Stored) -> Path:
         return Path(self._cache.oid_to_path(file.md5))
@@ -196,6 +206,19 @@ def _objects(files: Any, folder: str, config: dict[str, Any]) -> Any:
     from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
 
     return cast("Any", get_odb)(files, folder, hash_name="md5", **config)
+
+
+@contextmanager
+def _tidy(objects: Sequence[Path]) -> Iterator[None]:
+    """Remove what DVC leaves beside its objects where it cannot write them, which takes room on a disk that has none."""
+    folders = {path.parent for path in objects}
+    known = {path for folder in folders for path in folder.glob(_LEFT_OVERS)}
+    try:
+        yield
+    except BaseException:
+        for path in {path for folder in folders for path in folder.glob(_LEFT_OVERS)} - known:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -63,6 +63,35 @@ def test_no_record_belongs_elsewhere(path: str) -> None:
     assert place(path) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("problems/a.yml", "problems/a.yaml"),
+        ("problems/a.YAML", "problems/a.yaml"),
+        ("environments/a/b.json", "environments/a/b.yaml"),
+        ("problems/a.yaml", None),
+        ("problems/a/b.yml", None),
+        ("problems/a.txt", None),
+        ("problems/yml", None),
+    ],
+)
+def test_an_extension_can_be_in_the_way(path: str, meant: str | None) -> None:
+    assert layout.meant(path) == meant
+
+
+@pytest.mark.parametrize(
+    ("path", "like"),
+    [
+        ("models/a/versions/v1/version.json", True),
+        ("models/a/versions/one/version.json", True),
+        ("models/a/versions/v1/notes/version.json", False),
+        ("models/a/version.json", False),
+    ],
+)
+def test_a_record_of_a_version_is_told_whatever_its_label(path: str, like: bool) -> None:
+    assert layout.is_version_like(path) is like
+
+
 def test_a_path_that_climbs_says_so_in_the_name_that_the_content_must_have() -> None:
     assert place("models/../model.yaml") == Place("model", {"name": ".."})
     assert place("environments/../environment.yaml") == Place("environment", {"name": ".."})

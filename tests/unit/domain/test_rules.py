@@ -12,6 +12,7 @@ from mlgit.domain.codec import digest, sha256
 from mlgit.domain.gates import BeatsChampion, CardComplete, Integrity, SliceHarm, Threshold
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.environment import Soak, Span, Window
+from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.domain.records.problem import ProblemMetric, Target
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
@@ -104,6 +105,8 @@ def test_a_model_is_not_called_environment() -> None:
         ({"after": ["staging", "canary"]}, ["environment-order"]),
         ({"name": "staging", "after": ["production"]}, ["environment-order"]),
         ({"name": "unlisted", "after": ["production"]}, []),
+        ({"soak": Soak(in_="staging", for_="72h")}, []),
+        ({"soak": Soak(in_="nowhere", for_="72h")}, ["environment-unknown"]),
     ],
 )
 def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found: list[str]) -> None:
@@ -423,7 +426,33 @@ def test_a_manifest_replaces_exactly_the_one_that_is_there(replaces: Any, before
     assert ids(found) == ([] if fits else ["promotion-stale"])
 
 
+# People
+
+
+def test_an_address_is_one_persons() -> None:
+    twice = RoleHolder(emails=["ada@acme.example", "Ada@Acme.example"])
+    bea = RoleHolder(emails=["bea@acme.example", "ADA@acme.example"])
+    assert list(rules.check_roles(samples.roles(ada=twice))) == []
+    (found,) = rules.check_roles(samples.roles(ada=twice, bea=bea))
+    assert (found.id, found.at) == ("address-shared", Location(".mlgit/roles.yaml", path="people.bea.emails[1]"))
+    assert found.message == "ADA@acme.example is an address of both ada and bea"
+
+
 # Changes and paths
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "found"),
+    [
+        ("environments/production/delay.yaml", "D", ["manifest-deleted"]),
+        ("environments/production/delay.yaml", "M", []),
+        ("environments/production/environment.yaml", "D", []),
+        ("environments/production/notes.md", "D", []),
+        ("models/delay/model.yaml", "D", []),
+    ],
+)
+def test_a_manifest_stays(path: str, status: str, found: list[str]) -> None:
+    assert ids(rules.check_kept([(path, status)])) == found
 
 
 @pytest.mark.parametrize(

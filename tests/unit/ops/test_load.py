@@ -148,29 +148,27 @@ def test_every_problem_of_every_file_is_said_at_once() -> None:
     assert len(problems) == 3
 
 
-# Known gaps
+# What does not fit breaks nothing
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="the path comes from a manifest, and the kind from the path")
 @pytest.mark.parametrize("path", [PROBLEM, "mlgit.yaml", "policies/production.yaml"])
 def test_a_manifest_that_names_another_kind_of_file_as_its_report_is_refused(path: str) -> None:
-    with pytest.raises(MlgitError):
-        state().find(GateReport, path)
+    found = refused(lambda: state().find(GateReport, path))
+    assert (found.id, found.at) == ("kind-wrong", Location(path))
+    assert "gate-report" in found.message
 
 
-@pytest.mark.xfail(raises=ValueError, reason="the same manifest is asked for twice and found once")
 def test_an_environment_that_is_listed_twice_breaks_nothing() -> None:
     there = state({"mlgit.yaml": yaml(samples.project(environments=["production", "production"]))})
     assert list(there.promotions()) == [("production", "delay")]
 
 
-@pytest.mark.xfail(raises=ValueError, reason="a number of more than 4300 digits cannot be read")
-def test_a_label_of_any_length_breaks_nothing() -> None:
-    assert state({f"models/delay/versions/v{'9' * 5000}/version.json": b""}).numbers("delay") == [1, 2]
+@pytest.mark.parametrize("label", ["v" + "9" * 5000, "v1234567890", "v0", "v01", "v\u0663"])
+def test_a_label_that_no_version_can_have_breaks_nothing(label: str) -> None:
+    assert state({f"models/delay/versions/{label}/version.json": b""}).numbers("delay") == [1, 2]
 
 
-@pytest.mark.xfail(raises=ValueError, reason="every name is taken for a number")
-@pytest.mark.parametrize("stray", ["notes.md", "1.json.sig", "old/1.json"])
+@pytest.mark.parametrize("stray", ["notes.md", "1.json.sig", "old/1.json", "09.json", f"{'9' * 5000}.json"])
 def test_a_stray_file_among_deployments_breaks_nothing(stray: str) -> None:
     files = {f"deployments/staging/delay/{stray}": b"", "deployments/staging/delay/1.json": to_json(deployment(1))}
     assert Ledger(DictTree(files), read_record).last_deployments([("staging", "delay")]).keys() == {

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import pytest
 
 from mlgit.domain.codec import to_json
 from mlgit.domain.records.promotion import Slots
-from mlgit.errors import Finding
+from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.validate import check_all, check_change
 from tests import samples
 from tests.unit.ops.projects import (
@@ -174,6 +175,19 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
         "a model called environment",
         {"models/environment/model.yaml": yaml(samples.model(name="environment"))},
         {("name-reserved", "models/environment/model.yaml", "name")},
+    ),
+    (
+        "an address of two people",
+        edited(".mlgit/roles.yaml", "- bea@", "- ADA@"),
+        {("address-shared", ".mlgit/roles.yaml", "people.bea.emails[0]")},
+    ),
+    (
+        "a soak in no environment",
+        edited("environments/production/environment.yaml", "policy:", "soak: {in: canary, for: 72h}\npolicy:"),
+        {
+            ("environment-unknown", "environments/production/environment.yaml", "soak.in"),
+            ("setting-unenforced", "environments/production/environment.yaml", None),
+        },
     ),
     (
         "a name that does not do",
@@ -386,33 +400,121 @@ def test_two_paths_that_differ_in_case_only_are_found() -> None:
     assert at_files(found_in_change({"docs/a.md": b"", "docs/A.md": b""})) == {("path-clash", "docs/a.md")}
 
 
-# Known gaps, each to be closed where files are compared
+def test_a_change_is_not_told_of_clashes_elsewhere() -> None:
+    clash = {"docs/A.md": b"", "docs/a.md": b""}
+    for path, expected in (("src/new.py", set()), ("docs/new.md", set()), ("docs/B.md", {("path-clash", "docs/B.md")})):
+        base, change = clash | {"docs/b.md": b""}, {path: b""}
+        found = check_change(state(base), state(base | change), differences(change), FORMATS)[1]
+        assert at_files(found) == expected
 
 
-@pytest.mark.xfail(reason="a file that cannot be read counts as one that is not there")
+# What is there and does not fit
+
+
+BROKEN = [
+    ("problem", edited(PROBLEM, "risk: high", "rsk: high"), ("key-unknown", PROBLEM, "rsk")),
+    (
+        "dataset",
+        edited("datasets/flights/dataset.yaml", "owner:", "ownr:"),
+        ("key-unknown", "datasets/flights/dataset.yaml", "ownr"),
+    ),
+    (
+        "policy",
+        edited("policies/production.yaml", "- id: integrity", "- id: integrty"),
+        ("value-not-allowed", "policies/production.yaml", "gates[0].id"),
+    ),
+    (
+        "environment",
+        edited("environments/production/environment.yaml", "policy:", "polcy:"),
+        ("key-unknown", "environments/production/environment.yaml", "polcy"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
 @pytest.mark.parametrize("check", [found_in_all, found_in_change])
-def test_a_broken_file_is_not_said_to_be_missing_as_well(check: Check) -> None:
-    assert places(check(edited(PROBLEM, "risk: high", "rsk: high"))) == {("key-unknown", PROBLEM, "rsk")}
+def test_a_broken_file_is_not_said_to_be_missing_as_well(
+    check: Check, change: Content, expected: tuple[str, str, str | None]
+) -> None:
+    found = check(change)
+    unmet = {one for one in found if one.id == "key-missing"}  # what was misspelt is missing, too
+    assert places([one for one in found if one not in unmet]) == {expected}
+    assert {one.at.file for one in unmet if one.at} <= {expected[1]}
+    assert len(set(found)) == len(found)
 
 
-@pytest.mark.xfail(reason="a change is only held against its own paths")
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_a_version_that_cannot_be_read_is_not_said_to_be_unknown(check: Check) -> None:
+    broken = {f"{V2}/version.json": b"{"}
+    assert {name for name, _, _ in places(check(second_promotion() | broken))} - {"immutable-changed"} == {
+        "json-syntax"
+    }
+
+
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_a_version_without_a_record_is_unknown(check: Check) -> None:
+    gone = {f"{V2}/version.json": None}
+    assert ("version-unknown", MANIFEST, "slots.champion.version") in places(check(second_promotion() | gone))
+
+
 def test_a_path_that_differs_in_case_from_one_of_the_base_is_found() -> None:
     assert at_files(found_in_change({"src/Train.py": b""})) == {("path-clash", "src/Train.py")}
 
 
-@pytest.mark.xfail(reason="who deletes the manifest is rid of the champion that the next version would have to beat")
 def test_a_manifest_is_not_deleted() -> None:
-    assert MANIFEST in {file for _, file in at_files(found_in_change({MANIFEST: None}))}
+    assert places(found_in_change({MANIFEST: None})) == {("manifest-deleted", MANIFEST, None)}
 
 
-@pytest.mark.xfail(reason="no rule asks whether the environment of a manifest is described")
-def test_a_manifest_of_an_environment_that_nobody_describes_is_found() -> None:
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_a_manifest_of_an_environment_that_nobody_describes_is_found(check: Check) -> None:
     files = promoted(1, "nowhere")[1]
     path = "environments/nowhere/delay.yaml"
-    assert path in {file for _, file in at_files(found_in_all({path: files[path]}))}
+    (found,) = [one for one in check({path: files[path]}) if one.id == "environment-unknown"]
+    assert (found.at, found.why) == (Location(path, path="environment"), "there is production, staging")
 
 
-@pytest.mark.xfail(reason="what is no record's place is not looked at")
-@pytest.mark.parametrize("path", ["problems/churn.yml", "models/delay/versions/v1234567890/version.json"])
-def test_a_file_that_looks_like_a_record_and_is_none_is_found(path: str) -> None:
-    assert path in {file for _, file in at_files(found_in_all({path: b"kind: problem\n"}))}
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_a_manifest_stays_behind_when_its_environment_goes(check: Check) -> None:
+    found = check({"environments/production/environment.yaml": None})
+    assert ("environment-unknown", MANIFEST, "environment") in places(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("problems/churn.yml", "file-unplaced"),
+        ("policies/strict.json", "file-unplaced"),
+        ("environments/staging/delay.json", "file-unplaced"),
+        ("environments/canary/environment.yml", "file-unplaced"),
+        ("models/delay/versions/v1234567890/version.json", "record-unplaced"),
+        ("models/delay/versions/3/version.json", "record-unplaced"),
+    ],
+)
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_a_file_that_looks_like_a_record_and_is_none_is_found(check: Check, path: str, expected: str) -> None:
+    (found,) = check({path: b"kind: problem\n"})
+    assert (found.id, found.at) == (expected, Location(path))
+    assert (found.severity is Severity.WARNING) == (expected == "file-unplaced")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("problems/readme.md", "problems/notes/2026.yml", "environments/production/values.txt", "src/churn.yml"),
+        *("models/delay/notes.yml", "models/delay/notes/version.json", f"{V1}/notes/version.json"),
+    ],
+)
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_a_file_of_another_purpose_is_left_alone(check: Check, path: str) -> None:
+    assert check({path: b"kind: problem\n"}) == []
+
+
+@pytest.mark.parametrize("check", [found_in_all, found_in_change])
+def test_files_of_a_version_may_lie_in_folders(check: Check) -> None:
+    inside = msgspec.structs.replace(samples.version().artifact, path="out/model.skops")
+    files = version_files(3, artifact=inside)
+    assert "models/delay/versions/v3/out/model.skops.dvc" in files
+    assert check(files) == []
+    assert at_files(check(files | {"models/delay/versions/v3/out/model.skops.dvc": b""})) == {
+        ("pointer-differs", "models/delay/versions/v3/out/model.skops.dvc")
+    }
