@@ -53,7 +53,7 @@ fix: $(VENV)/.dev ## Format, and mend what can be mended
 	$(BIN)/ruff format .
 
 schemas: $(VENV)/.dev ## Write the JSON Schemas again
-	$(BIN)/python -m tools.schemas
+	$(BIN)/python -m mlgit.schemas
 
 docs: $(VENV)/.dev ## Write the reference pages again
 	$(BIN)/python -m tools.reference

@@ -14,7 +14,7 @@ import msgspec
 
 from mlgit.domain.cards import CardText
 from mlgit.domain.metrics import TaskKind
-from mlgit.domain.records import Environment, Record
+from mlgit.domain.records import Environment, Promotion, Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.environment import DirectoryTarget as DirectorySettings
 from mlgit.domain.records.problem import Label
@@ -250,7 +250,10 @@ class _Formats:
         from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
 
         up = "../" * file.count("/")
-        return yamlfile.dump(to_mapping(record), f"{up}{SCHEMAS}/{record.__struct_config__.tag}.schema.json")
+        mapping = to_mapping(record)
+        # The id of a promotion is unique and stands first, so that two manifests made at once conflict wherever else they agree.
+        first = {"promotion": mapping["promotion"]} if isinstance(record, Promotion) else {}
+        return yamlfile.dump(first | mapping, f"{up}{SCHEMAS}/{record.__struct_config__.tag}.schema.json")
 
     def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
         from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
