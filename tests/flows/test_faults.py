@@ -500,7 +500,8 @@ def read_only(running: Team) -> Iterator[Team]:
     _read_only(running)
     yield running
     if os.geteuid() == 0:
-        subprocess.run(["umount", str(running.root)], check=False)
+        # Lazily: a Git process that a command left to the end of the test run may still be in there.
+        subprocess.run(["umount", "--lazy", str(running.root)], check=True)
     else:
         subprocess.run(["chmod", "-R", "u+w", str(running.root)], check=False)
 
