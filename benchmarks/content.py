@@ -23,8 +23,8 @@ from mlgit.domain.records.model import Outputs, Signature
 from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.domain.records.problem import Baseline, Decision, ProblemMetric, Target
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
-from mlgit.edges import yamlfile
 from mlgit.edges.dvc import pointers
+from mlgit.edges.formats import yamlfile
 from mlgit.ml import profile
 
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)

@@ -29,8 +29,9 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
-from mlgit.edges import templates, yamlfile
-from mlgit.edges.records import read_record
+from mlgit.edges import templates
+from mlgit.edges.formats import yamlfile
+from mlgit.edges.formats.records import read_record
 
 MODEL: Final = "malignancy"
 GATES: Final = {

@@ -20,7 +20,7 @@ from mlgit.domain.records.environment import DirectoryTarget as DirectorySetting
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Format, Stored
 from mlgit.edges.clock import SystemClock
-from mlgit.edges.git import GitRepository, open_repository
+from mlgit.edges.git.repository import GitRepository, open_repository
 from mlgit.errors import Location, MlgitError, misuse
 from mlgit.ops.outcome import Outcome
 
@@ -75,7 +75,7 @@ class Session:
     @cached_property
     def signatures(self) -> "Signatures":
         """SSH signatures with the key that Git is set to use."""
-        from mlgit.edges.signing import SshSignatures  # noqa: PLC0415 - only for approvals
+        from mlgit.edges.ssh.signing import SshSignatures  # noqa: PLC0415 - only for approvals
 
         return SshSignatures(self.repository.config)
 
@@ -224,12 +224,12 @@ class _ModelFiles:
 
 class _Formats:
     def record(self, file: str, content: bytes) -> Record:
-        from mlgit.edges.records import read_record  # noqa: PLC0415 - YAML
+        from mlgit.edges.formats.records import read_record  # noqa: PLC0415 - YAML
 
         return read_record(file, content)
 
     def card(self, file: str, content: bytes) -> tuple[Card, CardText]:
-        from mlgit.edges import cardfile  # noqa: PLC0415 - YAML
+        from mlgit.edges.formats import cardfile  # noqa: PLC0415 - YAML
 
         card, text, _ = cardfile.parse(content, file)
         return card, text
@@ -247,7 +247,7 @@ class _Formats:
     def yaml(self, file: str, record: Record) -> bytes:
         from mlgit.domain.codec import to_mapping  # noqa: PLC0415 - only for writing
         from mlgit.domain.layout import SCHEMAS  # noqa: PLC0415 - only for writing
-        from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
+        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
 
         up = "../" * file.count("/")
         mapping = to_mapping(record)
@@ -256,11 +256,11 @@ class _Formats:
         return yamlfile.dump(first | mapping, f"{up}{SCHEMAS}/{record.__struct_config__.tag}.schema.json")
 
     def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
-        from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
+        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
 
         return yamlfile.dump(mapping)
 
     def params(self, file: str, content: bytes) -> dict[str, Any]:
-        from mlgit.edges import yamlfile  # noqa: PLC0415 - YAML
+        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
 
         return yamlfile.parse(content, file).value if content.strip() else {}

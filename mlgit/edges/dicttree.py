@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mlgit.edges.treepaths import byte_order, clean, is_under
+from mlgit.edges.git.paths import byte_order, clean, is_under
 from mlgit.ops.ports import Entry, Files, Tree
 
 _REGULAR = "100644"

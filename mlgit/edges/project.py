@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mlgit.domain import layout
 from mlgit.edges.dvc import pointers, workspace
-from mlgit.edges.gitcommand import Git
-from mlgit.edges.gitsettings import Settings
-from mlgit.edges.signers import render_line
-from mlgit.edges.signing import SshSignatures
+from mlgit.edges.git.command import Git
+from mlgit.edges.git.settings import Settings
+from mlgit.edges.ssh.signers import render_line
+from mlgit.edges.ssh.signing import SshSignatures
 from mlgit.errors import MlgitError, misuse, refused, unjudged
 from mlgit.ops.init import Person
 

@@ -101,7 +101,9 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, _unread(entry.path for entry in entries))))
     check.pointers(entry.path for entry in entries)
     kinds, others = _by_kind(entry.path for entry in entries)
-    check.known = {entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(".dvc")}
+    check.known = {
+        entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(".dvc")
+    }
     del entries
     check.unplaced(others)
     small = check.references({kind: paths for kind, paths in kinds.items() if kind not in _MANY})

@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from mlgit.edges.git import GitRepository, open_repository
+from mlgit.edges.git.repository import GitRepository, open_repository
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 """The time of the first commit; each one after it is a minute later."""

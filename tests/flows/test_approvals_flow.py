@@ -12,7 +12,7 @@ from mlgit.domain import layout
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.records import GateReport, Promotion, Version
 from mlgit.domain.records.promotion import ReportRef, Slot, Slots, VersionPin
-from mlgit.edges.records import read_record
+from mlgit.edges.formats.records import read_record
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team, signer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.edges.git import GitRepository
+from mlgit.edges.git.repository import GitRepository
 from mlgit.errors import MlgitError, Unjudged
 from mlgit.ops.ports import Entry, PathChange
 from tests.flows.conftest import START, Repo

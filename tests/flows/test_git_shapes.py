@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.edges.git import open_repository
-from mlgit.edges.gitcommand import Git
+from mlgit.edges.git.command import Git
+from mlgit.edges.git.repository import open_repository
 from mlgit.errors import MlgitError
 from tests.flows.conftest import MakeRepo, Repo
 

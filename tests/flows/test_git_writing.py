@@ -186,7 +186,7 @@ class TestCommit:
     def test_a_write_that_breaks_off_leaves_nothing(self, started: Repo) -> None:
         # A bound on the size of files stops Git in the middle of the large one, as a full disk would.
         program = (
-            "import os, resource, sys\nfrom pathlib import Path\nfrom mlgit.edges.git import open_repository\n"
+            "import os, resource, sys\nfrom pathlib import Path\nfrom mlgit.edges.git.repository import open_repository\n"
             "from mlgit.errors import Unjudged\nrepository = open_repository(Path(sys.argv[1]))\n"
             "head = repository.resolve('HEAD')\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
             "files = {'small': b'1', 'large': os.urandom(200_000)}\n"
@@ -280,7 +280,7 @@ class TestMove:
 
     def test_killed_between_commit_and_move(self, started: Repo) -> None:
         program = (
-            "import os, signal, sys\nfrom pathlib import Path\nfrom mlgit.edges.git import open_repository\n"
+            "import os, signal, sys\nfrom pathlib import Path\nfrom mlgit.edges.git.repository import open_repository\n"
             "repository = open_repository(Path(sys.argv[1]))\nhead = repository.resolve('HEAD')\n"
             "repository.commit({'a': b'2'}, parents=[head], message='m')\nos.kill(os.getpid(), signal.SIGKILL)\n"
         )

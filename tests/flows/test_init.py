@@ -14,9 +14,10 @@ from mlgit.cli.main import run
 from mlgit.cli.session import Session
 from mlgit.domain.codec import sha256
 from mlgit.domain.records import KINDS
-from mlgit.edges import signers, templates
+from mlgit.edges import templates
 from mlgit.edges.dvc import pointers
 from mlgit.edges.project import Folder
+from mlgit.edges.ssh import signers
 from mlgit.ops import init
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.validate import check_all

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlgit.domain.codec import digest
 from mlgit.domain.records import Deployment
-from mlgit.edges.records import read_record
+from mlgit.edges.formats.records import read_record
 from mlgit.ops import apply
 from tests.flows.builder import MODEL, OTHER
 from tests.flows.people import Desk, Team

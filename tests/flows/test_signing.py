@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.edges.signers import AllowedSigners, parse, render_line
-from mlgit.edges.signing import Signature, SshSignatures, fingerprint, verify
+from mlgit.edges.ssh.signers import AllowedSigners, parse, render_line
+from mlgit.edges.ssh.signing import Signature, SshSignatures, fingerprint, verify
 from mlgit.errors import MlgitError, Unjudged
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -457,7 +457,7 @@ def test_a_public_key_of_which_no_agent_has_the_private_half_does_not_sign(home:
 ASKED = """
 import fcntl, sys, termios
 from pathlib import Path
-from mlgit.edges.signing import SshSignatures
+from mlgit.edges.ssh.signing import SshSignatures
 from mlgit.errors import MlgitError
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 try:

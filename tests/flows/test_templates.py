@@ -26,9 +26,9 @@ from mlgit.domain.records.base import Record
 from mlgit.domain.records.dataset import Dataset
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.problem import Problem
-from mlgit.edges import signers
+from mlgit.edges.formats.records import read_record
 from mlgit.edges.modelfile import parse_trusted_types
-from mlgit.edges.records import read_record
+from mlgit.edges.ssh import signers
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 NAMES = ["tabular-classification", "tabular-regression", "bring-your-own"]

@@ -16,7 +16,7 @@ from mlgit.domain import codec, names
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import KINDS, Version
 from mlgit.domain.records.base import Record
-from mlgit.edges import jsonfile, yamlfile
+from mlgit.edges.formats import jsonfile, yamlfile
 
 KIND_NAMES = sorted(KINDS)
 PATTERNS: dict[str, st.SearchStrategy[str]] = {

@@ -16,8 +16,8 @@ from jsonschema import Draft202012Validator
 from mlgit.domain import codec
 from mlgit.domain.records import KINDS
 from mlgit.domain.schema import json_schema
-from mlgit.edges import cardfile, jsonfile, yamlfile
-from mlgit.edges.records import read_record
+from mlgit.edges.formats import cardfile, jsonfile, yamlfile
+from mlgit.edges.formats.records import read_record
 from mlgit.errors import MlgitError
 
 TRICKY = [

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.edges.signers import APPROVALS, COMMITS, Signer, parse, render_line
-from mlgit.edges.signing import verify
-from mlgit.edges.sshkeys import PublicKey
+from mlgit.edges.ssh.keys import PublicKey
+from mlgit.edges.ssh.signers import APPROVALS, COMMITS, Signer, parse, render_line
+from mlgit.edges.ssh.signing import verify
 from mlgit.errors import MlgitError
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

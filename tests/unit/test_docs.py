@@ -10,7 +10,7 @@ from mlgit.cli.main import COMMANDS
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.layout import place
 from mlgit.domain.records import KINDS
-from mlgit.edges.records import read_record
+from mlgit.edges.formats.records import read_record
 from tools import examples, reference
 from tools.fields import anchor
 

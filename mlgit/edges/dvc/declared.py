@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mlgit.edges import yamlfile
+from mlgit.edges.formats import yamlfile
 
 _PARAMS = "params.yaml"
 

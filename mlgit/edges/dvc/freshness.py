@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from mlgit.edges import hashing, yamlfile
+from mlgit.edges import hashing
 from mlgit.edges.dvc import workspace
 from mlgit.edges.dvc.declared import Declared, read_declared
 from mlgit.edges.dvc.lockfile import File, Stage, lock
+from mlgit.edges.formats import yamlfile
 from mlgit.errors import MlgitError
 
 _WORDS = {"changed deps": "dependency", "changed outs": "output"}

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mlgit.edges import yamlfile
+from mlgit.edges.formats import yamlfile
 from mlgit.errors import Location, refused
 
 LOCK: Final = "dvc.lock"

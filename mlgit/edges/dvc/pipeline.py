@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mlgit.edges import yamlfile, yamlscalars
 from mlgit.edges.dvc import freshness, lockfile, workspace
 from mlgit.edges.dvc.declared import read_declared
+from mlgit.edges.formats import yamlfile, yamlscalars
 from mlgit.errors import Misuse, MlgitError, Unjudged, misuse
 
 _PARAMS = "params.yaml"

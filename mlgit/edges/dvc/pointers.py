@@ -8,8 +8,8 @@ import msgspec
 
 from mlgit.domain.names import Md5, RelativePath
 from mlgit.domain.records.version import Stored
-from mlgit.edges import yamlfile
-from mlgit.edges.document import Document
+from mlgit.edges.formats import yamlfile
+from mlgit.edges.formats.document import Document
 from mlgit.errors import MlgitError, refused
 
 _ADD_AGAIN = "write it again with `dvc add`"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlgit.edges import cardfile
+from mlgit.edges.formats import cardfile
 from mlgit.errors import MlgitError
 
 DIGEST = "sha256:" + "0" * 64

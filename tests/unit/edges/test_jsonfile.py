@@ -6,7 +6,7 @@ import pytest
 
 from mlgit.domain import codec
 from mlgit.domain.records import DecisionRecord
-from mlgit.edges import jsonfile
+from mlgit.edges.formats import jsonfile
 from mlgit.errors import MlgitError
 
 DEEPEST = jsonfile.MOST_DEPTH

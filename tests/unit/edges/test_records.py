@@ -10,9 +10,9 @@ import pytest
 import mlgit
 from mlgit.domain import codec
 from mlgit.domain.records import KINDS, Version
-from mlgit.edges import yamlfile
-from mlgit.edges.cardfile import parse as parse_card
-from mlgit.edges.records import read_record
+from mlgit.edges.formats import yamlfile
+from mlgit.edges.formats.cardfile import parse as parse_card
+from mlgit.edges.formats.records import read_record
 from mlgit.errors import MlgitError
 
 DIGEST = "sha256:" + "3f" * 32
@@ -395,7 +395,7 @@ def test_what_is_allowed_is_said_in_words(file: str, text: str, said: str) -> No
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=str)
 def test_every_kind_is_explained_without_its_keys(kind: type[msgspec.Struct]) -> None:
-    from mlgit.edges.schemacheck import explain
+    from mlgit.edges.formats.schemacheck import explain
 
     missing = {finding.id for finding in explain(kind, yamlfile.parse(b"x-a: 1", "a.yaml"))}
     assert missing == {"key-missing"}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlgit.edges.signers import APPROVALS, COMMITS, AllowedSigners, parse, render_line
-from mlgit.edges.sshkeys import Malformed, PublicKey, Wire
+from mlgit.edges.ssh.keys import Malformed, PublicKey, Wire
+from mlgit.edges.ssh.signers import APPROVALS, COMMITS, AllowedSigners, parse, render_line
 from mlgit.errors import MlgitError
 
 FILE = ".mlgit/allowed_signers"

@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from mlgit.edges import yamlfile
+from mlgit.edges.formats import yamlfile
 from mlgit.errors import MlgitError
 
 DEEPEST, MOST = yamlfile.MOST_DEPTH, yamlfile.MOST_VALUES
@@ -214,7 +214,7 @@ def test_dump_quotes_what_yaml_1_1_reads_otherwise(text: str) -> None:
 def test_without_the_c_extension_nothing_is_judged() -> None:
     program = (
         "import sys; sys.modules['yaml._yaml'] = None\n"
-        "from mlgit.edges import yamlfile\n"
+        "from mlgit.edges.formats import yamlfile\n"
         "from mlgit.errors import Unjudged\n"
         "for act in (lambda: yamlfile.parse(b'a: 1', 'a'), lambda: yamlfile.dump({})):\n"
         "    try: act()\n"

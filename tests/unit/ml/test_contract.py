@@ -53,7 +53,7 @@ def test_facts_are_written_in_the_words_of_a_contract() -> None:
     assert msgspec.json.encode(facts) == b'{"type":"integer","min":0,"max":23,"in":null,"nullable":false,"unique":true}'
 
 
-def violation(  # noqa: PLR0917  (read as one line of a table)
+def violation(
     rule: Any, count: int, rows: int, examples: list[str], message: str, column: str | None = "x"
 ) -> Violation:
     return Violation(rule=rule, column=column, count=count, rows=rows, examples=examples, message=message)

@@ -9,7 +9,7 @@ from mlgit.domain.codec import to_json
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, GateReport, Problem, Record, Roles, Version
 from mlgit.edges.dicttree import DictTree
-from mlgit.edges.records import read_record
+from mlgit.edges.formats.records import read_record
 from mlgit.errors import Exit, Location, Misuse, MlgitError
 from mlgit.ops.load import Ledger, Lifecycle
 from tests import samples

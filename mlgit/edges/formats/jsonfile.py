@@ -16,7 +16,7 @@ import msgspec
 
 from mlgit.domain import codec
 from mlgit.domain.records.base import Record
-from mlgit.edges.document import (
+from mlgit.edges.formats.document import (
     MOST_FINDINGS,
     Document,
     Lines,

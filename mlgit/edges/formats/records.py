@@ -5,8 +5,8 @@ import msgspec
 from mlgit.domain import codec, layout
 from mlgit.domain.records import KINDS
 from mlgit.domain.records.base import Record
-from mlgit.edges import jsonfile, schemacheck, yamlfile
-from mlgit.edges.document import Document, Path
+from mlgit.edges.formats import jsonfile, schemacheck, yamlfile
+from mlgit.edges.formats.document import Document, Path
 from mlgit.errors import Finding, Location, MlgitError, refused
 
 _SAID_BY = {("gate-report", "version"): ("candidate", "version")}

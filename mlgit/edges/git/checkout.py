@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from mlgit.domain.names import CommitId
-from mlgit.edges import githistory
-from mlgit.edges.gitcommand import Git, said_in_short
-from mlgit.edges.gittree import GitTree
-from mlgit.edges.treepaths import clean, is_under
+from mlgit.edges.git import history
+from mlgit.edges.git.command import Git, said_in_short
+from mlgit.edges.git.paths import clean, is_under
+from mlgit.edges.git.trees import GitTree
 from mlgit.errors import MlgitError, refused
 
 _AS_ARGUMENTS: Final = 500
@@ -68,7 +68,7 @@ def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
 
 def _adopt(git: Git, start: str, new: CommitId) -> None:
     """Tell the index of files that are as in the new commit already, if no others are in the way."""
-    wanted = {change.path: change.after for change in githistory.changes(git, start, new)}
+    wanted = {change.path: change.after for change in history.changes(git, start, new)}
     in_the_way = sorted(set(wanted).intersection(dirty(git, [])))
     found = {path: _content_id(git, path) for path in in_the_way}
     if in_the_way and all(found[path] == wanted[path] for path in in_the_way):
@@ -106,7 +106,7 @@ def _changed_path(record: bytes) -> bytes:
 def _not_advanced(git: Git, start: str, new: CommitId, said: str) -> MlgitError:
     if not _is_in_the_way(said):
         return git.failure(["read-tree"], said)
-    wanted = {change.path for change in githistory.changes(git, start, new)}
+    wanted = {change.path for change in history.changes(git, start, new)}
     in_the_way = sorted(wanted.intersection(dirty(git, [])))
     return refused(
         "work-tree-in-the-way",

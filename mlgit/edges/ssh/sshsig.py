@@ -14,8 +14,8 @@ from typing import Final, Self
 
 import msgspec
 
-from mlgit.edges import sshkeygen
-from mlgit.edges.sshkeys import Malformed, PublicKey, Wire
+from mlgit.edges.ssh import keygen
+from mlgit.edges.ssh.keys import Malformed, PublicKey, Wire
 
 _MAGIC: Final = b"SSHSIG"
 _VERSION: Final = 1
@@ -94,4 +94,4 @@ class Sealed(msgspec.Struct, frozen=True):
             signature.write_bytes(self.armoured)
             words = ("-Y", "verify", "-f", str(signers), "-I", "signer", "-s", str(signature))
             namespace = self.namespace.decode("utf-8", "surrogateescape")
-            return sshkeygen.run(*words, "-n", namespace, content=content).returncode == 0
+            return keygen.run(*words, "-n", namespace, content=content).returncode == 0

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import IO, Final, NamedTuple
 
 from mlgit.edges import process
-from mlgit.edges.gitcommand import Git, said_in_short
+from mlgit.edges.git.command import Git, said_in_short
 from mlgit.errors import MlgitError, unjudged
 
 FOLDER: Final = b"40000"

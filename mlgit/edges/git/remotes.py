@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.gitcommand import Git, said_in_short
+from mlgit.edges.git.command import Git, said_in_short
 from mlgit.errors import MlgitError, refused, unjudged
 
 TIMEOUT: Final = 300.0

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Self
 
 from mlgit.domain.names import CommitId
-from mlgit.edges import gitcheckout, githistory, gitplace, gitremotes
-from mlgit.edges.gitcommand import Git
-from mlgit.edges.gitobjects import Objects
-from mlgit.edges.gitplace import Facts
-from mlgit.edges.gitsettings import Settings
-from mlgit.edges.gittree import GitTree
-from mlgit.edges.gitwrite import Writer
-from mlgit.edges.worktree import WorkTree
+from mlgit.edges.git import checkout, history, place, remotes
+from mlgit.edges.git.command import Git
+from mlgit.edges.git.objects import Objects
+from mlgit.edges.git.place import Facts
+from mlgit.edges.git.settings import Settings
+from mlgit.edges.git.trees import GitTree
+from mlgit.edges.git.worktree import WorkTree
+from mlgit.edges.git.writing import Writer
 from mlgit.errors import misuse, refused
 from mlgit.ops.ports import Commit, Files, PathChange
 
@@ -25,10 +25,10 @@ def open_repository(directory: Path) -> "GitRepository":
     """Open the repository that a folder is in.
 
     Raises:
-        MlgitError: as `gitplace.find`.
+        MlgitError: as `place.find`.
     """
     git = Git(directory)
-    return GitRepository(gitplace.find(git), started=git.processes)
+    return GitRepository(place.find(git), started=git.processes)
 
 
 class GitRepository:
@@ -78,7 +78,7 @@ class GitRepository:
 
     def resolve(self, revision: str) -> CommitId | None:
         """Return the commit that a date (of HEAD's first-parent line), branch, tag, id or `REV~2` names."""
-        moment = githistory.parse_moment(revision)
+        moment = history.parse_moment(revision)
         if moment is not None:
             head = self._commit("HEAD")
             return None if head is None else self.last_commit_by(head, moment)
@@ -114,24 +114,24 @@ class GitRepository:
         """Yield the commits of a revision or of `OLD..NEW`, newest first, each with its changes against its first parent."""
         old, dots, new = revision.rpartition("..")
         tips = [self._known(new), *([f"^{self._known(old)}"] if dots else [])]
-        return githistory.commits(self._git, tips, paths, first_parent=first_parent)
+        return history.commits(self._git, tips, paths, first_parent=first_parent)
 
     def changes(self, before: str, after: str | None) -> list[PathChange]:
         """Return how the trees of two commits differ; of a commit and the work tree, if `after` is None."""
         if after is not None:
-            return githistory.changes(self._git, self._known(before), self._known(after))
+            return history.changes(self._git, self._known(before), self._known(after))
         self._in_work_tree()
-        return githistory.changes_on_disk(self._git, self._known(before))
+        return history.changes_on_disk(self._git, self._known(before))
 
     def commit_time(self, commit: CommitId) -> datetime:
         """Return when a commit was made."""
         found = self._objects.find(f"{self._known(commit)}^{{commit}}")
         stamp = re.search(rb"^committer .* ([0-9]+) [+-][0-9]{4}$", found.content, re.MULTILINE) if found else None
-        return githistory.seconds_to_moment(int(stamp[1]) if stamp else 0)
+        return history.seconds_to_moment(int(stamp[1]) if stamp else 0)
 
     def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
         """Return the last first-parent commit of a tip that was made by a moment."""
-        return githistory.last_commit_by(self._git, self._known(tip), moment)
+        return history.last_commit_by(self._git, self._known(tip), moment)
 
     def merge_base(self, one: str, other: str) -> CommitId | None:
         """Return the newest commit that both have; None if they have none."""
@@ -168,7 +168,7 @@ class GitRepository:
     def dirty(self, paths: Sequence[str] = ()) -> list[str]:
         """Return the files at or below paths that differ from HEAD, or that Git does not know yet."""
         self._in_work_tree()
-        return gitcheckout.dirty(self._git, paths)
+        return checkout.dirty(self._git, paths)
 
     def identity(self) -> tuple[str, str]:
         """Return name and e-mail address of the person that Git knows here.
@@ -215,11 +215,11 @@ class GitRepository:
 
     def checked_out_branch(self) -> str | None:
         """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
-        return gitcheckout.checked_out_branch(self._git) if self.root else None
+        return checkout.checked_out_branch(self._git) if self.root else None
 
     def checked_out_elsewhere(self, branch: str) -> Path | None:
         """Return another work tree of the repository that has a branch checked out; None if there is none."""
-        return gitcheckout.elsewhere(self._git, branch, self.root)
+        return checkout.elsewhere(self._git, branch, self.root)
 
     def advance_checkout(self, old: CommitId | None, new: CommitId) -> None:
         """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed.
@@ -228,12 +228,12 @@ class GitRepository:
             MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
         """
         self._in_work_tree()
-        gitcheckout.advance(self._git, old, new)
+        checkout.advance(self._git, old, new)
 
     def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
         """Make the index agree with a commit at these paths; all else that is staged stays."""
         self._in_work_tree()
-        gitcheckout.stage(self._git, self.tree(at), paths)
+        checkout.stage(self._git, self.tree(at), paths)
 
     # Remotes
 
@@ -250,7 +250,7 @@ class GitRepository:
             MlgitError: the remote refused (`push-refused`).
             Unjudged: it did not answer (`remote-unreachable`).
         """
-        gitremotes.push(self._git, remote, refspecs, force_with_lease or {})
+        remotes.push(self._git, remote, refspecs, force_with_lease or {})
 
     def fetch(self, remote: str, refspecs: Sequence[str]) -> None:
         """Fetch refs.
@@ -259,7 +259,7 @@ class GitRepository:
             MlgitError: the remote does not have them (`remote-ref-unknown`).
             Unjudged: it did not answer (`remote-unreachable`).
         """
-        gitremotes.fetch(self._git, remote, refspecs)
+        remotes.fetch(self._git, remote, refspecs)
 
     def _commit(self, revision: str) -> CommitId | None:
         # `:` asks for files and for words in messages, `..` for many commits; a hyphen would be an option elsewhere.

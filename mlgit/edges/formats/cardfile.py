@@ -7,8 +7,8 @@ import msgspec
 from mlgit.domain import codec
 from mlgit.domain.cards import CardText
 from mlgit.domain.records.card import Card
-from mlgit.edges import schemacheck, yamlfile
-from mlgit.edges.document import Document, check_text
+from mlgit.edges.formats import schemacheck, yamlfile
+from mlgit.edges.formats.document import Document, check_text
 from mlgit.errors import Location, refused
 
 _FENCE = re.compile(rb"^---\r?(?:\n|\Z)", re.MULTILINE)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.gitcommand import Git, said_in_short
-from mlgit.edges.gitobjects import FOLDER, REGULAR, TreeObject
-from mlgit.edges.gitquarantine import quarantine
-from mlgit.edges.gitsettings import STATED_IDENTITY, identity_missing
-from mlgit.edges.gittree import GitTree
+from mlgit.edges.git.command import Git, said_in_short
+from mlgit.edges.git.objects import FOLDER, REGULAR, TreeObject
+from mlgit.edges.git.quarantine import quarantine
+from mlgit.edges.git.settings import STATED_IDENTITY, identity_missing
+from mlgit.edges.git.trees import GitTree
 from mlgit.edges.process import Completed
 from mlgit.errors import MlgitError, misuse, refused, unjudged
 from mlgit.ops.ports import Files

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mlgit.edges.gitcommand import Git
-from mlgit.edges.treepaths import byte_order, clean, split
+from mlgit.edges.git.command import Git
+from mlgit.edges.git.paths import byte_order, clean, split
 from mlgit.errors import Location, unjudged
 from mlgit.ops.ports import Entry
 

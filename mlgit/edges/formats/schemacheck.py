@@ -15,7 +15,7 @@ import msgspec
 from mlgit.domain import names
 from mlgit.domain.records.base import Moment, Record
 from mlgit.domain.schema import json_schema
-from mlgit.edges.document import MOST_FINDINGS, Document, Path, dotted, shortened
+from mlgit.edges.formats.document import MOST_FINDINGS, Document, Path, dotted, shortened
 from mlgit.errors import Finding, Location, MlgitError
 
 _Error = Any

@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Final
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.gitcommand import Git
-from mlgit.edges.gitobjects import FOLDER, REGULAR, Objects, TreeObject
-from mlgit.edges.treepaths import clean, split
+from mlgit.edges.git.command import Git
+from mlgit.edges.git.objects import FOLDER, REGULAR, Objects, TreeObject
+from mlgit.edges.git.paths import clean, split
 from mlgit.errors import refused
 from mlgit.ops.ports import Entry
 

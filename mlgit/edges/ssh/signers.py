@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from mlgit.edges.sshkeys import KEY_TYPES, Malformed, PublicKey
+from mlgit.edges.ssh.keys import KEY_TYPES, Malformed, PublicKey
 from mlgit.errors import Finding, Location, MlgitError
 
 APPROVALS: Final = "mlgit-approval"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, cast
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.gitcommand import Git
+from mlgit.edges.git.command import Git
 from mlgit.ops.ports import Commit, PathChange
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
-from mlgit.edges.gitcommand import Git, said_in_short
+from mlgit.edges.git.command import Git, said_in_short
 from mlgit.errors import MlgitError, refused
 
 _IDENTITY: Final = r"(?P<name>.*) <(?P<email>[^<>]*)> [0-9]+ [+-][0-9]{4}"

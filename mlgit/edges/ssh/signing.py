@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.edges import sshkeygen
-from mlgit.edges.signers import APPROVALS, AllowedSigners, Signer, parse
-from mlgit.edges.sshkeys import Malformed, PublicKey
-from mlgit.edges.sshsig import Sealed
+from mlgit.edges.ssh import keygen
+from mlgit.edges.ssh.keys import Malformed, PublicKey
+from mlgit.edges.ssh.signers import APPROVALS, AllowedSigners, Signer, parse
+from mlgit.edges.ssh.sshsig import Sealed
 from mlgit.errors import MlgitError, refused
 
 _DEFAULT_KEYS: Final = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")
@@ -63,7 +63,7 @@ class SshSignatures:
                 path.write_text(f"{key}\n")
             else:
                 path = key
-            done = sshkeygen.run("-Y", "sign", "-n", APPROVALS, "-f", str(path), str(file))
+            done = keygen.run("-Y", "sign", "-n", APPROVALS, "-f", str(path), str(file))
             if done.returncode != 0:
                 raise refused(
                     "signing-failed",
@@ -211,7 +211,7 @@ def _public_half(path: Path) -> str:
             return public.read_text(errors="replace")
         except OSError as error:
             raise _unreadable(f"the public half of {path} cannot be read", error.strerror or str(error)) from error
-    done = sshkeygen.run("-y", "-f", str(path))
+    done = keygen.run("-y", "-f", str(path))
     if done.returncode != 0:
         raise _unreadable(f"the public half of {path} cannot be read", _said(done.stderr))
     return done.stdout.decode()

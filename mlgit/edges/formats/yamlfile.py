@@ -20,7 +20,7 @@ from yaml import (
     StreamEndEvent,
 )
 
-from mlgit.edges.document import (
+from mlgit.edges.formats.document import (
     MOST_FINDINGS,
     Document,
     Lines,
@@ -33,7 +33,7 @@ from mlgit.edges.document import (
     shortened,
     too_large,
 )
-from mlgit.edges.yamlscalars import NotFinite, resolve, style
+from mlgit.edges.formats.yamlscalars import NotFinite, resolve, style
 from mlgit.errors import Finding, Location, MlgitError, unjudged
 
 MOST_BYTES: Final = 1 << 20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlgit.edges.gitcommand import MINIMUM, Git, first
+from mlgit.edges.git.command import MINIMUM, Git, first
 from mlgit.errors import refused
 
 

@@ -1,0 +1,1 @@
+"""How files are written: strict YAML and JSON, model cards, records."""

@@ -1,0 +1,1 @@
+"""Git: refs, trees, history, and new commits, through few processes."""

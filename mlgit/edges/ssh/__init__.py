@@ -1,0 +1,1 @@
+"""SSH keys: what people sign with, and whose signature is worth what."""
