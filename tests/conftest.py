@@ -1,6 +1,7 @@
 """What every test may use: the profile of hypothesis, and a team's project that is built once for all workers."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder with one folder for each scene of `builder`; the first worker that asks builds it, the others wait."""
+    """A folder with one folder for each scene of `builder`; the first worker that asks builds it, the others wait.
+
+    MLGIT_SCENES names a folder to build it in once and use from one run to the next, while what it is built by stays as it is.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "scenes"
+    shared = Path(os.environ.get("MLGIT_SCENES", shared))
     with shared.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed
         if not shared.exists():

@@ -94,7 +94,7 @@ def cli(ctx: click.Context, directory: str) -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    gc.set_threshold(50_000, 20, 50)  # a command lives for a moment, and makes many small records that all stay
+    gc.set_threshold(500_000, 20, 50)  # a command lives for a moment, and makes many small records that all stay
     sys.exit(run(sys.argv[1:]))
 
 
