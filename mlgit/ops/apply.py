@@ -13,6 +13,7 @@ from mlgit.domain.names import Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
 from mlgit.errors import Exit, Finding, MlgitError, Unjudged, refused
 from mlgit.ops import ledger, origin, proposal
+from mlgit.ops.examination import Examination, examine, require
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.merge import judge_again
 from mlgit.ops.outcome import Outcome
@@ -123,11 +124,11 @@ class _One:
         approved_by = [approval.person for approval in examination.tally.counted]
         return self._result(state, decision=examination.decision, approved_by=approved_by, findings=findings)
 
-    def _verified(self, *, first: bool) -> proposal.Examination:
+    def _verified(self, *, first: bool) -> Examination:
         """Examine the promotion as it was merged; refuse unless all of it holds."""
         merged = _merged(self._workspace, self._base, self._manifest, first=first)
-        examination = proposal.examine(self._workspace, merged, at=_when(self._workspace, merged))
-        proposal.require(
+        examination = examine(self._workspace, merged, at=_when(self._workspace, merged))
+        require(
             examination,
             f"{self._manifest.environment}/{self._manifest.model}",
             fix="it was merged without them: revert the merge, then promote, approve and merge again",
@@ -135,9 +136,7 @@ class _One:
         judge_again(self._workspace, merged)
         return examination
 
-    def _bring(
-        self, observed: Observed, examination: proposal.Examination, *, running: bool
-    ) -> tuple[State, Sequence[Finding]]:
+    def _bring(self, observed: Observed, examination: Examination, *, running: bool) -> tuple[State, Sequence[Finding]]:
         """Switch, unless it runs already, and write down what was seen."""
         assert self._target is not None  # noqa: S101 - nothing is brought to no target
         assert self._version is not None  # noqa: S101 - nor nothing to a target
@@ -179,7 +178,7 @@ class _One:
             )
         return observed
 
-    def _decision(self, examination: proposal.Examination) -> DecisionRecord:
+    def _decision(self, examination: Examination) -> DecisionRecord:
         return DecisionRecord(
             schema=1,
             promotion=self._manifest.promotion,

@@ -8,7 +8,8 @@ from mlgit.domain.approvals import Directory
 from mlgit.domain.codec import to_json
 from mlgit.domain.records import Approval
 from mlgit.errors import MlgitError, refused
-from mlgit.ops import ledger, proposal
+from mlgit.ops import agreement, ledger, proposal
+from mlgit.ops.examination import examine
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 
@@ -42,7 +43,7 @@ def run(
     """
     waiting = proposal.find(workspace, name)
     at = workspace.clock.now()
-    examination = proposal.examine(workspace, waiting, at=at)
+    examination = examine(workspace, waiting, at=at)
     if examination.problems and verdict == "approve":
         raise MlgitError(*examination.problems)
     _, email = workspace.repository.identity()
@@ -71,7 +72,7 @@ def run(
         workspace.signatures.verify(content, signature, signers=signers, principal=email, at=at)
         subject = f"{verdict.capitalize()} promotion of {waiting.model} to {waiting.environment}"
         ledger.append(workspace, lambda _: {path: content, f"{path}.sig": signature}, subject)
-    tally = proposal.tally(workspace, waiting, examination.decision)
+    tally = agreement.tally(workspace, waiting, examination.decision)
     slot = waiting.manifest.slots.champion
     return Approved(
         promotion=waiting.manifest.promotion,
@@ -87,7 +88,7 @@ def run(
 
 
 def _check_may(waiting: proposal.Proposal, directory: Directory, person: str) -> None:
-    excluded = proposal.excluded(waiting, waiting.policy, directory)
+    excluded = agreement.excluded(waiting, waiting.policy, directory)
     reason = "is a program" if directory.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(

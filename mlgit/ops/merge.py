@@ -9,6 +9,7 @@ from mlgit.domain.names import CommitId
 from mlgit.domain.records import Promotion
 from mlgit.errors import MlgitError, refused
 from mlgit.ops import gate, origin, proposal, validate
+from mlgit.ops.examination import examine, require
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Repository, Workspace
 
@@ -49,8 +50,8 @@ def run(
         return _tidied(workspace, manifest, dry_run=dry_run)
     waiting = proposal.find(workspace, name)
     branch, base = proposal.base_of(workspace)
-    examination = proposal.examine(workspace, waiting, at=workspace.clock.now())
-    proposal.require(examination, f"{waiting.environment}/{waiting.model}")
+    examination = examine(workspace, waiting, at=workspace.clock.now())
+    require(examination, f"{waiting.environment}/{waiting.model}")
     _validate(workspace, waiting)
     on_step("judging the gates again")
     judge_again(workspace, waiting)

@@ -5,6 +5,7 @@ from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.errors import MlgitError
 from mlgit.ops import proposal
+from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.ports import Workspace
 from mlgit.ops.status import Candidate, Deployed, Open, Row, Status
@@ -76,7 +77,7 @@ def _standing(workspace: Workspace, one: proposal.Proposal) -> tuple[str, str, b
     What cannot be judged, because somebody wrote what is no record, stops that one proposal and not the whole answer.
     """
     try:
-        examination = proposal.examine(workspace, one, at=workspace.clock.now())
+        examination = examine(workspace, one, at=workspace.clock.now())
         results = one.report.results if one.report else []
     except MlgitError as error:
         return error.findings[0].message, "cannot be counted", False

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout, rules
 from mlgit.domain.codec import digest, to_json
+from mlgit.domain.conditions.manifest import check_earlier
 from mlgit.domain.names import CommitId, VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
@@ -14,6 +15,7 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
 from mlgit.errors import Exit, MlgitError, Unjudged, refused
 from mlgit.ops import gate, origin, proposal, validate
+from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import PathChange, Workspace
@@ -64,8 +66,7 @@ def run(
     _, base = proposal.base_of(workspace)
     base.environment(environment)
     version = base.version(ref)
-    if skipped := list(proposal.check_order(base, environment, version)):
-        raise MlgitError(*skipped)
+    _check_order(base, environment, version)
     champion = base.champion(environment, ref.model)
     policy = base.policy(base.environment(environment).policy)
     plan = Promoted(
@@ -102,7 +103,7 @@ def run(
         return plan
     commit, pushed = _propose(workspace, base, ref, environment, files, manifest)
     waiting = proposal.load(workspace, environment, ref.model)
-    tally = proposal.examine(workspace, waiting, at=at).tally
+    tally = examine(workspace, waiting, at=at).tally
     return replace(
         plan,
         state="proposed",
@@ -115,6 +116,16 @@ def run(
     )
 
 
+def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
+    skipped = [
+        finding
+        for earlier in base.environment(environment).after
+        for finding in check_earlier(version, environment, earlier, base.champion(earlier, version.model))
+    ]
+    if skipped:
+        raise MlgitError(*skipped)
+
+
 def _standing(workspace: Workspace, version: Version, environment: str) -> proposal.Proposal | None:
     """Return the open proposal of just this change, if it was made on what the base branch says today."""
     if (environment, version.model) not in proposal.open_proposals(workspace):
@@ -122,12 +133,12 @@ def _standing(workspace: Workspace, version: Version, environment: str) -> propo
     known = proposal.load(workspace, environment, version.model)
     slot = known.manifest.slots.champion
     same = slot is not None and slot.digest == version.digest
-    problems = proposal.examine(workspace, known, at=workspace.clock.now()).problems if same else []
+    problems = examine(workspace, known, at=workspace.clock.now()).problems if same else []
     return known if same and not problems else None
 
 
 def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted, *, dry_run: bool) -> Promoted:
-    examination = proposal.examine(workspace, known, at=workspace.clock.now())
+    examination = examine(workspace, known, at=workspace.clock.now())
     return replace(
         plan,
         state="proposed-already",

@@ -1,0 +1,79 @@
+"""The gates of today's policy passed, on this version, not too long ago, in the report that the manifest names."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from mlgit.domain import layout
+from mlgit.domain.case import Case
+from mlgit.domain.codec import digest
+from mlgit.domain.names import seconds
+from mlgit.domain.policy import overall
+from mlgit.domain.records.gatereport import GateReport
+from mlgit.errors import Finding, Location
+
+_TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
+_AGAIN = "run `mlgit promote` again: it judges the version and writes the report"
+
+
+def check_report(case: Case, at: datetime) -> Iterator[Finding]:
+    """There is a report, it is the one that was named, it is about this promotion, and it says yes."""
+    if case.version is None:
+        return
+    where = Location(layout.promotion(case.manifest.environment, case.manifest.model), path="gates")
+    if case.report is None or case.manifest.gates is None:
+        yield Finding("gates-missing", "the promotion rests on no gate report", fix=_AGAIN, at=where)
+        return
+    yield from _check_named(case, case.report, where)
+    yield from _check_answers(case, case.report, where)
+    yield from _check_age(case, case.report, at, where)
+
+
+def _check_named(case: Case, report: GateReport, where: Location) -> Iterator[Finding]:
+    manifest = case.manifest
+    if manifest.gates is None or digest(report) != manifest.gates.digest:
+        yield Finding(
+            "gates-differ",
+            "the gate report is not the one that the manifest names",
+            why="its digest differs",
+            fix=_AGAIN,
+            at=where,
+        )
+    judged = (report.promotion, report.candidate.digest, report.policy)
+    if judged != (manifest.promotion, case.version and case.version.digest, manifest.policy):
+        yield Finding(
+            "gates-differ",
+            "the gate report is about something else",
+            why="it names another promotion, version or policy",
+            fix=_AGAIN,
+            at=where,
+        )
+
+
+def _check_answers(case: Case, report: GateReport, where: Location) -> Iterator[Finding]:
+    asked = [gate.id for gate in case.policy.gates]
+    answered = [verdict.gate for verdict in report.results]
+    if asked == answered and overall(report.results) == "pass" and report.outcome == "pass":
+        return
+    bad = [
+        f"{verdict.gate}: {verdict.outcome}"
+        for verdict in report.results
+        if verdict.outcome in {"fail", "error", "wait"}
+    ]
+    yield Finding(
+        "gates-failed",
+        f"the gates of {case.environment.name} have not all passed",
+        why="; ".join(bad) or f"asked were {', '.join(asked)}, answered {', '.join(answered)}",
+        fix="see `mlgit gate` for each gate's reason",
+        at=where,
+    )
+
+
+def _check_age(case: Case, report: GateReport, at: datetime, where: Location) -> Iterator[Finding]:
+    when = f"{report.at:%Y-%m-%d %H:%M} UTC"
+    if report.at > at + _TWO_CLOCKS:
+        yield Finding("gates-future", "the gate report is from the future", why=f"it says {when}", fix=_AGAIN, at=where)
+    limit = case.policy.max_gate_age
+    if at - report.at > timedelta(seconds=seconds(limit)):
+        yield Finding(
+            "gates-old", f"the gate report is older than {limit}", why=f"it is from {when}", fix=_AGAIN, at=where
+        )
