@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers fix schemas docs bench build clean
+.PHONY: help demo test check format lint types layers fix schemas docs bench mutants build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,8 +61,16 @@ docs: $(VENV)/.dev ## Write the reference pages again
 bench: $(VENV)/.dev ## Measure speed at scale (minutes; never part of the tests)
 	$(BIN)/python -m benchmarks.run
 
+$(VENV)/.mutation: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group mutation
+	@touch $@
+
+mutants: $(VENV)/.mutation ## Break what decides on purpose, and list what no test notices (a quarter of an hour; never part of the tests)
+	$(BIN)/python -m mutmut run
+	$(BIN)/python -m mutmut results
+
 build: $(VENV)/.dev ## Build the wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist mutants

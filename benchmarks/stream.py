@@ -28,7 +28,15 @@ class FastImport:
             raise RuntimeError("git fast-import refused the stream; what it said is on stderr")
 
     def commit(
-        self, branch: str, files: Mapping[str, bytes], message: str, at: datetime, *, onto: str | None = None
+        self,
+        branch: str,
+        files: Mapping[str, bytes],
+        message: str,
+        at: datetime,
+        *,
+        onto: str | None = None,
+        merges: str | None = None,
+        by: str = _PERSON,
     ) -> str:
         """Add files to a branch.
 
@@ -38,14 +46,17 @@ class FastImport:
             message: the message.
             at: when, for author and committer.
             onto: the branch to begin a new branch at.
+            merges: the branch that it merges.
+            by: author and committer.
 
         Returns:
             The id of the commit.
         """
-        stamp = f"{_PERSON} {int(at.timestamp())} +0000"
+        stamp = f"{by} {int(at.timestamp())} +0000"
         text = message.encode()
         head = f"commit {branch}\nmark :1\nauthor {stamp}\ncommitter {stamp}\ndata {len(text)}\n"
         parent = f"from {onto}\n" if onto else ""
+        parent += f"merge {merges}\n" if merges else ""
         self._write(head.encode() + text + f"\n{parent}".encode())
         for path, content in files.items():
             self._write(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")

@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SCENE = ROOT / "build" / "demo"
 REPOSITORY = SCENE / "flights"
+CLONE = SCENE / "bens-clone"
 WIDTH = 110
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -87,7 +88,25 @@ def main() -> None:
     SCENE.mkdir(parents=True)
     for person in (ANA, BEN):
         person.make_key()
+    begin_a_project()
+    bring_a_first_model()
+    bring_a_better_model()
+    refuse_a_worse_model()
+    go_back()
+    audit()
+    say(f"\nDone in {time.monotonic() - began:.0f} s. The repository is left for exploring:\n")
+    say(f"  cd {REPOSITORY}")
+    say(f"  export PATH={Path(sys.executable).parent}:$PATH")
+    say("  mlgit show late-arrival@2        # what it was made from, and how good it is")
+    say("  mlgit explain beats-champion     # the gate that refused version 3")
+    say("  mlgit lineage late-arrival@2     # from a version to data, code and people")
+    say("  mlgit audit --format html --output audit.html")
+    say("  git log mlgit-ledger --stat      # the approvals and what was seen to run")
+    say("\nFor your own data: mlgit init my-project")
 
+
+def begin_a_project() -> None:
+    """Make a project in an empty folder, with the flights as its data."""
     chapter("A project, in an empty folder")
     run(ANA, "git init -q -b main flights", cwd=SCENE)
     run(
@@ -101,18 +120,39 @@ def main() -> None:
     run(ANA, "git add -A")
     run(ANA, "git commit -q -m 'Late arrivals: problem, contract, model and pipeline'")
 
+
+def bring_a_first_model() -> None:
+    """Train a first version, and bring it to production with a second person's word."""
     chapter("A first model: a plain logistic regression")
     train_and_register()
     promote(1, "staging")
     promote(1, "production", refuse_own=True)
     run(ANA, "mlgit status")
 
+
+def bring_a_better_model() -> None:
+    """Train a second version; what was judged by other rules, or on another base, has to be judged again."""
     chapter("A better model has to prove it, on the same rows")
     commit_settings("kind=boosted", message="Boosted trees instead of a logistic regression")
     train_and_register()
+    run(BEN, f"git clone -q flights {CLONE.name}", cwd=SCENE)
     promote(2, "staging")
-    promote(2, "production")
+    run(ANA, "mlgit promote late-arrival@2 --to production")
 
+    chapter("What was judged by other rules, or on another base, is not merged")
+    run(BEN, "sed -i 's/margin: 0.0$/margin: 0.01/' policies/production.yaml")
+    run(BEN, "git diff -U0 policies")
+    run(BEN, "git commit -q -a -m 'Better means by one point at least'")
+    run(BEN, "mlgit approve", expect=1)
+    promote(2, "production")
+    say("\nBen has a clone from before version 2 was in staging, and proposes it there as well.")
+    run(BEN, "mlgit promote late-arrival@2 --to staging", cwd=CLONE)
+    run(BEN, "mlgit merge", cwd=CLONE, expect=1)
+    run(BEN, "git push -q origin --delete mlgit/promote/staging/late-arrival", cwd=CLONE)
+
+
+def refuse_a_worse_model() -> None:
+    """Train a third version, which the gates refuse."""
     chapter("A model that only looks good in training is refused")
     overfitted = "learning_rate=0.3", "max_iter=200", "max_leaf_nodes=127", "min_samples_leaf=5"
     commit_settings(*overfitted, message="Deeper trees, faster steps")
@@ -120,19 +160,31 @@ def main() -> None:
     run(ANA, "mlgit diff late-arrival@2 late-arrival@3")
     run(ANA, "mlgit promote late-arrival@3 --to staging", expect=1)
 
-    chapter("What runs, and how it came to run")
+
+def go_back() -> None:
+    """Take production back to the first version, and keep the second one out."""
+    chapter("At night, back to what ran well before")
+    run(ANA, "mlgit rollback production --reason 'INC-7: warnings come too late'")
+    run(BEN, "mlgit approve --comment 'INC-7'")
+    run(BEN, "mlgit merge")
+    run(ANA, "mlgit apply")
+    run(ANA, "mlgit promote late-arrival@2 --to production", expect=1)
     run(ANA, "mlgit status")
     run(ANA, "mlgit log")
-    run(ANA, "mlgit validate")
-    run(ANA, "git log --oneline --first-parent -n 12")
-    say(f"\nDone in {time.monotonic() - began:.0f} s. The repository is left for exploring:\n")
-    say(f"  cd {REPOSITORY}")
-    say(f"  export PATH={Path(sys.executable).parent}:$PATH")
-    say("  mlgit show late-arrival@2        # what it was made from, and how good it is")
-    say("  mlgit explain beats-champion     # the gate that refused version 3")
-    say("  mlgit status --json              # the same, for programs")
-    say("  git log mlgit-ledger --stat      # the approvals and what was seen to run")
-    say("\nFor your own data: mlgit init my-project")
+
+
+def audit() -> None:
+    """Check all of it again, from a clone; and once more after somebody has laid hands on a record."""
+    chapter("Years later, from a clone: is all of it so?")
+    run(BEN, "mlgit why production late-arrival")
+    run(BEN, "mlgit audit")
+    say("\nIn his clone, Ben types a better number into the record of version 2.")
+    run(BEN, "git pull -q --ff-only", cwd=CLONE)
+    record = "models/late-arrival/versions/v2/version.json"
+    run(BEN, f'sed -i \'s/"roc_auc": 0.75/"roc_auc": 0.99/\' {record}', cwd=CLONE)
+    run(BEN, "git commit -q -a -m 'A better number'", cwd=CLONE)
+    run(BEN, "mlgit validate", cwd=CLONE, expect=1)
+    run(BEN, "mlgit audit", cwd=CLONE, expect=1)
 
 
 def write_project() -> None:

@@ -42,9 +42,23 @@ GATES: Final = {
     "beats-baseline": "- {id: beats-baseline, margin: 0.01}",
     "beats-champion": "- {id: beats-champion, margin: -0.02}   # not worse than the champion by more than 0.02",
     "slice-harm": "- {id: slice-harm, metric: recall, max_drop: 0.02, min_rows: 200}",
+    "slice-minimum": "- {id: slice-minimum, metric: recall, min: 0.7, interval: true}",
+    "fairness": "- {id: fairness, columns: [sex], measure: selection_rate, min_ratio: 0.8}   # the four-fifths rule",
+    "calibration": "- {id: calibration, max_ece: 0.05}",
+    "leakage": "- {id: leakage, allowed: [radius]}   # known to be strong, and looked into",
+    "data-drift": "- {id: data-drift, max_columns: 2}",
     "card-complete": "- {id: card-complete, sections: [Intended use, Limitations]}",
     "size": "- {id: size, max_mb: 50}",
     "latency": "- {id: latency, max_p95_ms: 20}",
+    "stored": "- id: stored",
+    "model-safe": "- {id: model-safe, formats: [skops, onnx]}",
+    "evaluation-fresh": "- {id: evaluation-fresh, max_age: 30d, severity: warn}   # shown, and stops nobody",
+    "signature-compatible": "- {id: signature-compatible, allow_added: true}",
+    "environment-locked": "- id: environment-locked",
+    "rescore": "- id: rescore",
+    "reproduce": "- {id: reproduce, timeout: 2h, when: {risk: high}}   # asked for problems of high risk only",
+    "exec": "- {id: exec, name: no-pii, command: [python, checks/no_pii.py], timeout: 1m, settings: {forbidden: [name]}}",
+    "python": "- {id: python, name: acme-latency, settings: {p95_ms: 30}}",
 }
 """A line of a policy that asks for each gate."""
 
@@ -238,6 +252,7 @@ def _hold(version: Version) -> Hold:
         schema=1,
         scope="version",
         model=MODEL,
+        version=1,
         digest=version.digest,
         reason="Scores of one scanner were read in the wrong unit.",
         by="ana@acme.example",
@@ -247,12 +262,14 @@ def _hold(version: Version) -> Hold:
 def _override(version: Version) -> Override:
     return Override(
         schema=1,
+        override=_ID,
         environment="production",
         model=MODEL,
+        version=2,
         digest=version.digest,
         waives=["latency"],
         incident="INC-204",
-        people=["ana@acme.example", "ben@acme.example"],
+        people=["ana", "ben"],
         expires=datetime(2026, 3, 6, 12, 0, tzinfo=UTC),
         review_by=date(2026, 3, 20),
     )

@@ -16,6 +16,7 @@ import mlgit.cli
 from mlgit import explanations
 from mlgit.cli.boundary import Refusal
 from mlgit.domain.gates import REGISTRY
+from mlgit.domain.gates.base import Gate
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
 from mlgit.ops.explain import PLACES, topics
@@ -165,11 +166,17 @@ def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset(
 def _gates() -> str:
     lines = ["# Gates", "", _GATES, "", "| gate | question |", "|---|---|"]
     lines += [f"| [{name}](#{anchor(name)}) | {cell(gate.summary())} |" for name, gate in REGISTRY.items()]
+    shared, parts = schema_of(Gate)
+    lines += ["", "## Settings of every gate", "", _SHARED, "", *_table(shared, parts, skip={"id"})]
+    for name, part in parts.items():
+        lines += ["", f"## {name}", "", inspect.cleandoc(part.get("description", "")), "", *_table(part, parts)]
     for name, gate in REGISTRY.items():
         schema, parts = schema_of(gate)
-        schema["properties"].pop("id")
+        own = schema["properties"].keys() - shared["properties"].keys() - {"id"}
         lines += ["", f"## {name}", "", described(schema), ""]
-        lines += _table(schema, parts) if schema["properties"] else ["It has no settings."]
+        lines += (
+            _table(schema, parts, skip=shared["properties"].keys() | {"id"}) if own else ["No settings of its own."]
+        )
         lines += ["", "```yaml", examples.GATES[name], "```"]
     lines += ["", "## Metrics", "", _METRICS, "", "| metric | better | for |", "|---|---|---|"]
     lines += [f"| {name} | {_BETTER[facts.direction]} | {', '.join(facts.kinds)} |" for name, facts in METRICS.items()]
@@ -182,6 +189,7 @@ A gate is one question about a version that is proposed for an environment. A po
 order, each with its settings. Answers: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`,
 `error` (could not be judged). Only pass, skip and waived let a version through. `mlgit gate MODEL@N --to ENVIRONMENT`
 asks without changing anything."""
+_SHARED = "Beside those of its own, each may have these."
 _METRICS = """\
 Computed by mlgit from the stored predictions of the frozen test split, never taken from a file. A problem names one as
 `metric.primary`."""

@@ -5,12 +5,14 @@ import click
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.conditions.ramp import ALL
 from mlgit.ops import apply
 
 _WORDS = {
     "applied": "applied",
     "up-to-date": "nothing to do",
     "recorded": "ran already; written down",
+    "waiting": "waits for its window",
     "blocked": "blocked",
     "failed": "failed",
     "planned": "would be applied",
@@ -26,7 +28,9 @@ def command(session: Session, environment: str | None, *, dry_run: bool) -> int:
     """Make environments run what the base branch says.
 
     Every promotion is verified again before anything is switched: a check that was green once is only a hint. What runs is
-    read back from the target and written onto the ledger. Running it again does no harm.
+    read back from the target and written onto the ledger. Running it again does no harm. Outside the windows of an
+    environment a change waits, which is nothing wrong; run it again when they open. A version that takes over in steps goes
+    to the next one when its time is over and it is healthy.
 
     \b
     Examples:
@@ -42,8 +46,8 @@ def _show(found: apply.Applied) -> str:
     rows = [
         [
             f"{one.environment}/{one.model}",
-            one.version or "nothing",
-            _WORDS[one.state],
+            (one.version or "nothing") + (f" at {one.traffic}%" if one.traffic != ALL else ""),
+            _WORDS[one.state] + _step(one),
             f"decision {one.decision[7:19]}" if one.decision else "",
             ", ".join(one.approved_by),
         ]
@@ -52,3 +56,9 @@ def _show(found: apply.Applied) -> str:
     shown = [text.table(["WHERE", "VERSION", "RESULT", "DECISION", "APPROVED BY"], rows)]
     shown += [text.finding(finding) for one in found.results for finding in one.findings]
     return "\n\n".join(shown) + text.following("mlgit status")
+
+
+def _step(one: apply.Application) -> str:
+    if one.paused:
+        return "; the ramp is paused"
+    return f"; next step at {one.until:%Y-%m-%d %H:%M} UTC" if one.until else ""

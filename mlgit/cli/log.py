@@ -34,8 +34,8 @@ def _show(history: log.History) -> str:
             event.kind,
             event.environment,
             f"{event.before or 'nothing'} -> {event.after or 'nothing'}"
-            if event.kind == "promoted"
-            else event.after or "-",
+            if event.kind in {"promoted", "rolled-back"}
+            else (event.after or "-") + (f" ({event.traffic} %)" if event.traffic else ""),
             event.promotion,
             event.decision[7:19] if event.decision else "",
             event.by,

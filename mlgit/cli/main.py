@@ -29,15 +29,29 @@ COMMANDS: dict[str, _Entry] = {
     "data": _Entry(_PATH, "Add data, and check it against its contract."),
     "train": _Entry(_PATH, "Run the pipeline that trains a model."),
     "register": _Entry(_PATH, "Make an immutable version of what was trained."),
+    "renumber": _Entry(_PATH, "Give a version that is not merged yet another label."),
     "promote": _Entry(_PATH, "Propose a version for an environment."),
     "approve": _Entry(_PATH, "Agree to a proposed promotion, with a signature."),
     "merge": _Entry(_PATH, "Verify a promotion and merge it."),
     "apply": _Entry(_PATH, "Make environments run what the base branch says."),
+    "observe": _Entry(_PATH, "See whether what was applied still runs as it was given."),
+    "hold": _Entry(_PATH, "Hold a version back, or freeze what may not change."),
+    "override": _Entry(_PATH, "Waive gates for one version, in an emergency."),
+    "rollback": _Entry(_PATH, "Propose to go back to the last version that ran well."),
     "status": _Entry(_LOOK, "Show what runs where, and what is proposed."),
     "show": _Entry(_LOOK, "Show a model or a version."),
     "diff": _Entry(_LOOK, "Compare two versions."),
+    "verify-push": _Entry(_SETUP, "Judge a push, as a hook of a Git server."),
+    "approvals": _Entry(_LOOK, "Show who agreed to a promotion, and what is missing."),
+    "queue": _Entry(_LOOK, "Show all open promotions, and the order in which they can be merged."),
     "log": _Entry(_LOOK, "Show the history of promotions and deployments."),
+    "audit": _Entry(_LOOK, "Check again every promotion that there was, offline."),
+    "why": _Entry(_LOOK, "Show why an environment runs what it runs."),
+    "lineage": _Entry(_LOOK, "Show what a version was made from, and what became of data or code."),
+    "bisect": _Entry(_LOOK, "Find the version with which a metric first got worse."),
+    "at": _Entry(_LOOK, "Ask a command about another moment."),
     "gate": _Entry(_LOOK, "Judge a version by an environment's gates, changing nothing."),
+    "policy": _Entry(_LOOK, "Try a policy on the promotions of the past."),
     "validate": _Entry(_LOOK, "Check every file of the project."),
 }
 
@@ -51,7 +65,7 @@ class _LazyGroup(click.Group):
             return None
         import importlib  # noqa: PLC0415 - commands are imported when asked for
 
-        command = importlib.import_module(f"mlgit.cli.{cmd_name}").command
+        command = importlib.import_module(f"mlgit.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 - each command module has one
         return command
 

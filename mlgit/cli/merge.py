@@ -36,9 +36,12 @@ def _show(found: merge.Merged) -> str:
     if found.state == "merged-already":
         done = f"{found.candidate} is merged for {found.environment} already (promotion {found.promotion})"
         return done + text.following(f"mlgit apply {found.environment}")
+    deed = f"Merged {found.candidate} for {found.environment}"
+    if found.change == "rollback":
+        deed = f"Rolled back to {found.candidate} in {found.environment}, merged"
     signed = "signed" if found.signed else "not signed: Git has no user.signingkey"
     lines = [
-        f"Merged {found.candidate} for {found.environment} into {found.base}",
+        f"{deed} into {found.base}",
         f"  commit     {(found.commit or '')[:12]} ({signed})" + (", pushed to origin" if found.pushed else ""),
         f"  decision   {found.decision}",
         f"  approved   {text.clean(who)}",

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
         Formats,
         ModelFiles,
         Pipeline,
+        Reproduction,
         Scored,
         Signatures,
         Tables,
         Target,
+        TeamGates,
     )
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741 - an outcome
@@ -98,6 +100,20 @@ class Session:
 
         return PandasTables()
 
+    @property
+    def reproduced(self) -> "Reproduction":
+        """DVC's pipeline in a private checkout."""
+        from mlgit.edges.dvc.reproduction import reproduced  # noqa: PLC0415 - only where a policy asks for it
+
+        return reproduced
+
+    @cached_property
+    def team_gates(self) -> "TeamGates":
+        """Gates that the team brings itself."""
+        from mlgit.edges import teamgates  # noqa: PLC0415 - only where a policy asks for one
+
+        return teamgates.TeamGates()
+
     def hashed(self, path: Path, name: str) -> Stored:
         """Describe a file as DVC keeps it."""
         from mlgit.edges import hashing  # noqa: PLC0415 - only where files are hashed
@@ -140,6 +156,14 @@ class Session:
 
         path = Path(settings.path).expanduser()
         return DirectoryTarget(path if path.is_absolute() else self.root / path)
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator["Session"]:
+        """Give this workspace with a repository that forgets what is written to it."""
+        with self.repository.trial() as repository:
+            session = Session(self.directory, as_json=self.as_json)
+            session.repository = repository
+            yield session
 
     # The voice
 

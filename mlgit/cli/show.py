@@ -12,18 +12,22 @@ from mlgit.ops import proposal, show
 
 @click.command()
 @click.argument("name", metavar="MODEL[@N]")
+@click.option("--card", "as_card", is_flag=True, help="Print the card of a version.")
 @at_option
 @session_command
-def command(session: Session, name: str, at: str | None) -> int:
+def command(session: Session, name: str, at: str | None, *, as_card: bool) -> int:
     """Show a model or a version.
 
     \b
     Examples:
       mlgit show churn
       mlgit show churn@10
+      mlgit show churn@10 --card
       mlgit show churn@10 --at v2.0 --json
     """
     _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
+    if as_card:
+        return session.answer(show.card(state, VersionRef.parse(name)), _show_card)
     if "@" in name:
         return session.answer(show.version(session, state, VersionRef.parse(name)), _show_version)
     return session.answer(show.model(state, name), _show_model)
@@ -84,6 +88,11 @@ def _show_version(found: show.VersionShown) -> str:
         parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', found.primary.upper()], rows)}")
     parts += [text.finding(finding) for finding in found.findings] or ["Its files are as they were registered."]
     return "\n\n".join(parts)
+
+
+def _show_card(found: show.CardShown) -> str:
+    lines = [text.clean(line) for line in found.text.rstrip().split("\n")]
+    return "\n\n".join(["\n".join(lines), *map(text.finding, found.findings)])
 
 
 def _facts(facts: list[tuple[str, str]]) -> str:

@@ -1,6 +1,7 @@
 """Who agreed, who counts, and who is still missing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,9 @@ from mlgit.domain.records.governance import Roles
 from mlgit.domain.records.ledger import Approval, CountedApproval
 from mlgit.domain.records.policy import ApprovalRule, RoleNeed
 from mlgit.domain.records.problem import Risk
+
+STALE: Final = "stale: what was approved has changed since"
+"""Why an approval of another decision does not count."""
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -24,23 +28,50 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 class Uncounted(msgspec.Struct, frozen=True):
-    """An approval that does not count, and why."""
+    """An approval that does not count, and why; `approval` is the digest of its file."""
 
     person: str
     reason: str
+    approval: Digest
+
+
+class Need(msgspec.Struct, frozen=True):
+    """How many people must agree, of a role or (None) of all; who did, and who else may."""
+
+    role: str | None
+    needed: int
+    counted: list[str]
+    may: list[str]
+
+    @property
+    def lacks(self) -> int:
+        """How many are missing."""
+        return max(0, self.needed - len(self.counted))
+
+    def __str__(self) -> str:
+        what = "approval" if self.lacks == 1 else "approvals"
+        role = "" if self.role is None else f" as {self.role}"
+        who = f"{', '.join(self.may)} may" if self.may else "nobody who is listed may"
+        return f"{self.lacks} more {what}{role} ({len(self.counted)} of {self.needed} so far; {who})"
 
 
 class Tally(msgspec.Struct, frozen=True):
     """The approvals that count, those that do not with the reason, and what is still missing, in words.
 
-    `may` are the people of the roles file whose word would count and is not in yet.
+    `needs` are all that the rule asks for, met or not: how many in all, then by role. `may` are the people of the roles file
+    whose word would count and is not in yet.
     """
 
     counted: list[CountedApproval]
     uncounted: list[Uncounted]
     missing: list[str]
-    needed: int
+    needs: list[Need]
     may: list[str] = []
+
+    @property
+    def needed(self) -> int:
+        """How many people must agree, whatever their roles."""
+        return self.needs[0].needed
 
     @property
     def complete(self) -> bool:
@@ -110,12 +141,13 @@ def count(
     for person, signed in _latest_words(found, directory, uncounted).items():
         reason = _why_not(person, signed, decision, directory, excluded)
         if reason:
-            uncounted.append(Uncounted(person, reason))
+            uncounted.append(Uncounted(person, reason, signed.digest))
         elif signed.approval.verdict == "reject":
-            uncounted.append(Uncounted(person, "rejected it"))
+            uncounted.append(Uncounted(person, "rejected it", signed.digest))
             missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
         elif signed.key in people:
-            uncounted.append(Uncounted(person, f"signed with the key of {people[signed.key]}, which counts once"))
+            reason = f"signed with the key of {people[signed.key]}, which counts once"
+            uncounted.append(Uncounted(person, reason, signed.digest))
         else:
             assert signed.key is not None  # noqa: S101 - no latest word is without
             people[signed.key] = person
@@ -124,8 +156,9 @@ def count(
             )
     words = {approval.person for approval in counted} | set(excluded)
     may = [person for person in directory.people() if person not in words]
-    missing += _missing(rule, risk, counted, directory, may)
-    return Tally(counted, uncounted, missing, rule.min, may)
+    needs = list(_needs(rule, risk, counted, directory, may))
+    missing += [str(need) for need in needs if need.lacks]
+    return Tally(counted, uncounted, missing, needs, may)
 
 
 def _latest_words(found: Iterable[Signed], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Signed]:
@@ -134,7 +167,9 @@ def _latest_words(found: Iterable[Signed], directory: Directory, uncounted: list
     for signed in sorted(found, key=lambda one: (one.approval.at, one.approval.verdict, one.digest)):
         person = directory.person(signed.approval.by)
         if signed.key is None:
-            uncounted.append(Uncounted(person, signed.reason))  # and an earlier word with a good signature still stands
+            uncounted.append(
+                Uncounted(person, signed.reason, signed.digest)
+            )  # and an earlier word with a good signature still stands
         else:
             latest[person] = signed
     return latest
@@ -146,28 +181,17 @@ def _why_not(person: str, signed: Signed, decision: Digest, directory: Directory
     if person in excluded:
         return excluded[person]
     if signed.approval.decision != decision:
-        return "stale: what was approved has changed since"
+        return STALE
     return ""
 
 
-def _missing(
+def _needs(
     rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: Directory, may: Sequence[str]
-) -> list[str]:
-    missing = []
-    if len(counted) < rule.min:
-        missing.append(_lacking(len(counted), rule.min, may))
+) -> Iterator[Need]:
+    yield Need(None, rule.min, [approval.person for approval in counted], list(may))
     for role, stated in rule.roles.items():
         need = RoleNeed(min=stated) if isinstance(stated, int) else stated
         if need.when is not None and need.when.risk != risk:
             continue
-        there = sum(role in approval.roles for approval in counted)
-        if there < need.min:
-            holders = [person for person in may if role in directory.roles(person)]
-            missing.append(_lacking(there, need.min, holders, f" as {role}"))
-    return missing
-
-
-def _lacking(there: int, needed: int, may: Sequence[str], role: str = "") -> str:
-    what = "approval" if needed - there == 1 else "approvals"
-    who = f"{', '.join(may)} may" if may else "nobody who is listed may"
-    return f"{needed - there} more {what}{role} ({there} of {needed} so far; {who})"
+        there = [approval.person for approval in counted if role in approval.roles]
+        yield Need(role, need.min, there, [person for person in may if role in directory.roles(person)])

@@ -1,9 +1,11 @@
 """A promotion with every record that it is judged on: what a proposal, a merge, an `apply` and an audit all put together."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
+from mlgit.domain.codec import override_digest
 from mlgit.domain.decision import ReadSet, read_set
 from mlgit.domain.records.dataset import Dataset
 from mlgit.domain.records.environment import Environment
@@ -44,14 +46,20 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Champion of each environment that comes first."""
     retirement: Retirement | None = None
     """The end of the version's life, if there is one."""
-    holds: Sequence[Hold] = ()
-    overrides: Sequence[Override] = ()
+    holds: Mapping[str, Hold] = {}
+    """Every hold, by its name."""
+    overrides: Mapping[str, Override] = {}
+    """Every override, by its name."""
+    agreed: Mapping[str, Mapping[str, datetime]] = {}
+    """Who agreed to each override, by its id, and when: by signature or, where the policy asks for none, by being named."""
     deployments: Mapping[str, Sequence[Deployment]] = {}
     """What the ledger has seen of the model, oldest first, in this environment and in those that have to come first."""
 
     def reads(self) -> ReadSet:
-        """Return the digest of each thing that the decision rests on."""
-        return read_set(
+        """Return the digest of each thing that the decision rests on; of overrides, those that waive what the report says."""
+        waived = {verdict.gate for verdict in self.report.results if verdict.outcome == "waived"} if self.report else ()
+        used = [override for override in self.concerned().values() if not {*override.waives}.isdisjoint(waived)]
+        reads = read_set(
             manifest=self.manifest,
             report=self.report,
             version=self.version,
@@ -62,3 +70,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             model=self.model,
             contracts=self.contracts,
         )
+        return {**reads, **{f"override-{one.override.lower()}": override_digest(one) for one in used}}
+
+    def concerned(self) -> dict[str, Override]:
+        """Return the overrides for just this version here, by name, whether in force or not."""
+        digest = None if self.version is None else self.version.digest
+        key = (self.manifest.environment, self.manifest.model, digest)
+        return {name: one for name, one in self.overrides.items() if (one.environment, one.model, one.digest) == key}

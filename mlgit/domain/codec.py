@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast, get_args
 import msgspec
 
 from mlgit.domain.records.base import Record
+from mlgit.domain.records.governance import Override
 from mlgit.domain.records.version import Version
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -70,6 +71,13 @@ def version_digest(version: Version) -> str:
     """Return the identity of a version: the digest of its record without the label and without the digest itself."""
     meaning = _without_defaults(version)
     del meaning["digest"], meaning["version"]
+    return sha256(_CANONICAL.encode(meaning))
+
+
+def override_digest(override: Override) -> str:
+    """Return what the people of an override agree to: the digest of all of it but what came of the look back."""
+    meaning = _without_defaults(override)
+    meaning.pop("reviewed", None)
     return sha256(_CANONICAL.encode(meaning))
 
 

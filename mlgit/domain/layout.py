@@ -11,7 +11,7 @@ SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
-WRITTEN: Final = frozenset({"problems", "policies", "environments"})
+WRITTEN: Final = frozenset({"problems", "policies", "environments", "holds", "overrides"})
 """Folders that hold nothing but records that people write, and what they say of them."""
 
 _N = r"[^/]+"
@@ -146,8 +146,28 @@ def retirement(model: str, number: int) -> str:
     return f"retirements/{model}/v{number}.yaml"
 
 
+def hold(name: str) -> str:
+    """Path of a hold."""
+    return f"holds/{name}.yaml"
+
+
+def version_hold(environment: str, model: str, number: int) -> str:
+    """Name of the hold that keeps a version out of an environment, as mlgit calls it."""
+    return f"{environment}/{model}@{number}"
+
+
+def is_version_hold(path: str, environment: str, model: str) -> bool:
+    """Tell whether a path is that of a hold, as mlgit calls it, on a version of a model in an environment."""
+    return re.fullmatch(rf"{re.escape(f'holds/{environment}/{model}')}@[0-9]+\.yaml", path) is not None
+
+
+def override(name: str) -> str:
+    """Path of an override."""
+    return f"overrides/{name}.yaml"
+
+
 def approvals(promotion: str) -> str:
-    """Folder of a promotion's approvals, on the ledger."""
+    """Folder of the approvals of a promotion, or of an override, on the ledger."""
     return f"approvals/{promotion}"
 
 
@@ -164,6 +184,16 @@ def deployments(environment: str, model: str) -> str:
 def promotion_branch(environment: str, model: str) -> str:
     """Name of the one branch that carries an open promotion of a model to an environment."""
     return f"mlgit/promote/{environment}/{model}"
+
+
+def hold_branch(name: str) -> str:
+    """Name of the branch that proposes to add or to lift a hold."""
+    return f"mlgit/hold/{name}"
+
+
+def override_branch(name: str) -> str:
+    """Name of the branch that proposes an override."""
+    return f"mlgit/override/{name}"
 
 
 def is_immutable(path: str) -> bool:

@@ -6,8 +6,11 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from mlgit.domain import layout
 from mlgit.domain.codec import digest, sha256, version_digest
+from mlgit.domain.gates.metrics import BeatsChampion, check_test
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import NAMES_ARE, Digest, VersionRef, is_name
 from mlgit.domain.records.card import Card
@@ -19,6 +22,7 @@ from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.project import Project
 from mlgit.domain.records.promotion import Promotion, Slot
 from mlgit.domain.records.version import Stored, Version
+from mlgit.domain.zones import check_zones
 from mlgit.errors import Finding, Location, Severity
 
 
@@ -80,6 +84,7 @@ def check_environment(environment: Environment, project: Project, policies: Coll
     order = project.environments
     if environment.soak is not None and environment.soak.in_ not in order:
         yield _unknown("environment", environment.soak.in_, Location(file, path="soak.in"), order)
+    yield from check_zones(environment)
     earlier = order[: order.index(environment.name)] if environment.name in order else order
     for name in environment.after:
         if name not in earlier:
@@ -130,7 +135,7 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
 
 
 def check_policy(policy: Policy) -> Iterator[Finding]:
-    """No gate is listed twice with the same settings, and the metrics of gates are known."""
+    """No gate is listed twice in the same words or under one name of the team's, one of them blocks, and metrics are known."""
     file = layout.policy(policy.name)
     for index, gate in enumerate(policy.gates):
         if gate in policy.gates[:index]:
@@ -140,26 +145,41 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
                 fix="delete one of them",
                 at=Location(file, path=f"gates[{index}]"),
             )
+        elif gate.id != gate.kind and gate.id in {other.id for other in policy.gates[:index]}:
+            yield Finding(
+                "gate-twice",
+                f"policy {policy.name} has two gates that a report would call {gate.id}",
+                fix="give one of them another name",
+                at=Location(file, path=f"gates[{index}].name"),
+            )
         metric: str | None = getattr(gate, "metric", None)
         if metric is not None and metric not in METRICS:
             yield _unknown_metric(metric, file, f"gates[{index}].metric")
+        unsuitable = check_test(gate.test, metric) if isinstance(gate, BeatsChampion) and metric else None
+        if unsuitable is not None:
+            yield replace(unsuitable, at=Location(file, path=f"gates[{index}].test"))
+    if all(gate.severity == "warn" for gate in policy.gates):
+        yield Finding(
+            "gates-only-warn",
+            f"no gate of policy {policy.name} stops a version",
+            why="each of them has severity: warn",
+            fix="take `severity: warn` out of those that are to guard an environment",
+            at=Location(file, path="gates"),
+        )
 
 
 def check_enforced(environment: Environment, policy: Policy, manifest: Promotion | None = None) -> Iterator[Finding]:
     """Nothing is asked for that this mlgit reads but does not enforce: what is ignored would look like a guard."""
     where = layout.environment(environment.name)
     asked = [
-        (environment.soak is not None, "soak", where),
-        (bool(environment.windows), "windows", where),
         (environment.auto_promote, "auto_promote", where),
         (policy.evidence == "forge", "evidence: forge", layout.policy(policy.name)),
-        ("lineage" in policy.exclude, "exclude: lineage", layout.policy(policy.name)),
     ]
     if manifest is not None:
         file = layout.promotion(manifest.environment, manifest.model)
         asked += [
-            (manifest.change != "promote", f"change: {manifest.change}", file),
-            (manifest.ramp is not None, "ramp", file),
+            (manifest.change not in {"promote", "rollback"}, f"change: {manifest.change}", file),
+            (manifest.ramp is not None and bool(manifest.ramp.gates), "ramp.gates", file),
             (manifest.slots.challenger is not None, "slots.challenger", file),
             (manifest.slots.shadow is not None, "slots.shadow", file),
         ]
@@ -400,11 +420,20 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
         )
 
 
-def check_promotion_alone(environment: str, model: str, changed: Iterable[str]) -> Iterator[Finding]:
-    """A promotion brings its manifest and gate reports, and nothing that an approval does not cover."""
+def check_promotion_alone(
+    environment: str, model: str, changed: Iterable[str], *, held: str | None = None
+) -> Iterator[Finding]:
+    """A promotion brings its manifest and gate reports, and nothing that an approval does not cover.
+
+    Args:
+        environment: the environment.
+        model: the model.
+        changed: the paths that differ from the base.
+        held: path of the hold that may come along, where the promotion is a rollback that brings one.
+    """
     for path in sorted(changed):
         place = layout.place(path)
-        own = path == layout.promotion(environment, model)
+        own = path in {layout.promotion(environment, model), held}
         report = place is not None and place.kind == "gate-report" and place.says["model"] == model
         if not own and not report:
             yield Finding(

@@ -7,30 +7,36 @@ from pathlib import Path
 
 from mlgit import __version__
 
+_STAMP = 32  # bytes of a sha256
+
 
 class FileCache:
-    """One file a name, with the key of its content in front (see `ops.ports.Cache`)."""
+    """One file a name, with a digest of its key and content in front (see `ops.ports.Cache`)."""
 
     def __init__(self, git_dir: Path) -> None:
         self._folder = git_dir / "mlgit" / "cache"
 
     def get(self, name: str, key: str) -> bytes | None:
-        """Return what was put under a name with the same key, by the same mlgit."""
+        """Return what was put under a name with the same key, by the same mlgit; None also where the file is damaged."""
         try:
             found = (self._folder / name).read_bytes()
         except OSError:
             return None
-        stamp = _stamp(key)
-        return found[len(stamp) :] if found.startswith(stamp) else None
+        stamp, content = found[:_STAMP], found[_STAMP:]
+        return content if stamp == _stamp(key, content) else None
 
     def put(self, name: str, key: str, content: bytes) -> None:
         """Keep the newest content of a name; nothing is kept where there is no room or no right to write."""
         partial = self._folder / f"{name}.{os.getpid()}"
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(_stamp(key) + content)
-            partial.replace(self._folder / name)
+            try:
+                partial.write_bytes(_stamp(key, content) + content)
+                partial.replace(self._folder / name)
+            finally:
+                partial.unlink(missing_ok=True)
 
 
-def _stamp(key: str) -> bytes:
-    return hashlib.sha256(f"{__version__}\n{key}".encode()).digest()
+def _stamp(key: str, content: bytes) -> bytes:
+    """Return what proves that content was put whole, and with a key."""
+    return hashlib.sha256(hashlib.sha256(f"{__version__}\n{key}".encode()).digest() + content).digest()

@@ -29,7 +29,9 @@ class Folder:
         Raises:
             MlgitError: something on its path is a file (`folder-blocked`), it is inside a repository without being its root
                 (`inside-repository`), or it is the root of one that has no branch `base` (`base-missing`).
+            Unjudged: there is no DVC that will do, and a project without its files would be half of one.
         """
+        workspace.require()
         if not self._nearest.is_dir():
             raise misuse("folder-blocked", f"{self._nearest} is a file", fix="choose another folder")
         top = self._top

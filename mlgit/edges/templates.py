@@ -34,6 +34,12 @@ def draft(kind: str) -> bytes:
     return path.read_bytes()
 
 
+def hook(name: str, command: str) -> bytes:
+    """Return a hook for Git that runs mlgit, which `command` starts, in words for a shell."""
+    path = _folder() / "hooks" / name
+    return render({name: path.read_bytes()}, {"command": command})[name]
+
+
 def render(files: Mapping[str, bytes], values: Mapping[str, str]) -> dict[str, bytes]:
     """Fill in the placeholders in the paths and the texts of files; data is left as it is.
 

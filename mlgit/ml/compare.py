@@ -1,17 +1,18 @@
 """Is the candidate better than the champion on the same rows, and how sure is that?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from mlgit.ml.columns import Array, BadPredictions, Label
+from mlgit.ml.columns import Array, BadPredictions, Columns, Label
+from mlgit.ml.draws import strata_of, weights_of
 from mlgit.ml.metrics import Undefined, find, read
 from mlgit.ml.resample import resampler
 
-_BLOCK = 2**18  # weights held at a time: 2 MB, so that memory is bounded and a block stays in the processor's cache
 _SHOWN = 3  # keys of differing rows that an error names
 
 
@@ -30,10 +31,11 @@ class Gain(msgspec.Struct, frozen=True, kw_only=True):
         low: lower end of the interval of the gain.
         high: upper end.
         level: share of such intervals that hold the true gain, above 0 and below 1.
-        resamples: number of bootstrap resamples.
-        seed: what they were drawn with.
         rows: number of rows compared.
-        method: how the interval was made.
+        method: which test was made.
+        resamples: number of bootstrap resamples; None for a test without.
+        seed: what they were drawn with; None as well.
+        p: two-sided p-value of "no difference"; None for the bootstrap, of which the interval is judged.
     """
 
     metric: str
@@ -43,10 +45,58 @@ class Gain(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     level: float
-    resamples: int
-    seed: int
     rows: int
     method: str = "paired bootstrap, percentile"
+    resamples: int | None = None
+    seed: int | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampled:
+    """The gain of the candidate over the champion, on all rows and on each resample.
+
+    Attributes:
+        metric: what was measured.
+        candidate: its value for the candidate.
+        champion: its value for the champion.
+        value: the gain on all rows; above zero is better.
+        gains: the gain on each resample (resamples,).
+        seed: what the resamples were drawn with.
+        rows: number of rows compared.
+    """
+
+    metric: str
+    candidate: float
+    champion: float
+    value: float
+    gains: Array
+    seed: int
+    rows: int
+
+    def at(self, level: float) -> Gain:
+        """Return the gain with its percentile interval at a level between 0 and 1."""
+        low, high = np.quantile(self.gains, [(1 - level) / 2, (1 + level) / 2])
+        return Gain(
+            metric=self.metric,
+            candidate=self.candidate,
+            champion=self.champion,
+            value=self.value,
+            low=float(low),
+            high=float(high),
+            level=level,
+            rows=self.rows,
+            resamples=len(self.gains),
+            seed=self.seed,
+        )
+
+    def share_from(self, gain: float) -> float:
+        """Return the share of resamples with at least this gain: the one-sided p-value of "the gain is at least that".
+
+        It counts what the percentile interval counts. Without a resample below it is 0, and stands for less than
+        1 / resamples.
+        """
+        return float(np.mean(self.gains >= gain))
 
 
 def align(candidate: pd.DataFrame, champion: pd.DataFrame, keys: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -92,6 +142,8 @@ def paired_bootstrap(
 ) -> Gain:
     """Return the gain of the candidate over the champion, with a percentile bootstrap interval.
 
+    The ends are plain quantiles of the resampled gains (neither BCa nor studentised), and the result says so.
+
     Each resample draws rows with replacement, the same ones for both; classification draws within each label, so that
     every resample has as many rows of each label as the table. The draws follow from the seed alone: they are made from
     the raw output of PCG64, which NumPy keeps the same for ever, unlike the methods of its Generator.
@@ -113,60 +165,86 @@ def paired_bootstrap(
         BadPredictions: as for `measure`.
         ValueError: no such metric, or a setting outside its range.
     """
-    if not (0 < level < 1 and resamples >= 1 and seed >= 0):
-        raise ValueError(f"level {level}, resamples {resamples} or seed {seed} is outside its range")
+    _need_level(level)
+    return resample_gains(metric, candidate, champion, positive, resamples=resamples, seed=seed).at(level)
+
+
+def resample_gains(
+    metric: str, candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | None, *, resamples: int, seed: int
+) -> Resampled:
+    """Return the gain on each resample, for intervals at any level; arguments and exceptions as for `paired_bootstrap`."""
+    if not (resamples >= 1 and seed >= 0):
+        raise ValueError(f"resamples {resamples} or seed {seed} is outside its range")
     definition = find(metric)
-    new, old = read(metric, candidate, positive), read(metric, champion, positive)
-    # Labels themselves are compared: class codes number each table's own classes.
-    if len(candidate) != len(champion) or _differ(_plain(candidate["label"]), _plain(champion["label"])).any():
-        raise NotSameRows("the two tables are not the same row by row; they must be aligned first")
+    new, old = read_pair(metric, candidate, champion, positive)
     sign = 1 if definition.direction == "max" else -1
     values = definition.function(new), definition.function(old)
-
-    strata = np.zeros(len(new.truth), dtype=np.int64) if definition.reads == "value" else new.truth.astype(np.int64)
+    strata = strata_of(definition, new)
     order = np.argsort(strata, kind="stable")
     evaluate_new, evaluate_old = resampler(metric, new.take(order)), resampler(metric, old.take(order))
-    blocks = _weights(strata[order], resamples, seed)
+    blocks = weights_of(strata[order], resamples, seed)
     gains = np.concatenate([sign * (evaluate_new(block) - evaluate_old(block)) for block in blocks])
-    undefined = int(np.isnan(gains).sum())
-    if undefined:
-        raise Undefined(f"{metric} is undefined on {undefined:,} of {resamples:,} resamples")
-    low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
-    return Gain(
+    _need_defined(metric, gains)
+    return Resampled(
         metric=metric,
         candidate=values[0],
         champion=values[1],
         value=sign * (values[0] - values[1]),
-        low=float(low),
-        high=float(high),
-        level=level,
-        resamples=resamples,
+        gains=gains,
         seed=seed,
         rows=len(candidate),
     )
 
 
-def _weights(strata: Array, resamples: int, seed: int) -> Iterator[Array]:
-    """Yield blocks (some resamples, rows) of how often each row was drawn; rows are ordered by stratum.
+def bootstrap(
+    metric: str,
+    predictions: pd.DataFrame,
+    positive: Label | None,
+    *,
+    resamples: int = 1000,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return both ends of the percentile bootstrap interval of one model's metric.
 
-    A row is drawn for each row, out of the rows of its stratum: 32 random bits times the size of the stratum, without
-    the lower 32 bits of the product. Source: Lemire (2019), "Fast random integer generation in an interval", without
-    the rejection: chances of two rows differ by no more than the share size / 2**32.
+    Rows are drawn as for `paired_bootstrap`; so are arguments and exceptions.
     """
-    rows = len(strata)
-    _, first, inverse, counts = np.unique(strata, return_index=True, return_inverse=True, return_counts=True)
-    start, size = first[inverse].astype(np.int64), counts[inverse].astype(np.uint64)
-    source = np.random.PCG64(seed)
-    per_block = max(1, _BLOCK // rows)
-    for done in range(0, resamples, per_block):
-        block = np.empty((min(per_block, resamples - done), rows), dtype=np.int64)
-        for weights in block:
-            # The bits are used in the same order whatever the block size: a resample takes whole 64-bit words.
-            words: Array = np.asarray(source.random_raw((rows + 1) // 2), dtype="<u8")
-            bits = words.view("<u4")[:rows].astype(np.uint64)
-            drawn = (bits * size >> np.uint64(32)).astype(np.int64) + start
-            weights[:] = np.bincount(drawn, minlength=rows)
-        yield block
+    _need_level(level)
+    definition, columns = find(metric), read(metric, predictions, positive)
+    strata = strata_of(definition, columns)
+    order = np.argsort(strata, kind="stable")
+    evaluate = resampler(metric, columns.take(order))
+    values = np.concatenate([evaluate(block) for block in weights_of(strata[order], resamples, seed)])
+    _need_defined(metric, values)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def read_pair(
+    metric: str, candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | None
+) -> tuple[Columns, Columns]:
+    """Return what a metric reads of both tables, after proving that their labels are the same row by row.
+
+    Raises:
+        NotSameRows: the tables differ in length, or in a label.
+        BadPredictions, Undefined, ValueError: as for `read`.
+    """
+    pair = read(metric, candidate, positive), read(metric, champion, positive)
+    # Labels themselves are compared: class codes number each table's own classes.
+    if len(candidate) != len(champion) or _differ(_plain(candidate["label"]), _plain(champion["label"])).any():
+        raise NotSameRows("the two tables are not the same row by row; they must be aligned first")
+    return pair
+
+
+def _need_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is outside its range")
+
+
+def _need_defined(metric: str, values: Array) -> None:
+    undefined = int(np.isnan(values).sum())
+    if undefined:
+        raise Undefined(f"{metric} is undefined on {undefined:,} of {len(values):,} resamples")
 
 
 def _need_keys(table: pd.DataFrame, name: str, keys: list[str]) -> None:

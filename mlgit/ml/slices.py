@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pandas as pd
 
 from mlgit.ml.columns import Array, BadPredictions, Label
-from mlgit.ml.compare import Gain, NotSameRows, paired_bootstrap
+from mlgit.ml.compare import Gain, NotSameRows, Resampled, bootstrap, resample_gains
+from mlgit.ml.correction import bonferroni_level, holm
 from mlgit.ml.metrics import Undefined, find, measure
 
 MIN_ROWS = 200
 MIN_PER_CLASS = 30
 MISSING = "(missing)"
+
+Correction = Literal["none", "bonferroni", "holm"]
 
 _MOST_VALUES = 20  # a numeric column with more distinct values is cut at its quartiles
 _LONGEST_VALUE = 200  # characters of a slice's name
@@ -29,6 +32,8 @@ class SliceValue(msgspec.Struct, frozen=True, kw_only=True):
         rows: number of rows of the slice.
         metric: the metric there; None where there is too little to say.
         reason: why `metric` is None.
+        low: lower end of the bootstrap interval of the metric, where one was asked for.
+        high: upper end.
     """
 
     column: str
@@ -36,16 +41,24 @@ class SliceValue(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     metric: float | None = None
     reason: str | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
-    """The gain of the candidate over the champion on one slice; fields as for SliceValue."""
+    """The gain of the candidate over the champion on one slice; fields as for SliceValue.
+
+    Attributes:
+        p: share of the resamples in which the candidate is not worse by more than was accepted, adjusted for the number of
+            slices as asked; harm is likely where it is small. None without a gain.
+    """
 
     column: str
     value: str
     rows: int
     gain: Gain | None = None
     reason: str | None = None
+    p: float | None = None
 
 
 def slice_values(
@@ -56,6 +69,9 @@ def slice_values(
     *,
     min_rows: int = MIN_ROWS,
     min_per_class: int = MIN_PER_CLASS,
+    level: float | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> list[SliceValue]:
     """Return a metric for each value of each column, in the order of the columns, then of the values.
 
@@ -67,21 +83,28 @@ def slice_values(
         positive: the positive class of a binary task, else None.
         min_rows: smaller slices are listed without a metric.
         min_per_class: binary slices with fewer rows of either class are listed without a metric.
+        level: confidence level of the interval on each slice; without, there are no intervals.
+        resamples: bootstrap resamples of an interval.
+        seed: what they are drawn with.
 
     Raises:
         BadPredictions: a column is missing, or as for `measure`.
     """
     result = []
-    for column, value, rows in _slices(predictions, columns):
+    for column, value, rows in slices_of(predictions, columns):
         part = predictions.iloc[rows]
-        reason = _too_little(part, metric, positive, min_rows, min_per_class)
-        measured = None
+        reason = too_little(part, metric, positive, min_rows, min_per_class)
+        measured = low = high = None
         if reason is None:
             try:
                 measured = measure(metric, part, positive)
+                if level is not None:
+                    low, high = bootstrap(metric, part, positive, resamples=resamples, seed=seed, level=level)
             except Undefined as undefined:
-                reason = str(undefined)
-        result.append(SliceValue(column=column, value=value, rows=len(rows), metric=measured, reason=reason))
+                measured, reason = None, str(undefined)
+        result.append(
+            SliceValue(column=column, value=value, rows=len(rows), metric=measured, reason=reason, low=low, high=high)
+        )
     return result
 
 
@@ -97,11 +120,17 @@ def slice_gains(
     resamples: int = 1000,
     seed: int,
     level: float = 0.95,
+    max_drop: float = 0.0,
+    correction: Correction = "none",
 ) -> list[SliceGain]:
     """Return the paired gain for each value of each column; arguments as for `slice_values` and `paired_bootstrap`.
 
     Slices are those of the candidate's table. Where the champion's table has the column as well, it must hold the same
     values, so that a candidate cannot be judged on slices of its own making.
+
+    The p of a slice asks whether the candidate is worse there by more than `max_drop`. `correction` is for the number of
+    slices that have a gain: `bonferroni` widens every interval and multiplies every p; `holm` adjusts p alone, for its
+    steps have no intervals.
 
     Raises:
         NotSameRows: as for `paired_bootstrap`, or the tables disagree in a slice column.
@@ -112,24 +141,41 @@ def slice_gains(
             differing = int((_texts(candidate[column]) != _texts(champion[column])).sum())
             if differing:
                 raise NotSameRows(f"{differing:,} rows have another {column!r} in the two tables")
-    result = []
-    for column, value, rows in _slices(candidate, columns):
+    parts: list[tuple[SliceGain, Resampled | None]] = []
+    for column, value, rows in slices_of(candidate, columns):
         part = candidate.iloc[rows]
-        reason = _too_little(part, metric, positive, min_rows, min_per_class)
-        gain = None
+        reason = too_little(part, metric, positive, min_rows, min_per_class)
+        gains = None
         if reason is None:
             try:
-                gain = paired_bootstrap(
-                    metric, part, champion.iloc[rows], positive, resamples=resamples, seed=seed, level=level
-                )
+                gains = resample_gains(metric, part, champion.iloc[rows], positive, resamples=resamples, seed=seed)
             except Undefined as undefined:
                 reason = str(undefined)
-        result.append(SliceGain(column=column, value=value, rows=len(rows), gain=gain, reason=reason))
-    return result
+        parts.append((SliceGain(column=column, value=value, rows=len(rows), reason=reason), gains))
+    return _corrected(parts, level, max_drop, correction)
 
 
-def _slices(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, str, Array]]:
-    """Yield column, value and row positions of each slice."""
+def _corrected(
+    parts: Sequence[tuple[SliceGain, Resampled | None]], level: float, max_drop: float, correction: Correction
+) -> list[SliceGain]:
+    """Put gain and p into the slices that can have them, once it is known how many these are."""
+    raw = [gains.share_from(-max_drop) for _, gains in parts if gains is not None]
+    if correction == "bonferroni" and raw:
+        level = bonferroni_level(level, len(raw))
+    adjusted = {"none": raw, "bonferroni": [min(1.0, p * len(raw)) for p in raw], "holm": holm(raw)}[correction]
+    p_values = iter(adjusted)
+    return [
+        part if gains is None else msgspec.structs.replace(part, gain=gains.at(level), p=next(p_values))
+        for part, gains in parts
+    ]
+
+
+def slices_of(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, str, Array]]:
+    """Yield column, value and row positions of each slice.
+
+    Raises:
+        BadPredictions: a column is missing.
+    """
     for column in columns:
         if column not in table.columns:
             raise BadPredictions(f"there is no column {column!r} to slice by")
@@ -166,10 +212,10 @@ def _texts(column: "pd.Series[Any]") -> Array:
     return column.astype(object).where(column.notna(), MISSING).astype(str).to_numpy(dtype=object)
 
 
-def _too_little(
+def too_little(
     part: pd.DataFrame, metric: str, positive: Label | None, min_rows: int, min_per_class: int
 ) -> str | None:
-    """Return why a slice says nothing, or None."""
+    """Return why a slice says nothing of a metric, or None; arguments as for `slice_values`."""
     if len(part) < min_rows:
         return f"{len(part):,} rows, {min_rows:,} needed"
     if positive is not None and find(metric).reads != "value" and "label" in part.columns:

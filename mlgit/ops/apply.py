@@ -1,25 +1,28 @@
 """Make environments run what the base branch says. Level-triggered: it converges, and running it again does no harm."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from mlgit.domain import layout
-from mlgit.domain.codec import digest, to_json
+from mlgit.domain import conditions, layout
+from mlgit.domain.conditions.ramp import ALL, Step
+from mlgit.domain.conditions.windows import check_window
 from mlgit.domain.names import Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
 from mlgit.errors import Exit, Finding, MlgitError, Unjudged, refused
-from mlgit.ops import ledger, origin, proposal
+from mlgit.ops import ledger, merged, origin, proposal, ramp, sightings
 from mlgit.ops.examination import Examination, examine, require
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.merge import judge_again
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Commit, Observed, Release, Target, Workspace
+from mlgit.ops.ports import Beside, Observed, Release, Target, Workspace
+from mlgit.ops.sightings import Sighting
 
-State = Literal["applied", "up-to-date", "recorded", "blocked", "failed", "planned", "no-target"]
+State = Literal["applied", "up-to-date", "recorded", "waiting", "blocked", "failed", "planned", "no-target"]
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +33,12 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
     state: State
     promotion: str
+    traffic: int = 100
+    """Per cent of the requests that the version is to answer now."""
+    until: datetime | None = None
+    """When its next step is due, if it takes over step by step and is healthy until then."""
+    paused: bool = False
+    """Whether the next step waits for it to be healthy again."""
     decision: Digest | None = None
     approved_by: list[str] = []
     findings: list[Finding] = []
@@ -43,7 +52,7 @@ class Applied(Outcome, frozen=True, kw_only=True, tag="mlgit/apply.v1"):
 
     @property
     def exit(self) -> Exit:
-        """No where a manifest was blocked; not judged where a target failed."""
+        """No where a manifest was blocked; not judged where a target failed. To wait for a window is nothing wrong."""
         states = {result.state for result in self.results}
         if "failed" in states:
             return Exit.UNJUDGED
@@ -59,24 +68,27 @@ def run(
 ) -> Applied:
     """Bring one environment, or all, to what the base branch wants.
 
-    Where nothing has to change, nothing is done. What does not hold is left as it runs, and recorded as blocked.
+    Where nothing has to change, nothing is done. What does not hold is left as it runs, and recorded as blocked. Outside the
+    environment's windows a change waits: nothing is touched and nothing recorded.
 
     Raises:
-        MlgitError: something has to be verified, and the clone is shallow (`history-shallow`).
+        MlgitError: something has to be verified, and the clone is shallow (`history-shallow`), or the ledger of the remote was
+            rewritten (`ledger-rewritten`).
     """
     if not dry_run and origin.is_there(workspace.repository):
         # Without an answer, what is known here will do: nothing is switched that it does not prove.
         with contextlib.suppress(Unjudged):
-            origin.fetch(workspace.repository, layout.LEDGER)
+            ledger.fetch(workspace.repository)
     _, base = proposal.base_of(workspace)
     commit = base.tree.commit
     assert commit is not None  # noqa: S101 - the base is a commit
     if environment is not None:
         base.environment(environment)
     wanted = {key: manifest for key, manifest in base.promotions().items() if environment in {None, key[0]}}
-    last = proposal.ledger_of(workspace).last_deployments(wanted)
+    there = proposal.ledger_of(workspace)
+    last = there.last_deployments(wanted)
     results = [
-        _One(workspace, base, manifest, last.get(key), on_step).converge(dry_run=dry_run)
+        _One(workspace, base, manifest, there, last.get(key), on_step).converge(dry_run=dry_run)
         for key, manifest in wanted.items()
     ]
     return Applied(commit=commit, results=results)
@@ -90,16 +102,20 @@ class _One:
         workspace: Workspace,
         base: Lifecycle,
         manifest: Promotion,
+        there: Ledger,
         last: Deployment | None,
         on_step: Callable[[str], None],
     ) -> None:
         self._workspace = workspace
         self._base = base
         self._manifest = manifest
+        self._there = there
         self._last = last
         self._on_step = on_step
+        self._environment = base.environment(manifest.environment)
         self._version = base.champion(manifest.environment, manifest.model)
-        self._target = workspace.target(base.environment(manifest.environment))
+        self._target = workspace.target(self._environment)
+        self._wanted: ramp.Wanted | None = None
 
     def converge(self, *, dry_run: bool) -> Application:
         """Verify, switch, read back, write down."""
@@ -107,76 +123,125 @@ class _One:
             return self._result("no-target")
         try:
             observed = self._target.observe(self._manifest.model)
+            self._wanted = wanted = self._choose(self._version, observed)
         except MlgitError as error:
             return self._result("failed", findings=error.findings)
-        running = _runs(observed, self._version)
-        if running and self._is_recorded():
+        if wanted.is_run_by(observed) and self._is_recorded(wanted):
             return self._result("up-to-date")
+        return self._converge(wanted, observed, dry_run=dry_run)
+
+    def _converge(self, wanted: ramp.Wanted, observed: Observed, *, dry_run: bool) -> Application:
+        running = wanted.is_run_by(observed)
+        changes = not running and not self._was_brought(wanted)  # to mend what this promotion put there is no change
+        if changes and (closed := self._closed()):
+            return self._result("waiting", findings=closed)
         self._on_step(f"verifying {self._manifest.environment}/{self._manifest.model}")
         self._workspace.repository.require_full_history()
+        if (
+            unsound := self._check_ledger()
+        ):  # nothing may be added to it, so nothing is changed that it would have to tell
+            return self._result("blocked", findings=unsound)
         try:
-            examination = self._verified(first=running)
+            examination = self._verified(first=running, changes=changes)
         except Unjudged as error:  # no fact about the promotion, so nothing to record
             return self._result("failed", findings=error.findings)
         except MlgitError as error:
             return self._blocked(error, observed, dry_run=dry_run)
-        state, findings = ("planned", ()) if dry_run else self._bring(observed, examination, running=running)
+        state, findings = ("planned", ()) if dry_run else self._bring(wanted, observed, examination)
         approved_by = [approval.person for approval in examination.tally.counted]
         return self._result(state, decision=examination.decision, approved_by=approved_by, findings=findings)
 
-    def _verified(self, *, first: bool) -> Examination:
+    def _choose(self, version: Version, observed: Observed) -> ramp.Wanted:
+        """Return what is to run now. A ramp goes on only from where the target really is."""
+        key = (self._manifest.environment, self._manifest.model)
+        entries = self._there.deployments(*key) if self._manifest.ramp else []
+        wanted = ramp.wanted(self._base, self._manifest, version, entries, self._workspace.clock.now())
+        now = wanted.step
+        if now is None or now.last is None or now.traffic == now.last:
+            return wanted
+        before = ramp.at_step(self._base, self._manifest, version, Step(now.last, now.last, paused=True))
+        # Another run may have switched already, and not yet written it down.
+        return wanted if before.is_run_by(observed) or wanted.is_run_by(observed) else before
+
+    def _closed(self) -> list[Finding]:
+        return list(check_window(self._environment, self._manifest.change, self._workspace.clock.now()))
+
+    def _check_ledger(self) -> list[Finding]:
+        entries = self._there.deployments(self._manifest.environment, self._manifest.model)
+        return sightings.check_ledger(self._workspace, self._base, self._manifest, entries)
+
+    def _verified(self, *, first: bool, changes: bool) -> Examination:
         """Examine the promotion as it was merged; refuse unless all of it holds."""
-        merged = _merged(self._workspace, self._base, self._manifest, first=first)
-        examination = examine(self._workspace, merged, at=_when(self._workspace, merged))
+        found = merged.find(self._workspace, self._base, self._manifest, first=first)
+        merged.check_forward(found)
+        examination = examine(self._workspace, found, at=merged.moment(self._workspace, found))
         require(
             examination,
             f"{self._manifest.environment}/{self._manifest.model}",
             fix="it was merged without them: revert the merge, then promote, approve and merge again",
         )
-        judge_again(self._workspace, merged)
+        judge_again(self._workspace, found)
+        if changes:
+            self._check_now()
         return examination
 
-    def _bring(self, observed: Observed, examination: Examination, *, running: bool) -> tuple[State, Sequence[Finding]]:
+    def _check_now(self) -> None:
+        """Refuse what was held or frozen since it was merged."""
+        stands = conditions.check_now(self._manifest, self._base.holds(), self._workspace.clock.now())
+        if stands:
+            raise MlgitError(*stands)
+
+    def _bring(
+        self, wanted: ramp.Wanted, observed: Observed, examination: Examination
+    ) -> tuple[State, Sequence[Finding]]:
         """Switch, unless it runs already, and write down what was seen."""
         assert self._target is not None  # noqa: S101 - nothing is brought to no target
-        assert self._version is not None  # noqa: S101 - nor nothing to a target
+        running = wanted.is_run_by(observed)
         try:
             if not running:
-                observed = self._switch(self._target, self._version)
-            self._record(observed, "verified", self._decision(examination))
+                if self._is_recorded(wanted):
+                    self._record(self._unlike(wanted, observed))
+                observed = self._switch(self._target, wanted)
+            self._record(self._seen(wanted, observed), self._decision(examination))
         except MlgitError as error:
             return "failed", error.findings
         return ("recorded" if running else "applied"), ()
 
-    def _is_recorded(self) -> bool:
-        return self._last is not None and (self._last.promotion, self._last.status) == (
-            self._manifest.promotion,
-            "verified",
-        )
+    def _was_brought(self, wanted: ramp.Wanted) -> bool:
+        """Tell whether this promotion brought just this to the target before, by what the ledger saw last."""
+        last = self._last
+        if last is None or last.status == "blocked":
+            return False
+        return (last.promotion, last.traffic) == (self._manifest.promotion, wanted.traffic)
 
-    def _switch(self, target: Target, version: Version) -> Observed:
-        self._on_step(f"fetching {version.model}@{version.version}")
-        folder = layout.version_folder(version.model, version.version)
+    def _is_recorded(self, wanted: ramp.Wanted) -> bool:
+        return self._last is not None and self._last.status == "verified" and self._was_brought(wanted)
+
+    def _switch(self, target: Target, wanted: ramp.Wanted) -> Observed:
         with contextlib.ExitStack() as stack:
-            artifact = stack.enter_context(self._workspace.store(self._base.project().remote).fetch(version.artifact))
-            record = self._base.tree.read(f"{folder}/version.json")
-            card = self._base.tree.read(f"{folder}/card.md")
-            release = Release(
-                model=version.model,
-                digest=version.digest,
-                artifact=version.artifact.sha256,
-                files={version.artifact.path: artifact},
-                texts={"version.json": record or b"", "card.md": card or b""},
-            )
-            observed = target.switch(release)
-        if not _runs(observed, version):
+            champion = self._release(wanted.champion, stack)
+            beside = [Beside(share.slot, share.traffic, self._release(share.version, stack)) for share in wanted.beside]
+            observed = target.switch(champion, beside)
+        if not wanted.is_run_by(observed):
             raise refused(
                 "target-differs",
                 f"{self._manifest.environment} does not run what it was given",
-                why=f"it reports {observed.digest} with file {observed.artifact}, {observed.facts}",
+                why=_differing(wanted, observed),
                 fix="see the target; run `mlgit apply` again once it is well",
             )
         return observed
+
+    def _release(self, version: Version, stack: contextlib.ExitStack) -> Release:
+        self._on_step(f"fetching {version.model}@{version.version}")
+        folder = layout.version_folder(version.model, version.version)
+        artifact = stack.enter_context(self._workspace.store(self._base.project().remote).fetch(version.artifact))
+        return Release(
+            model=version.model,
+            digest=version.digest,
+            artifact=version.artifact.sha256,
+            files={version.artifact.path: artifact},
+            texts={name: self._base.tree.read(f"{folder}/{name}") or b"" for name in ("version.json", "card.md")},
+        )
 
     def _decision(self, examination: Examination) -> DecisionRecord:
         return DecisionRecord(
@@ -191,53 +256,35 @@ class _One:
             at=self._workspace.clock.now(),
         )
 
-    def _record(
-        self,
-        observed: Observed,
-        status: Literal["verified", "blocked"],
-        decided: DecisionRecord | None,
-        message: str = "",
-    ) -> None:
-        manifest = self._manifest
-        key = (manifest.environment, manifest.model)
+    def _seen(self, wanted: ramp.Wanted, observed: Observed) -> Sighting:
+        """Return the sighting of a target that runs what is wanted: of the promoted version, whatever its share."""
+        version = wanted.promoted
+        return Sighting(
+            environment=self._manifest.environment,
+            model=self._manifest.model,
+            promotion=self._manifest.promotion,
+            status="verified",
+            version=version.version,
+            digest=version.digest,
+            artifact=version.artifact.sha256,
+            facts=observed.facts,
+            traffic=wanted.traffic,
+        )
 
-        def files(there: Ledger) -> Mapping[str, bytes]:
-            before = there.last_deployments([key]).get(key)
-            entry = Deployment(
-                schema=1,
-                environment=manifest.environment,
-                model=manifest.model,
-                seq=before.seq + 1 if before else 1,
-                promotion=manifest.promotion,
-                status=status,
-                version=self._version.version if self._version and status == "verified" else None,
-                digest=observed.digest,
-                artifact=observed.artifact,
-                target=observed.facts,
-                commit=self._base.tree.commit or "",
-                at=self._workspace.clock.now(),
-                previous=digest(before) if before else None,
-                message=message or None,
-            )
-            path = f"{layout.deployments(*key)}/{entry.seq}.json"
-            known = decided is None or there.find(DecisionRecord, layout.decision(manifest.promotion)) is not None
-            decisions = {} if known or decided is None else {layout.decision(manifest.promotion): to_json(decided)}
-            return {path: to_json(entry)} | decisions
+    def _unlike(self, wanted: ramp.Wanted, observed: Observed) -> Sighting:
+        """Return the sighting of a target that no longer runs what it was given."""
+        found = sightings.of(self._manifest, observed, "degraded", _differing(wanted, observed))
+        return replace(found, traffic=wanted.traffic)
 
-        verb = "Deploy" if status == "verified" else "Block"
-        ledger.append(self._workspace, files, f"{verb} {manifest.model} in {manifest.environment}")
+    def _record(self, sighting: Sighting, decided: DecisionRecord | None = None) -> None:
+        sightings.record(self._workspace, self._base.tree.commit or "", sighting, decided=decided)
 
     def _blocked(self, error: MlgitError, observed: Observed, *, dry_run: bool) -> Application:
         message = "; ".join(finding.message for finding in error.findings)
-        known = self._last is not None and (self._last.promotion, self._last.status, self._last.message) == (
-            self._manifest.promotion,
-            "blocked",
-            message,
-        )
         findings = list(error.findings)
-        if not dry_run and not known:
+        if not dry_run:
             try:
-                self._record(observed, "blocked", None, message)
+                self._record(sightings.of(self._manifest, observed, "blocked", message))
             except MlgitError as failure:
                 findings += failure.findings
         return self._result("blocked", findings=findings)
@@ -251,54 +298,28 @@ class _One:
         findings: Sequence[Finding] = (),
     ) -> Application:
         version = self._version
+        step = self._wanted.step if self._wanted else None
         return Application(
             environment=self._manifest.environment,
             model=self._manifest.model,
             version=None if version is None else f"{version.model}@{version.version}",
             state=state,
             promotion=self._manifest.promotion,
+            traffic=self._wanted.traffic or ALL if self._wanted else ALL,
+            until=step.until if step else None,
+            paused=step.paused if step else False,
             decision=decision,
             approved_by=list(approved_by),
             findings=list(findings),
         )
 
 
-def _runs(observed: Observed, version: Version) -> bool:
-    """Tell whether a target runs a version, every file as it was given."""
-    return (observed.digest, observed.artifact) == (version.digest, version.artifact.sha256) and not observed.altered
-
-
-def _merged(workspace: Workspace, base: Lifecycle, manifest: Promotion, *, first: bool) -> proposal.Proposal:
-    """Return the proposal as it was merged: the first-parent commit that brought this manifest, against the one before.
-
-    Where several did, because one was taken back and the other came again, it is the last of them: a way back is a change
-    of its own, and nobody agreed to it. With `first` it is the first, which suffices for what runs already.
-    """
-    repository = workspace.repository
-    path = layout.promotion(manifest.environment, manifest.model)
-    assert base.tree.commit is not None  # noqa: S101 - the base is a commit
-    found: tuple[Commit, Lifecycle] | None = None
-    for commit, _ in repository.commits(base.tree.commit, paths=[path]):
-        after = Lifecycle(repository.tree(commit.id), workspace.formats.record)
-        if commit.parents and after.promotion(manifest.environment, manifest.model) == manifest:
-            found = commit, after
-            if not first:
-                break
-    if found is None:
-        raise refused(
-            "promotion-unexplained",
-            f"no commit of the base branch brings promotion {manifest.promotion}",
-            why=f"{path} came with the first commit, so there is nothing that it was judged by",
-            fix="propose the version with `mlgit promote`",
-        )
-    commit, after = found
-    before = Lifecycle(repository.tree(commit.parents[0]), workspace.formats.record)
-    brought = repository.commits(f"{commit.parents[0]}..{commit.id}", first_parent=False)
-    commits = tuple(one for one, _ in brought if len(commit.parents) == 1 or one.id != commit.id)
-    return proposal.Proposal(manifest.environment, manifest.model, before, after, commit.id, commits)
-
-
-def _when(workspace: Workspace, merged: proposal.Proposal) -> datetime:
-    """Return the moment at which a merged promotion has to have held: when it was merged."""
-    commit = next(iter(workspace.repository.commits(merged.head)))[0]
-    return min(commit.at, workspace.clock.now())
+def _differing(wanted: ramp.Wanted, observed: Observed) -> str:
+    """Say what a target runs, where it is not what is wanted."""
+    ref = f"{wanted.champion.model}@{wanted.champion.version}"
+    if observed.digest == wanted.champion.digest and observed.altered:
+        return f"files of {ref} were altered: {', '.join(observed.altered)}"
+    runs = "no version" if observed.digest is None else f"the version of digest {observed.digest[7:19]}"
+    fault = observed.facts.get("fault")
+    beside = "".join(f", beside it a {slot} with {one[2]} per cent" for slot, one in observed.beside.items())
+    return f"it runs {runs}{beside}, where {ref} belongs" + (f": {fault}" if fault else "")

@@ -1,15 +1,19 @@
 """Agree to a promotion, or refuse it, with a signature over its decision; it goes onto the ledger."""
 
+from collections.abc import Mapping
+from itertools import count
 from typing import Literal
 from urllib.parse import quote
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import Directory
 from mlgit.domain.codec import to_json
+from mlgit.domain.names import Digest
 from mlgit.domain.records import Approval
 from mlgit.errors import MlgitError, refused
 from mlgit.ops import agreement, ledger, proposal
 from mlgit.ops.examination import examine
+from mlgit.ops.load import Ledger
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 
@@ -50,10 +54,8 @@ def run(
     directory = Directory(waiting.before.roles())
     person = directory.person(email)
     if verdict == "approve":
-        _check_may(waiting, directory, person)
-    file = f"{quote(person, safe='@')}-{verdict}-{examination.decision[7:19]}.json"
-    path = f"{layout.approvals(waiting.manifest.promotion)}/{file}"
-    already = path in proposal.ledger_of(workspace).files(layout.approvals(waiting.manifest.promotion))
+        _check_may(workspace, waiting, directory, person)
+    already = _last_word(workspace, waiting, directory, person, examination.decision) == verdict
     if not already and not dry_run:
         approval = Approval(
             schema=1,
@@ -70,8 +72,14 @@ def run(
         signature = workspace.signatures.sign(content)
         signers = waiting.before.tree.read(layout.SIGNERS) or b""
         workspace.signatures.verify(content, signature, signers=signers, principal=email, at=at)
+        stem = f"{quote(person, safe='@')}-{verdict}-{examination.decision[7:19]}"
         subject = f"{verdict.capitalize()} promotion of {waiting.model} to {waiting.environment}"
-        ledger.append(workspace, lambda _: {path: content, f"{path}.sig": signature}, subject)
+
+        def files(there: Ledger) -> Mapping[str, bytes]:
+            path = _unused(there, layout.approvals(waiting.manifest.promotion), stem)
+            return {path: content, f"{path}.sig": signature}
+
+        ledger.append(workspace, files, subject)
     tally = agreement.tally(workspace, waiting, examination.decision)
     slot = waiting.manifest.slots.champion
     return Approved(
@@ -87,8 +95,27 @@ def run(
     )
 
 
-def _check_may(waiting: proposal.Proposal, directory: Directory, person: str) -> None:
-    excluded = agreement.excluded(waiting, waiting.policy, directory)
+def _last_word(
+    workspace: Workspace, waiting: proposal.Proposal, directory: Directory, person: str, decided: Digest
+) -> str | None:
+    """Return what a person last said on a decision, with a signature that proves it; None if they said nothing."""
+    words = [
+        one.approval
+        for one in agreement.signed_approvals(workspace, waiting)
+        if one.key is not None and one.approval.decision == decided and directory.person(one.approval.by) == person
+    ]
+    return max(words, key=lambda one: (one.at, one.verdict)).verdict if words else None
+
+
+def _unused(there: Ledger, folder: str, stem: str) -> str:
+    """Return a path that the ledger does not have: who changes their mind says the same again beside what they said."""
+    files = there.files(folder)
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in count(1))
+    return next(path for name in names if (path := f"{folder}/{name}") not in files)
+
+
+def _check_may(workspace: Workspace, waiting: proposal.Proposal, directory: Directory, person: str) -> None:
+    excluded = agreement.excluded(workspace, waiting, waiting.policy, directory)
     reason = "is a program" if directory.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(

@@ -1,19 +1,23 @@
 """Everything that stands for and against a proposal at a moment, and the refusal where something does."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from mlgit.domain import conditions, layout
 from mlgit.domain.approvals import Tally
 from mlgit.domain.case import Case
 from mlgit.domain.decision import ReadSet, decision
 from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.records import Retirement
+from mlgit.domain.records import Deployment, Environment, Retirement
+from mlgit.domain.records.environment import NoTarget
 from mlgit.errors import Finding, Location, MlgitError
-from mlgit.ops import agreement
+from mlgit.ops import agreement, origin, waivers
+from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Workspace
-from mlgit.ops.proposal import Proposal
+from mlgit.ops.proposal import Proposal, ledger_of
 
 
 class Examination(msgspec.Struct, frozen=True):
@@ -23,24 +27,34 @@ class Examination(msgspec.Struct, frozen=True):
     decision: Digest
     tally: Tally
     problems: list[Finding]
+    waits: list[Finding]
+    """What it has to wait for: healthy time elsewhere, an open window."""
 
     @property
     def holds(self) -> bool:
         """Whether nothing stands against it."""
-        return not self.problems and self.tally.complete
+        return not self.problems and not self.waits and self.tally.complete
 
 
 def examine(workspace: Workspace, proposal: Proposal, *, at: datetime) -> Examination:
     """Examine a proposal as of a moment, by the rules of the state before it. Judges; changes nothing."""
-    case = case_of(proposal)
+    case = case_of(proposal, ledger_of(workspace))
+    case = replace(case, agreed=waivers.agreed(workspace, proposal.before, case.concerned().values()))
+    if case.manifest.change == "rollback":
+        case = replace(case, deployments=_witnessed(workspace, proposal, case))
     reads = case.reads()
     decided = decision(reads)
     problems = conditions.check(case, at)
-    return Examination(reads, decided, agreement.tally(workspace, proposal, decided), problems)
+    waits = conditions.check_not_yet(case, at)
+    return Examination(reads, decided, agreement.tally(workspace, proposal, decided), problems, waits)
 
 
-def case_of(proposal: Proposal) -> Case:
+def case_of(proposal: Proposal, ledger: Ledger | None = None) -> Case:
     """Put together all that a proposal is judged on.
+
+    Args:
+        proposal: the proposal.
+        ledger: what was seen to happen; without it nothing was, which is enough for the decision's own digest.
 
     Raises:
         MlgitError: one of the records is not there, or cannot be read.
@@ -65,7 +79,43 @@ def case_of(proposal: Proposal) -> Case:
         retirement=None
         if version is None
         else before.find(Retirement, layout.retirement(version.model, version.version)),
+        holds=before.holds(),
+        overrides=before.overrides(),
+        deployments={} if ledger is None else _deployments(ledger, before, environment, proposal.model),
     )
+
+
+def _deployments(
+    ledger: Ledger, before: Lifecycle, environment: Environment, model: str
+) -> dict[str, list[Deployment]]:
+    """Return what the ledger has seen of a model in an environment, and in those before it that have a target."""
+    earlier = dict.fromkeys([*environment.after, *([environment.soak.in_] if environment.soak else [])])
+    watched = [name for name in earlier if not isinstance(before.environment(name).target, NoTarget)]
+    keys = [(name, model) for name in (environment.name, *watched)]
+    return {name: entries for (name, _), entries in ledger.deployments_of(keys).items()}
+
+
+def _witnessed(workspace: Workspace, proposal: Proposal, case: Case) -> dict[str, Sequence[Deployment]]:
+    """Return what the ledger has seen of the versions that a rollback names, as far as the base branch bears it out.
+
+    Many may write to the ledger. An entry counts where a commit of the base branch wanted what it says was seen.
+    """
+    repository, onto = workspace.repository, proposal.before.tree.commit
+    assert onto is not None  # noqa: S101 - the base is a commit
+    wanted = {version.digest for version in case.slots.values()}
+
+    def is_borne_out(entry: Deployment) -> bool:
+        if entry.digest not in wanted or repository.resolve(entry.commit) is None:
+            return False
+        then = Lifecycle(repository.tree(entry.commit), workspace.formats.record)
+        manifest = then.promotion(entry.environment, entry.model)
+        slot = None if manifest is None else manifest.slots.champion
+        if manifest is None or slot is None or (manifest.promotion, slot.digest) != (entry.promotion, entry.digest):
+            return False
+        return origin.contains(repository, onto, entry.commit)
+
+    seen = case.deployments.get(proposal.environment, ())
+    return {**case.deployments, proposal.environment: [entry for entry in seen if is_borne_out(entry)]}
 
 
 def require(examination: Examination, what: str, *, fix: str = "somebody who may, runs `mlgit approve`") -> None:
@@ -79,7 +129,7 @@ def require(examination: Examination, what: str, *, fix: str = "somebody who may
     Raises:
         MlgitError: with every problem and everything that is missing, and who can supply it.
     """
-    findings = list(examination.problems)
+    findings = [*examination.problems, *examination.waits]
     if not examination.tally.complete:
         findings.append(
             Finding(

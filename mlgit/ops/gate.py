@@ -1,11 +1,12 @@
 """Judge a version by an environment's gates."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from mlgit import __version__
 from mlgit.domain.codec import digest
 from mlgit.domain.names import Name, PromotionId, VersionRef
-from mlgit.domain.policy import Overall, evaluate, overall
+from mlgit.domain.policy import NO_WAIVERS, Overall, evaluate, overall
 from mlgit.domain.records import GateReport, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, VersionPin
@@ -32,13 +33,28 @@ class Judged(Outcome, frozen=True, kw_only=True, tag="mlgit/gate.v1"):
         return {"pass": Exit.YES, "error": Exit.UNJUDGED}.get(self.outcome, Exit.NO)
 
 
-def run(workspace: Workspace, state: Lifecycle, ref: VersionRef, environment: str) -> Judged:
-    """Judge a version against the champion that an environment has in a state. Changes nothing."""
+def run(
+    workspace: Workspace,
+    state: Lifecycle,
+    ref: VersionRef,
+    environment: str,
+    *,
+    waivers: Mapping[str, str] = NO_WAIVERS,
+) -> Judged:
+    """Judge a version against the champion that an environment has in a state. Changes nothing.
+
+    Args:
+        workspace: where.
+        state: the state of the commit that judges; its policy is the rule.
+        ref: the version.
+        environment: the environment whose gates are asked.
+        waivers: who waived a gate and why, by the gate's id; the policy's `never_waivable` holds against them.
+    """
     version = state.version(ref)
     champion = state.champion(environment, ref.model)
     policy = state.policy(state.environment(environment).policy)
     evidence = StoredEvidence(workspace, state, version, champion, at=workspace.clock.now())
-    results = evaluate(policy.gates, evidence)
+    results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
     return Judged(
         candidate=str(ref),
         champion=None if champion is None else f"{ref.model}@{champion.version}",
@@ -58,13 +74,30 @@ def _champion_reads(version: Version, champion: Version | None) -> dict[str, str
 
 
 def report(
-    workspace: Workspace, state: Lifecycle, version: Version, environment: str, promotion: PromotionId, *, at: datetime
+    workspace: Workspace,
+    state: Lifecycle,
+    version: Version,
+    environment: str,
+    promotion: PromotionId,
+    *,
+    at: datetime,
+    waivers: Mapping[str, str] = NO_WAIVERS,
 ) -> GateReport:
-    """Judge a version and put the answers, with the digest of all that was looked at, into a report."""
+    """Judge a version and put the answers, with the digest of all that was looked at, into a report.
+
+    Args:
+        workspace: where.
+        state: the state of the commit that judges, never of one that proposes something; its policy is the rule.
+        version: the candidate.
+        environment: the environment whose gates are asked.
+        promotion: the promotion that asks.
+        at: when is judged.
+        waivers: who waived a gate and why, by the gate's id; the policy's `never_waivable` holds against them.
+    """
     champion = state.champion(environment, version.model)
     policy = state.policy(state.environment(environment).policy)
     evidence = StoredEvidence(workspace, state, version, champion, at=at)
-    results = evaluate(policy.gates, evidence)
+    results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
     return GateReport(
         schema=1,
         promotion=promotion,

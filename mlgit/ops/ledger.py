@@ -11,6 +11,7 @@ from mlgit.ops.load import Ledger
 from mlgit.ops.ports import Repository, Workspace
 
 _TRIES = 8
+_SEEN = "refs/mlgit/ledger"  # how far the remote's ledger was seen to go; a fetch by hand moves the copy, but not this
 
 Make = Callable[[Ledger], Mapping[str, bytes]]
 
@@ -27,15 +28,16 @@ def append(workspace: Workspace, make: Make, message: str) -> list[str]:
         The paths that were added; none if all were there already.
 
     Raises:
-        MlgitError: a file is there with other content (`ledger-conflict`), the remote refused for another reason than that
-            its ledger moved on (`push-refused`), or the ledger moved on too often. Nothing was added.
+        MlgitError: a file is there with other content (`ledger-conflict`), the remote's ledger was rewritten
+            (`ledger-rewritten`), the remote refused for another reason than that its ledger moved on (`push-refused`), or the
+            ledger moved on too often. Nothing was added.
         Unjudged: the remote did not answer (`remote-unreachable`). Nothing was added.
     """
     repository = workspace.repository
     shared = origin.is_there(repository)
     for attempt in range(1, _TRIES + 1):
         if shared:
-            origin.fetch(repository, layout.LEDGER)
+            fetch(repository)
         theirs = repository.resolve(origin.copy_of(layout.LEDGER))
         try:
             return _append(workspace, make, message, shared=shared)
@@ -43,6 +45,41 @@ def append(workspace: Workspace, make: Make, message: str) -> list[str]:
             if attempt == _TRIES or not _was_faster(repository, error, theirs):
                 raise
     raise AssertionError  # the last try returned or raised
+
+
+def fetch(repository: Repository) -> None:
+    """Bring the copy of the remote's ledger up to date.
+
+    Raises:
+        MlgitError: it does not go on from where it was seen to be (`ledger-rewritten`).
+        Unjudged: the remote did not answer (`remote-unreachable`).
+    """
+    copy = origin.copy_of(layout.LEDGER)
+    known = [seen for ref in (_SEEN, copy) if (seen := repository.resolve(ref)) is not None]
+    origin.fetch(repository, layout.LEDGER)
+    theirs = repository.resolve(copy)
+    for seen in known:
+        if theirs is not None and not origin.contains(repository, theirs, seen):
+            _note(repository, seen)  # for the copy says nothing of it any more
+            raise _rewritten(seen, theirs)
+
+
+def _note(repository: Repository, commit: CommitId) -> None:
+    """Note a commit that the remote's ledger was seen to have."""
+    before = repository.resolve(_SEEN)
+    if before != commit:
+        with contextlib.suppress(MlgitError):  # somebody else notes what they see
+            repository.move(_SEEN, commit, expected=before, reason="mlgit: the remote's ledger")
+
+
+def _rewritten(ours: CommitId, theirs: CommitId) -> MlgitError:
+    return refused(
+        "ledger-rewritten",
+        f"the ledger of {origin.NAME} was rewritten",
+        why=f"it was seen at {ours[:12]}, and {theirs[:12]}, where it is now, does not come after that; it is append-only",
+        fix=f"compare them: `git log {ours[:12]}` and `git log {theirs[:12]}`. Push the right one; if that is the new one, "
+        f"`git update-ref -d {_SEEN}` and `git branch -f mlgit-ledger {theirs[:12]}` forget the old one here",
+    )
 
 
 def _append(workspace: Workspace, make: Make, message: str, *, shared: bool) -> list[str]:
@@ -56,6 +93,7 @@ def _append(workspace: Workspace, make: Make, message: str, *, shared: bool) -> 
         return []
     if shared and commit != repository.resolve(origin.copy_of(layout.LEDGER)):
         repository.push(origin.NAME, [f"{commit}:{layout.LEDGER}"])
+        _note(repository, commit)
     if commit != ours:
         # What the remote has taken is there to stay: a second try would add it twice.
         with contextlib.suppress(MlgitError) if shared else contextlib.nullcontext():

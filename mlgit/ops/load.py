@@ -1,15 +1,19 @@
 """Tree -> what the files say: records read once, when first asked for, in as few reads as there are questions."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TypeVar, cast
 
 from mlgit.domain import layout
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import PromotionId, VersionRef
 from mlgit.domain.records import (
     Dataset,
+    DecisionRecord,
     Deployment,
     Environment,
+    Hold,
     Model,
+    Override,
     Policy,
     Problem,
     Project,
@@ -181,16 +185,38 @@ class Lifecycle:
         found = self.find(Roles, layout.ROLES)
         folder, _, name = layout.ROLES.rpartition("/")
         if found is None and name in self.tree.names(folder):
-            raise refused(
-                "state-link",
-                f"{layout.ROLES} is no plain file",
-                why="what a link leads to can be anywhere, so nobody's roles can be told",
-                fix="put the file itself there",
-                at=Location(layout.ROLES),
-            )
+            raise _no_file(layout.ROLES)
         return found or Roles(schema=1, people={})
 
+    def holds(self) -> dict[str, Hold]:
+        """Return every hold, by its name."""
+        return self._below("holds", Hold)
+
+    def overrides(self) -> dict[str, Override]:
+        """Return every override, by its name."""
+        return self._below("overrides", Override)
+
     # Many records
+
+    def _below(self, top: str, kind: type[R]) -> dict[str, R]:
+        """Return the records below a folder, at whatever depth, each by its path without folder and extension.
+
+        Raises:
+            MlgitError: one is no plain file (`state-link`): what it says could then not be told.
+        """
+        paths: list[str] = []
+        folders = [top]
+        while folders:
+            listings = zip(folders, self.tree.names_of(folders), strict=True)
+            names = [f"{folder}/{name}" for folder, listed in listings for name in listed]
+            paths += [path for path in names if path.endswith(".yaml")]
+            folders = [path.removesuffix("/") for path in names if path.endswith("/")]
+        found = {}
+        for path, record in self.read(kind, sorted(paths)).items():
+            if record is None:
+                raise _no_file(path)
+            found[path.removeprefix(f"{top}/").removesuffix(".yaml")] = record
+        return found
 
     def find(self, kind: type[R], path: str) -> R | None:
         """Return the record at a path; None if there is no such file."""
@@ -268,9 +294,35 @@ class Ledger:
         entries = self._lifecycle.read(Deployment, newest.values())
         return {key: entry for key, path in newest.items() if (entry := entries[path]) is not None}
 
+    def deployments(self, environment: str, model: str) -> list[Deployment]:
+        """Return every entry of an environment and model, in order of their numbers."""
+        return self.deployments_of([(environment, model)])[environment, model]
+
+    def deployments_of(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Deployment]]:
+        """Return every entry of each environment and model, in order of their numbers, in two looks."""
+        wanted = list(keys)
+        if self.tree is None or self._lifecycle is None:
+            return {key: [] for key in wanted}
+        listings = self.tree.names_of([layout.deployments(*key) for key in wanted])
+        numbered = [sorted(filter(None, map(layout.sequence, names))) for names in listings]
+        paths = {
+            key: [f"{layout.deployments(*key)}/{number}.json" for number in numbers]
+            for key, numbers in zip(wanted, numbered, strict=True)
+        }
+        found = self._lifecycle.read(Deployment, [path for listed in paths.values() for path in listed])
+        return {key: [entry for path in listed if (entry := found[path])] for key, listed in paths.items()}
+
     def find(self, kind: type[R], path: str) -> R | None:
         """Return the record at a path of the ledger; None if there is none."""
         return None if self._lifecycle is None else self._lifecycle.find(kind, path)
+
+    def begun(self, promotions: Iterable[PromotionId]) -> dict[PromotionId, datetime]:
+        """Return when each promotion was first applied, of those that were; later entries only saw that it still runs."""
+        if self._lifecycle is None:
+            return {}
+        paths = {promotion: layout.decision(promotion) for promotion in promotions}
+        decided = self._lifecycle.read(DecisionRecord, paths.values())
+        return {promotion: found.at for promotion, path in paths.items() if (found := decided[path]) is not None}
 
     def files(self, folder: str) -> dict[str, bytes]:
         """Return the files directly in a folder of the ledger, by path."""
@@ -278,6 +330,16 @@ class Ledger:
             return {}
         paths = [f"{folder}/{name}" for name in self.tree.names(folder) if not name.endswith("/")]
         return {path: content for path, content in self.tree.read_many(paths) if content is not None}
+
+
+def _no_file(path: str) -> MlgitError:
+    return refused(
+        "state-link",
+        f"{path} is no plain file",
+        why="what a link leads to can be anywhere, so what it says cannot be told",
+        fix="put the file itself there",
+        at=Location(path),
+    )
 
 
 def _other_kind(path: str, record: Record, wanted: type[Record]) -> MlgitError:

@@ -10,7 +10,8 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.domain.approvals import Directory
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
-from mlgit.ops import proposal
+from mlgit.ops import past
+from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 
@@ -19,7 +20,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened."""
 
     at: datetime
-    kind: Literal["promoted", "deployed", "blocked", "degraded"]
+    kind: Literal["promoted", "rolled-back", "deployed", "blocked", "degraded"]
     environment: str
     model: str
     before: str | None
@@ -29,6 +30,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     decision: str | None
     reason: str | None
     commit: str
+    traffic: int | None = None
 
 
 class History(Outcome, frozen=True, kw_only=True, tag="mlgit/log.v1"):
@@ -52,23 +54,20 @@ def run(
         MlgitError: the clone is shallow, so that its history is not all there (`history-shallow`).
     """
     workspace.repository.require_full_history()
-    _, state = proposal.base_of(workspace) if at is None else (at, proposal.state_at(workspace, at))
-    commit = state.tree.commit
-    assert commit is not None  # noqa: S101 - a state of a commit
+    then = past.look(workspace, at)
     folder = f"environments/{environment or ''}".rstrip("/")
     wanted = limit + 1
-    people = Directory(state.roles())
-    promoted = list(islice(_promoted(workspace, commit, [folder], model, people), wanted))
-    deployed = list(islice(_deployed(workspace, environment, model, people), wanted))
+    people = Directory(then.state.roles())
+    promoted = list(islice(_promoted(workspace, then, [folder], model, people), wanted))
+    deployed = list(islice(_deployed(workspace, then.ledger, environment, model, people), wanted))
     events = sorted([*promoted, *deployed], key=lambda event: event.at, reverse=True)
     return History(events=events[:limit], more=len(events) > limit)
 
 
 def _promoted(
-    workspace: Workspace, commit: str, paths: list[str], model: str | None, people: Directory
+    workspace: Workspace, then: past.Moment, paths: list[str], model: str | None, people: Directory
 ) -> Iterator[Event]:
-    ledger = proposal.ledger_of(workspace)
-    for one, changes in workspace.repository.commits(commit, paths=paths):
+    for one, changes in workspace.repository.commits(then.commit, paths=paths):
         for change in changes:
             place = layout.place(change.path)
             if place is None or place.kind != "promotion" or model not in {None, place.says["model"]}:
@@ -78,10 +77,10 @@ def _promoted(
             manifest = after or before
             if manifest is None:
                 continue
-            decided = ledger.find(DecisionRecord, layout.decision(manifest.promotion))
+            decided = then.ledger.find(DecisionRecord, layout.decision(manifest.promotion))
             yield Event(
                 at=one.at,
-                kind="promoted",
+                kind="rolled-back" if manifest.change == "rollback" else "promoted",
                 environment=place.says["environment"],
                 model=place.says["model"],
                 before=_label(before),
@@ -105,19 +104,19 @@ def _manifest(workspace: Workspace, path: str, commit: str | None) -> Promotion 
     return record
 
 
-def _deployed(workspace: Workspace, environment: str | None, model: str | None, people: Directory) -> Iterator[Event]:
+def _deployed(
+    workspace: Workspace, ledger: Ledger, environment: str | None, model: str | None, people: Directory
+) -> Iterator[Event]:
     repository = workspace.repository
-    tip = proposal.ledger_tip(workspace)
+    tip = None if ledger.tree is None else ledger.tree.commit
     if tip is None:
         return
     for one, changes in repository.commits(tip, paths=["deployments"]):
+        seen = Lifecycle(repository.tree(one.id), workspace.formats.record)
         for change in changes:
             place = layout.place(change.path)
-            content = repository.tree(one.id).read(change.path)
-            entry = (
-                workspace.formats.record(change.path, content) if place is not None and content is not None else None
-            )
-            if not isinstance(entry, Deployment):
+            entry = seen.find(Deployment, change.path) if place is not None and place.kind == "deployment" else None
+            if entry is None or _was_seen_before(seen, entry):
                 continue
             if environment in {None, entry.environment} and model in {None, entry.model}:
                 yield Event(
@@ -132,7 +131,16 @@ def _deployed(workspace: Workspace, environment: str | None, model: str | None, 
                     decision=None,
                     reason=entry.message,
                     commit=one.id,
+                    traffic=entry.traffic,
                 )
+
+
+def _was_seen_before(ledger: Lifecycle, entry: Deployment) -> bool:
+    """Tell whether an entry only says once more what the one before it says, as evidence of a later moment."""
+    folder = layout.deployments(entry.environment, entry.model)
+    before = ledger.find(Deployment, f"{folder}/{entry.seq - 1}.json")
+    same = ("promotion", "status", "digest", "traffic", "message")
+    return before is not None and all(getattr(before, name) == getattr(entry, name) for name in same)
 
 
 def _label(manifest: Promotion | None) -> str | None:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from mlgit.domain import layout, rules
+from mlgit.domain.conditions.rollback import keeps_out
 from mlgit.domain.names import CommitId
-from mlgit.domain.records import Promotion
-from mlgit.errors import MlgitError, refused
-from mlgit.ops import gate, origin, proposal, validate
+from mlgit.domain.policy import differing
+from mlgit.domain.records import Hold, Promotion
+from mlgit.errors import Finding, MlgitError, refused, unjudged
+from mlgit.ops import gate, origin, proposal, validate, waivers
 from mlgit.ops.examination import examine, require
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Repository, Workspace
@@ -18,6 +20,7 @@ class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
     """What was merged, on whose word."""
 
     promotion: str
+    change: str
     environment: str
     candidate: str
     decision: str | None
@@ -52,7 +55,8 @@ def run(
     branch, base = proposal.base_of(workspace)
     examination = examine(workspace, waiting, at=workspace.clock.now())
     require(examination, f"{waiting.environment}/{waiting.model}")
-    _validate(workspace, waiting)
+    if findings := check_files(workspace, waiting):
+        raise MlgitError(*findings)
     on_step("judging the gates again")
     judge_again(workspace, waiting)
     if (place := workspace.repository.checked_out_elsewhere(branch)) is not None:
@@ -71,6 +75,7 @@ def run(
     slot = waiting.manifest.slots.champion
     return Merged(
         promotion=waiting.manifest.promotion,
+        change=waiting.manifest.change,
         environment=waiting.environment,
         candidate=f"{waiting.model}@{slot.version}" if slot else waiting.model,
         decision=examination.decision,
@@ -88,35 +93,56 @@ def judge_again(workspace: Workspace, judged: proposal.Proposal) -> None:
     """Judge the gates once more, and refuse unless each gives the answer that its report states.
 
     Raises:
-        MlgitError: an answer differs (`gates-differ`), or cannot be had.
+        MlgitError: an answer differs (`gates-differ`).
+        Unjudged: answers cannot be had here (`gates-unjudged`), and no other differs.
     """
     report, version = judged.report, judged.version
     if report is None or version is None:
         return
-    again = gate.report(workspace, judged.before, version, judged.environment, report.promotion, at=report.at)
-    differing = [
-        f"{then.gate}: {then.outcome} then, {now.outcome} now ({now.message})"
-        for then, now in zip(report.results, again.results, strict=True)
-        if then.outcome != now.outcome
-    ]
-    if differing:
-        raise refused(
-            "gates-differ",
-            "the gates do not answer as the report says",
-            why="; ".join(differing),
-            fix="run `mlgit promote` again; a report is computed, never typed",
+    waived = waivers.waivers(workspace, judged.before, version, judged.environment, at=report.at)
+    again = gate.report(
+        workspace, judged.before, version, judged.environment, report.promotion, at=report.at, waivers=waived
+    )
+    changed = differing(report.results, again.results)
+    if not changed:
+        return
+    why = "; ".join(changed)
+    pairs = zip(report.results, again.results, strict=False)
+    if {now.outcome for then, now in pairs if then.outcome != now.outcome} == {"error"}:
+        raise unjudged(
+            "gates-unjudged",
+            "the gates cannot be judged again here",
+            why=why,
+            fix="put right what they lack, and run this again; nothing is said against the promotion",
         )
+    raise refused(
+        "gates-differ",
+        "the gates do not answer as the report says",
+        why=why,
+        fix="run `mlgit promote` again; a report is computed, never typed",
+    )
 
 
-def _validate(workspace: Workspace, waiting: proposal.Proposal) -> None:
+def check_files(workspace: Workspace, waiting: proposal.Proposal) -> list[Finding]:
+    """Return what stands against the files that a promotion brings, or brought; what it says is examined elsewhere."""
     base = waiting.before.tree.commit
     assert base is not None  # noqa: S101 - the base is a commit
     since = workspace.repository.merge_base(base, waiting.head)
     changes = workspace.repository.changes(since or base, waiting.head)
     _, findings = validate.check_change(waiting.before, waiting.after, changes, workspace.formats)
-    findings += rules.check_promotion_alone(waiting.environment, waiting.model, (change.path for change in changes))
-    if findings:
-        raise MlgitError(*findings)
+    paths = [change.path for change in changes]
+    findings += rules.check_promotion_alone(waiting.environment, waiting.model, paths, held=hold_that_comes(waiting))
+    return findings
+
+
+def hold_that_comes(waiting: proposal.Proposal) -> str | None:
+    """Return the path of the hold that a rollback brings on the version that it replaces; None if that is none."""
+    champion = waiting.before.champion(waiting.environment, waiting.model)
+    if champion is None:
+        return None
+    path = layout.hold(layout.version_hold(waiting.environment, waiting.model, champion.version))
+    hold = waiting.after.find(Hold, path)
+    return path if hold is not None and keeps_out(hold, waiting.manifest, champion) else None
 
 
 def _merge(
@@ -140,7 +166,9 @@ def _merge(
             why="both changed the same file",
             fix="run `mlgit promote` again: it starts from today's base",
         )
-    message = f"Merge promotion of {waiting.model} to {waiting.environment}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
+    way = "rollback of {} in {}" if waiting.manifest.change == "rollback" else "promotion of {} to {}"
+    subject = f"Merge {way.format(waiting.model, waiting.environment)}"
+    message = f"{subject}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
     commit = repository.commit_tree(tree, parents=[onto, waiting.head], message=message, sign=sign)
     ref = f"refs/heads/{branch}"
     before = repository.resolve(ref)
@@ -191,6 +219,7 @@ def _tidied(workspace: Workspace, manifest: Promotion, *, dry_run: bool) -> Merg
     slot = manifest.slots.champion
     return Merged(
         promotion=manifest.promotion,
+        change=manifest.change,
         environment=manifest.environment,
         candidate=f"{manifest.model}@{slot.version}" if slot else manifest.model,
         decision=None,

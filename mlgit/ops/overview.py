@@ -1,41 +1,50 @@
 """The whole project at one glance, in a fixed number of looks into Git, whatever the number of versions."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from mlgit.domain import layout
 from mlgit.domain.metrics import METRICS
+from mlgit.domain.names import PromotionId
 from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.errors import MlgitError
-from mlgit.ops import proposal
+from mlgit.ops import past, proposal
 from mlgit.ops.examination import examine
-from mlgit.ops.load import Lifecycle
+from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Workspace
+from mlgit.ops.remembered import Remembered
 from mlgit.ops.status import Candidate, Deployed, Open, Row, Status
 
 
 def run(workspace: Workspace, *, at: str | None = None) -> Status:
     """Look at the base branch, or at a commit, beside what the ledger has seen."""
-    branch, state = proposal.base_of(workspace) if at is None else (at, proposal.state_at(workspace, at))
-    ledger = proposal.ledger_of(workspace, state if at is not None else None)
+    then = past.look(workspace, at)
+    reader = Remembered(workspace)
+    state, ledger = Lifecycle(then.state.tree, reader), Ledger(then.ledger.tree, reader)
     models = state.models()
     manifests = state.promotions()
     last = ledger.last_deployments(manifests)
-    rows = [_row(key, manifest, last.get(key)) for key, manifest in manifests.items()]
+    begun = ledger.begun(entry.promotion for entry in last.values())
+    rows = [_row(key, manifest, last.get(key), begun) for key, manifest in manifests.items()]
     waiting = [] if at is not None else _open(workspace)
     candidates = _candidates(state, models, manifests)
-    commit = state.tree.commit
-    assert commit is not None  # noqa: S101 - a state of a commit
-    return Status(
+    found = Status(
         project=state.project().name,
-        branch=branch,
-        commit=commit,
+        branch=then.name,
+        commit=then.commit,
         rows=rows,
         open=waiting,
         candidates=candidates,
         models=len(models),
-        next=None if at is not None else _next(rows, waiting, candidates, models),
+        next=None if at is not None else _next(rows, waiting, _unheld(state, candidates), models),
     )
+    reader.keep()
+    return found
 
 
-def _row(key: tuple[str, str], manifest: Promotion, last: Deployment | None) -> Row:
+def _row(
+    key: tuple[str, str], manifest: Promotion, last: Deployment | None, begun: Mapping[PromotionId, datetime]
+) -> Row:
     environment, model = key
     champion = manifest.slots.champion
     ours = last is not None and last.promotion == manifest.promotion
@@ -46,7 +55,7 @@ def _row(key: tuple[str, str], manifest: Promotion, last: Deployment | None) -> 
         model=model,
         environment=environment,
         champion=None if champion is None else f"{model}@{champion.version}",
-        since=last.at if last is not None and deployed == "yes" else None,
+        since=begun.get(last.promotion, last.at) if last is not None and deployed == "yes" else None,
         deployed=deployed,
         message=last.message if last is not None and ours else None,
     )
@@ -82,7 +91,9 @@ def _standing(workspace: Workspace, one: proposal.Proposal) -> tuple[str, str, b
     except MlgitError as error:
         return error.findings[0].message, "cannot be counted", False
     passed = sum(verdict.outcome in {"pass", "skip", "waived"} for verdict in results)
-    gates = examination.problems[0].message if examination.problems else f"{passed} of {len(results)}"
+    judged = "ran there before" if one.manifest.change == "rollback" else f"{passed} of {len(results)}"
+    standing = [*examination.problems, *examination.waits]
+    gates = standing[0].message if standing else judged
     missing = "; ".join(examination.tally.missing)
     counted = f"{len(examination.tally.counted)} of {examination.tally.needed}"
     return gates, f"lacks {missing}" if missing else counted, examination.holds
@@ -138,6 +149,12 @@ def _candidate(
 def _gain(metric: str, before: float, after: float) -> float:
     """Return by how much a metric is better; more is better, whatever its direction."""
     return after - before if METRICS[metric].direction == "max" else before - after
+
+
+def _unheld(state: Lifecycle, candidates: list[Candidate]) -> list[Candidate]:
+    """Return the candidates that no hold names; whether its time is over is for whoever promotes to find out."""
+    held = {(hold.environment, f"{hold.model}@{hold.version}") for hold in state.holds().values()}
+    return [one for one in candidates if held.isdisjoint({(one.environment, one.version), (None, one.version)})]
 
 
 def _next(rows: list[Row], waiting: list[Open], candidates: list[Candidate], models: list[str]) -> str | None:

@@ -78,12 +78,16 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class PathChange(msgspec.Struct, frozen=True):
-    """How one path differs between two trees: `A` added, `M` modified, `D` deleted, `T` other type."""
+    """How one path differs between two trees: `A` added, `M` modified, `D` deleted, `T` other type.
+
+    `mode` is what the path is afterwards, as Git writes it (`100644`, `120000` for a symbolic link).
+    """
 
     path: str
     status: Literal["A", "M", "D", "T"]
     before: str | None
     after: str | None
+    mode: str = "100644"
 
 
 Files = Mapping[str, bytes | None]
@@ -105,6 +109,10 @@ class Repository(Protocol):
 
         A date (`2026-03-01`, or with a time) is the last first-parent commit of HEAD by then.
         """
+        ...
+
+    def moment(self, revision: str) -> datetime | None:
+        """Return the moment that a date names, its last one; None where something else is named."""
         ...
 
     def refs(self, prefix: str) -> Sequence[str]:
@@ -131,6 +139,10 @@ class Repository(Protocol):
 
     def changes(self, before: str, after: str | None) -> list[PathChange]:
         """Return how the trees of two commits differ; of a commit and the work tree, if `after` is None."""
+        ...
+
+    def contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
+        """Yield the contents of many blobs by their ids, in the order asked for, few of them in memory at a time."""
         ...
 
     def commit_time(self, commit: CommitId) -> datetime:
@@ -211,6 +223,18 @@ class Repository(Protocol):
         """Make the index agree with a commit at these paths; all else that is staged stays."""
         ...
 
+    def head_branch(self) -> str | None:
+        """Return the branch that HEAD names, whether or not there is a work tree; None where it names none."""
+        ...
+
+    def hook(self, name: str) -> tuple[Path, bytes | None]:
+        """Return where a hook of the repository belongs, and its content; None if there is none."""
+        ...
+
+    def put_hook(self, name: str, content: bytes) -> None:
+        """Install a hook, whole or not at all."""
+        ...
+
     # Remotes
 
     def remotes(self) -> Sequence[str]:
@@ -270,6 +294,13 @@ class Observed(msgspec.Struct, frozen=True):
         """Files that are not those that were put there."""
         return list(self.facts.get("altered", []))
 
+    @property
+    def beside(self) -> dict[str, tuple[str | None, str | None, int]]:
+        """Digest, artifact and per cent of traffic of each release that runs beside the champion, by slot."""
+        return {
+            slot: (one["digest"], one["artifact"], one["traffic"]) for slot, one in self.facts.get("slots", {}).items()
+        }
+
 
 class Release(msgspec.Struct, frozen=True):
     """What a target is to run: files to copy and texts to write, by name, under the digest of a version."""
@@ -281,6 +312,14 @@ class Release(msgspec.Struct, frozen=True):
     texts: dict[str, bytes] = {}
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """A release that runs beside the champion: a challenger answers a share of the requests, in per cent; a shadow none."""
+
+    slot: Literal["challenger", "shadow"]
+    traffic: int
+    release: Release
+
+
 class Target(Protocol):
     """Something that runs versions."""
 
@@ -288,8 +327,8 @@ class Target(Protocol):
         """Return what runs now, read back from the target itself."""
         ...
 
-    def switch(self, release: Release) -> Observed:
-        """Make it run the release, at once or not at all; return what was read back afterwards."""
+    def switch(self, release: Release, beside: Sequence[Beside] = ()) -> Observed:
+        """Make it run the release, and those beside it, at once or not at all; return what was read back afterwards."""
         ...
 
 
@@ -464,6 +503,60 @@ class Tables(Protocol):
         ...
 
 
+class CommandSaid(msgspec.Struct, frozen=True):
+    """What a team's own command answered: a mapping, or None and why there is none."""
+
+    answer: Mapping[str, Any] | None
+    why: str
+
+
+class Reproduction(Protocol):
+    """Trains again what was recorded."""
+
+    def __call__(
+        self, tree: Tree, data: Mapping[str, Path], stages: Sequence[str], output: str, *, seconds: float
+    ) -> AbstractContextManager[Path]:
+        """Run stages, and all that they need, in a private checkout of a tree; give a file that they wrote, for a while.
+
+        Args:
+            tree: the files of a commit.
+            data: content to put beside them, by path.
+            stages: what to run.
+            output: path of the file that is wanted.
+            seconds: after which it is stopped.
+
+        Raises:
+            MlgitError: the stages did not succeed in time, or did not write the file (`not-reproduced`).
+        """
+        ...
+
+
+class TeamGates(Protocol):
+    """Gates that a team brings itself."""
+
+    def run(self, tree: Tree, command: Sequence[str], document: bytes, *, seconds: float) -> CommandSaid:
+        """Run a command in a private checkout of a tree, hand it a document on stdin, and read its answer from stdout.
+
+        Args:
+            tree: the files of a commit; the folders of versions are left out.
+            command: program and arguments; no shell reads them.
+            document: what it reads, JSON.
+            seconds: after which it is stopped, with all that it started.
+
+        Raises:
+            Unjudged: there is no room for a checkout (`disk-failed`).
+        """
+        ...
+
+    def installed(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
+        """Return the function that an installed package provides as a gate.
+
+        Raises:
+            MlgitError: there is none of that name, or more than one (`gate-unknown`), or it cannot be used (`gate-broken`).
+        """
+        ...
+
+
 class Workspace(Protocol):
     """All that an operation works with; each part is opened when it is first asked for."""
 
@@ -484,8 +577,15 @@ class Workspace(Protocol):
     @property
     def cache(self) -> Cache: ...
     @property
+    def team_gates(self) -> TeamGates: ...
+    @property
+    def reproduced(self) -> Reproduction: ...
+    @property
     def root(self) -> Path: ...
     def store(self, remote: str) -> DataStore: ...
     def hashed(self, path: Path, name: str) -> Stored: ...
     def put(self, files: Mapping[str, bytes]) -> None: ...
     def target(self, environment: Environment) -> Target | None: ...
+    def trial(self) -> "AbstractContextManager[Workspace]":
+        """Give the workspace with a repository that forgets what is written to it."""
+        ...

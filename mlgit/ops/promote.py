@@ -1,24 +1,28 @@
 """Propose a version for an environment: judge it, and put manifest and gate report on a branch of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 from msgspec.structs import replace
 
 from mlgit.domain import layout, rules
 from mlgit.domain.codec import digest, to_json
+from mlgit.domain.conditions import holds, overrides
 from mlgit.domain.conditions.manifest import check_earlier
-from mlgit.domain.names import CommitId, VersionRef, new_promotion_id
+from mlgit.domain.conditions.ramp import check_plan
+from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
-from mlgit.errors import Exit, MlgitError, Unjudged, refused
-from mlgit.ops import gate, origin, proposal, validate
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slot, Slots, VersionPin
+from mlgit.domain.records.version import Stored
+from mlgit.errors import Exit, MlgitError, refused
+from mlgit.ops import branch, gate, proposal, waivers
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import PathChange, Workspace
+from mlgit.ops.ports import Workspace
 
 
 class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
@@ -34,6 +38,7 @@ class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
     pushed: bool = False
     files: dict[str, Literal["+", "~"]] = {}
     policy: str | None = None
+    ramp: Ramp | None = None
     gates: list[GateVerdict] = []
     approvals_needed: int = 0
     approvals_missing: list[str] = []
@@ -52,10 +57,11 @@ def run(
     *,
     reason: str | None = None,
     ticket: str | None = None,
+    ramp: Ramp | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Promoted:
-    """Propose `ref` as champion of an environment.
+    """Propose `ref` as champion of an environment, at once or, with `ramp`, step by step.
 
     The work tree and the index are not touched: the commit is made beside them, on `mlgit/promote/<environment>/<model>`.
 
@@ -75,18 +81,27 @@ def run(
         champion=None if champion is None else f"{ref.model}@{champion.version}",
         state="planned",
         policy=policy.name,
+        ramp=ramp,
         approvals_needed=rule_for(policy.approvals, "promote").min,
     )
     if champion is not None and champion.digest == version.digest:
         return replace(plan, state="runs-already")
-    if (known := _standing(workspace, version, environment)) is not None:
-        return _proposed(workspace, known, plan, dry_run=dry_run)
-    _check_stored(workspace, base, version, on_step)
-    on_step(f"judging {ref} by the gates of {environment}")
     at = workspace.clock.now()
+    check_free(base, version, environment, at=at)
+    if (known := _standing(workspace, version, environment, ramp)) is not None:
+        return _proposed(workspace, known, plan, dry_run=dry_run)
+    check_stored(workspace, base, version, [*rules.stored_files(version), *version.inputs.data.values()], on_step)
+    on_step(f"judging {ref} by the gates of {environment}")
     promotion = new_promotion_id(at)
-    report = gate.report(workspace, base, version, environment, promotion, at=at)
-    manifest = _manifest(base, version, environment, report, reason=reason, ticket=ticket)
+    waived = waivers.waivers(workspace, base, version, environment, at=at)
+    report = gate.report(workspace, base, version, environment, promotion, at=at, waivers=waived)
+    manifest = replace(
+        _manifest(base, version, environment, report, reason=reason, ticket=ticket),
+        ramp=ramp,
+        ledger=proposal.ledger_tip(workspace),
+    )
+    if unfit := list(check_plan(manifest)):
+        raise MlgitError(*unfit)
     files = {
         layout.gate_report(ref.model, ref.number, promotion): to_json(report),
         layout.promotion(environment, ref.model): workspace.formats.yaml(
@@ -101,7 +116,9 @@ def run(
         return replace(plan, state="refused")
     if dry_run:
         return plan
-    commit, pushed = _propose(workspace, base, ref, environment, files, manifest)
+    message = f"Promote {ref} to {environment}\n\nMlgit-Promotion: {promotion}\n"
+    command = f"mlgit promote {ref} --to {environment}"
+    commit, pushed = branch.put(workspace, base, drafted(environment, ref.model, files, message, command))
     waiting = proposal.load(workspace, environment, ref.model)
     tally = examine(workspace, waiting, at=at).tally
     return replace(
@@ -126,13 +143,17 @@ def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
         raise MlgitError(*skipped)
 
 
-def _standing(workspace: Workspace, version: Version, environment: str) -> proposal.Proposal | None:
+def _standing(workspace: Workspace, version: Version, environment: str, ramp: Ramp | None) -> proposal.Proposal | None:
     """Return the open proposal of just this change, if it was made on what the base branch says today."""
     if (environment, version.model) not in proposal.open_proposals(workspace):
         return None
     known = proposal.load(workspace, environment, version.model)
     slot = known.manifest.slots.champion
-    same = slot is not None and slot.digest == version.digest
+    same = (
+        slot is not None
+        and slot.digest == version.digest
+        and (known.manifest.change, known.manifest.ramp) == ("promote", ramp)
+    )
     problems = examine(workspace, known, at=workspace.clock.now()).problems if same else []
     return known if same and not problems else None
 
@@ -145,16 +166,41 @@ def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted, *,
         promotion=known.manifest.promotion,
         branch=layout.promotion_branch(known.environment, known.model),
         commit=known.head,
-        pushed=not dry_run and _push(workspace, known.environment, known.model, known.head),
+        pushed=not dry_run
+        and branch.push(workspace, layout.promotion_branch(known.environment, known.model), known.head),
         gates=known.report.results if known.report else [],
         approvals_missing=examination.tally.missing,
         may_approve=examination.tally.may,
     )
 
 
-def _check_stored(workspace: Workspace, base: Lifecycle, version: Version, on_step: Callable[[str], None]) -> None:
+def check_free(base: Lifecycle, version: Version, environment: str, *, at: datetime) -> None:
+    """Refuse to propose what is held or frozen, or while an override there has waited too long for its review.
+
+    Raises:
+        MlgitError: with each reason (`version-held`, `change-frozen`, `override-unreviewed`).
+    """
+    model, name = version.model, f"{version.model}@{version.version}"
+    found = [
+        *holds.check_change(
+            base.holds(),
+            environment=environment,
+            model=model,
+            versions={version.digest: name},
+            change="promote",
+            at=at,
+        ),
+        *overrides.check_looked_back(base.overrides(), environment, "promote", at),
+    ]
+    if found:
+        raise MlgitError(*found)
+
+
+def check_stored(
+    workspace: Workspace, base: Lifecycle, version: Version, files: Sequence[Stored], on_step: Callable[[str], None]
+) -> None:
+    """Refuse unless the remote has files of a version (`data-missing`)."""
     remote = base.project().remote
-    files = [*rules.stored_files(version), *version.inputs.data.values()]
     on_step(f"looking for {len(files)} files in remote {remote}")
     missing = workspace.store(remote).missing(files)
     if missing:
@@ -192,64 +238,18 @@ def _manifest(
     )
 
 
-def _propose(
-    workspace: Workspace,
-    base: Lifecycle,
-    ref: VersionRef,
-    environment: str,
-    files: dict[str, bytes],
-    manifest: Promotion,
-) -> tuple[CommitId, bool]:
-    """Commit on the base and point the branch at it, here and at the remote, unless a person has added to the branch."""
-    repository = workspace.repository
-    onto = base.tree.commit
-    assert onto is not None  # noqa: S101 - the base is a commit
-    branch = f"refs/heads/{layout.promotion_branch(environment, ref.model)}"
-    before = repository.resolve(branch)
-    for there in (before, repository.resolve(origin.copy_of(branch))):
-        if there is not None:
-            _check_own(workspace, onto, there, environment, ref.model)
-    message = f"Promote {ref} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n"
-    commit = repository.commit(files, parents=[onto], message=message)
-    changes = [PathChange(path, "M" if base.tree.read(path) else "A", None, None) for path in files]
-    head = Lifecycle(repository.tree(commit), workspace.formats.record)
-    _, findings = validate.check_change(base, head, changes, workspace.formats)
-    if findings:
-        raise MlgitError(*findings)
-    reason = f"mlgit promote {ref} --to {environment}"
-    repository.move(branch, commit, expected=before, reason=reason)
-    try:
-        return commit, _push(workspace, environment, ref.model, commit)
-    except Unjudged:
-        raise  # the remote did not answer: the proposal is here, and goes there when this is run again
-    except MlgitError:
-        if before is None:
-            repository.delete_ref(branch, expected=commit)
-        else:
-            repository.move(branch, before, expected=commit, reason=f"undo: {reason}")
-        raise
+def drafted(environment: str, model: str, files: Mapping[str, bytes], message: str, command: str) -> branch.Draft:
+    """Return a change for the one branch of an environment and model, which promotions and rollbacks share."""
+    manifest = layout.promotion(environment, model)
 
+    def owns(path: str) -> bool:
+        return path == manifest or "/gates/" in path or layout.is_version_hold(path, environment, model)
 
-def _check_own(workspace: Workspace, onto: str, head: str, environment: str, model: str) -> None:
-    ours = {layout.promotion(environment, model)}
-    for commit, changes in workspace.repository.commits(f"{onto}..{head}", first_parent=False):
-        strange = [c.path for c in changes if c.path not in ours and "/gates/" not in c.path]
-        if strange or not commit.subject.startswith("Promote "):
-            raise refused(
-                "branch-not-ours",
-                f"{layout.promotion_branch(environment, model)} has a commit that mlgit did not make",
-                why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
-                fix="merge or move that commit, then delete the branch and promote again",
-            )
-
-
-def _push(workspace: Workspace, environment: str, model: str, commit: CommitId) -> bool:
-    """Push a proposal; return whether the remote has it. One that somebody else has pushed meanwhile is not replaced."""
-    repository = workspace.repository
-    if not origin.is_there(repository):
-        return False
-    branch = f"refs/heads/{layout.promotion_branch(environment, model)}"
-    theirs = repository.resolve(origin.copy_of(branch))
-    if theirs != commit:
-        repository.push(origin.NAME, [f"{commit}:{branch}"], force_with_lease={branch: theirs})
-    return True
+    return branch.Draft(
+        branch=layout.promotion_branch(environment, model),
+        files=files,
+        message=message,
+        owns=owns,
+        verbs=("Promote", "Roll"),
+        command=command,
+    )

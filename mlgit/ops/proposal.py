@@ -8,7 +8,7 @@ from mlgit.domain import layout
 from mlgit.domain.names import CommitId, VersionRef
 from mlgit.domain.records import GateReport, Promotion, Version
 from mlgit.domain.records.policy import Policy
-from mlgit.errors import refused
+from mlgit.errors import MlgitError, Unjudged, refused
 from mlgit.ops import origin
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Commit, Workspace
@@ -140,10 +140,20 @@ def _head(workspace: Workspace, base: Lifecycle, key: tuple[str, str], refs: Seq
     waiting = {}
     for head in heads:
         state = Lifecycle(workspace.repository.tree(head), workspace.formats.record)
-        manifest = state.promotion(*key)
+        manifest = _readable(state, key)
         if manifest is not None and not _is_merged(workspace, base, state, layout.promotion(*key)):
             waiting[manifest.promotion] = head
     return waiting[max(waiting)] if waiting else None
+
+
+def _readable(state: Lifecycle, key: tuple[str, str]) -> Promotion | None:
+    """Return a manifest; None where there is none, or what is there is none: one bad branch stops nobody else's promotion."""
+    try:
+        return state.promotion(*key)
+    except Unjudged:
+        raise
+    except MlgitError:
+        return None
 
 
 def _is_merged(workspace: Workspace, base: Lifecycle, state: Lifecycle, path: str) -> bool:

@@ -66,14 +66,23 @@ def run(
     on_step("hashing the files and measuring the predictions")
     root = workspace.root
     outputs = model.outputs
+    # Hashed before they are read: only what is still the same at the end is uploaded.
     artifact = _artifact(workspace, predictions.output(workspace, outputs.model, model.pipeline.train))
+    answers = workspace.hashed(
+        predictions.output(workspace, outputs.predictions, model.pipeline.evaluate), "predictions.parquet"
+    )
+    features = None
+    if outputs.test:
+        features = workspace.hashed(
+            predictions.output(workspace, outputs.test, model.pipeline.evaluate), "test.parquet"
+        )
     table = predictions.read(workspace, model, problem)
     metrics = predictions.metrics(table, model, problem)
     on_step("loading the model in a guarded process, to see that it answers as its predictions say")
     scored = _score(workspace, model, problem, artifact, table)
     evaluation = Evaluation(
-        predictions=workspace.hashed(root / outputs.predictions, "predictions.parquet"),
-        features=workspace.hashed(root / outputs.test, "test.parquet") if outputs.test else None,
+        predictions=answers,
+        features=features,
         split=predictions.split(table, model),
         rows=len(table),
         metrics=metrics,
@@ -172,8 +181,8 @@ def _check_current(workspace: Workspace, model: Model) -> None:
 
 
 def _artifact(workspace: Workspace, path: Path) -> Artifact:
-    kind, types = workspace.model_files.inspect(path, _trusted(workspace))
     stored = workspace.hashed(path, f"model{path.suffix}")
+    kind, types = workspace.model_files.inspect(path, _trusted(workspace))
     return Artifact(**to_mapping(stored), format=kind, types=types)
 
 

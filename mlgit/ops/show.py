@@ -10,7 +10,7 @@ from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.records.version import SliceMetric, Stored
-from mlgit.errors import Finding
+from mlgit.errors import Exit, Finding
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -68,6 +68,34 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     sections: int
     sections_written: int
     findings: list[Finding]
+
+
+class CardShown(Outcome, frozen=True, kw_only=True, tag="mlgit/card.v1"):
+    """The card of a version, as it was written; `findings` say whether it is the one that was registered."""
+
+    version: str
+    digest: Digest
+    text: str
+    findings: list[Finding]
+
+    @property
+    def exit(self) -> Exit:
+        """No where it is not the one that was registered."""
+        return Exit.NO if self.findings else Exit.YES
+
+
+def card(state: Lifecycle, ref: VersionRef) -> CardShown:
+    """Show the card of a version in a state, held against the record."""
+    record = state.version(ref)
+    path = layout.card(ref.model, ref.number)
+    content = state.tree.read(path)
+    found = rules.check_version(record, {"card.md": content}, {})
+    return CardShown(
+        version=str(ref),
+        digest=record.card,
+        text=(content or b"").decode(errors="replace"),
+        findings=[finding for finding in found if finding.at is not None and finding.at.file == path],
+    )
 
 
 def model(state: Lifecycle, name: str) -> ModelShown:

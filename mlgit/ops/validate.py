@@ -4,9 +4,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import TypeVar
 
-from mlgit.domain import layout, rules
+from mlgit.domain import governance, layout, rules
 from mlgit.domain.names import Digest
-from mlgit.domain.records import Environment, Model, Policy, Problem, Project, Promotion, Record, Roles, Version
+from mlgit.domain.records import (
+    Environment,
+    Hold,
+    Model,
+    Override,
+    Policy,
+    Problem,
+    Project,
+    Promotion,
+    Record,
+    Roles,
+    Version,
+)
 from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
 from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
@@ -150,6 +162,7 @@ def check_change(
         check.references(_small_paths(head))
     changed, others = _by_kind(there)
     check.unplaced(others)
+    check.overrides_kept(base, [change.path for change in changes if change.status != "A"])
     folders = {"/".join(path.split("/")[:4]) for path in there if layout.is_immutable(path)}
     folders = {folder for folder in folders if layout.place(f"{folder}/version.json") is not None}
     list(check.versions(sorted(folders), folders))
@@ -194,6 +207,18 @@ class _Check:
             except MlgitError as error:
                 self.add(error.findings)
 
+    def overrides_kept(self, base: Lifecycle, paths: Iterable[str]) -> None:
+        """Check that the overrides among some paths say what they said on the base, but for the look back."""
+        known = _by_kind(paths)[0].get("override", [])
+        before, _ = base.read_each(known)
+        after, problems = self._lifecycle.read_each(known)
+        self.add(problems)
+        for path, override in before.items():
+            now = after.get(path)
+            if isinstance(override, Override) and path in after:
+                kept = governance.check_override_kept(_name(path), override, now if isinstance(now, Override) else None)
+                self.add(kept)
+
     def unplaced(self, paths: Collection[str]) -> None:
         """Check paths at which no record belongs: some look as if one did."""
         self.add(rules.check_unplaced(paths))
@@ -223,7 +248,44 @@ class _Check:
             self.add(rules.check_roles(roles))
         for manifest in _of(Promotion, small.get("promotion", {})):
             self.add(rules.check_described(manifest, names.get("environment", ())))
+        self._exceptions(small, names)
         return small
+
+    def _exceptions(self, small: Mapping[str, Mapping[str, Record | None]], names: Mapping[str, set[str]]) -> None:
+        """Check holds and overrides against what they name."""
+        environments = {one.name: one for one in _of(Environment, small.get("environment", {}))}
+        people = {name: holder for roles in _of(Roles, small.get("roles", {})) for name, holder in roles.people.items()}
+        there, models = names.get("environment", set()), names.get("model", set())
+        for path, hold in small.get("hold", {}).items():
+            if isinstance(hold, Hold):
+                digest = self._digest(hold.model, hold.version, hold.digest)
+                self.add(governance.check_hold(_name(path), hold, environments=there, models=models, digest=digest))
+        for path, override in small.get("override", {}).items():
+            if isinstance(override, Override):
+                where = environments.get(override.environment)
+                policy = small.get("policy", {}).get(layout.policy(where.policy)) if where else None
+                digest = self._digest(override.model, override.version, override.digest)
+                self.add(
+                    governance.check_override(
+                        _name(path),
+                        override,
+                        environments=there,
+                        policy=policy if isinstance(policy, Policy) else None,
+                        models=models,
+                        digest=digest,
+                        people=people,
+                    )
+                )
+
+    def _digest(self, model: str | None, version: int | None, stated: Digest | None) -> Digest | None:
+        """Return the digest of a version; None if there is none, and what is stated of one that cannot be read."""
+        if model is None or version is None:
+            return None
+        path = layout.version(model, version)
+        records, problems = self._lifecycle.read_each([path])
+        self.add(problems)
+        record = records.get(path)
+        return record.digest if isinstance(record, Version) else stated if problems else None
 
     def versions(self, folders: Collection[str], with_cards: Collection[str]) -> Iterator[Version]:
         """Check versions and every file that they name; yield those that can be read."""
@@ -334,7 +396,8 @@ def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
     listed = [
         f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names
     ]
-    return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed])[0]
+    exceptions = [entry.path for entry in head.tree.entries(["holds", "overrides"])]
+    return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed, *exceptions])[0]
 
 
 def _described(head: Lifecycle) -> set[str]:

@@ -2,7 +2,14 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
@@ -23,6 +30,11 @@ SystemClock.now = lambda self: moment
 from mlgit.cli.main import run
 sys.exit(run(sys.argv[2:]))
 """
+
+
+CALLS = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync"
+_STOPPED = re.compile(r"(\d+) +--- stopped by SIGSTOP ---")
+_CALL = re.compile(r"(\d+) +(?:<\.\.\. )?([a-z0-9]+)(?:\(| resumed>)(.*)")
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -68,6 +80,99 @@ def person_of(team: Team, case: Case) -> Desk:
     person = getattr(team, case.person)
     assert isinstance(person, Desk)
     return person
+
+
+@cache
+def why_not_traced() -> str | None:
+    """Why processes cannot be traced here; None if they can."""
+    strace = shutil.which("strace")
+    if strace is None:
+        return "strace is not installed"
+    done = subprocess.run([strace, "-f", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else f"processes may not be traced here: {done.stderr.strip()}"
+
+
+@contextmanager
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Let what is started now hear Ctrl-C, also where the tests were started in the background and do not hear it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Traced:
+    """A command that stands still, all its processes, each time a call has changed something below a folder."""
+
+    def __init__(self, desk: Desk, command: str, folder: Path, calls: str = CALLS) -> None:
+        self._calls = calls
+        self._desk = desk
+        self._command = command
+        self._folder = str(folder)
+        self.code: int | None = None
+        self.said = ""
+        self._process: subprocess.Popen[str] | None = None
+        self._seen: dict[str, str] = {}
+
+    def stops(self) -> Iterator[str]:
+        """Yield each call, while all processes wait."""
+        with self._started() as (process, log):
+            for line in log:
+                if match := _STOPPED.match(line):
+                    call = self._seen.pop(match[1], None)
+                    if call is None:
+                        continue  # another thread of a process that was stopped
+                    if self._folder in call and re.search(r"\) += 0", call):
+                        yield call
+                    os.kill(int(match[1]), signal.SIGCONT)
+                elif match := _CALL.match(line):
+                    begun = self._seen.get(match[1], "") if " resumed>" in line else ""
+                    self._seen[match[1]] = begun + line
+            self.said = process.communicate()[0]
+            self.code = process.returncode
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, while all processes wait."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    @contextmanager
+    def _started(self) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
+        read, write = os.pipe()
+        argv = ["strace", "-f", "-y", "-s", "4096", "-o", f"/dev/fd/{write}"]
+        argv += ["-e", f"trace={self._calls}", "-e", f"inject={self._calls}:signal=STOP"]
+        with self._desk.present():
+            moment = self._desk.session().clock.now().isoformat()
+            argv += [
+                sys.executable,
+                "-B",
+                "-c",
+                AT_THAT_TIME,
+                moment,
+                "-C",
+                str(self._desk.root),
+                *self._command.split(),
+            ]
+            with _ctrl_c_is_heard():
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    pass_fds=[write],
+                    start_new_session=True,
+                )
+        os.close(write)
+        self._process = process
+        try:
+            with os.fdopen(read, errors="replace") as log:
+                yield process, log
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
 
 
 def check_sound(team: Team, case: Case) -> None:

@@ -1,5 +1,6 @@
 """DVC for real: a checkout, a remote in a folder, and what is done to both of them."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -77,6 +78,13 @@ def replace(path: Path, content: bytes) -> None:
     path.chmod(0o444)
 
 
+def take_the_place_of(path: Path, content: bytes) -> None:
+    """Put another file in the place of one."""
+    other = path.with_name("other")
+    other.write_bytes(content)
+    other.replace(path)
+
+
 class TestStore:
     def test_what_was_uploaded_is_in_cache_and_remote(
         self, root: Path, store: DvcStore, model: tuple[Path, Stored]
@@ -130,6 +138,71 @@ class TestStore:
         assert path.read_bytes() == CONTENT
         assert fetched(store, file) == CONTENT
 
+    @pytest.mark.parametrize("swap", [replace, take_the_place_of])
+    @pytest.mark.parametrize("source", ["cache", "remote"])
+    @pytest.mark.parametrize("links", ["reflink,copy", "hardlink,symlink"])
+    def test_a_fetched_copy_shows_no_change_of_what_it_was_copied_from(
+        self,
+        root: Path,
+        store: DvcStore,
+        model: tuple[Path, Stored],
+        links: str,
+        source: str,
+        swap: Callable[[Path, bytes], None],
+    ) -> None:
+        dvc(root, "config", "cache.type", links)
+        store.upload([model])
+        origin = object_in(root / ".dvc/cache", model[1])
+        if source == "remote":
+            origin.unlink()
+            origin = object_in(root.parent / "storage", model[1])
+        with store.fetch(model[1]) as copy, copy.open("rb") as opened:
+            swap(origin, b"X" * len(CONTENT))
+            assert opened.read() == CONTENT
+            assert copy.read_bytes() == CONTENT
+        assert finding(lambda: fetched(store, model[1])).id == "data-corrupt"
+
+    @pytest.mark.parametrize("links", ["reflink,copy", "hardlink,symlink"])
+    def test_work_tree_cache_and_remote_share_no_file(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored], links: str
+    ) -> None:
+        dvc(root, "config", "cache.type", links)
+        store.upload([model])
+        path, cached, remote = (
+            model[0],
+            object_in(root / ".dvc/cache", model[1]),
+            object_in(root.parent / "storage", model[1]),
+        )
+        replace(path, b"changed")
+        assert cached.read_bytes() == remote.read_bytes() == CONTENT
+        replace(cached, b"changed")
+        assert remote.read_bytes() == CONTENT
+
+    def test_a_copy_of_what_changes_all_the_time_is_whole_or_refused(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        store.upload([model])
+        cached, done = object_in(root / ".dvc/cache", model[1]), threading.Event()
+
+        def change() -> None:
+            for number in itertools.cycle(range(4)):
+                (replace, take_the_place_of)[number // 2](cached, CONTENT if number % 2 else b"X" * len(CONTENT))
+                if done.is_set() and number % 2:
+                    break
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        try:
+            for _ in range(100):
+                try:
+                    assert fetched(store, model[1]) == CONTENT
+                except MlgitError as refusal:
+                    assert refusal.findings[0].id == "data-corrupt"  # noqa: PT017 - either may happen
+        finally:
+            done.set()
+            changing.join()
+        assert fetched(store, model[1]) == CONTENT
+
     def test_what_is_nowhere_is_missing(self, store: DvcStore, model: tuple[Path, Stored]) -> None:
         found = finding(lambda: fetched(store, model[1]))
         assert found.id == "data-missing"
@@ -180,6 +253,21 @@ class TestStore:
         assert finding(lambda: store.upload([model])).id == "data-corrupt"
         assert not object_in(root / ".dvc/cache", file).exists()
         assert not (root.parent / "storage").exists()
+
+    def test_a_file_that_changed_is_not_taken_for_the_one_in_the_cache(
+        self, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        store.upload([model])
+        model[0].write_bytes(b"X" + CONTENT[1:])
+        assert finding(lambda: store.upload([model])).id == "data-corrupt"
+
+    def test_a_link_into_the_cache_is_the_file_there(
+        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+    ) -> None:
+        store.upload([model])
+        model[0].unlink()
+        model[0].symlink_to(object_in(root / ".dvc/cache", model[1]))
+        store.upload([model])
 
     def test_a_file_that_is_gone_is_not_uploaded(self, store: DvcStore, model: tuple[Path, Stored]) -> None:
         model[0].unlink()

@@ -3,20 +3,27 @@
 Each fault is refused with the finding that names it, and nothing is changed by the refusal; or it does no harm.
 """
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from mlgit.domain.names import VersionRef
+from mlgit.edges import hashing
+from mlgit.edges.dvc import workspace
+from mlgit.errors import MlgitError
+from mlgit.ops.load import Lifecycle
 from tests.flows.builder import MODEL
-from tests.flows.disturbed import AT_THAT_TIME, plain
-from tests.flows.people import Desk, Team
+from tests.flows.disturbed import AT_THAT_TIME, CASES, Traced, plain, why_not_traced
+from tests.flows.people import Desk, Team, contents
 
 V1 = f"models/{MODEL}/versions/v1"
 RECORD = f"{V1}/version.json"
@@ -359,6 +366,137 @@ def test_the_file_that_is_registered_is_the_one_that_was_hashed(registered: Team
     assert registered.ana.does(f"promote {MODEL}@4 --to staging --json").json["state"] == "proposed"
 
 
+def _in_place(file: Path, content: bytes) -> None:
+    """Write into a file that is there: whatever shares its content, as a hard link does, shows it too."""
+    _overwrite(file, content)
+
+
+def _by_rename(file: Path, content: bytes) -> None:
+    """Put another file in the place of one."""
+    other = file.with_name("other")
+    other.write_bytes(content)
+    other.replace(file)
+
+
+@pytest.mark.parametrize("place", [CACHE, STORAGE])
+@pytest.mark.parametrize("swap", [_in_place, _by_rename])
+def test_what_is_loaded_is_what_was_hashed(swap: Callable[[Path, bytes], None], place: str, registered: Team) -> None:
+    """Between hash and load another model takes the place of the object; both are sound, and answer differently."""
+    session = registered.ana.session()
+    state = Lifecycle(session.repository.tree("HEAD"), session.formats.record)
+    one, two = (state.version(VersionRef(MODEL, number)) for number in (1, 2))
+    store = session.store("storage")
+    with store.fetch(two.artifact) as copy:
+        other = copy.read_bytes()
+
+    def answers(meanwhile: Callable[[], None]) -> list[float]:
+        assert one.evaluation.features is not None
+        with store.fetch(one.artifact) as model, store.fetch(one.evaluation.features) as rows:
+            meanwhile()
+            scored = session.model_files.score(
+                model, "skops", b"", rows, columns=one.inputs.columns, task="binary", positive="malignant"
+            )
+        assert scored.score is not None
+        return list(scored.score)
+
+    calm = answers(lambda: None)
+    cached = registered.root / ".dvc/cache/files/md5" / one.artifact.md5[:2] / one.artifact.md5[2:]
+    if place == STORAGE:
+        cached.unlink()
+    (source,) = (file for file in stored(registered, place) if hashing.hash_file(file).md5 == one.artifact.md5)
+    assert answers(lambda: swap(source, other)) == calm
+    with pytest.raises(MlgitError) as refusal, store.fetch(one.artifact):
+        pass
+    assert [found.id for found in refusal.value.findings] == ["data-corrupt"]
+
+
+@pytest.mark.parametrize("prepare", [CASES["register"].prepare, _retrained], ids=["not in the cache", "in the cache"])
+@pytest.mark.parametrize("swap", [_in_place, _by_rename])
+def test_what_was_measured_is_what_is_uploaded(
+    swap: Callable[[Path, bytes], None],
+    prepare: Callable[[Team], None],
+    scenes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The predictions change between the measuring and the upload; the model stays."""
+    if why := why_not_traced():
+        pytest.skip(why)
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setenv("TMPDIR", str(private))
+    shutil.copytree(scenes / "registered", tmp_path / "scene", symlinks=True)
+    with Team.at(tmp_path / "scene", keys=scenes / "keys") as team:
+        prepare(team)
+        other = (team.root / "src/fits/worse/predictions.parquet").read_bytes()
+        before = team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")
+        running, swapped = Traced(team.ana, f"register {MODEL}", private, calls="mkdir,mkdirat"), False
+        for call in running.stops():
+            if not swapped and f"{private}/mlgit-score-" in call:
+                swap(team.root / "out/predictions.parquet", other)
+                swapped = True
+        assert swapped
+        assert running.code == 1, running.said
+        assert "error[data-corrupt]" in running.said
+        assert (team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")) == before
+
+
+def _other_model(root: Path) -> bytes:
+    """Return a sound model that answers differently."""
+    return (root / "src/fits/worse/model.skops").read_bytes()
+
+
+def _packed_again(root: Path) -> bytes:
+    """Return the same model in an archive of other bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(root / "out/model.skops") as old, zipfile.ZipFile(packed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        new.comment = b"packed again"
+    return packed.getvalue()
+
+
+_SWAPS = [
+    # Hashed, and not loaded yet: another model answers differently, the same one in other bytes does not.
+    ("mlgit-score-", _in_place, _other_model, "predictions-differ"),
+    ("mlgit-score-", _by_rename, _packed_again, "data-corrupt"),
+    # Loaded, and not kept yet.
+    ("mlgit-(?!score-)", _in_place, _other_model, "data-corrupt"),
+    ("mlgit-(?!score-)", _by_rename, _other_model, "data-corrupt"),
+]
+
+
+@pytest.mark.parametrize(("moment", "swap", "other", "said"), _SWAPS)
+def test_what_is_uploaded_is_what_was_hashed(
+    moment: str,
+    swap: Callable[[Path, bytes], None],
+    other: Callable[[Path], bytes],
+    said: str,
+    scenes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file in the work tree changes while it is registered, when a private folder of a certain name is made."""
+    if why := why_not_traced():
+        pytest.skip(why)
+    case, private = CASES["register"], tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setenv("TMPDIR", str(private))
+    shutil.copytree(scenes / case.scene, tmp_path / "scene", symlinks=True)
+    with Team.at(tmp_path / "scene", keys=scenes / "keys") as team:
+        case.prepare(team)
+        before = team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")
+        running, swapped = Traced(team.ana, case.command, private, calls="mkdir,mkdirat"), False
+        for call in running.stops():
+            if not swapped and re.search(f"{private}/{moment}", call):
+                swap(team.root / "out/model.skops", other(team.root))
+                swapped = True
+        assert swapped
+        assert running.code == 1, running.said
+        assert f"error[{said}]" in running.said
+        assert (team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")) == before
+
+
 # Storage, repository and disk
 
 
@@ -514,6 +652,27 @@ def test_a_repository_that_may_not_be_written_is_read(read_only: Team) -> None:
     assert ana.refused(f"promote {MODEL}@2 --to staging", code=3) == ["git-write-failed"]
 
 
+def _replaced_by_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("harm", [_flip, _cut, Path.unlink, _replaced_by_a_folder, lambda file: _overwrite(file, b"")])
+@pytest.mark.parametrize("name", ["status", "records"])
+def test_what_status_has_kept_is_never_believed_over_git(
+    name: str, harm: Callable[[Path], None], running: Team
+) -> None:
+    lines = ("status --json", "status --at main --json")
+    expected = [running.ana.does(line).json for line in lines]
+    harm(running.root / ".git/mlgit/cache" / name)
+    assert [running.ana.does(line).json for line in lines] == expected
+    running.promote(f"{MODEL}@2", "staging")
+    for line in lines:
+        assert ("staging", f"{MODEL}@2") in [
+            (row["environment"], row["champion"]) for row in running.ana.does(line).json["rows"]
+        ]
+
+
 def test_in_a_shallow_clone_nothing_is_judged_by_history(proposed: Team) -> None:
     _merged(proposed)
     shallow = proposed.ana.clone("shallow", "--depth=1")
@@ -605,6 +764,10 @@ def test_a_repository_of_somebody_else_is_not_trusted(running: Team) -> None:
     ("tool", "scene", "person", "line"),
     [
         ("git", "running", "ana", "status"),
+        ("git", "running", "ana", "validate"),
+        ("git", "running", "ana", f"promote {MODEL}@2 --to staging"),
+        ("git", "registered", "ana", f"register {MODEL}"),
+        ("git", "proposed", "ana", "merge"),
         ("ssh-keygen", "proposed", "ben", "approve"),
     ],
 )
@@ -625,6 +788,104 @@ def test_a_program_that_is_missing_is_named(
     assert re.search(rf"error\[(tool|{tool})-missing\]", said), said
     assert tool in said
     assert desk.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("version", "does", "line"),
+    [
+        *(
+            ("2.25.1", 'echo "error: unknown option" >&2; exit 129', line)
+            for line in ("status", "validate", f"promote {MODEL}@2 --to staging", f"merge production/{MODEL}", "apply")
+        ),
+        # Enough for all but to merge.
+        ("2.34.0", 'case "$*" in *merge-tree*) exit 129;; esac; exec "$REAL" "$@"', f"merge production/{MODEL}"),
+    ],
+)
+def test_a_git_that_is_too_old_is_named(version: str, does: str, line: str, proposed: Team, tmp_path: Path) -> None:
+    proposed.ben.does("approve")
+    real = shutil.which("git")
+    old = tmp_path / "git"
+    old.write_text(
+        f'#!/bin/sh\nfor last; do :; done\n[ "$last" = version ] && exec echo "git version {version}"\n{does}\n'
+    )
+    old.chmod(0o755)
+    before = proposed.ana.everything()
+    path = f"{tmp_path}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    code, said = with_settings(proposed.ana, {"PATH": path, "REAL": str(real)}, line)
+    assert code in {1, 3}, said
+    assert "error[git-too-old]" in said
+    assert f"Git {version.rpartition('.')[0]} is too old" in said
+    assert "or newer" in said
+    assert "https://git-scm.com/downloads" in said
+    assert proposed.ana.everything() == before
+
+
+_NO_DVC = {
+    "dvc-missing": {"__init__": "raise ModuleNotFoundError(\"No module named 'dvc'\")"},
+    "dvc-missing, in parts": {"__init__": "__version__ = '3.67.1'"},
+    "dvc-old": {"__init__": "__version__ = '3.48.4'"},
+}
+_NEEDS_DVC = [
+    ("registered", f"register {MODEL}"),
+    ("registered", f"train {MODEL}"),
+    ("registered", "data add datasets/biopsies/biopsies.csv"),
+    ("running", f"promote {MODEL}@2 --to staging"),
+]
+
+
+def _shadowed(folder: Path, modules: dict[str, str]) -> dict[str, str]:
+    """Return settings with which another package is imported in place of DVC."""
+    (folder / "dvc").mkdir()
+    for name, content in modules.items():
+        (folder / "dvc" / f"{name}.py").write_text(content)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+@pytest.mark.parametrize("kind", _NO_DVC)
+@pytest.mark.parametrize(("scene", "line"), _NEEDS_DVC)
+def test_a_dvc_that_will_not_do_is_named(
+    scene: str, line: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    team: Team = request.getfixturevalue(scene)
+    if scene == "registered":
+        _retrained(team)
+        if not line.startswith("register"):
+            team.ana.edit("params.yaml", "fit: better", "fit: plain")
+    settings = _shadowed(tmp_path, _NO_DVC[kind])
+    before = team.ana.everything()
+    code, said = with_settings(team.ana, settings, line)
+    assert code == 3, said
+    assert f"error[{kind.partition(',')[0]}]" in said
+    assert "DVC 3.59 or newer" in said
+    assert 'pip install "dvc>=3.59"' in said
+    assert "Traceback" not in said
+    assert team.ana.everything() == before
+    for reading in ("status", "log", "validate", f"show {MODEL}@1"):
+        code, said = with_settings(team.ana, settings, reading)
+        assert code == 0, said
+
+
+@pytest.mark.parametrize("kind", _NO_DVC)
+@pytest.mark.parametrize("line", [f"merge production/{MODEL}", "apply production"])
+def test_what_cannot_be_judged_here_is_not_held_against_a_promotion(
+    line: str, kind: str, proposed: Team, tmp_path: Path
+) -> None:
+    """Least of all on the ledger, from which nothing is ever removed."""
+    _approved(proposed)
+    if line.startswith("apply"):
+        proposed.ana.does(f"merge production/{MODEL}")
+    before = proposed.ana.everything()
+    code, said = with_settings(proposed.ana, _shadowed(tmp_path, _NO_DVC[kind]), line)
+    assert code == 3, said
+    assert "error[gates-unjudged]" in said
+    assert "DVC 3.59 or newer" in said
+    assert proposed.ana.everything() == before
+    proposed.ana.does(line)
+
+
+def test_the_oldest_dvc_is_the_one_that_is_asked_for_at_installation() -> None:
+    asked = Path(__file__).parents[2].joinpath("pyproject.toml").read_text()
+    assert f'"dvc>={".".join(map(str, workspace.OLDEST))}"' in asked
 
 
 def test_the_same_bytes_in_every_environment(registered: Team, tmp_path: Path) -> None:

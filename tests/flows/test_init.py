@@ -303,7 +303,7 @@ def test_the_answer_is_a_document(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 def test_every_template_is_listed_and_every_listed_one_is_there() -> None:
     folders = {path.name for path in (Path(templates.__file__).parents[2] / "templates").iterdir() if path.is_dir()}
-    assert folders == {*templates.TEMPLATES, "common", "new"}
+    assert folders == {*templates.TEMPLATES, "common", "hooks", "new"}
 
 
 def test_a_placeholder_without_a_value_is_an_error_and_those_of_others_stay() -> None:

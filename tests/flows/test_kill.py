@@ -10,110 +10,20 @@ MLGIT_FULL_KILL=1.
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.flows.disturbed import AT_THAT_TIME, CASES, FULL, Case, check_sound, end_state, person_of
-from tests.flows.people import Desk, Team
-
-_CALLS = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync"
-_STOPPED = re.compile(r"(\d+) +--- stopped by SIGSTOP ---")
-_CALL = re.compile(r"(\d+) +(?:<\.\.\. )?([a-z0-9]+)(?:\(| resumed>)(.*)")
-
-
-@cache
-def _why_not() -> str | None:
-    """Why processes cannot be traced here; None if they can."""
-    strace = shutil.which("strace")
-    if strace is None:
-        return "strace is not installed"
-    done = subprocess.run([strace, "-f", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else f"processes may not be traced here: {done.stderr.strip()}"
+from tests.flows.disturbed import CASES, FULL, Case, Traced, check_sound, end_state, person_of, why_not_traced
+from tests.flows.people import Team
 
 
 @pytest.fixture(autouse=True)
 def _traceable() -> None:
-    if why := _why_not():
+    if why := why_not_traced():
         pytest.skip(why)
-
-
-class Traced:
-    """A command that stands still, all its processes, each time a call has changed something below a folder."""
-
-    def __init__(self, desk: Desk, command: str, folder: Path) -> None:
-        self._desk = desk
-        self._command = command
-        self._folder = str(folder)
-        self.code: int | None = None
-        self.said = ""
-        self._process: subprocess.Popen[str] | None = None
-        self._calls: dict[str, str] = {}
-
-    def stops(self) -> Iterator[str]:
-        """Yield each call, while all processes wait."""
-        with self._started() as (process, log):
-            for line in log:
-                if match := _STOPPED.match(line):
-                    call = self._calls.pop(match[1], None)
-                    if call is None:
-                        continue  # another thread of a process that was stopped
-                    if self._folder in call and re.search(r"\) += 0", call):
-                        yield call
-                    os.kill(int(match[1]), signal.SIGCONT)
-                elif match := _CALL.match(line):
-                    begun = self._calls.get(match[1], "") if " resumed>" in line else ""
-                    self._calls[match[1]] = begun + line
-            self.said = process.communicate()[0]
-            self.code = process.returncode
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C, while all processes wait."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGINT)
-
-    @contextmanager
-    def _started(self) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
-        read, write = os.pipe()
-        argv = ["strace", "-f", "-y", "-s", "4096", "-o", f"/dev/fd/{write}"]
-        argv += ["-e", f"trace={_CALLS}", "-e", f"inject={_CALLS}:signal=STOP"]
-        with self._desk.present():
-            moment = self._desk.session().clock.now().isoformat()
-            argv += [
-                sys.executable,
-                "-B",
-                "-c",
-                AT_THAT_TIME,
-                moment,
-                "-C",
-                str(self._desk.root),
-                *self._command.split(),
-            ]
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                pass_fds=[write],
-                start_new_session=True,
-            )
-        os.close(write)
-        self._process = process
-        try:
-            with os.fdopen(read, errors="replace") as log:
-                yield process, log
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
 
 
 class State(msgspec.Struct, frozen=True):

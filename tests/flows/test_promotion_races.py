@@ -173,3 +173,27 @@ def test_entries_made_by_two_processes_are_whole(running: Team) -> None:
     assert [(answer.code, answer.err) for answer in answers] == [(0, ""), (0, "")]
     assert {answer.json["results"][0]["state"] for answer in answers} <= {"recorded", "up-to-date"}
     consistent(chain(running.ana, WHERE))
+
+
+def test_a_branch_with_a_manifest_that_is_none_stops_nobody_else(proposed: Team) -> None:
+    bad = {f"environments/staging/{OTHER}.yaml": b"promotion: [\n"}
+    with proposed.mallory.present(), proposed.mallory.session().repository as repository:
+        commit = repository.commit(bad, parents=[proposed.mallory.head()], message="Promote triage@1 to staging")
+    proposed.mallory.git("branch", f"mlgit/promote/staging/{OTHER}", commit)
+    assert [one["candidate"] for one in proposed.ana.does("status --json").json["open"]] == [f"{MODEL}@2"]
+    proposed.ben.does("approve")
+    proposed.ana.does("merge")
+
+
+def test_what_the_remote_does_not_have_is_not_applied(proposed: Team) -> None:
+    ana, _ = shared(proposed)
+    proposed.ben.does("approve")
+    ana.does("merge")
+    ana.commit("Not pushed", {"notes.md": "here alone\n"})
+    before = ana.refs()
+    answer = ana("apply production")
+    assert answer.code == 1
+    assert answer.ids == ["base-unpushed"]
+    assert ana.refs() == before
+    ana.git("push", "--quiet", "origin", "main")
+    ana.does("apply production")

@@ -16,6 +16,7 @@ from mlgit.domain import codec, names
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import KINDS, Version
 from mlgit.domain.records.base import Record
+from mlgit.domain.records.gatereport import GATE_ID
 from mlgit.edges.formats import jsonfile, yamlfile
 
 KIND_NAMES = sorted(KINDS)
@@ -37,7 +38,11 @@ FORMS: dict[str, st.SearchStrategy[str]] = {
     for name in PATTERNS.keys() - {names.NAME, "ClockTime"}
     for meta in getattr(names, name).__metadata__
     if (pattern := meta.pattern) is not None
-} | {names.NAME: PATTERNS[names.NAME], r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)": PATTERNS["ClockTime"]}
+} | {
+    names.NAME: PATTERNS[names.NAME],
+    GATE_ID: st.sampled_from(["integrity", "exec:no-pii"]),
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)": PATTERNS["ClockTime"],
+}
 TEXTS = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff\u2028\u2029"), max_size=12
 )
@@ -70,7 +75,8 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911
         case inspect.LiteralType():
             return st.sampled_from(kind.values)
         case inspect.StrType():
-            return FORMS[kind.pattern] if kind.pattern is not None else TEXTS
+            least = kind.min_length or 0
+            return FORMS[kind.pattern] if kind.pattern is not None else TEXTS.filter(lambda text: len(text) >= least)
         case inspect.IntType():
             return st.integers(0 if kind.ge is None else kind.ge, 100 if kind.le is None else min(kind.le, 10**6))
         case inspect.FloatType():

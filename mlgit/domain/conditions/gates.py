@@ -7,7 +7,7 @@ from mlgit.domain import layout
 from mlgit.domain.case import Case
 from mlgit.domain.codec import digest
 from mlgit.domain.names import seconds
-from mlgit.domain.policy import overall
+from mlgit.domain.policy import answers, overall
 from mlgit.domain.records.gatereport import GateReport
 from mlgit.errors import Finding, Location
 
@@ -17,7 +17,7 @@ _AGAIN = "run `mlgit promote` again: it judges the version and writes the report
 
 def check_report(case: Case, at: datetime) -> Iterator[Finding]:
     """There is a report, it is the one that was named, it is about this promotion, and it says yes."""
-    if case.version is None:
+    if case.version is None or case.manifest.change == "rollback":  # `check_rollback` asks for more than a report
         return
     where = Location(layout.promotion(case.manifest.environment, case.manifest.model), path="gates")
     if case.report is None or case.manifest.gates is None:
@@ -50,19 +50,16 @@ def _check_named(case: Case, report: GateReport, where: Location) -> Iterator[Fi
 
 
 def _check_answers(case: Case, report: GateReport, where: Location) -> Iterator[Finding]:
-    asked = [gate.id for gate in case.policy.gates]
-    answered = [verdict.gate for verdict in report.results]
-    if asked == answered and overall(report.results) == "pass" and report.outcome == "pass":
+    gates, results = case.policy.gates, report.results
+    if answers(gates, results) and overall(results) == "pass" and report.outcome == "pass":
         return
-    bad = [
-        f"{verdict.gate}: {verdict.outcome}"
-        for verdict in report.results
-        if verdict.outcome in {"fail", "error", "wait"}
-    ]
+    bad = [f"{verdict.gate}: {verdict.outcome}" for verdict in results if verdict.refuses]
+    asked, answered = (", ".join(names) for names in ([one.id for one in gates], [one.gate for one in results]))
     yield Finding(
         "gates-failed",
         f"the gates of {case.environment.name} have not all passed",
-        why="; ".join(bad) or f"asked were {', '.join(asked)}, answered {', '.join(answered)}",
+        why="; ".join(bad)
+        or f"asked were {asked}; answered {answered}, not all with the weight that the policy gives them",
         fix="see `mlgit gate` for each gate's reason",
         at=where,
     )

@@ -5,13 +5,26 @@ from datetime import datetime
 
 from mlgit.domain import layout
 from mlgit.domain.case import Case
+from mlgit.domain.records.governance import Retirement
+from mlgit.domain.records.version import Version
 from mlgit.errors import Finding, Location
 
 
 def check_retired(case: Case, at: datetime) -> Iterator[Finding]:
     """The version is not retired on the day of the moment."""
-    version, retirement = case.version, case.retirement
-    if version is None or retirement is None or retirement.on > at.date():
+    if case.version is not None:
+        yield from check_ended(case.version, case.retirement, at)
+
+
+def check_ended(version: Version, retirement: Retirement | None, at: datetime) -> Iterator[Finding]:
+    """The life of a version has not ended by the day of a moment.
+
+    Args:
+        version: the version.
+        retirement: the record that ends its life, if there is one.
+        at: the moment.
+    """
+    if retirement is None or retirement.on > at.date():
         return
     yield Finding(
         "version-retired",

@@ -4,7 +4,11 @@ from mlgit.domain.gates.base import Evidence, Gate, GateResult, from_findings
 
 
 class Integrity(Gate, frozen=True, kw_only=True, tag="integrity"):
-    """The record's digest, and the digest and size of every file that it names, are what was recorded."""
+    """The record's digest, and the digest and size of every file that it names, are what was recorded.
+
+    The recorded metrics have to follow from the stored predictions: this is evidence of the depth *recompute*, for which no
+    model is loaded. The gate `rescore` goes one step deeper.
+    """
 
     def judge(self, evidence: Evidence) -> GateResult:
         """Pass when nothing differs."""

@@ -3,12 +3,31 @@
 import math
 from typing import Annotated, Any
 
-from mlgit.domain.gates.base import Evidence, Gain, Gate, GateResult, failed, passed, skipped
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
+from mlgit.domain.gates.facts import Gain, PairedTest
 from mlgit.domain.names import Name
 from mlgit.domain.records.base import doc
+from mlgit.errors import Finding, MlgitError
 
 Level = Annotated[float, doc("Confidence level of the interval.", gt=0.5, lt=1)]
 Resamples = Annotated[int, doc("Bootstrap resamples.", ge=100, le=100_000)]
+MinRows = Annotated[int, doc("Fewer rows than this say nothing.", ge=2)]
+
+_FITS: dict[PairedTest, str] = {"delong": "roc_auc", "mcnemar": "accuracy"}
+NAMED = 20  # slices or groups that facts name
+
+
+def check_test(test: PairedTest, metric: Name) -> Finding | None:
+    """Return what is wrong with judging a metric by a test: DeLong's is for `roc_auc` alone, McNemar's for `accuracy`."""
+    fits = _FITS.get(test, metric)
+    if fits == metric:
+        return None
+    return Finding(
+        "test-unsuitable",
+        f"test: {test} cannot judge {metric}",
+        why=f"it is a test for {fits}",
+        fix=f"set `metric: {fits}`, or leave `test` at bootstrap, which judges every metric",
+    )
 
 
 class Threshold(Gate, frozen=True, kw_only=True, tag="threshold"):
@@ -56,76 +75,56 @@ class BeatsBaseline(Gate, frozen=True, kw_only=True, tag="beats-baseline"):
 class BeatsChampion(Gate, frozen=True, kw_only=True, tag="beats-champion"):
     """A metric beats the champion's by `margin`, even at the low end of its confidence interval.
 
-    Both are scored on the same rows and compared row by row (paired bootstrap). A margin below zero asks only that the
-    candidate is not worse by more than that.
+    Both are scored on the same rows and compared row by row: by a paired bootstrap, or by DeLong's test (`roc_auc` only) or
+    McNemar's (`accuracy` only), which draw nothing by lot. A margin below zero asks only that the candidate is not worse by
+    more than that.
     """
 
     metric: Annotated[Name | None, doc("The metric; the problem's primary one if missing.")] = None
     margin: Annotated[float, doc("By how much; below zero for not worse than.")] = 0.0
+    test: Annotated[PairedTest, doc("How both are compared.")] = "bootstrap"
     level: Level = 0.95
     resamples: Resamples = 1000
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when the low end of the interval is at or above the margin."""
+        """Pass when the low end of the interval is at or above the margin.
+
+        Raises:
+            MlgitError: the test does not fit the metric (`test-unsuitable`), or the evidence cannot be had.
+        """
         if evidence.champion is None:
             return skipped("no champion in this environment yet")
         if evidence.champion.digest == evidence.candidate.digest:
             return skipped("the candidate is the champion")
         metric = self.metric or evidence.problem.metric.primary
-        gain = evidence.gain(metric, resamples=self.resamples, level=self.level)
-        message = f"{metric} {gain.candidate:.4f} against {gain.champion:.4f}: {_interval(gain)}"
-        facts = _facts(metric, gain) | {"margin": self.margin, "resamples": self.resamples}
+        unsuitable = check_test(self.test, metric)
+        if unsuitable is not None:
+            raise MlgitError(unsuitable)
+        gain = evidence.gain(metric, resamples=self.resamples, level=self.level, test=self.test)
+        message = f"{metric} {gain.candidate:.4f} against {gain.champion:.4f}: {interval(gain)}, by {test_of(gain)}"
+        facts = facts_of(metric, gain) | {"margin": self.margin}
         if gain.low >= self.margin:
             return passed(message, **facts)
         return failed(f"{message}; its low end must reach {self.margin:+g}", **facts)
 
 
-class SliceHarm(Gate, frozen=True, kw_only=True, tag="slice-harm"):
-    """On no value of the problem's slice columns is a metric surely worse than the champion's by more than `max_drop`.
-
-    A slice with fewer than `min_rows` rows is not judged. It counts as harmed when the whole interval of its gain lies
-    below `-max_drop`; with `strict`, when the gain itself does.
-    """
-
-    metric: Annotated[Name | None, doc("The metric; the problem's primary one if missing.")] = None
-    max_drop: Annotated[float, doc("How much worse is still accepted.", ge=0)] = 0.02
-    min_rows: Annotated[int, doc("Fewer rows than this say nothing.", ge=2)] = 200
-    strict: Annotated[bool, doc("Judge the gain itself instead of its interval.")] = False
-    level: Level = 0.95
-    resamples: Resamples = 1000
-
-    def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when no slice is harmed."""
-        if evidence.champion is None:
-            return skipped("no champion in this environment yet")
-        if not evidence.problem.metric.slices:
-            return skipped("the problem names no columns to slice by")
-        metric = self.metric or evidence.problem.metric.primary
-        slices = evidence.slice_gains(metric, min_rows=self.min_rows, resamples=self.resamples, level=self.level)
-        judged = [(f"{part.column}={part.value}", part.rows, part.gain) for part in slices if part.gain is not None]
-        if not judged:
-            return skipped(f"no slice has the {self.min_rows} rows that are needed")
-        worst = min(judged, key=lambda item: -math.inf if math.isnan(item[2].value) else item[2].value)
-        # Asked this way round, a gain that is no number counts as harm.
-        harmed = [item for item in judged if not (item[2].value if self.strict else item[2].high) >= -self.max_drop]
-        facts: dict[str, Any] = {
-            "max_drop": self.max_drop,
-            "judged": len(judged),
-            "too_small": len(slices) - len(judged),
-            "harmed": [name for name, _, _ in harmed],
-            "worst": {"slice": worst[0], "rows": worst[1]} | _facts(metric, worst[2]),
-        }
-        message = f"worst of {len(judged)}: {worst[0]} {_interval(worst[2])}, {-self.max_drop:+g} allowed"
-        if harmed:
-            return failed(f"{len(harmed)} of {len(judged)} slices worse; {message}", **facts)
-        return passed(message, **facts)
+def percent(level: float) -> str:
+    """Return a level as per cent."""
+    return f"{100 * level:.4g}%"
 
 
-def _interval(gain: Gain) -> str:
-    return f"{gain.value:+.4f} ({gain.level:.0%}: {gain.low:+.4f} to {gain.high:+.4f})"
+def interval(gain: Gain) -> str:
+    """Return a gain and its interval in words."""
+    return f"{gain.value:+.4f} ({percent(gain.level)}: {gain.low:+.4f} to {gain.high:+.4f})"
 
 
-def _facts(metric: str, gain: Gain) -> dict[str, Any]:
+def test_of(gain: Gain) -> str:
+    """Return which test was made, in a word or two, with its p-value; the facts tell the rest."""
+    return gain.method.partition(",")[0] + ("" if gain.p is None else f", p {gain.p:.4g}")
+
+
+def facts_of(metric: str, gain: Gain) -> dict[str, Any]:
+    """Return a gain as the facts of a report."""
     return {
         "metric": metric,
         "candidate": gain.candidate,
@@ -135,4 +134,8 @@ def _facts(metric: str, gain: Gain) -> dict[str, Any]:
         "high": gain.high,
         "level": gain.level,
         "rows": gain.rows,
+        "test": gain.method,
+        "resamples": gain.resamples,
+        "seed": gain.seed,
+        "p": gain.p,
     }

@@ -22,12 +22,16 @@ class NoTarget(Part, frozen=True, kw_only=True, tag_field="type", tag="none"):
 
 
 class Span(Part, frozen=True, kw_only=True):
-    """Hours of some days."""
+    """Hours of some days, as a clock on a wall in the zone shows them."""
 
-    days: Annotated[list[Weekday], doc("Days of the week.", min_length=1)]
+    days: Annotated[list[Weekday], doc("Days of the week, in the zone, on which it begins.", min_length=1)]
     from_: Annotated[ClockTime, doc("Start, HH:MM.")] = msgspec.field(default="00:00", name="from")
-    to: Annotated[ClockTime | None, doc("End, HH:MM; the end of the day if missing.")] = None
-    zone: Annotated[Line, doc("Time zone, for example Europe/Berlin.")] = "UTC"
+    to: Annotated[
+        ClockTime | None,
+        doc("End, HH:MM, no longer in it; of the next day if not after `from`; the end of the day if missing."),
+    ] = None
+    zone: Annotated[Line, doc("Time zone of the IANA database, for example Europe/Berlin.")] = "UTC"
+    rollback: Annotated[bool, doc("Whether rollbacks are held to it too.")] = False
 
 
 class Window(Part, frozen=True, kw_only=True):
@@ -42,6 +46,7 @@ class Soak(Part, frozen=True, kw_only=True):
 
     in_: Annotated[Name, doc("The environment to be healthy in.")] = msgspec.field(name="in")
     for_: Annotated[Duration, doc("For how long, without a break.")] = msgspec.field(name="for")
+    max_gap: Annotated[Duration | None, doc("How long nobody may have looked; any time if missing.")] = None
 
 
 class Environment(Record, frozen=True, kw_only=True, tag="environment"):

@@ -2,21 +2,42 @@
 
 from typing import Annotated, Any, Literal
 
+import msgspec
+
 from mlgit.domain.names import Digest, Name, PromotionId
 from mlgit.domain.records.base import Moment, Part, Record, doc
 from mlgit.domain.records.promotion import PolicyRef, VersionPin
 
 Outcome = Literal["pass", "fail", "wait", "skip", "waived", "error"]
+Severity = Literal["block", "warn"]
+LETS_THROUGH = frozenset({"pass", "skip", "waived"})
+
+_WORDS = r"[a-z0-9]+([._-][a-z0-9]+)*"
+GATE_ID = rf"^{_WORDS}(:{_WORDS})?$(?!\n)"
+GateId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=GATE_ID,
+        max_length=80,
+        description="Name of a gate; of one of the team's own `exec:<name>` or `python:<name>`",
+    ),
+]
 
 
 class GateVerdict(Part, frozen=True, kw_only=True):
     """What one gate said."""
 
-    gate: Annotated[Name, doc("The gate.")]
+    gate: Annotated[GateId, doc("The gate.")]
     outcome: Annotated[Outcome, doc("Its answer; only pass, skip and waived let a version through.")]
     message: Annotated[str, doc("Why, in words.", max_length=2000)]
     facts: Annotated[dict[str, Any], doc("The numbers behind it.")] = {}
     fix: Annotated[str, doc("The way out, where it did not pass.", max_length=500)] = ""
+    severity: Annotated[Severity, doc("Whether a `no` stops the version (block), or is shown only (warn).")] = "block"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether this answer stops the version."""
+        return self.severity == "block" and self.outcome not in LETS_THROUGH
 
 
 class GateReport(Record, frozen=True, kw_only=True, tag="gate-report"):

@@ -65,3 +65,7 @@ class Deployment(Record, frozen=True, kw_only=True, tag="deployment"):
     at: Annotated[Moment, doc("When.")]
     previous: Annotated[Digest | None, doc("Digest of the entry before; null for the first.")]
     message: Annotated[Text | None, doc("What went wrong.")] = None
+    traffic: Annotated[
+        Annotated[int, doc("Per cent.", ge=1, le=99)] | None,
+        doc("Share of the requests that the version answers; all if missing."),
+    ] = None

@@ -3,17 +3,14 @@
 from typing import Annotated, Literal
 
 from mlgit.domain.gates import AnyGate
+from mlgit.domain.gates.base import When
 from mlgit.domain.names import Duration, Name
 from mlgit.domain.records.base import Part, Record, doc
-from mlgit.domain.records.problem import Risk
+from mlgit.domain.records.gatereport import GateId
+
+__all__ = ["ApprovalRule", "Approvals", "Excluded", "Policy", "RoleNeed", "When"]
 
 Excluded = Literal["author", "committers", "trainer", "lineage", "bots"]
-
-
-class When(Part, frozen=True, kw_only=True):
-    """A condition."""
-
-    risk: Annotated[Risk, doc("Only for problems of this tier.")]
 
 
 class RoleNeed(Part, frozen=True, kw_only=True):
@@ -55,7 +52,7 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
     )
     evidence: Annotated[Literal["none", "forge", "signed"], doc("What an approval must be.")] = "signed"
     max_gate_age: Annotated[Duration, doc("How old a gate report may be when it is merged.")] = "14d"
-    never_waivable: Annotated[tuple[Name, ...], doc("Gates that no override can waive.")] = (
+    never_waivable: Annotated[tuple[GateId, ...], doc("Gates that no override can waive.")] = (
         "integrity",
         "immutability",
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mlgit.domain.names import Digest, Duration, Line, Name, PromotionId, RelativePath, Text
+from mlgit.domain.names import CommitId, Digest, Duration, Line, Name, PromotionId, RelativePath, Text
 from mlgit.domain.records.base import Part, Record, doc
 
 
@@ -75,3 +75,6 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     reason: Annotated[Text | None, doc("Why now.")] = None
     ticket: Annotated[Line | None, doc("Number in another system.")] = None
     ramp: Annotated[Ramp | None, doc("How it takes over.")] = None
+    ledger: Annotated[
+        CommitId | None, doc("The ledger's newest commit when this was proposed, so that rewriting it shows.")
+    ] = None

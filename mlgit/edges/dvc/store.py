@@ -92,6 +92,8 @@ class DvcStore:
         cached = self._cached(file)
         if cached.is_file():
             _check(file, hashing.hash_file(cached), f"in the cache, {cached},")
+            if not path.is_file() or not path.samefile(cached):  # it may have changed since, and been read as it is now
+                _check(file, hashing.hash_file(path), f"at {path}")
             return
         with _scratch(file) as copy:
             _check(file, _copied(path, copy), f"at {path}")
@@ -147,14 +149,15 @@ class DvcStore:
 
     @cached_property
     def _config(self) -> dict[str, Any]:
+        """DVC's configuration; asked for before anything of DVC is imported, since it tells whether there is a DVC."""
         return workspace.configuration(self._root)
 
     @cached_property
     def _cache(self) -> Any:
         """DVC's cache, wherever it is configured to be."""
+        cache = self._config["cache"]
         from dvc.fs import localfs  # noqa: PLC0415 - takes 0.1 s
 
-        cache = self._config["cache"]
         folder = Path(cache.get("dir") or f"{self._root}/.dvc/cache", *_OBJECTS)
         return _objects(localfs, str(folder), {"shared": cache.get("shared")})
 
@@ -165,17 +168,18 @@ class DvcStore:
         Raises:
             MlgitError: it is not configured (`remote-missing`), or cannot be used from here (`remote-unsupported`).
         """
+        settings = self._config
         from dvc.config import ConfigError, RemoteNotFoundError  # noqa: PLC0415
         from dvc.fs import RemoteMissingDepsError, get_cloud_fs  # noqa: PLC0415
 
         try:
-            kind, config, folder = get_cloud_fs(self._config, name=self._name)
+            kind, config, folder = get_cloud_fs(settings, name=self._name)
             files = kind(**config)
         except RemoteNotFoundError as error:
             raise refused(
                 "remote-missing",
                 f'there is no DVC remote "{self._name}"',
-                why=f"the DVC configuration has {' and '.join(sorted(self._config['remote'])) or 'none at all'}",
+                why=f"the DVC configuration has {' and '.join(sorted(settings['remote'])) or 'none at all'}",
                 fix=f"name one of those in mlgit.yaml, or run `dvc remote add {self._name} URL`",
             ) from error
         except (ImportError, RemoteMissingDepsError) as error:

@@ -1,6 +1,8 @@
 """A checkout that DVC works in: its configuration, and DVC itself as a process."""
 
+import importlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +11,37 @@ from typing import Any, Final, cast
 from mlgit.edges import process
 from mlgit.errors import MlgitError, refused, unjudged
 
+OLDEST: Final = (3, 59)
+"""The first release of DVC that will do; pyproject.toml asks for the same."""
+
 _DVC: Final = (sys.executable, "-m", "dvc")
 _A_DAY: Final = 86_400.0
 """Seconds that DVC may take: it may have to hash or copy a lot."""
 _IGNORE: Final = "/config.local\n/tmp\n/cache\n"
+
+
+def require() -> None:
+    """Make sure that there is a DVC that will do; whatever imports it, or runs it, asks here first.
+
+    Raises:
+        Unjudged: it is not installed, or cannot be imported (`dvc-missing`), or is too old (`dvc-old`).
+    """
+    needed = ".".join(map(str, OLDEST))
+    way_out = f'`{sys.executable} -m pip install "dvc>={needed}"`'
+    try:
+        version = importlib.import_module("dvc").__version__
+        if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+            raise unjudged(
+                "dvc-old",
+                f"DVC {version} is too old for mlgit",
+                why=f"it needs DVC {needed} or newer",
+                fix=f"run {way_out}",
+            )
+        importlib.import_module("dvc.config")
+        importlib.import_module("dvc.fs")
+    except (ImportError, AttributeError) as error:  # a folder called `dvc` is imported too, and has no version
+        why = f"{error}; mlgit needs DVC {needed} or newer"
+        raise unjudged("dvc-missing", "DVC is not installed, or not whole", why=why, fix=f"run {way_out}") from error
 
 
 def configuration(root: Path | None) -> dict[str, Any]:
@@ -20,6 +49,7 @@ def configuration(root: Path | None) -> dict[str, Any]:
 
     Raises:
         MlgitError: DVC is not set up there (`dvc-missing`), or its configuration cannot be read (`dvc-config`).
+        Unjudged: there is no DVC that will do (as `require`).
     """
     if root is None:
         raise refused(
@@ -35,6 +65,7 @@ def configuration(root: Path | None) -> dict[str, Any]:
             why="there is no folder .dvc",
             fix="run `mlgit init`, or `dvc init` and `dvc remote add`",
         )
+    require()
     from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
 
     try:
@@ -65,7 +96,9 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
 
     Raises:
         MlgitError: the configuration that is there cannot be read (`dvc-config`).
+        Unjudged: there is no DVC that will do (as `require`); nothing was written.
     """
+    require()
     from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
     from dvc.config_schema import RelPath  # noqa: PLC0415
 
@@ -106,8 +139,9 @@ def dvc(root: Path, *arguments: str) -> bytes:
     """Run DVC and return what it wrote to stdout.
 
     Raises:
-        Unjudged: it failed (`dvc-failed`), or cannot be started.
+        Unjudged: it failed (`dvc-failed`), or there is none that will do (as `require`).
     """
+    require()
     result = process.run([*_DVC, *arguments], cwd=root, env=_environment(), timeout=_A_DAY, check=False)
     if result.code:
         raise unjudged(
@@ -123,8 +157,9 @@ def dvc_lines(root: Path, *arguments: str) -> Iterator[str]:
     """Run DVC and yield each line that it and the stages print, when they print it.
 
     Raises:
-        Unjudged: it failed (`tool-failed`), or cannot be started.
+        Unjudged: it failed (`tool-failed`), or there is none that will do (as `require`).
     """
+    require()
     return process.lines([*_DVC, *arguments], cwd=root, env=_environment())
 
 

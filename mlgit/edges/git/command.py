@@ -9,7 +9,7 @@ from typing import Final
 
 from mlgit.edges import process
 from mlgit.edges.process import Completed
-from mlgit.errors import MlgitError, refused, unjudged
+from mlgit.errors import MlgitError, unjudged
 
 MINIMUM: Final = (2, 34)
 
@@ -33,9 +33,10 @@ _NOT_WRITTEN: Final = (
 class Git:
     """Git on one repository (or, without `options`, on whatever repository a folder is in)."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
-        """Take the folder to run in, and options such as `--git-dir=...` for every command."""
+    def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        """Take the folder to run in, and for every command options such as `--git-dir=...` and more of an environment."""
         self.folder = folder
+        self._environment = environment or {}
         self.processes = 0
         """How many processes were started: it must not grow with the number of versions."""
         self._options = tuple(options)
@@ -97,7 +98,7 @@ class Git:
             words = self.run("version", check=False).stdout.decode(errors="replace")
             self._version = tuple(int(part) for part in re.findall(r"\d+", words)[:2])
         if self._version < minimum:
-            raise refused(
+            raise unjudged(
                 "git-too-old",
                 f"Git {'.'.join(map(str, self._version))} is too old for {what}",
                 why=f"it needs Git {minimum[0]}.{minimum[1]} or newer",
@@ -131,7 +132,7 @@ class Git:
     def _call(self, words: Sequence[str], *, write: bool = False) -> tuple[list[str], dict[str, str]]:
         self.processes += 1
         guards = _GUARDS if write else (*_GUARDS, *_NO_HOOKS)
-        env = os.environ | _ALWAYS
+        env = {**os.environ, **_ALWAYS, **self._environment}
         if not write:
             env["GIT_OPTIONAL_LOCKS"] = "0"
         return ["git", *guards, *self._options, *words], env

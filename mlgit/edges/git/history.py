@@ -130,9 +130,10 @@ def _commit(first: bytes, rest: Iterator[bytes]) -> Commit:
 
 def _change(meta: bytes, path: bytes) -> PathChange:
     """Read `:100644 100644 <id> <id> M`; an id of zeros is a file that is not there, or whose id is not known."""
-    _, _, before, after, status = meta.decode().split()
+    _, mode, before, after, status = meta.decode().split()
     kind = status[0] if status[0] in "AMDT" else "M"
-    return PathChange(_path(path), cast(Literal["A", "M", "D", "T"], kind), _id(before), _id(after))
+    found = PathChange(_path(path), cast(Literal["A", "M", "D", "T"], kind), _id(before), _id(after), mode)
+    return found if kind != "D" else PathChange(found.path, "D", found.before, None)
 
 
 def _id(text: str) -> str | None:

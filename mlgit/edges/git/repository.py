@@ -1,18 +1,20 @@
 """A Git repository (see `ops.ports.Repository`): finding it, and the parts of this package that know how to work it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.git import checkout, history, place, remotes
+from mlgit.edges.git import checkout, history, hooks, place, remotes
 from mlgit.edges.git.command import Git
 from mlgit.edges.git.objects import Objects
 from mlgit.edges.git.place import Facts
 from mlgit.edges.git.settings import Settings
 from mlgit.edges.git.trees import GitTree
+from mlgit.edges.git.trial import Trial, trial
 from mlgit.edges.git.worktree import WorkTree
 from mlgit.edges.git.writing import Writer
 from mlgit.errors import misuse, refused
@@ -34,15 +36,15 @@ def open_repository(directory: Path) -> "GitRepository":
 class GitRepository:
     """A repository. Close it, or use it in `with`, where its one long-lived process should not outlast it."""
 
-    def __init__(self, facts: Facts, *, started: int = 0) -> None:
-        """Take what is known of it, and how many processes finding that out took."""
+    def __init__(self, facts: Facts, *, started: int = 0, aside: Trial | None = None) -> None:
+        """Take what is known of it, how many processes finding that out took, and where to write if not there."""
         self.facts = facts
         where = [f"--git-dir={facts.git_dir}"] + ([f"--work-tree={facts.root}"] if facts.root else [])
-        self._git = Git(facts.root or facts.git_dir, where)
+        self._git = Git(facts.root or facts.git_dir, where, aside.environment if aside else None)
         self._git.processes = started
         self._objects = Objects(self._git, 20 if facts.algorithm == "sha1" else 32)
         self._settings = Settings(self._git)
-        self._writer = Writer(self._git, facts.algorithm, facts.objects)
+        self._writer = Writer(self._git, facts.algorithm, aside.objects if aside else facts.objects)
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +55,16 @@ class GitRepository:
     def close(self) -> None:
         """End the process that reads objects; it is started again if need be."""
         self._objects.close()
+
+    @contextmanager
+    def trial(self) -> Iterator["GitRepository"]:
+        """Give this repository as one in which new objects are forgotten afterwards, and whose commits are by nobody.
+
+        Raises:
+            Unjudged: there is no room for them (`disk-failed`).
+        """
+        with trial(self.facts.objects) as aside, GitRepository(self.facts, aside=aside) as repository:
+            yield repository
 
     @property
     def root(self) -> Path | None:
@@ -83,6 +95,10 @@ class GitRepository:
             head = self._commit("HEAD")
             return None if head is None else self.last_commit_by(head, moment)
         return self._commit(revision)
+
+    def moment(self, revision: str) -> datetime | None:
+        """Return the moment that a date names, its last one; None where something else is named."""
+        return history.parse_moment(revision)
 
     def refs(self, prefix: str) -> Sequence[str]:
         """Return the full names of the refs below a prefix, sorted."""
@@ -122,6 +138,18 @@ class GitRepository:
             return history.changes(self._git, self._known(before), self._known(after))
         self._in_work_tree()
         return history.changes_on_disk(self._git, self._known(before))
+
+    def contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
+        """Yield the contents of many blobs by their ids, in the order asked for.
+
+        Raises:
+            Unjudged: one is not there, or is no blob (`object-missing`).
+        """
+        wanted = list(blobs)
+        for blob, found in zip(wanted, self._objects.read(wanted), strict=True):
+            if found is None or found.kind != b"blob":
+                raise self._objects.damaged(blob)
+            yield found.content
 
     def commit_time(self, commit: CommitId) -> datetime:
         """Return when a commit was made."""
@@ -234,6 +262,22 @@ class GitRepository:
         """Make the index agree with a commit at these paths; all else that is staged stays."""
         self._in_work_tree()
         checkout.stage(self._git, self.tree(at), paths)
+
+    def head_branch(self) -> str | None:
+        """Return the branch that HEAD names, whether or not there is a work tree; None where it names none."""
+        return checkout.checked_out_branch(self._git)
+
+    def hook(self, name: str) -> tuple[Path, bytes | None]:
+        """Return where a hook of the repository belongs, and its content; None if there is none."""
+        return hooks.find(self._git, name)
+
+    def put_hook(self, name: str, content: bytes) -> None:
+        """Install a hook, whole or not at all.
+
+        Raises:
+            Unjudged: there is no room or no permission (`git-write-failed`).
+        """
+        hooks.put(self._git, name, content)
 
     # Remotes
 

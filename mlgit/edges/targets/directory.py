@@ -2,7 +2,11 @@
 
     <path>/<model>/releases/<digest in hexadecimal>/   the files, and release.json
     <path>/<model>/current -> releases/<digest>        switched by one rename
+    <path>/<model>/slots.json                          which releases run beside the current one, and their share of requests
     <path>/<model>/.lock                               held by the switch under way
+
+`slots.json` is there only while something runs beside the champion, and holds only while it names as champion what `current`
+points to. So whatever a switch was stopped at, a reader has what ran before, what runs now, or the champion alone.
 
 Every step inside `<path>` is taken through open folders that are never reached over a symbolic link, so nothing is
 written outside. POSIX only: Windows has neither such folders nor a rename that replaces a link.
@@ -14,7 +18,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +26,9 @@ import msgspec
 
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import is_name
-from mlgit.edges.targets import folders
+from mlgit.edges.targets import folders, slots
 from mlgit.errors import refused, unjudged
-from mlgit.ops.ports import Observed, Release
+from mlgit.ops.ports import Beside, Observed, Release
 
 KEPT: Final = 5
 """Releases that stay, so that a rollback has something to return to: the last ones that were made current."""
@@ -66,7 +70,7 @@ class DirectoryTarget:
         """Read back what runs: the digest that the current release says, and the sha256 of the artifact really there.
 
         The digest is None where no release is current, or where it does not say what it is; `facts["fault"]` then says
-        why. `facts["altered"]` names the files that are not those that were put there.
+        why. `facts["altered"]` names the files that are not those that were put there. `facts["slots"]` has what runs beside it.
 
         Raises:
             MlgitError: no model can have that name (`release-invalid`).
@@ -83,7 +87,7 @@ class DirectoryTarget:
                 fix="let this user read the folder, then run the command again",
             ) from error
 
-    def switch(self, release: Release) -> Observed:
+    def switch(self, release: Release, beside: Sequence[Beside] = ()) -> Observed:
         """Put a release there and make it current, at once or not at all; the same again changes nothing.
 
         A release that is there but was altered is put right. Waits for a switch of the same model that is under way.
@@ -91,23 +95,27 @@ class DirectoryTarget:
 
         Args:
             release: `artifact` is the sha256 of one of its files; the names of files are plain, without folders.
+            beside: what runs beside it, one a slot.
 
         Raises:
             MlgitError: the release is not what it says (`release-invalid`); nothing was changed.
             Unjudged: the folder cannot be written or the disk is full (`target-unwritable`), or a file of the release
                 cannot be read (`file-unreadable`); what ran before still runs, or the release already does.
         """
-        _check_release(release)
-        hexadecimal = release.digest.removeprefix("sha256:")
+        for one in (release, *(other.release for other in beside)):
+            _check_release(one)
+            _check(holds=one.model == release.model, message=f"{one.model} is not {release.model}")
         try:
             with self._locked(release.model) as (home, releases):
                 _clear_left_overs(home, releases)
                 try:
-                    _put(releases, hexadecimal, release)
+                    for one in (release, *(other.release for other in beside)):
+                        _put(releases, _hexadecimal(one), one)
                 finally:
                     shutil.rmtree(_NEW, ignore_errors=True, dir_fd=releases)
-                _point(home, releases, hexadecimal)
-                _remove_old(releases, hexadecimal)
+                slots.write(release, beside, home)
+                _point(home, releases, _hexadecimal(release))
+                _remove_old(releases, _hexadecimal(release), {_hexadecimal(other.release) for other in beside})
         except OSError as error:
             raise unjudged(
                 "target-unwritable",
@@ -134,7 +142,8 @@ class DirectoryTarget:
                 folder = stack.enter_context(folders.folder(match[1], releases))
             except FileNotFoundError:
                 return Observed(None, None, facts | {"fault": f"{link} is not there"})
-            return _observed(folder, model, match[1], facts | {"release": link})
+            observed = _observed(folder, model, match[1], facts | {"release": link})
+            return slots.add(observed, home, lambda digest: _beside(releases, model, digest))
 
     @contextlib.contextmanager
     def _locked(self, model: str) -> Iterator[tuple[int, int]]:
@@ -170,9 +179,14 @@ def _check_release(release: Release) -> None:
         _check(holds=False, message=f"{name!r} is given twice, as a file and as a text")
 
 
+def _hexadecimal(release: Release) -> str:
+    return release.digest.removeprefix("sha256:")
+
+
 def _clear_left_overs(home: int, releases: int) -> None:
     """Remove what a switch left behind that was killed."""
     folders.remove(_NEXT, home)
+    folders.remove(slots.NEXT, home)
     folders.remove(_NEW, releases)
     folders.remove(_OLD, releases)
 
@@ -254,11 +268,13 @@ def _point(home: int, releases: int, hexadecimal: str) -> None:
     os.fsync(home)
 
 
-def _remove_old(releases: int, current: str) -> None:
-    """Remove the releases beyond the last that ran, the current one never."""
+def _remove_old(releases: int, current: str, beside: set[str]) -> None:
+    """Remove the releases beyond the last that ran, those that run never."""
     # The switch is done: what cannot be removed now is tried again by the next one.
     with contextlib.suppress(OSError):
-        others = [name for name in folders.names(releases) if _RELEASE.fullmatch(name) and name != current]
+        others = [
+            name for name in folders.names(releases) if _RELEASE.fullmatch(name) and name not in {current, *beside}
+        ]
         others.sort(key=lambda name: os.stat(name, dir_fd=releases, follow_symlinks=False).st_mtime_ns, reverse=True)
         for name in others[KEPT - 1 :]:
             # Renamed first, so that a release that has its name is always whole.
@@ -298,3 +314,16 @@ def _observed(folder: int, model: str, hexadecimal: str, facts: dict[str, Any]) 
     if (manifest.model, manifest.digest) != (model, f"sha256:{hexadecimal}"):
         return Observed(None, artifact, facts | {"fault": f"{MANIFEST} speaks of {manifest.model} {manifest.digest}"})
     return Observed(manifest.digest, artifact, facts)
+
+
+def _beside(releases: int, model: str, digest: str) -> Observed:
+    """Read a release back that is not current; nothing is seen where it is not there."""
+    nothing = Observed(None, None, {})
+    if not _DIGEST.fullmatch(digest):
+        return nothing
+    hexadecimal = digest.removeprefix("sha256:")
+    try:
+        with folders.folder(hexadecimal, releases) as folder:
+            return _observed(folder, model, hexadecimal, {})
+    except FileNotFoundError:
+        return nothing

@@ -111,7 +111,8 @@ def test_a_kind_is_explained_with_its_place_and_every_key(kind: str) -> None:
 def test_a_gate_is_explained_by_its_question_and_its_settings(gate: str) -> None:
     found = explain.run(gate, [], str)
     assert found.text.startswith(REGISTRY[gate].summary())
-    assert [field.name for field in found.fields] == ["id", *REGISTRY[gate].__struct_fields__]
+    own = [field.name for field in found.fields if "." not in field.name]
+    assert own == ["id", *REGISTRY[gate].__struct_fields__]
 
 
 def test_keys_of_inner_mappings_are_told_once() -> None:

@@ -60,7 +60,7 @@ def test_the_help_of_a_command_needs_no_heavy_package() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_summed_up_in_the_same_words(name: str) -> None:
     assert command(name).get_short_help_str(limit=200)
-    assert (sys.modules[f"mlgit.cli.{name}"].__doc__ or "").splitlines()[0] == COMMANDS[name].summary
+    assert (sys.modules[f"mlgit.cli.{name.replace('-', '_')}"].__doc__ or "").splitlines()[0] == COMMANDS[name].summary
 
 
 @pytest.mark.parametrize(("words", "found"), leaves())

@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from mlgit.domain.approvals import Directory, Signed, Tally, count
+from mlgit.domain.approvals import Directory, Need, Signed, Tally, count
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
 from tests import samples
@@ -73,6 +74,13 @@ def test_nothing_is_missing_where_nobody_is_asked() -> None:
 def test_the_latest_word_that_is_signed_stands(second: Signed, counts: bool) -> None:
     first = said("bea@acme.example")
     assert people(tally(first, second)) == people(tally(second, first)) == (["bea"] if counts else [])
+
+
+def test_of_two_words_of_one_moment_the_same_stands_in_whatever_order_they_are_found() -> None:
+    one, other = said("bea@acme.example"), said("bea@home.example", 1)
+    twin = replace(other, approval=replace(other.approval, at=one.approval.at))
+    assert [counted.approval for counted in tally(one, twin).counted] == [samples.sha(1001)]
+    assert tally(one, twin) == tally(twin, one)
 
 
 def test_a_rejection_is_missing_until_it_is_taken_back() -> None:
@@ -157,6 +165,11 @@ def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
         (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "low", []),
         (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "medium", []),
         (
+            ApprovalRule(min=0, roles={"risk": RoleNeed(when=When(risk="high")), "legal": 1}),
+            "low",
+            ["1 more approval as legal (0 of 1 so far; carl may)"],
+        ),
+        (
             ApprovalRule(min=0, roles={"legal": RoleNeed(min=2, when=When(risk="high"))}),
             "high",
             ["2 more approvals as legal (0 of 2 so far; carl may)"],
@@ -182,6 +195,16 @@ def test_who_may_still_approve_is_listed_without_programs_and_the_excluded() -> 
     assert tally(excluded={"ada": "author", "bea": "trainer"}).may == []
 
 
+def test_people_are_listed_by_name_however_the_file_has_them() -> None:
+    people = [("zoe", False), ("ada", False), ("robot", True)]
+    directory = Directory(
+        samples.roles(
+            **{name: RoleHolder(emails=[f"{name}@acme.example"], roles=["risk"], bot=bot) for name, bot in people}
+        )
+    )
+    assert directory.people() == directory.holders("risk") == ["ada", "zoe"]
+
+
 def test_the_directory_knows_who_is_who() -> None:
     assert DIRECTORY.person("BEA@home.example") == "bea"
     assert DIRECTORY.person("Nobody@Acme.example") == "nobody@acme.example"
@@ -190,3 +213,42 @@ def test_the_directory_knows_who_is_who() -> None:
     assert DIRECTORY.is_bot("robot")
     assert not DIRECTORY.is_bot("bea")
     assert not DIRECTORY.is_bot("nobody@acme.example")
+
+
+def test_every_need_is_told_met_or_not() -> None:
+    rule = ApprovalRule(min=2, roles={"risk": 1, "ml-reviewer": RoleNeed(min=1, when=When(risk="high"))})
+    result = tally(said("ada@acme.example"), rule=rule, risk="low")
+    assert result.needs == [Need(None, 2, ["ada"], ["bea"]), Need("risk", 1, [], ["bea"])]
+    assert [need.lacks for need in result.needs] == [1, 1]
+    assert result.needed == 2
+    assert result.missing == [str(need) for need in result.needs]
+    high = tally(said("ada@acme.example"), rule=rule, risk="high")
+    assert [need.role for need in high.needs] == [None, "risk", "ml-reviewer"]
+
+
+def test_a_need_names_everybody_who_may() -> None:
+    assert tally(rule=ApprovalRule(min=2)).missing == ["2 more approvals (0 of 2 so far; ada, bea may)"]
+
+
+def test_more_than_enough_lacks_nothing() -> None:
+    result = tally(said("ada@acme.example"), said("bea@acme.example"))
+    assert [(need.needed, need.lacks) for need in result.needs] == [(1, 0)]
+    assert result.missing == []
+
+
+def test_what_is_not_counted_is_told_by_the_digest_of_its_file() -> None:
+    found = [
+        said("bea@acme.example", decision=samples.sha(2)),
+        said("robot@acme.example", 1),
+        said("ada@acme.example", 2, key=None),
+        said("dan@acme.example", 3, verdict="reject"),
+        said("ivy@acme.example", 4, key="SHA256:one"),
+        said("ivy@home.example", 5, key="SHA256:one"),
+    ]
+    assert [one.approval for one in tally(*found).uncounted] == [
+        samples.sha(1002),
+        samples.sha(1000),
+        samples.sha(1001),
+        samples.sha(1003),
+        samples.sha(1005),
+    ]

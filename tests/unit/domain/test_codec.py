@@ -125,6 +125,79 @@ def test_the_canonical_form_is_known_to_the_byte(value: Any, text: bytes) -> Non
     assert codec.canonical(value) == text
 
 
+class Inner(msgspec.Struct, omit_defaults=True):
+    """Has a default that a value can equal without being it."""
+
+    name: str = "as stated"
+
+
+class Whole(msgspec.Struct):
+    """Leaves nothing out."""
+
+    name: str = "as stated"
+    flag: bool = False
+
+
+class Holder(msgspec.Struct, omit_defaults=True):
+    """Has only defaults that there is one of, and parts in many ways."""
+
+    one: Inner | None = None
+    many: list[Inner] = []
+    named: dict[str, Inner] = {}
+    whole: Whole | None = None
+
+
+class Nested(msgspec.Struct, omit_defaults=True):
+    holder: Holder
+
+
+class Plain(msgspec.Struct, omit_defaults=True):
+    """Has only defaults that there is one of."""
+
+    words: list[str] = []
+    more: dict[str, str] = {}
+    flag: bool = True
+    other: bool = False
+    none: None = None
+
+
+class Made(msgspec.Struct, omit_defaults=True):
+    """Its default is made anew each time."""
+
+    part: Plain = msgspec.field(default_factory=Plain)
+    words: list[str] = msgspec.field(default_factory=lambda: ["a"])
+
+
+EQUAL = Inner(name="".join(["as ", "stated"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (EQUAL, b"{}"),
+        (Inner(name="other"), b'{"name":"other"}'),
+        ({"a": EQUAL}, b'{"a":{}}'),
+        ([EQUAL], b"[{}]"),
+        (Holder(one=EQUAL), b'{"one":{}}'),
+        (Holder(many=[EQUAL]), b'{"many":[{}]}'),
+        (Holder(named={"a": EQUAL}), b'{"named":{"a":{}}}'),
+        (Holder(many=[], named={}), b"{}"),
+        (Holder(whole=Whole()), b'{"whole":{"flag":false,"name":"as stated"}}'),
+        (Nested(holder=Holder(one=EQUAL)), b'{"holder":{"one":{}}}'),
+        (Made(part=Plain(), words=["a"]), b"{}"),
+        (Made(part=Plain(flag=False), words=[]), b'{"part":{"flag":false},"words":[]}'),
+        (Whole(), b'{"flag":false,"name":"as stated"}'),
+        (Plain(words=[], more={}, flag=True, other=False, none=None), b"{}"),
+        (
+            Plain(words=["a"], more={"a": "b"}, flag=False, other=True),
+            b'{"flag":false,"more":{"a":"b"},"other":true,"words":["a"]}',
+        ),
+    ],
+)
+def test_what_equals_its_default_is_left_out_wherever_it_stands(value: Any, text: bytes) -> None:
+    assert codec.canonical(value) == text
+
+
 @pytest.mark.parametrize(
     ("one", "other"), [(1, 1.0), (1, True), (0, False), ("1", 1), (None, ""), ([], {}), ([1, 2], [2, 1])]
 )

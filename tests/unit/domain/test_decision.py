@@ -84,3 +84,5 @@ def test_names_a_digest_for_each_thing() -> None:
     assert NOW["policy"] == digest(PARTS["policy"])
     assert NOW["version"] == PARTS["version"].digest
     assert changed(NOW, NOW) == []
+    without = read_set(**PARTS | {"report": None, "version": None, "champion": None})
+    assert [name for name in without if without[name] is None] == ["report", "version", "card", "champion"]

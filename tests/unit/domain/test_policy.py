@@ -5,11 +5,15 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
-from mlgit.domain.policy import evaluate, overall, rule_for
+from mlgit.domain import codec
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, When, failed, passed, skipped
+from mlgit.domain.policy import answers, differing, evaluate, overall, rule_for, unlike
+from mlgit.domain.records import GateReport, Policy
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.policy import ApprovalRule, Approvals
-from mlgit.errors import refused
+from mlgit.errors import Finding, MlgitError
+from tests import samples
+from tests.unit.gates.evidence import Known
 
 NO_EVIDENCE: Any = None
 
@@ -29,7 +33,22 @@ class Cannot(Gate, frozen=True, kw_only=True, tag="cannot"):
     why: ClassVar[str] = "md5 0f is not in remote storage"
 
     def judge(self, evidence: Evidence) -> GateResult:
-        raise refused("data-missing", "the predictions cannot be fetched", why=self.why, fix="run `dvc push`")
+        missing = Finding("data-missing", "the predictions cannot be fetched", why=self.why, fix="run `dvc push`")
+        raise MlgitError(missing, Finding("data-corrupt", "the labels are not what was recorded"))
+
+
+class Curt(Cannot, frozen=True, kw_only=True, tag="curt"):
+    """Has no evidence, and does not say why."""
+
+    why: ClassVar[str] = ""
+
+
+class Named(Says, frozen=True, kw_only=True, tag="named"):
+    """Goes by a name of its own, as a team's gates do."""
+
+    @property
+    def id(self) -> str:
+        return "named:one"
 
 
 def verdict(outcome: Any) -> GateVerdict:
@@ -54,6 +73,8 @@ def test_a_gate_without_evidence_says_what_is_missing_and_how_to_get_it() -> Non
     (said,) = evaluate([Cannot()], NO_EVIDENCE)
     assert said.message == "the predictions cannot be fetched: md5 0f is not in remote storage"
     assert (said.facts, said.fix) == ({"finding": "data-missing"}, "run `dvc push`")
+    (said,) = evaluate([Curt()], NO_EVIDENCE)
+    assert (said.message, said.facts) == ("the predictions cannot be fetched", {"finding": "data-missing"})
 
 
 def test_a_message_is_cut_to_what_a_report_can_keep() -> None:
@@ -80,6 +101,173 @@ def test_a_message_is_cut_to_what_a_report_can_keep() -> None:
 def test_all_answers_together(outcomes: list[str], all_together: str) -> None:
     assert overall([verdict(outcome) for outcome in outcomes]) == all_together
     assert overall([verdict(outcome) for outcome in reversed(outcomes)]) == all_together
+
+
+# Weight, conditions, waivers
+
+
+WAIVED = {"says": "waived by ana and ben for INC-7, until 2026-04-01"}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "all_together"),
+    [
+        ([("fail", "warn")], "pass"),
+        ([("error", "warn"), ("pass", "block")], "pass"),
+        ([("wait", "warn"), ("skip", "block")], "pass"),
+        ([("fail", "warn"), ("error", "block")], "error"),
+        ([("fail", "warn"), ("fail", "block")], "fail"),
+    ],
+)
+def test_what_only_warns_stops_nobody(verdicts: list[tuple[Any, Any]], all_together: str) -> None:
+    said = [GateVerdict(gate="says", outcome=outcome, message="so", severity=weight) for outcome, weight in verdicts]
+    assert overall(said) == all_together
+
+
+def test_a_verdict_carries_the_weight_that_the_policy_gives_its_gate() -> None:
+    verdicts = evaluate([Says(result=failed("no"), severity="warn"), Says(result=failed("no"))], NO_EVIDENCE)
+    assert [one.severity for one in verdicts] == ["warn", "block"]
+    assert [one.refuses for one in verdicts] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("tier", "risk", "outcome"), [("high", "high", "fail"), ("high", "low", "skip"), ("low", "high", "skip")]
+)
+def test_a_gate_for_one_tier_is_listed_and_skipped_for_another(tier: Any, risk: str, outcome: str) -> None:
+    evidence: Any = Known(problem=samples.problem(risk=risk))
+    (said,) = evaluate([Says(result=failed("no"), when=When(risk=tier))], evidence)
+    assert (said.gate, said.outcome) == ("says", outcome)
+    assert said.message == ("no" if outcome == "fail" else f"asked only where the risk is {tier}; here it is {risk}")
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        (failed("0.1 too low", value=1.5), "waived"),
+        (GateResult("error", "cannot tell"), "waived"),
+        (passed("fine"), "pass"),
+        (skipped("not asked"), "skip"),
+        (GateResult("wait", "later"), "wait"),
+    ],
+)
+def test_a_waiver_holds_for_a_no_and_for_no_answer(result: GateResult, outcome: str) -> None:
+    (said,) = evaluate([Says(result=result)], NO_EVIDENCE, WAIVED)
+    assert said.outcome == outcome
+    if outcome == "waived":
+        assert said.message == f"{WAIVED['says']}; without that {result.outcome}: {result.message}"
+        assert said.facts == {**result.facts, "would_be": result.outcome}
+
+
+def test_a_waiver_holds_for_a_gate_whose_evidence_is_gone() -> None:
+    (said,) = evaluate([Cannot()], NO_EVIDENCE, {"cannot": "waived by ana"})
+    assert (said.outcome, said.facts) == ("waived", {"finding": "data-missing", "would_be": "error"})
+    assert said.fix == "run `dvc push`", "the way out is still the way out"
+
+
+def test_a_waiver_of_another_gate_or_of_one_that_nobody_may_waive_does_not_hold() -> None:
+    gate = Says(result=failed("no"))
+    assert evaluate([gate], NO_EVIDENCE, {"other": "waived by ana"})[0].outcome == "fail"
+    assert evaluate([gate], NO_EVIDENCE, WAIVED, never_waivable=["other"])[0].outcome == "waived"
+    assert evaluate([gate], NO_EVIDENCE, WAIVED, never_waivable=["says"])[0].outcome == "fail"
+    named = Named(result=failed("no"))
+    for never, outcome in (("named", "fail"), ("named:one", "fail"), ("named:two", "waived")):
+        assert evaluate([named], NO_EVIDENCE, {"named:one": "by ana"}, never_waivable=[never])[0].outcome == outcome
+
+
+def test_a_long_waiver_leaves_the_gates_own_words_in_sight() -> None:
+    (said,) = evaluate([Says(result=failed("0.1 too low"))], NO_EVIDENCE, {"says": "x" * 5000})
+    assert said.message.endswith("; without that fail: 0.1 too low")
+
+
+def test_what_is_not_said_changes_no_digest() -> None:
+    """Digests of records that were written before gates had a weight, a condition, and names of their own."""
+    policy = {
+        "kind": "policy",
+        "schema": 1,
+        "name": "production",
+        "gates": [{"id": "integrity"}, {"id": "threshold", "metric": "recall", "min": 0.85}],
+    }
+    report = {
+        "kind": "gate-report",
+        "schema": 1,
+        "promotion": "01KJW6PM40V7Q2Z8B4N0C5T3XA",
+        "environment": "production",
+        "model": "delay",
+        "candidate": {"version": 2, "digest": "sha256:" + "1" * 64},
+        "champion": None,
+        "policy": {"name": "production", "digest": "sha256:" + "2" * 64},
+        "reads": {},
+        "results": [{"gate": "integrity", "outcome": "pass", "message": "as recorded"}],
+        "outcome": "pass",
+        "at": "2026-03-04T12:30:00Z",
+        "tool": "mlgit 0",
+    }
+    assert [
+        codec.digest(codec.from_mapping(Policy, policy)),
+        codec.digest(codec.from_mapping(GateReport, report)),
+    ] == [
+        "sha256:09e7f1712a69d25f071e73284593a73b90fcc740611d172139ea0bc875907b06",
+        "sha256:ad89e530b995d0481d6aae311af1a6817831ea1e825f60844c09132eb1b8bbb2",
+    ]
+    assert "severity" not in codec.to_json(codec.from_mapping(GateReport, report)).decode()
+
+
+# Then and now
+
+
+@pytest.mark.parametrize(
+    ("said", "are"),
+    [
+        ([("says", "block"), ("cannot", "block")], True),
+        ([("cannot", "block"), ("says", "block")], False),
+        ([("says", "block")], False),
+        ([("says", "warn"), ("cannot", "block")], False),
+        ([("says", "block"), ("cannot", "block"), ("says", "block")], False),
+        ([], False),
+    ],
+)
+def test_verdicts_are_on_the_gates_of_the_policy_with_their_weight(said: list[tuple[str, Any]], are: bool) -> None:
+    verdicts = [GateVerdict(gate=gate, outcome="pass", message="so", severity=weight) for gate, weight in said]
+    assert answers([Says(result=passed("yes")), Cannot()], verdicts) is are
+
+
+def test_a_report_that_makes_light_of_a_gate_differs() -> None:
+    then = [GateVerdict(gate="says", outcome="fail", message="so", severity="warn")]
+    assert differing(then, [verdict("fail")]) == ["answered then says (warn); asked now says"]
+    assert differing([*then, *then], []) == ["answered then says (warn), says (warn); asked now "]
+    assert differing([verdict("pass")], [verdict("fail")]) == ["says: pass then, fail now (so)"]
+    assert differing([verdict("pass")], [verdict("pass")]) == []
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "found"),
+    [
+        ({"value": 0.5}, {"value": 0.5 + 4e-10}, []),
+        ({"value": 0.5}, {"value": 0.5 + 1.5e-9}, ["says: value 0.5 then, 0.5 now"]),
+        ({"value": 0.0}, {"value": 1e-9}, []),
+        ({"value": 1e9}, {"value": 1e9 + 0.5}, []),
+        ({"value": 1e9}, {"value": 1e9 + 2}, ["says: value 1e+09 then, 1e+09 now"]),
+        ({"value": 1}, {"value": 1.0}, []),
+        ({"value": 1}, {"value": True}, ["says: value 1 then, true now"]),
+        ({"value": None}, {"value": float("nan")}, []),
+        ({"value": 0.5}, {"value": float("nan")}, ["says: value 0.5 then, null now"]),
+        ({"value": 0.5}, {}, ["says: value 0.5 then, null now"]),
+        ({"slices": ["a", "b"]}, {"slices": ("a", "b")}, []),
+        ({"slices": ["a"]}, {"slices": ["a", "b"]}, ['says: slices ["a"] then, ["a","b"] now']),
+        ({"worst": {"rows": [1, 2]}}, {"worst": {"rows": [1, 3]}}, ["says: worst.rows[1] 2 then, 3 now"]),
+        ({"worst": {"rows": 1}}, {"worst": 1}, ['says: worst {"rows":1} then, 1 now']),
+        ({"why": "a"}, {"why": "b" * 58}, [f'says: why "a" then, "{"b" * 58}" now']),
+        ({"why": "a"}, {"why": "b" * 59}, [f'says: why "a" then, "{"b" * 59}... now']),
+    ],
+)
+def test_facts_agree_but_for_the_last_digits(then: dict[str, Any], now: dict[str, Any], found: list[str]) -> None:
+    one, other = (GateVerdict(gate="says", outcome="pass", message="so", facts=facts) for facts in (then, now))
+    assert unlike(one, other) == found
+
+
+def test_another_outcome_is_told_before_facts() -> None:
+    then = GateVerdict(gate="says", outcome="pass", message="so", facts={"value": 1})
+    assert unlike(then, verdict("fail")) == ["says: pass then, fail now (so)"]
 
 
 @pytest.mark.parametrize("change", ["promote", "rollback", "ramp", "retire"])

@@ -9,7 +9,7 @@ import pytest
 
 from mlgit.domain import carddraft, rules
 from mlgit.domain.codec import digest, sha256
-from mlgit.domain.gates import BeatsChampion, CardComplete, Integrity, SliceHarm, Threshold
+from mlgit.domain.gates import BeatsChampion, CardComplete, Exec, Integrity, Python, SliceHarm, Threshold
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.environment import Soak, Span, Window
 from mlgit.domain.records.governance import RoleHolder
@@ -107,6 +107,7 @@ def test_a_model_is_not_called_environment() -> None:
         ({"name": "unlisted", "after": ["production"]}, []),
         ({"soak": Soak(in_="staging", for_="72h")}, []),
         ({"soak": Soak(in_="nowhere", for_="72h")}, ["environment-unknown"]),
+        ({"windows": [Window(deny=Span(days=["fri"], zone="Europe/Atlantis"))]}, ["zone-unknown"]),
     ],
 )
 def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found: list[str]) -> None:
@@ -142,6 +143,10 @@ def test_unlisted_environments_are_named_in_order() -> None:
         ([BeatsChampion(margin=0.0), BeatsChampion()], [("gate-twice", "gates[1]")]),
         ([Integrity(), Threshold(metric="auc", min=0.5)], [("metric-unknown", "gates[1].metric")]),
         ([SliceHarm(metric="auc")], [("metric-unknown", "gates[0].metric")]),
+        ([Integrity(severity="warn"), CardComplete()], []),
+        ([Integrity(severity="warn"), CardComplete(severity="warn")], [("gates-only-warn", "gates")]),
+        ([Exec(name="a", command=("a",)), Exec(name="b", command=("a",)), Python(name="a")], []),
+        ([Exec(name="a", command=("a",)), Exec(name="a", command=("b",))], [("gate-twice", "gates[1].name")]),
     ],
 )
 def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
@@ -155,13 +160,14 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
     ("environment", "policy", "manifest", "found"),
     [
         ({}, {}, {}, []),
-        ({"soak": Soak(in_="staging", for_="72h")}, {}, {}, ["environments/production/environment.yaml"]),
-        ({"windows": [Window(deny=Span(days=["fri"]))]}, {}, {}, ["environments/production/environment.yaml"]),
+        ({"soak": Soak(in_="staging", for_="72h")}, {}, {}, []),
+        ({"windows": [Window(deny=Span(days=["fri"]))]}, {}, {}, []),
         ({"auto_promote": True}, {}, {}, ["environments/production/environment.yaml"]),
         ({}, {"evidence": "forge"}, {}, ["policies/production.yaml"]),
-        ({}, {"exclude": ("author", "lineage")}, {}, ["policies/production.yaml"]),
+        ({}, {"exclude": ("author", "lineage")}, {}, []),
         ({}, {}, {"change": "ramp"}, ["environments/production/delay.yaml"]),
-        ({}, {}, {"ramp": Ramp(steps=[10], hold="1h")}, ["environments/production/delay.yaml"]),
+        ({}, {}, {"ramp": Ramp(steps=[10], hold="1h")}, []),
+        ({}, {}, {"ramp": Ramp(steps=[10], hold="1h", gates=["live"])}, ["environments/production/delay.yaml"]),
         (
             {},
             {},

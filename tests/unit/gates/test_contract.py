@@ -11,7 +11,10 @@ from mlgit.domain.gates.base import Gate
 from mlgit.domain.names import is_name
 from mlgit.domain.policy import evaluate, overall
 from mlgit.domain.records import Policy
-from mlgit.domain.records.problem import ProblemMetric
+from mlgit.domain.records.model import Signature
+from mlgit.domain.records.problem import ProblemMetric, Target
+from mlgit.ml.fairness import GroupMeasure
+from mlgit.ml.slices import SliceValue
 from tests import samples
 from tests.unit.gates.evidence import FACTS, Known, Part, Without
 
@@ -21,14 +24,44 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "data-contract": [{}],
     "threshold": [{"metric": "roc_auc", "min": 0.5}, {"metric": "roc_auc", "min": 0.5, "max": 0.9}],
     "beats-baseline": [{}, {"margin": 0.05}],
-    "beats-champion": [{}, {"metric": "roc_auc", "margin": -0.02, "level": 0.9, "resamples": 500}],
+    "beats-champion": [
+        {},
+        {"metric": "roc_auc", "margin": -0.02, "test": "delong", "level": 0.9, "resamples": 500},
+        {"metric": "accuracy", "test": "mcnemar"},
+    ],
     "slice-harm": [
         {},
         {"metric": "roc_auc", "max_drop": 0.0, "min_rows": 2, "strict": True, "level": 0.9, "resamples": 500},
+        {"correction": "holm"},
+        {"correction": "bonferroni"},
     ],
+    "slice-minimum": [
+        {"min": 0.7},
+        {"metric": "log_loss", "max": 0.8, "columns": ["carrier"], "min_rows": 2, "interval": True, "level": 0.9},
+    ],
+    "fairness": [
+        {"columns": ["carrier"], "max_difference": 0.1},
+        {"columns": ["carrier"], "measure": "selection_rate", "min_ratio": 0.8, "min_rows": 2},
+        {"columns": ["carrier"], "metric": "f1", "max_difference": 0.05},
+    ],
+    "calibration": [{"max_ece": 0.05}, {"max_ece": 0.05, "max_brier": 0.2, "bins": 20}],
+    "leakage": [
+        {},
+        {"max_overlap": 0.01, "max_single_feature": 0.9, "training": ["flights"], "allowed": ["dep_hour"]},
+    ],
+    "data-drift": [{}, {"max_psi": 0.1, "max_columns": 2, "columns": ["dep_hour"]}],
     "card-complete": [{}, {"sections": ["Intended use"]}],
     "size": [{"max_mb": 50.0}],
     "latency": [{"max_p95_ms": 20.0}],
+    "stored": [{}],
+    "model-safe": [{}, {"formats": ["skops", "onnx"]}],
+    "evaluation-fresh": [{"max_age": "30d"}],
+    "signature-compatible": [{}, {"allow_added": True}],
+    "environment-locked": [{}],
+    "rescore": [{}, {"tolerance": 0.001}],
+    "reproduce": [{}, {"tolerance": 0.001, "timeout": "4h"}],
+    "exec": [{"name": "no-pii", "command": ["python", "checks/no_pii.py"], "timeout": "1m", "settings": {"a": [1]}}],
+    "python": [{"name": "acme-latency", "settings": {"p99": 20}}],
 }
 """Settings of each gate with which it passes on sound evidence; those that say nothing come first."""
 
@@ -41,10 +74,34 @@ DOES_NOT_ARISE: dict[str, list[Known]] = {
         Known(parts=[Part(gain=None, rows=3, reason="3 rows")]),
         Known(parts=[]),
     ],
+    "slice-minimum": [
+        Known(problem=samples.problem(metric=ProblemMetric(primary="roc_auc"))),
+        Known(values=[SliceValue(column="carrier", value="AA", rows=3, reason="3 rows")]),
+        Known(values=[]),
+    ],
+    "fairness": [
+        Known(problem=samples.problem(target=Target(column="late", type="multiclass"))),
+        Known(grouped=Known().grouped[:1]),
+        Known(grouped=[GroupMeasure(column="carrier", value="AA", rows=3, reason="3 rows")]),
+        Known(grouped=[]),
+    ],
+    "calibration": [
+        Known(problem=samples.problem(target=Target(column="late", type="regression"))),
+        Known(problem=samples.problem(target=Target(column="late", type="multiclass"))),
+        Known(model=samples.model(signature=Signature(inputs={"carrier": "string"}, output="label"))),
+    ],
+    "data-drift": [Known(champion=None), Known(champion=msgspec.structs.replace(Known().candidate, version=3))],
+    "signature-compatible": [
+        Known(champion=None),
+        Known(champion=msgspec.structs.replace(Known().candidate, version=3)),
+    ],
     "size": [Known()],
     "latency": [Known()],
 }
-"""Evidence on which the question of a gate does not arise, for a gate without settings."""
+"""Evidence on which the question of a gate does not arise, for a gate with no more settings than it needs."""
+
+NEEDED: dict[str, dict[str, Any]] = {gate: SETTINGS[gate][0] for gate in ("slice-minimum", "fairness")}
+"""Settings of gates that have to be told what to look at."""
 
 
 def made(gate: str, settings: dict[str, Any]) -> Gate:
@@ -74,7 +131,7 @@ def test_has_a_name_and_asks_a_question_in_one_sentence(gate: str) -> None:
 @every_setting
 def test_passes_on_sound_evidence_and_says_why(gate: str, settings: dict[str, Any]) -> None:
     (verdict,) = evaluate([made(gate, settings)], Known())
-    assert (verdict.gate, verdict.outcome) == (gate, "pass")
+    assert (verdict.gate, verdict.outcome) == (made(gate, settings).id, "pass")
     assert verdict.message.strip() == verdict.message != ""
 
 
@@ -99,7 +156,7 @@ def test_does_not_make_up_a_fact_that_cannot_be_had(gate: str, settings: dict[st
 
 @pytest.mark.parametrize(("gate", "evidence"), [(gate, one) for gate, all_ in DOES_NOT_ARISE.items() for one in all_])
 def test_skips_with_a_reason_where_the_question_does_not_arise(gate: str, evidence: Known) -> None:
-    (verdict,) = evaluate([made(gate, {})], evidence)
+    (verdict,) = evaluate([made(gate, NEEDED.get(gate, {}))], evidence)
     assert verdict.outcome == "skip"
     assert verdict.message
 

@@ -116,14 +116,25 @@ def test_beats_champion_asks_as_it_is_set() -> None:
     evidence = Known()
     BeatsChampion().judge(evidence)
     BeatsChampion(metric="f1", resamples=500, level=0.9).judge(evidence)
-    assert evidence.asked == [("roc_auc", 1000, 0.95), ("f1", 500, 0.9)]
+    BeatsChampion(metric="accuracy", test="mcnemar").judge(evidence)
+    assert evidence.asked == [
+        ("roc_auc", 1000, 0.95, "bootstrap"),
+        ("f1", 500, 0.9, "bootstrap"),
+        ("accuracy", 1000, 0.95, "mcnemar"),
+    ]
 
 
 def test_beats_champion_says_by_how_much() -> None:
     answer = BeatsChampion(margin=0.02).judge(Known())
-    assert (
-        answer.message
-        == "roc_auc 0.8100 against 0.8000: +0.0100 (95%: +0.0050 to +0.0150); its low end must reach +0.02"
+    assert answer.message == (
+        "roc_auc 0.8100 against 0.8000: +0.0100 (95%: +0.0050 to +0.0150), "
+        "by paired bootstrap; its low end must reach +0.02"
+    )
+    assert (answer.facts["test"], answer.facts["resamples"], answer.facts["level"], answer.facts["seed"]) == (
+        "paired bootstrap, percentile",
+        1000,
+        0.95,
+        7,
     )
     assert answer.facts["low"] == 0.005
 
@@ -158,9 +169,10 @@ def test_slice_harm(gain: Gained, settings: dict[str, Any], expected: str) -> No
 def test_slice_harm_names_the_worst_and_counts_the_rest() -> None:
     harmed = Gained(value=-0.2, low=-0.3, high=-0.1)
     answer = SliceHarm().judge(sliced(FINE, harmed, Gained(value=-0.01, low=-0.1, high=0.1), None))
-    assert (
-        answer.message == "1 of 3 slices worse; worst of 3: carrier=s1 -0.2000 (95%: -0.3000 to -0.1000), -0.02 allowed"
+    assert answer.message == (
+        "1 of 3 slices worse; worst of 3 (correction none): carrier=s1 -0.2000 (95%: -0.3000 to -0.1000), -0.02 allowed"
     )
+    assert (answer.facts["comparisons"], answer.facts["correction"]) == (3, "none")
     assert (answer.facts["harmed"], answer.facts["judged"], answer.facts["too_small"]) == (["carrier=s1"], 3, 1)
     assert answer.facts["worst"]["slice"] == "carrier=s1"
 
@@ -175,7 +187,7 @@ def test_a_gain_that_is_no_number_is_the_worst() -> None:
 def test_slice_harm_asks_as_it_is_set() -> None:
     evidence = Known()
     SliceHarm(metric="recall", min_rows=50, resamples=500, level=0.9).judge(evidence)
-    assert evidence.asked == [("recall", 50, 500, 0.9)]
+    assert evidence.asked == [("recall", 50, 500, 0.9, 0.02, "none")]
 
 
 @pytest.mark.parametrize(

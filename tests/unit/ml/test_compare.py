@@ -90,7 +90,7 @@ def test_the_result_for_a_seed_is_fixed() -> None:
 def test_the_result_does_not_depend_on_the_memory_used(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     candidate, champion = binary(151, 0.5), binary(151, 1.0)
     at_once = paired_bootstrap(metric, candidate, champion, "yes", resamples=100, seed=7)
-    monkeypatch.setattr("mlgit.ml.compare._BLOCK", 1)
+    monkeypatch.setattr("mlgit.ml.draws._BLOCK", 1)
     one_by_one = paired_bootstrap(metric, candidate, champion, "yes", resamples=100, seed=7)
     assert (one_by_one.low, one_by_one.high) == pytest.approx((at_once.low, at_once.high), abs=1e-12)
 

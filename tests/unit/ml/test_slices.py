@@ -6,8 +6,9 @@ import pytest
 
 from mlgit.ml.columns import BadPredictions
 from mlgit.ml.compare import NotSameRows, paired_bootstrap
+from mlgit.ml.correction import holm
 from mlgit.ml.metrics import measure
-from mlgit.ml.slices import SliceValue, slice_gains, slice_values
+from mlgit.ml.slices import Correction, SliceGain, SliceValue, slice_gains, slice_values
 
 ROWS = 1000
 
@@ -168,3 +169,75 @@ def test_a_missing_slice_column_is_refused() -> None:
 
 def test_no_rows_have_no_slices() -> None:
     assert slice_values(predictions(0).head(0), "accuracy", ["carrier", "age"], positive=True) == []
+
+
+def test_an_interval_is_given_where_a_level_is() -> None:
+    table = predictions(0.3)
+    plain = slice_values(table, "roc_auc", ["carrier"], positive=True)
+    found = slice_values(table, "roc_auc", ["carrier"], positive=True, level=0.9, resamples=300, seed=4)
+    assert [(part.value, part.metric, part.reason) for part in found] == [
+        (part.value, part.metric, part.reason) for part in plain
+    ]
+    assert {(part.low, part.high) for part in plain} == {(None, None)}
+    for part in found[:2]:
+        assert (part.low or 1) < (part.metric or 0) < (part.high or 0)
+    assert (found[2].low, found[2].high) == (None, None)
+    wider = slice_values(table, "roc_auc", ["carrier"], positive=True, level=0.99, resamples=300, seed=4)
+    assert (wider[0].low or 1) < (found[0].low or 0)
+
+
+def test_the_interval_of_a_metric_is_that_of_its_resamples() -> None:
+    """A share of n rows has a standard error of root(p (1 - p) / n), within a tenth of it for 4,000 resamples."""
+    table = predictions(0.3).assign(all="rows")
+    (part,) = slice_values(table, "accuracy", ["all"], positive=True, level=0.95, resamples=4000, seed=1)
+    assert part.metric is not None
+    error = (part.metric * (1 - part.metric) / ROWS) ** 0.5
+    assert (part.low, part.high) == pytest.approx(
+        (part.metric - 1.96 * error, part.metric + 1.96 * error), abs=0.2 * error
+    )
+
+
+def harms(correction: Correction, max_drop: float = 0.0, resamples: int = 400) -> list[SliceGain]:
+    """Gains of a worse candidate on slices by carrier and hour: seven, one of them too small."""
+    worse, better = predictions(0.5), predictions(0.3)
+    return slice_gains(
+        "accuracy",
+        worse,
+        better,
+        ["carrier", "hour"],
+        True,
+        seed=3,
+        resamples=resamples,
+        max_drop=max_drop,
+        correction=correction,
+    )
+
+
+def test_p_is_the_share_of_resamples_that_are_not_worse_than_accepted() -> None:
+    """It says what the interval says: harm at its high end is a p below half of what the level leaves."""
+    for max_drop in (0.0, 0.05, 0.1, 0.15):
+        for part in harms("none", max_drop):
+            assert (part.p is None) == (part.gain is None)
+            if part.gain is not None and part.p is not None:
+                assert (part.gain.high < -max_drop) == (part.p < 0.025)
+
+
+@pytest.mark.parametrize("correction", ["bonferroni", "holm"])
+def test_corrections_are_for_the_slices_that_can_be_judged(correction: Correction) -> None:
+    plain, corrected = harms("none", 0.1), harms(correction, 0.1)
+    raw = [part.p for part in plain if part.p is not None]
+    assert len(raw) == 6
+    adjusted = [part.p for part in corrected if part.p is not None]
+    assert adjusted == (holm(raw) if correction == "holm" else [min(1.0, 6 * p) for p in raw])
+    for one, other in zip(plain, corrected, strict=True):
+        if one.gain is not None and other.gain is not None:
+            assert other.gain.value == one.gain.value
+            assert other.gain.level == pytest.approx(1 - 0.05 / 6 if correction == "bonferroni" else 0.95)
+            assert (other.gain.high > one.gain.high) == (correction == "bonferroni")
+
+
+def test_without_a_slice_that_can_be_judged_there_is_nothing_to_correct() -> None:
+    table = predictions(0).head(20)
+    for correction in ("none", "bonferroni", "holm"):
+        found = slice_gains("accuracy", table, table, ["carrier"], True, seed=1, correction=correction)
+        assert [(part.gain, part.p) for part in found] == [(None, None)]

@@ -186,7 +186,6 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
         edited("environments/production/environment.yaml", "policy:", "soak: {in: canary, for: 72h}\npolicy:"),
         {
             ("environment-unknown", "environments/production/environment.yaml", "soak.in"),
-            ("setting-unenforced", "environments/production/environment.yaml", None),
         },
     ),
     (

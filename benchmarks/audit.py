@@ -1,0 +1,255 @@
+"""Measure `mlgit audit`: `python -m benchmarks.audit --promotions 300`.
+
+Makes a repository in which every promotion was proposed on a branch, approved with a real signature, merged, and applied. Held
+against it is the least that any audit does: `git log --raw` of both branches, each blob in it read, each record parsed.
+"""
+
+import argparse
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha512
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from benchmarks import content, history, measure
+from benchmarks.content import Records
+from benchmarks.generate import MAIN
+from benchmarks.measure import Command, Cost
+from benchmarks.stream import FastImport
+from mlgit.domain import layout
+from mlgit.domain.codec import sha256, to_json
+from mlgit.domain.records import Approval, Deployment, Roles, Version
+from mlgit.domain.records.governance import RoleHolder
+from mlgit.domain.records.ledger import CountedApproval
+from mlgit.domain.records.policy import ApprovalRule, Approvals
+from mlgit.edges.formats.records import read_record
+from mlgit.edges.git.repository import open_repository
+from mlgit.edges.ssh.keys import PublicKey
+from mlgit.edges.ssh.signers import APPROVALS, render_line
+
+_MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")
+_REVIEWER = "grace@example.org"
+_PROPOSER = "Ada Example <ada@example.org>"
+_MINUTE = timedelta(minutes=1)
+_PER_COMMIT = 50
+_NEW = 10  # promotions after the checkpoint
+_GOAL = 1.5
+_GOAL_NEW = 1.0  # seconds on the clock
+
+
+@dataclass
+class _Story:
+    """What a generated history has come to: the newest promotion and deployment of each environment and model."""
+
+    known: Records
+    signer: "_Signer"
+    step: int = 0
+    promoted: dict[tuple[str, str], history.Promoted] = field(default_factory=dict)
+    deployed: dict[tuple[str, str], Deployment] = field(default_factory=dict)
+
+
+class _Signer:
+    """A key of its own, always the same, and its signatures in OpenSSH's format (PROTOCOL.sshsig)."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(b"a key of benchmarks, never used.")
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public = PublicKey("ssh-ed25519", _wire(b"ssh-ed25519", raw))
+
+    def sign(self, text: bytes) -> bytes:
+        namespace = APPROVALS.encode()
+        signed = b"SSHSIG" + _wire(namespace, b"", b"sha512", sha512(text).digest())
+        signature = _wire(b"ssh-ed25519", self._key.sign(signed))
+        sealed = b"SSHSIG" + (1).to_bytes(4) + _wire(self.public.blob, namespace, b"", b"sha512", signature)
+        body = base64.encodebytes(sealed).decode()
+        return f"-----BEGIN SSH SIGNATURE-----\n{body}-----END SSH SIGNATURE-----\n".encode()
+
+
+def _wire(*fields: bytes) -> bytes:
+    return b"".join(len(one).to_bytes(4) + one for one in fields)
+
+
+def generate(folder: Path, promotions: int, models: int) -> None:
+    """Make a repository with so many promotions, half of them to each environment, and a few more on `later`."""
+    signer = _Signer()
+    known = _guarded(content.records(models))
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
+    with FastImport(folder) as stream:
+        files = content.foundation(known)
+        files[layout.SIGNERS] = (render_line(_REVIEWER, str(signer.public)) + "\n").encode()
+        stream.commit(MAIN, files, "Begin the project", content.START)
+        story = _Story(known, signer)
+        versions = _register(stream, story, (promotions + _NEW + 1) // 2)
+        steps = ((version, environment) for version in versions for environment in content.ENVIRONMENTS)
+        for version, environment in islice(steps, promotions):
+            _promote(stream, story, version, environment)
+        tips = dict(stream.tips)
+        for version, environment in islice(steps, _NEW):
+            _promote(stream, story, version, environment)
+        later = dict(stream.tips)
+    for branch in (MAIN, layout.LEDGER):
+        _git(folder, "update-ref", f"{branch}-later", later[branch])
+        _git(folder, "update-ref", branch, tips[branch])
+    for branch in later.keys() - {MAIN, layout.LEDGER}:  # as `mlgit merge` does
+        _git(folder, "update-ref", "-d", branch)
+    _git(folder, "repack", "-adfq")
+
+
+def go_on(folder: Path) -> None:
+    """Bring in the promotions that came later."""
+    for branch in (MAIN, layout.LEDGER):
+        _git(folder, "update-ref", branch, f"{branch}-later")
+
+
+def _guarded(known: Records) -> Records:
+    """Return the project with policies that ask for a signed approval by somebody else."""
+    roles = Roles(
+        schema=1,
+        people={
+            **known.roles.people,
+            "grace": RoleHolder(emails=[_REVIEWER], roles=["ml-reviewer"]),
+        },
+    )
+    rule = Approvals(promote=ApprovalRule(min=1, roles={"ml-reviewer": 1}))
+    policies = {
+        name: msgspec.structs.replace(policy, approvals=rule, evidence="signed")
+        for name, policy in known.policies.items()
+    }
+    return msgspec.structs.replace(known, roles=roles, policies=policies)
+
+
+def _register(stream: FastImport, story: _Story, count: int) -> list[Version]:
+    models = list(story.known.models.values())
+    versions: list[Version] = []
+    for start in range(0, count, _PER_COMMIT):
+        files: dict[str, bytes] = {}
+        for index in range(start, min(count, start + _PER_COMMIT)):
+            model, number = models[index % len(models)], index // len(models) + 1
+            at = content.moment(story.step)
+            version, made = content.version(story.known, model, number, commit=stream.tips[MAIN], at=at)
+            versions.append(version)
+            files |= made
+        story.step += 1
+        stream.commit(MAIN, files, f"Register {len(files)} files", content.moment(story.step))
+    return versions
+
+
+def _promote(stream: FastImport, story: _Story, version: Version, environment: str) -> None:
+    """Propose, approve, merge and apply one promotion, a minute each."""
+    story.step += 1
+    at, key = content.moment(story.step), (environment, version.model)
+    before = story.promoted.get(key)
+    made = history.promote(story.known, version, environment, before, story.step)
+    branch = f"refs/heads/{layout.promotion_branch(*key)}"
+    name = f"{version.model}@{version.version} to {environment}"
+    stream.commit(branch, made.files, f"Promote {name}", at, onto=MAIN, by=_PROPOSER)
+    approval, files = _approve(story, made, before, at + _MINUTE)
+    stream.commit(layout.LEDGER, files, f"Approve {name}", at + _MINUTE)
+    merged = stream.commit(MAIN, made.files, f"Merge {name}", at + 2 * _MINUTE, merges=branch)
+    reads = history.decided(story.known, made, before, commit=merged, step=story.step)
+    record = msgspec.structs.replace(reads, approvals=[approval], at=at + 3 * _MINUTE)
+    entry = history.deployed(made, story.deployed.get(key), commit=merged, step=story.step)
+    entry = msgspec.structs.replace(entry, at=at + 3 * _MINUTE)
+    stream.commit(layout.LEDGER, history.ledger_files(record, entry), f"Deploy {name}", at + 3 * _MINUTE)
+    story.promoted[key], story.deployed[key] = made, entry
+
+
+def _approve(
+    story: _Story, made: history.Promoted, before: history.Promoted | None, at: datetime
+) -> tuple[CountedApproval, dict[str, bytes]]:
+    known, manifest = story.known, made.manifest
+    decided = history.decided(known, made, before, commit="0" * 40, step=story.step).decision
+    word = to_json(
+        Approval(
+            schema=1,
+            promotion=manifest.promotion,
+            decision=decided,
+            environment=manifest.environment,
+            model=manifest.model,
+            verdict="approve",
+            by=_REVIEWER,
+            at=at,
+        )
+    )
+    path = f"{layout.approvals(manifest.promotion)}/grace-approve-{decided[7:19]}.json"
+    counted = CountedApproval(
+        person="grace", roles=["ml-reviewer"], key=story.signer.public.fingerprint, approval=sha256(word)
+    )
+    return counted, {path: word, f"{path}.sig": story.signer.sign(word)}
+
+
+def read_all(folder: Path) -> int:
+    """Read what an audit cannot do without: the whole history of both branches, each blob, each record; return how many."""
+    done = 0
+    with open_repository(folder) as repository:
+        for branch in (MAIN, layout.LEDGER):
+            commits = repository.commits(branch, first_parent=False)
+            changes = {change.after: change.path for _, changes in commits for change in changes if change.after}
+            for path, text in zip(changes.values(), repository.contents(changes), strict=True):
+                if layout.place(path) is not None:
+                    read_record(path, text)
+                    done += 1
+    return done
+
+
+def _git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *words], check=True)
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON"))}
+    root = str(Path(__file__).parents[1])
+    return kept | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": root}
+
+
+def _report(name: str, cost: Cost, more: str = "") -> None:
+    print(f"| {name} | {cost.cpu:.2f} s | {cost.wall:.2f} s | {cost.memory:.0f} MiB | {more} |")
+
+
+def main() -> int:
+    """Read the arguments, measure, print; the exit code is 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
+    parser.add_argument("--promotions", type=int, default=300)
+    parser.add_argument("--models", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--read", type=Path, help="only read all of this repository")
+    chosen = parser.parse_args()
+    if chosen.read is not None:
+        return 0 if read_all(chosen.read) else 1
+    env = _environment()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "repository")
+        # A process of its own: the memory of this one is counted with that of each process that it starts.
+        words = (
+            "import sys; from pathlib import Path; from benchmarks.audit import generate;"
+            "generate(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))"
+        )
+        sizes = (str(chosen.promotions), str(chosen.models))
+        subprocess.run([sys.executable, "-c", words, str(folder), *sizes], env=env, check=True)
+        commands = {
+            "log and read": Command(((sys.executable, "-m", "benchmarks.audit", "--read", str(folder)),), folder),
+            "mlgit audit --full": Command(((*_MLGIT, "audit", "--full"),), folder),
+        }
+        costs = measure.in_turns(commands, chosen.rounds, env)
+        go_on(folder)
+        after = measure.run(Command(((*_MLGIT, "audit"),), folder), env)
+    ratio = measure.ratio(costs["mlgit audit --full"], costs["log and read"])
+    print(f"{chosen.promotions:,} promotions of {chosen.models:,} models, median of {chosen.rounds} rounds\n")
+    print("| command | processors | clock | memory | |\n|---|---|---|---|---|")
+    _report("log and read", measure.median(costs["log and read"]))
+    _report("mlgit audit --full", measure.median(costs["mlgit audit --full"]), f"{ratio:.2f} x, goal {_GOAL} x")
+    _report(f"mlgit audit, {_NEW} promotions later", after, f"goal {_GOAL_NEW:g} s on the clock")
+    return int(ratio > _GOAL or after.wall > _GOAL_NEW)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Propose to go back to the last version that ran well."""
+
+import click
+
+from mlgit.cli.params import ENVIRONMENT, MODEL, dry_run_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.ops import rollback
+
+
+@click.command()
+@click.argument("environment", type=ENVIRONMENT)
+@click.argument("model", required=False, type=MODEL)
+@click.option("--to", type=click.IntRange(1), metavar="N", help="The version to go back to; it must have run there.")
+@click.option("--reason", required=True, help="Why; it goes into the manifest and the hold.")
+@click.option("--no-hold", is_flag=True, help="Do not hold the version that is replaced.")
+@dry_run_option
+@session_command
+def command(
+    session: Session, environment: str, model: str | None, to: int | None, reason: str, *, no_hold: bool, dry_run: bool
+) -> int:
+    """Propose to go back to the last version that ran well.
+
+    It is a promotion like any other, with the policy's lighter rule for rollbacks: gates are not judged again, so it leads
+    only to a version that the ledger has seen verified in that environment. The version that is replaced is held, so that
+    nothing brings it back before somebody lifts the hold. Freezes do not stop a rollback.
+
+    \b
+    Examples:
+      mlgit rollback production --reason "late warnings at EWR, INC-7"
+      mlgit rollback production churn --to 7 --reason "INC-7"
+    """
+    outcome = rollback.run(
+        session, environment, model, to=to, reason=reason, hold=not no_hold, dry_run=dry_run, on_step=session.step
+    )
+    return session.answer(outcome, _show)
+
+
+def _show(found: rollback.RolledBack) -> str:
+    where = f"{found.environment}/{found.model}"
+    lines = [f"Plan: {found.environment} goes back to {found.back_to} (now {found.champion})"]
+    lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
+    lines.append(f"{found.back_to} was seen to run well there at {found.verified_at:%Y-%m-%d %H:%M} UTC.")
+    if found.hold:
+        lines.append(f"Hold {text.clean(found.hold)} keeps {found.champion} out until it is lifted.")
+    else:
+        lines.append(f"{found.champion} is not held: it can be promoted again.")
+    missing = "; ".join(found.approvals_missing)
+    needed = missing or f"{found.approvals_needed} needed"
+    lines.append(f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(needed)}")
+    if found.state == "planned":
+        return "\n".join([*lines, "Nothing was changed (dry run)."])
+    deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"
+    lines += [
+        f"The way back {deed} {found.promotion}",
+        f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else ""),
+        "Merging it is the act; `mlgit apply` then switches back.",
+    ]
+    if not missing:
+        return "\n".join(lines) + text.following(f"mlgit merge {where}")
+    who = " or ".join(found.may_approve) or "somebody else"
+    return "\n".join(lines) + text.following(f"mlgit approve {where}, run by {text.clean(who)}")

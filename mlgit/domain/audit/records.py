@@ -1,0 +1,110 @@
+"""What an audit says of each thing that it looked at. Nothing in here depends on when or where the audit was run.
+
+Digests and ids are plain text here: they come from records that were checked, and checking them again would be most of what
+it costs to read a checkpoint.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from mlgit.domain.approvals import Uncounted
+from mlgit.domain.audit.verdict import Verdict
+from mlgit.domain.records.ledger import CountedApproval
+from mlgit.errors import Finding
+
+
+class GateAnswer(msgspec.Struct, frozen=True):
+    """A gate of the report that a promotion rests on, and its answer."""
+
+    gate: str
+    outcome: str
+    message: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A commit of the base branch that changed what an environment is to run, and what becomes of it under its rules."""
+
+    commit: str
+    at: datetime
+    environment: str
+    model: str
+    verdict: Verdict
+    findings: list[Finding] = []
+    promotion: str | None = None
+    kind: str | None = None
+    before: str | None = None
+    after: str | None = None
+    reason: str | None = None
+    ticket: str | None = None
+    proposed_by: list[str] = []
+    merged_by: str = ""
+    decision: str | None = None
+    reads: dict[str, str | None] = {}
+    policy: str | None = None
+    gates: list[GateAnswer] = []
+    approvals: list[CountedApproval] = []
+    uncounted: list[Uncounted] = []
+    overrides: list[str] = []
+    decided: bool = False
+    """Whether the ledger has a decision record of it."""
+
+
+class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit that changed what judges promotions, or what people decided beside them; a fact, and nothing wrong."""
+
+    commit: str
+    at: datetime
+    by: str
+    kind: str
+    path: str
+    deed: Literal["added", "changed", "deleted"]
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the ledger on what a target was seen to run."""
+
+    at: datetime
+    environment: str
+    model: str
+    seq: int
+    status: str
+    promotion: str
+    version: int | None = None
+    digest: str | None = None
+    message: str | None = None
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that is to run a version of a model, since when, and how well that is proven."""
+
+    environment: str
+    version: str | None
+    since: datetime | None
+    verdict: Verdict | None
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """A model: what it is for, who answers for it, its versions, and where it is to run."""
+
+    model: str
+    problem: str
+    owner: str
+    risk: str
+    decision: str
+    datasets: list[str]
+    versions: int
+    newest: int | None
+    runs: list[Running]
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold, an override or a retirement that there is at the end."""
+
+    kind: Literal["hold", "override", "retirement"]
+    name: str
+    subject: str
+    by: str
+    reason: str
+    until: str | None

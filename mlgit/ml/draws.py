@@ -1,0 +1,43 @@
+"""Which rows each bootstrap resample draws: the same for a seed, on every machine and for ever."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mlgit.ml.columns import Array, Columns
+from mlgit.ml.metrics import Metric
+
+_BLOCK = 2**18  # weights held at a time: 2 MB, so that memory is bounded and a block stays in the processor's cache
+
+
+def strata_of(definition: Metric, columns: Columns) -> Array:
+    """Return the stratum of each row (rows,): its label where labels are classes; all rows are one for values.
+
+    Rows are drawn within their stratum, so that every resample has as many rows of each label as the table.
+    """
+    if definition.reads == "value":
+        return np.zeros(len(columns.truth), dtype=np.int64)
+    return columns.truth.astype(np.int64)
+
+
+def weights_of(strata: Array, resamples: int, seed: int) -> Iterator[Array]:
+    """Yield blocks (some resamples, rows) of how often each row was drawn; rows are ordered by stratum.
+
+    A row is drawn for each row, out of the rows of its stratum: 32 random bits times the size of the stratum, without
+    the lower 32 bits of the product. Source: Lemire (2019), "Fast random integer generation in an interval", without
+    the rejection: chances of two rows differ by no more than the share size / 2**32.
+    """
+    rows = len(strata)
+    _, first, inverse, counts = np.unique(strata, return_index=True, return_inverse=True, return_counts=True)
+    start, size = first[inverse].astype(np.int64), counts[inverse].astype(np.uint64)
+    source = np.random.PCG64(seed)
+    per_block = max(1, _BLOCK // rows)
+    for done in range(0, resamples, per_block):
+        block = np.empty((min(per_block, resamples - done), rows), dtype=np.int64)
+        for weights in block:
+            # The bits are used in the same order whatever the block size: a resample takes whole 64-bit words.
+            words: Array = np.asarray(source.random_raw((rows + 1) // 2), dtype="<u8")
+            bits = words.view("<u4")[:rows].astype(np.uint64)
+            drawn = (bits * size >> np.uint64(32)).astype(np.int64) + start
+            weights[:] = np.bincount(drawn, minlength=rows)
+        yield block

@@ -1,0 +1,225 @@
+"""Check again every decision that was ever taken: replay the history under the rules of each moment, offline, from a clone."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from mlgit import __version__
+from mlgit.domain import layout
+from mlgit.domain.audit.records import Change, Inventory, Observation, RuleChange, Standing
+from mlgit.domain.audit.verdict import VERDICTS
+from mlgit.domain.codec import sha256
+from mlgit.domain.names import CommitId, Digest
+from mlgit.errors import Exit, Finding, MlgitError, Severity, refused
+from mlgit.ops import origin, proposal
+from mlgit.ops.audit import checkpoint as checkpoints
+from mlgit.ops.audit import history
+from mlgit.ops.audit.checkpoint import Checkpoint
+from mlgit.ops.audit.inventory import inventory, standing
+from mlgit.ops.audit.replay import Replay
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Repository, Workspace
+
+_CACHE: Final = "audit"
+_NOT_FETCHED: Final = (
+    "The bytes of models, predictions and data were not fetched; their digests are those of the records.",
+    "Gates were not run again; their reports are held against the digests that people agreed to. `--fetch` runs them.",
+)
+_NOT_CHECKED: Final = (
+    "Signatures on commits were not asked for; what counts are signed approvals.",
+    "Times are those of the machines that wrote them; only their order in each branch is certain.",
+    "That history was not rewritten before the first audit that was kept (see `--checkpoint`), no single clone can tell.",
+)
+
+
+class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
+    """What became of every change of what runs, and of the history as a whole.
+
+    Two audits of the same commits say the same, byte for byte. `digest` is the sha256 of the document without it.
+    """
+
+    project: str
+    branch: str
+    commit: CommitId
+    ledger: CommitId | None
+    tool: str
+    since: str | None
+    environment: str | None
+    counts: dict[str, int]
+    changes: list[Change]
+    findings: list[Finding]
+    inventory: list[Inventory]
+    deployments: list[Observation]
+    rules: list[RuleChange]
+    standing: list[Standing]
+    unchecked: list[str]
+    digest: Digest = ""
+
+    @property
+    def exit(self) -> Exit:
+        """Yes where every change is proven, or waived as the rules allow, and nothing is wrong with the history."""
+        wrong = any(finding.severity is Severity.ERROR for finding in self.findings)
+        return Exit.NO if wrong or self.counts["UNPROVEN"] or self.counts["VIOLATION"] else Exit.YES
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """An audit, and what the next one may go on from; None where a branch was rewritten."""
+
+    audit: Audit
+    checkpoint: bytes | None
+
+
+def run(
+    workspace: Workspace,
+    *,
+    at: str | None = None,
+    since: str | None = None,
+    environment: str | None = None,
+    full: bool = False,
+    given: bytes | None = None,
+    fetch: bool = False,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Audited:
+    """Audit the base branch and the ledger. Without `fetch` it needs neither a network nor DVC; changes only its own cache.
+
+    Args:
+        workspace: where.
+        at: the commit, branch, tag or date to audit up to; the base branch as it is, if None.
+        since: tell only of changes after this commit, branch, tag or date; the history as a whole is checked all the same.
+        environment: tell only of this environment.
+        full: begin with the first commit, whatever an earlier audit concluded.
+        given: an earlier audit's checkpoint, in place of the one in the cache.
+        fetch: judge every gate again, on data from DVC's cache or remote; begins with the first commit.
+        on_progress: told how many commits were replayed.
+
+    Raises:
+        MlgitError: the clone is shallow (`history-shallow`), a revision names no commit (`revision-unknown`), or the
+            checkpoint is none (`checkpoint-invalid`).
+    """
+    repository = workspace.repository
+    repository.require_full_history()
+    branch, state = proposal.base_of(workspace)
+    state = state if at is None else proposal.state_at(workspace, at)
+    tip = state.tree.commit
+    assert tip is not None  # noqa: S101 - a state of a commit
+    ledger = _ledger(workspace, None if at is None else tip)
+    begin = None if since is None else proposal.state_at(workspace, since).tree.commit
+    earlier = None if full or fetch else _earlier(workspace, branch, given, use_cache=at is None)
+    rewritten = [] if earlier is None else _rewritten(repository, earlier, branch, tip, ledger)
+    if earlier is not None and (rewritten or not _goes_on(repository, earlier, tip, ledger)):
+        earlier = None
+    replay = Replay(workspace, branch, tip, ledger, earlier=earlier, again=fetch, on_progress=on_progress)
+    replay.run()
+    if replay.revives:
+        replay = Replay(workspace, branch, tip, ledger, on_progress=on_progress)
+        replay.run()
+    # After a rewritten history only `full` starts anew, so that the finding stays until somebody has looked at it.
+    kept = None if rewritten else checkpoints.write(replay.checkpoint())
+    if at is None and given is None and not fetch and kept is not None:
+        workspace.cache.put(_CACHE, branch, kept)
+    audit = _audit(replay, state, ledger, rewritten, since=since, begin=begin, environment=environment, fetched=fetch)
+    return Audited(audit, kept)
+
+
+def _ledger(workspace: Workspace, at: CommitId | None) -> CommitId | None:
+    """Return the newest commit of the ledger; with a commit of the base branch, the one of its time."""
+    tip = proposal.ledger_tip(workspace)
+    if tip is None or at is None:
+        return tip
+    return workspace.repository.last_commit_by(tip, workspace.repository.commit_time(at))
+
+
+def _earlier(workspace: Workspace, branch: str, given: bytes | None, *, use_cache: bool) -> Checkpoint | None:
+    """Return the checkpoint to go on from: the one that is given, else that of the last audit here."""
+    if given is not None:
+        found = checkpoints.read(given)
+        if found.branch != branch:
+            raise refused(
+                "checkpoint-invalid",
+                f"the checkpoint is of the branch {found.branch}, and this is {branch}",
+                fix="give the checkpoint of this project, or leave `--checkpoint` out",
+            )
+        return found
+    kept = workspace.cache.get(_CACHE, branch) if use_cache else None
+    try:
+        return None if kept is None else checkpoints.read(kept)
+    except MlgitError:  # a cache may be lost, or be of another time
+        return None
+
+
+def _rewritten(
+    repository: Repository, earlier: Checkpoint, branch: str, tip: CommitId, ledger: CommitId | None
+) -> list[Finding]:
+    """Tell which branch no longer has what an earlier audit saw on it."""
+    pairs = ((branch, earlier.commit, tip), (layout.LEDGER.removeprefix("refs/heads/"), earlier.ledger, ledger))
+    return [
+        history.rewritten(name, old)
+        for name, old, new in pairs
+        if old is not None
+        and (new is None or repository.resolve(old) is None or not origin.contains(repository, new, old))
+    ]
+
+
+def _goes_on(repository: Repository, earlier: Checkpoint, tip: CommitId, ledger: CommitId | None) -> bool:
+    """Tell whether both first-parent lines lead on from where they were; a merge may have taken another for the first."""
+    return all(
+        old is None or new == old or (new is not None and _first_after(repository, old, new) == old)
+        for old, new in ((earlier.commit, tip), (earlier.ledger, ledger))
+    )
+
+
+def _first_after(repository: Repository, old: CommitId, new: CommitId) -> CommitId | None:
+    """Return the first parent of the oldest commit that one first-parent line has beyond another commit."""
+    parents: tuple[CommitId, ...] = ()
+    for commit, _ in repository.commits(f"{old}..{new}"):
+        parents = commit.parents
+    return parents[0] if parents else None
+
+
+def _audit(
+    replay: Replay,
+    state: Lifecycle,
+    ledger: CommitId | None,
+    rewritten: list[Finding],
+    *,
+    since: str | None,
+    begin: CommitId | None,
+    environment: str | None,
+    fetched: bool,
+) -> Audit:
+    told = [one for one in replay.after(begin) if environment in {None, one.environment}]
+    there, unread = inventory(state, replay.changes)
+    stands, more = standing(state)
+    counts = Counter(one.verdict for one in told)
+    audit = Audit(
+        project=state.project().name,
+        branch=replay.branch,
+        commit=replay.tip,
+        ledger=ledger,
+        tool=f"mlgit {__version__}",
+        since=since,
+        environment=environment,
+        counts={one: counts[one] for one in VERDICTS},
+        changes=told,
+        findings=[*rewritten, *replay.findings, *replay.crossing, *unread, *more],
+        inventory=there,
+        deployments=[one for one in replay.deployments if environment in {None, one.environment}],
+        rules=replay.rules,
+        standing=stands,
+        unchecked=[*_unchecked(counts["UNPROVEN"], ledger, fetched=fetched)],
+    )
+    return replace(audit, digest=sha256(msgspec.json.encode(audit)))
+
+
+def _unchecked(unproven: int, ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
+    """Say in plain words what an audit leaves open."""
+    if ledger is None:
+        yield "There is no ledger here, so that no approval and no deployment could be looked at."
+    if unproven:
+        yield f"{unproven} of the changes lack evidence, and may have been right or wrong."
+    yield from () if fetched else _NOT_FETCHED
+    yield from _NOT_CHECKED

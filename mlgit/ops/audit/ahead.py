@@ -1,0 +1,76 @@
+"""Read ahead what judging some commits will ask for: a few rounds for hundreds of commits, in place of some for each."""
+
+from collections.abc import Iterator, Sequence
+
+from mlgit.domain import layout
+from mlgit.domain.records import Promotion
+from mlgit.errors import MlgitError
+from mlgit.ops.audit.chronicle import Chronicle, Cut
+from mlgit.ops.audit.files import Layer, Library
+from mlgit.ops.audit.judging import is_manifest
+from mlgit.ops.audit.line import Step
+
+_KINDS = frozenset(
+    {"dataset", "environment", "gate-report", "hold", "model", "override", "policy", "problem", "promotion", "roles"}
+)
+
+
+class Ahead:
+    """Fetches contents into a library. What it leaves out is only read later, one by one."""
+
+    def __init__(self, library: Library, chronicle: Chronicle) -> None:
+        self._library = library
+        self._chronicle = chronicle
+        self._folders: set[str] = set()
+        """Folders of versions that were looked at; they never change."""
+
+    def fetch(self, some: Sequence[Step], files: Layer) -> None:
+        """Fetch in two rounds, for it is a manifest that tells what else.
+
+        Args:
+            some: commits.
+            files: the files before the first of them.
+        """
+        added = [(change.path, change.after) for step in some for change in step.changes if change.after is not None]
+        self._library.fetch(blob for path, blob in added if _is_wanted(path))
+        folders: dict[str, list[str]] = {}
+        for path, blob in added:
+            if layout.is_immutable(path):
+                folders.setdefault(path.rpartition("/")[0], []).append(blob)
+        ahead: list[str] = []
+        for path, blob in added:
+            if not is_manifest(path):
+                continue
+            try:
+                manifest = self._library.record(path, blob)
+            except MlgitError:  # a finding of whoever judges it
+                continue
+            if isinstance(manifest, Promotion):
+                ahead += self._version(manifest, files, folders)
+                ahead += self._words(manifest)
+        self._library.fetch_more(ahead)
+
+    def _version(self, manifest: Promotion, files: Layer, folders: dict[str, list[str]]) -> Iterator[str]:
+        """Yield the blobs of a version's folder, the first time that it is asked for."""
+        slot = manifest.slots.champion
+        folder = "" if slot is None else layout.version_folder(manifest.model, slot.version)
+        if slot is None or folder in self._folders:
+            return
+        self._folders.add(folder)
+        yield from folders.get(folder, ())
+        yield from (blob for name in files.names(folder) if (blob := files.id_of(f"{folder}/{name}")) is not None)
+
+    def _words(self, manifest: Promotion) -> Iterator[str]:
+        """Yield the blobs of the approvals of a promotion, and of the decision."""
+        approvals = self._chronicle.in_folder(layout.approvals(manifest.promotion), Cut())
+        yield from (one.blob for one in approvals.values())
+        decision = self._chronicle.added.get(layout.decision(manifest.promotion))
+        if decision is not None:
+            yield decision.blob
+
+
+def _is_wanted(path: str) -> bool:
+    if path in {layout.SIGNERS, layout.TRUSTED_TYPES}:
+        return True
+    place = layout.place(path)
+    return place is not None and place.kind in _KINDS

@@ -1,0 +1,232 @@
+"""One change of a manifest, judged by the rules of the commit before it: what a merge and an `apply` ask, asked again."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from mlgit.domain import layout, rules
+from mlgit.domain.approvals import Directory
+from mlgit.domain.audit import faults
+from mlgit.domain.audit.records import Change, GateAnswer
+from mlgit.domain.audit.verdict import GAPS, verdict
+from mlgit.domain.conditions.rollback import keeps_out
+from mlgit.domain.records import DecisionRecord, Hold, Promotion, Version
+from mlgit.errors import Finding, MlgitError
+from mlgit.ops import gate, waivers
+from mlgit.ops.audit.chronicle import Added, Chronicle, Cut
+from mlgit.ops.audit.files import State
+from mlgit.ops.audit.line import Step
+from mlgit.ops.audit.then import workspace_then
+from mlgit.ops.examination import Examination, examine
+from mlgit.ops.ports import Workspace
+from mlgit.ops.proposal import Proposal
+
+_TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
+_ASKS_THE_LEDGER = frozenset({"rollback-unverified", "soak-short", "upstream-unverified"})
+"""Findings that say what the ledger lacks, and so nothing where there is no ledger here."""
+
+
+class Judge:
+    """Judges changes of manifests, each in the two states that it lies between."""
+
+    def __init__(self, workspace: Workspace, chronicle: Chronicle, *, again: bool = False) -> None:
+        """Take today's workspace, the ledger, and whether to judge the gates again, on data that has to be fetched."""
+        self._again = again
+        self._workspace = workspace
+        self._chronicle = chronicle
+        self._whole: dict[tuple[str, ...], list[Finding]] = {}
+
+    def judge(self, step: Step, path: str, before: State, after: State, seen: Collection[str]) -> Change:
+        """Return what becomes of one change.
+
+        Args:
+            step: the commit.
+            path: the manifest that it changes.
+            before: the state of its first parent, which gives the rules.
+            after: the state with it.
+            seen: the ids of all promotions that the base branch had before.
+        """
+        place = layout.place(path)
+        assert place is not None  # noqa: S101 - the path of a manifest
+        key = (place.says["environment"], place.says["model"])
+        findings = list(faults.check_shape([(one.path, one.status) for one in step.changes], step.own))
+        for one in step.changes:
+            if one.path == path:
+                findings += faults.check_removed(path, one.status, one.mode)
+        draft = _draft(step, key, before)
+        try:
+            manifest = after.promotion(*key)
+            if manifest is not None:
+                draft = _described(draft, manifest)
+                findings += faults.check_identity(manifest, before.promotion(*key), seen, step.commit.id)
+                proposed = Proposal(*key, before, after, step.commit.id, step.brought)
+                draft, found = self._promoted(draft, step, proposed, after)
+                findings += found
+        except MlgitError as error:
+            findings += [faults.unreadable(finding) for finding in error.findings]
+        gaps = GAPS if self._chronicle.tip is not None else GAPS | _ASKS_THE_LEDGER
+        waived = any(one.outcome == "waived" for one in draft.gates)
+        return replace(draft, findings=findings, verdict=verdict(findings, waived=waived, gaps=gaps))
+
+    def _promoted(self, draft: Change, step: Step, proposed: Proposal, after: State) -> tuple[Change, list[Finding]]:
+        """Judge a manifest that is there, and tell what it rests on."""
+        if not step.commit.parents:
+            return draft, [faults.came_first(layout.promotion(proposed.environment, proposed.model))]
+        paths = [change.path for change in step.changes]
+        held = _hold_that_comes(proposed)
+        findings = list(rules.check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
+        findings += self._check_files(proposed.version, after)
+        examination, more = self._examined(step, proposed)
+        people = Directory(proposed.before.roles())
+        report = proposed.report
+        draft = replace(
+            draft,
+            decision=examination.decision,
+            reads=dict(examination.reads),
+            gates=[GateAnswer(one.gate, one.outcome, one.message) for one in report.results] if report else [],
+            approvals=examination.tally.counted,
+            uncounted=examination.tally.uncounted,
+            overrides=_overrides(proposed),
+            decided=self._decided(proposed.manifest) is not None,
+            merged_by=people.person(draft.merged_by),
+            proposed_by=list(dict.fromkeys(map(people.person, draft.proposed_by))),
+        )
+        return draft, findings + more
+
+    def _examined(self, step: Step, proposed: Proposal) -> tuple[Examination, list[Finding]]:
+        """Examine a promotion with what the ledger had when it was merged.
+
+        Clocks differ, so what does not hold by that moment may hold by one a little later. Approvals that came later still
+        count until the ledger has the decision, or until now where it has none, with a warning.
+        """
+        at, manifest = step.commit.at, proposed.manifest
+        decided = self._decided(manifest)
+        cut = Cut(None if decided is None else decided.step, at + _TWO_CLOCKS, at)
+        examination = self._look(proposed, cut, at)
+        if examination.problems or examination.waits:
+            other = self._look(proposed, later := replace(cut, seen=at + _TWO_CLOCKS), at)
+            if not other.problems and not other.waits:
+                examination, cut = other, later
+        late: list[Finding] = []
+        if not examination.tally.complete:
+            examination = self._look(proposed, replace(cut, at=None), at)
+            late = [faults.approved_late(manifest)] if examination.tally.complete else []
+        problems = [faults.rests_on_none(one, manifest) for one in (*examination.problems, *examination.waits)]
+        findings = [*problems, *faults.check_agreed(manifest, examination.tally), *late]
+        if self._again:
+            findings += self._judged_again(proposed, cut)
+        if decided is None:
+            findings += faults.check_applied(manifest, self._chronicle.refused.get(manifest.promotion))
+        else:
+            record = self._chronicle.library.record(layout.decision(manifest.promotion), decided.blob)
+            assert isinstance(record, DecisionRecord)  # noqa: S101 - by its path
+            reads, tally = examination.reads, examination.tally
+            findings += faults.check_decided(record, manifest, reads=reads, decision=examination.decision, tally=tally)
+        return examination, findings
+
+    def _judged_again(self, proposed: Proposal, cut: Cut) -> list[Finding]:
+        """Judge the gates once more, on the data. Where it cannot be had, that is a gap."""
+        report, version = proposed.report, proposed.version
+        if report is None or version is None:
+            return []
+        then = workspace_then(self._workspace, self._chronicle, cut)
+        waived = waivers.waivers(then, proposed.before, version, proposed.environment, at=report.at)
+        again = gate.report(
+            then, proposed.before, version, proposed.environment, report.promotion, at=report.at, waivers=waived
+        )
+        return list(faults.check_answers(proposed.manifest, report.results, again.results))
+
+    def _look(self, proposed: Proposal, cut: Cut, at: datetime) -> Examination:
+        return examine(workspace_then(self._workspace, self._chronicle, cut), proposed, at=at)
+
+    def _decided(self, manifest: Promotion) -> Added | None:
+        return self._chronicle.added.get(layout.decision(manifest.promotion))
+
+    def _check_files(self, version: Version | None, after: State) -> list[Finding]:
+        """Check the record of a version, and the files beside it that it names."""
+        if version is None:
+            return []
+        folder = layout.version_folder(version.model, version.version)
+        pointers = {f"{one.path}.dvc": self._workspace.formats.pointer(one) for one in rules.stored_files(version)}
+        names = ("card.md", "profile.json", *pointers)
+        ids = [after.files.id_of(f"{folder}/{name}") for name in ("version.json", *names)]
+        key = tuple(one for one in ids if one is not None)
+        if len(key) < len(ids) or key not in self._whole:  # without an id, it may be another each time
+            files = {name: after.files.read(f"{folder}/{name}") for name in names}
+            self._whole[key] = list(rules.check_version(version, files, pointers))
+        return self._whole[key]
+
+
+def _draft(step: Step, key: tuple[str, str], before: State) -> Change:
+    """Return what is told of a change whatever comes of it."""
+    commit = step.commit
+    return Change(
+        commit=commit.id,
+        at=commit.at,
+        environment=key[0],
+        model=key[1],
+        verdict="UNPROVEN",
+        merged_by=commit.author_email,
+        proposed_by=list(dict.fromkeys(one.author_email for one in reversed(step.brought))),
+        before=_label(before, key),
+    )
+
+
+def _described(draft: Change, manifest: Promotion) -> Change:
+    slot = manifest.slots.champion
+    return replace(
+        draft,
+        promotion=manifest.promotion,
+        kind=manifest.change,
+        after=None if slot is None else f"{manifest.model}@{slot.version}",
+        reason=manifest.reason,
+        ticket=manifest.ticket,
+        policy=manifest.policy.name,
+    )
+
+
+def _label(state: State, key: tuple[str, str]) -> str | None:
+    try:
+        manifest = state.promotion(*key)
+    except MlgitError:  # a finding of the commit that brought it
+        return None
+    slot = manifest.slots.champion if manifest else None
+    return None if slot is None else f"{key[1]}@{slot.version}"
+
+
+def _hold_that_comes(proposed: Proposal) -> str | None:
+    """Return the path of the hold that a rollback brings on the version that it replaces; None if that is none."""
+    champion = proposed.before.champion(proposed.environment, proposed.model)
+    if champion is None:
+        return None
+    path = layout.hold(layout.version_hold(proposed.environment, proposed.model, champion.version))
+    hold = proposed.after.find(Hold, path)
+    return path if hold is not None and keeps_out(hold, proposed.manifest, champion) else None
+
+
+def _overrides(proposed: Proposal) -> list[str]:
+    """Return in words the overrides that waived gates of the report."""
+    report, version = proposed.report, proposed.version
+    waived = {verdict.gate for verdict in report.results if verdict.outcome == "waived"} if report else set()
+    if not waived or version is None:
+        return []
+    key = (proposed.environment, proposed.model, version.digest)
+    return [
+        f"{name} waives {', '.join(sorted(waived & {*one.waives}))} for {one.incident}, by {' and '.join(one.people)}"
+        for name, one in proposed.before.overrides().items()
+        if (one.environment, one.model, one.digest) == key and waived & {*one.waives}
+    ]
+
+
+def manifests(step: Step) -> Sequence[str]:
+    """Return the manifests that a commit changes."""
+    return [change.path for change in step.changes if is_manifest(change.path)]
+
+
+def is_manifest(path: str) -> bool:
+    """Tell whether a path is that of a manifest."""
+    if not path.startswith("environments/"):
+        return False
+    place = layout.place(path)
+    return place is not None and place.kind == "promotion"

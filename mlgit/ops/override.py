@@ -1,0 +1,310 @@
+"""Waive gates once, in the open: draft an override, sign it, and list those that there are."""
+
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.domain.approvals import Directory
+from mlgit.domain.codec import override_digest, to_json
+from mlgit.domain.conditions.overrides import lacking
+from mlgit.domain.names import VersionRef, new_promotion_id
+from mlgit.domain.records import Approval, Override
+from mlgit.errors import refused
+from mlgit.ops import branch, ledger, moments, origin, past, proposal, waivers
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Workspace
+
+
+class OverrideDrafted(Outcome, frozen=True, kw_only=True, tag="mlgit/override-add.v1"):
+    """An override that was drafted, and where it waits."""
+
+    name: str
+    file: str
+    candidate: str
+    environment: str
+    waives: list[str]
+    people: list[str]
+    expires: datetime
+    state: Literal["proposed", "planned"]
+    base: str
+    branch: str | None = None
+    commit: str | None = None
+    pushed: bool = False
+    must_sign: list[str] = []
+
+
+class OverrideApproved(Outcome, frozen=True, kw_only=True, tag="mlgit/override-approve.v1"):
+    """Whose word on an override was added, and whose is still missing."""
+
+    name: str
+    candidate: str
+    environment: str
+    waives: list[str]
+    incident: str
+    expires: datetime
+    person: str
+    digest: str
+    state: Literal["added", "there-already", "planned"]
+    missing: list[str]
+    on_base: bool
+    base: str
+    branch: str
+
+
+class OverrideShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One override and how it stands. `state` is what keeps it from waiving anything, or `in-force`."""
+
+    name: str
+    candidate: str
+    environment: str
+    waives: list[str]
+    incident: str
+    people: list[str]
+    missing: list[str]
+    expires: datetime
+    review_by: date
+    reviewed: bool
+    state: Literal["in-force", "unsigned", "expired"]
+    review_due: bool
+
+
+class Overrides(Outcome, frozen=True, kw_only=True, tag="mlgit/overrides.v1"):
+    """Every override of the base branch, or of a commit."""
+
+    overrides: list[OverrideShown]
+
+
+def add(
+    workspace: Workspace,
+    environment: str,
+    ref: VersionRef,
+    *,
+    waives: list[str],
+    incident: str,
+    others: list[str],
+    expires: datetime | timedelta,
+    review_by: date,
+    dry_run: bool = False,
+) -> OverrideDrafted:
+    """Draft an override, on a branch of its own.
+
+    Args:
+        workspace: where.
+        environment: where the version is to run.
+        ref: the version.
+        waives: ids of the gates to waive.
+        incident: what makes it necessary.
+        others: who decides it beside the person who runs this, by their names in the roles file.
+        expires: when it stops to hold, or in how long.
+        review_by: until when it must have been looked back upon.
+        dry_run: whether only to say what would be done.
+
+    Raises:
+        MlgitError: it would break a rule: a gate that nobody may waive, people who are not two (`waiver-forbidden`,
+            `override-people` and others). Nothing was changed.
+        Misuse: it would end before it begins (`moment-past`).
+    """
+    base_name, base = proposal.base_of(workspace)
+    now = workspace.clock.now()
+    policy = base.policy(base.environment(environment).policy)
+    version = base.version(ref)
+    people = _people(base, workspace.repository.identity()[1], others)
+    override = Override(
+        schema=1,
+        override=new_promotion_id(now),
+        environment=environment,
+        model=ref.model,
+        version=ref.number,
+        digest=version.digest,
+        waives=list(dict.fromkeys(waives)),
+        incident=incident,
+        people=people,
+        expires=moments.to_come(expires, now),
+        review_by=review_by,
+    )
+    name = _free_name(workspace, base, environment, ref)
+    plan = OverrideDrafted(
+        name=name,
+        file=layout.override(name),
+        candidate=str(ref),
+        environment=environment,
+        waives=list(override.waives),
+        people=override.people,
+        expires=override.expires,
+        state="planned",
+        base=base_name,
+        must_sign=[] if policy.evidence == "none" else override.people,
+    )
+    draft = branch.Draft(
+        branch=layout.override_branch(name),
+        files={plan.file: workspace.formats.yaml(plan.file, override)},
+        message=f"Override gates of {ref} in {environment}: {incident}\n",
+        owns=lambda path: path == plan.file,
+        verbs=("Override",),
+        command=f"mlgit override add {environment} {ref}",
+    )
+    if dry_run:
+        branch.check(workspace, base, draft)
+        return plan
+    commit, pushed = branch.put(workspace, base, draft)
+    return msgspec.structs.replace(plan, state="proposed", branch=draft.branch, commit=commit, pushed=pushed)
+
+
+def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_run: bool = False) -> OverrideApproved:
+    """Sign an override as the person that Git knows here; the signature goes onto the ledger.
+
+    Args:
+        workspace: where.
+        name: the name of the override, on the base branch or on its own.
+        comment: what the person adds; it is signed too.
+        dry_run: whether only to say what would be done.
+
+    Raises:
+        MlgitError: there is no such override (`override-unknown`), it does not name the person (`override-people`), or there is
+            no key to sign with.
+    """
+    base_name, base = proposal.base_of(workspace)
+    override, on_base = _found(workspace, base, name)
+    email = workspace.repository.identity()[1]
+    person = Directory(base.roles()).person(email)
+    if person not in override.people:
+        raise refused(
+            "override-people",
+            f"override {name} does not count {person}",
+            why=f"it is decided by {', '.join(override.people)}",
+            fix="one of them runs `mlgit override approve`",
+        )
+    now = workspace.clock.now()
+    decided = override_digest(override)
+    agreed = waivers.agreed(workspace, base, [override])
+    already = person in agreed[override.override]
+    if not already and not dry_run:
+        _sign(workspace, base, override, email, person, comment, now)
+        agreed = waivers.agreed(workspace, base, [override])
+    return OverrideApproved(
+        name=name,
+        candidate=f"{override.model}@{override.version}",
+        environment=override.environment,
+        waives=list(override.waives),
+        incident=override.incident,
+        expires=override.expires,
+        person=person,
+        digest=decided,
+        state="there-already" if already else "planned" if dry_run else "added",
+        missing=lacking(override, agreed, now),
+        on_base=on_base,
+        base=base_name,
+        branch=layout.override_branch(name),
+    )
+
+
+def listed(workspace: Workspace, *, at: str | None = None) -> Overrides:
+    """Return every override that the base branch, or a commit, has, and how it stands at that moment."""
+    moment = past.look(workspace, at)
+    there = moment.state.overrides()
+    agreed = waivers.agreed(workspace, moment.state, there.values())
+    shown = []
+    for name, one in there.items():
+        missing = lacking(one, agreed, moment.at)
+        shown.append(
+            OverrideShown(
+                name=name,
+                candidate=f"{one.model}@{one.version}",
+                environment=one.environment,
+                waives=list(one.waives),
+                incident=one.incident,
+                people=one.people,
+                missing=missing,
+                expires=one.expires,
+                review_by=one.review_by,
+                reviewed=one.reviewed is not None,
+                state="expired" if moment.at >= one.expires else "unsigned" if missing else "in-force",
+                review_due=one.reviewed is None and one.review_by < moment.at.date(),
+            )
+        )
+    return Overrides(overrides=shown)
+
+
+def _people(base: Lifecycle, email: str, others: list[str]) -> list[str]:
+    """Return who decides: whoever has the address, and the others; whether each is a person, the rules of the file say."""
+    directory = Directory(base.roles())
+    me = directory.person(email)
+    people = list(dict.fromkeys([me, *others]))
+    why = ""
+    if me not in directory.people():
+        why = f"{layout.ROLES} does not list {me} as a person"
+    elif len(people) == 1:
+        why = f"{me} would be alone"
+    if why:
+        raise refused(
+            "override-people",
+            "an override is decided by two people",
+            why=why,
+            fix=f"name another person of {layout.ROLES} with --with; whoever runs this has to be listed there too",
+        )
+    return people
+
+
+def _free_name(workspace: Workspace, base: Lifecycle, environment: str, ref: VersionRef) -> str:
+    """Return the first name for an override of a version that neither the base nor a branch has."""
+    there = base.overrides()
+    names = (f"{environment}/{ref}" + (f"-{number}" if number > 1 else "") for number in count(1))
+    return next(name for name in names if name not in there and not _branch_heads(workspace, name))
+
+
+def _branch_heads(workspace: Workspace, name: str) -> list[str]:
+    ref = f"refs/heads/{layout.override_branch(name)}"
+    heads = [workspace.repository.resolve(one) for one in (ref, origin.copy_of(ref))]
+    return [head for head in heads if head is not None]
+
+
+def _found(workspace: Workspace, base: Lifecycle, name: str) -> tuple[Override, bool]:
+    """Return an override of the base branch, or else of its own branch, and whether it is the base's."""
+    there = base.overrides()
+    if name in there:
+        return there[name], True
+    for head in _branch_heads(workspace, name):
+        state = Lifecycle(workspace.repository.tree(head), workspace.formats.record)
+        if (found := state.find(Override, layout.override(name))) is not None:
+            return found, False
+    raise refused(
+        "override-unknown",
+        f"there is no override {name}",
+        why=f"there is {', '.join(there)}" if there else "the base branch has none, and no branch is called so",
+        fix="`mlgit override list` shows what there is; `mlgit override add` drafts one",
+    )
+
+
+def _sign(
+    workspace: Workspace,
+    base: Lifecycle,
+    override: Override,
+    email: str,
+    person: str,
+    comment: str | None,
+    now: datetime,
+) -> None:
+    approval = Approval(
+        schema=1,
+        promotion=override.override,
+        decision=override_digest(override),
+        environment=override.environment,
+        model=override.model,
+        verdict="approve",
+        by=email,
+        at=now,
+        comment=comment,
+    )
+    content = to_json(approval)
+    signature = workspace.signatures.sign(content)
+    signers = base.tree.read(layout.SIGNERS) or b""
+    workspace.signatures.verify(content, signature, signers=signers, principal=email, at=now)
+    file = f"{quote(person, safe='@')}-approve-{approval.decision[7:19]}-{now:%Y%m%d%H%M%S}.json"
+    path = f"{layout.approvals(override.override)}/{file}"
+    subject = f"Approve override of {override.model} in {override.environment}"
+    ledger.append(workspace, lambda _: {path: content, f"{path}.sig": signature}, subject)

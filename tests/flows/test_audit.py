@@ -1,0 +1,327 @@
+"""An audit of histories in which all is well: what it tells, in which forms, how it goes on, and that it says the same twice."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mlgit.domain import layout
+from tests.flows.builder import MODEL
+from tests.flows.people import Desk, Team
+
+FORMS = ("text", "json", "md", "html")
+ALL = [("staging", 1), ("production", 1), ("staging", 2)]
+
+
+def told(desk: Desk, options: str = "") -> str:
+    answer = desk(f"audit {options}")
+    assert (answer.code, answer.err) == (0, ""), answer.text
+    return answer.out
+
+
+def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> None:
+    found = proposed.ana.does("audit --json").json
+    assert [(one["environment"], one["after"], one["verdict"]) for one in found["changes"]] == [
+        (environment, f"{MODEL}@{number}", "PROVEN") for environment, number in ALL
+    ]
+    assert (found["counts"], found["findings"]) == (
+        {"PROVEN": 3, "OVERRIDDEN": 0, "UNPROVEN": 0, "VIOLATION": 0},
+        [],
+    )
+    second = found["changes"][1]
+    assert [(one["person"], one["roles"]) for one in second["approvals"]] == [("ben", ["reviewer"])]
+    assert second["approvals"][0]["key"].startswith("SHA256:")
+    assert (second["proposed_by"], second["merged_by"], second["decided"]) == (["ana"], "ana", True)
+    decision = json.loads(proposed.ana.show("mlgit-ledger", layout.decision(second["promotion"])))
+    assert (second["decision"], second["reads"]) == (decision["decision"], decision["reads"])
+
+
+def test_the_report_tells_what_there_is(proposed: Team) -> None:
+    found = proposed.ana.does("audit --json").json
+    (model, other) = found["inventory"]
+    assert (model["model"], model["risk"], model["owner"], model["versions"]) == (MODEL, "high", "@acme/pathology", 3)
+    assert [(run["environment"], run["version"]) for run in model["runs"]] == [
+        ("staging", f"{MODEL}@2"),
+        ("production", f"{MODEL}@1"),
+    ]
+    assert other["runs"] == []
+    assert [(one["environment"], one["seq"], one["status"]) for one in found["deployments"]] == [
+        ("staging", 1, "verified"),
+        ("production", 1, "verified"),
+        ("staging", 2, "verified"),
+    ]
+    assert {"policy", "environment", "roles", "signers"} <= {one["kind"] for one in found["rules"]}
+    assert found["unchecked"]
+
+
+def test_a_change_of_rules_is_a_fact_and_nothing_wrong(running: Team) -> None:
+    running.ana.edit("policies/production.yaml", "promote: {min: 1}", "promote: {min: 2}")
+    found = running.ana.does("audit --json").json
+    assert (found["rules"][-1]["path"], found["rules"][-1]["by"]) == ("policies/production.yaml", "ana@acme.example")
+    assert {one["verdict"] for one in found["changes"]} == {"PROVEN"}
+
+
+def test_nothing_was_promoted_yet(registered: Team) -> None:
+    assert "No environment was changed." in told(registered.ana)
+
+
+def test_a_gate_that_was_waived_as_the_rules_allow_is_overridden(running: Team) -> None:
+    ana = running.ana
+    ana.does(
+        f"override add staging {MODEL}@3 --waive beats-champion --waive beats-baseline --incident INC-7 --with ben"
+        " --expires 4h --review-by 2026-03-20"
+    )
+    ana.git("merge", "--quiet", "--no-ff", "-m", "Bring the override", f"mlgit/override/staging/{MODEL}@3")
+    told(ana)
+    running.promote(f"{MODEL}@3", "staging")
+    found = json.loads(told(ana, "--json"))
+    change = found["changes"][-1]
+    assert change["verdict"] == "OVERRIDDEN"
+    assert change["overrides"] == [f"staging/{MODEL}@3 waives beats-baseline, beats-champion for INC-7, by ana and ben"]
+    assert [(one["kind"], one["name"]) for one in found["standing"]] == [("override", f"staging/{MODEL}@3")]
+    assert told(ana, "--json --full") == told(ana, "--json")
+
+
+def test_a_way_back_is_proven(proposed: Team) -> None:
+    ana, ben = proposed.ana, proposed.ben
+    ben.does("approve")
+    ana.does("merge")
+    ana.does("apply")
+    ana.does("rollback production --reason INC-7")
+    ben.does("approve")
+    ben.does("merge")
+    ana.does("apply production")
+    found = json.loads(told(ana, "--json"))
+    assert [(one["kind"], one["verdict"]) for one in found["changes"][-2:]] == [
+        ("promote", "PROVEN"),
+        ("rollback", "PROVEN"),
+    ]
+    assert [one["kind"] for one in found["standing"]] == ["hold"]
+    assert told(ana, "--json --full") == told(ana, "--json")
+
+
+# The same commits, the same bytes
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_commits_give_the_same_bytes(proposed: Team, form: str) -> None:
+    first = told(proposed.ana, f"--format {form}")
+    proposed.now.wait(timedelta(days=400))
+    clone = proposed.ana.clone("elsewhere")
+    clone.git("branch", "--quiet", "mlgit-ledger", "origin/mlgit-ledger")
+    assert told(clone, f"--format {form}") == first
+    assert told(proposed.ana, f"--full --format {form}") == first
+    assert str(proposed.folder) not in first
+
+
+def test_a_report_ends_with_its_own_digest(proposed: Team) -> None:
+    for form in ("md", "html"):
+        page, _, last = told(proposed.ana, f"--format {form}").rstrip("\n").rpartition("\n")
+        assert hashlib.sha256(f"{page}\n".encode()).hexdigest() in last
+
+
+def test_the_digest_of_the_data_is_that_of_the_document_without_it(proposed: Team) -> None:
+    found = json.loads(told(proposed.ana, "--json"))
+    digest = found.pop("digest")
+    text = json.dumps({**found, "digest": ""}, separators=(",", ":"), ensure_ascii=False)
+    assert digest == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_report_in_a_file_has_its_sha256_beside_it(proposed: Team) -> None:
+    page = proposed.folder / "audit.html"
+    assert "Written to" in told(proposed.ana, f"--format html --output {page}")
+    line = page.with_name("audit.html.sha256").read_text()
+    assert line == f"{hashlib.sha256(page.read_bytes()).hexdigest()}  audit.html\n"
+
+
+class Page(HTMLParser):
+    """Which tags a page has, whether each is closed, and what would be loaded."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [name for name, _ in attrs if name in {"src", "href", "style"} or name.startswith("on")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_loads_nothing(proposed: Team) -> None:
+    text = told(proposed.ana, "--format html")
+    page = Page(text)
+    assert (page.open, page.loads) == ([], [])
+    assert not {"script", "img", "link", "iframe", "object", "form", "base"} & {*page.tags}
+    assert "Content-Security-Policy" in text
+
+
+def test_every_section_has_its_place_in_the_frameworks(proposed: Team) -> None:
+    text = told(proposed.ana, "--format md")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert [one.replace("\\", "") for one in headings] == [
+        "Inventory",
+        "Changes",
+        "Deployments",
+        "Holds, overrides, retirements",
+        "Rules: who changed them, and when",
+        "Integrity of the history",
+        "What could not be checked",
+        "Where frameworks ask for this",
+    ]
+    for framework in ("Annex IV", "SR 11", "42001", "NIST"):
+        assert framework in text
+
+
+# What is told
+
+
+def test_one_environment_or_a_part_of_the_time(proposed: Team) -> None:
+    ana = proposed.ana
+    only = ana.does("audit --json --env production").json
+    assert [one["environment"] for one in only["changes"]] == ["production"]
+    assert [one["environment"] for one in only["deployments"]] == ["production"]
+    assert len(ana.does("audit --json --since HEAD~1").json["changes"]) == 1
+    date = proposed.now.moment - timedelta(days=1)
+    assert ana(f"audit --since {date:%Y-%m-%d}").ids == ["revision-unknown"]
+    ana.git("switch", "--quiet", "--detach", "HEAD~1")
+    aside = ana.commit("Aside", {"aside": "1"})
+    ana.git("switch", "--quiet", "main")
+    assert ana(f"audit --since {aside}").ids == ["revision-elsewhere"]
+
+
+def test_a_commit_of_the_past(proposed: Team) -> None:
+    found = proposed.ana.does("audit --json --at HEAD~1").json
+    assert len(found["changes"]) == 2
+    assert len(proposed.ana.does("audit --json").json["changes"]) == 3
+
+
+def test_a_shallow_clone_is_refused(proposed: Team) -> None:
+    clone = proposed.ana.clone("shallow", "--depth", "1")
+    assert clone.refused("audit") == ["history-shallow"]
+
+
+def test_it_changes_nothing_and_needs_no_data(proposed: Team) -> None:
+    ana = proposed.ana
+    for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
+        folder.rename(folder.with_name(f"{folder.name}-gone"))
+    before = ana.everything()
+    told(ana, "--full")
+    assert ana.everything() == before
+
+
+def test_the_gates_can_be_judged_again(proposed: Team) -> None:
+    found = proposed.ana.does("audit --json --fetch --env production").json
+    assert [one["verdict"] for one in found["changes"]] == ["PROVEN"]
+    assert not any("--fetch" in sentence for sentence in found["unchecked"])
+    for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
+        folder.rename(folder.with_name(f"{folder.name}-gone"))
+    answer = proposed.ana("audit --json --fetch --env production")
+    (change,) = answer.json["changes"]
+    assert (answer.code, change["verdict"]) == (1, "UNPROVEN")
+
+
+# Going on from an earlier audit
+
+
+def test_the_next_audit_says_what_a_full_one_says(proposed: Team) -> None:
+    ana = proposed.ana
+    told(ana)
+    proposed.ben.does("approve")
+    assert told(ana, "--json") == told(ana, "--json --full")
+    ana.does("merge")
+    assert told(ana, "--json") == told(ana, "--json --full")
+    ana.does("apply")
+    assert told(ana, "--json") == told(ana, "--json --full")
+    ana.edit("policies/staging.yaml", "margin: -0.02", "margin: -0.03")
+    assert told(ana, "--json") == told(ana, "--json --full")
+
+
+def test_evidence_that_comes_later_is_taken_in(proposed: Team) -> None:
+    """The auditor's clone has the base branch first, and the ledger a day later."""
+    proposed.ben.does("approve")
+    proposed.ana.does("merge")
+    clone = proposed.ana.clone("auditor", "--single-branch", "--branch", "main")
+    first = clone("audit --json")
+    assert (first.code, first.json["counts"]["UNPROVEN"]) == (1, 2)
+    clone.git("fetch", "--quiet", "origin", "mlgit-ledger:mlgit-ledger")
+    assert told(clone, "--json") == told(clone, "--json --full")
+
+
+def test_only_what_is_new_is_replayed(proposed: Team) -> None:
+    """A report of the old part of the history is gone; an audit that goes on from a checkpoint does not look for it."""
+    ana, kept = proposed.ana, proposed.folder / "auditor.json"
+    told(ana, f"--write-checkpoint {kept}")
+    ana.commit("Say more", {"README.md": "# Malignancy\n"})
+    (report, *_) = [path for path in ana.files("HEAD") if "/gates/" in path]
+    _forget(ana, ana.head(f"HEAD:{report}"))
+    assert ana("audit --full", "--json").json["findings"][0]["id"] == "object-missing"
+    told(ana, f"--checkpoint {kept}")
+
+
+def _forget(desk: Desk, blob: str) -> None:
+    """Take an object out of a repository."""
+    folder = desk.root / ".git/objects"
+    packs = [pack.rename(desk.root.parent / pack.name) for pack in folder.glob("pack/*.pack")]
+    for rest in folder.glob("pack/*"):
+        rest.unlink()
+    for pack in packs:
+        desk.git("unpack-objects", "-q", stdin=pack.read_bytes())
+    (folder / blob[:2] / blob[2:]).unlink()
+
+
+def test_an_auditors_own_checkpoint(proposed: Team) -> None:
+    ana, kept = proposed.ana, proposed.folder / "auditor.json"
+    told(ana, f"--write-checkpoint {kept}")
+    proposed.ben.does("approve")
+    ana.does("merge")
+    assert told(ana, f"--json --checkpoint {kept}") == told(ana, "--json --full")
+
+
+WRONG: dict[str, Callable[[bytes], bytes]] = {
+    "none": lambda text: b"{}",
+    "no text": lambda text: b"\xff",
+    "altered": lambda text: text.replace(b'"PROVEN"', b'"VIOLATION"', 1),
+    "cut off": lambda text: text[:-100],
+    "of another mlgit": lambda text: text.replace(b'"tool":"', b'"tool":"9'),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_no_checkpoint_is_refused(proposed: Team, wrong: str) -> None:
+    kept = proposed.folder / "auditor.json"
+    told(proposed.ana, f"--write-checkpoint {kept}")
+    kept.write_bytes(WRONG[wrong](kept.read_bytes()))
+    assert proposed.ana.refused(f"audit --checkpoint {kept}") == ["checkpoint-invalid"]
+
+
+def test_a_checkpoint_that_is_not_there(proposed: Team) -> None:
+    assert proposed.ana.refused("audit --checkpoint nowhere.json", code=3) == ["file-unreadable"]
+
+
+def test_a_cache_that_was_spoilt_is_not_believed(proposed: Team) -> None:
+    first = told(proposed.ana)
+    (cache,) = (proposed.root / ".git/mlgit/cache").glob("audit*")
+    cache.write_bytes(cache.read_bytes().replace(b'"PROVEN"', b'"VIOLATION"'))
+    assert told(proposed.ana) == first
+
+
+def test_a_repository_that_cannot_be_written_to_is_audited(proposed: Team) -> None:
+    if os.geteuid() == 0:
+        (proposed.root / ".git/mlgit").write_text("in the way")
+    else:
+        (proposed.root / ".git").chmod(0o500)
+    assert "3 PROVEN" in told(proposed.ana)
+    assert not Path(proposed.root / ".git/mlgit/cache/audit").exists()

@@ -1,0 +1,274 @@
+"""Overrides: gates that are waived once, for one version and a stated time, by two people, and looked back upon."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mlgit.domain.codec import digest, to_json
+from mlgit.domain.records import GateReport, Promotion
+from mlgit.domain.records.promotion import ReportRef
+from mlgit.edges.formats.records import read_record
+from tests.flows.builder import MODEL
+from tests.flows.people import Desk, Team, signer
+
+PRODUCTION = f"production/{MODEL}"
+MANIFEST = f"environments/{PRODUCTION}.yaml"
+BRANCH = f"mlgit/promote/{PRODUCTION}"
+NAME = f"{PRODUCTION}@3"
+FILE = f"overrides/{NAME}.yaml"
+ADD = f"override add production {MODEL}@3 --incident INC-7 --with ben --expires 4h --review-by 2026-03-20"
+GATES = ("beats-baseline", "beats-champion", "slice-harm")
+WAIVED = " ".join(f"--waive {gate}" for gate in GATES)
+
+
+@pytest.fixture
+def urgent(running: Team) -> Team:
+    """Version 3, which the gates refuse, runs in staging, where two names are enough to waive a gate."""
+    ana = running.ana
+    ana.does(ADD.replace("production", "staging") + " --waive beats-champion --waive beats-baseline")
+    bring(ana, f"mlgit/override/staging/{MODEL}@3")
+    running.promote(f"{MODEL}@3", "staging")
+    return running
+
+
+def bring(desk: Desk, branch: str) -> None:
+    """Merge a branch that is no promotion, as people do."""
+    desk.git("merge", "--quiet", "--no-ff", "-m", f"Merge {branch}", branch)
+
+
+def decide(team: Team, *people: Desk, more: str = WAIVED) -> None:
+    """Draft the override for production, let people sign it, and bring it to the base branch."""
+    team.ana.does(f"{ADD} {more}")
+    for person in people:
+        person.does(f"override approve {NAME}")
+    bring(team.ana, f"mlgit/override/{NAME}")
+
+
+def outcomes(desk: Desk) -> dict[str, str]:
+    """How the gates of production judge version 3 now, and what came of it as a whole."""
+    told = desk(f"promote {MODEL}@3 --to production --dry-run --json").json
+    return {verdict["gate"]: verdict["outcome"] for verdict in told["gates"]} | {"all": told["state"]}
+
+
+def state(desk: Desk, name: str = NAME) -> Any:
+    return next(one for one in desk.does("override list --json").json["overrides"] if one["name"] == name)
+
+
+def test_what_two_people_waive_in_time_is_waived_and_nothing_else(urgent: Team) -> None:
+    ana, ben, cara = urgent.ana, urgent.ben, urgent.cara
+    refused = outcomes(ana)
+    assert (refused["beats-champion"], refused["all"]) == ("fail", "refused")
+    said = ana.does(f"{ADD} {WAIVED}")
+    assert f"Each of ana and ben signs it: mlgit override approve {NAME}" in said.out
+    assert f"Next: mlgit override approve {NAME}" in said.out
+    assert f"Next: mlgit override approve {NAME}, run by ben" in ana.does(f"override approve {NAME}").out
+    assert (
+        f"Next: git switch main && git merge --no-ff mlgit/override/{NAME}" in ben.does(f"override approve {NAME}").out
+    )
+    assert outcomes(ana) == refused, "an override counts once it is merged"
+    bring(ana, f"mlgit/override/{NAME}")
+    assert state(ana)["state"] == "in-force"
+    assert {gate for gate, said in refused.items() if said == "fail"} == set(GATES)
+    assert outcomes(ana) == refused | dict.fromkeys(GATES, "waived") | {"all": "planned"}
+    promoted = ana.does(f"promote {MODEL}@3 --to production").out
+    assert "waived by ana and ben for INC-7" in promoted
+    cara.does("approve")
+    cara.does("merge")
+    assert [one["state"] for one in ana.does("apply --json").json["results"]] == ["up-to-date", "applied"]
+    assert ana.does("validate").code == 0
+
+
+def test_the_decision_covers_the_override_that_it_rests_on(urgent: Team) -> None:
+    decide(urgent, urgent.ana, urgent.ben)
+    urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara])
+    (path,) = [path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/")][-1:]
+    text = urgent.ana.show("mlgit-ledger", path)
+    assert '"override-01' in text
+    others = [path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/")][:2]
+    assert all('"override-' not in urgent.ana.show("mlgit-ledger", other) for other in others)
+
+
+@pytest.mark.parametrize("signed", [[], ["ana"], ["ben"]], ids=str)
+def test_one_person_is_not_enough(urgent: Team, signed: list[str]) -> None:
+    desks = {"ana": urgent.ana, "ben": urgent.ben}
+    decide(urgent, *[desks[name] for name in signed])
+    assert outcomes(urgent.ana)["beats-champion"] == "fail"
+    assert state(urgent.ana)["missing"] == [name for name in desks if name not in signed]
+
+
+def test_one_key_is_not_two_people(urgent: Team) -> None:
+    """The line of ana's key names ben's address as well, and she signs for both."""
+    line = signer("ana", urgent.keys, "ana@acme.example,ben@acme.example")
+    urgent.ana.commit("Lend a key", {".mlgit/allowed_signers": line})
+    decide(urgent, urgent.ana, urgent.ana.using(user_email="ben@acme.example"))
+    assert state(urgent.ana)["missing"] == ["ben"]
+    assert outcomes(urgent.ana)["beats-champion"] == "fail"
+
+
+def test_who_is_not_named_cannot_sign(urgent: Team) -> None:
+    urgent.ana.does(f"{ADD} {WAIVED}")
+    assert urgent.cara.refused(f"override approve {NAME}") == ["override-people"]
+    assert urgent.cara.refused("override approve production/none") == ["override-unknown"]
+
+
+def test_what_was_signed_is_what_holds(urgent: Team) -> None:
+    """After both have signed, somebody makes it last for a year."""
+    decide(urgent, urgent.ana, urgent.ben)
+    text = urgent.ana.read(FILE)
+    urgent.mallory.commit("Mend a typing error", {FILE: text.replace("INC-7", "INC-8")})
+    assert outcomes(urgent.ana)["beats-champion"] == "fail"
+    assert urgent.ana("validate --base main~1").ids == ["override-changed"]
+
+
+def test_signing_twice_changes_nothing(urgent: Team) -> None:
+    urgent.ana.does(f"{ADD} {WAIVED}")
+    urgent.ana.does(f"override approve {NAME}")
+    before = urgent.ana.everything()
+    assert "already; nothing was changed" in urgent.ana.does(f"override approve {NAME}").out
+    assert "dry run" in urgent.ben.does(f"override approve {NAME} --dry-run").out
+    assert "dry run" in urgent.ana.does(f"{ADD} {WAIVED} --dry-run").out
+    assert urgent.ana.everything() == before
+
+
+# When it holds
+
+
+def test_an_override_that_expires_before_the_merge_waives_nothing(urgent: Team) -> None:
+    decide(urgent, urgent.ana, urgent.ben)
+    urgent.ana.does(f"promote {MODEL}@3 --to production")
+    urgent.cara.does("approve")
+    urgent.now.wait(timedelta(hours=4))
+    answer = urgent.ana("merge")
+    assert (answer.code, set(answer.ids)) == (1, {"waiver-unfounded"})
+    assert f"{NAME} expired at" in answer.text
+    assert outcomes(urgent.ana)["beats-champion"] == "fail"
+
+
+def test_an_override_that_expires_after_the_merge_has_done_its_work(urgent: Team) -> None:
+    decide(urgent, urgent.ana, urgent.ben)
+    urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara], apply=False)
+    urgent.now.wait(timedelta(hours=5))
+    results = urgent.ana.does("apply production --json").json["results"]
+    assert [one["state"] for one in results] == ["applied"]
+
+
+def test_an_override_does_not_come_with_its_promotion(urgent: Team) -> None:
+    ana = urgent.ana
+    decide(urgent, urgent.ana, urgent.ben)
+    ana.does(f"promote {MODEL}@3 --to production")
+    waived = ana.git("rev-parse", BRANCH)
+    ana.git("update-ref", "refs/heads/main", "main~1")  # as if the override had not been brought in
+    ana.git("reset", "--quiet", "--hard", "main")
+    assert f"{FILE}" not in ana.files("main")
+    assert waived == ana.head(BRANCH)
+    assert {"waiver-unfounded", "promotion-not-alone"} & set(ana.refused("merge"))
+    ana.git("merge", "--quiet", "--no-ff", "-m", "By hand", BRANCH)
+    answer = ana("apply production")
+    assert answer.code == 1
+    assert "waiver-unfounded" in answer.ids
+
+
+def test_a_report_cannot_call_a_gate_waived_by_itself(proposed: Team) -> None:
+    ana = proposed.ana
+    manifest = read_record(MANIFEST, ana.show(BRANCH, MANIFEST).encode())
+    assert isinstance(manifest, Promotion)
+    assert manifest.gates is not None
+    path = manifest.gates.report
+    report = read_record(path, ana.show(BRANCH, path).encode())
+    assert isinstance(report, GateReport)
+    said = [replace(one, outcome="waived") if one.gate == "latency" else one for one in report.results]
+    report = replace(report, results=said)
+    ana.git("switch", "--quiet", BRANCH)
+    named = replace(manifest, gates=ReportRef(report=path, digest=digest(report)))
+    proposed.mallory.commit("Promote it", {path: to_json(report), MANIFEST: to_json(named)})
+    ana.git("switch", "--quiet", "main")
+    assert proposed.ben.refused("approve") == ["waiver-unfounded"]
+
+
+# What may be waived
+
+
+FORBIDDEN: list[tuple[str, str, str]] = [
+    ("a gate that nobody may waive", "--waive integrity", "waiver-forbidden"),
+    ("one of two", "--waive beats-champion --waive immutability", "waiver-forbidden"),
+    ("a gate that is not asked", "--waive calibration", "waiver-unknown"),
+    ("somebody who is not there", "--waive latency --with dora", "override-people"),
+    ("a program", "--waive latency --with robot", "override-people"),
+]
+
+
+@pytest.mark.parametrize(("what", "more", "finding"), FORBIDDEN, ids=[what for what, _, _ in FORBIDDEN])
+def test_an_override_is_not_drafted_for(running: Team, what: str, more: str, finding: str) -> None:
+    assert running.ana.refused(f"{ADD} {more}") == [finding], what
+
+
+def test_an_override_of_one_person_is_not_drafted(running: Team) -> None:
+    line = ADD.replace("--with ben", "--with ana")
+    assert running.ana.refused(f"{line} --waive latency") == ["override-people"]
+    assert running.mallory.refused(f"{ADD} --waive latency") == ["override-people"]
+    assert running.ana.refused(f"{ADD.replace('4h', '2020-01-01')} --waive latency", code=2) == ["moment-past"]
+
+
+def test_what_became_unwaivable_meanwhile_is_not_waived(urgent: Team) -> None:
+    decide(urgent, urgent.ana, urgent.ben)
+    urgent.ana.edit(
+        "policies/production.yaml", "evidence: signed", "never_waivable: [integrity, beats-champion]\nevidence: signed"
+    )
+    assert outcomes(urgent.ana)["beats-champion"] == "fail"
+    assert urgent.ana("validate").ids == ["waiver-forbidden"]
+
+
+def test_an_override_is_for_one_version_in_one_environment(urgent: Team) -> None:
+    decide(urgent, urgent.ana, urgent.ben)
+    told = urgent.ana(f"gate {MODEL}@2 --to production --json").json
+    assert "waived" not in {verdict["outcome"] for verdict in told["results"]}
+    urgent.ana.edit(FILE, "environment: production", "environment: staging")
+    assert outcomes(urgent.ana)["beats-champion"] == "fail"
+
+
+# The look back
+
+
+def test_what_is_not_looked_back_upon_stops_the_next_promotion_but_no_way_back(urgent: Team) -> None:
+    ana = urgent.ana
+    decide(urgent, urgent.ana, urgent.ben)
+    urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara])
+    urgent.now.wait(timedelta(days=30))
+    assert state(ana)["review_due"]
+    assert ana.refused(f"promote {MODEL}@2 --to staging") == ["override-unreviewed"]
+    ana.does("rollback production --reason 'INC-9'")
+    urgent.ben.does("approve")
+    urgent.ben.does("merge")
+    ana.does("apply production")
+    reviewed = "reviewed: {by: cara, on: 2026-03-31, outcome: the gate was right}\n"
+    for place in ("staging", "production"):
+        path = f"overrides/{place}/{MODEL}@3.yaml"
+        ana.commit("Look back", {path: ana.read(path) + reviewed})
+        assert ana("validate --base main~1").ids == []
+    assert not state(ana)["review_due"]
+    assert "is proposed as" in ana.does(f"promote {MODEL}@2 --to staging").out
+
+
+def test_an_open_promotion_is_stopped_when_the_look_back_is_due(urgent: Team) -> None:
+    ana = urgent.ana
+    ana.does(f"promote {MODEL}@2 --to staging")
+    urgent.now.wait(timedelta(days=30))
+    assert "override-unreviewed" in ana.refused("merge")
+
+
+@pytest.mark.parametrize("deed", ["delete", "postpone"])
+def test_an_override_stays_as_it_was(urgent: Team, deed: str) -> None:
+    ana, path = urgent.ana, f"overrides/staging/{MODEL}@3.yaml"
+    if deed == "delete":
+        ana.git("rm", "--quiet", path)
+        ana.git("commit", "--quiet", "-m", "Tidy up")
+    else:
+        ana.edit(path, "2026-03-20", "2030-03-20")
+    assert ana("validate --base main~1").ids == ["override-changed"]
+
+
+def test_a_second_override_of_a_version_has_a_name_of_its_own(urgent: Team) -> None:
+    told = urgent.ana.does(ADD.replace("production", "staging") + " --waive latency --json").json
+    assert told["name"] == f"staging/{MODEL}@3-2"

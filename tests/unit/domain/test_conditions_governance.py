@@ -1,0 +1,361 @@
+"""Holds, rollbacks and overrides, judged on records that were put together by hand; time is a constant."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mlgit.domain import governance
+from mlgit.domain.case import Case
+from mlgit.domain.codec import override_digest
+from mlgit.domain.conditions import check_now, holds, overrides, rollback
+from mlgit.domain.gates.budgets import Latency
+from mlgit.domain.gates.integrity import Integrity
+from mlgit.domain.gates.team import Exec
+from mlgit.domain.records import Deployment, Hold, Override, Policy
+from mlgit.domain.records.governance import Review, RoleHolder
+from mlgit.domain.records.promotion import Slots
+from mlgit.errors import Location
+from tests import samples
+from tests.samples import NOW, ULID, sha
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CANDIDATE = samples.version()
+OTHER_ID = "01KJW6PM400000000000000001"
+
+
+def case(**changes: Any) -> Case:
+    fields: dict[str, Any] = {
+        "manifest": samples.promotion(CANDIDATE),
+        "version": CANDIDATE,
+        "slots": {CANDIDATE.version: CANDIDATE},
+        "report": samples.gate_report(CANDIDATE),
+        "before": None,
+        "champion": None,
+        "policy": samples.policy(),
+        "environment": samples.environment(),
+        "problem": samples.problem(),
+        "model": samples.model(),
+        "contracts": {},
+        "earlier": {},
+    }
+    return Case(**fields | changes)
+
+
+def hold(**changes: Any) -> Hold:
+    fields: dict[str, Any] = {"schema": 1, "scope": "project", "reason": "year end", "by": "ada@acme.example"}
+    return Hold(**fields | changes)
+
+
+VERSION: dict[str, Any] = {"scope": "version", "model": "delay", "version": 1, "digest": CANDIDATE.digest}
+
+HOLDS: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
+    ("the project", {}, {"promote": True, "retire": True, "ramp": True, "rollback": False}),
+    ("here", {"scope": "environment", "environment": "production"}, {"promote": True, "rollback": False}),
+    ("elsewhere", {"scope": "environment", "environment": "staging"}, {"promote": False}),
+    ("the model", {"scope": "model", "model": "delay"}, {"promote": True, "rollback": False}),
+    ("the model here", {"scope": "model", "model": "delay", "environment": "production"}, {"promote": True}),
+    ("another model", {"scope": "model", "model": "churn"}, {"promote": False}),
+    ("the version", VERSION, {"promote": True, "ramp": True, "rollback": True}),
+    ("the version elsewhere", VERSION | {"environment": "staging"}, {"promote": False, "rollback": False}),
+    ("another version", VERSION | {"digest": sha(99)}, {"promote": False, "rollback": False}),
+    ("until later", {"until": NOW + HOUR}, {"promote": True}),
+    ("until now", {"until": NOW}, {"promote": False}),
+    ("the version until now", VERSION | {"until": NOW}, {"rollback": False}),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "expected"), HOLDS, ids=[what for what, _, _ in HOLDS])
+def test_a_hold_stands_in_the_way_of(what: str, fields: Mapping[str, Any], expected: Mapping[str, bool]) -> None:
+    for change, stands in expected.items():
+        found = holds.in_force(
+            [hold(**fields)], environment="production", model="delay", digests=[CANDIDATE.digest], change=change, at=NOW
+        )
+        assert bool(found) is stands, (what, change)
+
+
+def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
+    other = samples.version(2)
+    slots = Slots(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(other, traffic=10))
+    manifest = samples.promotion(CANDIDATE, slots=slots)
+    (finding,) = check_now(manifest, {"bad": hold(**VERSION | {"version": 2, "digest": other.digest})}, NOW)
+    assert (finding.id, finding.message) == ("version-held", "delay@2 is held")
+    assert "mlgit hold lift bad" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("fields", "change", "stands"),
+    [
+        ({"scope": "environment", "environment": "production"}, "promote", True),
+        ({"scope": "environment", "environment": "staging"}, "promote", False),
+        ({"scope": "model", "model": "churn"}, "promote", False),
+        ({}, "rollback", False),
+        ({"until": NOW}, "promote", False),
+        ({"until": NOW + HOUR}, "promote", True),
+        (VERSION, "rollback", True),
+    ],
+)
+def test_a_hold_stands_before_a_merge_as_it_does_at_apply(fields: Any, change: str, stands: bool) -> None:
+    manifest = samples.promotion(CANDIDATE, change=change)
+    there = {"other": hold(scope="model", model="churn"), "one": hold(**fields)}
+    now = check_now(manifest, there, NOW)
+    assert list(holds.check_holds(case(manifest=manifest, holds=there), NOW)) == now
+    assert [finding.at for finding in now] == ([Location("holds/one.yaml")] if stands else [])
+
+
+# The way back
+
+
+def deployment(**changes: Any) -> Deployment:
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "environment": "production",
+        "model": "delay",
+        "seq": 1,
+        "promotion": ULID,
+        "status": "verified",
+        "version": CANDIDATE.version,
+        "digest": CANDIDATE.digest,
+        "artifact": CANDIDATE.artifact.sha256,
+        "target": {},
+        "commit": "4be1" * 10,
+        "at": NOW - DAY,
+        "previous": None,
+    }
+    return Deployment(**fields | changes)
+
+
+SEEN: list[tuple[str, list[Deployment], bool]] = [
+    ("it ran there", [deployment()], True),
+    ("nothing was seen", [], False),
+    ("it was blocked", [deployment(status="blocked")], False),
+    ("it was degraded", [deployment(status="degraded")], False),
+    ("it ran elsewhere", [deployment(environment="staging")], False),
+    ("another model ran", [deployment(model="churn")], False),
+    ("another version ran", [deployment(digest=sha(99))], False),
+    ("it ran at this moment", [deployment(at=NOW)], True),
+    ("it ran afterwards", [deployment(at=NOW + HOUR)], False),
+    ("it answered a share", [deployment(traffic=10)], False),
+    ("it ran, and was degraded later", [deployment(), deployment(seq=2, status="degraded", at=NOW - HOUR)], True),
+]
+
+
+@pytest.mark.parametrize(("what", "seen", "may"), SEEN, ids=[what for what, _, _ in SEEN])
+def test_a_way_back_leads_to_where_the_environment_has_been(what: str, seen: list[Deployment], may: bool) -> None:
+    manifest = samples.promotion(CANDIDATE, change="rollback", gates=None)
+    judged = case(manifest=manifest, report=None, deployments={"production": seen})
+    assert [one.id for one in rollback.check_rollback(judged, NOW)] == ([] if may else ["rollback-unverified"]), what
+
+
+def test_nobody_asks_where_a_promotion_leads() -> None:
+    assert list(rollback.check_rollback(case(), NOW)) == []
+
+
+def test_each_slot_of_a_way_back_must_have_run() -> None:
+    other = samples.version(2)
+    manifest = samples.promotion(CANDIDATE, change="rollback")
+    judged = case(manifest=manifest, slots={1: CANDIDATE, 2: other}, deployments={"production": [deployment()]})
+    (finding,) = rollback.check_rollback(judged, NOW)
+    assert "delay@2" in finding.message
+
+
+KEPT_OUT: list[tuple[str, dict[str, Any], str, bool]] = [
+    ("on what runs, here, for good", {}, "rollback", True),
+    ("with a promotion", {}, "promote", False),
+    ("on another version", {"digest": sha(99)}, "rollback", False),
+    ("on another label", {"version": 9}, "rollback", False),
+    ("on another model", {"model": "churn"}, "rollback", False),
+    ("elsewhere", {"environment": "staging"}, "rollback", False),
+    ("everywhere", {"environment": None}, "rollback", False),
+    ("on the model", {"scope": "model"}, "rollback", False),
+    ("with an end", {"until": NOW + DAY}, "rollback", False),
+]
+
+
+@pytest.mark.parametrize(("fields", "change", "is_it"), [one[1:] for one in KEPT_OUT], ids=[one[0] for one in KEPT_OUT])
+def test_a_rollback_brings_just_the_hold_on_what_it_replaces(fields: dict[str, Any], change: str, is_it: bool) -> None:
+    brought = hold(**VERSION | {"environment": "production"} | fields)
+    manifest = samples.promotion(samples.version(2), change=change)
+    assert rollback.keeps_out(brought, manifest, CANDIDATE) is is_it
+
+
+# Overrides
+
+
+def override(**changes: Any) -> Override:
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "override": ULID,
+        "environment": "production",
+        "model": "delay",
+        "version": CANDIDATE.version,
+        "digest": CANDIDATE.digest,
+        "waives": ["latency"],
+        "incident": "INC-7",
+        "people": ["ada", "bea"],
+        "expires": NOW + HOUR,
+        "review_by": date(2026, 3, 10),
+    }
+    return Override(**fields | changes)
+
+
+BOTH = {ULID: {"ada": NOW - HOUR, "bea": NOW - HOUR}}
+POLICY = samples.policy(gates=[Integrity(), Latency()])
+WAIVED = samples.gate_report(
+    CANDIDATE, results=[replace(samples.gate_report().results[0], gate="latency", outcome="waived")]
+)
+
+FOUNDED: list[tuple[str, Override | None, Mapping[str, Mapping[str, datetime]], Policy, str]] = [
+    ("all is well", override(), BOTH, POLICY, ""),
+    ("there is none", None, BOTH, POLICY, "there is none"),
+    ("it waives another gate", override(waives=["size"]), BOTH, POLICY, "fix waives size"),
+    ("it is for another version", override(digest=sha(99)), BOTH, POLICY, "there is none"),
+    ("it is for another place", override(environment="staging"), BOTH, POLICY, "there is none"),
+    ("it is for another model", override(model="churn"), BOTH, POLICY, "there is none"),
+    ("it expires now", override(expires=NOW), BOTH, POLICY, "expired at 2026-03-04 12:30 UTC"),
+    ("nobody agreed", override(), {}, POLICY, "not agreed to by ada, bea"),
+    ("one agreed", override(), {ULID: {"ada": NOW}}, POLICY, "not agreed to by bea"),
+    ("one agreed later", override(), {ULID: {"ada": NOW, "bea": NOW + HOUR}}, POLICY, "not agreed to by bea"),
+    ("they agreed to another", override(override=OTHER_ID), BOTH, POLICY, "not agreed to by ada, bea"),
+    ("one is named twice", override(people=["ada", "ada"]), BOTH, POLICY, "a second person"),
+    ("nobody may", override(), BOTH, replace(POLICY, never_waivable=("latency",)), "lets nobody waive latency"),
+]
+
+
+@pytest.mark.parametrize(("what", "one", "agreed", "policy", "why"), FOUNDED, ids=[what for what, *_ in FOUNDED])
+def test_a_gate_is_waived_by_an_override_that_is_in_force(
+    what: str, one: Override | None, agreed: Mapping[str, Mapping[str, datetime]], policy: Policy, why: str
+) -> None:
+    there = {} if one is None else {"fix": one}
+    judged = case(report=WAIVED, overrides=there, agreed=agreed, policy=policy)
+    found = list(overrides.check_waivers(judged, NOW))
+    assert [finding.id for finding in found] == (["waiver-unfounded"] if why else []), what
+    assert why in "".join(finding.why for finding in found)
+
+
+def test_a_kind_that_nobody_may_waive_stands_for_its_gates() -> None:
+    policy = samples.policy(gates=[Exec(name="pii", command=("check",)), Latency()], never_waivable=("exec", "size"))
+    one = override(waives=["exec:pii", "size", "latency"])
+    founded = overrides.waivers(
+        [one], BOTH, policy, environment="production", model="delay", digest=CANDIDATE.digest, at=NOW
+    )
+    assert founded == {"latency": "waived by ada and bea for INC-7, until 2026-03-04 13:30 UTC"}
+
+
+def test_each_override_that_does_not_waive_a_gate_says_why() -> None:
+    there = {"one": override(waives=["size", "drift"]), "two": override(people=["ada", "ada"])}
+    (finding,) = overrides.check_waivers(case(report=WAIVED, overrides=there, agreed=BOTH, policy=POLICY), NOW)
+    assert finding.why == "one waives size, drift; two is not agreed to by a second person"
+    (finding,) = overrides.check_waivers(case(report=WAIVED, policy=POLICY), NOW)
+    assert finding.why == "there is none for this version on the base branch before the promotion"
+
+
+REVIEWS: list[tuple[str, Override, str, bool]] = [
+    ("on the last day", override(review_by=NOW.date()), "promote", True),
+    ("a day later", override(review_by=NOW.date() - DAY), "promote", False),
+    ("a day later, for a way back", override(review_by=NOW.date() - DAY), "rollback", True),
+    ("elsewhere", override(review_by=NOW.date() - DAY, environment="staging"), "promote", True),
+    (
+        "looked back upon",
+        override(review_by=NOW.date() - DAY, reviewed=Review(by="cara", on=NOW.date(), outcome="no harm")),
+        "promote",
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "one", "change", "may"), REVIEWS, ids=[what for what, *_ in REVIEWS])
+def test_an_override_is_looked_back_upon_in_time(what: str, one: Override, change: str, may: bool) -> None:
+    judged = case(overrides={"fix": one}, manifest=samples.promotion(CANDIDATE, change=change))
+    assert [found.id for found in overrides.check_reviewed(judged, NOW)] == ([] if may else ["override-unreviewed"]), (
+        what
+    )
+
+
+def test_a_decision_reads_the_overrides_that_it_rests_on_and_no_other() -> None:
+    plain = case().reads()
+    assert case(overrides={"fix": override()}).reads() == plain, "nothing was waived"
+    passed = replace(WAIVED, results=[replace(WAIVED.results[0], outcome="pass")])
+    assert case(report=passed, overrides={"fix": override()}).reads() == case(report=passed).reads(), "it passed"
+    other = override(override=OTHER_ID, waives=["size"])
+    reads = case(report=WAIVED, overrides={"fix": override(), "other": other}).reads()
+    assert {name: reads[name] for name in reads.keys() - plain.keys()} == {
+        f"override-{ULID.lower()}": override_digest(override())
+    }
+
+
+def test_what_people_agree_to_is_all_but_the_look_back() -> None:
+    reviewed = override(reviewed=Review(by="cara", on=NOW.date(), outcome="no harm"))
+    assert override_digest(reviewed) == override_digest(override())
+    assert override_digest(override(expires=NOW)) != override_digest(override())
+
+
+# The files
+
+
+FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("a freeze of all", {}, []),
+    ("of an environment", {"scope": "environment", "environment": "production"}, []),
+    ("of no environment", {"scope": "environment"}, ["hold-scope"]),
+    ("of a project with a model", {"model": "delay"}, ["hold-scope"]),
+    ("of a model", {"scope": "model", "model": "delay", "environment": "production"}, []),
+    ("of a model with a version", {"scope": "model", "model": "delay", "version": 1}, ["hold-scope"]),
+    ("of a version", VERSION, []),
+    ("of a version without its digest", VERSION | {"digest": None}, ["hold-scope"]),
+    ("of a version with another digest", VERSION | {"digest": sha(99)}, ["slot-differs"]),
+    ("of a model that is not there", {"scope": "model", "model": "churn"}, ["model-unknown"]),
+    ("where nothing is", {"scope": "environment", "environment": "prod"}, ["environment-unknown"]),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "expected"), FIELDS, ids=[what for what, _, _ in FIELDS])
+def test_a_hold_is_in_order(what: str, fields: Mapping[str, Any], expected: list[str]) -> None:
+    found = governance.check_hold(
+        "one", hold(**fields), environments=["production"], models=["delay"], digest=CANDIDATE.digest
+    )
+    assert [finding.id for finding in found] == expected, what
+
+
+PEOPLE = {
+    "ada": RoleHolder(emails=["ada@acme.example"]),
+    "bea": RoleHolder(emails=["bea@acme.example"]),
+    "robot": RoleHolder(emails=["robot@acme.example"], bot=True),
+}
+
+OVERRIDES: list[tuple[str, Override, list[str]]] = [
+    ("all is well", override(), []),
+    ("a program", override(people=["ada", "robot"]), ["override-people"]),
+    ("nobody known", override(people=["ada", "dora"]), ["override-people"]),
+    ("one person twice", override(people=["ada", "ada"]), ["override-people"]),
+    ("a gate that nobody may waive", override(waives=["integrity", "latency"]), ["waiver-forbidden"]),
+    ("a gate that is not asked", override(waives=["size"]), ["waiver-unknown"]),
+    ("another digest", override(digest=sha(99)), ["slot-differs"]),
+    ("a model that is not there", override(model="churn"), ["model-unknown"]),
+    ("an environment that is not there", override(environment="prod"), ["environment-unknown"]),
+]
+
+
+@pytest.mark.parametrize(("what", "one", "expected"), OVERRIDES, ids=[what for what, _, _ in OVERRIDES])
+def test_an_override_is_in_order(what: str, one: Override, expected: list[str]) -> None:
+    found = governance.check_override(
+        "one",
+        one,
+        environments=["production"],
+        policy=POLICY,
+        models=["delay"],
+        digest=CANDIDATE.digest,
+        people=PEOPLE,
+    )
+    assert [finding.id for finding in found] == expected, what
+
+
+def test_a_look_back_is_added_once() -> None:
+    first, second = (
+        override(reviewed=Review(by="cara", on=NOW.date(), outcome=outcome)) for outcome in ("no harm", "much harm")
+    )
+    kept = [(override(), first, True), (first, first, True), (first, second, False), (first, override(), False)]
+    for before, after, may in kept:
+        found = governance.check_override_kept("one", before, after)
+        assert [finding.id for finding in found] == ([] if may else ["override-changed"])

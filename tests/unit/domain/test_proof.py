@@ -1,0 +1,121 @@
+"""What the ledger says of a promotion that was merged, held against what the files give."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mlgit.domain.approvals import Need, Tally, Uncounted
+from mlgit.domain.codec import digest
+from mlgit.domain.decision import decision
+from mlgit.domain.proof import check_recorded, check_unchanged, is_named, lacking
+from mlgit.domain.records import DecisionRecord
+from mlgit.domain.records.ledger import CountedApproval
+from mlgit.domain.records.promotion import ReportRef, Slots
+from tests import samples
+from tests.samples import NOW, sha
+
+READS = {"manifest": sha(1), "policy": sha(2), "champion": None}
+BEA = CountedApproval(person="bea", roles=["risk"], key="SHA256:b", approval=sha(5))
+ADA = CountedApproval(person="ada", roles=[], key="SHA256:a", approval=sha(6))
+STALE = Uncounted("ada", "stale: what was approved has changed since", sha(6))
+VERSION = samples.version()
+REPORT = samples.gate_report(VERSION)
+MANIFEST = samples.promotion(VERSION, gates=ReportRef(report="gates.json", digest=digest(REPORT)))
+
+
+def tally(*counted: CountedApproval, missing: list[str] | None = None) -> Tally:
+    needs = [Need(None, 1, [one.person for one in counted], [])]
+    return Tally([*counted], [STALE], missing or [], needs)
+
+
+def recorded(**changes: Any) -> DecisionRecord:
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "promotion": samples.ULID,
+        "environment": "production",
+        "model": "delay",
+        "decision": decision(READS),
+        "reads": READS,
+        "approvals": [BEA],
+        "commit": "4be1" * 10,
+        "at": NOW,
+    }
+    return DecisionRecord(**fields | changes)
+
+
+RECORDED: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
+    ("as computed", {}, []),
+    ("fewer approvals than there are", {"approvals": []}, []),
+    ("another digest", {"decision": sha(9)}, [("decision-differs", "what differs: the digest alone")]),
+    (
+        "another policy",
+        {"reads": READS | {"policy": sha(9)}},
+        [("decision-differs", "what differs: policy")],
+    ),
+    (
+        "two things more, and their digest",
+        {"reads": READS | {"a": sha(9), "b": sha(9)}, "decision": sha(9)},
+        [("decision-differs", "what differs: a, b")],
+    ),
+    ("an approval that is stale", {"approvals": [BEA, ADA]}, [("approval-unproven", STALE.reason)]),
+    (
+        "a role that she does not have",
+        {"approvals": [replace(BEA, roles=["risk", "legal"])]},
+        [("approval-unproven", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
+    ),
+    (
+        "another key",
+        {"approvals": [replace(BEA, key="SHA256:c")]},
+        [("approval-unproven", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "found"), [one[1:] for one in RECORDED], ids=[one[0] for one in RECORDED])
+def test_a_decision_on_the_ledger_is_the_one_that_is_computed(
+    changes: dict[str, Any], found: list[tuple[str, str]]
+) -> None:
+    findings = list(check_recorded(recorded(**changes), reads=READS, decision=decision(READS), tally=tally(BEA)))
+    assert [(one.id, one.why) for one in findings] == found
+    assert all(one.at is not None and one.at.file == f"decisions/{samples.ULID}.json" for one in findings)
+
+
+UNCHANGED: list[tuple[str, Callable[[], list[Any]], list[str]]] = [
+    ("as it was", lambda: [MANIFEST, VERSION, REPORT], []),
+    ("no version, as one left", lambda: [MANIFEST, None, REPORT], []),
+    ("a record that was edited", lambda: [MANIFEST, replace(VERSION, seed=9), REPORT], ["version-tampered"]),
+    ("another version under its label", lambda: [MANIFEST, samples.version(1, seed=9), REPORT], ["slot-differs"]),
+    ("what only a merge asks for", lambda: [replace(MANIFEST, slots=Slots(champion=None)), VERSION, REPORT], []),
+    ("a report that was edited", lambda: [MANIFEST, VERSION, replace(REPORT, tool="mlgit 1")], ["gates-differ"]),
+    ("a report that is gone", lambda: [MANIFEST, VERSION, None], ["gates-differ"]),
+    ("no report was named", lambda: [replace(MANIFEST, gates=None), VERSION, None], []),
+]
+
+
+@pytest.mark.parametrize(("parts", "found"), [one[1:] for one in UNCHANGED], ids=[one[0] for one in UNCHANGED])
+def test_what_was_changed_since_the_merge_shows(parts: Callable[[], list[Any]], found: list[str]) -> None:
+    assert [one.id for one in check_unchanged(*parts())] == found
+
+
+def test_a_report_that_is_gone_is_told_from_one_that_differs() -> None:
+    whys = [next(check_unchanged(MANIFEST, None, one)).why for one in (None, replace(REPORT, tool="mlgit 1"))]
+    assert whys == ["it is gone", "its digest differs"]
+
+
+def test_a_report_is_told_by_its_digest() -> None:
+    assert is_named(MANIFEST, REPORT)
+    assert not is_named(MANIFEST, None)
+    assert not is_named(MANIFEST, replace(REPORT, outcome="fail"))
+    assert not is_named(replace(MANIFEST, gates=None), REPORT)
+
+
+def test_what_a_merged_promotion_lacks_is_told_with_who_approved() -> None:
+    assert list(lacking(tally(BEA), "the promotion")) == []
+    (finding,) = lacking(tally(BEA, ADA, missing=["1 more approval", "the word of carl"]), "the promotion")
+    assert finding.id == "approvals-missing"
+    assert finding.message == "the promotion lacks 1 more approval; the word of carl"
+    assert finding.why == "approved by bea, ada, by the rules before the merge"
+    (finding,) = lacking(tally(missing=["1 more approval"]), "the promotion")
+    assert finding.why == "approved by nobody, by the rules before the merge"

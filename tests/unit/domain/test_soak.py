@@ -1,0 +1,241 @@
+"""Healthy time: what counts, what breaks it, and when it is enough."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from mlgit.domain.case import Case
+from mlgit.domain.conditions.soak import check_soak, check_upstream, healthy
+from mlgit.domain.names import new_promotion_id
+from mlgit.domain.records import Deployment
+from mlgit.domain.records.environment import Soak
+from mlgit.errors import Location
+from tests import samples
+
+ONE, TWO = samples.version(1), samples.version(2)
+NOON = samples.NOW
+HOUR = timedelta(hours=1)
+EARLY = new_promotion_id(NOON - timedelta(days=30), entropy=0)
+
+
+def entry(hours: float, status: Any = "verified", of: Any = TWO, **changes: Any) -> Deployment:
+    """What was seen so many hours after noon."""
+    return Deployment(
+        **{
+            "schema": 1,
+            "environment": "staging",
+            "model": "delay",
+            "seq": 1,
+            "promotion": EARLY,
+            "status": status,
+            "version": of.version,
+            "digest": of.digest,
+            "artifact": of.artifact.sha256,
+            "target": {},
+            "commit": "4be1" * 10,
+            "at": NOON + hours * HOUR,
+            "previous": None,
+        }
+        | changes
+    )
+
+
+def since(entries: Sequence[Deployment], hours: float, gap: float | None = None) -> float | None:
+    """The hours after noon at which the run began that holds at so many hours after noon."""
+    run = healthy(entries, TWO.digest, NOON + hours * HOUR, max_gap=None if gap is None else gap * HOUR)
+    return None if run is None else (run.since - NOON) / HOUR
+
+
+RUNS: list[tuple[str, list[Deployment], float, float | None, float | None]] = [
+    ("nothing was seen", [], 9, None, None),
+    ("seen once", [entry(0)], 9, None, 0),
+    ("seen again", [entry(0), entry(3)], 9, None, 0),
+    ("seen at this moment", [entry(9)], 9, None, 9),
+    ("seen later only", [entry(10)], 9, None, None),
+    ("what is seen later does not count", [entry(0), entry(10, "degraded")], 9, None, 0),
+    ("degraded", [entry(0), entry(3, "degraded")], 9, None, None),
+    ("well again", [entry(0), entry(3, "degraded"), entry(5)], 9, None, 5),
+    ("degraded, and nothing known of what ran", [entry(0), entry(3, "degraded", digest=None)], 9, None, None),
+    ("another version", [entry(0), entry(3, of=ONE)], 9, None, None),
+    ("back after another version", [entry(0), entry(3, of=ONE), entry(5)], 9, None, 5),
+    ("a refusal that left it running", [entry(0), entry(3, "blocked")], 9, None, 0),
+    ("a refusal that found something else", [entry(0), entry(3, "blocked", of=ONE)], 9, None, None),
+    ("a refusal that found nothing", [entry(0), entry(3, "blocked", digest=None)], 9, None, None),
+    ("a refusal is no sighting", [entry(0, "blocked")], 9, None, None),
+    ("time went back", [entry(4), entry(2)], 9, None, None),
+    ("time went back, and on", [entry(4), entry(2), entry(5)], 9, None, 5),
+    ("older than its promotion", [entry(0, promotion=new_promotion_id(NOON + 6 * HOUR, entropy=0))], 9, None, 6),
+    ("a share of the requests is not enough", [entry(0, traffic=50)], 9, None, None),
+    ("all of them, after a share", [entry(0, traffic=50), entry(3)], 9, None, 3),
+    ("a share, after all of them", [entry(0), entry(3, traffic=50)], 9, None, None),
+    ("a gap that may be", [entry(0), entry(2), entry(4)], 6, 2, 0),
+    ("a gap in between", [entry(0), entry(3), entry(5)], 6, 2, 3),
+    ("a gap at the end", [entry(0), entry(2)], 5, 2, None),
+    ("a long time without a limit", [entry(0)], 10_000, None, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("entries", "hours", "gap", "expected"), [case[1:] for case in RUNS], ids=[case[0] for case in RUNS]
+)
+def test_a_run_is_broken_by_whatever_was_not_healthy(
+    entries: list[Deployment], hours: float, gap: float | None, expected: float | None
+) -> None:
+    assert since(entries, hours, gap) == expected
+
+
+def case(entries: Sequence[Deployment], **changes: Any) -> Case:
+    fields: dict[str, Any] = {
+        "manifest": samples.promotion(TWO),
+        "version": TWO,
+        "slots": {2: TWO},
+        "report": None,
+        "before": None,
+        "champion": None,
+        "policy": samples.policy(),
+        "environment": samples.environment(soak=Soak(in_="staging", for_="72h")),
+        "problem": samples.problem(),
+        "model": samples.model(),
+        "contracts": {},
+        "earlier": {"staging": TWO},
+        "deployments": {"production": [], "staging": entries},
+    }
+    return Case(**fields | changes)
+
+
+@pytest.mark.parametrize(("hours", "found"), [(71.99, ["soak-short"]), (72, []), (100, [])])
+def test_it_is_enough_when_the_time_is_over_and_not_before(hours: float, found: list[str]) -> None:
+    assert [one.id for one in check_soak(case([entry(0)]), NOON + hours * HOUR)] == found
+
+
+@pytest.mark.parametrize(
+    ("gap", "hours", "said"),
+    [
+        ("24h", 72, []),
+        ("24h", 96, []),
+        ("24h", 96.01, ["is not soaking"]),
+        ("11h", 72, ["has been healthy in staging for 0m"]),
+        (None, 999, []),
+    ],
+)
+def test_a_soak_is_broken_when_nobody_looked_for_too_long(gap: str | None, hours: float, said: list[str]) -> None:
+    watched = samples.environment(soak=Soak(in_="staging", for_="48h", max_gap=gap))
+    judged = case([entry(12 * number) for number in range(7)], environment=watched)
+    findings = list(check_soak(judged, NOON + hours * HOUR))
+    assert len(findings) == len(said)
+    assert all(words in one.message for words, one in zip(said, findings, strict=True))
+    assert all(one.why.endswith("more than 24h") for one in findings if "is not soaking" in one.message)
+
+
+def test_a_short_soak_says_how_long_it_was_and_when_it_is_enough() -> None:
+    (finding,) = check_soak(case([entry(0), entry(20)]), NOON + 25.5 * HOUR)
+    assert finding.message == "delay@2 has been healthy in staging for 1d 1h 30m, and 72h are asked for"
+    assert "at 2026-03-07 12:30 UTC or later" in finding.fix
+    assert finding.at == Location("environments/production/environment.yaml", path="soak")
+    assert "last at 2026-03-05 08:30 UTC" in finding.why
+
+
+def test_a_version_that_does_not_soak_is_told_what_was_seen() -> None:
+    (finding,) = check_soak(case([entry(0), entry(20, "degraded")]), NOON + 100 * HOUR)
+    assert finding.message == "delay@2 is not soaking in staging, and 72h are asked for"
+    assert "staging, degraded, at 2026-03-05 08:30 UTC" in finding.why
+    assert finding.why.startswith(f"the ledger has last seen the version of digest {TWO.digest[7:19]} in staging")
+    assert finding.why.endswith("UTC")
+    (finding,) = check_soak(case([entry(0, "blocked", digest=None)]), NOON)
+    assert finding.why == "the ledger has last seen no version in staging, blocked, at 2026-03-04 12:30 UTC"
+    (finding,) = check_soak(case([]), NOON)
+    assert finding.why == "the ledger has seen nothing in staging by 2026-03-04 12:30 UTC"
+    assert finding.at == Location("environments/production/environment.yaml", path="soak")
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(0, "0m"), (1 / 60, "1m"), (23, "23h"), (24, "1d"), (60, "2d 12h"), (71 + 59 / 60, "2d 23h 59m")],
+)
+def test_a_length_of_time_is_told_in_days_hours_and_minutes(hours: float, said: str) -> None:
+    (finding,) = check_soak(case([entry(0)]), NOON + hours * HOUR)
+    assert f"in staging for {said}, and" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("later", "minute"),
+    [
+        (timedelta(0), "12:30"),
+        (timedelta(microseconds=1), "12:31"),
+        (timedelta(seconds=1), "12:31"),
+        (timedelta(minutes=1), "12:31"),
+    ],
+)
+def test_the_moment_at_which_it_is_enough_is_a_whole_minute_and_not_before(later: timedelta, minute: str) -> None:
+    (finding,) = check_soak(case([replace(entry(0), at=NOON + later)]), NOON + HOUR)
+    assert f"again at 2026-03-07 {minute} UTC or later" in finding.fix
+
+
+@pytest.mark.parametrize("change", ["rollback", "retire"])
+def test_a_way_back_and_an_end_wait_for_nothing(change: Any) -> None:
+    without = case([], manifest=samples.promotion(TWO, change=change))
+    assert list(check_soak(without, NOON)) == list(check_upstream(without, NOON)) == []
+
+
+@pytest.mark.parametrize(
+    ("deployments", "found"),
+    [
+        ({"staging": [entry(0)]}, []),
+        ({"staging": [entry(0), entry(1, "blocked")]}, []),
+        ({"staging": []}, ["upstream-unverified"]),
+        ({"staging": [entry(0, of=ONE)]}, ["upstream-unverified"]),
+        ({"staging": [entry(0), entry(1, "degraded")]}, ["upstream-unverified"]),
+        ({"staging": [entry(9)]}, ["upstream-unverified"]),
+        ({}, []),  # it has no target, so nothing can be seen there
+    ],
+)
+def test_what_comes_first_was_seen_to_run(deployments: dict[str, list[Deployment]], found: list[str]) -> None:
+    findings = list(check_upstream(case([], deployments=deployments), NOON + 2 * HOUR))
+    assert [one.id for one in findings] == found
+    assert all(one.message == "delay@2 was not seen to run in staging" for one in findings)
+
+
+ENTRIES = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.sampled_from(["verified", "verified", "degraded", "blocked"]),
+        st.sampled_from([ONE, TWO]),
+    ).map(lambda parts: entry(*parts)),
+    max_size=12,
+)
+
+
+@given(ENTRIES, st.integers(0, 60))
+def test_a_run_begins_with_a_sighting_after_which_nothing_else_was_seen(entries: list[Deployment], hours: int) -> None:
+    """The slow twin: the earliest entry from which on all is well, of those that were there by then."""
+    at = NOON + hours * HOUR
+    times: list[datetime] = []
+    for index, one in enumerate(entries):
+        if one.at > at:
+            entries = entries[:index]
+            break
+        times.append(one.at)
+    well = [
+        one.digest == TWO.digest and one.status != "degraded" and all(earlier <= one.at for earlier in times[:index])
+        for index, one in enumerate(entries)
+    ]
+    starts = [one.at for index, one in enumerate(entries) if one.status == "verified" and all(well[index:])]
+    run = healthy(entries, TWO.digest, at)
+    assert (run and run.since) == (starts[0] if starts else None)
+
+
+@given(ENTRIES, st.integers(0, 40), st.integers(1, 10))
+def test_a_limit_to_gaps_never_makes_a_run_longer(entries: list[Deployment], hours: int, gap: int) -> None:
+    at = NOON + hours * HOUR
+    free, held = healthy(entries, TWO.digest, at), healthy(entries, TWO.digest, at, max_gap=gap * HOUR)
+    assert held is None or (free is not None and free.since <= held.since)
+
+
+def test_a_version_is_told_by_its_content() -> None:
+    assert since([replace(entry(0), version=1)], 9) == 0
+    assert since([replace(entry(0), digest=samples.sha(9))], 9) is None
