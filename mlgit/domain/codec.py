@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast, get_args
 
 import msgspec
@@ -64,14 +64,18 @@ def canonical(value: Any) -> bytes:
 
 def digest(record: Record) -> str:
     """Return the digest of what a record means."""
-    return sha256(canonical(record))
+    return _remembered(_DIGESTS, record, lambda: sha256(canonical(record)))
 
 
 def version_digest(version: Version) -> str:
     """Return the identity of a version: the digest of its record without the label and without the digest itself."""
-    meaning = _without_defaults(version)
-    del meaning["digest"], meaning["version"]
-    return sha256(_CANONICAL.encode(meaning))
+
+    def compute() -> str:
+        meaning = _without_defaults(version)
+        del meaning["digest"], meaning["version"]
+        return sha256(_CANONICAL.encode(meaning))
+
+    return _remembered(_VERSION_DIGESTS, version, compute)
 
 
 def override_digest(override: Override) -> str:
@@ -79,6 +83,27 @@ def override_digest(override: Override) -> str:
     meaning = _without_defaults(override)
     meaning.pop("reviewed", None)
     return sha256(_CANONICAL.encode(meaning))
+
+
+_Known = dict[int, tuple[msgspec.Struct, str]]
+_DIGESTS: _Known = {}
+_VERSION_DIGESTS: _Known = {}
+_MOST_KNOWN = 2048
+
+
+def _remembered(known: _Known, record: msgspec.Struct, compute: Callable[[], str]) -> str:
+    """Return what was computed for just this object before: one policy, say, is asked for with every promotion under it.
+
+    A record never changes, and is kept along with its digest, so that no other object takes its address.
+    """
+    found = known.get(id(record))
+    if found is not None:
+        return found[1]
+    if len(known) >= _MOST_KNOWN:
+        known.clear()
+    computed = compute()
+    known[id(record)] = (record, computed)
+    return computed
 
 
 def digest_of(parts: Mapping[str, str | None]) -> str:

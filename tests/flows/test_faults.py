@@ -328,7 +328,7 @@ MODELS = {
     "model-is-lfs-pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"a" * 64),
     "model-is-html": b"<!doctype html><html><body>Sign in to go on</body></html>",
     "model-pickle": b"\x80\x04K\x01.",
-    "model-empty": b"",
+    "file-empty": b"",
 }
 
 

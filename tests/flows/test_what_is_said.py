@@ -22,6 +22,7 @@ _UNSTABLE: tuple[tuple[str, str], ...] = (
     (r"sha256:[0-9a-f]{12}\b", "sha256:<digest>"),
     (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:<key>"),
     (r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b", "<promotion>"),
+    (r"(<promotion> +)[0-9a-f]{12}\b", r"\1<id>"),
     (r"\b[0-9a-f]{64}\b", "<digest>"),
     (r"\b[0-9a-f]{40}\b", "<commit>"),
     (r"\b[0-9a-f]{32}\b", "<md5>"),
@@ -29,10 +30,11 @@ _UNSTABLE: tuple[tuple[str, str], ...] = (
     (r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,12}\b", "<id>"),
     (r"mlgit \d+\.\d+\.\d+", "mlgit <version>"),
     (r": -?[0-9]+\.[0-9]+(e-?[0-9]+)?(?=,?\n)", ": <number>"),
+    (r'("seed"): [0-9]{4,}', r"\1: <number>"),
+    (r"(p95 ms +)[0-9.]+ +[0-9.]+", r"\1<number> <number>"),
     (r"[0-9]\.[0-9]{4}\b", "#.####"),
     (r"\b[0-9.]+ (ms|kB|MB)\b", r"<number> \1"),
     (r'("size"): [0-9]+', r"\1: <number>"),
-    (r"(p95 ms +)[0-9.]+ +[0-9.]+", r"\1<number> <number>"),
     (r"\d{4}-\d{2}-\d{2}T[\d:.]+Z", "<time>"),
     (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}", "<time>"),
 )
@@ -57,6 +59,7 @@ def ben(team: Team) -> Desk:
 Case = tuple[str, str, Callable[[Team], Desk], str]
 """A name, the scene (with what is done in it first), who asks, and what."""
 
+_OVERRIDE = "--waive slice-harm --incident INC-7 --expires 4h --review-by 2026-04-01 --with ben"
 CASES: list[Case] = [
     ("status", "proposed", ana, "status"),
     ("status-nothing-yet", "registered", ana, "status"),
@@ -94,8 +97,39 @@ CASES: list[Case] = [
     ("apply-dry", "merged", ana, "apply --dry-run"),
     ("apply-again", "running", ana, "apply"),
     ("apply-blocked", "pushed", ana, "apply"),
+    ("observe", "running", ana, "observe"),
+    ("approvals", "approved", ana, "approvals"),
+    ("queue", "proposed", ana, "queue"),
+    ("gate-verify", "proposed", ana, "gate --verify --all"),
+    ("policy-replay", "running", ana, "policy replay production --with policies/staging.yaml"),
+    ("rollback", "proposed", ana, "rollback staging --reason INC-7"),
+    ("rollback-nowhere", "running", ana, f"rollback production {MODEL} --reason INC-7"),
+    ("hold-add", "running", ana, f"hold add production {MODEL}@2 --reason INC-7"),
+    ("hold-list", "running", ana, "hold list"),
+    ("override-add", "proposed", ana, f"override add production {MODEL}@3 {_OVERRIDE}"),
+    ("override-list", "running", ana, "override list"),
+    ("renumber-refused", "registered", ana, f"renumber {MODEL}@1"),
+    ("verify-push-not-bare", "registered", ana, "verify-push --install"),
+    ("why", "proposed", ana, f"why production {MODEL}"),
+    ("lineage", "proposed", ana, f"lineage {MODEL}@2"),
+    ("lineage-data", "proposed", ana, "lineage --data biopsies"),
+    ("bisect", "proposed", ana, f"bisect {MODEL} --metric roc_auc --drop 0.01"),
+    ("at", "proposed", ana, "at HEAD~1 status"),
+    ("audit", "proposed", ana, "audit"),
+    ("audit-violation", "tampered", ana, "audit"),
 ]
-CHANGING = {"promote", "approve", "approve-reject", "merge", "apply", "apply-blocked"}
+CHANGING = {
+    "promote",
+    "approve",
+    "approve-reject",
+    "merge",
+    "apply",
+    "apply-blocked",
+    "observe",
+    "rollback",
+    "hold-add",
+    "override-add",
+}
 
 
 def prepared(request: pytest.FixtureRequest, scene: str) -> Team:

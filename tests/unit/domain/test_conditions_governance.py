@@ -85,6 +85,13 @@ def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
     assert "mlgit hold lift bad" in finding.fix
 
 
+@pytest.mark.parametrize("part", ["champion", "challenger", "shadow"])
+def test_a_version_that_is_held_may_be_in_no_slot(part: str) -> None:
+    slots = Slots(**{"champion": samples.slot(samples.version(2)), part: samples.slot(CANDIDATE)})
+    (finding,) = check_now(samples.promotion(slots=slots), {"bad": hold(**VERSION)}, NOW)
+    assert finding.message == "delay@1 is held"
+
+
 @pytest.mark.parametrize(
     ("fields", "change", "stands"),
     [
@@ -103,6 +110,12 @@ def test_a_hold_stands_before_a_merge_as_it_does_at_apply(fields: Any, change: s
     now = check_now(manifest, there, NOW)
     assert list(holds.check_holds(case(manifest=manifest, holds=there), NOW)) == now
     assert [finding.at for finding in now] == ([Location("holds/one.yaml")] if stands else [])
+
+
+@pytest.mark.parametrize(("until", "end"), [(None, ""), (NOW + HOUR, " (until 2026-03-04 13:30 UTC)")])
+def test_a_hold_says_who_decided_it_why_and_until_when(until: datetime | None, end: str) -> None:
+    (finding,) = check_now(samples.promotion(CANDIDATE), {"one": hold(until=until)}, NOW)
+    assert finding.why == f"ada@acme.example: year end{end}"
 
 
 # The way back

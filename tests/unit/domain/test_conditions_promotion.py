@@ -21,6 +21,7 @@ from mlgit.domain.records.environment import Soak, Span, Window
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import Retirement
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, VersionPin
+from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
 from tests.unit.domain.test_conditions_governance import hold, override
@@ -122,7 +123,9 @@ REPORTS: list[tuple[str, Case, list[str]]] = [
 
 @pytest.mark.parametrize(("judged", "found"), [one[1:] for one in REPORTS], ids=[one[0] for one in REPORTS])
 def test_a_promotion_rests_on_a_report_of_its_own_that_says_yes(judged: Case, found: list[str]) -> None:
-    assert [one.id for one in check_report(judged, NOW)] == found
+    findings = list(check_report(judged, NOW))
+    assert [one.id for one in findings] == found
+    assert all(one.at == Location("environments/production/delay.yaml", path="gates") for one in findings)
 
 
 def test_a_report_that_says_no_tells_which_gates_refuse() -> None:
@@ -146,6 +149,7 @@ def test_a_report_is_neither_old_nor_from_the_future(age: timedelta, found: list
     findings = list(check_report(case(), NOW + age))
     assert [one.id for one in findings] == found
     assert all("2026-03-04 12:30 UTC" in one.why for one in findings)
+    assert all(one.at == Location("environments/production/delay.yaml", path="gates") for one in findings)
 
 
 # The manifest
@@ -174,20 +178,22 @@ def test_a_manifest_says_what_is_so(judged: Case, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "skipped"),
     [
         ({}, []),
         ({"earlier": {}}, []),
-        ({"earlier": {"staging": None}}, ["environment-skipped"]),
-        ({"earlier": {"staging": CHAMPION}}, ["environment-skipped"]),
-        ({"earlier": {"dev": CANDIDATE, "staging": None}}, ["environment-skipped"]),
-        ({"earlier": {"dev": None, "staging": None}}, ["environment-skipped", "environment-skipped"]),
+        ({"earlier": {"staging": None}}, ["staging"]),
+        ({"earlier": {"staging": CHAMPION}}, ["staging"]),
+        ({"earlier": {"dev": CANDIDATE, "staging": None}}, ["staging"]),
+        ({"earlier": {"dev": None, "staging": None}}, ["dev", "staging"]),
         ({"earlier": {"staging": None}, "manifest": manifest(change="rollback")}, []),
         ({"earlier": {"staging": None}, "version": None}, []),
     ],
 )
-def test_a_version_is_champion_first_where_it_has_to_run_first(changes: Any, found: list[str]) -> None:
-    assert [one.id for one in check_order(case(**changes))] == found
+def test_a_version_is_champion_first_where_it_has_to_run_first(changes: Any, skipped: list[str]) -> None:
+    assert [(one.id, one.message) for one in check_order(case(**changes))] == [
+        ("environment-skipped", f"delay@2 is to run in {name} before production") for name in skipped
+    ]
 
 
 @pytest.mark.parametrize(("champion", "runs"), [(None, "staging runs nothing"), (CHAMPION, "staging runs delay@1")])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mlgit.domain.conditions.ramp import Step, check_plan, check_ramp, step
 from mlgit.domain.records import Deployment
 from mlgit.domain.records.promotion import Ramp, VersionPin
+from mlgit.errors import Location
 from tests import samples
 from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, case, entry
 
@@ -36,6 +37,7 @@ STEPS: list[tuple[str, list[Deployment], float, Step]] = [
     ("degraded", [seen(0, 10), seen(9, 10, "degraded")], 900, Step(10, 10, paused=True)),
     ("well again", [seen(0, 10), seen(9, 10, "degraded"), seen(20, 10)], 30, Step(10, 10, NOON + 44 * HOUR)),
     ("well again for long", [seen(0, 10), seen(9, 10, "degraded"), seen(20, 10)], 44, Step(50, 10)),
+    ("another promotion in between", [seen(0, 10), seen(9, None, promotion=samples.OLDER_ULID)], 24, Step(10)),
     ("a refusal leaves it", [seen(0, 10), seen(9, None, "blocked", samples.OLDER_ULID)], 24, Step(50, 10)),
     ("a share of nobody's plan", [seen(0, 33)], 24, Step(50, 33)),
 ]
@@ -83,7 +85,9 @@ def test_a_plan_leads_to_all_of_the_requests_from_another_version(
     steps: list[int], changes: Any, found: list[str]
 ) -> None:
     manifest = samples.promotion(TWO, **{"baseline": BASELINE, "ramp": Ramp(steps=steps, hold="1h")} | changes)
-    assert [one.id for one in check_plan(manifest)] == found
+    findings = list(check_plan(manifest))
+    assert [one.id for one in findings] == found
+    assert all(one.at == Location("environments/production/delay.yaml", path="ramp") for one in findings)
 
 
 @pytest.mark.parametrize(

@@ -126,12 +126,19 @@ def test_a_closed_window_says_until_when_and_why() -> None:
 
 def test_a_window_that_never_opens_says_so() -> None:
     (finding,) = check_window(samples.environment(windows=[deny()]), "promote", moment("2026-03-06 15:30"))
-    assert "for the next fourteen days and longer" in finding.message
+    assert finding.message == "production lets no change in for the next fourteen days and longer"
+
+
+def test_where_spans_are_allowed_a_closed_window_names_them() -> None:
+    windows = [allow(days=["sat"]), deny(days=["mon"]), allow(days=["sun"], to="12:00")]
+    (finding,) = check_window(samples.environment(windows=windows), "promote", moment("2026-03-06 15:30"))
+    assert finding.why.endswith("and allowed are sat from 00:00 to 24:00 UTC; sun from 00:00 to 12:00 UTC")
 
 
 def test_the_opening_is_looked_for_within_a_fortnight() -> None:
     at = moment("2026-03-06 15:30")
-    assert opening([allow(days=["fri"], to="15:30")], at) == moment("2026-03-13 00:00")
+    for later in (timedelta(0), timedelta(seconds=30), timedelta(microseconds=1)):
+        assert opening([allow(days=["fri"], to="15:30")], at + later) == moment("2026-03-13 00:00")
     assert opening([deny()], at) is None
 
 
