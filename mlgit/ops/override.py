@@ -6,14 +6,15 @@ from typing import Literal
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import Directory
 from mlgit.domain.codec import override_digest, to_json
 from mlgit.domain.conditions.overrides import lacking
-from mlgit.domain.names import VersionRef, new_promotion_id
+from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import Approval, Override
-from mlgit.errors import refused
+from mlgit.errors import MlgitError, Unjudged, refused
 from mlgit.ops import branch, ledger, moments, origin, past, proposal, waivers
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -91,7 +92,7 @@ def add(
     review_by: date,
     dry_run: bool = False,
 ) -> OverrideDrafted:
-    """Draft an override, on a branch of its own.
+    """Draft an override, on a branch of its own; one that waits on its branch already is put there again as it is.
 
     Args:
         workspace: where.
@@ -127,7 +128,8 @@ def add(
         expires=moments.to_come(expires, now),
         review_by=review_by,
     )
-    name = _free_name(workspace, base, environment, ref)
+    name, waiting = _place(workspace, base, override, expires)
+    override = waiting or override  # what was signed of it counts on
     plan = OverrideDrafted(
         name=name,
         file=layout.override(name),
@@ -152,7 +154,7 @@ def add(
         branch.check(workspace, base, draft)
         return plan
     commit, pushed = branch.put(workspace, base, draft)
-    return msgspec.structs.replace(plan, state="proposed", branch=draft.branch, commit=commit, pushed=pushed)
+    return replace(plan, state="proposed", branch=draft.branch, commit=commit, pushed=pushed)
 
 
 def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_run: bool = False) -> OverrideApproved:
@@ -250,17 +252,51 @@ def _people(base: Lifecycle, email: str, others: list[str]) -> list[str]:
     return people
 
 
-def _free_name(workspace: Workspace, base: Lifecycle, environment: str, ref: VersionRef) -> str:
-    """Return the first name for an override of a version that neither the base nor a branch has."""
+def _place(
+    workspace: Workspace, base: Lifecycle, override: Override, expires: datetime | timedelta
+) -> tuple[str, Override | None]:
+    """Return the name of an override: the first that neither the base nor a branch has.
+
+    Where the same was drafted before, by a run that was stopped or got no answer, it is that one's name, with that override.
+    """
     there = base.overrides()
-    names = (f"{environment}/{ref}" + (f"-{number}" if number > 1 else "") for number in count(1))
-    return next(name for name in names if name not in there and not _branch_heads(workspace, name))
+    first = f"{override.environment}/{override.model}@{override.version}"
+    for name in (first + (f"-{number}" if number > 1 else "") for number in count(1)):
+        if name in there:
+            continue
+        states = _branch_states(workspace, name)
+        if not states:
+            return name, None
+        for waiting in filter(None, (_readable(state, name) for state in states)):
+            if _is_again(waiting, override, expires):
+                return name, waiting
+    raise AssertionError  # there is always another name
 
 
-def _branch_heads(workspace: Workspace, name: str) -> list[str]:
+def _readable(state: Lifecycle, name: str) -> Override | None:
+    """Return what a branch drafts; None where there is nothing, or what is there is none: it stops nobody else's."""
+    try:
+        return state.find(Override, layout.override(name))
+    except Unjudged:
+        raise
+    except MlgitError:
+        return None
+
+
+def _is_again(waiting: Override, override: Override, expires: datetime | timedelta) -> bool:
+    """Tell whether what waits was asked for in the same words, and still holds."""
+    now, then = proposed_at(override.override), proposed_at(waiting.override)
+    return (
+        replace(waiting, override=override.override, expires=override.expires) == override
+        and waiting.expires > now
+        and waiting.expires == moments.to_come(expires, min(now, then))
+    )
+
+
+def _branch_states(workspace: Workspace, name: str) -> list[Lifecycle]:
     ref = f"refs/heads/{layout.override_branch(name)}"
     heads = [workspace.repository.resolve(one) for one in (ref, origin.copy_of(ref))]
-    return [head for head in heads if head is not None]
+    return [Lifecycle(workspace.repository.tree(head), workspace.formats.record) for head in heads if head is not None]
 
 
 def _found(workspace: Workspace, base: Lifecycle, name: str) -> tuple[Override, bool]:
@@ -268,8 +304,7 @@ def _found(workspace: Workspace, base: Lifecycle, name: str) -> tuple[Override, 
     there = base.overrides()
     if name in there:
         return there[name], True
-    for head in _branch_heads(workspace, name):
-        state = Lifecycle(workspace.repository.tree(head), workspace.formats.record)
+    for state in _branch_states(workspace, name):
         if (found := state.find(Override, layout.override(name))) is not None:
             return found, False
     raise refused(

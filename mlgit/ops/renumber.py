@@ -53,11 +53,12 @@ def run(workspace: Workspace, ref: VersionRef, *, to: int | None = None, dry_run
     old, new = (layout.version_folder(ref.model, label) for label in (ref.number, number))
     moves = {path: f"{new}/{path.removeprefix(f'{old}/')}" for path in _files(state, old)}
     _check_unnamed(workspace, state, bases, version)
-    _check_clean(workspace, [old, new])
     after = VersionRef(ref.model, number)
+    files = _moved(state, version, after, moves)
+    _check_clean(workspace, [old, new], files)
     commit = None
     if not dry_run:
-        commit = _commit(workspace, state, head, version, after, moves)
+        commit = _commit(workspace, head, version, after, files)
     return Renumbered(before=str(ref), after=str(after), digest=version.digest, files=moves, commit=commit)
 
 
@@ -147,8 +148,11 @@ def _corrects(state: Lifecycle, path: str, version: Version) -> bool:
     return other is not None and other.supersedes == version.version
 
 
-def _check_clean(workspace: Workspace, folders: list[str]) -> None:
-    changed = workspace.repository.dirty(folders)
+def _check_clean(workspace: Workspace, folders: list[str], files: Files) -> None:
+    """Refuse what the person changed; what is as it is going to be was brought by a run that was stopped."""
+    there = workspace.repository.work_tree()
+    dirty = workspace.repository.dirty(folders)
+    changed = [path for path in dirty if path not in files or there.read(path) != files[path]]
     if changed:
         raise refused(
             "work-tree-in-the-way",
@@ -159,16 +163,17 @@ def _check_clean(workspace: Workspace, folders: list[str]) -> None:
         )
 
 
-def _commit(
-    workspace: Workspace, state: Lifecycle, head: CommitId, version: Version, after: VersionRef, moves: dict[str, str]
-) -> CommitId:
-    """Commit the move, bring the work tree along, and move the branch last."""
-    repository = workspace.repository
-    before = VersionRef(version.model, version.version)
+def _moved(state: Lifecycle, version: Version, after: VersionRef, moves: dict[str, str]) -> Files:
     contents = dict(state.tree.read_many(moves))
     files: Files = dict.fromkeys(moves) | {moves[path]: content for path, content in contents.items()}
     record = msgspec.structs.replace(version, version=after.number)
-    files = {**files, layout.version(after.model, after.number): to_json(record)}
+    return {**files, layout.version(after.model, after.number): to_json(record)}
+
+
+def _commit(workspace: Workspace, head: CommitId, version: Version, after: VersionRef, files: Files) -> CommitId:
+    """Commit the move, bring the work tree along, and move the branch last."""
+    repository = workspace.repository
+    before = VersionRef(version.model, version.version)
     commit = repository.commit(
         files, parents=[head], message=f"Renumber {before} to {after}\n\nIts digest stays {version.digest}\n"
     )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -38,13 +39,21 @@ _CALL = re.compile(r"(\d+) +(?:<\.\.\. )?([a-z0-9]+)(?:\(| resumed>)(.*)")
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A command, the scene that it is run in, and what has to be done there before."""
+    """A command, the scene that it is run in, and what has to be done there before.
+
+    `{scene}` in the command is the folder of the scene, and `folder` where in it the command is run. `done` is the finding of
+    a run that finds all done. With `repeats` each run adds what it saw at its own moment, whatever a run before it did.
+    `most` points of disturbance are tried where not all are wanted; a case with none is then left out.
+    """
 
     scene: str
     person: str
     command: str
-    prepare: Callable[[Team], None] = lambda _: None
-    most: int = 8
+    prepare: Callable[[Team], object] = lambda _: None
+    most: int = 2
+    folder: str = "team"
+    done: str | None = None
+    repeats: bool = False
 
 
 def _train(team: Team) -> None:
@@ -62,24 +71,86 @@ def _approve(team: Team) -> None:
     team.ben.does("approve")
 
 
+def _change_mind(team: Team) -> None:
+    team.ben.does("approve")
+    team.ben.does("approve --reject")
+
+
 def _merge(team: Team) -> None:
     team.ben.does("approve")
     team.ana.does("merge")
 
 
+def _apply(team: Team) -> None:
+    _merge(team)
+    team.ana.does("apply")
+
+
+def _ramp(team: Team, steps: str) -> None:
+    """Bring version 2 to its first share of production; the hour of its next step has come."""
+    team.promote(f"{MODEL}@2", "staging")
+    team.ana.does(f"promote {MODEL}@2 --to production --ramp {steps} --hold 1h")
+    _apply(team)
+    team.now.wait(timedelta(hours=1))
+
+
+def _hold(team: Team) -> None:
+    team.ana.does(f"{_HOLD} --reason INC-7")
+    team.ana.git("merge", "--quiet", "--no-ff", "-m", "Hold it", f"mlgit/hold/staging/{MODEL}@2")
+
+
+def _override(team: Team) -> None:
+    team.ana.does(_OVERRIDE)
+    team.ana.does(f"override approve production/{MODEL}@3")
+
+
+def _branch_off(team: Team) -> None:
+    """Let only the branch `work`, which is checked out, have version 3."""
+    team.ana.git("switch", "--quiet", "--create", "work")
+    team.ana.git("branch", "--quiet", "--force", "main", "work~1")
+
+
+def _serve(team: Team) -> None:
+    team.ana.clone("origin.git", "--bare")
+
+
+_HOLD = f"hold add staging {MODEL}@2"
+_WORDS = "--waive beats-champion --incident INC-7 --with ben --expires 4h --review-by 2026-03-20"
+_OVERRIDE = f"override add production {MODEL}@3 {_WORDS}"
+
 CASES = {
-    "register": Case("registered", "ana", f"register {MODEL}", _train, most=4),
-    "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
-    "approve": Case("proposed", "ben", "approve"),
-    "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
-    "apply": Case("proposed", "ana", "apply", _merge),
+    "register": Case("registered", "ana", f"register {MODEL}", _train),
+    "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging", most=4),
+    "approve": Case("proposed", "ben", "approve", most=4),
+    "merge": Case("proposed", "ana", "merge production/malignancy", _approve, most=4),
+    "apply": Case("proposed", "ana", "apply", _merge, most=4),
+    "approve again": Case("proposed", "ben", "approve", _change_mind),
+    "apply a step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,50,100"), most=0),
+    "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100")),
+    "observe": Case("proposed", "ana", "observe production", repeats=True),
+    "rollback": Case("proposed", "ana", "rollback production --reason INC-7", _apply),
+    "hold add": Case("running", "ana", f"{_HOLD} --reason INC-7 --until 7d"),
+    "hold lift": Case("running", "ana", f"hold lift staging/{MODEL}@2 --reason mended", _hold),
+    "override add": Case("running", "ana", _OVERRIDE),
+    "override approve": Case("running", "ben", f"override approve production/{MODEL}@3", _override),
+    "renumber": Case("registered", "ana", f"renumber {MODEL}@3", _branch_off, done="version-unknown"),
+    "verify-push": Case("proposed", "ana", "verify-push --install", _serve, folder="origin.git"),
+    "audit": Case(
+        "proposed", "ana", "audit --format html --output {scene}/audit.html --write-checkpoint {scene}/audit.json"
+    ),
 }
+
+NAMES = [name for name, case in CASES.items() if FULL or case.most]
 
 
 def person_of(team: Team, case: Case) -> Desk:
     person = getattr(team, case.person)
     assert isinstance(person, Desk)
-    return person
+    return person.at(team.folder / case.folder)
+
+
+def command_of(team: Team, case: Case) -> str:
+    return case.command.format(scene=team.folder)
 
 
 @cache
@@ -177,8 +248,8 @@ class Traced:
 
 def check_sound(team: Team, case: Case) -> None:
     """A person who comes upon the repository now finds nothing wrong with it."""
-    desk = person_of(team, case)
-    desk.git("fsck", "--no-dangling", "--no-progress", "--strict")
+    person_of(team, case).git("fsck", "--no-dangling", "--no-progress", "--strict")
+    desk = team.ana
     desk.does("validate")
     desk.does("status")
     for environment in ("staging", "production"):
@@ -197,15 +268,33 @@ def end_state(team: Team) -> dict[str, object]:
             trees[ref] = dict(tree.read_many([entry.path for entry in tree.entries()]))
     told = {ref: desk.git("log", "--format=%s", ref).splitlines() for ref in trees}
     storage = sorted(path for path in contents(team.folder / "storage") if not path.endswith(".tmp"))
+    files = contents(team.root)
+    for environment in ("staging", "production"):
+        # What no longer holds of the release that is current is nothing, and the next switch takes it away.
+        if not DirectoryTarget(team.root / "deployed" / environment).observe(MODEL).beside:
+            files.pop(f"deployed/{environment}/{MODEL}/slots.json", None)
     state = {
         "branch": desk.git("symbolic-ref", "HEAD"),
         "status": desk.git("status", "--porcelain"),
         "told": told,
         "trees": trees,
-        "files": contents(team.root),
+        "files": files,
         "storage": storage,
+        "hooks": contents(team.folder / "origin.git/hooks"),
+        "reports": {
+            path.name: path.read_bytes() for path in team.folder.iterdir() if path.is_file() and path.name != "now"
+        },
     }
     return {key: plain(value) for key, value in state.items()}
+
+
+def ends(team: Team, case: Case) -> list[dict[str, object]]:
+    """Run the command of a case, with nothing that comes between; return in which states it may end when disturbed."""
+    found = []
+    for _ in range(2 if case.repeats else 1):
+        person_of(team, case).does(command_of(team, case))
+        found.append(end_state(team))
+    return found
 
 
 _VARYING = (
@@ -213,7 +302,7 @@ _VARYING = (
     (re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}"), "ID"),
     (re.compile(r"[0-9a-f]{40,64}"), "DIGEST"),
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)"), "TIME"),
-    (re.compile(r"-approve-[0-9a-f]{12}"), "-approve-DECISION"),
+    (re.compile(r"-(approve|reject)-[0-9a-f]{12}(-[0-9]{14})?"), "-\\1-DECISION"),
     (re.compile(r'("p95_ms": )[0-9.]+'), "\\1MS"),
     (re.compile(r"(?s)(-----BEGIN SSH SIGNATURE-----).*"), "\\1"),
 )
@@ -226,7 +315,11 @@ def plain(value: object) -> object:
         return [plain(one) for one in value]
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    text = str(value)
+    return _plain(str(value))
+
+
+@cache  # most texts are in every state
+def _plain(text: str) -> str:
     for pattern, word in _VARYING:
         text = pattern.sub(word, text)
     return text

@@ -4,6 +4,7 @@ The scene lies on a small file system of its own; how much room is left in it go
 another write is the one that fails. Only root may mount one.
 """
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.disturbed import CASES, FULL, Case, check_sound, end_state, person_of
+from tests.flows.disturbed import CASES, FULL, NAMES, Case, check_sound, command_of, end_state, ends, person_of
 from tests.flows.people import Team, contents
 
-SHARES = [n / 20 for n in range(20)] if FULL else [0, 0.35, 0.7, 0.95]
+SHARES = [0, 0.2, 0.5, 0.9]
 SAID = {"git-write-failed", "disk-failed", "target-unwritable", "file-unwritable"}
 
 
@@ -33,7 +34,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_full_disk_stops_it_and_room_lets_it_complete(
     name: str, scenes: Path, small_disk: Path, tmp_path: Path
 ) -> None:
@@ -45,12 +46,12 @@ def test_a_full_disk_stops_it_and_room_lets_it_complete(
         team.leave()
     expected, needed = _needed(case, start, small_disk, scenes / "keys")
     stopped = 0
-    for share in SHARES:
+    for share in [n / 20 for n in range(20)] if FULL else SHARES[: case.most]:
         with Team.at(_copied(start, small_disk), keys=scenes / "keys") as team:
             stopped += _stopped(case, team, small_disk, int(needed * share))
             check_sound(team, case)
-            person_of(team, case).does(case.command)
-            assert end_state(team) == expected, share
+            person_of(team, case).does(command_of(team, case))
+            assert end_state(team) in expected, share
         shutil.rmtree(small_disk / "scene")
     assert stopped > 1
 
@@ -58,9 +59,10 @@ def test_a_full_disk_stops_it_and_room_lets_it_complete(
 def _stopped(case: Case, team: Team, disk: Path, room: int) -> bool:
     """Run a command with little room, then make more; tell whether it was stopped."""
     person = person_of(team, case)
+    gc.collect()  # what readers of Git still hold open takes room, and would give it back in the middle
     refs, storage = person.refs(), contents(team.folder / "storage")
     (disk / "ballast").write_bytes(bytes(_free(disk) - room))
-    answer = person(case.command)
+    answer = person(command_of(team, case))
     (disk / "ballast").unlink()
     if answer.code == 0:
         return False
@@ -72,17 +74,16 @@ def _stopped(case: Case, team: Team, disk: Path, room: int) -> bool:
         path for path in team.folder.rglob("*") if path.suffix in {".partial", ".tmp"} or path.name.startswith("tmp_")
     ]
     assert [path for path in left if path.is_file()] == []
-    assert list((team.root / ".git").rglob("*.lock")) == []
+    assert [path for folder in (".git", "../origin.git") for path in (team.root / folder).rglob("*.lock")] == []
     return True
 
 
-def _needed(case: Case, start: Path, disk: Path, keys: Path) -> tuple[dict[str, object], int]:
-    """Return the end state of the command where there is room, and the bytes that it takes."""
+def _needed(case: Case, start: Path, disk: Path, keys: Path) -> tuple[list[dict[str, object]], int]:
+    """Return the states in which the command may end where there is room, and the bytes that it takes."""
     with Team.at(_copied(start, disk), keys=keys) as team:
         before = _free(disk)
-        person_of(team, case).does(case.command)
+        expected = ends(team, case)
         needed = before - _free(disk)
-        expected = end_state(team)
     shutil.rmtree(disk / "scene")
     return expected, needed
 

@@ -16,7 +16,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.flows.disturbed import CASES, FULL, Case, Traced, check_sound, end_state, person_of, why_not_traced
+from tests.flows.disturbed import (
+    CASES,
+    FULL,
+    NAMES,
+    Case,
+    Traced,
+    check_sound,
+    command_of,
+    end_state,
+    ends,
+    person_of,
+    why_not_traced,
+)
 from tests.flows.people import Team
 
 
@@ -37,7 +49,7 @@ def states(team: Team, case: Case, into: Path) -> list[State]:
     """Run a command to its end, and copy every state of the scene on the way that differs from the one before."""
     team.leave()
     found, seen = [], _seen(team.folder)
-    running = Traced(person_of(team, case), case.command, team.folder)
+    running = _traced(team, case)
     for number, call in enumerate(running.stops(), start=1):
         now = _seen(team.folder)
         if now != seen:
@@ -57,7 +69,7 @@ def sample(states: list[State], most: int) -> list[State]:
 def run_again(team: Team, case: Case) -> None:
     """Run the command as a person would who follows what it says."""
     for _ in range(4):
-        answer = person_of(team, case)(case.command)
+        answer = person_of(team, case)(command_of(team, case))
         if answer.ids != ["git-locked"]:
             break
         # Killed while it held a lock of Git: mlgit never removes one, and says which file the person has to remove.
@@ -65,7 +77,7 @@ def run_again(team: Team, case: Case) -> None:
         lock = re.search(r"(/.+\.lock) exists", answer.text)
         assert lock is not None, answer.text
         Path(lock[1]).unlink()
-    assert answer.code == 0, answer.text
+    assert answer.code == 0 or answer.ids == [case.done], answer.text
 
 
 @pytest.fixture
@@ -79,7 +91,7 @@ def prepared(request: pytest.FixtureRequest, scenes: Path, tmp_path: Path) -> It
         yield team, case
 
 
-@pytest.mark.parametrize("prepared", CASES, indirect=True)
+@pytest.mark.parametrize("prepared", NAMES, indirect=True)
 def test_killed_anywhere_it_is_sound_and_completes_when_run_again(prepared: tuple[Team, Case], tmp_path: Path) -> None:
     team, case = prepared
     expected = _undisturbed(team, case, tmp_path / "calm")
@@ -91,7 +103,7 @@ def test_killed_anywhere_it_is_sound_and_completes_when_run_again(prepared: tupl
                 check_sound(killed, case)
                 run_again(killed, case)
                 check_sound(killed, case)
-                assert end_state(killed) == expected
+                assert end_state(killed) in expected
             except AssertionError as error:
                 error.add_note(f"killed after {state.after}")
                 raise
@@ -108,14 +120,14 @@ def test_killed_anywhere_it_is_sound_and_completes_when_run_again(prepared: tupl
 def test_the_real_kill_leaves_what_the_copies_show(prepared: tuple[Team, Case], last: str, tmp_path: Path) -> None:
     team, case = prepared
     expected = _undisturbed(team, case, tmp_path / "calm")
-    running = Traced(person_of(team, case), case.command, team.folder)
+    running = _traced(team, case)
     for call in running.stops():
         if "rename" in call and last in call:
             break  # and thereby kill it, with all its children
     assert running.code is None
     check_sound(team, case)
     run_again(team, case)
-    assert end_state(team) == expected
+    assert end_state(team) in expected
 
 
 @pytest.mark.parametrize(
@@ -126,7 +138,7 @@ def test_interrupted_it_says_so_and_completes_when_run_again(
 ) -> None:
     team, case = prepared
     expected = _undisturbed(team, case, tmp_path / "calm")
-    running = Traced(person_of(team, case), case.command, team.folder)
+    running = _traced(team, case)
     interrupted = False
     for call in running.stops():
         if last in call and not interrupted:
@@ -137,15 +149,18 @@ def test_interrupted_it_says_so_and_completes_when_run_again(
     assert "Traceback" not in running.said
     check_sound(team, case)
     run_again(team, case)
-    assert end_state(team) == expected
+    assert end_state(team) in expected
 
 
-def _undisturbed(team: Team, case: Case, folder: Path) -> dict[str, object]:
-    """Return the end state of the command where nothing comes between."""
+def _traced(team: Team, case: Case) -> Traced:
+    return Traced(person_of(team, case), command_of(team, case), team.folder)
+
+
+def _undisturbed(team: Team, case: Case, folder: Path) -> list[dict[str, object]]:
+    """Return the states in which the command may end, from a copy where nothing comes between."""
     shutil.copytree(team.folder, folder, symlinks=True)
     with Team.at(folder, keys=team.keys) as calm:
-        person_of(calm, case).does(case.command)
-        return end_state(calm)
+        return ends(calm, case)
 
 
 def _seen(folder: Path) -> dict[str, bytes | str | None]:

@@ -35,14 +35,15 @@ def healthy(
     Args:
         entries: what the ledger has of one model in one environment, oldest first.
         digest: the version.
-        at: the moment; what the ledger has of later ones is left out.
+        at: the moment; what the ledger has of later ones is no evidence.
         max_gap: for how long nobody may have looked.
     """
     run: Healthy | None = None
     clock = datetime.min.replace(tzinfo=UTC)
     for entry in entries:
         if entry.at > at:
-            break
+            clock = entry.at  # what was written after it with an earlier time is not passed over: it breaks the run
+            continue
         unseen = run is not None and max_gap is not None and entry.at - run.last > max_gap
         whole = entry.digest == digest and entry.traffic is None
         if unseen or entry.at < clock or not whole or entry.status == "degraded":

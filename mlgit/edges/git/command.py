@@ -25,7 +25,7 @@ _NO_HOOKS: Final = ("-c", f"core.hooksPath={os.devnull}")
 _UNTRUSTED: Final = r"dubious ownership|safe\.bareRepository|cannot use bare repository"
 _LOCKED: Final = r"Unable to create '(?P<lock>.+\.lock)': File exists"
 _NOT_WRITTEN: Final = (
-    r"(?i)unable to (write|create)|cannot (create|open|mkdir)|could not (write|create|open)|No space left"
+    r"(?i)unable to (write|create)|cannot (create|open|mkdir)|could not (write|create|open)|couldn't write|No space left"
     r"|Permission denied|insufficient permission|Read-only file system|unable to append|write error"
 )
 

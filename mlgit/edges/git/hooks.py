@@ -24,10 +24,15 @@ def put(git: Git, name: str, content: bytes) -> None:
         Unjudged: there is no room or no permission (`git-write-failed`).
     """
     path, _ = find(git, name)
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
+        for left_over in path.parent.glob(f"{path.name}.*.partial"):  # by a run that was killed
+            left_over.unlink(missing_ok=True)
+        with aside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # an empty hook, after a loss of power, would let everything pass
         aside.chmod(0o755)
         aside.replace(path)
     except OSError as error:

@@ -6,7 +6,8 @@
     <path>/<model>/.lock                               held by the switch under way
 
 `slots.json` is there only while something runs beside the champion, and holds only while it names as champion what `current`
-points to. So whatever a switch was stopped at, a reader has what ran before, what runs now, or the champion alone.
+points to. So whatever a switch was stopped at, a reader has what ran before, what runs now, or the champion alone. One that
+holds no longer may be left by a switch that was stopped; the next one takes it away.
 
 Every step inside `<path>` is taken through open folders that are never reached over a symbolic link, so nothing is
 written outside. POSIX only: Windows has neither such folders nor a rename that replaces a link.
@@ -115,6 +116,7 @@ class DirectoryTarget:
                     shutil.rmtree(_NEW, ignore_errors=True, dir_fd=releases)
                 slots.write(release, beside, home)
                 _point(home, releases, _hexadecimal(release))
+                slots.clear(beside, home)
                 _remove_old(releases, _hexadecimal(release), {_hexadecimal(other.release) for other in beside})
         except OSError as error:
             raise unjudged(

@@ -35,24 +35,34 @@ class Slots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 def write(release: Release, beside: Sequence[Beside], home: int) -> None:
     """Say what runs beside a release, by one rename; it holds from the moment at which that release is current.
 
+    What was said of other champions stays while one of them may still be current (see `clear`): were it taken away first,
+    a champion that shared its requests would be alone for a moment, and neither as it was nor as it is to be.
+
     Args:
         release: the champion.
-        beside: what runs beside it; without any, there is no file.
+        beside: what runs beside it; without any, what there is must not be said of this release.
         home: the open folder of the model.
     """
-    content = _text(release, beside) if beside else None
-    if content is None:
-        if FILE not in folders.names(home):
-            return
-        folders.remove(FILE, home)
-    elif content == folders.read(FILE, home, _BYTES):
+    there = folders.read(FILE, home, _BYTES)
+    if not beside:
+        if _champion(there) == release.digest:
+            clear(beside, home)
         return
-    else:
-        folders.write(NEXT, content, home)
-        if folders.is_folder(FILE, home):
-            folders.remove(FILE, home)
-        os.replace(NEXT, FILE, src_dir_fd=home, dst_dir_fd=home)
+    content = _text(release, beside)
+    if content == there:
+        return
+    folders.write(NEXT, content, home)
+    if folders.is_folder(FILE, home):
+        folders.remove(FILE, home)
+    os.replace(NEXT, FILE, src_dir_fd=home, dst_dir_fd=home)
     os.fsync(home)
+
+
+def clear(beside: Sequence[Beside], home: int) -> None:
+    """Take the file away, once the release that runs alone is current; with something beside it, the file stays."""
+    if not beside and FILE in folders.names(home):
+        folders.remove(FILE, home)
+        os.fsync(home)
 
 
 def add(observed: Observed, home: int, look: Callable[[str], Observed]) -> Observed:
@@ -83,6 +93,14 @@ def add(observed: Observed, home: int, look: Callable[[str], Observed]) -> Obser
     if said.champion.traffic != _ALL - (said.challenger.traffic if said.challenger else 0):
         altered.append(FILE)
     return _altered(Observed(observed.digest, observed.artifact, observed.facts | {"slots": found}), altered)
+
+
+def _champion(content: bytes | None) -> str | None:
+    """Return the digest of the champion that a file is said of; None where it cannot be understood, or there is none."""
+    try:
+        return None if content is None else msgspec.json.decode(content, type=Slots).champion.digest
+    except msgspec.MsgspecError:
+        return None
 
 
 def _text(release: Release, beside: Sequence[Beside]) -> bytes:

@@ -10,8 +10,7 @@ from mlgit.domain.approvals import Directory
 from mlgit.domain.audit import faults
 from mlgit.domain.audit.records import Change, GateAnswer
 from mlgit.domain.audit.verdict import GAPS, verdict
-from mlgit.domain.conditions.rollback import keeps_out
-from mlgit.domain.records import DecisionRecord, Hold, Promotion, Version
+from mlgit.domain.records import DecisionRecord, Promotion, Version
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops import gate, waivers
 from mlgit.ops.audit.chronicle import Added, Chronicle, Cut
@@ -19,6 +18,7 @@ from mlgit.ops.audit.files import State
 from mlgit.ops.audit.line import Step
 from mlgit.ops.audit.then import workspace_then
 from mlgit.ops.examination import Examination, examine
+from mlgit.ops.merge import hold_that_comes
 from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal
 
@@ -74,7 +74,7 @@ class Judge:
         if not step.commit.parents:
             return draft, [faults.came_first(layout.promotion(proposed.environment, proposed.model))]
         paths = [change.path for change in step.changes]
-        held = _hold_that_comes(proposed)
+        held = hold_that_comes(proposed)
         findings = list(rules.check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
         findings += self._check_files(proposed.version, after)
         examination, more = self._examined(step, proposed)
@@ -193,16 +193,6 @@ def _label(state: State, key: tuple[str, str]) -> str | None:
         return None
     slot = manifest.slots.champion if manifest else None
     return None if slot is None else f"{key[1]}@{slot.version}"
-
-
-def _hold_that_comes(proposed: Proposal) -> str | None:
-    """Return the path of the hold that a rollback brings on the version that it replaces; None if that is none."""
-    champion = proposed.before.champion(proposed.environment, proposed.model)
-    if champion is None:
-        return None
-    path = layout.hold(layout.version_hold(proposed.environment, proposed.model, champion.version))
-    hold = proposed.after.find(Hold, path)
-    return path if hold is not None and keeps_out(hold, proposed.manifest, champion) else None
 
 
 def _overrides(proposed: Proposal) -> list[str]:

@@ -223,6 +223,17 @@ def test_a_digest_is_that_of_bytes_that_anybody_can_make() -> None:
     assert version.digest == "sha256:" + hashlib.sha256(text).hexdigest()
 
 
+def test_a_digest_is_of_the_record_and_not_of_one_that_was_there_before() -> None:
+    """Far more records than are remembered, each dropped at once, so that addresses come again."""
+    for number in range(5000):
+        text = f'{{"gates":[{{"id":"integrity"}}],"kind":"policy","name":"p{number}","schema":1}}'
+        expected = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+        assert codec.digest(samples.policy(name=f"p{number}")) == expected
+    first, second = samples.version(1), samples.version(2)
+    assert codec.digest(first) != codec.version_digest(first) != codec.version_digest(second)
+    assert [codec.version_digest(one) for one in (first, second)] == [first.digest, second.digest]
+
+
 def test_digests_of_parts_go_by_name() -> None:
     parts = {"b": None, "a": samples.sha(1)}
     assert codec.digest_of(parts) == codec.digest_of(dict(reversed(parts.items())))

@@ -257,6 +257,11 @@ def test_a_kind_that_nobody_may_waive_stands_for_its_gates() -> None:
     assert founded == {"latency": "waived by ada and bea for INC-7, until 2026-03-04 13:30 UTC"}
 
 
+def test_no_waiver_is_looked_for_where_no_version_comes_or_no_report_is() -> None:
+    for changes in ({"version": None}, {"report": None}):
+        assert list(overrides.check_waivers(case(**{"report": WAIVED} | changes), NOW)) == []
+
+
 def test_each_override_that_does_not_waive_a_gate_says_why() -> None:
     there = {"one": override(waives=["size", "drift"]), "two": override(people=["ada", "ada"])}
     (finding,) = overrides.check_waivers(case(report=WAIVED, overrides=there, agreed=BOTH, policy=POLICY), NOW)

@@ -1,7 +1,7 @@
 """Healthy time: what counts, what breaks it, and when it is enough."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,6 +73,8 @@ RUNS: list[tuple[str, list[Deployment], float, float | None, float | None]] = [
     ("a share of the requests is not enough", [entry(0, traffic=50)], 9, None, None),
     ("all of them, after a share", [entry(0, traffic=50), entry(3)], 9, None, 3),
     ("a share, after all of them", [entry(0), entry(3, traffic=50)], 9, None, None),
+    ("seen twice in one moment", [entry(0), entry(3), entry(3)], 9, None, 0),
+    ("well again in the same moment", [entry(3, "degraded"), entry(3)], 9, None, 3),
     ("a gap that may be", [entry(0), entry(2), entry(4)], 6, 2, 0),
     ("a gap in between", [entry(0), entry(3), entry(5)], 6, 2, 3),
     ("a gap at the end", [entry(0), entry(2)], 5, 2, None),
@@ -148,6 +150,8 @@ def test_a_version_that_does_not_soak_is_told_what_was_seen() -> None:
     assert finding.why.endswith("UTC")
     (finding,) = check_soak(case([entry(0, "blocked", digest=None)]), NOON)
     assert finding.why == "the ledger has last seen no version in staging, blocked, at 2026-03-04 12:30 UTC"
+    (finding,) = check_soak(case([entry(0, "degraded"), entry(99)]), NOON + HOUR)
+    assert "staging, degraded, at 2026-03-04 12:30 UTC" in finding.why, "what was seen later is not told"
     (finding,) = check_soak(case([]), NOON)
     assert finding.why == "the ledger has seen nothing in staging by 2026-03-04 12:30 UTC"
     assert finding.at == Location("environments/production/environment.yaml", path="soak")
@@ -160,6 +164,9 @@ def test_a_version_that_does_not_soak_is_told_what_was_seen() -> None:
 def test_a_length_of_time_is_told_in_days_hours_and_minutes(hours: float, said: str) -> None:
     (finding,) = check_soak(case([entry(0)]), NOON + hours * HOUR)
     assert f"in staging for {said}, and" in finding.message
+    unborn = entry(0, promotion=new_promotion_id(NOON + 999 * HOUR, entropy=0))
+    (finding,) = check_soak(case([unborn]), NOON + hours * HOUR)
+    assert "in staging for 0m, and" in finding.message, "no run began before its promotion was made"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +187,12 @@ def test_the_moment_at_which_it_is_enough_is_a_whole_minute_and_not_before(later
 def test_a_way_back_and_an_end_wait_for_nothing(change: Any) -> None:
     without = case([], manifest=samples.promotion(TWO, change=change))
     assert list(check_soak(without, NOON)) == list(check_upstream(without, NOON)) == []
+
+
+def test_nothing_is_waited_for_where_no_version_comes_or_no_time_is_asked() -> None:
+    nothing = case([], version=None)
+    assert list(check_soak(nothing, NOON)) == list(check_upstream(nothing, NOON)) == []
+    assert list(check_soak(case([], environment=samples.environment()), NOON)) == []
 
 
 @pytest.mark.parametrize(
@@ -214,17 +227,11 @@ ENTRIES = st.lists(
 def test_a_run_begins_with_a_sighting_after_which_nothing_else_was_seen(entries: list[Deployment], hours: int) -> None:
     """The slow twin: the earliest entry from which on all is well, of those that were there by then."""
     at = NOON + hours * HOUR
-    times: list[datetime] = []
-    for index, one in enumerate(entries):
-        if one.at > at:
-            entries = entries[:index]
-            break
-        times.append(one.at)
-    well = [
-        one.digest == TWO.digest and one.status != "degraded" and all(earlier <= one.at for earlier in times[:index])
-        for index, one in enumerate(entries)
-    ]
-    starts = [one.at for index, one in enumerate(entries) if one.status == "verified" and all(well[index:])]
+    times = [one.at for one in entries]
+    in_order = [all(earlier <= one.at for earlier in times[:index]) for index, one in enumerate(entries)]
+    there = [(one, orderly) for one, orderly in zip(entries, in_order, strict=True) if one.at <= at]
+    well = [one.digest == TWO.digest and one.status != "degraded" and orderly for one, orderly in there]
+    starts = [one.at for index, (one, _) in enumerate(there) if one.status == "verified" and all(well[index:])]
     run = healthy(entries, TWO.digest, at)
     assert (run and run.since) == (starts[0] if starts else None)
 
@@ -239,3 +246,9 @@ def test_a_limit_to_gaps_never_makes_a_run_longer(entries: list[Deployment], hou
 def test_a_version_is_told_by_its_content() -> None:
     assert since([replace(entry(0), version=1)], 9) == 0
     assert since([replace(entry(0), digest=samples.sha(9))], 9) is None
+
+
+def test_an_entry_of_a_time_to_come_hides_nothing_that_was_written_after_it() -> None:
+    entries = [entry(0), entry(100), entry(2, "degraded")]
+    assert since(entries[:1], 3) == 0
+    assert since(entries, 3) is None
