@@ -120,10 +120,10 @@ _OVERRIDE = f"override add production {MODEL}@3 {_WORDS}"
 
 CASES = {
     "register": Case("registered", "ana", f"register {MODEL}", _train),
-    "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging", most=4),
-    "approve": Case("proposed", "ben", "approve", most=4),
-    "merge": Case("proposed", "ana", "merge production/malignancy", _approve, most=4),
-    "apply": Case("proposed", "ana", "apply", _merge, most=4),
+    "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
+    "approve": Case("proposed", "ben", "approve"),
+    "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
+    "apply": Case("proposed", "ana", "apply", _merge),
     "approve again": Case("proposed", "ben", "approve", _change_mind),
     "apply a step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,50,100"), most=0),
     "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100")),
