@@ -28,6 +28,10 @@ _UNSTABLE: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-f]{32}\b", "<md5>"),
     (r"\b(md5|decision|commit|at main) +[0-9a-f]{7,12}\b", r"\1 <id>"),
     (r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,12}\b", "<id>"),
+    (
+        r"(?<![.\d+-])\b([0-9]{7}|[0-9]{12}|[a-f]{7}|[a-f]{12})\b(?![.\d])",
+        "<id>",
+    ),  # by chance without letters, or digits
     (r"mlgit \d+\.\d+\.\d+", "mlgit <version>"),
     (r": -?[0-9]+\.[0-9]+(e-?[0-9]+)?(?=,?\n)", ": <number>"),
     (r'("seed"): [0-9]{4,}', r"\1: <number>"),
