@@ -325,3 +325,8 @@ def test_a_repository_that_cannot_be_written_to_is_audited(proposed: Team) -> No
         (proposed.root / ".git").chmod(0o500)
     assert "3 PROVEN" in told(proposed.ana)
     assert not Path(proposed.root / ".git/mlgit/cache/audit").exists()
+
+
+def test_an_environment_that_never_was_is_not_called_well_kept(proposed: Team) -> None:
+    assert proposed.ana.refused("audit --env prod") == ["environment-unknown"]
+    proposed.ana.does("audit --env staging")

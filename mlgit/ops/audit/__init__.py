@@ -97,8 +97,8 @@ def run(
         on_progress: told how many commits were replayed.
 
     Raises:
-        MlgitError: the clone is shallow (`history-shallow`), a revision names no commit (`revision-unknown`), or the
-            checkpoint is none (`checkpoint-invalid`).
+        MlgitError: the clone is shallow (`history-shallow`), a revision names no commit (`revision-unknown`), there neither
+            is nor was such an environment (`environment-unknown`), or the checkpoint is none (`checkpoint-invalid`).
     """
     repository = workspace.repository
     repository.require_full_history()
@@ -117,6 +117,8 @@ def run(
     if replay.revives:
         replay = Replay(workspace, branch, tip, ledger, on_progress=on_progress)
         replay.run()
+    if environment is not None and all(one.environment != environment for one in replay.after(None)):
+        state.environment(environment)  # of one that never was, "nothing wrong" would be no answer
     # After a rewritten history only `full` starts anew, so that the finding stays until somebody has looked at it.
     kept = None if rewritten else checkpoints.write(replay.checkpoint())
     if at is None and given is None and not fetch and kept is not None:
