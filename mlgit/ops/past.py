@@ -49,10 +49,7 @@ def look(workspace: Workspace, revision: str | None) -> Moment:
     commit = state.tree.commit
     assert commit is not None  # noqa: S101 - a state of a commit
     at = repository.moment(revision) or repository.commit_time(commit)
-    tip = proposal.ledger_tip(workspace)
-    tip = None if tip is None else repository.last_commit_by(tip, at)
-    ledger = Ledger(None if tip is None else repository.tree(tip), workspace.formats.record)
-    return Moment(revision, state, ledger, at, is_today=False)
+    return Moment(revision, state, proposal.ledger_of(workspace, at), at, is_today=False)
 
 
 def merged_as(

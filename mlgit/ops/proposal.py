@@ -1,6 +1,7 @@
 """A promotion that is proposed, or that was merged, and the state that it is held against."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -100,17 +101,17 @@ def state_at(workspace: Workspace, revision: str) -> Lifecycle:
     return Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
 
 
-def ledger_of(workspace: Workspace, state: Lifecycle | None = None) -> Ledger:
+def ledger_of(workspace: Workspace, by: datetime | None = None) -> Ledger:
     """Return what was seen to happen, from the ledger branch or the remote's copy of it.
 
     Args:
         workspace: where.
-        state: a state of the past; the ledger is then the one of that time. Today's, if None.
+        by: a moment; the ledger is then the one of that time. Today's, if None.
     """
     repository = workspace.repository
     tip = ledger_tip(workspace)
-    if tip is not None and state is not None and state.tree.commit is not None:
-        tip = repository.last_commit_by(tip, repository.commit_time(state.tree.commit))
+    if tip is not None and by is not None:
+        tip = repository.last_commit_by(tip, by)
     return Ledger(None if tip is None else repository.tree(tip), workspace.formats.record)
 
 
