@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast, get_args
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.governance import Override
@@ -59,6 +61,8 @@ def canonical(value: Any) -> bytes:
 
     Defaults and `x-` keys are left out, so neither a comment, an order, an ending of lines nor a new optional field changes it.
     """
+    if isinstance(value, msgspec.Struct) and _has_plain_defaults(type(value)):
+        return _CANONICAL.encode(value)
     return _CANONICAL.encode(_without_defaults(value))
 
 
@@ -69,20 +73,15 @@ def digest(record: Record) -> str:
 
 def version_digest(version: Version) -> str:
     """Return the identity of a version: the digest of its record without the label and without the digest itself."""
-
-    def compute() -> str:
-        meaning = _without_defaults(version)
-        del meaning["digest"], meaning["version"]
-        return sha256(_CANONICAL.encode(meaning))
-
-    return _remembered(_VERSION_DIGESTS, version, compute)
+    # A field that is UNSET is not written.
+    return _remembered(
+        _VERSION_DIGESTS, version, lambda: sha256(canonical(replace(version, digest=UNSET, version=UNSET)))
+    )
 
 
 def override_digest(override: Override) -> str:
     """Return what the people of an override agree to: the digest of all of it but what came of the look back."""
-    meaning = _without_defaults(override)
-    meaning.pop("reviewed", None)
-    return sha256(_CANONICAL.encode(meaning))
+    return sha256(canonical(replace(override, reviewed=None)))
 
 
 _Known = dict[int, tuple[msgspec.Struct, str]]
@@ -159,7 +158,7 @@ def _stated(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
         yield config.tag_field, config.tag
     for field, key, default in _fields(type(value)):
         inner = getattr(value, field)
-        if inner != default:
+        if inner is not UNSET and inner != default:
             yield key, _without_defaults(inner)
 
 

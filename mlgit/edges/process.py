@@ -20,6 +20,7 @@ _HOW_TO_GET: Final = {
     "ssh-keygen": "install OpenSSH 8.2 or newer",
 }
 _TAIL = 20
+_BUFFER = 1 << 18  # bytes: a hundred records and more
 
 Place = str | os.PathLike[str]
 
@@ -158,7 +159,17 @@ def open_pipe(
     Raises:
         Unjudged: there is no such program (`tool-missing`).
     """
-    return _start(argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = _start(argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    _widen(_output(process))
+    return process
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Give a pipe more room where the system lets one, so that its two ends wait for each other less often."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl  # noqa: PLC0415 - not on every system
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _BUFFER)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -183,7 +194,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, bufsize=1 << 16
+            argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, bufsize=_BUFFER
         )
     except OSError as error:
         raise _cannot_start(argv, cwd, error) from error
