@@ -7,7 +7,7 @@ import msgspec
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Promotion
 from mlgit.errors import MlgitError
-from mlgit.ops import merged, proposal
+from mlgit.ops import proposal
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Commit, Workspace
 from mlgit.ops.proposal import Proposal
@@ -60,6 +60,8 @@ def merged_as(
     Where several did, because it was taken back and came again, it is the one that counts for `mlgit apply`: the last, or
     with `first` the first, which suffices for what runs already.
     """
+    from mlgit.ops import merged  # noqa: PLC0415 - rules and gates, which a look at a state does without
+
     try:
         found = merged.find(workspace, state, manifest, first=first)
     except MlgitError as error:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.domain.codec import from_json
 from mlgit.domain.records import KINDS, Record
 from mlgit.ops.ports import Workspace
 
@@ -56,7 +57,7 @@ class Remembered:
         if place is None or known is None:
             return None
         try:
-            record = msgspec.json.decode(known, type=KINDS[place.kind])
+            record = from_json(KINDS[place.kind], bytes(known))
         except msgspec.DecodeError:
             return None
         self._now[key] = known

@@ -53,15 +53,10 @@ def read_written(text: bytes, kind: type[R]) -> R | None:
     if len(text) > MOST_BYTES or _DEEP in text:
         return None
     try:
-        record = _decoder(kind).decode(text)
+        record = codec.from_json(kind, text)
         return record if codec.to_json(record) == text else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-@functools.cache
-def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
-    return msgspec.json.Decoder(kind)  # made once: to look a type up for every text takes a quarter of the reading
 
 
 def parse(text: bytes, file: str) -> Document:
