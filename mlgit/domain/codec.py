@@ -47,11 +47,11 @@ def from_json(kind: type[R], text: bytes) -> R:
     Raises:
         msgspec.DecodeError: it is no JSON, or does not fit.
     """
-    return _decoder(kind).decode(text)
+    return cast("R", _decoder(kind).decode(text))
 
 
 @functools.cache
-def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)  # made once: to look a type up for every text takes a quarter of the reading
 
 
