@@ -149,6 +149,10 @@ class Repository(Protocol):
         """Return when a commit was made."""
         ...
 
+    def sealed(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield each commit without its signature, and the signature, armoured; None where it has none."""
+        ...
+
     def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
         """Return the last first-parent commit of a tip that was made by a moment."""
         ...
@@ -417,6 +421,21 @@ class Signatures(Protocol):
 
         Raises:
             MlgitError: the signature does not prove that.
+        """
+        ...
+
+
+    def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
+        """Return the principal and the fingerprint of the key by which a commit was signed.
+
+        Args:
+            content: the commit without its signature.
+            signature: the armoured signature.
+            signers: an `allowed_signers` file.
+            at: when the commit was made; the key must have been valid then.
+
+        Raises:
+            MlgitError: the signature proves nothing.
         """
         ...
 

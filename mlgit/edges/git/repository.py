@@ -12,6 +12,7 @@ from mlgit.edges.git import checkout, history, hooks, place, remotes
 from mlgit.edges.git.command import Git
 from mlgit.edges.git.objects import Objects
 from mlgit.edges.git.place import Facts
+from mlgit.edges.git.sealed import split
 from mlgit.edges.git.settings import Settings
 from mlgit.edges.git.trees import GitTree
 from mlgit.edges.git.trial import Trial, trial
@@ -156,6 +157,18 @@ class GitRepository:
         found = self._objects.find(f"{self._known(commit)}^{{commit}}")
         stamp = re.search(rb"^committer .* ([0-9]+) [+-][0-9]{4}$", found.content, re.MULTILINE) if found else None
         return history.seconds_to_moment(int(stamp[1]) if stamp else 0)
+
+    def sealed(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield each commit without its signature, and the signature, armoured; None where it has none.
+
+        Raises:
+            Unjudged: one is not there, or is no commit (`object-missing`).
+        """
+        wanted = list(commits)
+        for commit, found in zip(wanted, self._objects.read(wanted), strict=True):
+            if found is None or found.kind != b"commit":
+                raise self._objects.damaged(commit)
+            yield split(found.content)
 
     def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
         """Return the last first-parent commit of a tip that was made by a moment."""

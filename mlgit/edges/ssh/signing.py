@@ -7,7 +7,7 @@ mlgit's own, so that a signature on a commit can never pass for an approval.
 import functools
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.edges.ssh import keygen
 from mlgit.edges.ssh.keys import Malformed, PublicKey
-from mlgit.edges.ssh.signers import APPROVALS, AllowedSigners, Signer, parse
+from mlgit.edges.ssh.signers import APPROVALS, COMMITS, AllowedSigners, Signer, parse
 from mlgit.edges.ssh.sshsig import Sealed
 from mlgit.errors import MlgitError, refused
 
@@ -89,6 +89,15 @@ class SshSignatures:
         """
         return verify(content, signature, _cached(signers, layout.SIGNERS), principal, at).fingerprint
 
+    def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
+        """Return the principal and the fingerprint of the key by which a commit was signed.
+
+        Raises:
+            MlgitError: the file cannot be trusted, or the signature proves nothing (see `signer`).
+        """
+        found = signer(content, signature, _cached(signers, layout.SIGNERS), at)
+        return found.principal, found.fingerprint
+
     def public_key(self) -> str:
         """Return the public half of the key that `sign` uses, as `ssh-ed25519 AAAA…`, without its comment.
 
@@ -132,6 +141,34 @@ def verify(content: bytes, signature: bytes, signers: AllowedSigners, principal:
             (`signature-altered`), another person's (`signature-principal`), or the key was not valid
             (`signature-time`).
     """
+    lines = _lines_of(content, signature, signers, APPROVALS)
+    theirs = [line for line in lines if principal in line.principals]
+    if not theirs:
+        message = f"the signature is by {' or '.join(lines[0].principals)}, not by {principal}"
+        raise _disproved("signature-principal", message, f"{signers.file}:{lines[0].line} says whose the key is")
+    _check_lines(theirs, signers.file, APPROVALS, at)
+    return Signature(principal, lines[0].key.fingerprint, lines[0].key.type)
+
+
+def signer(content: bytes, signature: bytes, signers: AllowedSigners, at: datetime) -> Signature:
+    """Return who signed a commit: the first principal of the line that lists the key.
+
+    Args:
+        content: the commit without its signature.
+        signature: the signature, armoured.
+        signers: who may sign.
+        at: when the commit says that it was made; the key must have been valid then.
+
+    Raises:
+        MlgitError: as `verify`, but for the person, whom the key tells.
+    """
+    lines = _lines_of(content, signature, signers, COMMITS)
+    line = _check_lines(lines, signers.file, COMMITS, at)
+    return Signature(line.principals[0], line.key.fingerprint, line.key.type)
+
+
+def _lines_of(content: bytes, signature: bytes, signers: AllowedSigners, namespace: str) -> tuple[Signer, ...]:
+    """Return the lines of the key that made a signature over this content for a namespace; there is one at the least."""
     try:
         sealed = Sealed.parse(signature)
     except Malformed as error:
@@ -140,17 +177,17 @@ def verify(content: bytes, signature: bytes, signers: AllowedSigners, principal:
     lines = signers.of_key(sealed.key)
     if not lines:
         raise _disproved("signature-unknown-key", f"nobody has the key {print_}", f"{signers.file} does not list it")
-    namespace = sealed.namespace.decode("ascii", "backslashreplace")
-    if namespace != APPROVALS:
-        message = f"the signature was made for {namespace!r}, not for {APPROVALS!r}"
-        raise _disproved("signature-namespace", message, "a signature that was made for something else is no approval")
-    key = lines[0].key
-    if not sealed.is_by(key, content):
+    made_for = sealed.namespace.decode("ascii", "backslashreplace")
+    if made_for != namespace:
+        message = f"the signature was made for {made_for!r}, not for {namespace!r}"
+        raise _disproved(
+            "signature-namespace", message, "a signature that was made for something else proves nothing here"
+        )
+    if not sealed.is_by(lines[0].key, content):
         raise _disproved(
             "signature-altered", "the signature is not over this content", f"it does not verify with the key {print_}"
         )
-    _check_lines(lines, signers.file, principal, at)
-    return Signature(principal, key.fingerprint, key.type)
+    return lines
 
 
 def fingerprint(public_key: str) -> str:
@@ -162,19 +199,20 @@ def fingerprint(public_key: str) -> str:
     return _public(public_key).fingerprint
 
 
-def _check_lines(lines: tuple[Signer, ...], file: str, principal: str, at: datetime) -> None:
-    """Check that one line of a key lets this person sign approvals with it at this moment."""
-    theirs = [line for line in lines if principal in line.principals]
-    if not theirs:
-        message = f"the signature is by {' or '.join(lines[0].principals)}, not by {principal}"
-        raise _disproved("signature-principal", message, f"{file}:{lines[0].line} says whose the key is")
-    fitting = [line for line in theirs if line.may_sign(APPROVALS)]
+def _check_lines(lines: Sequence[Signer], file: str, namespace: str, at: datetime) -> Signer:
+    """Return the line of a key that lets it sign for a namespace at this moment."""
+    fitting = [line for line in lines if line.may_sign(namespace)]
     if not fitting:
-        message = f"the key {theirs[0].key.fingerprint} is not for approvals"
-        raise _disproved("signature-namespace", message, f"{file}:{theirs[0].line} does not name {APPROVALS!r}")
-    if not any(line.valid_at(at) for line in fitting):
+        message = (
+            f"the key {lines[0].key.fingerprint} is not for {'approvals' if namespace == APPROVALS else 'commits'}"
+        )
+        raise _disproved("signature-namespace", message, f"{file}:{lines[0].line} does not name {namespace!r}")
+    valid = [line for line in fitting if line.valid_at(at)]
+    if not valid:
         why = "; ".join(f"{file}:{line.line} says {_times(line)}" for line in fitting)
-        raise _disproved("signature-time", f"the key of {principal} was not valid on {at:%Y-%m-%d %H:%M:%S %Z}", why)
+        who = fitting[0].principals[0]
+        raise _disproved("signature-time", f"the key of {who} was not valid on {at:%Y-%m-%d %H:%M:%S %Z}", why)
+    return valid[0]
 
 
 def _disproved(id_: str, message: str, why: str) -> MlgitError:
