@@ -4,6 +4,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from mlgit.domain.codec import digest
 from mlgit.domain.records import Deployment
 from mlgit.edges.formats.records import read_record
@@ -108,6 +110,28 @@ def test_two_edits_of_one_manifest_cannot_be_merged_by_git_either(registered: Te
     ana.git("merge", "--quiet", first)
     with ana.session().repository as repository:
         assert repository.merge_tree(ana.head("main"), second) is None
+
+
+@pytest.mark.parametrize("way", ["merge --quiet --no-edit", "merge --quiet --squash", "cherry-pick"])
+def test_of_two_racing_proposals_no_way_of_merging_lands_both(way: str, registered: Team) -> None:
+    """As a forge does it, with a merge commit, a squash or a rebase; each was fine by itself, on the same base."""
+    ana, bens = shared(registered)
+    ana.does(f"promote {MODEL}@1 --to staging")
+    ana.git("push", "--quiet", "origin", ":refs/heads/mlgit/promote/staging/malignancy")
+    bens.does(f"promote {MODEL}@2 --to staging")
+    ana.git("fetch", "--quiet", "origin", "mlgit/promote/staging/malignancy")
+    ana.commit("Say more", {"README.md": "# Malignancy\n"})  # so that nothing is fast-forwarded
+    ana.git(*way.split(), "mlgit/promote/staging/malignancy")
+    ana.git("commit", "--quiet", "--allow-empty", "-m", "Promote it")
+    landed = ana.head("main")
+    with pytest.raises(AssertionError):
+        ana.git(*way.split(), "FETCH_HEAD")
+    assert ana.git("diff", "--name-only", "--diff-filter=U") == f"environments/staging/{MODEL}.yaml"
+    ana.git("reset", "--quiet", "--hard", landed)
+    ana.git("push", "--quiet", "origin", "main")
+    ana.does("apply staging")
+    changes = ana.does("audit --json").json["changes"]
+    assert [(one["after"], one["verdict"]) for one in changes] == [(f"{MODEL}@1", "PROVEN")]
 
 
 def applied(team: Team, desks: list[Desk], environment: str) -> None:
