@@ -4,9 +4,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What the tests of the workflows ask, if npm is there and its registry answers; they say so where they are skipped.
+NODE := $(if $(shell command -v npm),tools/node/built/evaluate.cjs)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers fix schemas docs bench mutants build clean
+.PHONY: help demo test check format lint types layers fix schemas docs bench remotes mutants build node rehearse clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +33,7 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 demo: $(VENV)/.user ## Show the main job, end to end, on real data
 	@$(BIN)/python demo/run.py
 
-test: $(VENV)/.dev ## Run the tests
+test: $(VENV)/.dev $(NODE) ## Run the tests
 	$(BIN)/python -m pytest -n auto
 
 check: format lint types layers test ## Run exactly what CI runs
@@ -65,12 +67,29 @@ $(VENV)/.mutation: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group mutation
 	@touch $@
 
+$(VENV)/.remotes: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group remotes
+	@touch $@
+
+remotes: $(VENV)/.remotes ## Try S3, SSH and WebDAV for real, on servers of this machine (two minutes; `make test` has none of them)
+	$(BIN)/python -m pytest -n0 tests/remotes
+
 mutants: $(VENV)/.mutation ## Break what decides on purpose, and list what no test notices (a quarter of an hour; never part of the tests)
 	$(BIN)/python -m mutmut run
 	$(BIN)/python -m mutmut results
 
 build: $(VENV)/.dev ## Build the wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+tools/node/built/evaluate.cjs: tools/node/package-lock.json tools/node/evaluate.mjs
+	@echo "Installing GitHub's own parser of workflows into tools/node (once)"
+	@{ npm ci --silent --prefix tools/node && npm run --silent --prefix tools/node build; } \
+	|| echo "It cannot be had here: the tests of the workflows will be skipped"
+
+node: $(NODE) ## Install what the tests of the workflows ask of Node
+
+rehearse: $(VENV)/.dev $(NODE) ## Run the workflows as GitHub would, those that train and judge as well
+	MLGIT_REHEARSE=all $(BIN)/python -m pytest -n auto tests/rehearsal
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build dist mutants

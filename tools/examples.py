@@ -23,10 +23,12 @@ from mlgit.domain.records import (
     Promotion,
     Record,
     Retirement,
+    Reviews,
+    StandingApproval,
     Version,
 )
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.ledger import CountedApproval
+from mlgit.domain.records.ledger import CountedApproval, GivenReview, PostedCheck
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
 from mlgit.edges import templates
@@ -65,7 +67,14 @@ GATES: Final = {
 _ID, _EARLIER = "01KJW6PM40V7Q2Z8B4N0C5T3XA", "01KJ9D3E80M6R1W4H7K2P9S5YB"
 _NOON = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 _COMMIT = "3f9c2ab4d81e07c65a92b3f4e1d0c8a7b6f5e4d3"
-_VALUES = {"project": "acme", "owner": "@acme/ml", "person": "ana", "email": "ana@acme.example", "model": MODEL}
+_VALUES = {
+    "project": "acme",
+    "owner": "@acme/ml",
+    "person": "ana",
+    "email": "ana@acme.example",
+    "model": MODEL,
+    "forge": "none",
+}
 
 
 def of(kind: str) -> tuple[str, str]:
@@ -161,15 +170,40 @@ def _records() -> dict[str, tuple[str, Record]]:
         at=_NOON,
         previous=sha256(b"the entry before"),
     )
+    reviewed = Reviews(
+        schema=1,
+        promotion=_ID,
+        environment="production",
+        model=MODEL,
+        forge="github",
+        repository="acme/pathology",
+        pull_request=7,
+        url="https://github.com/acme/pathology/pull/7",
+        branch=layout.promotion_branch("production", MODEL),
+        base="main",
+        head=_COMMIT,
+        author="ana-a",
+        merged_as=_COMMIT,
+        merged_by="ana-a",
+        reviews=[
+            GivenReview(id=4021, login="ben-b", verdict="approve", commit=_COMMIT, at=_NOON, decision=decision(reads))
+        ],
+        checks=[PostedCheck(name="mlgit/verdict", state="success", by="github-actions")],
+        rules={"required_checks": ["mlgit/verdict"], "reviews": 1, "force_push": False},
+        by="ana-a",
+        at=_NOON,
+    )
     return {
         "version": (layout.version(MODEL, 2), two),
         "gate-report": (layout.gate_report(MODEL, 2, _ID), report),
         "promotion": (layout.promotion("production", MODEL), manifest),
         "approval": (f"{layout.approvals(_ID)}/ben.json", approval),
+        "reviews": (f"{layout.reviews(_ID)}/1.json", reviewed),
         "decision": (layout.decision(_ID), decided),
         "deployment": (f"{layout.deployments('production', MODEL)}/2.json", deployment),
         "hold": ("holds/forged-scores.yaml", _hold(one)),
         "override": ("overrides/inc-204.yaml", _override(two)),
+        "standing": (layout.standing(f"production/{MODEL}"), _standing()),
         "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(one)),
     }
 
@@ -272,6 +306,19 @@ def _override(version: Version) -> Override:
         people=["ana", "ben"],
         expires=datetime(2026, 3, 6, 12, 0, tzinfo=UTC),
         review_by=date(2026, 3, 20),
+    )
+
+
+def _standing() -> StandingApproval:
+    return StandingApproval(
+        schema=1,
+        standing=_ID,
+        environment="production",
+        model=MODEL,
+        people=["ana", "ben"],
+        until=datetime(2026, 6, 1, 12, 0, tzinfo=UTC),
+        most=12,
+        reason="Retrained every week by the same pipeline.",
     )
 
 

@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.domain.conditions.ramp import ALL
+from mlgit.domain.slots import ALL
 from mlgit.ops import apply
 
 _WORDS = {
@@ -46,7 +46,10 @@ def _show(found: apply.Applied) -> str:
     rows = [
         [
             f"{one.environment}/{one.model}",
-            (one.version or "nothing") + (f" at {one.traffic}%" if one.traffic != ALL else ""),
+            ", ".join(
+                [(one.version or "nothing") + (f" at {one.traffic}%" if one.traffic != ALL else "")]
+                + [str(other) for other in one.beside]
+            ),
             _WORDS[one.state] + _step(one),
             f"decision {one.decision[7:19]}" if one.decision else "",
             ", ".join(one.approved_by),

@@ -16,6 +16,7 @@ def command(session: Session, promotion: str | None, at: str | None) -> int:
     """Show who agreed to a promotion, and what is missing.
 
     The promotion is an open one, or one that was merged, then by the rules of the time. Every signature is verified again.
+    Where reviews count, the forge is asked, until the ledger has what it told.
 
     \b
     Examples:
@@ -31,12 +32,14 @@ def _show(found: approvals.Approvals) -> str:
     evidence = {
         "none": "asks for no evidence, so that nothing is counted",
         "signed": "counts signatures on the ledger",
-        "forge": "counts reviews at the forge",
+        "forge": "counts reviews of the pull request, and signatures on the ledger",
     }[found.evidence]
     facts = [
         f"{found.candidate} for {found.environment}: promotion {found.promotion} is {found.state}",
+        *([f"  beside    {', '.join(map(str, found.beside))}"] if found.beside else []),
         f"  decision  {found.decision}",
         f"  policy    {found.policy}, which {evidence}; it leaves out {', '.join(found.excludes) or 'nobody'}",
+        *([f"  reviews   {found.pull_request or 'no pull request'}"] if found.evidence == "forge" else []),
     ]
     needs = [
         [need.role or "anybody", f"{len(need.counted)} of {need.needed}", _names(need.counted), _names(need.may)]
@@ -44,8 +47,11 @@ def _show(found: approvals.Approvals) -> str:
     ]
     parts = ["\n".join(map(text.clean, facts)), text.table(["AS", "COUNTED", "BY", "WHO ELSE MAY"], needs)]
     if found.counted:
-        rows = [[one.person, _names(one.roles), f"{one.at:%Y-%m-%d %H:%M}", one.key or ""] for one in found.counted]
-        parts.append(text.table(["COUNTED", "ROLES", "WHEN (UTC)", "KEY"], rows))
+        rows = [
+            [one.person, _names(one.roles), f"{one.at:%Y-%m-%d %H:%M}", one.key or one.review or ""]
+            for one in found.counted
+        ]
+        parts.append(text.table(["COUNTED", "ROLES", "WHEN (UTC)", "KEY OR REVIEW"], rows))
     if found.uncounted:
         rows = [[one.person, one.verdict, f"{one.at:%Y-%m-%d %H:%M}", _reason(one)] for one in found.uncounted]
         parts.append(text.table(["NOT COUNTED", "SAID", "WHEN (UTC)", "WHY"], rows))
@@ -59,7 +65,8 @@ def _next(found: approvals.Approvals) -> str:
         return f"mlgit log --env {found.environment} --model {found.model}"
     if not found.missing:
         return f"mlgit merge {where}"
-    return f"mlgit approve {where}, run by {' or '.join(found.may) or 'somebody else'}"
+    who = " or ".join(found.may) or "somebody else"
+    return f"{who} reviews {found.pull_request}" if found.pull_request else f"mlgit approve {where}, run by {who}"
 
 
 def _names(names: list[str]) -> str:

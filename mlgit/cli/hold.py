@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from mlgit.cli import pull_requests
 from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import at_option, dry_run_option, session_command
 from mlgit.cli.render import text
@@ -34,6 +35,7 @@ def command() -> None:
 @click.option("--everywhere", is_flag=True, help="In every environment; then only MODEL[@N] is named, or nothing.")
 @click.option("--reason", required=True, help="Why.")
 @click.option("--until", type=MOMENT, help="When it ends by itself: 48h, 2026-12-01, 2026-12-01T18:00.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def _add(
@@ -44,6 +46,7 @@ def _add(
     until: datetime | timedelta | None,
     *,
     everywhere: bool,
+    no_pull_request: bool,
     dry_run: bool,
 ) -> int:
     """Propose a hold, on a branch of its own.
@@ -72,6 +75,7 @@ def _add(
         ref.number if ref else None,
         reason=reason,
         until=until,
+        say=None if no_pull_request else pull_requests.said,
         dry_run=dry_run,
     )
     return session.answer(outcome, _show_change)
@@ -94,9 +98,10 @@ def _list(session: Session, at: str | None) -> int:
 @command.command("lift")
 @click.argument("name")
 @click.option("--reason", required=True, help="Why; it goes into the message of the commit.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def _lift(session: Session, name: str, reason: str, *, dry_run: bool) -> int:
+def _lift(session: Session, name: str, reason: str, *, no_pull_request: bool, dry_run: bool) -> int:
     """Propose to take a hold away, on a branch of its own.
 
     NAME is as `mlgit hold list` shows it.
@@ -106,7 +111,8 @@ def _lift(session: Session, name: str, reason: str, *, dry_run: bool) -> int:
       mlgit hold lift production/churn@10 --reason "retrained on mended data"
       mlgit hold lift production/environment --reason "the audit is over" --dry-run
     """
-    return session.answer(hold.lift(session, name, reason=reason, dry_run=dry_run), _show_change)
+    say = None if no_pull_request else pull_requests.said
+    return session.answer(hold.lift(session, name, reason=reason, say=say, dry_run=dry_run), _show_change)
 
 
 def _show_change(found: hold.HoldChange) -> str:
@@ -120,6 +126,7 @@ def _show_change(found: hold.HoldChange) -> str:
     ]
     if found.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
+    lines += pull_requests.told(found.pull_request, found.warnings)
     return "\n".join(lines) + proposed(found.branch or "", found.base, pushed=found.pushed)
 
 

@@ -3,6 +3,7 @@
 import os.path
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -22,6 +23,12 @@ from mlgit.ops import init
 @click.option("--name", metavar="NAME", help="Name of the project; else that of the folder.")
 @click.option("--owner", metavar="OWNER", help="Team or person that answers for it; else you, as Git knows you.")
 @click.option("--remote", metavar="PATH|URL", help="Where DVC keeps data and models; else a folder beside the project.")
+@click.option(
+    "--forge",
+    type=click.Choice(["none", "github", "gitea"]),
+    default="none",
+    help="Who keeps pull requests; github: with all workflows.",
+)
 @click.option("--yes", is_flag=True, help="Ask nothing; take the defaults.")
 @dry_run_option
 @session_command
@@ -32,6 +39,7 @@ def command(
     name: str | None,
     owner: str | None,
     remote: str | None,
+    forge: Literal["none", "github", "gitea"],
     *,
     yes: bool,
     dry_run: bool,
@@ -46,7 +54,7 @@ def command(
     Examples:
       mlgit init acme
       mlgit init acme --template bring-your-own --owner @acme/ml --yes
-      mlgit init acme --remote s3://acme-models/storage
+      mlgit init acme --remote s3://acme-models/storage --forge github
     """
     root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
     ground = Folder(root)
@@ -61,8 +69,9 @@ def command(
         template=template or default_template,
         owner=owner,
         remote=f"../{name}-storage" if remote is None else _location(session.directory, root, remote),
+        forge=forge,
     )
-    files = templates.project(wish.template)
+    files = templates.project(wish.template, forge)
     outcome = init.run(
         Session(root, as_json=session.as_json),
         ground,

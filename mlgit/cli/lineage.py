@@ -123,7 +123,9 @@ def _known(node: Node) -> str:
 def _when(edge: Edge) -> str:
     if edge.since is None:
         return ""
-    share = f", with {edge.traffic} per cent of the requests at last" if edge.traffic else ""
+    share = "" if edge.traffic is None else f", with {edge.traffic} per cent of the requests at last"
+    if edge.traffic == 0:
+        share = ", as a shadow"
     return f"  {_time(edge.since)} until {_time(edge.until) if edge.until else 'now'}{share}"
 
 

@@ -25,6 +25,12 @@ def command(session: Session, environment: str | None, model: str | None, limit:
     return session.answer(log.run(session, at=at, environment=environment, model=model, limit=limit), _show)
 
 
+def _what(event: log.Event) -> str:
+    if event.kind in {"promoted", "rolled-back", "recertified"}:
+        return f"{event.before or 'nothing'} -> {event.after or 'nothing'}"
+    return (event.after or "-") + (f" ({event.traffic} %)" if event.traffic else "")
+
+
 def _show(history: log.History) -> str:
     if not history.events:
         return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
@@ -33,9 +39,7 @@ def _show(history: log.History) -> str:
             f"{event.at:%Y-%m-%d %H:%M}",
             event.kind,
             event.environment,
-            f"{event.before or 'nothing'} -> {event.after or 'nothing'}"
-            if event.kind in {"promoted", "rolled-back"}
-            else (event.after or "-") + (f" ({event.traffic} %)" if event.traffic else ""),
+            ", ".join([_what(event), *map(str, event.beside)]),
             event.promotion,
             event.decision[7:19] if event.decision else "",
             event.by,

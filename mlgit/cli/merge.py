@@ -39,6 +39,8 @@ def _show(found: merge.Merged) -> str:
     deed = f"Merged {found.candidate} for {found.environment}"
     if found.change == "rollback":
         deed = f"Rolled back to {found.candidate} in {found.environment}, merged"
+    if found.change == "recertify":
+        deed = f"Agreed again to {found.candidate} in {found.environment}, merged"
     signed = "signed" if found.signed else "not signed: Git has no user.signingkey"
     lines = [
         f"{deed} into {found.base}",

@@ -2,6 +2,7 @@
 
 import click
 
+from mlgit.cli import pull_requests
 from mlgit.cli.params import ENVIRONMENT, MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
@@ -14,16 +15,26 @@ from mlgit.ops import rollback
 @click.option("--to", type=click.IntRange(1), metavar="N", help="The version to go back to; it must have run there.")
 @click.option("--reason", required=True, help="Why; it goes into the manifest and the hold.")
 @click.option("--no-hold", is_flag=True, help="Do not hold the version that is replaced.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def command(
-    session: Session, environment: str, model: str | None, to: int | None, reason: str, *, no_hold: bool, dry_run: bool
+    session: Session,
+    environment: str,
+    model: str | None,
+    to: int | None,
+    reason: str,
+    *,
+    no_hold: bool,
+    no_pull_request: bool,
+    dry_run: bool,
 ) -> int:
     """Propose to go back to the last version that ran well.
 
     It is a promotion like any other, with the policy's lighter rule for rollbacks: gates are not judged again, so it leads
-    only to a version that the ledger has seen verified in that environment. The version that is replaced is held, so that
-    nothing brings it back before somebody lifts the hold. Freezes do not stop a rollback.
+    only to what the ledger has seen verified in that environment: a champion, with the challenger and the shadow that it had.
+    The version that is taken out is held, so that nothing brings it back before somebody lifts the hold. Freezes do not stop
+    a rollback.
 
     \b
     Examples:
@@ -31,20 +42,30 @@ def command(
       mlgit rollback production churn --to 7 --reason "INC-7"
     """
     outcome = rollback.run(
-        session, environment, model, to=to, reason=reason, hold=not no_hold, dry_run=dry_run, on_step=session.step
+        session,
+        environment,
+        model,
+        to=to,
+        reason=reason,
+        hold=not no_hold,
+        body=None if no_pull_request else pull_requests.body_of(session),
+        dry_run=dry_run,
+        on_step=session.step,
     )
     return session.answer(outcome, _show)
 
 
 def _show(found: rollback.RolledBack) -> str:
     where = f"{found.environment}/{found.model}"
-    lines = [f"Plan: {found.environment} goes back to {found.back_to} (now {found.champion})"]
+    to = ", ".join([found.back_to, *map(str, found.beside)])
+    now = found.champion if found.replaced == found.champion else f"{found.champion}, and {found.replaced} beside it"
+    lines = [f"Plan: {found.environment} goes back to {to} (now {now})"]
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     lines.append(f"{found.back_to} was seen to run well there at {found.verified_at:%Y-%m-%d %H:%M} UTC.")
     if found.hold:
-        lines.append(f"Hold {text.clean(found.hold)} keeps {found.champion} out until it is lifted.")
+        lines.append(f"Hold {text.clean(found.hold)} keeps {found.replaced} out until it is lifted.")
     else:
-        lines.append(f"{found.champion} is not held: it can be promoted again.")
+        lines.append(f"{found.replaced} is not held: it can be promoted again.")
     missing = "; ".join(found.approvals_missing)
     needed = missing or f"{found.approvals_needed} needed"
     lines.append(f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(needed)}")
@@ -54,9 +75,10 @@ def _show(found: rollback.RolledBack) -> str:
     lines += [
         f"The way back {deed} {found.promotion}",
         f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else ""),
+        *pull_requests.told(found.pull_request, found.warnings),
         "Merging it is the act; `mlgit apply` then switches back.",
     ]
     if not missing:
         return "\n".join(lines) + text.following(f"mlgit merge {where}")
-    who = " or ".join(found.may_approve) or "somebody else"
-    return "\n".join(lines) + text.following(f"mlgit approve {where}, run by {text.clean(who)}")
+    step = pull_requests.next_word(where, found.pull_request, found.evidence, found.may_approve)
+    return "\n".join(lines) + text.following(step)

@@ -25,6 +25,7 @@ from mlgit.errors import Location, MlgitError, misuse
 from mlgit.ops.outcome import Outcome
 
 if TYPE_CHECKING:
+    from mlgit.ops.forge_port import Forge
     from mlgit.ops.ports import (
         Cache,
         Clock,
@@ -156,6 +157,21 @@ class Session:
 
         path = Path(settings.path).expanduser()
         return DirectoryTarget(path if path.is_absolute() else self.root / path)
+
+    def forge(self) -> "Forge | None":
+        """Return where pull requests are kept; None where the base branch says that there are none."""
+        return self._forge
+
+    @cached_property
+    def _forge(self) -> "Forge | None":
+        from mlgit.ops.proposal import base_of  # noqa: PLC0415 - the base branch says which it is
+
+        kind = base_of(self)[1].project().forge
+        if kind == "none":
+            return None
+        from mlgit.edges.forge import open_forge  # noqa: PLC0415 - only where there is one
+
+        return open_forge(kind, self.repository.config("remote.origin.url"))
 
     @contextlib.contextmanager
     def trial(self) -> Iterator["Session"]:

@@ -50,7 +50,7 @@ def _show_model(found: show.ModelShown) -> str:
             text.size(one.size),
             f"{one.registered_at:%Y-%m-%d}",
             one.trained_by,
-            ", ".join(one.champion_of) or "-",
+            _places(one) or "-",
         ]
         for one in found.versions
     ]
@@ -61,11 +61,18 @@ def _show_model(found: show.ModelShown) -> str:
     )
 
 
+def _places(one: show.VersionLine) -> str:
+    beside = [f"{name} (challenger)" for name in one.challenger_of] + [f"{name} (shadow)" for name in one.shadow_of]
+    return ", ".join([*one.champion_of, *beside])
+
+
 def _show_version(found: show.VersionShown) -> str:
     facts = [
         ("digest", found.digest),
         ("problem", found.problem),
         ("champion of", ", ".join(found.champion_of) or "no environment"),
+        *([("challenger of", ", ".join(found.challenger_of))] if found.challenger_of else []),
+        *([("shadow of", ", ".join(found.shadow_of))] if found.shadow_of else []),
         ("trained by", f"{found.trained_by} at commit {found.commit[:7]}"),
         ("registered", f"{found.registered_at:%Y-%m-%d %H:%M} UTC"),
         (

@@ -31,8 +31,18 @@ def _show(found: status.Status) -> str:
     parts = [f"{text.clean(found.project)} at {text.clean(found.branch)} {found.commit[:7]}"]
     if found.rows:
         rows = [[row.model, row.environment, row.champion or "-", day(row.since), row.deployed] for row in found.rows]
-        parts.append(text.table(["MODEL", "ENVIRONMENT", "CHAMPION", "SINCE", "DEPLOYED"], rows))
+        heads = ["MODEL", "ENVIRONMENT", "CHAMPION", "SINCE", "DEPLOYED"]
+        if any(row.beside for row in found.rows):
+            heads.append("BESIDE IT")
+            beside = [", ".join(map(str, row.beside)) or "-" for row in found.rows]
+            rows = [[*row, more] for row, more in zip(rows, beside, strict=True)]
+        parts.append(text.table(heads, rows))
         parts += [f"{row.environment}/{row.model}: {text.clean(row.message)}" for row in found.rows if row.message]
+        parts += [
+            f"{row.environment}/{row.model}: recertification {row.certified.state}, by {day(row.certified.until)}"
+            for row in found.rows
+            if row.certified is not None and row.certified.state != "good"
+        ]
     else:
         parts.append("Nothing has been promoted yet." if found.models else "There is no model yet.")
     if found.open:

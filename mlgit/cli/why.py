@@ -54,7 +54,7 @@ def _show(found: why.Why) -> str:
 def _what(found: why.Why) -> Iterator[tuple[str, str]]:
     brought, seen = found.brought, found.seen
     since = f" since {_time(brought.merged_at)}" if brought and brought.merged_at else ""
-    yield "wanted", f"{found.wanted or 'nothing'}{since}"
+    yield "wanted", f"{', '.join([found.wanted or 'nothing', *map(str, found.beside)])}{since}"
     yield "runs", _seen(seen) if seen else "not seen by the ledger yet"
     if brought is None:
         return
@@ -67,12 +67,15 @@ def _what(found: why.Why) -> Iterator[tuple[str, str]]:
         f"{brought.replaced or 'nothing'} ({brought.replaced_promotion})" if brought.replaced_promotion else "nothing",
     )
     yield "reason", (brought.reason or "none given") + (f", ticket {brought.ticket}" if brought.ticket else "")
+    if found.certified is not None:
+        yield "agreed again", f"{found.certified.state}, by {found.certified.until:%Y-%m-%d}"
 
 
 def _seen(seen: why.Seen) -> str:
     runs = seen.version or (f"something else, {seen.digest[7:19]}" if seen.digest else "nothing")
     since = f" since {_time(seen.since)}" if seen.since else ""
     since += f", beside it {seen.beside} with {seen.traffic} per cent of the requests" if seen.beside else ""
+    since += f", beside it {', '.join(map(str, seen.standing))}" if seen.standing else ""
     trouble = "" if seen.status == "verified" else f"; {seen.status}: {seen.message or 'no reason given'}"
     return f"{runs}{since} (entry {seen.entry} of the ledger){trouble}"
 
@@ -87,7 +90,7 @@ def _agreement(found: why.Why) -> str:
     for one in found.agreed:
         comment = f'  "{one.comment}"' if one.comment else ""
         roles = f" ({', '.join(one.roles)})" if one.roles else ""
-        said = f"{one.person}{roles}  {_time(one.at)}  {one.key}{comment}"
+        said = f"{one.person}{roles}  {_time(one.at)}  {one.key or one.review}{comment}"
         lines.append(f"  {text.word('pass' if one.holds else 'fail', 6)}  {text.clean(said)}")
     lines += [f"  {text.word('skip', 6)}  {text.clean(f'{one.person}: {one.reason}')}" for one in found.uncounted]
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Who agreed, who counts, and who is still missing."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +15,8 @@ from mlgit.domain.records.problem import Risk
 STALE: Final = "stale: what was approved has changed since"
 """Why an approval of another decision does not count."""
 
+Verdict = Literal["approve", "reject", "dismissed"]
+
 
 class Signed(msgspec.Struct, frozen=True):
     """An approval as it was found: the record, the digest of its bytes, and what its signature proves.
@@ -25,6 +28,76 @@ class Signed(msgspec.Struct, frozen=True):
     digest: Digest
     key: str | None
     reason: str = ""
+
+    @property
+    def at(self) -> datetime:
+        """When it was signed, by the signer's own word."""
+        return self.approval.at
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was said."""
+        return self.approval.verdict
+
+    @property
+    def decision(self) -> Digest | None:
+        """The decision that was signed."""
+        return self.approval.decision
+
+    @property
+    def proof(self) -> str | None:
+        """The fingerprint of the key."""
+        return self.key
+
+    def person(self, directory: "Directory") -> str:
+        """Return whose address the signature is of."""
+        return directory.person(self.approval.by)
+
+    def check_listed(self, directory: "Directory") -> str:  # noqa: ARG002 - the roles file is not asked
+        """Return nothing: who signs is in the file of signers."""
+        return ""
+
+    def counted(self, person: str, roles: list[str]) -> CountedApproval:
+        """Return it as one that counts."""
+        return CountedApproval(person=person, roles=roles, key=self.key, approval=self.digest)
+
+
+class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
+    """A review of a pull request, and the decision that follows from the commit that was looked at.
+
+    `where` names the review in words that lead to it. `decision` is None, with `reason`, where the commit is not here or
+    proposes something else. `login` is None, with `reason`, for an account that is gone.
+    """
+
+    login: str | None
+    verdict: Verdict
+    decision: Digest | None
+    at: datetime
+    digest: Digest
+    where: str
+    reason: str = ""
+
+    @property
+    def proof(self) -> str | None:
+        """The review itself, as the forge or the ledger has it."""
+        return None if self.login is None else self.where
+
+    def person(self, directory: "Directory") -> str:
+        """Return whose login the review is of."""
+        return "somebody" if self.login is None else directory.reviewer(self.login)
+
+    def check_listed(self, directory: "Directory") -> str:
+        """Return why a stranger does not count: at many forges everybody who has an account may review."""
+        known = self.login is not None and directory.is_login(self.login)
+        return "" if known else "no entry of .mlgit/roles.yaml has this login"
+
+    def counted(self, person: str, roles: list[str]) -> CountedApproval:
+        """Return it as one that counts."""
+        return CountedApproval(person=person, roles=roles, review=self.where, approval=self.digest)
+
+
+Word = Signed | Reviewed
+"""What somebody said on a promotion, with what proves it; counted alike, whichever way it was said."""
 
 
 class Uncounted(msgspec.Struct, frozen=True):
@@ -85,6 +158,7 @@ class Directory:
     def __init__(self, roles: Roles) -> None:
         self._roles = roles.people
         self._person_of = {email.casefold(): name for name, person in roles.people.items() for email in person.emails}
+        self._reviewer_of = {login.casefold(): name for name, person in roles.people.items() for login in person.logins}
 
     def person(self, email: str) -> str:
         """Return the short name of the person with an address; the address itself for somebody who is not listed.
@@ -93,6 +167,15 @@ class Directory:
         """
         folded = email.casefold()
         return self._person_of.get(folded, f"<{folded}>" if folded in self._roles else folded)
+
+    def reviewer(self, login: str) -> str:
+        """Return the short name of the person with a login; the login itself, after an `@`, for somebody who is not listed."""
+        folded = login.casefold()
+        return self._reviewer_of.get(folded, f"@{folded}")
+
+    def is_login(self, login: str) -> bool:
+        """Tell whether a login is somebody's who is listed."""
+        return login.casefold() in self._reviewer_of
 
     def roles(self, person: str) -> list[str]:
         """Return the roles of a person; none for somebody who is not listed."""
@@ -112,48 +195,49 @@ class Directory:
 
 
 def count(
-    found: Iterable[Signed],
+    found: Iterable[Word],
     *,
     decision: Digest,
     rule: ApprovalRule,
     risk: Risk,
     directory: Directory,
     excluded: Mapping[str, str],
+    in_advance: Digest | None = None,
 ) -> Tally:
     """Count approvals of one decision.
 
     Args:
-        found: every approval of the promotion, in any order.
+        found: every word on the promotion, signed or reviewed, in any order.
         decision: the digest of the decision as it is today; an approval of any other is stale.
         rule: who must agree.
         risk: tier of the problem, for needs that depend on it.
         directory: who is who, as of the base commit.
         excluded: people whose word does not count, each with the reason (`author of the promotion`).
+        in_advance: the digest of the standing approval that it rests on; a word on that is one on the decision.
 
     Returns:
-        Each person once, by their latest word; two keys or addresses of one person are one person. A key counts once as
-        well: who is not in the roles file could else be two people with the two addresses of one key.
+        Each person once, by their latest word, whichever way they said it; two keys, addresses or logins of one person are
+        one person. A key counts once as well: who is not in the roles file could else be two people with the two addresses
+        of one key.
     """
     counted: list[CountedApproval] = []
     uncounted: list[Uncounted] = []
     missing: list[str] = []
-    people: dict[str, str] = {}  # who was counted, by key
-    for person, signed in _latest_words(found, directory, uncounted).items():
-        reason = _why_not(person, signed, decision, directory, excluded)
+    people: dict[str, str] = {}  # who was counted, by the proof of their word
+    for person, word in _latest_words(found, directory, uncounted).items():
+        reason = _why_not(person, word, {decision, in_advance}, directory, excluded)
         if reason:
-            uncounted.append(Uncounted(person, reason, signed.digest))
-        elif signed.approval.verdict == "reject":
-            uncounted.append(Uncounted(person, "rejected it", signed.digest))
+            uncounted.append(Uncounted(person, reason, word.digest))
+        elif word.verdict == "reject":
+            uncounted.append(Uncounted(person, "rejected it", word.digest))
             missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
-        elif signed.key in people:
-            reason = f"signed with the key of {people[signed.key]}, which counts once"
-            uncounted.append(Uncounted(person, reason, signed.digest))
+        elif word.proof in people:
+            reason = f"signed with the key of {people[word.proof]}, which counts once"
+            uncounted.append(Uncounted(person, reason, word.digest))
         else:
-            assert signed.key is not None  # noqa: S101 - no latest word is without
-            people[signed.key] = person
-            counted.append(
-                CountedApproval(person=person, roles=directory.roles(person), key=signed.key, approval=signed.digest)
-            )
+            assert word.proof is not None  # noqa: S101 - no latest word is without
+            people[word.proof] = person
+            counted.append(word.counted(person, directory.roles(person)))
     words = {approval.person for approval in counted} | set(excluded)
     may = [person for person in directory.people() if person not in words]
     needs = list(_needs(rule, risk, counted, directory, may))
@@ -161,27 +245,36 @@ def count(
     return Tally(counted, uncounted, missing, needs, may)
 
 
-def _latest_words(found: Iterable[Signed], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Signed]:
-    latest: dict[str, Signed] = {}
+def _latest_words(found: Iterable[Word], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Word]:
+    latest: dict[str, Word] = {}
     # Of two words of the same moment, the rejection is the last.
-    for signed in sorted(found, key=lambda one: (one.approval.at, one.approval.verdict, one.digest)):
-        person = directory.person(signed.approval.by)
-        if signed.key is None:
-            uncounted.append(
-                Uncounted(person, signed.reason, signed.digest)
-            )  # and an earlier word with a good signature still stands
+    for word in sorted(found, key=lambda one: (one.at, one.verdict, one.digest)):
+        person = word.person(directory)
+        if word.proof is None:
+            # An earlier word with a proof still stands.
+            uncounted.append(Uncounted(person, word.reason, word.digest))
         else:
-            latest[person] = signed
+            latest[person] = word
     return latest
 
 
-def _why_not(person: str, signed: Signed, decision: Digest, directory: Directory, excluded: Mapping[str, str]) -> str:
+def _why_not(
+    person: str,
+    word: Word,
+    decisions: Collection[Digest | None],
+    directory: Directory,
+    excluded: Mapping[str, str],
+) -> str:
     if directory.is_bot(person):
         return "a program does not approve"
     if person in excluded:
         return excluded[person]
-    if signed.approval.decision != decision:
-        return STALE
+    if reason := word.check_listed(directory):
+        return reason
+    if word.verdict == "dismissed":
+        return "the review was dismissed"
+    if word.decision is None or word.decision not in decisions:
+        return word.reason or STALE
     return ""
 
 

@@ -5,12 +5,12 @@ from datetime import datetime
 
 import msgspec
 
-from mlgit.domain.codec import override_digest
+from mlgit.domain.codec import digest, override_digest
 from mlgit.domain.decision import ReadSet, read_set
 from mlgit.domain.records.dataset import Dataset
 from mlgit.domain.records.environment import Environment
 from mlgit.domain.records.gatereport import GateReport
-from mlgit.domain.records.governance import Hold, Override, Retirement
+from mlgit.domain.records.governance import Hold, Override, Retirement, StandingApproval
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.policy import Policy
@@ -28,7 +28,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: Promotion
     version: Version | None
-    """The version that is to become champion; None where the model leaves the environment."""
+    """The version that is promoted, to whichever slot; None where versions only leave."""
     slots: Mapping[int, Version]
     """Each version that a slot names, by label."""
     report: GateReport | None
@@ -44,19 +44,27 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     contracts: Mapping[str, Dataset]
     earlier: Mapping[str, Version | None]
     """Champion of each environment that comes first."""
-    retirement: Retirement | None = None
-    """The end of the version's life, if there is one."""
+    retirements: Mapping[int, Retirement] = {}
+    """The end of the life of each version in a slot that has one, by label."""
     holds: Mapping[str, Hold] = {}
     """Every hold, by its name."""
     overrides: Mapping[str, Override] = {}
     """Every override, by its name."""
     agreed: Mapping[str, Mapping[str, datetime]] = {}
-    """Who agreed to each override, by its id, and when: by signature or, where the policy asks for none, by being named."""
+    """Who agreed to each override, and to the standing approval, by its id, and when: by signature or, where the policy asks
+    for none, by being named."""
+    standing: StandingApproval | None = None
+    """The standing approval that the manifest rests on, by id and digest; None where it rests on none, or it is not there."""
+    past: Sequence[Promotion] = ()
+    """Every manifest that was there before, oldest first; only told for a recertification, and on a standing approval."""
     deployments: Mapping[str, Sequence[Deployment]] = {}
     """What the ledger has seen of the model, oldest first, in this environment and in those that have to come first."""
 
     def reads(self) -> ReadSet:
-        """Return the digest of each thing that the decision rests on; of overrides, those that waive what the report says."""
+        """Return the digest of each thing that the decision rests on.
+
+        Of overrides, those that waive what the report says; of standing approvals, the one that the manifest names.
+        """
         waived = {verdict.gate for verdict in self.report.results if verdict.outcome == "waived"} if self.report else ()
         used = [override for override in self.concerned().values() if not {*override.waives}.isdisjoint(waived)]
         reads = read_set(
@@ -70,7 +78,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             model=self.model,
             contracts=self.contracts,
         )
-        return {**reads, **{f"override-{one.override.lower()}": override_digest(one) for one in used}}
+        ref = self.manifest.standing
+        standing = None if self.standing is None else digest(self.standing)
+        return {
+            **reads,
+            **{f"override-{one.override.lower()}": override_digest(one) for one in used},
+            **({} if ref is None else {f"standing-{ref.id.lower()}": standing}),
+        }
 
     def concerned(self) -> dict[str, Override]:
         """Return the overrides for just this version here, by name, whether in force or not."""

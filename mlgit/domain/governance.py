@@ -1,12 +1,15 @@
-"""What must hold in the files of holds and overrides; each rule yields findings. Pure: whoever calls has read the files."""
+"""What must hold in the files of holds, overrides and standing approvals; each rule yields findings. Pure: no file is read."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from mlgit.domain import layout
 from mlgit.domain.codec import override_digest
-from mlgit.domain.names import Digest
-from mlgit.domain.records.governance import Hold, Override, RoleHolder
-from mlgit.domain.records.policy import Policy
+from mlgit.domain.conditions.standing import LONGEST
+from mlgit.domain.names import Digest, proposed_at
+from mlgit.domain.records.governance import Hold, Override, RoleHolder, StandingApproval
+from mlgit.domain.records.policy import ApprovalRule, Policy, RoleNeed
+from mlgit.domain.records.problem import Risk
 from mlgit.errors import Finding, Location
 
 _FIELDS = {
@@ -16,6 +19,10 @@ _FIELDS = {
     "version": (("model", "version", "digest"), ()),
 }
 """What a hold of a scope has to name, and what it may not."""
+_WHO = {
+    "override-people": "an override is decided by two people at least, each of them an entry of the roles file",
+    "standing-people": "who agrees in advance is an entry of the roles file, as who approves a promotion is",
+}
 
 
 def check_hold(
@@ -77,7 +84,7 @@ def check_override(
     yield from _check_there("model", override.model, models, file)
     if override.model in models:
         yield from _check_version(override.model, override.version, override.digest, digest, file)
-    yield from _check_people(name, override, people)
+    yield from _check_named("override-people", f"override {name}", override.people, people, file)
 
 
 def check_override_kept(name: str, before: Override, after: Override | None) -> Iterator[Finding]:
@@ -98,6 +105,64 @@ def check_override_kept(name: str, before: Override, after: Override | None) -> 
         fix="restore it from the base branch; add `reviewed` where it was looked back upon, and make a new one for anything else",
         at=Location(layout.override(name)),
     )
+
+
+def check_standing(
+    name: str,
+    standing: StandingApproval,
+    *,
+    environments: Collection[str],
+    models: Collection[str],
+    policy: Policy | None,
+    risk: Risk | None,
+    people: Mapping[str, RoleHolder],
+) -> Iterator[Finding]:
+    """What a standing approval names is there, it ends within a year, and its people are those that the policy asks for.
+
+    Args:
+        name: the name of the standing approval.
+        standing: the standing approval.
+        environments: those that there are.
+        models: those that there are.
+        policy: the policy of its environment; None if that cannot be told.
+        risk: the tier of its model's problem; None if that cannot be told.
+        people: who is who.
+    """
+    file = layout.standing(name)
+    yield from _check_there("environment", standing.environment, environments, file)
+    yield from _check_there("model", standing.model, models, file)
+    if not timedelta() < standing.until - proposed_at(standing.standing) <= LONGEST:
+        yield Finding(
+            "standing-term",
+            f"standing approval {name} is to hold until {standing.until:%Y-%m-%d}",
+            why=f"it was made on {proposed_at(standing.standing):%Y-%m-%d}, and none holds for more than a year",
+            fix="name an earlier day, and make a new one when it is over",
+            at=Location(file, path="until"),
+        )
+    yield from _check_named("standing-people", f"standing approval {name}", standing.people, people, file)
+    if policy is not None:
+        yield from _check_enough(name, standing, policy.approvals.promote, risk, people)
+
+
+def _check_enough(
+    name: str, standing: StandingApproval, rule: ApprovalRule, risk: Risk | None, people: Mapping[str, RoleHolder]
+) -> Iterator[Finding]:
+    """The people of a standing approval are as many, and of the roles, as the rule for promotions asks."""
+    named = [people[person] for person in dict.fromkeys(standing.people) if person in people]
+    needs = [("", rule.min, len(named))]
+    for role, stated in rule.roles.items():
+        need = RoleNeed(min=stated) if isinstance(stated, int) else stated
+        if need.when is None or need.when.risk == risk:
+            needs.append((f" as {role}", need.min, sum(role in holder.roles for holder in named)))
+    for role, needed, there in needs:
+        if there < needed:
+            yield Finding(
+                "standing-people",
+                f"standing approval {name} names {there} of the {needed} people that {standing.environment} asks for{role}",
+                why="what it stands for is the agreement that each promotion would need",
+                fix="make a new one that names everybody who is asked for, and delete this one",
+                at=Location(layout.standing(name), path="people"),
+            )
 
 
 def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Finding]:
@@ -122,17 +187,20 @@ def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Fin
             )
 
 
-def _check_people(name: str, override: Override, people: Mapping[str, RoleHolder]) -> Iterator[Finding]:
-    for index, person in enumerate(override.people):
+def _check_named(
+    id_: str, what: str, named: Sequence[str], people: Mapping[str, RoleHolder], file: str
+) -> Iterator[Finding]:
+    """Each of those who are to agree to something is a person of the roles file, and named once."""
+    for index, person in enumerate(named):
         holder = people.get(person)
-        if holder is not None and not holder.bot and person not in override.people[:index]:
+        if holder is not None and not holder.bot and person not in named[:index]:
             continue
         yield Finding(
-            "override-people",
-            f"override {name} counts {person}, who {_why_not(holder, person, override.people[:index])}",
-            why="an override is decided by two people at least, each of them an entry of the roles file",
+            id_,
+            f"{what} counts {person}, who {_why_not(holder, person, named[:index])}",
+            why=_WHO[id_],
             fix=f"name people of {layout.ROLES}, each once",
-            at=Location(layout.override(name), path=f"people[{index}]"),
+            at=Location(file, path=f"people[{index}]"),
         )
 
 

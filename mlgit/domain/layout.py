@@ -11,7 +11,7 @@ SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
-WRITTEN: Final = frozenset({"problems", "policies", "environments", "holds", "overrides"})
+WRITTEN: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing"})
 """Folders that hold nothing but records that people write, and what they say of them."""
 
 _N = r"[^/]+"
@@ -28,8 +28,10 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("policy", rf"policies/(?P<name>{_N})\.yaml"),
     ("hold", r"holds/(?P<name>.+)\.yaml"),
     ("override", r"overrides/(?P<name>.+)\.yaml"),
+    ("standing", r"standing/(?P<name>.+)\.yaml"),
     ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]{{1,9}})\.yaml"),
     ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
+    ("reviews", rf"reviews/(?P<promotion>{_N})/[0-9]{{1,9}}\.json"),
     ("decision", rf"decisions/(?P<promotion>{_N})\.json"),
     ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]{{1,9}})\.json"),
 )
@@ -77,7 +79,7 @@ def label(folder: str) -> int | None:
 
 
 def sequence(file: str) -> int | None:
-    """Return the number of a deployment by the name of its file; None where that is none."""
+    """Return the number of a deployment, or of what a forge told, by the name of its file; None where that is none."""
     return int(file.removesuffix(".json")) if _SEQUENCE.fullmatch(file) else None
 
 
@@ -166,9 +168,19 @@ def override(name: str) -> str:
     return f"overrides/{name}.yaml"
 
 
+def standing(name: str) -> str:
+    """Path of a standing approval."""
+    return f"standing/{name}.yaml"
+
+
 def approvals(promotion: str) -> str:
-    """Folder of the approvals of a promotion, or of an override, on the ledger."""
+    """Folder of the approvals of a promotion, an override or a standing approval, on the ledger."""
     return f"approvals/{promotion}"
+
+
+def reviews(promotion: str) -> str:
+    """Folder of what the forge told of a promotion's pull request, on the ledger."""
+    return f"reviews/{promotion}"
 
 
 def decision(promotion: str) -> str:
@@ -194,6 +206,11 @@ def hold_branch(name: str) -> str:
 def override_branch(name: str) -> str:
     """Name of the branch that proposes an override."""
     return f"mlgit/override/{name}"
+
+
+def standing_branch(name: str) -> str:
+    """Name of the branch that proposes a standing approval."""
+    return f"mlgit/standing/{name}"
 
 
 def is_immutable(path: str) -> bool:

@@ -11,6 +11,7 @@ from mlgit.domain.codec import canonical, sha256
 from mlgit.domain.names import Digest, PromotionId, VersionRef, is_name
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.version import Stored, Version
+from mlgit.domain.slots import seen
 from mlgit.errors import misuse
 
 Kind = Literal["version", "data", "code", "params", "packages", "problem", "split", "person", "environment"]
@@ -62,7 +63,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     """A time during which one environment ran one content. `version` is its label where the ledger tells it.
 
     `until` is None for what was still running when the ledger was last written. `traffic` is the last share of the requests,
-    in per cent, of what never answered all of them; it ran beside something else.
+    in per cent, of what never answered all of them; it ran beside something else, a shadow without any share.
     """
 
     digest: Digest
@@ -116,8 +117,10 @@ def periods(entries: Iterable[Deployment]) -> list[Period]:
     """Return what one environment ran of one model and when, from all its entries on the ledger in their order.
 
     Every entry says what the target was seen to run, also one that was blocked; a time ends where an entry sees something
-    else, or nothing. A version that takes over step by step runs from its first share of the requests on.
+    else, or nothing. A version that takes over step by step runs from its first share of the requests on. What runs beside
+    the champion for good does so until an entry does not see it any longer.
     """
+    entries = list(entries)
     ended: list[Period] = []
     running: Period | None = None
     beside: Period | None = None
@@ -145,7 +148,24 @@ def periods(entries: Iterable[Deployment]) -> list[Period]:
                 end(beside, entry.at)
                 running = now
             beside = None
-    return sorted([*ended, *filter(None, (running, beside))], key=lambda period: period.since)
+    return sorted([*ended, *_standing(entries), *filter(None, (running, beside))], key=lambda period: period.since)
+
+
+def _standing(entries: Iterable[Deployment]) -> Iterator[Period]:
+    """Yield when something ran beside the champion for good."""
+    running: dict[Digest, Period] = {}
+    for entry in entries:
+        if entry.status == "blocked":  # which leaves all that runs alone
+            continue
+        there = {one.digest: one for one in seen(entry).values()}
+        for digest in running.keys() - there.keys():
+            yield msgspec.structs.replace(running.pop(digest), until=entry.at)
+        for digest, one in there.items():
+            began = Period(
+                digest=digest, version=one.version, promotion=entry.promotion, since=entry.at, traffic=one.traffic
+            )
+            running[digest] = msgspec.structs.replace(running.get(digest, began), traffic=one.traffic)
+    yield from running.values()
 
 
 def _began(entry: Deployment) -> Period | None:

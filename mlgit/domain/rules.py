@@ -119,11 +119,12 @@ def check_project(project: Project, environments: Collection[str]) -> Iterator[F
 
 
 def check_roles(roles: Roles) -> Iterator[Finding]:
-    """No address is two people's: whoever has it would count as either."""
-    owners: dict[str, str] = {}
+    """No address and no login is two people's: whoever has it would count as either."""
+    addresses: dict[str, str] = {}
+    logins: dict[str, str] = {}
     for name, person in roles.people.items():
         for index, email in enumerate(person.emails):
-            other = owners.setdefault(email.casefold(), name)
+            other = addresses.setdefault(email.casefold(), name)
             if other != name:
                 yield Finding(
                     "address-shared",
@@ -131,6 +132,16 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
                     why="commits and approvals tell people by their addresses, and each has to lead to one of them",
                     fix="leave it with one of them; what is one person is one entry, with all addresses and roles",
                     at=Location(layout.ROLES, path=f"people.{name}.emails[{index}]"),
+                )
+        for index, login in enumerate(person.logins):
+            other = logins.setdefault(login.casefold(), name)
+            if other != name:
+                yield Finding(
+                    "login-shared",
+                    f"{login} is a login of both {other} and {name}",
+                    why="reviews tell people by their logins, in whatever case, and each has to lead to one of them",
+                    fix="leave it with one of them; what is one person is one entry, with all logins and roles",
+                    at=Location(layout.ROLES, path=f"people.{name}.logins[{index}]"),
                 )
 
 
@@ -168,20 +179,14 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
         )
 
 
-def check_enforced(environment: Environment, policy: Policy, manifest: Promotion | None = None) -> Iterator[Finding]:
+def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterator[Finding]:
     """Nothing is asked for that this mlgit reads but does not enforce: what is ignored would look like a guard."""
-    where = layout.environment(environment.name)
-    asked = [
-        (environment.auto_promote, "auto_promote", where),
-        (policy.evidence == "forge", "evidence: forge", layout.policy(policy.name)),
-    ]
+    asked: list[tuple[bool, str, str]] = []
     if manifest is not None:
         file = layout.promotion(manifest.environment, manifest.model)
         asked += [
-            (manifest.change not in {"promote", "rollback"}, f"change: {manifest.change}", file),
+            (manifest.change not in {"promote", "rollback", "recertify"}, f"change: {manifest.change}", file),
             (manifest.ramp is not None and bool(manifest.ramp.gates), "ramp.gates", file),
-            (manifest.slots.challenger is not None, "slots.challenger", file),
-            (manifest.slots.shadow is not None, "slots.shadow", file),
         ]
     for is_asked, setting, file in asked:
         if is_asked:
@@ -199,6 +204,7 @@ def check_enforced(environment: Environment, policy: Policy, manifest: Promotion
             policy.approvals.rollback,
             policy.approvals.ramp,
             policy.approvals.retire,
+            policy.approvals.recertify,
         )
     ):
         yield Finding(
@@ -407,7 +413,7 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
     judging = [
         path
         for path in paths
-        if ((place := layout.place(path)) and place.kind in {"policy", "environment", "roles", "override"})
+        if ((place := layout.place(path)) and place.kind in {"policy", "environment", "roles", "override", "standing"})
         or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
     ]
     if promoted and judging:
@@ -532,7 +538,7 @@ LARGEST = 5 << 20
 """Bytes that a file beside the records may have."""
 _SETTINGS = layout.ROLES.partition("/")[0]
 _STATE_FOLDERS = frozenset(
-    {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "retirements"}
+    {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "standing", "retirements"}
 )
 
 

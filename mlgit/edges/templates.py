@@ -19,13 +19,21 @@ TEMPLATES: Final = {
 """What `mlgit init` can start from, the default first, each in a few words."""
 
 _COMMON: Final = "common"
+_WORKFLOWS: Final = ".github/workflows/"
+_VALIDATE: Final = f"{_WORKFLOWS}mlgit-validate.yaml"
 _DATA: Final = frozenset({".csv", ".parquet"})
 _PLACEHOLDER = re.compile(r"(?<!\$)\{\{ (?P<name>\w+)(:(?P<package>[\w-]+))? \}\}")  # `${{ }}` is GitHub's own
 
 
-def project(name: str) -> dict[str, bytes]:
-    """Return the files of a project by path: those of a template, over those that all projects have."""
-    return _files(_folder() / _COMMON) | _files(_folder() / name)
+def project(name: str, forge: str = "none") -> dict[str, bytes]:
+    """Return the files of a project by path: those of a template, over those that all projects have.
+
+    The workflow that checks changes comes along with any forge, for it does nothing anywhere else; the others with GitHub.
+    """
+    common = _files(_folder() / _COMMON)
+    if forge != "github":
+        common = {path: text for path, text in common.items() if not path.startswith(_WORKFLOWS) or path == _VALIDATE}
+    return common | _files(_folder() / name)
 
 
 def draft(kind: str) -> bytes:

@@ -1,25 +1,36 @@
-"""Who agreed to a proposal: the signed approvals on the ledger, counted by the rules of the state before it."""
+"""Who agreed to a proposal: signed approvals and reviews, counted by the rules of the state before it."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
-from mlgit.domain import layout
-from mlgit.domain.approvals import Directory, Signed, Tally, count
-from mlgit.domain.codec import sha256
+from msgspec.structs import replace
+
+from mlgit.domain import layout, reviews
+from mlgit.domain.approvals import Directory, Signed, Tally, Word, count
+from mlgit.domain.codec import digest, sha256
 from mlgit.domain.names import Digest, PromotionId, proposed_at
 from mlgit.domain.policy import rule_for
-from mlgit.domain.records import Approval
+from mlgit.domain.records import Approval, StandingApproval
 from mlgit.domain.records.policy import Policy
 from mlgit.errors import MlgitError, Unjudged, refused
 from mlgit.ops import authors
 from mlgit.ops.load import Ledger, Lifecycle
-from mlgit.ops.ports import Workspace
+from mlgit.ops.ports import Commit, Workspace
 from mlgit.ops.proposal import Proposal, ledger_of
 
+_UNASKED: Final = "no review of a pull request is among these"
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much two people's clocks may differ
 
 
-def tally(workspace: Workspace, proposal: Proposal, decided: Digest, found: Iterable[Signed] | None = None) -> Tally:
+def tally(
+    workspace: Workspace,
+    proposal: Proposal,
+    decided: Digest,
+    found: Iterable[Word] | None = None,
+    *,
+    ledger: Ledger | None = None,
+) -> Tally:
     """Count the approvals of a decision, by the rules of the state before it.
 
     Args:
@@ -27,18 +38,22 @@ def tally(workspace: Workspace, proposal: Proposal, decided: Digest, found: Iter
         proposal: what was decided on.
         decided: the digest of the decision.
         found: the approvals; those on the ledger, if None.
+        ledger: where the approvals are; today's ledger, if None.
     """
     policy = proposal.policy
     problem = proposal.before.problem(proposal.before.model(proposal.model).problem)
     directory = Directory(proposal.before.roles())
-    return count(
-        approvals_of(workspace, proposal) if found is None else found,
+    counted = count(
+        approvals_of(workspace, proposal, ledger) if found is None else found,
         decision=decided,
         rule=rule_for(policy.approvals, proposal.manifest.change),
         risk=problem.risk,
         directory=directory,
         excluded=excluded(workspace, proposal, policy, directory),
+        in_advance=None if proposal.manifest.standing is None else proposal.manifest.standing.digest,
     )
+    unasked = policy.evidence == "forge" and proposal.reviews is None
+    return replace(counted, missing=[*counted.missing, _UNASKED]) if counted.missing and unasked else counted
 
 
 def excluded(workspace: Workspace, proposal: Proposal, policy: Policy, directory: Directory) -> dict[str, str]:
@@ -47,24 +62,78 @@ def excluded(workspace: Workspace, proposal: Proposal, policy: Policy, directory
     Raises:
         MlgitError: the policy excludes who wrote the code and the data, and the clone is shallow (`history-shallow`).
     """
-    version, commits = proposal.version, proposal.commits
+    version, commits = proposal.version, [*proposal.commits, *_squashed(workspace, proposal)]
     by_rule = {
         "lineage": authors.since_champion(workspace.repository, proposal) if "lineage" in policy.exclude else {},
         "trainer": {version.trained_by.email: "trained the version"} if version else {},
         "committers": {commit.committer_email: "committed to the promotion" for commit in commits},
         "author": {commit.author_email: "author of the promotion" for commit in commits},
     }
-    return {
+    found = {
         directory.person(email): why
         for rule, people in by_rule.items()
         if rule in policy.exclude
         for email, why in people.items()
     }
+    told = proposal.reviews
+    if told is not None and told.author is not None and "author" in policy.exclude:
+        found.setdefault(directory.reviewer(told.author), f"opened pull request {told.pull_request}")
+    return found
 
 
-def approvals_of(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[Signed]:
-    """Return the approvals of a promotion on the ledger (today's, if None) that its policy takes for evidence."""
-    return [] if proposal.policy.evidence == "none" else signed_approvals(workspace, proposal, ledger)
+def _squashed(workspace: Workspace, proposal: Proposal) -> list[Commit]:
+    """Return the commits of a pull request that its merge did not bring, for a squash names one person in place of all."""
+    repository, told = workspace.repository, proposal.reviews
+    if told is None or told.head in {proposal.head, *(commit.id for commit in proposal.commits)}:
+        return []
+    if repository.resolve(told.head) is None:
+        return []
+    span = f"{proposal.before.tree.commit}..{told.head}"
+    return [commit for commit, _ in repository.commits(span, first_parent=False)]
+
+
+def approvals_of(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[Word]:
+    """Return what was said on a promotion that its policy takes for evidence.
+
+    That are the signed approvals on the ledger (today's, if None) and, with `evidence: forge`, the reviews that the proposal
+    comes with: a signature proves more than a review, and so counts where a review does.
+    """
+    evidence = proposal.policy.evidence
+    if evidence == "none":
+        return []
+    told = proposal.reviews if evidence == "forge" else None
+    return [
+        *signed_approvals(workspace, proposal, ledger),
+        *words_in_advance(workspace, proposal, ledger),
+        *(reviews.words(told) if told else ()),
+    ]
+
+
+def words_in_advance(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[Signed]:
+    """Return what the people of the standing approval that a promotion rests on have signed of it; nothing without one."""
+    standing = standing_of(proposal)
+    if standing is None:
+        return []
+    signed, people = digest(standing), Directory(proposal.before.roles())
+    return [
+        one
+        for one in signed_words(workspace, proposal.before, standing.standing, ledger)
+        if one.decision == signed and one.person(people) in standing.people
+    ]
+
+
+def standing_of(proposal: Proposal) -> StandingApproval | None:
+    """Return the standing approval that a promotion rests on, as the base has it; None if none is of that id and digest."""
+    ref = proposal.manifest.standing
+    there = () if ref is None else proposal.before.standing_approvals().values()
+    return next((one for one in there if ref and (one.standing, digest(one)) == (ref.id, ref.digest)), None)
+
+
+def standing_name(proposal: Proposal) -> str | None:
+    """Return the name of the standing approval that a promotion rests on; None where it rests on none that is there."""
+    standing = standing_of(proposal)
+    there = {} if standing is None else proposal.before.standing_approvals()
+    return next((name for name, one in there.items() if one == standing), None)
 
 
 def signed_approvals(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[Signed]:
@@ -75,7 +144,7 @@ def signed_approvals(workspace: Workspace, proposal: Proposal, ledger: Ledger | 
 def signed_words(
     workspace: Workspace, before: Lifecycle, promotion: PromotionId, ledger: Ledger | None = None
 ) -> list[Signed]:
-    """Return every approval of a promotion or an override on the ledger, with what its signature proves.
+    """Return every approval of a promotion, an override or a standing approval on the ledger, with what its signature proves.
 
     Args:
         workspace: where.
@@ -87,7 +156,7 @@ def signed_words(
     signers = before.tree.read(layout.SIGNERS) or b""
     folder = layout.approvals(promotion)
     files = ledger.files(folder)
-    appended = _appended(workspace, ledger, folder) if files else {}
+    appended = ledger.appended(folder, workspace.repository) if files else {}
     found = []
     for path, content in files.items():
         if not path.endswith(".json"):
@@ -107,13 +176,6 @@ def signed_words(
         else:
             found.append(Signed(approval, sha256(content), key))
     return found
-
-
-def _appended(workspace: Workspace, ledger: Ledger, folder: str) -> dict[str, datetime]:
-    """Return when each file of a folder of the ledger came in, by the commit that brought it."""
-    tip = None if ledger.tree is None else ledger.tree.commit
-    history = workspace.repository.commits(tip, paths=[folder]) if tip is not None else ()
-    return {change.path: commit.at for commit, changes in history for change in changes}
 
 
 def _check_time(approval: Approval, appended: datetime | None) -> None:

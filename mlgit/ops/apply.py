@@ -8,13 +8,14 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from mlgit.domain import conditions, layout
-from mlgit.domain.conditions.ramp import ALL, Step
+from mlgit.domain import conditions, layout, slots
+from mlgit.domain.conditions.ramp import Step
 from mlgit.domain.conditions.windows import check_window
 from mlgit.domain.names import Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
+from mlgit.domain.slots import ALL, Placed
 from mlgit.errors import Exit, Finding, MlgitError, Unjudged, refused
-from mlgit.ops import ledger, merged, origin, proposal, ramp, sightings
+from mlgit.ops import ledger, merged, origin, proposal, ramp, reviews, sightings
 from mlgit.ops.examination import Examination, examine, require
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.merge import judge_again
@@ -39,6 +40,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     """When its next step is due, if it takes over step by step and is healthy until then."""
     paused: bool = False
     """Whether the next step waits for it to be healthy again."""
+    beside: list[Placed] = []
+    """What is to run beside it for good."""
     decision: Digest | None = None
     approved_by: list[str] = []
     findings: list[Finding] = []
@@ -116,16 +119,22 @@ class _One:
         self._version = base.champion(manifest.environment, manifest.model)
         self._target = workspace.target(self._environment)
         self._wanted: ramp.Wanted | None = None
+        self._asked: proposal.Proposal | None = None
 
     def converge(self, *, dry_run: bool) -> Application:
         """Verify, switch, read back, write down."""
         if self._target is None or self._version is None:
-            return self._result("no-target")
+            return self._told_of(dry_run=dry_run)
         try:
             observed = self._target.observe(self._manifest.model)
-            self._wanted = wanted = self._choose(self._version, observed)
         except MlgitError as error:
             return self._result("failed", findings=error.findings)
+        try:
+            self._wanted = wanted = self._choose(self._version, observed)
+        except Unjudged as error:
+            return self._result("failed", findings=error.findings)
+        except MlgitError as error:  # a version's record is not the one that was agreed to
+            return self._blocked(error, observed, dry_run=dry_run)
         if wanted.is_run_by(observed) and self._is_recorded(wanted):
             return self._result("up-to-date")
         return self._converge(wanted, observed, dry_run=dry_run)
@@ -174,6 +183,7 @@ class _One:
         """Examine the promotion as it was merged; refuse unless all of it holds."""
         found = merged.find(self._workspace, self._base, self._manifest, first=first)
         merged.check_forward(found)
+        found = self._with_reviews(found)
         examination = examine(self._workspace, found, at=merged.moment(self._workspace, found))
         require(
             examination,
@@ -184,6 +194,27 @@ class _One:
         if changes:
             self._check_now()
         return examination
+
+    def _with_reviews(self, found: proposal.Proposal) -> proposal.Proposal:
+        """Add what the forge tells now; what the ledger has decided on once stays, whatever becomes of the pull request."""
+        if self._there.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
+            found = reviews.recall(self._workspace, found, self._there)
+        if found.reviews is None:
+            self._asked = found = reviews.ask(self._workspace, found, merged=True)
+        return found
+
+    def _told_of(self, *, dry_run: bool) -> Application:
+        """Keep what the forge tells, once, where nothing is switched: an audit asks for it all the same."""
+        policy = self._base.policy(self._environment.policy)
+        is_kept = reviews.on_ledger(self._there, self._manifest.promotion) is not None
+        if policy.evidence != "forge" or is_kept or dry_run:
+            return self._result("no-target")
+        try:
+            found = merged.find(self._workspace, self._base, self._manifest, first=False)
+            reviews.keep(self._workspace, reviews.ask(self._workspace, found, merged=True))
+        except MlgitError as error:
+            return self._result("failed", findings=error.findings)
+        return self._result("no-target")
 
     def _check_now(self) -> None:
         """Refuse what was held or frozen since it was merged."""
@@ -257,7 +288,7 @@ class _One:
         )
 
     def _seen(self, wanted: ramp.Wanted, observed: Observed) -> Sighting:
-        """Return the sighting of a target that runs what is wanted: of the promoted version, whatever its share."""
+        """Return the sighting of a target that runs what is wanted: of the champion, or of what takes its place by steps."""
         version = wanted.promoted
         return Sighting(
             environment=self._manifest.environment,
@@ -269,6 +300,7 @@ class _One:
             artifact=version.artifact.sha256,
             facts=observed.facts,
             traffic=wanted.traffic,
+            beside=wanted.standing,
         )
 
     def _unlike(self, wanted: ramp.Wanted, observed: Observed) -> Sighting:
@@ -277,7 +309,8 @@ class _One:
         return replace(found, traffic=wanted.traffic)
 
     def _record(self, sighting: Sighting, decided: DecisionRecord | None = None) -> None:
-        sightings.record(self._workspace, self._base.tree.commit or "", sighting, decided=decided)
+        found = None if decided is None else self._asked
+        sightings.record(self._workspace, self._base.tree.commit or "", sighting, decided=decided, found=found)
 
     def _blocked(self, error: MlgitError, observed: Observed, *, dry_run: bool) -> Application:
         message = "; ".join(finding.message for finding in error.findings)
@@ -305,7 +338,8 @@ class _One:
             version=None if version is None else f"{version.model}@{version.version}",
             state=state,
             promotion=self._manifest.promotion,
-            traffic=self._wanted.traffic or ALL if self._wanted else ALL,
+            traffic=self._wanted.answered if self._wanted else ALL,
+            beside=slots.placed(self._manifest),
             until=step.until if step else None,
             paused=step.paused if step else False,
             decision=decision,
@@ -317,9 +351,10 @@ class _One:
 def _differing(wanted: ramp.Wanted, observed: Observed) -> str:
     """Say what a target runs, where it is not what is wanted."""
     ref = f"{wanted.champion.model}@{wanted.champion.version}"
+    others = "".join(f" and a {one.slot} {one.version.model}@{one.version.version}" for one in wanted.beside)
     if observed.digest == wanted.champion.digest and observed.altered:
         return f"files of {ref} were altered: {', '.join(observed.altered)}"
     runs = "no version" if observed.digest is None else f"the version of digest {observed.digest[7:19]}"
     fault = observed.facts.get("fault")
     beside = "".join(f", beside it a {slot} with {one[2]} per cent" for slot, one in observed.beside.items())
-    return f"it runs {runs}{beside}, where {ref} belongs" + (f": {fault}" if fault else "")
+    return f"it runs {runs}{beside}, where {ref}{others} belongs" + (f": {fault}" if fault else "")

@@ -7,16 +7,18 @@ from types import MappingProxyType
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from mlgit.domain import layout
+from mlgit.domain import layout, slots
 from mlgit.domain.approvals import STALE, Need, Signed
+from mlgit.domain.approvals import Word as Said
 from mlgit.domain.decision import ReadSet, changed, decision
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records import Promotion
 from mlgit.errors import Exit, MlgitError, refused
-from mlgit.ops import agreement, past, proposal
+from mlgit.ops import agreement, past, proposal, reviews
 from mlgit.ops.examination import case_of
-from mlgit.ops.load import Lifecycle
+from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal
@@ -27,16 +29,17 @@ _STATES = 200  # pairs of a branch's commit and a base's that are looked through
 class Word(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody's word on a promotion, and whether it counts: as what (`roles`), or why not (`reason`).
 
-    `key` is the fingerprint of the key that signed it, None where the signature proves nothing. `changed` names what a stale
-    one rested on that is otherwise now, as far as that can be found out.
+    `key` is the fingerprint of the key that signed it, None where the signature proves nothing; of a review, `review` says where
+    it is. `changed` names what a stale one rested on that is otherwise now, as far as that can be found out.
     """
 
     person: str
     by: str
-    verdict: Literal["approve", "reject"]
+    verdict: Literal["approve", "reject", "dismissed"]
     key: str | None
     at: datetime
     comment: str | None
+    review: str | None = None
     roles: list[str] = []
     reason: str | None = None
     changed: list[str] = []
@@ -49,12 +52,15 @@ class Approvals(Outcome, frozen=True, kw_only=True, tag="mlgit/approvals.v1"):
     environment: str
     model: str
     candidate: str
+    beside: list[slots.Placed]
     state: Literal["open", "merged"]
     head: CommitId
     onto: CommitId
     decision: Digest
     policy: str
     evidence: str
+    pull_request: str | None
+    """Address of the pull request whose reviews are among the words; None where none was asked for, or there is none."""
     excludes: list[str]
     needs: list[Need]
     counted: list[Word]
@@ -80,29 +86,32 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     Raises:
         MlgitError: there is no such promotion (`promotion-unknown`, `promotion-ambiguous`), or a record that it rests on
             cannot be read.
+        Unjudged: reviews count and the forge does not answer; nothing is counted then.
     """
     state, judged = _find(workspace, name, at)
     ledger = past.look(workspace, at).ledger
+    judged = _with_reviews(workspace, judged, state, ledger, asks=at is None)
     reads = case_of(judged).reads()
     found = agreement.approvals_of(workspace, judged, ledger)
     tally = agreement.tally(workspace, judged, decision(reads), found)
     words = {one.digest: one for one in found}
-    old = {words[one.approval].approval.decision for one in tally.uncounted if one.reason == STALE}
+    old = {words[one.approval].decision or "" for one in tally.uncounted if one.reason == STALE}
     since = _changed_since(workspace, judged, reads, old)
-    slot = judged.manifest.slots.champion
     onto = judged.before.tree.commit
     assert onto is not None  # noqa: S101 - the base is a commit
     return Approvals(
         promotion=judged.manifest.promotion,
         environment=judged.environment,
         model=judged.model,
-        candidate=f"{judged.model}@{slot.version}" if slot else judged.model,
+        candidate=judged.subject,
+        beside=slots.placed(judged.manifest),
         state=state,
         head=judged.head,
         onto=onto,
         decision=decision(reads),
         policy=judged.policy.name,
         evidence=judged.policy.evidence,
+        pull_request=judged.reviews.url if judged.reviews else None,
         excludes=list(judged.policy.exclude),
         needs=tally.needs,
         counted=[_word(words[one.approval], one.person, roles=one.roles) for one in tally.counted],
@@ -112,26 +121,37 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     )
 
 
+def _with_reviews(
+    workspace: Workspace, judged: Proposal, state: Literal["open", "merged"], ledger: Ledger, *, asks: bool
+) -> Proposal:
+    """Return a proposal with its reviews: from the ledger of the moment once it has them, else from the forge, if it is today."""
+    if state == "merged":
+        judged = reviews.recall(workspace, judged, ledger)
+    return reviews.ask(workspace, judged, merged=state == "merged") if asks and judged.reviews is None else judged
+
+
 def _word(
-    signed: Signed,
+    said: Said,
     person: str,
     *,
     roles: Sequence[str] = (),
     reason: str | None = None,
     since: Mapping[Digest, list[str]] = MappingProxyType({}),
 ) -> Word:
-    approval = signed.approval
-    return Word(
+    word = Word(
         person=person,
-        by=approval.by,
-        verdict=approval.verdict,
-        key=signed.key,
-        at=approval.at,
-        comment=approval.comment,
+        by=said.approval.by if isinstance(said, Signed) else said.login or "",
+        verdict=said.verdict,
+        key=None,
+        at=said.at,
+        comment=None,
         roles=list(roles),
         reason=reason,
-        changed=since.get(approval.decision, []) if reason == STALE else [],
+        changed=since.get(said.decision or "", []) if reason == STALE else [],
     )
+    if isinstance(said, Signed):
+        return replace(word, key=said.key, comment=said.approval.comment)
+    return replace(word, review=said.where)
 
 
 def _find(workspace: Workspace, name: str | None, at: str | None) -> tuple[Literal["open", "merged"], Proposal]:

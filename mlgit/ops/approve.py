@@ -81,11 +81,10 @@ def run(
 
         ledger.append(workspace, files, subject)
     tally = agreement.tally(workspace, waiting, examination.decision)
-    slot = waiting.manifest.slots.champion
     return Approved(
         promotion=waiting.manifest.promotion,
         environment=waiting.environment,
-        candidate=f"{waiting.model}@{slot.version}" if slot else waiting.model,
+        candidate=waiting.subject,
         decision=examination.decision,
         person=person,
         verdict=verdict,

@@ -24,7 +24,7 @@ def since_champion(repository: Repository, proposal: Proposal) -> dict[str, str]
         return {}
     repository.require_full_history()
     model = proposal.before.model(proposal.model)
-    champion = proposal.before.champion(proposal.environment, proposal.model)
+    champion = proposal.compared
     made_at = _made_at(repository, proposal, model, version)
     known = champion is not None and repository.resolve(champion.inputs.commit) is not None
     span = f"{champion.inputs.commit}..{made_at}" if champion is not None and known else made_at

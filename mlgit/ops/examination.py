@@ -6,15 +6,15 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from mlgit.domain import conditions, layout
+from mlgit.domain import conditions, layout, slots
 from mlgit.domain.approvals import Tally
 from mlgit.domain.case import Case
 from mlgit.domain.decision import ReadSet, decision
 from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.records import Deployment, Environment, Retirement
+from mlgit.domain.records import Deployment, Environment, Override, Retirement, StandingApproval
 from mlgit.domain.records.environment import NoTarget
 from mlgit.errors import Finding, Location, MlgitError
-from mlgit.ops import agreement, origin, waivers
+from mlgit.ops import accords, agreement, manifests, origin
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal, ledger_of
@@ -36,17 +36,32 @@ class Examination(msgspec.Struct, frozen=True):
         return not self.problems and not self.waits and self.tally.complete
 
 
-def examine(workspace: Workspace, proposal: Proposal, *, at: datetime) -> Examination:
-    """Examine a proposal as of a moment, by the rules of the state before it. Judges; changes nothing."""
-    case = case_of(proposal, ledger_of(workspace))
-    case = replace(case, agreed=waivers.agreed(workspace, proposal.before, case.concerned().values()))
+def examine(workspace: Workspace, proposal: Proposal, *, at: datetime, ledger: Ledger | None = None) -> Examination:
+    """Examine a proposal as of a moment, by the rules of the state before it. Judges; changes nothing.
+
+    Args:
+        workspace: where.
+        proposal: the proposal.
+        at: the moment.
+        ledger: what was seen to happen; today's ledger, if None.
+    """
+    ledger = ledger or ledger_of(workspace)
+    case = case_of(proposal, ledger)
+    concerned: list[Override | StandingApproval] = [*case.concerned().values()]
+    concerned += [case.standing] if case.standing is not None else []
+    if concerned:
+        case = replace(case, agreed=accords.agreed(workspace, proposal.before, concerned, ledger))
+    if case.manifest.standing is not None or case.manifest.change == "recertify":
+        past = manifests.led_to(workspace, proposal.before, proposal.environment, proposal.model)
+        case = replace(case, past=past)
     if case.manifest.change == "rollback":
         case = replace(case, deployments=_witnessed(workspace, proposal, case))
     reads = case.reads()
     decided = decision(reads)
     problems = conditions.check(case, at)
     waits = conditions.check_not_yet(case, at)
-    return Examination(reads, decided, agreement.tally(workspace, proposal, decided), problems, waits)
+    counted = agreement.tally(workspace, proposal, decided, ledger=ledger)
+    return Examination(reads, decided, counted, problems, waits)
 
 
 def case_of(proposal: Proposal, ledger: Ledger | None = None) -> Case:
@@ -62,11 +77,11 @@ def case_of(proposal: Proposal, ledger: Ledger | None = None) -> Case:
     manifest, version, before = proposal.manifest, proposal.version, proposal.before
     model, environment = before.model(proposal.model), before.environment(proposal.environment)
     at = Location(layout.promotion(proposal.environment, proposal.model))
-    slots = [slot for slot in (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow) if slot]
+    named = slots.filled(manifest.slots).values()
     return Case(
         manifest=manifest,
         version=version,
-        slots={slot.version: proposal.after.version(VersionRef(proposal.model, slot.version), at=at) for slot in slots},
+        slots={slot.version: proposal.after.version(VersionRef(proposal.model, slot.version), at=at) for slot in named},
         report=proposal.report,
         before=before.promotion(proposal.environment, proposal.model),
         champion=before.champion(proposal.environment, proposal.model),
@@ -76,16 +91,19 @@ def case_of(proposal: Proposal, ledger: Ledger | None = None) -> Case:
         model=model,
         contracts={name: before.dataset(name) for name in model.datasets},
         earlier={name: before.champion(name, proposal.model) for name in environment.after},
-        retirement=None
-        if version is None
-        else before.find(Retirement, layout.retirement(version.model, version.version)),
+        retirements={
+            slot.version: ended
+            for slot in named
+            if (ended := before.find(Retirement, layout.retirement(proposal.model, slot.version))) is not None
+        },
         holds=before.holds(),
         overrides=before.overrides(),
-        deployments={} if ledger is None else _deployments(ledger, before, environment, proposal.model),
+        standing=agreement.standing_of(proposal),
+        deployments={} if ledger is None else deployments_of(ledger, before, environment, proposal.model),
     )
 
 
-def _deployments(
+def deployments_of(
     ledger: Ledger, before: Lifecycle, environment: Environment, model: str
 ) -> dict[str, list[Deployment]]:
     """Return what the ledger has seen of a model in an environment, and in those before it that have a target."""
@@ -111,6 +129,9 @@ def _witnessed(workspace: Workspace, proposal: Proposal, case: Case) -> dict[str
         manifest = then.promotion(entry.environment, entry.model)
         slot = None if manifest is None else manifest.slots.champion
         if manifest is None or slot is None or (manifest.promotion, slot.digest) != (entry.promotion, entry.digest):
+            return False
+        beside = {name: (one.digest, slots.answers(name, one)) for name, one in slots.others(manifest.slots).items()}
+        if {name: (one.digest, one.traffic) for name, one in slots.seen(entry).items()} != beside:
             return False
         return origin.contains(repository, onto, entry.commit)
 

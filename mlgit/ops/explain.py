@@ -30,10 +30,12 @@ PLACES: Final = {
     "roles": ".mlgit/roles.yaml",
     "hold": "holds/<name>.yaml",
     "override": "overrides/<name>.yaml",
+    "standing": "standing/<name>.yaml",
     "retirement": "retirements/<model>/v<N>.yaml",
     "approval": "approvals/<promotion>/<name>.json",
     "decision": "decisions/<promotion>.json",
     "deployment": "deployments/<environment>/<model>/<N>.json",
+    "reviews": "reviews/<promotion>/<N>.json",
 }
 """Where each kind of record lives; the last three on the branch `mlgit-ledger`."""
 

@@ -80,6 +80,7 @@ def report(
     environment: str,
     promotion: PromotionId,
     *,
+    champion: Version | None,
     at: datetime,
     waivers: Mapping[str, str] = NO_WAIVERS,
 ) -> GateReport:
@@ -91,10 +92,10 @@ def report(
         version: the candidate.
         environment: the environment whose gates are asked.
         promotion: the promotion that asks.
+        champion: the version to compare with (see `proposal.compared`).
         at: when is judged.
         waivers: who waived a gate and why, by the gate's id; the policy's `never_waivable` holds against them.
     """
-    champion = state.champion(environment, version.model)
     policy = state.policy(state.environment(environment).policy)
     evidence = StoredEvidence(workspace, state, version, champion, at=at)
     results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)

@@ -135,7 +135,20 @@ def _judge_again(
     before = Lifecycle(workspace.repository.tree(parent), workspace.formats.record)
     version = before.version(VersionRef(report.model, report.candidate.version))
     waived = waivers.waivers(workspace, before, version, report.environment, at=report.at)
-    again = gate.report(workspace, before, version, report.environment, report.promotion, at=report.at, waivers=waived)
+    after = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+    manifest = after.promotion(report.environment, report.model)
+    again = gate.report(
+        workspace,
+        before,
+        version,
+        report.environment,
+        report.promotion,
+        champion=before.champion(report.environment, report.model)
+        if manifest is None
+        else proposal.compared(before, manifest),
+        at=report.at,
+        waivers=waived,
+    )
     different = [*_not_named(workspace, path, report, commit), *_other_inputs(report, again)]
     policy = before.policy(before.environment(report.environment).policy)
     if not answers(policy.gates, report.results):

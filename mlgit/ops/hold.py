@@ -1,5 +1,6 @@
 """Hold a version back, or freeze a model, an environment or the project; list the holds; lift one."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -9,14 +10,17 @@ from mlgit.domain import layout
 from mlgit.domain.conditions.holds import is_running
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Hold
-from mlgit.errors import refused
-from mlgit.ops import branch, moments, past, proposal
+from mlgit.errors import Finding, refused
+from mlgit.ops import branch, moments, past, proposal, pull_request
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 
 EVERYWHERE = "everywhere"
 """The folder of holds that name no environment."""
+
+Say = Callable[[str], str]
+"""Turns words into the body of a pull request, in which they are nothing but words."""
 
 
 class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1"):
@@ -31,6 +35,8 @@ class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1")
     branch: str | None = None
     commit: str | None = None
     pushed: bool = False
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +65,7 @@ def add(
     *,
     reason: str,
     until: datetime | timedelta | None = None,
+    say: Say | None = None,
     dry_run: bool = False,
 ) -> HoldChange:
     """Propose a hold, on a branch of its own.
@@ -70,6 +77,7 @@ def add(
         version: label of the version that may not come back; with it, nothing else is held.
         reason: why.
         until: when it ends by itself, or in how long.
+        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
 
     Raises:
@@ -93,16 +101,17 @@ def add(
             fix=f"lift that one first, `mlgit hold lift {name} --reason ...`, or let it be",
         )
     content = workspace.formats.yaml(path, hold)
-    return _proposed(workspace, base, plan, content, f"Hold {_what(hold)}\n\n{reason}\n", dry_run=dry_run)
+    return _proposed(workspace, base, plan, content, f"Hold {_what(hold)}\n\n{reason}\n", say, dry_run=dry_run)
 
 
-def lift(workspace: Workspace, name: str, *, reason: str, dry_run: bool = False) -> HoldChange:
+def lift(workspace: Workspace, name: str, *, reason: str, say: Say | None = None, dry_run: bool = False) -> HoldChange:
     """Propose to take a hold away, on a branch of its own.
 
     Args:
         workspace: where.
         name: the name of the hold, as `listed` gives it.
         reason: why; it goes into the message of the commit.
+        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
 
     Raises:
@@ -120,7 +129,7 @@ def lift(workspace: Workspace, name: str, *, reason: str, dry_run: bool = False)
         )
     what = _what(holds[name])
     plan = HoldChange(name=name, file=layout.hold(name), deed="lift", what=what, state="planned", base=base_name)
-    return _proposed(workspace, base, plan, None, f"Lift hold on {what}\n\n{reason}\n", dry_run=dry_run)
+    return _proposed(workspace, base, plan, None, f"Lift hold on {what}\n\n{reason}\n", say, dry_run=dry_run)
 
 
 def listed(workspace: Workspace, *, at: str | None = None) -> Holds:
@@ -191,7 +200,14 @@ def _what(hold: Hold) -> str:
 
 
 def _proposed(
-    workspace: Workspace, base: Lifecycle, plan: HoldChange, content: bytes | None, message: str, *, dry_run: bool
+    workspace: Workspace,
+    base: Lifecycle,
+    plan: HoldChange,
+    content: bytes | None,
+    message: str,
+    say: Say | None,
+    *,
+    dry_run: bool,
 ) -> HoldChange:
     name = layout.hold_branch(plan.name)
     draft = branch.Draft(
@@ -206,4 +222,9 @@ def _proposed(
         branch.check(workspace, base, draft)
         return plan
     commit, pushed = branch.put(workspace, base, draft)
-    return msgspec.structs.replace(plan, state="proposed", branch=name, commit=commit, pushed=pushed)
+    plan = msgspec.structs.replace(plan, state="proposed", branch=name, commit=commit, pushed=pushed)
+    if say is None or not pushed:
+        return plan
+    title, _, reason = message.strip().partition("\n\n")
+    opened = pull_request.put(workspace, base, name, title=title, body=lambda: say(reason), again=draft.command)
+    return msgspec.structs.replace(plan, pull_request=opened.url, warnings=opened.warnings)

@@ -92,6 +92,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     template: str
     remote: str
     owner: str | None = None
+    forge: Literal["none", "github", "gitea"] = "none"
 
 
 class Started(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
@@ -106,6 +107,7 @@ class Started(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     folder: str
     template: str
     remote: str
+    forge: str
     owner: str
     model: str
     files: list[str]
@@ -171,6 +173,7 @@ def run(
         folder=str(ground.root),
         template=wish.template,
         remote=wish.remote,
+        forge=wish.forge,
         owner=wish.owner or person.email,
         model=model,
         files=sorted(files),
@@ -219,6 +222,7 @@ def _files(workspace: Workspace, wish: Wish, person: Person, fill: Fill, schemas
         "owner": wish.owner or person.email,
         "person": _short_name(person),
         "email": person.email,
+        "forge": wish.forge,
     }
     # Only the template can say what its model is called, and its texts want to know.
     (model,) = (path.split("/")[1] for path in fill(values | {"model": ""}) if path.endswith("/model.yaml"))

@@ -1,7 +1,7 @@
 """Append to the ledger branch: add-only, one commit at a time, retried when somebody else was faster."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
@@ -16,13 +16,15 @@ _SEEN = "refs/mlgit/ledger"  # how far the remote's ledger was seen to go; a fet
 Make = Callable[[Ledger], Mapping[str, bytes]]
 
 
-def append(workspace: Workspace, make: Make, message: str) -> list[str]:
+def append(workspace: Workspace, make: Make, message: str, *, keeps: Sequence[CommitId] = ()) -> list[str]:
     """Add files to the ledger, in one commit; with a remote, there first, so that no clone has a ledger of its own.
 
     Args:
         workspace: where.
         make: returns the files to add, given the ledger that they are added to; called again when the ledger moved on.
         message: subject of the commit.
+        keeps: commits that the files are about, and that no branch may have; they become further parents of the commit, so
+            that whoever fetches the ledger has them.
 
     Returns:
         The paths that were added; none if all were there already.
@@ -40,7 +42,7 @@ def append(workspace: Workspace, make: Make, message: str) -> list[str]:
             fetch(repository)
         theirs = repository.resolve(origin.copy_of(layout.LEDGER))
         try:
-            return _append(workspace, make, message, shared=shared)
+            return _append(workspace, make, message, keeps, shared=shared)
         except MlgitError as error:
             if attempt == _TRIES or not _was_faster(repository, error, theirs):
                 raise
@@ -82,13 +84,13 @@ def _rewritten(ours: CommitId, theirs: CommitId) -> MlgitError:
     )
 
 
-def _append(workspace: Workspace, make: Make, message: str, *, shared: bool) -> list[str]:
+def _append(workspace: Workspace, make: Make, message: str, keeps: Sequence[CommitId], *, shared: bool) -> list[str]:
     repository = workspace.repository
     ours = repository.resolve(layout.LEDGER)
     tip = _joined(repository)
     ledger = Ledger(None if tip is None else repository.tree(tip), workspace.formats.record)
     files = _new_files(ledger, make(ledger))
-    commit = repository.commit(files, parents=[] if tip is None else [tip], message=message) if files else tip
+    commit = _commit(repository, tip, files, keeps, message) if files else tip
     if commit is None:
         return []
     if shared and commit != repository.resolve(origin.copy_of(layout.LEDGER)):
@@ -99,6 +101,15 @@ def _append(workspace: Workspace, make: Make, message: str, *, shared: bool) -> 
         with contextlib.suppress(MlgitError) if shared else contextlib.nullcontext():
             repository.move(layout.LEDGER, commit, expected=ours, reason=message)
     return sorted(files)
+
+
+def _commit(
+    repository: Repository, tip: CommitId | None, files: Mapping[str, bytes], keeps: Sequence[CommitId], message: str
+) -> CommitId:
+    if tip is None and keeps:  # the first parent is the ledger's own line, and gives it its files
+        tip = repository.commit({}, parents=[], message="Begin the ledger")
+    new = [one for one in keeps if tip is not None and not origin.contains(repository, tip, one)]
+    return repository.commit(files, parents=[] if tip is None else [tip, *new], message=message)
 
 
 def _joined(repository: Repository) -> CommitId | None:

@@ -20,10 +20,11 @@ from mlgit.domain.records import (
     Promotion,
     Record,
     Roles,
+    StandingApproval,
     Version,
 )
 from mlgit.errors import Finding, Location, MlgitError, misuse, refused
-from mlgit.ops.ports import RecordReader, Tree
+from mlgit.ops.ports import RecordReader, Repository, Tree
 
 R = TypeVar("R", bound=Record)
 
@@ -196,6 +197,10 @@ class Lifecycle:
         """Return every override, by its name."""
         return self._below("overrides", Override)
 
+    def standing_approvals(self) -> dict[str, StandingApproval]:
+        """Return every standing approval, by its name."""
+        return self._below("standing", StandingApproval)
+
     # Many records
 
     def _below(self, top: str, kind: type[R]) -> dict[str, R]:
@@ -311,6 +316,12 @@ class Ledger:
         }
         found = self._lifecycle.read(Deployment, [path for listed in paths.values() for path in listed])
         return {key: [entry for path in listed if (entry := found[path])] for key, listed in paths.items()}
+
+    def appended(self, folder: str, repository: Repository) -> dict[str, datetime]:
+        """Return when each file of a folder came in, by the commit that brought it."""
+        tip = None if self.tree is None else self.tree.commit
+        history = repository.commits(tip, paths=[folder]) if tip is not None else ()
+        return {change.path: commit.at for commit, changes in history for change in changes}
 
     def find(self, kind: type[R], path: str) -> R | None:
         """Return the record at a path of the ledger; None if there is none."""

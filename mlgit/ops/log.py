@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from mlgit.domain import layout
+from mlgit.domain import layout, slots
 from mlgit.domain.approvals import Directory
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.ops import past
@@ -20,7 +20,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened."""
 
     at: datetime
-    kind: Literal["promoted", "rolled-back", "deployed", "blocked", "degraded"]
+    kind: Literal["promoted", "rolled-back", "recertified", "deployed", "blocked", "degraded"]
     environment: str
     model: str
     before: str | None
@@ -31,6 +31,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     commit: str
     traffic: int | None = None
+    beside: list[slots.Placed] = []
 
 
 class History(Outcome, frozen=True, kw_only=True, tag="mlgit/log.v1"):
@@ -80,11 +81,12 @@ def _promoted(
             decided = then.ledger.find(DecisionRecord, layout.decision(manifest.promotion))
             yield Event(
                 at=one.at,
-                kind="rolled-back" if manifest.change == "rollback" else "promoted",
+                kind=_kind(manifest),
                 environment=place.says["environment"],
                 model=place.says["model"],
                 before=_label(before),
                 after=_label(after),
+                beside=slots.placed(after),
                 promotion=manifest.promotion,
                 by=", ".join(approval.person for approval in decided.approvals)
                 if decided and decided.approvals
@@ -93,6 +95,12 @@ def _promoted(
                 reason=manifest.reason,
                 commit=one.id,
             )
+
+
+def _kind(manifest: Promotion) -> Literal["promoted", "rolled-back", "recertified"]:
+    if manifest.change == "recertify":
+        return "recertified"
+    return "rolled-back" if manifest.change == "rollback" else "promoted"
 
 
 def _manifest(workspace: Workspace, path: str, commit: str | None) -> Promotion | None:
@@ -132,6 +140,7 @@ def _deployed(
                     reason=entry.message,
                     commit=one.id,
                     traffic=entry.traffic,
+                    beside=slots.placed_as_seen(entry),
                 )
 
 
@@ -139,7 +148,7 @@ def _was_seen_before(ledger: Lifecycle, entry: Deployment) -> bool:
     """Tell whether an entry only says once more what the one before it says, as evidence of a later moment."""
     folder = layout.deployments(entry.environment, entry.model)
     before = ledger.find(Deployment, f"{folder}/{entry.seq - 1}.json")
-    same = ("promotion", "status", "digest", "traffic", "message")
+    same = ("promotion", "status", "digest", "traffic", "message", "beside")
     return before is not None and all(getattr(before, name) == getattr(entry, name) for name in same)
 
 

@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Literal
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout, rules, slots
 from mlgit.domain.conditions.rollback import keeps_out
-from mlgit.domain.names import CommitId
+from mlgit.domain.names import CommitId, VersionRef
 from mlgit.domain.policy import differing
 from mlgit.domain.records import Hold, Promotion
 from mlgit.errors import Finding, MlgitError, refused, unjudged
-from mlgit.ops import gate, origin, proposal, validate, waivers
+from mlgit.ops import gate, origin, proposal, reviews, validate, waivers
 from mlgit.ops.examination import examine, require
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Repository, Workspace
@@ -51,7 +51,7 @@ def run(
         origin.fetch(workspace.repository, base_ref, layout.LEDGER)
     if (manifest := _merged_before(workspace, name)) is not None:
         return _tidied(workspace, manifest, dry_run=dry_run)
-    waiting = proposal.find(workspace, name)
+    waiting = reviews.ask(workspace, proposal.find(workspace, name), merged=False)
     branch, base = proposal.base_of(workspace)
     examination = examine(workspace, waiting, at=workspace.clock.now())
     require(examination, f"{waiting.environment}/{waiting.model}")
@@ -71,13 +71,13 @@ def run(
     signed = bool(workspace.repository.config("user.signingkey"))
     commit, pushed = None, False
     if not dry_run:
+        reviews.keep(workspace, waiting)
         commit, pushed = _merge(workspace, waiting, branch, onto, sign=signed)
-    slot = waiting.manifest.slots.champion
     return Merged(
         promotion=waiting.manifest.promotion,
         change=waiting.manifest.change,
         environment=waiting.environment,
-        candidate=f"{waiting.model}@{slot.version}" if slot else waiting.model,
+        candidate=waiting.subject,
         decision=examination.decision,
         state="planned" if dry_run else "merged",
         base=branch,
@@ -101,7 +101,14 @@ def judge_again(workspace: Workspace, judged: proposal.Proposal) -> None:
         return
     waived = waivers.waivers(workspace, judged.before, version, judged.environment, at=report.at)
     again = gate.report(
-        workspace, judged.before, version, judged.environment, report.promotion, at=report.at, waivers=waived
+        workspace,
+        judged.before,
+        version,
+        judged.environment,
+        report.promotion,
+        champion=judged.compared,
+        at=report.at,
+        waivers=waived,
     )
     changed = differing(report.results, again.results)
     if not changed:
@@ -136,13 +143,15 @@ def check_files(workspace: Workspace, waiting: proposal.Proposal) -> list[Findin
 
 
 def hold_that_comes(waiting: proposal.Proposal) -> str | None:
-    """Return the path of the hold that a rollback brings on the version that it replaces; None if that is none."""
-    champion = waiting.before.champion(waiting.environment, waiting.model)
-    if champion is None:
+    """Return the path of the hold that a rollback brings on the version that it takes out; None if that is none."""
+    before = waiting.before.promotion(waiting.environment, waiting.model)
+    gone = [] if before is None else slots.leaving(waiting.manifest.slots, before.slots)
+    if not gone:
         return None
-    path = layout.hold(layout.version_hold(waiting.environment, waiting.model, champion.version))
+    path = layout.hold(layout.version_hold(waiting.environment, waiting.model, gone[0].version))
     hold = waiting.after.find(Hold, path)
-    return path if hold is not None and keeps_out(hold, waiting.manifest, champion) else None
+    replaced = waiting.before.version(VersionRef(waiting.model, gone[0].version))
+    return path if hold is not None and keeps_out(hold, waiting.manifest, replaced) else None
 
 
 def _merge(
@@ -166,7 +175,7 @@ def _merge(
             why="both changed the same file",
             fix="run `mlgit promote` again: it starts from today's base",
         )
-    way = "rollback of {} in {}" if waiting.manifest.change == "rollback" else "promotion of {} to {}"
+    way = _WAYS.get(waiting.manifest.change, "promotion of {} to {}")
     subject = f"Merge {way.format(waiting.model, waiting.environment)}"
     message = f"{subject}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
     commit = repository.commit_tree(tree, parents=[onto, waiting.head], message=message, sign=sign)
@@ -190,6 +199,10 @@ def _merge(
             repository, f"refs/heads/{layout.promotion_branch(waiting.environment, waiting.model)}", waiting.head
         )
     return commit, shared
+
+
+_WAYS = {"rollback": "rollback of {} in {}", "recertify": "recertification of {} in {}"}
+"""How the subject of a merge calls a change, of a model in an environment."""
 
 
 def _merged_before(workspace: Workspace, name: str | None) -> Promotion | None:

@@ -1,6 +1,6 @@
 """See whether what was applied still runs as it was given, and write it down: the evidence that a soak or a ramp rests on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Promotion
+from mlgit.domain.slots import seen as seen_beside
 from mlgit.errors import Exit, Finding, MlgitError
 from mlgit.ops import origin, proposal, sightings
 from mlgit.ops.ledger import fetch
@@ -100,15 +101,26 @@ def _unlike(applied: Deployment, observed: Observed) -> str:
     """Say how what runs differs from what was applied last; nothing where it is just that."""
     if observed.altered:
         return f"files were altered: {', '.join(observed.altered)}"
+    beside: dict[str, tuple[str | None, str | None, int]] = {
+        slot: (one.digest, one.artifact, one.traffic) for slot, one in seen_beside(applied).items()
+    }
     if applied.traffic is None:
-        same = (observed.digest, observed.artifact) == (applied.digest, applied.artifact) and not observed.beside
+        same = (observed.digest, observed.artifact) == (applied.digest, applied.artifact) and observed.beside == beside
     else:
-        same = observed.beside == {"challenger": (applied.digest, applied.artifact, applied.traffic)}
+        same = observed.beside == {**beside, "challenger": (applied.digest, applied.artifact, applied.traffic)}
     if same:
         return ""
+    if applied.traffic is None and observed.digest == applied.digest:
+        return f"beside it runs {_listed(observed.beside)}, where {_listed(beside)} was applied"
     what = "no version" if observed.digest is None else f"the version of digest {observed.digest[7:19]}"
     share = f", with {applied.traffic} per cent of the requests," if applied.traffic else ""
     return f"it runs {what}, where that of digest {(applied.digest or '')[7:19]}{share} was applied"
+
+
+def _listed(beside: Mapping[str, tuple[str | None, str | None, int]]) -> str:
+    """Say what runs beside a champion."""
+    said = [f"a {slot} of digest {(one[0] or 'unknown')[7:19]} with {one[2]} per cent" for slot, one in beside.items()]
+    return " and ".join(said) or "nothing"
 
 
 def _sighting(applied: Deployment, observed: Observed, message: str) -> sightings.Sighting:
@@ -123,4 +135,5 @@ def _sighting(applied: Deployment, observed: Observed, message: str) -> sighting
         facts=observed.facts,
         message=message,
         traffic=applied.traffic,
+        beside=None if message else applied.beside,
     )

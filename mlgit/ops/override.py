@@ -1,21 +1,18 @@
 """Waive gates once, in the open: draft an override, sign it, and list those that there are."""
 
 from datetime import date, datetime, timedelta
-from itertools import count
-from typing import Literal
-from urllib.parse import quote
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import Directory
-from mlgit.domain.codec import override_digest, to_json
 from mlgit.domain.conditions.overrides import lacking
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
-from mlgit.domain.records import Approval, Override
-from mlgit.errors import MlgitError, Unjudged, refused
-from mlgit.ops import branch, ledger, moments, origin, past, proposal, waivers
+from mlgit.domain.records import Override
+from mlgit.errors import refused
+from mlgit.ops import accords, branch, moments, past, proposal
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -128,7 +125,8 @@ def add(
         expires=moments.to_come(expires, now),
         review_by=review_by,
     )
-    name, waiting = _place(workspace, base, override, expires)
+    first = f"{environment}/{ref}"
+    name, waiting = accords.place(workspace, base, KIND, first, lambda waiting: _is_again(waiting, override, expires))
     override = waiting or override  # what was signed of it counts on
     plan = OverrideDrafted(
         name=name,
@@ -170,24 +168,8 @@ def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_
         MlgitError: there is no such override (`override-unknown`), it does not name the person (`override-people`), or there is
             no key to sign with.
     """
-    base_name, base = proposal.base_of(workspace)
-    override, on_base = _found(workspace, base, name)
-    email = workspace.repository.identity()[1]
-    person = Directory(base.roles()).person(email)
-    if person not in override.people:
-        raise refused(
-            "override-people",
-            f"override {name} does not count {person}",
-            why=f"it is decided by {', '.join(override.people)}",
-            fix="one of them runs `mlgit override approve`",
-        )
-    now = workspace.clock.now()
-    decided = override_digest(override)
-    agreed = waivers.agreed(workspace, base, [override])
-    already = person in agreed[override.override]
-    if not already and not dry_run:
-        _sign(workspace, base, override, email, person, comment, now)
-        agreed = waivers.agreed(workspace, base, [override])
+    word = accords.approve(workspace, KIND, name, comment=comment, dry_run=dry_run)
+    override = word.record
     return OverrideApproved(
         name=name,
         candidate=f"{override.model}@{override.version}",
@@ -195,12 +177,12 @@ def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_
         waives=list(override.waives),
         incident=override.incident,
         expires=override.expires,
-        person=person,
-        digest=decided,
-        state="there-already" if already else "planned" if dry_run else "added",
-        missing=lacking(override, agreed, now),
-        on_base=on_base,
-        base=base_name,
+        person=word.person,
+        digest=word.digest,
+        state="there-already" if word.already else "planned" if dry_run else "added",
+        missing=lacking(override, word.agreed, workspace.clock.now()),
+        on_base=word.on_base,
+        base=word.base,
         branch=layout.override_branch(name),
     )
 
@@ -209,7 +191,7 @@ def listed(workspace: Workspace, *, at: str | None = None) -> Overrides:
     """Return every override that the base branch, or a commit, has, and how it stands at that moment."""
     moment = past.look(workspace, at)
     there = moment.state.overrides()
-    agreed = waivers.agreed(workspace, moment.state, there.values())
+    agreed = accords.agreed(workspace, moment.state, there.values())
     shown = []
     for name, one in there.items():
         missing = lacking(one, agreed, moment.at)
@@ -252,37 +234,6 @@ def _people(base: Lifecycle, email: str, others: list[str]) -> list[str]:
     return people
 
 
-def _place(
-    workspace: Workspace, base: Lifecycle, override: Override, expires: datetime | timedelta
-) -> tuple[str, Override | None]:
-    """Return the name of an override: the first that neither the base nor a branch has.
-
-    Where the same was drafted before, by a run that was stopped or got no answer, it is that one's name, with that override.
-    """
-    there = base.overrides()
-    first = f"{override.environment}/{override.model}@{override.version}"
-    for name in (first + (f"-{number}" if number > 1 else "") for number in count(1)):
-        if name in there:
-            continue
-        states = _branch_states(workspace, name)
-        if not states:
-            return name, None
-        for waiting in filter(None, (_readable(state, name) for state in states)):
-            if _is_again(waiting, override, expires):
-                return name, waiting
-    raise AssertionError  # there is always another name
-
-
-def _readable(state: Lifecycle, name: str) -> Override | None:
-    """Return what a branch drafts; None where there is nothing, or what is there is none: it stops nobody else's."""
-    try:
-        return state.find(Override, layout.override(name))
-    except Unjudged:
-        raise
-    except MlgitError:
-        return None
-
-
 def _is_again(waiting: Override, override: Override, expires: datetime | timedelta) -> bool:
     """Tell whether what waits was asked for in the same words, and still holds."""
     now, then = proposed_at(override.override), proposed_at(waiting.override)
@@ -293,53 +244,19 @@ def _is_again(waiting: Override, override: Override, expires: datetime | timedel
     )
 
 
-def _branch_states(workspace: Workspace, name: str) -> list[Lifecycle]:
-    ref = f"refs/heads/{layout.override_branch(name)}"
-    heads = [workspace.repository.resolve(one) for one in (ref, origin.copy_of(ref))]
-    return [Lifecycle(workspace.repository.tree(head), workspace.formats.record) for head in heads if head is not None]
-
-
-def _found(workspace: Workspace, base: Lifecycle, name: str) -> tuple[Override, bool]:
-    """Return an override of the base branch, or else of its own branch, and whether it is the base's."""
-    there = base.overrides()
-    if name in there:
-        return there[name], True
-    for state in _branch_states(workspace, name):
-        if (found := state.find(Override, layout.override(name))) is not None:
-            return found, False
-    raise refused(
+KIND: Final = accords.Kind(
+    noun="override",
+    record=Override,
+    path=layout.override,
+    branch=layout.override_branch,
+    there=Lifecycle.overrides,
+    refuses=lambda message, why: refused(
+        "override-people", message, why=why, fix="one of them runs `mlgit override approve`"
+    ),
+    unknown=lambda message, why: refused(
         "override-unknown",
-        f"there is no override {name}",
-        why=f"there is {', '.join(there)}" if there else "the base branch has none, and no branch is called so",
+        message,
+        why=why,
         fix="`mlgit override list` shows what there is; `mlgit override add` drafts one",
-    )
-
-
-def _sign(
-    workspace: Workspace,
-    base: Lifecycle,
-    override: Override,
-    email: str,
-    person: str,
-    comment: str | None,
-    now: datetime,
-) -> None:
-    approval = Approval(
-        schema=1,
-        promotion=override.override,
-        decision=override_digest(override),
-        environment=override.environment,
-        model=override.model,
-        verdict="approve",
-        by=email,
-        at=now,
-        comment=comment,
-    )
-    content = to_json(approval)
-    signature = workspace.signatures.sign(content)
-    signers = base.tree.read(layout.SIGNERS) or b""
-    workspace.signatures.verify(content, signature, signers=signers, principal=email, at=now)
-    file = f"{quote(person, safe='@')}-approve-{approval.decision[7:19]}-{now:%Y%m%d%H%M%S}.json"
-    path = f"{layout.approvals(override.override)}/{file}"
-    subject = f"Approve override of {override.model} in {override.environment}"
-    ledger.append(workspace, lambda _: {path: content, f"{path}.sig": signature}, subject)
+    ),
+)

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from mlgit.domain import layout
+from msgspec.structs import replace
+
+from mlgit.domain import layout, slots
+from mlgit.domain.certified import Certified
+from mlgit.domain.conditions.recertify import certified
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import PromotionId
 from mlgit.domain.records import Deployment, Promotion, Version
@@ -25,7 +29,13 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
     manifests = state.promotions()
     last = ledger.last_deployments(manifests)
     begun = ledger.begun(entry.promotion for entry in last.values())
-    rows = [_row(key, manifest, last.get(key), begun) for key, manifest in manifests.items()]
+    rows = [
+        replace(
+            _row(key, manifest, last.get(key), begun),
+            certified=_certified(state, manifest, then.at),
+        )
+        for key, manifest in manifests.items()
+    ]
     waiting = [] if at is not None else _open(workspace)
     candidates = _candidates(state, models, manifests)
     found = Status(
@@ -58,19 +68,27 @@ def _row(
         since=begun.get(last.promotion, last.at) if last is not None and deployed == "yes" else None,
         deployed=deployed,
         message=last.message if last is not None and ours else None,
+        beside=slots.placed(manifest),
     )
+
+
+def _certified(state: Lifecycle, manifest: Promotion, at: datetime) -> Certified | None:
+    """Return how old the approvals of what runs may grow; None where the policy does not say, or cannot be read."""
+    try:
+        return certified(state.policy(state.environment(manifest.environment).policy), manifest, at)
+    except MlgitError:
+        return None
 
 
 def _open(workspace: Workspace) -> list[Open]:
     found = []
     for environment, model in proposal.open_proposals(workspace):
         one = proposal.load(workspace, environment, model)
-        slot = one.manifest.slots.champion
         gates, approvals, ready = _standing(workspace, one)
         found.append(
             Open(
                 environment=environment,
-                candidate=f"{model}@{slot.version}" if slot else model,
+                candidate=_subject(one),
                 promotion=one.manifest.promotion,
                 gates=gates,
                 approvals=approvals,
@@ -78,6 +96,14 @@ def _open(workspace: Workspace) -> list[Open]:
             )
         )
     return found
+
+
+def _subject(one: proposal.Proposal) -> str:
+    """Return the version that a proposal is about; its model alone where that cannot be read."""
+    try:
+        return one.subject
+    except MlgitError:
+        return one.model
 
 
 def _standing(workspace: Workspace, one: proposal.Proposal) -> tuple[str, str, bool]:
@@ -92,6 +118,8 @@ def _standing(workspace: Workspace, one: proposal.Proposal) -> tuple[str, str, b
         return error.findings[0].message, "cannot be counted", False
     passed = sum(verdict.outcome in {"pass", "skip", "waived"} for verdict in results)
     judged = "ran there before" if one.manifest.change == "rollback" else f"{passed} of {len(results)}"
+    if one.version is None:
+        judged = "nothing comes in"
     standing = [*examination.problems, *examination.waits]
     gates = standing[0].message if standing else judged
     missing = "; ".join(examination.tally.missing)

@@ -11,6 +11,7 @@ from mlgit.domain import layout, rules
 from mlgit.domain.names import VersionRef, is_name
 from mlgit.domain.policy import Overall, evaluate, overall
 from mlgit.domain.records import GateReport, Policy, Promotion
+from mlgit.domain.slots import promoted
 from mlgit.errors import Exit, Location, MlgitError, refused
 from mlgit.ops import proposal
 from mlgit.ops.evidence import StoredEvidence
@@ -152,7 +153,7 @@ def _read(workspace: Workspace, file: str, content: bytes) -> Policy:
 def _merged(
     workspace: Workspace, state: Lifecycle, policy: str, environment: str | None, unread: list[str]
 ) -> Iterator[_Merged]:
-    """Yield each manifest that made a version champion under a policy, newest first, as the first-parent history has them."""
+    """Yield each manifest that promoted a version under a policy, newest first, as the first-parent history has them."""
     tip = state.tree.commit
     assert tip is not None  # noqa: S101 - the base is a commit
     newer: dict[str, Promotion] = {}
@@ -176,14 +177,14 @@ def _merged(
                 continue  # gone, or only written otherwise
             followed_by = newer.get(change.path)
             newer[change.path] = manifest
-            if guarded and manifest.change == "promote" and manifest.slots.champion is not None:
+            if guarded and manifest.change == "promote" and promoted(manifest, was) is not None:
                 at = commit.at if report is None else report.at
                 yield _Merged(manifest, report, before, at, followed_by)
 
 
 def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> Judged:
     manifest, before = merged.manifest, merged.before
-    slot = manifest.slots.champion
+    slot = promoted(manifest, before.promotion(manifest.environment, manifest.model))
     assert slot is not None  # noqa: S101 - only such are looked at
     ref = VersionRef(manifest.model, slot.version)
     known = Judged(

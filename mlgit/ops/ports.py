@@ -19,6 +19,8 @@ from mlgit.domain.records.version import Format, Stored
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from mlgit.ops.forge_port import Forge
+
 
 class Entry(msgspec.Struct, frozen=True, order=True):
     """A file in a tree: its path, its mode as Git writes it (`100644`, `120000`), and the id of its content if known."""
@@ -424,7 +426,6 @@ class Signatures(Protocol):
         """
         ...
 
-
     def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
         """Return the principal and the fingerprint of the key by which a commit was signed.
 
@@ -605,6 +606,14 @@ class Workspace(Protocol):
     def hashed(self, path: Path, name: str) -> Stored: ...
     def put(self, files: Mapping[str, bytes]) -> None: ...
     def target(self, environment: Environment) -> Target | None: ...
+    def forge(self) -> "Forge | None":
+        """Return where pull requests are kept, as the base branch says; None where it says that there are none.
+
+        Raises:
+            Unjudged: where it is cannot be told (`forge-address`), or its token is none (`forge-token`).
+        """
+        ...
+
     def trial(self) -> "AbstractContextManager[Workspace]":
         """Give the workspace with a repository that forgets what is written to it."""
         ...

@@ -1,24 +1,26 @@
 """Propose a version for an environment: judge it, and put manifest and gate report on a branch of their own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 from msgspec.structs import replace
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout, rules, slots
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.conditions import holds, overrides
 from mlgit.domain.conditions.manifest import check_earlier
 from mlgit.domain.conditions.ramp import check_plan
-from mlgit.domain.names import VersionRef, new_promotion_id
+from mlgit.domain.conditions.slots import check_layout, no_champion
+from mlgit.domain.names import PromotionId, VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slot, Slots, VersionPin
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slots, VersionPin
 from mlgit.domain.records.version import Stored
-from mlgit.errors import Exit, MlgitError, refused
-from mlgit.ops import branch, gate, proposal, waivers
+from mlgit.domain.slots import BesideName, Placed, SlotName
+from mlgit.errors import Exit, Finding, MlgitError, refused
+from mlgit.ops import branch, gate, proposal, pull_request, waivers
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -31,6 +33,11 @@ class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
     candidate: str
     environment: str
     champion: str | None
+    slot: SlotName = "champion"
+    beside: list[Placed] = []
+    """What is to run beside the champion then."""
+    cleared: list[Placed] = []
+    """What no longer runs in the slot that it had."""
     state: Literal["proposed", "proposed-already", "runs-already", "refused", "planned"]
     promotion: str | None = None
     branch: str | None = None
@@ -38,11 +45,14 @@ class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
     pushed: bool = False
     files: dict[str, Literal["+", "~"]] = {}
     policy: str | None = None
+    evidence: str | None = None
     ramp: Ramp | None = None
     gates: list[GateVerdict] = []
     approvals_needed: int = 0
     approvals_missing: list[str] = []
     may_approve: list[str] = []
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
     @property
     def exit(self) -> Exit:
@@ -57,80 +67,129 @@ def run(
     *,
     reason: str | None = None,
     ticket: str | None = None,
+    slot: SlotName = "champion",
+    traffic: int | None = None,
+    clear: Collection[BesideName] = (),
     ramp: Ramp | None = None,
+    body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Promoted:
-    """Propose `ref` as champion of an environment, at once or, with `ramp`, step by step.
+    """Propose `ref` as champion of an environment, at once or, with `ramp`, step by step; or for a slot beside the champion.
 
     The work tree and the index are not touched: the commit is made beside them, on `mlgit/promote/<environment>/<model>`.
 
+    Args:
+        workspace: where.
+        ref: the version; the champion itself, to do nothing but clear slots.
+        environment: the environment.
+        reason: why now; it goes into the manifest.
+        ticket: number in another system; it goes into the manifest.
+        slot: where it is to run. It leaves any other slot that it has there; who else runs there stays.
+        traffic: per cent of the requests that it is to answer as challenger, 1 to 99.
+        clear: the slots beside the champion that are taken away.
+        ramp: the steps by which it takes over as champion.
+        body: writes what the pull request says, where the project has a forge; without it, none is opened.
+        dry_run: whether only to say what would be done.
+        on_step: is told what is being done.
+
     Raises:
-        MlgitError: the version is not on the base branch, an environment is skipped, content is missing from the remote, or
-            the branch carries a person's own commits.
+        MlgitError: the version is not on the base branch, an environment is skipped, content is missing from the remote, the
+            slots do not fit together, or the branch carries a person's own commits.
     """
     _, base = proposal.base_of(workspace)
     base.environment(environment)
     version = base.version(ref)
-    _check_order(base, environment, version)
     champion = base.champion(environment, ref.model)
+    if champion is None and slot != "champion":
+        raise MlgitError(no_champion(environment, ref.model))
+    before = base.promotion(environment, ref.model)
+    was = None if before is None else before.slots
+    wanted = slots.put(was, version, slot, traffic=traffic, clear=frozenset(clear))
+    if slots.entering(wanted, was):
+        _check_order(base, environment, version)
+    stay = slots.placed_in(ref.model, wanted)
     policy = base.policy(base.environment(environment).policy)
     plan = Promoted(
         candidate=str(ref),
         environment=environment,
         champion=None if champion is None else f"{ref.model}@{champion.version}",
+        slot=slot,
+        beside=stay,
+        cleared=[one for one in slots.placed(before) if one.slot not in {other.slot for other in stay}],
         state="planned",
         policy=policy.name,
+        evidence=policy.evidence,
         ramp=ramp,
         approvals_needed=rule_for(policy.approvals, "promote").min,
     )
-    if champion is not None and champion.digest == version.digest:
+    if wanted == was:
         return replace(plan, state="runs-already")
     at = workspace.clock.now()
-    check_free(base, version, environment, at=at)
-    if (known := _standing(workspace, version, environment, ramp)) is not None:
-        return _proposed(workspace, known, plan, dry_run=dry_run)
-    check_stored(workspace, base, version, [*rules.stored_files(version), *version.inputs.data.values()], on_step)
-    on_step(f"judging {ref} by the gates of {environment}")
-    promotion = new_promotion_id(at)
-    waived = waivers.waivers(workspace, base, version, environment, at=at)
-    report = gate.report(workspace, base, version, environment, promotion, at=at, waivers=waived)
+    check_free(base, version, environment, wanted, at=at)
+    if (known := _standing(workspace, version, environment, wanted, ramp)) is not None:
+        return _proposed(workspace, known, plan, body, dry_run=dry_run)
     manifest = replace(
-        _manifest(base, version, environment, report, reason=reason, ticket=ticket),
+        draft_manifest(base, before, ref.model, environment, new_promotion_id(at), reason=reason, ticket=ticket),
+        slots=wanted,
         ramp=ramp,
         ledger=proposal.ledger_tip(workspace),
     )
-    if unfit := list(check_plan(manifest)):
+    if unfit := [*check_layout(manifest), *check_plan(manifest)]:
         raise MlgitError(*unfit)
-    files = {
-        layout.gate_report(ref.model, ref.number, promotion): to_json(report),
-        layout.promotion(environment, ref.model): workspace.formats.yaml(
-            layout.promotion(environment, ref.model), manifest
-        ),
-    }
-    changed: dict[str, Literal["+", "~"]] = {
-        path: "~" if base.tree.read(path) is not None else "+" for path in sorted(files)
-    }
-    plan = replace(plan, files=changed, gates=report.results)
-    if report.outcome != "pass":
+    report = None
+    if slots.entering(wanted, was):
+        report = judge(workspace, base, version, manifest, at=at, on_step=on_step)
+        manifest = replace(manifest, gates=report_ref(report))
+    files = files_of(workspace, manifest, report)
+    plan = replace(
+        plan,
+        files={path: "~" if base.tree.read(path) is not None else "+" for path in sorted(files)},
+        gates=report.results if report else [],
+    )
+    if report is not None and report.outcome != "pass":
         return replace(plan, state="refused")
-    if dry_run:
-        return plan
-    message = f"Promote {ref} to {environment}\n\nMlgit-Promotion: {promotion}\n"
-    command = f"mlgit promote {ref} --to {environment}"
-    commit, pushed = branch.put(workspace, base, drafted(environment, ref.model, files, message, command))
-    waiting = proposal.load(workspace, environment, ref.model)
+    return plan if dry_run else _propose(workspace, base, plan, manifest, files, body, at)
+
+
+def _propose(
+    workspace: Workspace,
+    base: Lifecycle,
+    plan: Promoted,
+    manifest: Promotion,
+    files: Mapping[str, bytes],
+    body: pull_request.Body | None,
+    at: datetime,
+) -> Promoted:
+    """Put the files of a plan onto its branch, and say what waits there."""
+    environment, model, promotion = manifest.environment, manifest.model, manifest.promotion
+    place = "" if plan.slot == "champion" else f" as {plan.slot}"
+    gone = "".join(f", without {one.slot} {one.version}" for one in plan.cleared if one.version != plan.candidate)
+    message = f"Promote {plan.candidate} to {environment}{place}{gone}\n\nMlgit-Promotion: {promotion}\n"
+    command = f"mlgit promote {plan.candidate} --to {environment}"
+    commit, pushed = branch.put(workspace, base, drafted(environment, model, files, message, command))
+    waiting = proposal.load(workspace, environment, model)
     tally = examine(workspace, waiting, at=at).tally
+    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=command)
     return replace(
         plan,
         state="proposed",
         promotion=promotion,
-        branch=layout.promotion_branch(environment, ref.model),
+        branch=layout.promotion_branch(environment, model),
         commit=commit,
         pushed=pushed,
         approvals_missing=tally.missing,
         may_approve=tally.may,
+        pull_request=opened.url,
+        warnings=opened.warnings,
     )
+
+
+def files_of(workspace: Workspace, manifest: Promotion, report: GateReport | None) -> dict[str, bytes]:
+    """Return the files that a promotion brings, by path."""
+    path = layout.promotion(manifest.environment, manifest.model)
+    files = {path: workspace.formats.yaml(path, manifest)}
+    return files if manifest.gates is None or report is None else {**files, manifest.gates.report: to_json(report)}
 
 
 def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
@@ -143,50 +202,66 @@ def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
         raise MlgitError(*skipped)
 
 
-def _standing(workspace: Workspace, version: Version, environment: str, ramp: Ramp | None) -> proposal.Proposal | None:
+def _standing(
+    workspace: Workspace, version: Version, environment: str, wanted: Slots, ramp: Ramp | None
+) -> proposal.Proposal | None:
     """Return the open proposal of just this change, if it was made on what the base branch says today."""
     if (environment, version.model) not in proposal.open_proposals(workspace):
         return None
     known = proposal.load(workspace, environment, version.model)
-    slot = known.manifest.slots.champion
-    same = (
-        slot is not None
-        and slot.digest == version.digest
-        and (known.manifest.change, known.manifest.ramp) == ("promote", ramp)
-    )
+    same = (known.manifest.slots, known.manifest.change, known.manifest.ramp) == (wanted, "promote", ramp)
     problems = examine(workspace, known, at=workspace.clock.now()).problems if same else []
     return known if same and not problems else None
 
 
-def _proposed(workspace: Workspace, known: proposal.Proposal, plan: Promoted, *, dry_run: bool) -> Promoted:
+def _proposed(
+    workspace: Workspace, known: proposal.Proposal, plan: Promoted, body: pull_request.Body | None, *, dry_run: bool
+) -> Promoted:
     examination = examine(workspace, known, at=workspace.clock.now())
+    name = layout.promotion_branch(known.environment, known.model)
+    pushed = not dry_run and branch.push(workspace, name, known.head)
+    again = f"mlgit promote {plan.candidate} --to {plan.environment}"
+    opened = pull_request.propose(workspace, known, body if pushed else None, again=again)
     return replace(
         plan,
         state="proposed-already",
         promotion=known.manifest.promotion,
-        branch=layout.promotion_branch(known.environment, known.model),
+        branch=name,
         commit=known.head,
-        pushed=not dry_run
-        and branch.push(workspace, layout.promotion_branch(known.environment, known.model), known.head),
+        pushed=pushed,
         gates=known.report.results if known.report else [],
         approvals_missing=examination.tally.missing,
         may_approve=examination.tally.may,
+        pull_request=opened.url,
+        warnings=opened.warnings,
     )
 
 
-def check_free(base: Lifecycle, version: Version, environment: str, *, at: datetime) -> None:
+def check_free(
+    base: Lifecycle, version: Version, environment: str, wanted: Slots | None = None, *, at: datetime
+) -> None:
     """Refuse to propose what is held or frozen, or while an override there has waited too long for its review.
+
+    Args:
+        base: the state of the base branch.
+        version: the version.
+        environment: where it is to run.
+        wanted: the slots that are to be; the version alone, if None.
+        at: the moment.
 
     Raises:
         MlgitError: with each reason (`version-held`, `change-frozen`, `override-unreviewed`).
     """
-    model, name = version.model, f"{version.model}@{version.version}"
+    model = version.model
+    there = {} if wanted is None else {slot.digest: slot.version for slot in slots.filled(wanted).values()}
     found = [
         *holds.check_change(
             base.holds(),
             environment=environment,
             model=model,
-            versions={version.digest: name},
+            versions={
+                digest: f"{model}@{number}" for digest, number in {version.digest: version.version, **there}.items()
+            },
             change="promote",
             at=at,
         ),
@@ -213,25 +288,60 @@ def check_stored(
         )
 
 
-def _manifest(
-    base: Lifecycle, version: Version, environment: str, report: GateReport, *, reason: str | None, ticket: str | None
+def judge(
+    workspace: Workspace,
+    base: Lifecycle,
+    version: Version,
+    manifest: Promotion,
+    *,
+    at: datetime,
+    on_step: Callable[[str], None],
+) -> GateReport:
+    """Judge a version by the gates of the environment that a manifest leads to.
+
+    Raises:
+        MlgitError: the remote lacks files of it (`data-missing`).
+    """
+    environment = manifest.environment
+    check_stored(workspace, base, version, [*rules.stored_files(version), *version.inputs.data.values()], on_step)
+    on_step(f"judging {version.model}@{version.version} by the gates of {environment}")
+    waived = waivers.waivers(workspace, base, version, environment, at=at)
+    champion = proposal.compared(base, manifest)
+    return gate.report(
+        workspace, base, version, environment, manifest.promotion, champion=champion, at=at, waivers=waived
+    )
+
+
+def report_ref(report: GateReport) -> ReportRef:
+    """Return what a manifest says of the report that it rests on."""
+    return ReportRef(
+        report=layout.gate_report(report.model, report.candidate.version, report.promotion), digest=digest(report)
+    )
+
+
+def draft_manifest(
+    base: Lifecycle,
+    before: Promotion | None,
+    model: str,
+    environment: str,
+    promotion: PromotionId,
+    *,
+    reason: str | None,
+    ticket: str | None,
 ) -> Promotion:
-    before = base.promotion(environment, version.model)
+    """Return a manifest on what the base branch says today, whose slots and gate report are still to be filled in."""
+    champion = base.champion(environment, model)
     policy: Policy = base.policy(base.environment(environment).policy)
     return Promotion(
         schema=1,
-        promotion=report.promotion,
+        promotion=promotion,
         environment=environment,
-        model=version.model,
+        model=model,
         change="promote",
-        slots=Slots(champion=Slot(version=version.version, digest=version.digest)),
+        slots=Slots(champion=None),
         replaces=None if before is None else PromotionRef(promotion=before.promotion, digest=digest(before)),
-        baseline=None
-        if report.champion is None
-        else VersionPin(version=report.champion.version, digest=report.champion.digest),
-        gates=ReportRef(
-            report=layout.gate_report(version.model, version.version, report.promotion), digest=digest(report)
-        ),
+        baseline=None if champion is None else VersionPin(version=champion.version, digest=champion.digest),
+        gates=None,
         policy=PolicyRef(name=policy.name, digest=digest(policy)),
         reason=reason,
         ticket=ticket,
@@ -250,6 +360,6 @@ def drafted(environment: str, model: str, files: Mapping[str, bytes], message: s
         files=files,
         message=message,
         owns=owns,
-        verbs=("Promote", "Roll"),
+        verbs=("Promote", "Roll", "Recertify"),
         command=command,
     )

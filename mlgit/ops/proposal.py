@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
-from mlgit.domain import layout
+from mlgit.domain import layout, slots
+from mlgit.domain.codec import version_digest
 from mlgit.domain.names import CommitId, VersionRef
-from mlgit.domain.records import GateReport, Promotion, Version
+from mlgit.domain.records import GateReport, Promotion, Reviews, Version
 from mlgit.domain.records.policy import Policy
-from mlgit.errors import MlgitError, Unjudged, refused
+from mlgit.errors import Location, MlgitError, Unjudged, refused
 from mlgit.ops import origin
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Commit, Workspace
@@ -17,11 +19,12 @@ from mlgit.ops.ports import Commit, Workspace
 BRANCHES = "refs/heads/mlgit/promote/"
 
 
-class Proposal(msgspec.Struct, frozen=True):
+class Proposal(msgspec.Struct, frozen=True, dict=True):
     """A manifest in the commit that brings it, held against the commit that it is brought to.
 
     `before` is the state that it is judged by: its policy, roles and signers are the rules. `after` is the state with the
-    manifest. `commits` are those that a merge would bring, or brought.
+    manifest. `commits` are those that a merge would bring, or brought. `reviews` are what a forge told of its pull request;
+    None where it was not asked, or knows of none.
     """
 
     environment: str
@@ -30,30 +33,68 @@ class Proposal(msgspec.Struct, frozen=True):
     after: Lifecycle
     head: CommitId
     commits: tuple[Commit, ...]
+    reviews: Reviews | None = None
 
-    @property
+    @cached_property
     def manifest(self) -> Promotion:
         """The proposed manifest."""
         manifest = self.after.promotion(self.environment, self.model)
         assert manifest is not None  # noqa: S101 - a proposal is made from a manifest
         return manifest
 
-    @property
+    @cached_property
     def version(self) -> Version | None:
-        """The version that is to become champion; None where the model leaves the environment."""
-        slot = self.manifest.slots.champion
+        """The version that is promoted, to whichever slot; None where versions only leave."""
+        slot = slots.promoted(self.manifest, self.before.promotion(self.environment, self.model))
         return None if slot is None else self.after.version(VersionRef(self.model, slot.version))
 
     @property
+    def subject(self) -> str:
+        """The version that it is about, as people call it: the champion where a slot is cleared, else the one promoted."""
+        slot = slots.promoted(self.manifest, self.before.promotion(self.environment, self.model))
+        slot = slot or self.manifest.slots.champion
+        return self.model if slot is None else str(VersionRef(self.model, slot.version))
+
+    @cached_property
     def report(self) -> GateReport | None:
         """The gate report that the manifest names."""
         ref = self.manifest.gates
         return None if ref is None else self.after.find(GateReport, ref.report)
 
     @property
+    def compared(self) -> Version | None:
+        """The version that the gates compare with; see `compared`."""
+        return compared(self.before, self.manifest)
+
+    @cached_property
     def policy(self) -> Policy:
         """The policy that guards the environment, as it is before the change."""
         return self.before.policy(self.before.environment(self.environment).policy)
+
+
+def compared(before: Lifecycle, manifest: Promotion) -> Version | None:
+    """Return the version that the gates of a promotion compare with; None if there is none.
+
+    It is the champion before it. Of a recertification it is the recorded one that the champion itself was compared with.
+
+    Raises:
+        MlgitError: the recorded version is another one now (`slot-differs`).
+    """
+    if manifest.change != "recertify":
+        return before.champion(manifest.environment, manifest.model)
+    if manifest.baseline is None:
+        return None
+    at = Location(layout.promotion(manifest.environment, manifest.model), path="baseline")
+    version = before.version(VersionRef(manifest.model, manifest.baseline.version), at=at)
+    if (actual := version_digest(version)) != manifest.baseline.digest:
+        raise refused(
+            "slot-differs",
+            f"baseline names {manifest.model}@{version.version} by a digest that it does not have",
+            why=f"the record has {actual[:19]}, the manifest {manifest.baseline.digest[:19]}",
+            fix="do not edit digests by hand: mlgit writes them",
+            at=at,
+        )
+    return version
 
 
 def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:

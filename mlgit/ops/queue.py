@@ -193,12 +193,11 @@ def _conflict(one: Proposal) -> Finding:
 
 
 def _waiting(one: Proposal, standing: _Standing) -> Waiting:
-    slot = one.manifest.slots.champion
     return Waiting(
         promotion=one.manifest.promotion,
         environment=one.environment,
         model=one.model,
-        candidate=f"{one.model}@{slot.version}" if slot else one.model,
+        candidate=one.subject,
         head=one.head,
         findings=standing.findings,
         missing=standing.missing,

@@ -1,4 +1,4 @@
-"""Propose the last version that was seen to run well, and hold the one that it replaces."""
+"""Propose the last slots that were seen to run well, and hold the version that they take out."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -6,16 +6,15 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout, rules, slots
 from mlgit.domain.codec import digest
 from mlgit.domain.conditions import holds, retirement
-from mlgit.domain.conditions.rollback import last_verified
 from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import Deployment, Hold, Promotion, Retirement, Version
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Slot, Slots, VersionPin
 from mlgit.errors import Finding, MlgitError, misuse, refused
-from mlgit.ops import branch, promote, proposal
+from mlgit.ops import branch, promote, proposal, pull_request
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -29,11 +28,15 @@ class RolledBack(Outcome, frozen=True, kw_only=True, tag="mlgit/rollback.v1"):
     model: str
     champion: str
     back_to: str
+    beside: list[slots.Placed]
+    """What runs beside that champion again."""
+    replaced: str
+    """The version that is taken out: the champion where another one comes back, else one that ran beside it."""
     verified_at: datetime
     state: Literal["proposed", "proposed-already", "planned"]
     files: dict[str, Literal["+", "~"]]
     hold: str | None
-    """Name of the hold on the version that is replaced: one that comes along, or that is there already."""
+    """Name of the hold on the version that is taken out: one that comes along, or that is there already."""
     promotion: str | None = None
     branch: str | None = None
     commit: str | None = None
@@ -41,6 +44,9 @@ class RolledBack(Outcome, frozen=True, kw_only=True, tag="mlgit/rollback.v1"):
     approvals_needed: int = 0
     approvals_missing: list[str] = []
     may_approve: list[str] = []
+    evidence: str | None = None
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 def run(
@@ -51,6 +57,7 @@ def run(
     to: int | None = None,
     reason: str,
     hold: bool = True,
+    body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> RolledBack:
@@ -62,9 +69,11 @@ def run(
         workspace: where.
         environment: the environment to mend.
         model: the model; the only one that runs there, if None.
-        to: the version to go back to; if None, the last verified one other than the champion that is not held or retired.
+        to: the champion to go back to. If None, it is that of the last verified slots that take a version out, be it the
+            champion or one beside it, and whose champion is not held or retired.
         reason: why; it goes into the manifest and the hold.
-        hold: whether the champion is held, so that nothing brings it back unasked.
+        hold: whether the version that is taken out is held, so that nothing brings it back unasked.
+        body: writes what the pull request says, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
         on_step: is told what is being done.
 
@@ -77,31 +86,39 @@ def run(
     model = model or _only_model(base, environment)
     before, champion = _running(base, environment, model)
     at = workspace.clock.now()
-    target, seen = _last_good(workspace, base, before, champion, to, at)
-    held = _hold_on(base, environment, champion, at)
+    wanted, seen = _last_good(workspace, base, before, champion, to, at)
+    target = _version(base, model, wanted.champion)
+    replaced = _version(base, model, slots.leaving(wanted, before.slots)[0])
+    held = _hold_on(base, environment, replaced, at)
+    policy = base.policy(base.environment(environment).policy)
     plan = RolledBack(
         environment=environment,
         model=model,
         champion=_called(champion),
         back_to=_called(target),
+        beside=slots.placed_in(model, wanted),
+        replaced=_called(replaced),
         verified_at=seen.at,
         state="planned",
         files={},
         hold=held,
-        approvals_needed=rule_for(base.policy(base.environment(environment).policy).approvals, "rollback").min,
+        approvals_needed=rule_for(policy.approvals, "rollback").min,
+        evidence=policy.evidence,
     )
-    if (known := _standing(workspace, target, environment, at)) is not None:
-        plan = replace(plan, state="proposed-already", hold=_hold_on(known.after, environment, champion, at))
-        return _told(workspace, plan, known, at, dry_run=dry_run)
-    promote.check_stored(workspace, base, target, rules.stored_files(target), on_step)
+    if (known := _standing(workspace, wanted, environment, model, at)) is not None:
+        plan = replace(plan, state="proposed-already", hold=_hold_on(known.after, environment, replaced, at))
+        return _told(workspace, plan, known, body, at, dry_run=dry_run)
+    for slot in slots.filled(wanted).values():
+        version = _version(base, model, slot)
+        promote.check_stored(workspace, base, version, rules.stored_files(version), on_step)
     manifest = replace(
-        _manifest(base, before, champion, target, new_promotion_id(at), reason),
+        _manifest(base, before, champion, wanted, new_promotion_id(at), reason),
         ledger=proposal.ledger_tip(workspace),
     )
     records: dict[str, Promotion | Hold] = {layout.promotion(environment, model): manifest}
     if hold and held is None:
-        held = layout.version_hold(environment, model, champion.version)
-        records[layout.hold(held)] = _hold(environment, champion, reason, by=workspace.repository.identity()[1])
+        held = layout.version_hold(environment, model, replaced.version)
+        records[layout.hold(held)] = _hold(environment, replaced, reason, by=workspace.repository.identity()[1])
     files = {path: workspace.formats.yaml(path, record) for path, record in records.items()}
     marks: dict[str, Literal["+", "~"]] = {path: "+" if base.tree.read(path) is None else "~" for path in sorted(files)}
     plan = replace(plan, files=marks, hold=held)
@@ -111,23 +128,34 @@ def run(
     command = f"mlgit rollback {environment} {model}"
     branch.put(workspace, base, promote.drafted(environment, model, files, message, command))
     waiting = proposal.load(workspace, environment, model)
-    return _told(workspace, replace(plan, state="proposed"), waiting, at, dry_run=False)
+    return _told(workspace, replace(plan, state="proposed"), waiting, body, at, dry_run=False)
 
 
 def _told(
-    workspace: Workspace, plan: RolledBack, waiting: proposal.Proposal, at: datetime, *, dry_run: bool
+    workspace: Workspace,
+    plan: RolledBack,
+    waiting: proposal.Proposal,
+    body: pull_request.Body | None,
+    at: datetime,
+    *,
+    dry_run: bool,
 ) -> RolledBack:
-    """Return what waits now, pushed to the remote if there is one."""
+    """Return what waits now, pushed to the remote and with a pull request at the forge, as far as there are these."""
     tally = examine(workspace, waiting, at=at).tally
     name = layout.promotion_branch(waiting.environment, waiting.model)
+    pushed = not dry_run and branch.push(workspace, name, waiting.head)
+    again = f"mlgit rollback {plan.environment} {plan.model}"
+    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=again)
     return replace(
         plan,
         promotion=waiting.manifest.promotion,
         branch=name,
         commit=waiting.head,
-        pushed=not dry_run and branch.push(workspace, name, waiting.head),
+        pushed=pushed,
         approvals_missing=tally.missing,
         may_approve=tally.may,
+        pull_request=opened.url,
+        warnings=opened.warnings,
     )
 
 
@@ -157,27 +185,54 @@ def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, 
 
 def _last_good(
     workspace: Workspace, base: Lifecycle, before: Promotion, champion: Version, to: int | None, at: datetime
-) -> tuple[Version, Deployment]:
-    """Return the version to go back to, and when it was last seen to run well.
+) -> tuple[Slots, Deployment]:
+    """Return the slots to go back to, and when they were last seen to run well.
 
-    Of several it is the one that was seen last; what is held or retired is passed over, or refused where it was asked for.
+    Of several it is those that were seen last. A champion that is held or retired is passed over, or refused where it was
+    asked for.
     """
     environment, model = before.environment, before.model
     entries = proposal.ledger_of(workspace).deployments(environment, model)
-    numbers = dict.fromkeys(
-        entry.version
+    well = [
+        entry
         for entry in reversed(entries)
-        if entry.status == "verified" and entry.version is not None and entry.digest != champion.digest
-    )
-    for number in numbers if to is None else [to] if to in numbers else []:
-        version = base.version(VersionRef(model, number))
-        seen = last_verified(entries, environment, model, version.digest, at)
-        against = _against(base, version, environment, at)
-        if seen is not None and not against:
-            return version, seen
-        if to is not None and against:
+        if entry.status == "verified" and entry.version is not None and entry.traffic is None and entry.at <= at
+    ]
+    for entry in well:
+        if to not in {None, entry.version} or not slots.leaving(
+            wanted := _restored(base, before, entry, at), before.slots
+        ):
+            continue
+        against = _against(base, _version(base, model, wanted.champion), environment, at)
+        if not against:
+            return wanted, entry
+        if to is not None:
             raise MlgitError(*against)
-    raise _nowhere(base, before, champion, list(numbers), to)
+    others = dict.fromkeys(
+        entry.version for entry in well if entry.version is not None and entry.digest != champion.digest
+    )
+    raise _nowhere(base, before, champion, list(others), to)
+
+
+def _restored(base: Lifecycle, before: Promotion, entry: Deployment, at: datetime) -> Slots:
+    """Return the slots as an entry saw them. Beside the champion, what it replaces, and what is held or retired, stays out."""
+    was = before.slots.champion
+    beside = {
+        name: Slot(version=one.version, digest=one.digest, traffic=one.traffic or slots.ALL)
+        for name, one in slots.seen(entry).items()
+        if (was is None or was.digest != one.digest)
+        and not _against(base, base.version(VersionRef(before.model, one.version)), before.environment, at)
+    }
+    answered = sum(slots.answers(name, slot) for name, slot in beside.items())
+    assert entry.version is not None  # noqa: S101 - only such are looked at
+    assert entry.digest is not None  # noqa: S101 - it has a version
+    champion = Slot(version=entry.version, digest=entry.digest, traffic=slots.ALL - answered)
+    return Slots(champion=champion, challenger=beside.get("challenger"), shadow=beside.get("shadow"))
+
+
+def _version(base: Lifecycle, model: str, slot: Slot | None) -> Version:
+    assert slot is not None  # noqa: S101 - slots to go back to have a champion
+    return base.version(VersionRef(model, slot.version))
 
 
 def _against(base: Lifecycle, version: Version, environment: str, at: datetime) -> list[Finding]:
@@ -216,30 +271,31 @@ def _nowhere(base: Lifecycle, before: Promotion, champion: Version, ran: Sequenc
     )
 
 
-def _hold_on(base: Lifecycle, environment: str, champion: Version, at: datetime) -> str | None:
-    """Return the name of a hold that keeps the champion out already."""
+def _hold_on(base: Lifecycle, environment: str, replaced: Version, at: datetime) -> str | None:
+    """Return the name of a hold that keeps a version out already."""
     there = base.holds()
     for name, hold in there.items():
         own = hold.scope == "version" and holds.in_force(
-            [hold], environment=environment, model=champion.model, digests=[champion.digest], change="rollback", at=at
+            [hold], environment=environment, model=replaced.model, digests=[replaced.digest], change="rollback", at=at
         )
         if own:
             return name
     return None
 
 
-def _standing(workspace: Workspace, target: Version, environment: str, at: datetime) -> proposal.Proposal | None:
+def _standing(
+    workspace: Workspace, wanted: Slots, environment: str, model: str, at: datetime
+) -> proposal.Proposal | None:
     """Return the open proposal of just this way back, if it was made on what the base branch says today."""
-    if (environment, target.model) not in proposal.open_proposals(workspace):
+    if (environment, model) not in proposal.open_proposals(workspace):
         return None
-    known = proposal.load(workspace, environment, target.model)
-    slot = known.manifest.slots.champion
-    same = known.manifest.change == "rollback" and slot is not None and slot.digest == target.digest
+    known = proposal.load(workspace, environment, model)
+    same = (known.manifest.change, known.manifest.slots) == ("rollback", wanted)
     return known if same and not examine(workspace, known, at=at).problems else None
 
 
 def _manifest(
-    base: Lifecycle, before: Promotion, champion: Version, target: Version, promotion: str, reason: str
+    base: Lifecycle, before: Promotion, champion: Version, wanted: Slots, promotion: str, reason: str
 ) -> Promotion:
     policy = base.policy(base.environment(before.environment).policy)
     return Promotion(
@@ -248,7 +304,7 @@ def _manifest(
         environment=before.environment,
         model=before.model,
         change="rollback",
-        slots=Slots(champion=Slot(version=target.version, digest=target.digest)),
+        slots=wanted,
         replaces=PromotionRef(promotion=before.promotion, digest=digest(before)),
         baseline=VersionPin(version=champion.version, digest=champion.digest),
         gates=None,
@@ -257,14 +313,14 @@ def _manifest(
     )
 
 
-def _hold(environment: str, champion: Version, reason: str, *, by: str) -> Hold:
+def _hold(environment: str, replaced: Version, reason: str, *, by: str) -> Hold:
     return Hold(
         schema=1,
         scope="version",
         environment=environment,
-        model=champion.model,
-        version=champion.version,
-        digest=champion.digest,
+        model=replaced.model,
+        version=replaced.version,
+        digest=replaced.digest,
         reason=f"rolled back: {reason}",
         by=by,
     )

@@ -10,6 +10,7 @@ from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.records.version import SliceMetric, Stored
+from mlgit.domain.slots import NAMES, SlotName, filled
 from mlgit.errors import Exit, Finding
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -27,6 +28,8 @@ class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
     registered_at: datetime
     trained_by: str
     champion_of: list[str]
+    challenger_of: list[str]
+    shadow_of: list[str]
 
 
 class ModelShown(Outcome, frozen=True, kw_only=True, tag="mlgit/model.v1"):
@@ -65,6 +68,8 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     trained_by: str
     registered_at: datetime
     champion_of: list[str]
+    challenger_of: list[str]
+    shadow_of: list[str]
     sections: int
     sections_written: int
     findings: list[Finding]
@@ -103,7 +108,7 @@ def model(state: Lifecycle, name: str) -> ModelShown:
     record = state.model(name)
     problem = state.problem(record.problem)
     numbers = state.numbers(name)
-    champions = _champions(state, name)
+    places = {slot: _places(state, name, slot) for slot in NAMES}
     found = state.read(Version, [layout.version(name, number) for number in reversed(numbers[-_FEW:])])
     return ModelShown(
         model=name,
@@ -121,7 +126,9 @@ def model(state: Lifecycle, name: str) -> ModelShown:
                 size=version.artifact.size,
                 registered_at=version.registered_at,
                 trained_by=version.trained_by.name,
-                champion_of=champions.get(version.digest, []),
+                champion_of=places["champion"].get(version.digest, []),
+                challenger_of=places["challenger"].get(version.digest, []),
+                shadow_of=places["shadow"].get(version.digest, []),
             )
             for version in found.values()
             if version is not None
@@ -162,18 +169,21 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         p95_ms=record.evaluation.p95_ms,
         trained_by=f"{record.trained_by.name} <{record.trained_by.email}>",
         registered_at=record.registered_at,
-        champion_of=_champions(state, ref.model).get(record.digest, []),
+        champion_of=_places(state, ref.model, "champion").get(record.digest, []),
+        challenger_of=_places(state, ref.model, "challenger").get(record.digest, []),
+        shadow_of=_places(state, ref.model, "shadow").get(record.digest, []),
         sections=len(SECTIONS),
         sections_written=sum(map(text.is_written, SECTIONS)),
         findings=list(rules.check_version(record, files, pointers)),
     )
 
 
-def _champions(state: Lifecycle, name: str) -> dict[str, list[str]]:
-    """Return the environments that each version, by digest, is champion of."""
-    champions: dict[str, list[str]] = {}
+def _places(state: Lifecycle, name: str, slot: SlotName) -> dict[str, list[str]]:
+    """Return the environments in which each version of a model, by digest, is in a slot."""
+    places: dict[str, list[str]] = {}
     for environment in state.environments():
         manifest = state.promotion(environment, name)
-        if manifest is not None and manifest.slots.champion is not None:
-            champions.setdefault(manifest.slots.champion.digest, []).append(environment)
-    return champions
+        there = None if manifest is None else filled(manifest.slots).get(slot)
+        if there is not None:
+            places.setdefault(there.digest, []).append(environment)
+    return places

@@ -11,11 +11,12 @@ from mlgit.domain.chain import TWO_CLOCKS, check_anchors, check_chain
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
+from mlgit.domain.records.ledger import SeenBeside
 from mlgit.errors import Finding, MlgitError
-from mlgit.ops import ledger, origin
+from mlgit.ops import ledger, origin, reviews
 from mlgit.ops.load import Ledger, Lifecycle
 from mlgit.ops.ports import Observed, Repository, Workspace
-from mlgit.ops.proposal import ledger_tip
+from mlgit.ops.proposal import Proposal, ledger_tip
 
 _VERBS = {"verified": "Deploy", "degraded": "Find degraded", "blocked": "Block"}
 
@@ -23,7 +24,8 @@ _VERBS = {"verified": "Deploy", "degraded": "Find degraded", "blocked": "Block"}
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """What a target was seen to run, and what came of it.
 
-    Where the version shares the requests with another one, `digest` and `artifact` are its own, and `traffic` is its share.
+    Where the version takes over from another one, `digest` and `artifact` are its own, and `traffic` is its share. `beside` is
+    what runs beside it for good.
     """
 
     environment: str
@@ -36,6 +38,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Any]
     message: str = ""
     traffic: int | None = None
+    beside: SeenBeside | None = None
 
 
 def of(manifest: Promotion, observed: Observed, status: Literal["degraded", "blocked"], message: str) -> Sighting:
@@ -59,6 +62,7 @@ def record(
     sighting: Sighting,
     *,
     decided: DecisionRecord | None = None,
+    found: Proposal | None = None,
     again: bool = False,
 ) -> None:
     """Append a sighting to the ledger, with the decision that led to it.
@@ -68,6 +72,7 @@ def record(
         base: the commit of the base branch that was applied.
         sighting: what was seen.
         decided: the decision, which is added once for each promotion.
+        found: what was decided on; what a forge told of its pull request is added along with the decision.
         again: whether to add it where the last entry says the same already, as evidence of another moment.
 
     Raises:
@@ -75,6 +80,7 @@ def record(
             it cannot be added (see `ledger.append`). Nothing was added.
     """
     key = (sighting.environment, sighting.model)
+    told = None if found is None or found.reviews is None else reviews.whole(workspace, found.reviews)
 
     def files(there: Ledger) -> Mapping[str, bytes]:
         entries = there.deployments(*key)
@@ -87,10 +93,11 @@ def record(
         added = {f"{layout.deployments(*key)}/{entry.seq}.json": to_json(entry)}
         if decided is not None and there.find(DecisionRecord, layout.decision(decided.promotion)) is None:
             added[layout.decision(decided.promotion)] = to_json(decided)
+            added |= {} if told is None else reviews.new_files(there, told)
         return added
 
     subject = f"{_VERBS[sighting.status]} {sighting.model} in {sighting.environment}"
-    ledger.append(workspace, files, subject)
+    ledger.append(workspace, files, subject, keeps=[] if found is None else reviews.kept(workspace, found))
 
 
 def check_ledger(
@@ -132,7 +139,10 @@ def _has(repository: Repository, tip: CommitId | None, commit: CommitId) -> bool
 
 def _same(before: Deployment, sighting: Sighting) -> bool:
     return (
-        all(getattr(before, name) == getattr(sighting, name) for name in ("promotion", "status", "digest", "traffic"))
+        all(
+            getattr(before, name) == getattr(sighting, name)
+            for name in ("promotion", "status", "digest", "traffic", "beside")
+        )
         and (before.message or "") == sighting.message
     )
 
@@ -157,6 +167,7 @@ def _entry(workspace: Workspace, base: CommitId, sighting: Sighting, before: Dep
         previous=digest(before) if before else None,
         message=sighting.message or None,
         traffic=sighting.traffic,
+        beside=sighting.beside,
     )
 
 

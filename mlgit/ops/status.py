@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from mlgit.domain.certified import Certified
+from mlgit.domain.slots import Placed
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 
@@ -12,7 +14,7 @@ Deployed = Literal["yes", "no", "blocked", "degraded"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One model in one environment."""
+    """One model in one environment: what is to run there, as champion and beside it."""
 
     model: str
     environment: str
@@ -20,6 +22,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     deployed: Deployed
     message: str | None = None
+    certified: Certified | None = None
+    """Until when it need not be agreed to again; None where the policy sets no limit."""
+    beside: list[Placed] = []
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +65,8 @@ class Status(Outcome, frozen=True, kw_only=True, tag="mlgit/status.v1"):
 def run(workspace: Workspace, *, at: str | None = None) -> Status:
     """Show the desired state of the base branch (or of a commit) beside what the ledger has seen.
 
-    The answer follows from where the refs are, so it is kept until one of them moves. What is open is judged by the clock as
-    well, and therefore anew each time.
+    The answer follows from where the refs are, so it is kept until one of them moves. What is open, and how old approvals may
+    grow, is judged by the clock as well, and therefore anew each time.
     """
     key = None if at is not None else workspace.repository.state()
     kept = None if key is None else workspace.cache.get("status", key)
@@ -70,6 +75,6 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
     from mlgit.ops import overview  # noqa: PLC0415 - all that reads records; not needed where the answer is known
 
     found = overview.run(workspace, at=at)
-    if key is not None and not found.open:
+    if key is not None and not found.open and all(row.certified is None for row in found.rows):
         workspace.cache.put("status", key, msgspec.json.encode(found))
     return found

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import TypeVar
 
 from mlgit.domain import governance, layout, rules
+from mlgit.domain.conditions.slots import check_layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import (
     Environment,
@@ -17,10 +18,12 @@ from mlgit.domain.records import (
     Promotion,
     Record,
     Roles,
+    StandingApproval,
     Version,
 )
+from mlgit.domain.records.governance import RoleHolder
 from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
-from mlgit.ops import proposal
+from mlgit.ops import policy_change, proposal
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Formats, PathChange, Tree, Workspace
@@ -67,6 +70,7 @@ def run(
     changes = [] if since is None else repository.changes(since, tree.commit)
     if base is not None and onto is not None:
         checked, findings = check_change(onto, head, changes, workspace.formats)
+        findings += policy_change.notes(onto, head, changes)
     else:
         checked, findings = check_all(head, workspace.formats, on_progress)
         findings += _check_kept(changes)
@@ -133,6 +137,7 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     for manifest in manifests:
         there = {number: None for number in _numbers(manifest) if _folder(manifest, number) in folders}
         check.add(rules.check_slots(manifest, {**there, **digests.get(manifest.model, {})}))
+        check.add(check_layout(manifest))
     return check.done, list(check.findings)
 
 
@@ -170,6 +175,7 @@ def check_change(
     for manifest in _of(Promotion, check.records(changed.get("promotion", []))):
         check.add(rules.check_described(manifest, _described(head)))
         check.add(rules.check_slots(manifest, check.digests(manifest)))
+        check.add(check_layout(manifest))
         check.add(rules.check_replaces(manifest, base.promotion(manifest.environment, manifest.model)))
     return check.done, list(check.findings)
 
@@ -243,7 +249,7 @@ class _Check:
             for environment in _of(Environment, small.get("environment", {})):
                 self.add(rules.check_environment(environment, project, names.get("policy", ())))
                 guard = small.get("policy", {}).get(layout.policy(environment.policy))
-                self.add(rules.check_enforced(environment, guard) if isinstance(guard, Policy) else ())
+                self.add(rules.check_enforced(guard) if isinstance(guard, Policy) else ())
         for roles in _of(Roles, small.get("roles", {})):
             self.add(rules.check_roles(roles))
         for manifest in _of(Promotion, small.get("promotion", {})):
@@ -252,7 +258,7 @@ class _Check:
         return small
 
     def _exceptions(self, small: Mapping[str, Mapping[str, Record | None]], names: Mapping[str, set[str]]) -> None:
-        """Check holds and overrides against what they name."""
+        """Check holds, overrides and standing approvals against what they name."""
         environments = {one.name: one for one in _of(Environment, small.get("environment", {}))}
         people = {name: holder for roles in _of(Roles, small.get("roles", {})) for name, holder in roles.people.items()}
         there, models = names.get("environment", set()), names.get("model", set())
@@ -276,6 +282,31 @@ class _Check:
                         people=people,
                     )
                 )
+        for path, standing in small.get("standing", {}).items():
+            if isinstance(standing, StandingApproval):
+                self.add(self._standing(_name(path), standing, small, names, people))
+
+    def _standing(
+        self,
+        name: str,
+        standing: StandingApproval,
+        small: Mapping[str, Mapping[str, Record | None]],
+        names: Mapping[str, set[str]],
+        people: Mapping[str, RoleHolder],
+    ) -> Iterator[Finding]:
+        where = small.get("environment", {}).get(layout.environment(standing.environment))
+        policy = small.get("policy", {}).get(layout.policy(where.policy)) if isinstance(where, Environment) else None
+        model = small.get("model", {}).get(layout.model(standing.model))
+        problem = small.get("problem", {}).get(layout.problem(model.problem)) if isinstance(model, Model) else None
+        yield from governance.check_standing(
+            name,
+            standing,
+            environments=names.get("environment", set()),
+            models=names.get("model", set()),
+            policy=policy if isinstance(policy, Policy) else None,
+            risk=problem.risk if isinstance(problem, Problem) else None,
+            people=people,
+        )
 
     def _digest(self, model: str | None, version: int | None, stated: Digest | None) -> Digest | None:
         """Return the digest of a version; None if there is none, and what is stated of one that cannot be read."""
@@ -396,7 +427,7 @@ def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
     listed = [
         f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names
     ]
-    exceptions = [entry.path for entry in head.tree.entries(["holds", "overrides"])]
+    exceptions = [entry.path for entry in head.tree.entries(["holds", "overrides", "standing"])]
     return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed, *exceptions])[0]
 
 

@@ -1,6 +1,6 @@
 """Judge a push before a Git server takes it: what `mlgit merge` would not merge does not get onto the base branch."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from mlgit.domain import layout
@@ -97,7 +97,7 @@ def _judge(workspace: Workspace, update: Update, guarded: Collection[str]) -> Ju
     if update.ref == layout.LEDGER:
         return judge_ledger(workspace, update)
     if update.ref in guarded:
-        return _judge_base(workspace, update)
+        return judge_base(workspace, update)
     return Judged(ref=update.ref, role="other", findings=_check_proposal(workspace, update))
 
 
@@ -115,7 +115,19 @@ def _check_proposal(workspace: Workspace, update: Update) -> list[Finding]:
     return []
 
 
-def _judge_base(workspace: Workspace, update: Update) -> Judged:
+def judge_base(
+    workspace: Workspace, update: Update, ask: Callable[[Proposal], Proposal] = lambda found: found
+) -> Judged:
+    """Judge what a push would bring to the base branch: each commit of its first-parent line against the one before it.
+
+    Args:
+        workspace: where.
+        update: what would be pushed.
+        ask: returns a promotion with the reviews of it, where there is somebody to ask for them.
+
+    Raises:
+        Unjudged: Git, or what verifies signatures, did not answer.
+    """
     if update.old is None and update.new is not None:
         return Judged(ref=update.ref, role="base", findings=_check_first(workspace, update.new))
     if (wrong := check_line(workspace, update)) is not None or update.new is None:
@@ -124,7 +136,7 @@ def _judge_base(workspace: Workspace, update: Update) -> Judged:
     findings: list[Finding] = []
     promotions: list[str] = []
     for commit, _ in reversed(brought):
-        found = _Commit(workspace, commit)
+        found = _Commit(workspace, commit, ask)
         findings += found.check()
         promotions += found.promotions
     return Judged(
@@ -150,8 +162,9 @@ def _check_first(workspace: Workspace, new: CommitId) -> list[Finding]:
 class _Commit:
     """One commit of the base branch's first-parent line, held against the one before it."""
 
-    def __init__(self, workspace: Workspace, commit: Commit) -> None:
+    def __init__(self, workspace: Workspace, commit: Commit, ask: Callable[[Proposal], Proposal]) -> None:
         self.promotions: list[str] = []
+        self._ask = ask
         self._workspace = workspace
         self._commit = commit
         reader, repository = workspace.formats.record, workspace.repository
@@ -213,7 +226,7 @@ class _Commit:
             return findings
         self.promotions.append(proposal.manifest.promotion)
         require(
-            examine(workspace, proposal, at=workspace.clock.now()),
+            examine(workspace, self._ask(proposal), at=workspace.clock.now()),
             f"{environment}/{model}",
             fix="somebody who may, runs `mlgit approve`, and then `mlgit merge` merges and pushes it",
         )

@@ -11,15 +11,18 @@ from typing import Any
 import msgspec
 
 from mlgit.domain import layout, proof
-from mlgit.domain.approvals import Directory, Signed, Uncounted
+from mlgit.domain.approvals import Directory, Signed, Uncounted, Word
+from mlgit.domain.certified import Certified
+from mlgit.domain.conditions.recertify import certified
 from mlgit.domain.lineage import Period, periods
 from mlgit.domain.names import CommitId, Digest, Name, PromotionId, VersionRef, proposed_at
 from mlgit.domain.records import DecisionRecord, Deployment, GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.version import Stored
+from mlgit.domain.slots import Placed, placed, placed_as_seen, seen
 from mlgit.errors import Exit, Finding, MlgitError, Unjudged
-from mlgit.ops import agreement, examination, merged
+from mlgit.ops import agreement, examination, merged, reviews
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.past import Moment
 from mlgit.ops.ports import Commit, Workspace
@@ -29,7 +32,8 @@ from mlgit.ops.proposal import Proposal
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger last saw of the target; `since` is when it began to run what it runs.
 
-    `beside` is a version that is taking over, with its share of the requests in per cent.
+    `beside` is a version that is taking over, with its share of the requests in per cent; `standing` is what was seen beside
+    the champion for good.
     """
 
     version: str | None
@@ -37,6 +41,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     beside: str | None
     traffic: int | None
+    standing: list[Placed]
     status: str
     promotion: PromotionId
     entry: int
@@ -61,11 +66,12 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreed(msgspec.Struct, frozen=True, kw_only=True):
-    """An approval that was counted, and whether it is today, when its signature is verified again."""
+    """An approval that was counted, and whether it is today, when its proof is looked at again: a key's, or a review."""
 
     person: str
     roles: list[str]
-    key: str
+    key: str | None
+    review: str | None
     approval: Digest
     holds: bool
     at: datetime | None = None
@@ -99,7 +105,7 @@ class Why(Outcome, frozen=True, kw_only=True, tag="mlgit/why.v1"):
     """What runs in an environment, and all that it rests on. `recorded` is the decision that the ledger keeps.
 
     `decision` is the same, computed again; None where something that it rests on is missing. `wanted` is None where nothing
-    is to run.
+    is to run; `beside` is what is to run beside it.
     """
 
     environment: Name
@@ -107,6 +113,7 @@ class Why(Outcome, frozen=True, kw_only=True, tag="mlgit/why.v1"):
     at: str
     commit: CommitId
     wanted: str | None
+    beside: list[Placed]
     seen: Seen | None
     brought: Brought | None = None
     recorded: Digest | None = None
@@ -116,6 +123,8 @@ class Why(Outcome, frozen=True, kw_only=True, tag="mlgit/why.v1"):
     uncounted: list[Uncounted] = []
     evidence: Evidence | None = None
     made_from: MadeFrom | None = None
+    certified: Certified | None = None
+    """Until when it need not be agreed to again; None where the policy sets no limit."""
     findings: list[Finding] = []
     next: str | None = None
 
@@ -146,6 +155,7 @@ def run(workspace: Workspace, then: Moment, environment: str, model: str) -> Why
         at=then.name,
         commit=then.commit,
         wanted=ref,
+        beside=placed(manifest),
         seen=_seen(entries, version),
         made_from=None if version is None else _made_from(version),
     )
@@ -160,6 +170,7 @@ def run(workspace: Workspace, then: Moment, environment: str, model: str) -> Why
     said = msgspec.structs.replace(
         said,
         next="mlgit apply" if then.is_today and not is_verified else onward,
+        certified=certified(state.policy(state.environment(environment).policy), manifest, then.at),
         evidence=_evidence(manifest, report),
         findings=list(proof.check_unchanged(manifest, version, report)),
     )
@@ -180,9 +191,10 @@ def _judged(workspace: Workspace, then: Moment, said: Why, proposal: Proposal, *
     """Add what an examination finds, by the ledger of the moment that is asked about."""
     recorded = then.ledger.find(DecisionRecord, layout.decision(proposal.manifest.promotion))
     try:
+        proposal = reviews.recall(workspace, proposal, then.ledger)
         found = examination.examine(workspace, proposal, at=at)
-        signed = {one.digest: one for one in agreement.approvals_of(workspace, proposal, then.ledger)}
-        tally = agreement.tally(workspace, proposal, found.decision, signed.values())
+        words = {one.digest: one for one in agreement.approvals_of(workspace, proposal, then.ledger)}
+        tally = agreement.tally(workspace, proposal, found.decision, words.values())
     except Unjudged:
         raise
     except MlgitError as error:  # a record that it rests on is missing, or is none
@@ -199,22 +211,23 @@ def _judged(workspace: Workspace, then: Moment, said: Why, proposal: Proposal, *
         recorded=None if recorded is None else recorded.decision,
         decision=found.decision,
         needed=tally.needed,
-        agreed=[_agreed(one, signed, holds=one in tally.counted) for one in listed],
+        agreed=[_agreed(one, words, holds=one in tally.counted) for one in listed],
         uncounted=tally.uncounted,
         findings=findings,
     )
 
 
-def _agreed(one: CountedApproval, signed: dict[Digest, Signed], *, holds: bool) -> Agreed:
-    approval = signed[one.approval].approval if one.approval in signed else None
+def _agreed(one: CountedApproval, words: dict[Digest, Word], *, holds: bool) -> Agreed:
+    word = words.get(one.approval)
     return Agreed(
         person=one.person,
         roles=one.roles,
         key=one.key,
+        review=one.review,
         approval=one.approval,
         holds=holds,
-        at=approval.at if approval else None,
-        comment=approval.comment if approval else None,
+        at=word.at if word else None,
+        comment=word.approval.comment if isinstance(word, Signed) else None,
     )
 
 
@@ -224,13 +237,17 @@ def _seen(entries: Sequence[Deployment], wanted: Version | None) -> Seen | None:
     last = entries[-1]
     running = [period for period in periods(entries) if period.until is None]
     now = next((period for period in running if period.traffic is None), None)
-    beside = next((period for period in running if period.traffic is not None), None)
+    well = next((entry for entry in reversed(entries) if entry.status == "verified"), None)
+    standing = placed_as_seen(well)
+    digests = set() if well is None else {one.digest for one in seen(well).values()}
+    beside = next((one for one in running if one.traffic is not None and one.digest not in digests), None)
     return Seen(
         version=_label(now, last.model, wanted),
         digest=None if now is None else now.digest,
         since=None if now is None else now.since,
         beside=_label(beside, last.model, wanted),
         traffic=None if beside is None else beside.traffic,
+        standing=standing,
         status=last.status,
         promotion=last.promotion if now is None else now.promotion,
         entry=last.seq,

@@ -42,6 +42,24 @@ def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> Non
     assert (second["decision"], second["reads"]) == (decision["decision"], decision["reads"])
 
 
+def test_whose_signature_is_on_the_commits_is_told(proposed: Team) -> None:
+    found = proposed.ana.does("audit --json").json
+    signatures = [one.get("signature") for one in found["changes"]]
+    assert [one["by"] for one in signatures] == ["ana@acme.example"] * 3
+    assert "| Made by a commit with a good signature | 3 of 3 |" in told(proposed.ana, "--format md")
+
+
+def test_a_signature_by_a_key_that_nobody_has_proves_nothing_and_harms_nothing(proposed: Team) -> None:
+    ana = proposed.ana
+    ana.edit(layout.SIGNERS, "ana@acme.example", "# ana@acme.example")
+    proposed.ben.does(f"approve production/{MODEL}")
+    ana.does(f"merge production/{MODEL}")
+    ana.does("apply production")
+    change = ana.does("audit --json").json["changes"][-1]
+    assert "nobody has the key" in change["signature"]["doubt"]
+    assert change["verdict"] == "PROVEN"
+
+
 def test_the_report_tells_what_there_is(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     (model, other) = found["inventory"]
@@ -175,7 +193,7 @@ def test_every_section_has_its_place_in_the_frameworks(proposed: Team) -> None:
         "Inventory",
         "Changes",
         "Deployments",
-        "Holds, overrides, retirements",
+        "Holds, overrides, standing approvals, retirements",
         "Rules: who changed them, and when",
         "Integrity of the history",
         "What could not be checked",

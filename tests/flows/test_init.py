@@ -311,3 +311,19 @@ def test_a_placeholder_without_a_value_is_an_error_and_those_of_others_stay() ->
     assert templates.render(files, {"a": "x"}) == {"x.txt": b"x ${{ a }}", "x.csv": b"{{ a }}"}
     with pytest.raises(ValueError, match=r"\{\{ b \}\}"):
         templates.render({"file": b"{{ b }}"}, {"a": "x"})
+
+
+@pytest.mark.parametrize(
+    ("forge", "workflows"),
+    [
+        ("none", ["validate"]),
+        ("gitea", ["validate"]),
+        ("github", ["apply", "audit", "gate", "observe", "promote", "report", "train", "validate"]),
+    ],
+)
+def test_workflows_come_with_the_forge_that_runs_them(forge: str, workflows: list[str]) -> None:
+    assert run(["init", "acme", "--forge", forge]) == 0
+    there = sorted(path.stem.removeprefix("mlgit-") for path in Path("acme/.github/workflows").iterdir())
+    assert there == workflows
+    session = Session(Path("acme").resolve())
+    assert Lifecycle(session.repository.tree("HEAD"), session.formats.record).project().forge == forge

@@ -32,7 +32,7 @@ from mlgit.edges.ssh import signers
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 NAMES = ["tabular-classification", "tabular-regression", "bring-your-own"]
-VALUES = {"project": "acme", "owner": "@acme/ml", "person": "ada", "email": "ada@example.org"}
+VALUES = {"project": "acme", "owner": "@acme/ml", "person": "ada", "email": "ada@example.org", "forge": "none"}
 PLACEHOLDER = re.compile(r"\{\{ (\w+)(?::([\w-]+))? \}\}")
 STAGES = ["prepare", "featurize", "train", "evaluate"]
 # What the model of each template may contain beyond what skops trusts by itself.
@@ -132,9 +132,9 @@ def test_every_record_is_valid_and_of_a_kind_that_people_write(project: Path) ->
 
 
 def test_every_yaml_file_of_mlgit_is_at_the_place_of_a_record(project: Path) -> None:
-    others = {"dvc.yaml", "params.yaml", ".github/workflows/mlgit-validate.yaml"}
     files = {path.relative_to(project).as_posix() for path in project.rglob("*.yaml")}
-    assert files - records(project).keys() == others
+    others = {path for path in files - records(project).keys() if not path.startswith(".github/workflows/mlgit-")}
+    assert others == {"dvc.yaml", "params.yaml"}
 
 
 def test_records_name_each_other(project: Path) -> None:
@@ -318,16 +318,26 @@ def test_bring_your_own_does_the_other_tasks_and_keys_of_several_columns(
     assert set(predictions.columns) == {"id", "channel", "label", "prediction"}
 
 
-def test_the_workflow_grants_little_and_hands_values_over_by_environment() -> None:
-    text = (TEMPLATES / "common/.github/workflows/mlgit-validate.yaml").read_text(encoding="utf-8")
-    workflow = yaml.load(text, yaml.BaseLoader)  # this loader makes text of everything, so that `on` stays a word
+@pytest.mark.parametrize("path", sorted((TEMPLATES / "common/.github/workflows").iterdir()), ids=lambda path: path.stem)
+def test_a_workflow_grants_little_and_hands_values_over_by_environment(path: Path) -> None:
+    # This loader makes text of everything, so that `on` stays a word.
+    workflow = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     assert workflow["permissions"] == {}
-    assert set(workflow["on"]) == {"pull_request", "merge_group", "push"}
+    for job in workflow["jobs"].values():
+        assert job["permissions"]
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", "")
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step.get("uses", "a@" + 40 * "0"))
+    if "pull_request" in workflow["on"]:
+        assert {right for job in workflow["jobs"].values() for right in job["permissions"].values()} == {"read"}
+        assert all(job["steps"][0]["with"]["persist-credentials"] == "false" for job in workflow["jobs"].values())
+
+
+def test_the_verdict_is_asked_for_with_every_change() -> None:
+    text = (TEMPLATES / "common/.github/workflows/mlgit-validate.yaml").read_text(encoding="utf-8")
+    workflow = yaml.load(text, yaml.BaseLoader)
+    assert set(workflow["on"]) == {"pull_request", "pull_request_review", "merge_group", "push"}
+    assert workflow["on"]["pull_request"] == ""  # no path or branch is left out
     (job,) = workflow["jobs"].values()
     assert job["name"] == "mlgit/verdict"
-    assert job["permissions"] == {"contents": "read"}
-    for step in job["steps"]:
-        assert "${{" not in step.get("run", "")
-        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step.get("uses", "a@" + 40 * "0"))
-    checkout = job["steps"][0]["with"]
-    assert checkout == {"fetch-depth": "0", "persist-credentials": "false"}
+    assert "secrets." not in text

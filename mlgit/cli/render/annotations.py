@@ -3,6 +3,8 @@
 The form is that of the documentation of workflow commands; data and properties are escaped as the runner unescapes them.
 """
 
+from collections.abc import Iterable
+
 from mlgit.cli.render.text import clean
 from mlgit.errors import Finding, Severity
 from mlgit.ops.validate import Validated
@@ -12,9 +14,12 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 
 def validated(found: Validated) -> str:
     """Return an annotation a finding, and a line with their number."""
-    return "\n".join(
-        [*map(annotation, found.findings), f"{found.checked} records checked, {len(found.findings)} findings"]
-    )
+    return said(found.findings, f"{found.checked} records checked, {len(found.findings)} findings")
+
+
+def said(findings: Iterable[Finding], *lines: str) -> str:
+    """Return an annotation a finding, and lines for the log."""
+    return "\n".join([*map(annotation, findings), *map(plain, lines)])
 
 
 def annotation(finding: Finding) -> str:
@@ -25,6 +30,12 @@ def annotation(finding: Finding) -> str:
     listed = ",".join(f"{key}={_escape(value, also=':,')}" for key, value in properties.items())
     message = "\n".join(part for part in (finding.message, finding.why, finding.fix) if part)
     return f"::{_COMMANDS[finding.severity]} {listed}::{_escape(message)}"
+
+
+def plain(line: str) -> str:
+    """Return a line for a log that no runner takes for a command: neither `::` at its start nor `##[` anywhere is left."""
+    line = clean(line).replace("##[", "## [")
+    return f": {line.lstrip()[1:]}" if line.lstrip().startswith("::") else line
 
 
 def _escape(value: str, also: str = "") -> str:

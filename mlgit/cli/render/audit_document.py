@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from mlgit.domain.audit.frameworks import POINTS
-from mlgit.domain.audit.records import Change
+from mlgit.domain.audit.records import Change, Running
 from mlgit.errors import Finding
 from mlgit.ops.audit import Audit
 
@@ -71,7 +71,7 @@ def minute(moment: datetime | None) -> str:
 
 def moved(change: Change) -> str:
     """Return what a change brought in the place of what."""
-    return f"{change.before or 'nothing'} -> {change.after or 'nothing'}"
+    return ", ".join([f"{change.before or 'nothing'} -> {change.after or 'nothing'}", *change.beside])
 
 
 def said(finding: Finding) -> str:
@@ -96,6 +96,7 @@ def _summary(audit: Audit) -> Iterator[Block]:
             ("Scope", ", ".join(scope) or "every change from the first commit on"),
             ("Audited with", audit.tool),
             *((verdict, str(count)) for verdict, count in audit.counts.items()),
+            ("Made by a commit with a good signature", f"{_good(audit)} of {len(audit.changes)}"),
             ("Findings on the history", str(len(audit.findings))),
             ("Digest of the data", audit.digest),
         ],
@@ -116,15 +117,16 @@ def _inventory(audit: Audit) -> Iterator[Block]:
             one.owner,
             one.decision,
             f"{one.versions}, newest {one.newest}" if one.versions else "none",
-            "; ".join(
-                f"{run.environment}: {run.version or 'nothing'} since {minute(run.since)} ({run.verdict})"
-                for run in one.runs
-            )
+            "; ".join(f"{run.environment}: {_runs(run)} since {minute(run.since)} ({run.verdict})" for run in one.runs)
             or "nowhere",
         )
         for one in audit.inventory
     ]
     yield Table(("Model", "Problem", "Risk", "Owner", "What is done with it", "Versions", "Is to run"), rows)
+
+
+def _runs(run: Running) -> str:
+    return ", ".join([run.version or "nothing", *run.beside])
 
 
 def _row(change: Change) -> tuple[str, ...]:
@@ -139,24 +141,37 @@ def _change(change: Change) -> Iterator[Block]:
         ("Promotion", f"{change.promotion or '-'} ({change.kind or 'unknown'})"),
         ("Proposed by", ", ".join(change.proposed_by) or "-"),
         ("Merged by", change.merged_by or "-"),
+        ("Signature on the commit", _signed(change)),
         ("Reason", change.reason or "-"),
         ("Ticket", change.ticket or "-"),
         ("Policy in force", f"{change.policy or '-'} {change.reads.get('policy') or ''}".strip()),
         ("Decision", change.decision or "could not be computed"),
         ("On the ledger", "decided" if change.decided else "no decision"),
         *(("Override", one) for one in change.overrides),
+        *([("Standing approval", change.standing)] if change.standing else []),
     ]
     yield Table(("Fact", "Value"), facts)
     if change.findings:
         yield Items([said(finding) for finding in change.findings])
     if change.gates:
         yield Table(("Gate", "Outcome", "Message"), [(one.gate, one.outcome, one.message) for one in change.gates])
-    people = [(one.person, ", ".join(one.roles) or "-", "counted", one.key) for one in change.approvals]
+    people = [(one.person, ", ".join(one.roles) or "-", "counted", one.proof) for one in change.approvals]
     people += [(one.person, "-", one.reason, "-") for one in change.uncounted]
     if people:
-        yield Table(("Approval of", "Roles", "Counted", "Key"), people)
+        yield Table(("Approval of", "Roles", "Counted", "Key or review"), people)
     if change.reads:
         yield Table(("The decision rests on", "Digest"), [(name, one or "none") for name, one in change.reads.items()])
+
+
+def _good(audit: Audit) -> int:
+    return sum(one.signature is not None and one.signature.by is not None for one in audit.changes)
+
+
+def _signed(change: Change) -> str:
+    signature = change.signature
+    if signature is None:
+        return "none"
+    return f"by {signature.by}, {signature.key}" if signature.by else f"proves nothing: {signature.doubt}"
 
 
 def _deployments(audit: Audit) -> Iterator[Block]:
@@ -180,7 +195,7 @@ def _deployments(audit: Audit) -> Iterator[Block]:
 
 
 def _standing(audit: Audit) -> Iterator[Block]:
-    yield Heading(2, "Holds, overrides, retirements")
+    yield Heading(2, "Holds, overrides, standing approvals, retirements")
     if not audit.standing:
         yield Paragraph("There are none.")
         return

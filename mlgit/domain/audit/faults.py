@@ -92,6 +92,17 @@ def check_agreed(manifest: Promotion, tally: Tally) -> Iterator[Finding]:
         yield Finding("approvals-absent", what, why="the ledger has no more approvals of it", fix=fix)
 
 
+def reviewed_elsewhere(manifest: Promotion, tally: Tally) -> Finding:
+    """Return the finding of reviews that the ledger states, of commits that are not here, so that nobody can check them."""
+    others = "; ".join(f"{one.person}: {one.reason}" for one in tally.uncounted)
+    return Finding(
+        "reviewed-elsewhere",
+        f"that {manifest.environment}/{manifest.model} was agreed to rests on the word of the ledger alone",
+        why=f"{others}; the ledger says that they were of this decision",
+        fix="fetch the commits from whoever has them, as from a clone of the time, and run this again",
+    )
+
+
 def approved_late(manifest: Promotion) -> Finding:
     """Return the warning that a rule was complete only after the merge."""
     return Finding(

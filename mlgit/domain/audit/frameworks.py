@@ -47,7 +47,7 @@ POINTS: Final = (
         "MANAGE",
     ),
     Point(
-        "Holds, overrides, retirements",
+        "Holds, overrides, standing approvals, retirements",
         "Annex IV 3, 5: limits, risks; art. 9",
         "limits, exceptions",
         "A.5: impact",

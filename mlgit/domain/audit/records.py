@@ -23,6 +23,14 @@ class GateAnswer(msgspec.Struct, frozen=True):
     message: str
 
 
+class CommitSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The signature on a commit: the address of whom it is by and the fingerprint of the key, or why it proves nothing."""
+
+    by: str | None = None
+    key: str | None = None
+    doubt: str | None = None
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A commit of the base branch that changed what an environment is to run, and what becomes of it under its rules."""
 
@@ -36,6 +44,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str | None = None
     before: str | None = None
     after: str | None = None
+    beside: list[str] = []
+    """What was to run beside the champion then, in words."""
     reason: str | None = None
     ticket: str | None = None
     proposed_by: list[str] = []
@@ -47,6 +57,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     approvals: list[CountedApproval] = []
     uncounted: list[Uncounted] = []
     overrides: list[str] = []
+    standing: str | None = None
+    """Name of the standing approval that it rests on."""
+    signature: CommitSignature | None = None
+    """The signature on the commit; None where nobody signed it."""
     decided: bool = False
     """Whether the ledger has a decision record of it."""
 
@@ -76,13 +90,14 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     message: str | None = None
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True):
+class Running(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An environment that is to run a version of a model, since when, and how well that is proven."""
 
     environment: str
     version: str | None
     since: datetime | None
     verdict: Verdict | None
+    beside: list[str] = []
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,9 +115,9 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A hold, an override or a retirement that there is at the end."""
+    """A hold, an override, a standing approval or a retirement that there is at the end."""
 
-    kind: Literal["hold", "override", "retirement"]
+    kind: Literal["hold", "override", "standing", "retirement"]
     name: str
     subject: str
     by: str

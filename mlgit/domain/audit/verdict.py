@@ -19,6 +19,7 @@ GAPS: Final = frozenset(
         "gates-missing",
         "gates-unjudged",
         "promotion-unexplained",
+        "reviewed-elsewhere",
         "setting-unenforced",
     }
 )

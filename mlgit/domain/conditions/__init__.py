@@ -10,9 +10,12 @@ from mlgit.domain.conditions.holds import check_held, check_holds
 from mlgit.domain.conditions.manifest import check_manifest, check_order
 from mlgit.domain.conditions.overrides import check_reviewed, check_waivers
 from mlgit.domain.conditions.ramp import check_ramp
+from mlgit.domain.conditions.recertify import check_recertify
 from mlgit.domain.conditions.retirement import check_retired
 from mlgit.domain.conditions.rollback import check_rollback
+from mlgit.domain.conditions.slots import check_places
 from mlgit.domain.conditions.soak import check_soak, check_upstream
+from mlgit.domain.conditions.standing import check_standing
 from mlgit.domain.conditions.windows import check_windows
 from mlgit.domain.records.governance import Hold
 from mlgit.domain.records.promotion import Promotion
@@ -21,16 +24,19 @@ from mlgit.errors import Finding
 Condition = Callable[[Case, datetime], Iterator[Finding]]
 
 _ALL: tuple[Condition, ...] = (
-    lambda case, _: rules.check_enforced(case.environment, case.policy, case.manifest),
+    lambda case, _: rules.check_enforced(case.policy, case.manifest),
     check_holds,
     check_retired,
     check_manifest,
+    check_places,
     lambda case, _: check_order(case),
     check_rollback,
+    check_recertify,
     check_ramp,
     check_report,
     check_waivers,
     check_reviewed,
+    check_standing,
 )
 """In the order in which people want to hear of them."""
 _NOT_YET: tuple[Condition, ...] = (check_upstream, check_soak, check_windows)

@@ -25,7 +25,8 @@ def check_manifest(case: Case, _: datetime) -> Iterator[Finding]:
             fix="run `mlgit promote` again to judge it by today's policy",
             at=at,
         )
-    if (manifest.baseline and manifest.baseline.digest) != (case.champion and case.champion.digest):
+    compared = manifest.change != "recertify"  # `check_recertify` asks what that is compared with
+    if compared and (manifest.baseline and manifest.baseline.digest) != (case.champion and case.champion.digest):
         yield Finding(
             "promotion-stale",
             f"the champion of {manifest.environment} is not the one that this promotion was compared with",
@@ -35,7 +36,7 @@ def check_manifest(case: Case, _: datetime) -> Iterator[Finding]:
 
 
 def check_order(case: Case) -> Iterator[Finding]:
-    """A version is champion of the environments that come first before it is champion here."""
+    """A version is champion of the environments that come first before it comes to any slot here."""
     if case.version is not None and case.manifest.change == "promote":
         for earlier, champion in case.earlier.items():
             yield from check_earlier(case.version, case.environment.name, earlier, champion)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final
 
 import msgspec
 
@@ -13,10 +12,8 @@ from mlgit.domain.conditions.soak import healthy
 from mlgit.domain.names import VersionRef, seconds
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.promotion import Promotion, Ramp
+from mlgit.domain.slots import ALL
 from mlgit.errors import Finding, Location
-
-ALL: Final = 100
-"""Per cent."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -103,5 +100,21 @@ def check_plan(manifest: Promotion) -> Iterator[Finding]:
             f"{manifest.model} has no champion in {manifest.environment} to share the requests with",
             why="a version takes over from another one, step by step",
             fix="leave the ramp out: `mlgit promote` without `--ramp`",
+            at=at,
+        )
+    elif manifest.slots.champion is not None and manifest.slots.champion.digest == manifest.baseline.digest:
+        yield Finding(
+            "ramp-alone",
+            f"{manifest.model}@{manifest.baseline.version} is champion of {manifest.environment} already",
+            why="a version takes over from another one, step by step",
+            fix="leave the ramp out: `mlgit promote` without `--ramp`",
+            at=at,
+        )
+    if manifest.slots.challenger is not None:
+        yield Finding(
+            "ramp-occupied",
+            f"{manifest.model} has a challenger in {manifest.environment}, and is to change champion by a ramp",
+            why="a version that takes over shares the requests as the challenger would",
+            fix="promote it with `--clear challenger`, or without `--ramp`",
             at=at,
         )

@@ -11,9 +11,9 @@ from mlgit.errors import Finding, Location
 
 
 def check_retired(case: Case, at: datetime) -> Iterator[Finding]:
-    """The version is not retired on the day of the moment."""
-    if case.version is not None:
-        yield from check_ended(case.version, case.retirement, at)
+    """No version in a slot is retired on the day of the moment."""
+    for number, version in case.slots.items():
+        yield from check_ended(version, case.retirements.get(number), at)
 
 
 def check_ended(version: Version, retirement: Retirement | None, at: datetime) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """A version was seen to be healthy where it has to run first, and for long enough: by the ledger, never by dates of commits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.domain.case import Case
 from mlgit.domain.names import Digest, VersionRef, proposed_at, seconds
-from mlgit.domain.records.environment import Soak
+from mlgit.domain.records.environment import Environment, Soak
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.version import Version
 from mlgit.errors import Finding, Location
@@ -59,32 +59,53 @@ def healthy(
 
 def check_upstream(case: Case, at: datetime) -> Iterator[Finding]:
     """A version was seen to run, and to be well, in each environment that comes first and has a target."""
-    if case.version is None or case.manifest.change != "promote":
-        return
-    ref = VersionRef(case.version.model, case.version.version)
-    for earlier in case.environment.after:
-        entries = case.deployments.get(earlier)
-        if entries is not None and healthy(entries, case.version.digest, at) is None:
+    if case.version is not None and case.manifest.change == "promote":
+        yield from check_seen(case.version, case.environment, case.deployments, at)
+
+
+def check_seen(
+    version: Version, environment: Environment, deployments: Mapping[str, Sequence[Deployment]], at: datetime
+) -> Iterator[Finding]:
+    """A version was seen to run, and to be well, in each environment that comes before another one and has a target.
+
+    Args:
+        version: the version.
+        environment: where it is to run.
+        deployments: what the ledger has of the model, oldest first, by environment; nothing of one without a target.
+        at: the moment.
+    """
+    ref = VersionRef(version.model, version.version)
+    for earlier in environment.after:
+        entries = deployments.get(earlier)
+        if entries is not None and healthy(entries, version.digest, at) is None:
             yield Finding(
                 "upstream-unverified",
                 f"{ref} was not seen to run in {earlier}",
                 why=_last(entries, earlier, at),
                 fix=f"run `mlgit apply {earlier}`; what is merged is not yet what runs",
-                at=Location(layout.environment(case.environment.name), path="after"),
+                at=Location(layout.environment(environment.name), path="after"),
             )
 
 
 def check_soak(case: Case, at: datetime) -> Iterator[Finding]:
     """A version was healthy for as long as the environment asks, where it asks, without a break up to the moment."""
-    soak = case.environment.soak
-    if soak is None or case.version is None or case.manifest.change != "promote":
+    if case.version is not None and case.manifest.change == "promote":
+        yield from check_soaked(case.version, case.environment, case.deployments, at)
+
+
+def check_soaked(
+    version: Version, environment: Environment, deployments: Mapping[str, Sequence[Deployment]], at: datetime
+) -> Iterator[Finding]:
+    """A version was healthy for as long as an environment asks; takes what `check_seen` takes."""
+    soak = environment.soak
+    if soak is None:
         return
-    entries = case.deployments.get(soak.in_, ())
+    entries = deployments.get(soak.in_, ())
     max_gap = None if soak.max_gap is None else timedelta(seconds=seconds(soak.max_gap))
-    run = healthy(entries, case.version.digest, at, max_gap=max_gap)
+    run = healthy(entries, version.digest, at, max_gap=max_gap)
     enough = timedelta(seconds=seconds(soak.for_))
     if run is None or at - run.since < enough:
-        yield _short(case.version, case.environment.name, soak, run, at, _last(entries, soak.in_, at))
+        yield _short(version, environment.name, soak, run, at, _last(entries, soak.in_, at))
 
 
 def _short(version: Version, environment: str, soak: Soak, run: Healthy | None, at: datetime, last: str) -> Finding:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from mlgit.domain.records.governance import Override as Override
     from mlgit.domain.records.governance import Retirement as Retirement
     from mlgit.domain.records.governance import Roles as Roles
+    from mlgit.domain.records.governance import StandingApproval as StandingApproval
     from mlgit.domain.records.ledger import Approval as Approval
     from mlgit.domain.records.ledger import DecisionRecord as DecisionRecord
     from mlgit.domain.records.ledger import Deployment as Deployment
+    from mlgit.domain.records.ledger import Reviews as Reviews
     from mlgit.domain.records.model import Model as Model
     from mlgit.domain.records.policy import Policy as Policy
     from mlgit.domain.records.problem import Problem as Problem
@@ -39,10 +41,12 @@ _MODULES = {
     "Roles": "governance",
     "Hold": "governance",
     "Override": "governance",
+    "StandingApproval": "governance",
     "Retirement": "governance",
     "Approval": "ledger",
     "DecisionRecord": "ledger",
     "Deployment": "ledger",
+    "Reviews": "ledger",
 }
 
 

@@ -60,4 +60,6 @@ class Environment(Record, frozen=True, kw_only=True, tag="environment"):
     after: Annotated[list[Name], doc("Environments that a version must run in first.")] = []
     soak: Annotated[Soak | None, doc("Healthy time that must come first.")] = None
     windows: Annotated[list[Window], doc("When changes are let in.")] = []
-    auto_promote: Annotated[bool, doc("Whether a version that passes is promoted without being asked for.")] = False
+    auto_promote: Annotated[
+        bool, doc("Whether `mlgit advance` promotes what passes, where people agreed to that in advance.")
+    ] = False

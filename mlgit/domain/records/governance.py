@@ -59,6 +59,29 @@ class Override(Record, frozen=True, kw_only=True, tag="override"):
     reviewed: Annotated[Review | None, doc("The look back; missing until then.")] = None
 
 
+class StandingApproval(Record, frozen=True, kw_only=True, tag="standing"):
+    """Promotions of one model to one environment that are agreed to in advance, for a stated time.
+
+    It holds once it is on the base branch and everybody in `people` has agreed to all of it (`mlgit standing approve`). Only
+    plain promotions may rest on it, where the environment has `auto_promote: true` and every gate passed.
+    """
+
+    written_by = "people"
+
+    standing: Annotated[PromotionId, doc("Its id: a ULID, which the signatures of its people name.")]
+    environment: Annotated[Name, doc("The environment.")]
+    model: Annotated[Name, doc("The model.")]
+    people: Annotated[
+        list[Name],
+        doc("Who agrees, as `.mlgit/roles.yaml` calls them; as many, and as what, as the policy asks.", min_length=1),
+    ]
+    until: Annotated[Moment, doc("When it stops to hold; at most a year after it was made.")]
+    most: Annotated[
+        Annotated[int, doc("How many.", ge=1)] | None, doc("How many promotions may rest on it; any number if missing.")
+    ] = None
+    reason: Annotated[Text, doc("Why they need not be agreed to one by one.")]
+
+
 class Retirement(Record, frozen=True, kw_only=True, tag="retirement"):
     """The end of a version's life; its record stays for ever."""
 
@@ -77,6 +100,7 @@ class RoleHolder(Part, frozen=True, kw_only=True):
 
     emails: Annotated[list[Line], doc("Addresses in commits, and principals of signing keys.", min_length=1)]
     roles: Annotated[list[Name], doc("Roles.")] = []
+    logins: Annotated[list[Line], doc("Names at the forge, in whatever case; reviews by these are this person's.")] = []
     bot: Annotated[bool, doc("Whether it is a program; programs never approve.")] = False
 
 

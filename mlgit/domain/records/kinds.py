@@ -4,8 +4,8 @@ from mlgit.domain.records.base import Record
 from mlgit.domain.records.dataset import Dataset
 from mlgit.domain.records.environment import Environment
 from mlgit.domain.records.gatereport import GateReport
-from mlgit.domain.records.governance import Hold, Override, Retirement, Roles
-from mlgit.domain.records.ledger import Approval, DecisionRecord, Deployment
+from mlgit.domain.records.governance import Hold, Override, Retirement, Roles, StandingApproval
+from mlgit.domain.records.ledger import Approval, DecisionRecord, Deployment, Reviews
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.policy import Policy
 from mlgit.domain.records.problem import Problem
@@ -26,10 +26,12 @@ _ALL: tuple[type[Record], ...] = (
     Roles,
     Hold,
     Override,
+    StandingApproval,
     Retirement,
     Approval,
     DecisionRecord,
     Deployment,
+    Reviews,
 )
 
 KINDS: dict[str, type[Record]] = {str(kind.__struct_config__.tag): kind for kind in _ALL}

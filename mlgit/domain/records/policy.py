@@ -30,10 +30,11 @@ class ApprovalRule(Part, frozen=True, kw_only=True):
 class Approvals(Part, frozen=True, kw_only=True):
     """Who must agree to each kind of change."""
 
-    promote: Annotated[ApprovalRule, doc("A version becomes champion.")] = ApprovalRule()
+    promote: Annotated[ApprovalRule, doc("A version comes to a slot, or leaves one.")] = ApprovalRule()
     rollback: Annotated[ApprovalRule | None, doc("A verified version comes back; as for promote if missing.")] = None
     ramp: Annotated[ApprovalRule | None, doc("A version takes over step by step; as for promote if missing.")] = None
     retire: Annotated[ApprovalRule | None, doc("A model leaves the environment; as for promote if missing.")] = None
+    recertify: Annotated[ApprovalRule | None, doc("What runs is agreed to again; as for promote if missing.")] = None
 
 
 class Policy(Record, frozen=True, kw_only=True, tag="policy"):
@@ -51,6 +52,10 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
         "bots",
     )
     evidence: Annotated[Literal["none", "forge", "signed"], doc("What an approval must be.")] = "signed"
+    recertify: Annotated[
+        Duration | None,
+        doc("How old the approvals of what runs may grow before it is agreed to again; no limit if missing."),
+    ] = None
     max_gate_age: Annotated[Duration, doc("How old a gate report may be when it is merged.")] = "14d"
     never_waivable: Annotated[tuple[GateId, ...], doc("Gates that no override can waive.")] = (
         "integrity",

@@ -11,7 +11,7 @@ class Slot(Part, frozen=True, kw_only=True):
 
     version: Annotated[int, doc("Label of the version.", ge=1)]
     digest: Annotated[Digest, doc("Digest of the version's record.")]
-    traffic: Annotated[int, doc("Per cent.", ge=0, le=100)] = 100
+    traffic: Annotated[int, doc("Per cent; champion and challenger add up to 100.", ge=0, le=100)] = 100
 
 
 class Slots(Part, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class Slots(Part, frozen=True, kw_only=True):
 
     champion: Annotated[Slot | None, doc("The version that answers.")]
     challenger: Annotated[Slot | None, doc("A version that answers a share of requests.")] = None
-    shadow: Annotated[Slot | None, doc("A version that is asked but never answers.")] = None
+    shadow: Annotated[Slot | None, doc("A version that is asked but never answers; it states no traffic.")] = None
 
 
 class Ramp(Part, frozen=True, kw_only=True):
@@ -58,6 +58,13 @@ class PolicyRef(Part, frozen=True, kw_only=True):
     digest: Annotated[Digest, doc("Digest of the policy.")]
 
 
+class StandingRef(Part, frozen=True, kw_only=True):
+    """A standing approval, by id and content."""
+
+    id: Annotated[PromotionId, doc("Its id.")]
+    digest: Annotated[Digest, doc("Digest of it.")]
+
+
 class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     """The desired state of one model in one environment, and the decision that led to it."""
 
@@ -66,7 +73,7 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     promotion: Annotated[PromotionId, doc("Unique, so that two proposals made at once conflict.")]
     environment: Annotated[Name, doc("The environment.")]
     model: Annotated[Name, doc("The model.")]
-    change: Annotated[Literal["promote", "rollback", "ramp", "retire"], doc("What is done.")]
+    change: Annotated[Literal["promote", "rollback", "ramp", "retire", "recertify"], doc("What is done.")]
     slots: Annotated[Slots, doc("What is to run.")]
     replaces: Annotated[PromotionRef | None, doc("The manifest that this one takes the place of; null the first time.")]
     baseline: Annotated[VersionPin | None, doc("The champion that the gates compared with; null if there was none.")]
@@ -75,6 +82,7 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     reason: Annotated[Text | None, doc("Why now.")] = None
     ticket: Annotated[Line | None, doc("Number in another system.")] = None
     ramp: Annotated[Ramp | None, doc("How it takes over.")] = None
+    standing: Annotated[StandingRef | None, doc("The standing approval that it rests on; none if missing.")] = None
     ledger: Annotated[
         CommitId | None, doc("The ledger's newest commit when this was proposed, so that rewriting it shows.")
     ] = None

@@ -15,12 +15,14 @@ from typing import Any, cast
 
 from mlgit.domain.records.version import Stored
 from mlgit.edges import hashing
-from mlgit.edges.dvc import workspace
+from mlgit.edges.dvc import probe, workspace
 from mlgit.errors import MlgitError, Unjudged, refused, unjudged
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _FORBIDDEN = {401, 403, 407}
 _NOT_FOUND = 404
+_NO_SUCH_FILE = {"SFTPNoSuchFile", "SFTPNoSuchPath", "ResourceNotFound"}
+"""What asyncssh and webdav4 raise; by name, for those packages are there only where such a remote is used."""
 _LEFT_OVERS = ".*.tmp"
 _OBJECTS = ("files", "md5")
 """Where DVC 3 keeps objects, below a cache or remote: `files/md5/9b/1c04ee…`."""
@@ -87,6 +89,15 @@ class DvcStore:
                 fix=f"try `dvc push -r {self._name}`, then run this again",
             )
 
+    def probe(self) -> None:
+        """Write a small object of no meaning into the remote, read it back, and remove it (see `probe.run`).
+
+        Raises:
+            MlgitError: what of that it did not do; or as `missing`.
+            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`).
+        """
+        probe.run(self._name, self._remote, self._answers, lambda error: _says_not_there(_cause(error)))
+
     def _keep(self, path: Path, file: Stored) -> None:
         """Put a file into the cache if it is not there; what is in the cache afterwards is what was recorded."""
         cached = self._cached(file)
@@ -116,8 +127,7 @@ class DvcStore:
 
     def _is_there(self, file: Stored, answer: Any) -> bool:
         if isinstance(answer, Exception):
-            cause = _cause(answer)
-            if isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == _NOT_FOUND:
+            if _says_not_there(_cause(answer)):
                 return False
             raise answer
         size = answer.get("size")  # some HTTP servers do not say
@@ -176,12 +186,7 @@ class DvcStore:
             kind, config, folder = get_cloud_fs(settings, name=self._name)
             files = kind(**config)
         except RemoteNotFoundError as error:
-            raise refused(
-                "remote-missing",
-                f'there is no DVC remote "{self._name}"',
-                why=f"the DVC configuration has {' and '.join(sorted(settings['remote'])) or 'none at all'}",
-                fix=f"name one of those in mlgit.yaml, or run `dvc remote add {self._name} URL`",
-            ) from error
+            raise workspace.remote_missing(self._name, settings["remote"]) from error
         except (ImportError, RemoteMissingDepsError) as error:
             raise self._unsupported("a package that its kind of storage needs is not installed") from error
         except ConfigError as error:
@@ -259,6 +264,17 @@ def _cause(error: Exception) -> BaseException:
     return error.__cause__ or error if isinstance(error, FileNotFoundError) else error
 
 
+def _says_not_there(cause: BaseException) -> bool:
+    """Tell whether an answer says that there is no such file; over SSH and WebDAV, with an exception of the client's own."""
+    return isinstance(cause, FileNotFoundError) or _status(cause) == _NOT_FOUND or type(cause).__name__ in _NO_SUCH_FILE
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the status of an answer over HTTP, which aiohttp and webdav4 put into different places; None without one."""
+    found = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return found if isinstance(found, int) else None
+
+
 def _no_answer(remote: str, error: BaseException) -> Unjudged:
     from dvc.fs import AuthError, ConfigError  # noqa: PLC0415 - takes 0.1 s
 
@@ -267,7 +283,7 @@ def _no_answer(remote: str, error: BaseException) -> Unjudged:
         return _disk_failed(error)
     why = os.strerror(code) if code is not None and code in errno.errorcode else ""
     fix = f"see what `dvc status --cloud -r {remote}` says; check the network and the credentials"
-    if isinstance(error, PermissionError | AuthError | ConfigError) or getattr(error, "status", None) in _FORBIDDEN:
+    if isinstance(error, PermissionError | AuthError | ConfigError) or _status(error) in _FORBIDDEN:
         return unjudged("remote-refused", f'remote "{remote}" does not let this account in', why=why, fix=fix)
     return unjudged("remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
 

@@ -4,9 +4,10 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from mlgit.edges import process
 from mlgit.errors import MlgitError, refused, unjudged
@@ -17,6 +18,15 @@ OLDEST: Final = (3, 59)
 _DVC: Final = (sys.executable, "-m", "dvc")
 _A_DAY: Final = 86_400.0
 """Seconds that DVC may take: it may have to hash or copy a lot."""
+_CREDENTIALS: Final = frozenset(
+    {
+        *("access_key_id", "secret_access_key", "session_token", "sse_customer_key"),
+        *("account_key", "connection_string", "sas_token", "client_secret"),
+        *("oss_key_id", "oss_key_secret", "gdrive_client_secret", "gdrive_service_account_json_data"),
+        *("password", "passphrase", "token", "custom_auth_header"),
+    }
+)
+"""Settings of DVC's remotes that are credentials (https://dvc.org/doc/command-reference/remote/modify)."""
 _IGNORE: Final = "/config.local\n/tmp\n/cache\n"
 
 
@@ -119,6 +129,46 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
     except ConfigError as error:
         raise broken_configuration() from error
     return [*written, ".dvc/config"]
+
+
+def remote_settings(root: Path, name: str) -> tuple[str, bool, list[str]]:
+    """Return the kind of a remote, whether DVC verifies what comes from it, and its credentials that are committed.
+
+    Args:
+        root: the checkout.
+        name: the name of the remote.
+
+    Returns:
+        The scheme of its address (`folder` without one), the setting `verify`, and the names of those settings of
+        `.dvc/config` that hold credentials; their values are not returned.
+
+    Raises:
+        MlgitError: there is no such remote (`remote-missing`), or as `configuration`.
+    """
+    remotes = configuration(root)["remote"]
+    if name not in remotes:
+        raise remote_missing(name, remotes)
+    from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
+
+    try:
+        shared = Config(dvc_dir=str(root / ".dvc")).load_one("repo")["remote"].get(name, {})
+    except ConfigError as error:
+        raise broken_configuration() from error
+    committed = sorted(key for key, value in shared.items() if key in _CREDENTIALS and value)
+    if urlsplit(str(shared.get("url", ""))).password:
+        committed.append("the password in url")
+    scheme = urlsplit(str(remotes[name].get("url", ""))).scheme
+    return scheme or "folder", bool(remotes[name].get("verify")), committed
+
+
+def remote_missing(name: str, remotes: Collection[str]) -> MlgitError:
+    """Return the error for a remote that DVC's configuration does not have."""
+    return refused(
+        "remote-missing",
+        f'there is no DVC remote "{name}"',
+        why=f"the DVC configuration has {' and '.join(sorted(remotes)) or 'none at all'}",
+        fix=f"name one of those in mlgit.yaml, or run `dvc remote add {name} URL`",
+    )
 
 
 def add(root: Path, path: str) -> str:

@@ -132,7 +132,7 @@ def _change(meta: bytes, path: bytes) -> PathChange:
     """Read `:100644 100644 <id> <id> M`; an id of zeros is a file that is not there, or whose id is not known."""
     _, mode, before, after, status = meta.decode().split()
     kind = status[0] if status[0] in "AMDT" else "M"
-    found = PathChange(_path(path), cast(Literal["A", "M", "D", "T"], kind), _id(before), _id(after), mode)
+    found = PathChange(_path(path), cast("Literal['A', 'M', 'D', 'T']", kind), _id(before), _id(after), mode)
     return found if kind != "D" else PathChange(found.path, "D", found.before, None)
 
 

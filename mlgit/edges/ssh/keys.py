@@ -50,8 +50,16 @@ class Wire:
         return int.from_bytes(self.take(4), "big")
 
     def string(self) -> bytes:
-        """Return the next `string`."""
-        return self.take(self.number())
+        """Return the next `string`.
+
+        Raises:
+            Malformed: it is not whole.
+        """
+        start = self._at + 4  # as `take` and `number` would, in one go: an audit reads tens of thousands
+        self._at = start + int.from_bytes(self._content[self._at : start], "big")
+        if self._at > len(self._content):
+            raise Malformed("it ends too early")
+        return self._content[start : self._at]
 
     def end(self) -> None:
         """Check that nothing is left.

@@ -6,16 +6,20 @@ The format is that of PROTOCOL.sshsig in OpenSSH.
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
 import tempfile
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
 from mlgit.edges.ssh import keygen
 from mlgit.edges.ssh.keys import Malformed, PublicKey, Wire
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _MAGIC: Final = b"SSHSIG"
 _VERSION: Final = 1
@@ -68,14 +72,12 @@ class Sealed(msgspec.Struct, frozen=True):
 
     def _is_by_ed25519(self, key: PublicKey, content: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - slow to import, and only needed here
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
 
         try:
-            blob, wire = Wire(key.blob), Wire(self.signature)
-            blob.string()
+            wire = Wire(self.signature)
             algorithm, raw = wire.string(), wire.string()
             wire.end()
-            Ed25519PublicKey.from_public_bytes(blob.string()).verify(raw, self._signed(content))
+            _ed25519(key.blob).verify(raw, self._signed(content))
         except (Malformed, InvalidSignature):
             return False
         return algorithm == b"ssh-ed25519"
@@ -95,3 +97,17 @@ class Sealed(msgspec.Struct, frozen=True):
             words = ("-Y", "verify", "-f", str(signers), "-I", "signer", "-s", str(signature))
             namespace = self.namespace.decode("utf-8", "surrogateescape")
             return keygen.run(*words, "-n", namespace, content=content).returncode == 0
+
+
+@functools.lru_cache(maxsize=64)
+def _ed25519(blob: bytes) -> "Ed25519PublicKey":
+    """Return a key by its bytes; a few people sign all that an audit looks at.
+
+    Raises:
+        Malformed: it is none.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - slow to import
+
+    wire = Wire(blob)
+    wire.string()
+    return Ed25519PublicKey.from_public_bytes(wire.string())

@@ -1,7 +1,8 @@
 """Check again every decision that was ever taken: replay the history under the rules of each moment, offline, from a clone."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from mlgit.ops import origin, proposal
 from mlgit.ops.audit import checkpoint as checkpoints
 from mlgit.ops.audit import history
 from mlgit.ops.audit.checkpoint import Checkpoint
-from mlgit.ops.audit.inventory import inventory, standing
+from mlgit.ops.audit.inventory import inventory, standing, uncertified
 from mlgit.ops.audit.replay import Replay
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -29,8 +30,11 @@ _NOT_FETCHED: Final = (
     "The bytes of models, predictions and data were not fetched; their digests are those of the records.",
     "Gates were not run again; their reports are held against the digests that people agreed to. `--fetch` runs them.",
 )
+_NOT_ASKED: Final = (
+    "No forge was asked: that people gave the reviews which the ledger states is the word of whoever took them down."
+)
 _NOT_CHECKED: Final = (
-    "Signatures on commits were not asked for; what counts are signed approvals.",
+    "Signatures were asked for on the commits that changed what runs alone, and decide nothing; what counts are approvals.",
     "Times are those of the machines that wrote them; only their order in each branch is certain.",
     "That history was not rewritten before the first audit that was kept (see `--checkpoint`), no single clone can tell.",
 )
@@ -109,8 +113,9 @@ def run(
     ledger = _ledger(workspace, None if at is None else tip)
     begin = None if since is None else proposal.state_at(workspace, since).tree.commit
     earlier = None if full or fetch else _earlier(workspace, branch, given, use_cache=at is None)
-    rewritten = [] if earlier is None else _rewritten(repository, earlier, branch, tip, ledger)
-    if earlier is not None and (rewritten or not _goes_on(repository, earlier, tip, ledger)):
+    rewritten: list[Finding] = []
+    if earlier is not None and not _goes_on(repository, earlier, tip, ledger):
+        rewritten = _rewritten(repository, earlier, branch, tip, ledger)
         earlier = None
     replay = Replay(workspace, branch, tip, ledger, earlier=earlier, again=fetch, on_progress=on_progress)
     replay.run()
@@ -123,7 +128,17 @@ def run(
     kept = None if rewritten else checkpoints.write(replay.checkpoint())
     if at is None and given is None and not fetch and kept is not None:
         workspace.cache.put(_CACHE, branch, kept)
-    audit = _audit(replay, state, ledger, rewritten, since=since, begin=begin, environment=environment, fetched=fetch)
+    audit = _audit(
+        replay,
+        state,
+        ledger,
+        rewritten,
+        since=since,
+        begin=begin,
+        environment=environment,
+        as_of=max(repository.commit_time(one) for one in (tip, ledger) if one is not None),
+        fetched=fetch,
+    )
     return Audited(audit, kept)
 
 
@@ -169,17 +184,19 @@ def _rewritten(
 def _goes_on(repository: Repository, earlier: Checkpoint, tip: CommitId, ledger: CommitId | None) -> bool:
     """Tell whether both first-parent lines lead on from where they were; a merge may have taken another for the first."""
     return all(
-        old is None or new == old or (new is not None and _first_after(repository, old, new) == old)
+        old is None or new == old or (new is not None and _leads_on(repository, old, new))
         for old, new in ((earlier.commit, tip), (earlier.ledger, ledger))
     )
 
 
-def _first_after(repository: Repository, old: CommitId, new: CommitId) -> CommitId | None:
-    """Return the first parent of the oldest commit that one first-parent line has beyond another commit."""
+def _leads_on(repository: Repository, old: CommitId, new: CommitId) -> bool:
+    """Tell whether a commit is on the first-parent line of a later one: the first parent of the oldest that comes after it."""
+    if repository.resolve(old) is None:
+        return False
     parents: tuple[CommitId, ...] = ()
     for commit, _ in repository.commits(f"{old}..{new}"):
         parents = commit.parents
-    return parents[0] if parents else None
+    return parents[:1] == (old,)
 
 
 def _audit(
@@ -191,6 +208,7 @@ def _audit(
     since: str | None,
     begin: CommitId | None,
     environment: str | None,
+    as_of: datetime,
     fetched: bool,
 ) -> Audit:
     told = [one for one in replay.after(begin) if environment in {None, one.environment}]
@@ -207,21 +225,24 @@ def _audit(
         environment=environment,
         counts={one: counts[one] for one in VERDICTS},
         changes=told,
-        findings=[*rewritten, *replay.findings, *replay.crossing, *unread, *more],
+        findings=[*rewritten, *replay.findings, *replay.crossing, *unread, *more, *uncertified(state, there, as_of)],
         inventory=there,
         deployments=[one for one in replay.deployments if environment in {None, one.environment}],
         rules=replay.rules,
         standing=stands,
-        unchecked=[*_unchecked(counts["UNPROVEN"], ledger, fetched=fetched)],
+        unchecked=[*_unchecked(told, ledger, fetched=fetched)],
     )
     return replace(audit, digest=sha256(msgspec.json.encode(audit)))
 
 
-def _unchecked(unproven: int, ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
+def _unchecked(told: Sequence[Change], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
     """Say in plain words what an audit leaves open."""
     if ledger is None:
         yield "There is no ledger here, so that no approval and no deployment could be looked at."
+    unproven = sum(one.verdict == "UNPROVEN" for one in told)
     if unproven:
         yield f"{unproven} of the changes lack evidence, and may have been right or wrong."
+    if any(approval.review for one in told for approval in one.approvals):
+        yield _NOT_ASKED
     yield from () if fetched else _NOT_FETCHED
     yield from _NOT_CHECKED

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mlgit.domain import layout
 from mlgit.domain.records import Promotion
+from mlgit.domain.slots import filled
 from mlgit.errors import MlgitError
 from mlgit.ops.audit.chronicle import Chronicle, Cut
 from mlgit.ops.audit.files import Layer, Library
@@ -11,7 +12,19 @@ from mlgit.ops.audit.judging import is_manifest
 from mlgit.ops.audit.line import Step
 
 _KINDS = frozenset(
-    {"dataset", "environment", "gate-report", "hold", "model", "override", "policy", "problem", "promotion", "roles"}
+    {
+        "dataset",
+        "environment",
+        "gate-report",
+        "hold",
+        "model",
+        "override",
+        "policy",
+        "problem",
+        "promotion",
+        "roles",
+        "standing",
+    }
 )
 
 
@@ -51,19 +64,20 @@ class Ahead:
         self._library.fetch_more(ahead)
 
     def _version(self, manifest: Promotion, files: Layer, folders: dict[str, list[str]]) -> Iterator[str]:
-        """Yield the blobs of a version's folder, the first time that it is asked for."""
-        slot = manifest.slots.champion
-        folder = "" if slot is None else layout.version_folder(manifest.model, slot.version)
-        if slot is None or folder in self._folders:
-            return
-        self._folders.add(folder)
-        yield from folders.get(folder, ())
-        yield from (blob for name in files.names(folder) if (blob := files.id_of(f"{folder}/{name}")) is not None)
+        """Yield the blobs of the folder of each version in a slot, the first time that it is asked for."""
+        for slot in filled(manifest.slots).values():
+            folder = layout.version_folder(manifest.model, slot.version)
+            if folder in self._folders:
+                continue
+            self._folders.add(folder)
+            yield from folders.get(folder, ())
+            yield from (blob for name in files.names(folder) if (blob := files.id_of(f"{folder}/{name}")) is not None)
 
     def _words(self, manifest: Promotion) -> Iterator[str]:
         """Yield the blobs of the approvals of a promotion, and of the decision."""
         approvals = self._chronicle.in_folder(layout.approvals(manifest.promotion), Cut())
-        yield from (one.blob for one in approvals.values())
+        told = self._chronicle.in_folder(layout.reviews(manifest.promotion), Cut())
+        yield from (one.blob for one in (*approvals.values(), *told.values()))
         decision = self._chronicle.added.get(layout.decision(manifest.promotion))
         if decision is not None:
             yield decision.blob

@@ -61,7 +61,8 @@ class _Sealed(msgspec.Struct, frozen=True):
 def write(checkpoint: Checkpoint) -> bytes:
     """Return a checkpoint as a file: a document with the digest of all that it says."""
     content = msgspec.json.encode(checkpoint)
-    return msgspec.json.encode(_Sealed(sha256(content), msgspec.Raw(content))) + b"\n"
+    # As `_Sealed` is written, in one copy: of 10,000 promotions it is 23 MB.
+    return b'{"digest":"%b","checkpoint":%b}\n' % (sha256(content).encode(), content)
 
 
 def read(content: bytes) -> Checkpoint:

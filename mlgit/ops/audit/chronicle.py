@@ -1,16 +1,16 @@
 """The ledger with its own history: what was added to it, by which commit, and whether anything was ever taken back."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
+from mlgit.domain.records import Deployment, Record
 from mlgit.ops.audit.files import Layer, Library
-from mlgit.ops.ports import Commit, Entry, PathChange, Tree
-
-_APPROVALS = layout.approvals("")
+from mlgit.ops.load import Ledger, Lifecycle
+from mlgit.ops.ports import Commit, PathChange, Repository, Tree
 
 
 class Added(msgspec.Struct, frozen=True, array_like=True):
@@ -73,12 +73,11 @@ class Chronicle:
         self.new: list[str] = []
         """What was added since the earlier look, in its order."""
         self.altered: list[Altered] = []
-        self.seen: dict[str, datetime] = {}
-        """When targets were seen to run what they ran, by the path of the entry."""
         self.refused: dict[str, str] = {}
         """Why `apply` refused a promotion, by its id."""
         self._folders: dict[str, list[str]] = {}
-        self._commits: list[tuple[CommitId, datetime]] = []
+        self._entries: dict[tuple[str, str], list[Deployment]] = {}
+        """What targets were seen to run, as far as it was asked for since the last commit: each change of a model asks."""
         for path, one in (pending or {}).items():
             self._add(path, one)
 
@@ -93,82 +92,61 @@ class Chronicle:
             self.new.append(change.path)
         self.tip = commit.id
         self.length += 1
-        self._commits.append((commit.id, commit.at))
+        self._entries.clear()
 
     def in_folder(self, folder: str, cut: "Cut") -> dict[str, Added]:
         """Return what is directly in a folder, by path, as far as it came in time."""
         found = ((path, self.added[path]) for path in self._folders.get(folder, ()))
         return {path: one for path, one in found if cut.lets(one)}
 
-    def saw(self, path: str, at: datetime, promotion: str, refused: str | None) -> None:
-        """Note what an entry says: when it was, and why a promotion was refused, if it was."""
-        self.seen[path] = at
-        if refused is not None:
-            self.refused[promotion] = refused
+    def ledger(self, cut: "Cut") -> Ledger:
+        """Return what an examination asks the ledger for; of approvals and deployments only those that came in time."""
+        return Then(self, self._files, cut)
 
-    def time_of(self, commit: CommitId) -> datetime | None:
-        """Return when a commit was made; None if it is none of those since the earlier look."""
-        return next((at for one, at in self._commits if one == commit), None)
+    def entries(self, key: tuple[str, str]) -> list[Deployment]:
+        """Return every entry of an environment and model, in order of their numbers.
 
-    def view(self, cut: "Cut") -> "View":
-        """Return the files, of approvals and deployments only those that came in time."""
-        return View(self, self._files, cut)
+        Raises:
+            MlgitError: with every problem of those that cannot be read.
+        """
+        if key not in self._entries:
+            folder = layout.deployments(*key)
+            numbers = sorted(filter(None, map(layout.sequence, self._files.names(folder))))
+            paths = [f"{folder}/{one}.json" for one in numbers]
+            found = Lifecycle(self._files, self._read).read(Deployment, paths)
+            self._entries[key] = [entry for entry in found.values() if entry is not None]
+        return self._entries[key]
+
+    def _read(self, file: str, content: bytes) -> Record:
+        """Read a record; those that were read when they came in are known by their blobs."""
+        added = self.added.get(file)
+        return self.library.read(file, content) if added is None else self.library.record(file, added.blob)
 
     def _add(self, path: str, one: Added) -> None:
         self.added[path] = one
         self._folders.setdefault(path.rpartition("/")[0], []).append(path)
 
 
-class View:
-    """The files of the ledger (see `ops.ports.Tree`), without what came too late to count."""
+class Then(Ledger):
+    """The ledger as one change finds it: of approvals and deployments those that came in time."""
 
     def __init__(self, chronicle: Chronicle, files: Layer, cut: Cut) -> None:
+        super().__init__(files, chronicle.library.read)
         self._chronicle = chronicle
         self._files = files
         self._cut = cut
 
-    @property
-    def commit(self) -> CommitId | None:
-        """The commit."""
-        return self._chronicle.tip
+    def deployments_of(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Deployment]]:
+        """Return the entries of each environment and model that were seen in time, in order of their numbers."""
+        seen = self._cut.seen
+        every = {key: self._chronicle.entries(key) for key in keys}
+        return {key: [one for one in entries if seen is None or one.at <= seen] for key, entries in every.items()}
 
-    def names(self, folder: str = "") -> Sequence[str]:
-        """Return the names directly in a folder."""
-        return self.names_of([folder])[0]
+    def files(self, folder: str) -> dict[str, bytes]:
+        """Return the files directly in a folder of approvals that came in time, by path."""
+        found = ((path, self._files.read(path)) for path in sorted(self._chronicle.in_folder(folder, self._cut)))
+        return {path: content for path, content in found if content is not None}
 
-    def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
-        """Return `names` of many folders."""
-        return [
-            sorted(path.rpartition("/")[2] for path in self._chronicle.in_folder(folder, self._cut))
-            if folder.startswith(_APPROVALS)
-            else [name for name in self._files.names(folder) if self._came(f"{folder}/{name}")]
-            for folder in folders
-        ]
-
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
-        """Yield the files below some places."""
-        return (entry for entry in self._files.entries(under) if self._came(entry.path))
-
-    def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
-        """Yield those of the files at some paths that have more bytes than that, each with its size."""
-        return self._files.larger(than, paths)
-
-    def blobs(self, contents: Sequence[bytes]) -> Sequence[str] | None:
-        """Return the ids of contents; None, for they are not all known."""
-        return self._files.blobs(contents)
-
-    def read(self, path: str) -> bytes | None:
-        """Return the content of a file; None if there is none."""
-        return self._files.read(path) if self._came(path) else None
-
-    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield each path with its content."""
-        for path in paths:
-            yield path, self.read(path)
-
-    def _came(self, path: str) -> bool:
-        if path.startswith(_APPROVALS):
-            added = self._chronicle.added.get(path)
-            return added is not None and self._cut.lets(added)
-        seen = None if self._cut.seen is None else self._chronicle.seen.get(path)
-        return seen is None or self._cut.seen is None or seen <= self._cut.seen
+    def appended(self, folder: str, repository: Repository) -> dict[str, datetime]:  # noqa: ARG002 - it is known already
+        """Return when each file of a folder came in, by the commit that brought it."""
+        return {path: one.at for path, one in self._chronicle.in_folder(folder, self._cut).items()}

@@ -1,6 +1,7 @@
 """The files of a history at each of its commits, told by what changes from one to the next: no tree is read twice."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Record
@@ -145,9 +146,12 @@ class Layer:
         return None if entry is None or not is_regular(entry) else self._library.content(entry.blob or "")
 
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield each path with its content."""
-        for path in paths:
-            yield path, self.read(path)
+        """Yield each path with its content; those of the files below in as few reads as these take."""
+        wanted = list(paths)
+        below = [path for path in wanted if path not in self._entries]
+        there = dict(self._under.read_many(below)) if self._under is not None and below else {}
+        for path in wanted:
+            yield path, there[path] if path in there else self.read(path)
 
     def record(self, path: str) -> Record | None:
         """Return the record at a path; None if there is no such file.
@@ -164,15 +168,14 @@ class Layer:
         return None if content is None else self._library.read(path, content)
 
     def _note(self, path: str) -> None:
-        name = path
-        while name:
-            folder, _, last = name.removesuffix("/").rpartition("/")
-            there = self._folders.setdefault(folder, set())
-            entry = last + "/" if name.endswith("/") else last
-            if entry in there:
+        folder, _, name = path.rpartition("/")
+        while folder not in self._folders:
+            self._folders[folder] = {name}
+            if not folder:
                 return
-            there.add(entry)
-            name = f"{folder}/" if folder else ""
+            folder, _, name = folder.rpartition("/")
+            name += "/"
+        self._folders[folder].add(name)
 
     def _names(self, folder: str, below: Sequence[str]) -> list[str]:
         changed = self._folders.get(folder)
@@ -198,6 +201,8 @@ class State(Lifecycle):
         self._library = library
         self._under = under
         self._found: dict[str, Record | None] = {}
+        self._tops: dict[str, dict[str, Any]] = {}
+        """All records below a folder, as long as nothing in it changes: each promotion asks for holds and overrides."""
 
     def above(self, commit: CommitId, changes: Sequence[PathChange]) -> "State":
         """Return the state after a commit that makes these changes; this one stays as it is."""
@@ -211,6 +216,7 @@ class State(Lifecycle):
         self.files.advance(commit, changed)
         for change in changed:
             self._found.pop(change.path, None)
+            self._tops.pop(change.path.partition("/")[0], None)
 
     def find(self, kind: type[R], path: str) -> R | None:
         """Return the record at a path; None if there is no such file."""
@@ -232,6 +238,11 @@ class State(Lifecycle):
             except MlgitError as error:
                 problems.extend(error.findings)
         return records, problems
+
+    def _below(self, top: str, kind: type[R]) -> dict[str, R]:
+        if top not in self._tops:
+            self._tops[top] = super()._below(top, kind)
+        return self._tops[top]
 
     def _record(self, path: str) -> Record | None:
         if path in self._found:

@@ -15,8 +15,8 @@ from mlgit.ops.audit.chronicle import Altered
 from mlgit.ops.audit.line import Step
 
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
-_JUDGING = frozenset({"environment", "hold", "override", "policy", "project", "retirement", "roles"})
-_TOPS = ("environments/", "policies/", "holds/", "overrides/", "retirements/", ".mlgit/", layout.PROJECT)
+_JUDGING = frozenset({"environment", "hold", "override", "policy", "project", "retirement", "roles", "standing"})
+_TOPS = ("environments/", "policies/", "holds/", "overrides/", "standing/", "retirements/", ".mlgit/", layout.PROJECT)
 _FILES = {layout.SIGNERS: "signers", layout.TRUSTED_TYPES: "trusted types"}
 _DEEDS = {"A": "added", "D": "deleted"}
 

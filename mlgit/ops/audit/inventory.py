@@ -1,14 +1,16 @@
 """What there is at the end of the history: models, where they are to run, and what people decided beside promotions."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from mlgit.domain import layout
 from mlgit.domain.audit.records import Change, Inventory, Running, Standing
-from mlgit.domain.records import Hold, Model, Override, Problem, Record, Retirement
-from mlgit.errors import Finding
+from mlgit.domain.conditions.recertify import certified, overdue
+from mlgit.domain.records import Hold, Model, Override, Problem, Record, Retirement, StandingApproval
+from mlgit.errors import Finding, MlgitError
 from mlgit.ops.load import Lifecycle
 
-_PLACES = ("holds", "overrides", "retirements")
+_PLACES = ("holds", "overrides", "standing", "retirements")
 
 
 def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Inventory], list[Finding]]:
@@ -41,7 +43,13 @@ def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Invento
                 versions=len(numbers[name]),
                 newest=max(numbers[name], default=None),
                 runs=[
-                    Running(environment=environment, version=last.after, since=last.at, verdict=last.verdict)
+                    Running(
+                        environment=environment,
+                        version=last.after,
+                        since=last.at,
+                        verdict=last.verdict,
+                        beside=last.beside,
+                    )
                     for (of, environment), last in newest.items()
                     if of == name
                 ],
@@ -51,10 +59,29 @@ def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Invento
 
 
 def standing(state: Lifecycle) -> tuple[list[Standing], list[Finding]]:
-    """Return every hold, override and retirement, sorted by path, and what of them cannot be read."""
+    """Return every hold, override, standing approval and retirement, sorted by path, and what of them cannot be read."""
     paths = [path for entry in state.tree.entries(_PLACES) if layout.place(path := entry.path) is not None]
     records, problems = state.read_each(paths)
     return [one for path, record in records.items() for one in _standing(path, record)], problems
+
+
+def uncertified(state: Lifecycle, models: Iterable[Inventory], at: datetime) -> Iterator[Finding]:
+    """Yield a warning for each model that runs on approvals that are older at a moment than the policy allows.
+
+    Args:
+        state: the state at the end.
+        models: where each model is to run.
+        at: the moment; that of the newest commit, so that an audit says the same whenever it is run.
+    """
+    for model, running in ((one.model, running) for one in models for running in one.runs):
+        try:
+            manifest = state.promotion(running.environment, model)
+            policy = state.policy(state.environment(running.environment).policy)
+        except MlgitError:  # a finding of the commit that brought it
+            continue
+        found = None if manifest is None else certified(policy, manifest, at)
+        if found is not None and found.state == "overdue":
+            yield overdue(running.environment, model, found)
 
 
 def _standing(path: str, record: Record | None) -> Iterator[Standing]:
@@ -69,6 +96,11 @@ def _standing(path: str, record: Record | None) -> Iterator[Standing]:
         subject = f"{record.environment} {record.model} {record.digest[7:19]}: {', '.join(record.waives)}"
         by, until = " and ".join(record.people), f"{record.expires:%Y-%m-%d %H:%M}"
         yield Standing(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
+    elif isinstance(record, StandingApproval):
+        most = "promotions" if record.most is None else f"at most {record.most} promotions"
+        subject = f"{record.environment} {record.model}: {most}"
+        by, until = " and ".join(record.people), f"{record.until:%Y-%m-%d %H:%M}"
+        yield Standing(kind="standing", name=name, subject=subject, by=by, reason=record.reason, until=until)
     elif isinstance(record, Retirement):
         subject, until = f"{record.model}@{record.version}", f"from {record.on}"
         yield Standing(kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until)

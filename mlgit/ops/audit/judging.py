@@ -5,25 +5,26 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout, rules, slots
 from mlgit.domain.approvals import Directory
 from mlgit.domain.audit import faults
 from mlgit.domain.audit.records import Change, GateAnswer
 from mlgit.domain.audit.verdict import GAPS, verdict
-from mlgit.domain.records import DecisionRecord, Promotion, Version
+from mlgit.domain.names import VersionRef
+from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
 from mlgit.errors import Finding, MlgitError
-from mlgit.ops import gate, waivers
+from mlgit.ops import gate, reviews, waivers
+from mlgit.ops.agreement import standing_name
 from mlgit.ops.audit.chronicle import Added, Chronicle, Cut
 from mlgit.ops.audit.files import State
 from mlgit.ops.audit.line import Step
-from mlgit.ops.audit.then import workspace_then
 from mlgit.ops.examination import Examination, examine
 from mlgit.ops.merge import hold_that_comes
 from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal
 
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
-_ASKS_THE_LEDGER = frozenset({"rollback-unverified", "soak-short", "upstream-unverified"})
+_ASKS_THE_LEDGER = frozenset({"rollback-unverified", "soak-short", "standing-unsigned", "upstream-unverified"})
 """Findings that say what the ledger lacks, and so nothing where there is no ledger here."""
 
 
@@ -76,7 +77,8 @@ class Judge:
         paths = [change.path for change in step.changes]
         held = hold_that_comes(proposed)
         findings = list(rules.check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
-        findings += self._check_files(proposed.version, after)
+        for slot in slots.filled(proposed.manifest.slots).values():
+            findings += self._check_files(after.version(VersionRef(proposed.model, slot.version)), after)
         examination, more = self._examined(step, proposed)
         people = Directory(proposed.before.roles())
         report = proposed.report
@@ -88,6 +90,7 @@ class Judge:
             approvals=examination.tally.counted,
             uncounted=examination.tally.uncounted,
             overrides=_overrides(proposed),
+            standing=standing_name(proposed),
             decided=self._decided(proposed.manifest) is not None,
             merged_by=people.person(draft.merged_by),
             proposed_by=list(dict.fromkeys(map(people.person, draft.proposed_by))),
@@ -112,8 +115,13 @@ class Judge:
         if not examination.tally.complete:
             examination = self._look(proposed, replace(cut, at=None), at)
             late = [faults.approved_late(manifest)] if examination.tally.complete else []
+        agreed = list(faults.check_agreed(manifest, examination.tally))
+        if agreed and proposed.policy.evidence == "forge":
+            stated = self._look(proposed, replace(cut, at=None), at, believed=True)
+            if stated.tally.complete:
+                examination, agreed = stated, [faults.reviewed_elsewhere(manifest, examination.tally)]
         problems = [faults.rests_on_none(one, manifest) for one in (*examination.problems, *examination.waits)]
-        findings = [*problems, *faults.check_agreed(manifest, examination.tally), *late]
+        findings = [*problems, *agreed, *late]
         if self._again:
             findings += self._judged_again(proposed, cut)
         if decided is None:
@@ -130,30 +138,49 @@ class Judge:
         report, version = proposed.report, proposed.version
         if report is None or version is None:
             return []
-        then = workspace_then(self._workspace, self._chronicle, cut)
-        waived = waivers.waivers(then, proposed.before, version, proposed.environment, at=report.at)
+        workspace, before, ledger = self._workspace, proposed.before, self._chronicle.ledger(cut)
+        waived = waivers.waivers(workspace, before, version, proposed.environment, at=report.at, ledger=ledger)
         again = gate.report(
-            then, proposed.before, version, proposed.environment, report.promotion, at=report.at, waivers=waived
+            workspace,
+            before,
+            version,
+            proposed.environment,
+            report.promotion,
+            champion=proposed.compared,
+            at=report.at,
+            waivers=waived,
         )
         return list(faults.check_answers(proposed.manifest, report.results, again.results))
 
-    def _look(self, proposed: Proposal, cut: Cut, at: datetime) -> Examination:
-        return examine(workspace_then(self._workspace, self._chronicle, cut), proposed, at=at)
+    def _look(self, proposed: Proposal, cut: Cut, at: datetime, *, believed: bool = False) -> Examination:
+        heard = self._heard(proposed, cut, believed=believed)
+        return examine(self._workspace, heard, at=at, ledger=self._chronicle.ledger(cut))
+
+    def _heard(self, proposed: Proposal, cut: Cut, *, believed: bool) -> Proposal:
+        """Return a change with what the ledger has of its pull request: the reviews that were given in time."""
+        folder = layout.reviews(proposed.manifest.promotion)
+        there = self._chronicle.in_folder(folder, Cut(cut.step)) if proposed.policy.evidence == "forge" else {}
+        if not there:
+            return proposed
+        newest = max(there, key=lambda path: layout.sequence(path.rpartition("/")[2]) or 0)
+        told = self._chronicle.library.record(newest, there[newest].blob)
+        assert isinstance(told, Reviews)  # noqa: S101 - by its path
+        given = [one for one in told.reviews if cut.at is None or one.at <= cut.at]
+        return reviews.known(self._workspace, proposed, replace(told, reviews=given), believed=believed)
 
     def _decided(self, manifest: Promotion) -> Added | None:
         return self._chronicle.added.get(layout.decision(manifest.promotion))
 
-    def _check_files(self, version: Version | None, after: State) -> list[Finding]:
+    def _check_files(self, version: Version, after: State) -> list[Finding]:
         """Check the record of a version, and the files beside it that it names."""
-        if version is None:
-            return []
         folder = layout.version_folder(version.model, version.version)
-        pointers = {f"{one.path}.dvc": self._workspace.formats.pointer(one) for one in rules.stored_files(version)}
-        names = ("card.md", "profile.json", *pointers)
+        stored = {f"{one.path}.dvc": one for one in rules.stored_files(version)}
+        names = ("card.md", "profile.json", *stored)
         ids = [after.files.id_of(f"{folder}/{name}") for name in ("version.json", *names)]
         key = tuple(one for one in ids if one is not None)
         if len(key) < len(ids) or key not in self._whole:  # without an id, it may be another each time
             files = {name: after.files.read(f"{folder}/{name}") for name in names}
+            pointers = {name: self._workspace.formats.pointer(one) for name, one in stored.items()}
             self._whole[key] = list(rules.check_version(version, files, pointers))
         return self._whole[key]
 
@@ -180,6 +207,7 @@ def _described(draft: Change, manifest: Promotion) -> Change:
         promotion=manifest.promotion,
         kind=manifest.change,
         after=None if slot is None else f"{manifest.model}@{slot.version}",
+        beside=[str(one) for one in slots.placed(manifest)],
         reason=manifest.reason,
         ticket=manifest.ticket,
         policy=manifest.policy.name,

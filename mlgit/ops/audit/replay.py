@@ -1,8 +1,10 @@
 """Replay the base branch and the ledger, commit by commit: what each changed, under the rules that held then."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
+
+from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.audit.records import Change, Observation, RuleChange
@@ -18,8 +20,7 @@ from mlgit.ops.audit.chronicle import Chronicle, Cut
 from mlgit.ops.audit.files import Layer, Library, State
 from mlgit.ops.audit.judging import Judge, manifests
 from mlgit.ops.audit.line import Step, steps, told
-from mlgit.ops.audit.then import workspace_then
-from mlgit.ops.load import Ledger
+from mlgit.ops.audit.seals import Sealed, sealed, signature
 from mlgit.ops.ports import Workspace
 
 _AT_ONCE = 256  # commits whose contents are read together
@@ -91,8 +92,9 @@ class Replay:
         done, last = 0, None if since is None else self._repository.commit_time(since)
         while some := list(islice(line, _AT_ONCE)):
             ahead.fetch(some, state.files)
+            seals = sealed(self._workspace, [step.commit.id for step in some if manifests(step)])
             for step in some:
-                self._walk(step, last, state, judge, seen)
+                self._walk(step, last, state, judge, seen, seals)
                 last = step.commit.at
             done += len(some)
             self._on_progress(done)
@@ -144,8 +146,7 @@ class Replay:
         chronicle = Chronicle(
             self._library, before=before, pending=earlier.pending if earlier else {}, length=len(self._ledger_line)
         )
-        for one in self.deployments:
-            chronicle.saw(_path(one), one.at, one.promotion, _refused(one))
+        chronicle.refused.update(_refusals(self.deployments))
         if self._ledger is None:
             return chronicle
         span = self._ledger if before is None else f"{before.commit}..{self._ledger}"
@@ -170,14 +171,16 @@ class Replay:
                     continue
                 if isinstance(record, Deployment):
                     deployments.append(record)
-                    self._chronicle.saw(path, record.at, record.promotion, _refused(record))
                 elif isinstance(record, DecisionRecord):
                     decisions.append(record)
+        self._chronicle.refused.update(_refusals(deployments))
         return deployments, decisions
 
     # The base branch
 
-    def _walk(self, step: Step, before: datetime | None, state: State, judge: Judge, seen: set[str]) -> None:
+    def _walk(
+        self, step: Step, before: datetime | None, state: State, judge: Judge, seen: set[str], seals: Sealed
+    ) -> None:
         """Take in one commit: judge what it changes of manifests, and note all else that matters."""
         commit = step.commit
         self._line[commit.id] = None
@@ -186,8 +189,10 @@ class Replay:
         changed = manifests(step)
         if changed:
             after = state.above(commit.id, step.changes)
+            signers = state.files.read(layout.SIGNERS) if commit.id in seals else None
+            seal = signature(self._workspace, commit.id, commit.at, seals, signers)
             for path in changed:
-                self._take(judge.judge(step, path, state, after, seen), after, seen)
+                self._take(replace(judge.judge(step, path, state, after, seen), signature=seal), after, seen)
             # Nobody asks for a report again.
             self._library.drop((one.path, one.after) for one in step.changes if one.path not in changed and one.after)
         state.advance(commit.id, step.changes)
@@ -220,7 +225,8 @@ class Replay:
         parent = commit.parents[0]
         before = State(Layer(self._library, self._repository.tree(parent), parent), self._library)
         path = layout.promotion(change.environment, change.model)
-        return judge.judge(step, path, before, before.above(commit.id, step.changes), seen)
+        again = judge.judge(step, path, before, before.above(commit.id, step.changes), seen)
+        return replace(again, signature=change.signature)  # which a later ledger does not change
 
     # Both
 
@@ -231,8 +237,7 @@ class Replay:
         self.deployments += map(history.observation, deployments)
         self._decided.update(dict.fromkeys(record.promotion for record in decisions))
         touched = dict.fromkeys((entry.environment, entry.model) for entry in deployments)
-        view = workspace_then(self._workspace, self._chronicle, Cut())
-        chains = Ledger(self._chronicle.view(Cut()), view.formats.record).deployments_of(touched)
+        chains = self._chronicle.ledger(Cut()).deployments_of(touched)
         known = set(self.findings)
         self.findings += [one for one in history.check_chains(chains.values(), self._decided) if one not in known]
         deployments, decisions = [*self._loose.deployments, *deployments], [*self._loose.decisions, *decisions]
@@ -263,12 +268,9 @@ def _promotion_of(path: str) -> str:
     return parts[1].removesuffix(".json") if len(parts) > 1 else ""
 
 
-def _refused(entry: Observation | Deployment) -> str | None:
-    return (entry.message or "without a word") if entry.status == "blocked" else None
-
-
-def _path(one: Observation) -> str:
-    return f"{layout.deployments(one.environment, one.model)}/{one.seq}.json"
+def _refusals(entries: Iterable[Observation | Deployment]) -> dict[str, str]:
+    """Return why `apply` refused promotions, by their ids."""
+    return {one.promotion: one.message or "without a word" for one in entries if one.status == "blocked"}
 
 
 def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:

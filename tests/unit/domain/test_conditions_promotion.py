@@ -20,7 +20,7 @@ from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.environment import Soak, Span, Window
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import Retirement
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, VersionPin
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slots, StandingRef, VersionPin
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
@@ -222,10 +222,12 @@ def ended(at: datetime = NOW) -> Retirement:
     ("changes", "found"),
     [
         ({}, []),
-        ({"retirement": ended()}, ["version-retired"]),
-        ({"retirement": ended(NOW - DAY)}, ["version-retired"]),
-        ({"retirement": ended(NOW + DAY)}, []),
-        ({"retirement": ended(), "version": None}, []),
+        ({"retirements": {2: ended()}}, ["version-retired"]),
+        ({"retirements": {2: ended(NOW - DAY)}}, ["version-retired"]),
+        ({"retirements": {2: ended(NOW + DAY)}}, []),
+        ({"retirements": {1: ended()}}, []),
+        ({"retirements": {2: ended()}, "slots": {}}, []),
+        ({"retirements": {1: ended()}, "slots": {1: CHAMPION, 2: CANDIDATE}}, ["version-retired"]),
     ],
 )
 def test_a_version_is_not_promoted_from_the_day_on_which_its_life_ends(changes: Any, found: list[str]) -> None:
@@ -248,18 +250,32 @@ def unfit() -> Case:
     return case(manifest=manifest(ramp=plan), deployments={"production": []})
 
 
+def crowded() -> Promotion:
+    """A manifest that brings a new champion, and what was champion into another slot."""
+    slots = Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(CHAMPION))
+    return manifest(slots=slots)
+
+
 WAIVED = report(results=[replace(INTEGRITY, outcome="waived"), LATENCY])
+NOBODYS = StandingRef(id=samples.ULID, digest=samples.sha(98))
 AGAINST: list[tuple[str, Callable[[], Case], set[str]]] = [
     (
         "a setting that is not kept",
-        lambda: case(environment=samples.environment(auto_promote=True)),
+        lambda: case(manifest=manifest(change="ramp")),
         {"setting-unenforced"},
     ),
     ("a hold", lambda: case(holds={"one": hold()}), {"change-frozen"}),
-    ("an end", lambda: case(retirement=ended()), {"version-retired"}),
+    ("an end", lambda: case(retirements={2: ended()}), {"version-retired"}),
     ("a manifest that is stale", lambda: case(before=None), {"promotion-stale"}),
     ("an environment that was skipped", lambda: case(earlier={"staging": None}), {"environment-skipped"}),
+    ("two slots at once", lambda: case(manifest=crowded(), slots={1: CHAMPION, 2: CANDIDATE}), {"slots-many"}),
     ("a way back to nowhere", lambda: case(manifest=manifest(change="rollback")), {"rollback-unverified"}),
+    (
+        "words that nobody gave",
+        lambda: case(manifest=manifest(standing=NOBODYS)),
+        {"standing-unfounded", "standing-unfit"},
+    ),
+    ("an agreement to something else", lambda: case(manifest=manifest(change="recertify")), {"recertify-changes"}),
     ("a ramp that leads nowhere", unfit, {"ramp-steps", "ramp-unfinished"}),
     ("no report", lambda: case(report=None), {"gates-missing"}),
     ("a waiver of nobody", lambda: case(report=WAIVED), {"waiver-unfounded"}),

@@ -20,6 +20,7 @@ PLACES = [
     (layout.promotion("production", "delay"), "promotion", {"environment": "production", "model": "delay"}),
     (layout.policy("strict"), "policy", {"name": "strict"}),
     (f"{layout.approvals(ULID)}/bea.json", "approval", {"promotion": ULID}),
+    (f"{layout.reviews(ULID)}/1.json", "reviews", {"promotion": ULID}),
     (layout.decision(ULID), "decision", {"promotion": ULID}),
     (
         f"{layout.deployments('staging', 'delay')}/3.json",
@@ -28,6 +29,7 @@ PLACES = [
     ),
     ("holds/2026/delay.yaml", "hold", {"name": "2026/delay"}),
     ("overrides/incident-7.yaml", "override", {"name": "incident-7"}),
+    (layout.standing("production/delay"), "standing", {"name": "production/delay"}),
     ("retirements/delay/v3.yaml", "retirement", {"model": "delay", "version": "3"}),
 ]
 

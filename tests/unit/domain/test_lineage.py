@@ -9,6 +9,7 @@ import pytest
 from mlgit.domain.lineage import Content, Edge, Graph, Node, Step, joined, origins, periods, runs, walk
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Deployment
+from mlgit.domain.records.ledger import SeenBeside, SeenVersion
 from mlgit.domain.records.version import Stored
 from mlgit.errors import Misuse
 from tests import samples
@@ -67,6 +68,20 @@ def test_what_takes_over_step_by_step_runs_beside_the_other_from_its_first_share
         for entry, (_, _, share) in zip(entries(*((word, digest) for word, digest, _ in seen)), seen, strict=True)
     ]
     assert [(one.digest, hour(one.since), hour(one.until), one.traffic) for one in periods(listed)] == expected
+
+
+def test_what_stands_beside_the_champion_runs_while_it_is_seen() -> None:
+    def with_beside(digest: Digest, share: int) -> SeenBeside:
+        return SeenBeside(challenger=SeenVersion(version=2, digest=digest, artifact=digest, traffic=share))
+
+    words = ["verified", "verified", "blocked", "verified", "degraded", "verified"]
+    places = [None, with_beside(B, 10), None, with_beside(B, 20), None, with_beside(C, 10)]
+    listed = [
+        msgspec.structs.replace(entry, beside=there)
+        for entry, there in zip(entries(*((word, A) for word in words)), places, strict=True)
+    ]
+    found = [(one.digest, hour(one.since), hour(one.until), one.traffic) for one in periods(listed)]
+    assert found == [(A, 0, None, None), (B, 1, 4, 20), (C, 5, None, 10)]
 
 
 @pytest.mark.parametrize(

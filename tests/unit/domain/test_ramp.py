@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlgit.domain.conditions.ramp import Step, check_plan, check_ramp, step
 from mlgit.domain.records import Deployment
-from mlgit.domain.records.promotion import Ramp, VersionPin
+from mlgit.domain.records.promotion import Ramp, Slots, VersionPin
 from mlgit.errors import Location
 from tests import samples
 from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, case, entry
@@ -111,3 +111,11 @@ def test_a_champion_that_is_on_a_ramp_itself_shares_with_nobody(
     assert finding.message == "delay@1 was not seen to answer all of the requests in production"
     plain = case([], manifest=samples.promotion(TWO, baseline=BASELINE), champion=ONE)
     assert list(check_ramp(plain, NOON)) == []
+
+
+def test_a_ramp_and_a_challenger_do_not_fit_together_nor_a_ramp_and_no_new_champion() -> None:
+    crowded = Slots(champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10))
+    found = check_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
+    assert [one.id for one in found] == ["ramp-occupied"]
+    found = check_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))
+    assert [one.id for one in found] == ["ramp-alone"]

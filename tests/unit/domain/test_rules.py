@@ -157,35 +157,26 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
 
 
 @pytest.mark.parametrize(
-    ("environment", "policy", "manifest", "found"),
+    ("policy", "manifest", "found"),
     [
-        ({}, {}, {}, []),
-        ({"soak": Soak(in_="staging", for_="72h")}, {}, {}, []),
-        ({"windows": [Window(deny=Span(days=["fri"]))]}, {}, {}, []),
-        ({"auto_promote": True}, {}, {}, ["environments/production/environment.yaml"]),
-        ({}, {"evidence": "forge"}, {}, ["policies/production.yaml"]),
-        ({}, {"exclude": ("author", "lineage")}, {}, []),
-        ({}, {}, {"change": "ramp"}, ["environments/production/delay.yaml"]),
-        ({}, {}, {"ramp": Ramp(steps=[10], hold="1h")}, []),
-        ({}, {}, {"ramp": Ramp(steps=[10], hold="1h", gates=["live"])}, ["environments/production/delay.yaml"]),
+        ({}, {}, []),
+        ({"exclude": ("author", "lineage")}, {}, []),
+        ({}, {"change": "ramp"}, ["environments/production/delay.yaml"]),
+        ({}, {"ramp": Ramp(steps=[10], hold="1h")}, []),
+        ({}, {"ramp": Ramp(steps=[10], hold="1h", gates=["live"])}, ["environments/production/delay.yaml"]),
         (
-            {},
             {},
             {
                 "slots": Slots(
                     champion=samples.slot(VERSION), challenger=samples.slot(VERSION), shadow=samples.slot(VERSION)
                 )
             },
-            ["environments/production/delay.yaml"] * 2,
+            [],
         ),
     ],
 )
-def test_what_is_not_enforced_is_not_let_through_in_silence(
-    environment: Any, policy: Any, manifest: Any, found: list[str]
-) -> None:
-    findings = rules.check_enforced(
-        samples.environment(**environment), samples.policy(**policy), samples.promotion(**manifest)
-    )
+def test_what_is_not_enforced_is_not_let_through_in_silence(policy: Any, manifest: Any, found: list[str]) -> None:
+    findings = rules.check_enforced(samples.policy(**policy), samples.promotion(**manifest))
     assert [(one.id, one.at) for one in findings] == [("setting-unenforced", Location(file)) for file in found]
 
 
@@ -204,7 +195,7 @@ def test_approvals_that_nobody_looks_for_cannot_be_asked_for(
 ) -> None:
     approvals = Approvals(**{"promote": ApprovalRule(min=0)} | {change: rule})
     policy = samples.policy(approvals=approvals, evidence=evidence)
-    found = ids(rules.check_enforced(samples.environment(), policy))
+    found = ids(rules.check_enforced(policy))
     assert found == (["approvals-impossible"] if impossible else [])
 
 
@@ -444,6 +435,14 @@ def test_an_address_is_one_persons() -> None:
     assert found.message == "ADA@acme.example is an address of both ada and bea"
 
 
+def test_a_login_is_one_persons() -> None:
+    twice = RoleHolder(emails=["ada@acme.example"], logins=["Ada-L", "ada-l"])
+    bea = RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "ADA-L"])
+    assert list(rules.check_roles(samples.roles(ada=twice))) == []
+    (found,) = rules.check_roles(samples.roles(ada=twice, bea=bea))
+    assert (found.id, found.at) == ("login-shared", Location(".mlgit/roles.yaml", path="people.bea.logins[1]"))
+
+
 # Changes and paths
 
 
@@ -486,6 +485,7 @@ def test_a_registered_version_only_gains_files(path: str, status: str, found: li
         ".mlgit/allowed_signers",
         ".mlgit/trusted_types",
         "overrides/incident-7.yaml",
+        "standing/production/delay.yaml",
     ],
 )
 def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:

@@ -1,0 +1,170 @@
+"""Judge a change, and say so, in a workflow of a forge."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
+from mlgit.cli.render import annotations, ci_markdown, text
+from mlgit.cli.session import Session
+from mlgit.domain import layout
+from mlgit.edges.runner import Runner
+from mlgit.errors import Location, refused
+from mlgit.ops import observe
+from mlgit.ops.ci import gate, report, verdict, watch
+from mlgit.ops.ci.event import Event
+from mlgit.ops.forge_port import Forge
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """Judge a change, and say so, in a workflow of a forge.
+
+    These commands read what GitHub says started the workflow, and do there what the plain commands do at a desk. The workflows
+    that `mlgit init --forge github` writes call them.
+
+    \b
+    Examples:
+      mlgit ci verdict --report verdict.json
+      mlgit ci gate
+    """
+
+
+@command.command("verdict")
+@click.option("--report", "place", metavar="FILE", type=_FILE, help="Write the verdict there as well.")
+@session_command
+def _verdict(session: Session, place: Path | None) -> int:
+    """Judge the change that started the workflow, by the rules of the base branch.
+
+    What merging it would bring is held against what `mlgit merge` asks for, approvals and all; gates are not judged again,
+    which needs the data: `mlgit ci gate` does that. Nothing of the change is run, so that it is safe for changes of strangers.
+
+    \b
+    Examples:
+      mlgit ci verdict
+      mlgit ci verdict --report verdict.json
+      mlgit ci verdict --json
+    """
+    runner = Runner()
+    found = verdict.run(session, Event.parse(runner.event_name, runner.event()))
+    runner.summarise(ci_markdown.verdict(found))
+    runner.output({"answer": found.exit.name.lower(), "promotions": " ".join(found.promotions)})
+    if place is not None:
+        _write(session.directory / place, found)
+    return session.answer(found, _show_verdict)
+
+
+@command.command("gate")
+@session_command
+def _gate(session: Session) -> int:
+    """Judge the gates of the promotions in a change again, where the data can be read.
+
+    It reads data, and runs what the policy asks for: a team's own gates, and the pipeline where it is to be reproduced. So it
+    is not for changes of strangers.
+
+    \b
+    Examples:
+      mlgit ci gate
+      mlgit ci gate --json
+    """
+    runner = Runner()
+    found = gate.run(session, Event.parse(runner.event_name, runner.event()), on_step=session.step)
+    return session.answer(found, _show_gate)
+
+
+@command.command("report")
+@click.option("--input", "place", required=True, metavar="FILE", type=_FILE, help="The report that the other run left.")
+@dry_run_option
+@session_command
+def _report(session: Session, place: Path, *, dry_run: bool) -> int:
+    """Say the verdict of another run in a comment on its pull request.
+
+    The other run may have been a stranger's, and so may be what it left: the report is read as text alone, and counts only for
+    the pull request that proposes the commit which GitHub says the run was of. No check is posted.
+
+    \b
+    Examples:
+      mlgit ci report --input verdict.json
+      mlgit ci report --input verdict.json --dry-run
+    """
+    runner = Runner()
+    said = report.read(runner.left(session.directory / place, report.LARGEST))
+    event = Event.parse(runner.event_name, runner.event())
+    return session.answer(report.run(_forge(session), event, said, ci_markdown.comment, dry_run=dry_run), _show_report)
+
+
+@command.command("observe")
+@click.argument("environment", required=False, type=ENVIRONMENT)
+@dry_run_option
+@session_command
+def _observe(session: Session, environment: str | None, *, dry_run: bool) -> int:
+    """See whether what was applied still runs as it was given, and keep an issue about what does not.
+
+    It does what `mlgit observe` does; the issue is opened once, renewed while something is wrong, and closed when nothing is.
+
+    \b
+    Examples:
+      mlgit ci observe
+      mlgit ci observe production --dry-run
+    """
+    seen = observe.run(session, environment, dry_run=dry_run, on_step=session.step)
+    return session.answer(watch.run(_forge(session), seen, ci_markdown.observed, dry_run=dry_run), _show_observed)
+
+
+def _forge(session: Session) -> Forge:
+    forge = session.forge()
+    if forge is None:
+        raise refused(
+            "forge-none",
+            "this project keeps no pull requests at a forge",
+            why="its mlgit.yaml says `forge: none` on the base branch",
+            fix="write `forge: github` there, in a change that is reviewed",
+            at=Location(layout.PROJECT, path="forge"),
+        )
+    return forge
+
+
+def _write(place: Path, found: verdict.Verdict) -> None:
+    from mlgit.edges import workfiles  # noqa: PLC0415 - only where a report is asked for
+
+    workfiles.write(place.parent, {place.name: msgspec.json.encode(found)})
+
+
+def _show_verdict(found: verdict.Verdict) -> str:
+    held = f" onto {found.base or 'nothing'} {found.onto[:12]}" if found.onto else ""
+    brought = f", {text.plural(len(found.promotions), 'promotion')}" if found.promotions else ""
+    summary = f"{found.event}: {found.head[:12]}{held}{brought}: {text.plural(len(found.findings), 'finding')}"
+    return annotations.said(found.findings, summary)
+
+
+def _show_gate(found: gate.Regated) -> str:
+    if not found.results:
+        return "The change brings no promotion."
+    words = {"same": "as its report says", "differs": "not as its report says", "unjudged": "could not be judged"}
+    lines = [f"{one.candidate} for {one.environment}: {words[one.answer]}" for one in found.results]
+    return annotations.said(found.findings, *lines)
+
+
+def _show_report(found: report.Reported) -> str:
+    said = {
+        "said": "The verdict is said in a comment on pull request {}.",
+        "planned": "The verdict would be said on pull request {}. Nothing was written (dry run).",
+        "outdated": "Pull request {} has gone on since, or is closed; its own run will say what is to be said.",
+    }[found.state]
+    return said.format(found.number)
+
+
+def _show_observed(found: watch.Watched) -> str:
+    rows = [f"{one.environment}/{one.model}: {one.health} {one.message}".rstrip() for one in found.seen.results]
+    issue = {
+        "none": f"Issue {found.issue} says so already." if found.issue else "No issue is needed.",
+        "opened": f"Opened issue {found.issue}.",
+        "updated": f"Renewed issue {found.issue}.",
+        "closed": f"Closed issue {found.issue}.",
+        "planned": "Nothing was written (dry run).",
+    }[found.state]
+    findings = [finding for one in found.seen.results for finding in one.findings]
+    return annotations.said(findings, *rows, issue)

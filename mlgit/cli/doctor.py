@@ -1,0 +1,124 @@
+"""Look over the set-up, and say how to put it right."""
+
+from itertools import groupby
+from typing import Any
+
+import click
+
+from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.session import Session
+from mlgit.domain.ruleset import Role, recommended
+from mlgit.edges import templates
+from mlgit.edges.machine import Machine
+from mlgit.errors import Exit, misuse
+from mlgit.ops import doctor, proposal
+
+_GROUPS = {
+    "machine": "This machine",
+    "you": "You",
+    "data": "Data",
+    "repository": "Repository",
+    "rules": "Rules",
+    "workflows": "Workflows",
+    "forge": "Forge",
+}
+_NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
+"""Of the shipped files, those that are held against a project's have no names in them."""
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Put right what is safe to; nothing outside of this repository is changed.")
+@click.option(
+    "--print-ruleset",
+    "role",
+    is_flag=False,
+    flag_value="base",
+    type=click.Choice(["base", "ledger"]),
+    help="Only print the rules that the base branch, or the ledger, should have, as GitHub takes them.",
+)
+@dry_run_option
+@session_command
+def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) -> int:
+    """Look over the set-up, and say how to put it right.
+
+    Looks at this machine, at you, the data remote, the repository, its rules and workflows, and the forge. A small object is
+    written into the data remote and removed again. Warnings are no failure; exit code 3 says that something did not answer.
+
+    \b
+    Examples:
+      mlgit doctor
+      mlgit doctor --fix --dry-run
+      mlgit doctor --print-ruleset | gh api repos/acme/churn/rulesets --method POST --input -
+    """
+    if role is not None:
+        click.echo(_ruleset(session, role))
+        return int(Exit.YES)
+    if dry_run and not fix:
+        raise misuse("dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave --dry-run out")
+    repository = session.repository
+    found = doctor.run(
+        session,
+        Machine(repository.root or session.directory, repository.config),
+        _shipped(session),
+        fix=fix,
+        dry_run=dry_run,
+        on_step=session.step,
+    )
+    return session.answer(found, lambda one: _show(one, fix=fix))
+
+
+def _ruleset(session: Session, role: Role) -> str:
+    import json  # noqa: PLC0415 - only here
+
+    branch = proposal.base_of(session)[0] if role == "base" else "mlgit-ledger"
+    document: dict[str, Any] = recommended(role, branch)
+    return json.dumps(document, indent=2)
+
+
+def _shipped(session: Session) -> dict[str, bytes]:
+    """Return the files that every project at its forge begins with and whose content does not depend on whose it is."""
+    forge = proposal.base_of(session)[1].project().forge
+    files = templates.project(next(iter(templates.TEMPLATES)), forge)
+    held = {path: content for path, content in files.items() if path == ".gitattributes" or "/workflows/" in path}
+    return templates.render(held, _NAMELESS)
+
+
+def _show(found: doctor.Diagnosis, *, fix: bool) -> str:
+    width = max(len(one.check) for one in found.checks)
+    lines: list[str] = []
+    for group, checks in groupby(found.checks, key=lambda one: one.group):
+        lines += ["", _GROUPS[group]] if lines else [_GROUPS[group]]
+        for one in checks:
+            lines.append(f"  {text.word(one.state, 8)}  {one.check.ljust(width)}  {text.clean(one.what)}")
+    several = dict.fromkeys(
+        finding for one in found.checks for finding in one.findings
+    )  # one cause may stop many checks
+    findings = [text.finding(finding) for finding in several]
+    shown = ["\n".join(lines), *findings]
+    mends = [mend for one in found.checks for mend in one.mends]
+    if found.mended:
+        shown.append("\n".join(f"Mended: {text.clean(what)}" for what in found.mended))
+    if mends and fix:
+        shown.append(
+            "\n".join(f"Would mend: {text.clean(what)}" for what in mends) + "\nNothing was changed (dry run)."
+        )
+    return "\n\n".join([*shown, _summary(found)]) + text.following(_next(found, mends))
+
+
+def _summary(found: doctor.Diagnosis) -> str:
+    many = {state: sum(one.state == state for one in found.checks) for state in ("error", "unjudged", "warning")}
+    told = (
+        text.plural(many["error"], "error"),
+        text.plural(many["warning"], "warning"),
+        f"{many['unjudged']} could not be judged",
+    )
+    return f"{text.plural(len(found.checks), 'check')}: {', '.join(told)}"
+
+
+def _next(found: doctor.Diagnosis, mends: list[str]) -> str | None:
+    if mends:
+        return "mlgit doctor --fix"
+    if found.mended:
+        return "git diff, and commit what was mended"
+    return "mlgit status" if not found.exit else None

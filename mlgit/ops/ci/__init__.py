@@ -1,0 +1,1 @@
+"""What workflows of a forge ask for beyond the plain commands."""

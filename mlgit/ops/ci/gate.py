@@ -1,0 +1,93 @@
+"""Judge again the gates of every promotion that a change brings, where the data can be read: the report is only a claim."""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.errors import Exit, Finding, MlgitError, Unjudged
+from mlgit.ops.ci.event import Event
+from mlgit.ops.ci.verdict import change_of
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.merge import judge_again
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Workspace
+from mlgit.ops.proposal import Proposal
+from mlgit.ops.push import Update
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """How the gate report of one promotion stands to what the gates answer now."""
+
+    promotion: str
+    environment: str
+    candidate: str
+    answer: Literal["same", "differs", "unjudged"]
+    findings: list[Finding] = []
+
+
+class Regated(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
+    """Every promotion that a change brings, with its gates judged again."""
+
+    results: list[Again]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings."""
+        return [finding for one in self.results for finding in one.findings]
+
+    @property
+    def exit(self) -> Exit:
+        """No where an answer differs; not judged where something is missing."""
+        answers = {one.answer for one in self.results}
+        return Exit.NO if "differs" in answers else Exit.UNJUDGED if "unjudged" in answers else Exit.YES
+
+
+def run(workspace: Workspace, event: Event, *, on_step: Callable[[str], None] = lambda _: None) -> Regated:
+    """Judge the gates of the promotions in a change once more, by the rules of the state before each.
+
+    Reads data and runs what the policy asks for, a team's own gates and pipeline among it: not for strangers' changes.
+
+    Raises:
+        Misuse: the event is about no change (`event-unfit`).
+        MlgitError: the clone lacks a part of the history (`history-shallow`), or a record cannot be read.
+    """
+    workspace.repository.require_full_history()
+    with workspace.trial() as trial:
+        update = change_of(trial, event).update
+        results = []
+        for proposal in () if update is None else _proposals(trial, update):
+            on_step(f"judging the gates of {proposal.environment}/{proposal.model} again")
+            results.append(_again(trial, proposal))
+    return Regated(results=results)
+
+
+def _proposals(workspace: Workspace, update: Update) -> Iterator[Proposal]:
+    """Yield every promotion that an update brings, held against the commit before it."""
+    repository, reader = workspace.repository, workspace.formats.record
+    span = update.new if update.old is None else f"{update.old}..{update.new}"
+    for commit, changes in reversed(list(repository.commits(span or ""))):
+        for change in changes if commit.parents else ():
+            place = layout.place(change.path)
+            if place is None or place.kind != "promotion" or change.status == "D":
+                continue
+            before, after = (Lifecycle(repository.tree(one), reader) for one in (commit.parents[0], commit.id))
+            yield Proposal(place.says["environment"], place.says["model"], before, after, commit.id, ())
+
+
+def _again(workspace: Workspace, proposal: Proposal) -> Again:
+    manifest = proposal.manifest
+    said = Again(
+        promotion=manifest.promotion,
+        environment=proposal.environment,
+        candidate=proposal.subject,
+        answer="same",
+    )
+    try:
+        judge_again(workspace, proposal)
+    except Unjudged as error:
+        return msgspec.structs.replace(said, answer="unjudged", findings=list(error.findings))
+    except MlgitError as error:
+        return msgspec.structs.replace(said, answer="differs", findings=list(error.findings))
+    return said

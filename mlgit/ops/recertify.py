@@ -1,0 +1,168 @@
+"""Propose that what runs is agreed to again: the same versions in the same slots, judged anew."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from mlgit.domain import layout
+from mlgit.domain.certified import State
+from mlgit.domain.conditions import recertify as conditions
+from mlgit.domain.names import VersionRef, new_promotion_id
+from mlgit.domain.policy import rule_for
+from mlgit.domain.records import Promotion, Version
+from mlgit.domain.records.gatereport import GateVerdict
+from mlgit.errors import Exit, refused
+from mlgit.ops import branch, manifests, promote, proposal
+from mlgit.ops.examination import examine
+from mlgit.ops.load import Lifecycle
+from mlgit.ops.outcome import Outcome
+from mlgit.ops.ports import Workspace
+
+
+class Recertified(Outcome, frozen=True, kw_only=True, tag="mlgit/recertify.v1"):
+    """What was proposed to be agreed to again, how the gates judged it, and where it waits.
+
+    `until` is when that is due by the policy, None where it sets no limit. `against` is what the gates compared with: the
+    version that the champion was compared with when it was promoted.
+    """
+
+    environment: str
+    model: str
+    champion: str
+    against: str | None
+    until: datetime | None
+    due: State | None
+    state: Literal["proposed", "proposed-already", "refused", "planned"]
+    policy: str
+    files: dict[str, Literal["+", "~"]] = {}
+    gates: list[GateVerdict] = []
+    promotion: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    pushed: bool = False
+    approvals_needed: int = 0
+    approvals_missing: list[str] = []
+    may_approve: list[str] = []
+
+    @property
+    def exit(self) -> Exit:
+        """No where a gate refused."""
+        return Exit.NO if self.state == "refused" else Exit.YES
+
+
+def run(
+    workspace: Workspace,
+    environment: str,
+    model: str,
+    *,
+    reason: str | None = None,
+    dry_run: bool = False,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Recertified:
+    """Propose to agree again to what runs, on the promotion branch of the environment and model; due or not.
+
+    Args:
+        workspace: where.
+        environment: the environment.
+        model: the model.
+        reason: why now; it goes into the manifest.
+        dry_run: whether only to say what would be done.
+        on_step: is told what is being done.
+
+    Raises:
+        MlgitError: nothing runs there (`recertify-nothing`), something else is proposed there (`recertify-occupied`), it is held
+            or frozen, the clone is shallow (`history-shallow`), or the remote lacks data (`data-missing`).
+    """
+    _, base = proposal.base_of(workspace)
+    where = base.environment(environment)
+    before, champion = _running(base, environment, base.model(model).name)
+    policy = base.policy(where.policy)
+    at = workspace.clock.now()
+    due = conditions.certified(policy, before, at)
+    manifest = replace(
+        promote.draft_manifest(base, before, model, environment, new_promotion_id(at), reason=reason, ticket=None),
+        change="recertify",
+        slots=before.slots,
+        baseline=conditions.baseline_of(champion.digest, manifests.led_to(workspace, base, environment, model)),
+        ledger=proposal.ledger_tip(workspace),
+    )
+    plan = Recertified(
+        environment=environment,
+        model=model,
+        champion=str(VersionRef(model, champion.version)),
+        against=None if manifest.baseline is None else str(VersionRef(model, manifest.baseline.version)),
+        until=None if due is None else due.until,
+        due=None if due is None else due.state,
+        state="planned",
+        policy=policy.name,
+        approvals_needed=rule_for(policy.approvals, "recertify").min,
+    )
+    if (known := _open(workspace, before, at)) is not None:
+        return _told(workspace, replace(plan, state="proposed-already"), known, at, push=not dry_run)
+    promote.check_free(base, champion, environment, before.slots, at=at)
+    report = promote.judge(workspace, base, champion, manifest, at=at, on_step=on_step)
+    manifest = replace(manifest, gates=promote.report_ref(report))
+    files = promote.files_of(workspace, manifest, report)
+    marks: dict[str, Literal["+", "~"]] = {path: "+" if base.tree.read(path) is None else "~" for path in sorted(files)}
+    plan = replace(plan, gates=report.results, files=marks)
+    if report.outcome != "pass":
+        return replace(plan, state="refused")
+    if dry_run:
+        return plan
+    message = f"Recertify {plan.champion} in {environment}\n\nMlgit-Promotion: {manifest.promotion}\n"
+    command = f"mlgit recertify {environment}/{model}"
+    branch.put(workspace, base, promote.drafted(environment, model, files, message, command))
+    waiting = proposal.load(workspace, environment, model)
+    return _told(workspace, replace(plan, state="proposed"), waiting, at, push=True)
+
+
+def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, Version]:
+    before, champion = base.promotion(environment, model), base.champion(environment, model)
+    if before is None or champion is None:
+        raise refused(
+            "recertify-nothing",
+            f"{environment} runs no version of {model}",
+            why=f"{layout.promotion(environment, model)} does not name one",
+            fix="`mlgit status` shows what runs where",
+        )
+    return before, champion
+
+
+def _open(workspace: Workspace, before: Promotion, at: datetime) -> proposal.Proposal | None:
+    """Return the recertification that is open already, if nothing stands against it; None where nothing is open, or it is stale.
+
+    Raises:
+        MlgitError: it is something else that is open (`recertify-occupied`).
+    """
+    key = (before.environment, before.model)
+    if key not in proposal.open_proposals(workspace):
+        return None
+    known = proposal.load(workspace, *key)
+    if known.manifest.change != "recertify":
+        raise refused(
+            "recertify-occupied",
+            f"{known.subject} is proposed for {before.environment} already, as {known.manifest.promotion}",
+            why=f"it waits on {layout.promotion_branch(*key)}, and would be lost",
+            fix="merge that, which is an agreement of its own; or delete the branch and run this again",
+        )
+    return known if not examine(workspace, known, at=at).problems else None
+
+
+def _told(
+    workspace: Workspace, plan: Recertified, waiting: proposal.Proposal, at: datetime, *, push: bool
+) -> Recertified:
+    """Return what waits now, pushed to the remote if there is one."""
+    tally = examine(workspace, waiting, at=at).tally
+    name = layout.promotion_branch(waiting.environment, waiting.model)
+    return replace(
+        plan,
+        promotion=waiting.manifest.promotion,
+        branch=name,
+        commit=waiting.head,
+        pushed=push and branch.push(workspace, name, waiting.head),
+        gates=waiting.report.results if waiting.report else [],
+        approvals_missing=tally.missing,
+        may_approve=tally.may,
+    )

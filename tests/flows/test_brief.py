@@ -1,0 +1,226 @@
+"""What a reviewer reads of a promotion, on real histories: everything that is told is so, and nothing is changed by telling."""
+
+import re
+from typing import Any
+
+import pytest
+
+from mlgit.cli.render.brief_markdown import body
+from mlgit.domain.brief import BEGIN, END
+from mlgit.ops import brief, policy_change
+from tests.flows.builder import MODEL
+from tests.flows.people import Desk, Team
+from tests.flows.test_gates_flow import STAGING, policy
+
+WHERE = f"production/{MODEL}"
+
+
+def told(desk: Desk, line: str = "brief") -> Any:
+    """The document of a brief, which must change nothing."""
+    before = desk.everything()
+    answer = desk.does(f"{line} --json")
+    assert desk.everything() == before
+    assert answer.json["schema"] == "mlgit/brief.v1"
+    return answer.json
+
+
+def test_an_open_promotion_is_told_as_it_is(proposed: Team) -> None:
+    ana = proposed.ana
+    found = told(ana)
+    assert (found["state"], found["stands"], found["slot"]) == ("open", "lacking", "champion")
+    assert (found["candidate"], found["champion"], found["primary"]) == (f"{MODEL}@2", f"{MODEL}@1", "roc_auc")
+    judged = {one["metric"]: one for one in found["measures"]}["roc_auc"]
+    facts = {one["gate"]: one["facts"] for one in found["gates"] if "facts" in one}["beats-champion"]
+    assert {name: judged[name] for name in ("gain", "low", "high")} == {
+        name: facts[name] for name in ("gain", "low", "high")
+    }
+    assert [one["which"] for one in found["slices"]] == ["best", "worst", "least-gain"]
+    since = found["since"]
+    assert (since["code"]["files"], since["code"]["commits"], since["code"]["authors"]) == (
+        {"params.yaml": "~"},
+        1,
+        ["ana"],
+    )
+    assert since["params"] == [{"what": "params.train.fit", "before": "plain", "after": "better"}]
+    (data,) = since["data"]
+    assert (data["rows_before"], data["rows_after"], data["contract"]) == (569, 569, [])
+    assert since["rows_after"] > 0
+    assert found["approvals"]["missing"] == ["1 more approval (0 of 1 so far; ben, cara may)"]
+    assert found["decision"] == ana("approvals --json").json["decision"]
+    assert found["effect"]["slots"] == [{"slot": "champion", "version": f"{MODEL}@2", "traffic": 100}]
+    assert found["effect"]["leaving"] == [f"{MODEL}@1"]
+    assert set(found["effect"]["files"].values()) == {"~", "+"}
+    assert found["back"]["to"] == f"{MODEL}@1"
+    assert found["next"] == f"mlgit approve {WHERE}"
+
+
+@pytest.mark.parametrize("form", ["text", "md", "json"])
+def test_each_format_tells_the_same_promotion(proposed: Team, form: str) -> None:
+    answer = proposed.ana.does(f"brief {WHERE} --format {form}")
+    assert f"{MODEL}@2" in answer.out
+    assert answer.err == ""
+    assert (BEGIN in answer.out, END in answer.out) == ((form == "md"),) * 2
+    assert answer.out.startswith('{\n  "schema": "mlgit/brief.v1",\n') == (form == "json")
+
+
+def test_it_is_found_by_its_id_and_its_places_and_an_unknown_one_is_said(proposed: Team) -> None:
+    ana = proposed.ana
+    id_ = told(ana)["promotion"]
+    for name in (id_, WHERE, f"mlgit/promote/{WHERE}"):
+        assert told(ana, f"brief {name}")["promotion"] == id_
+    assert ana.refused("brief nothing") == ["promotion-unknown"]
+
+
+def test_it_goes_from_approved_over_merged_to_taken_back(proposed: Team) -> None:
+    ana = proposed.ana
+    proposed.ben.does("approve --comment 'looked at @everybody'")
+    found = told(ana)
+    assert (found["stands"], found["timing"]["earliest"], found["next"]) == (
+        "ready",
+        found["at"],
+        f"mlgit merge {WHERE}",
+    )
+    assert "looked at @&#8203;everybody" in ana.does("brief --format md").out
+    ana.does("merge")
+    ana.does("apply")
+    merged = told(ana, f"brief {WHERE}")
+    assert (merged["state"], merged["stands"], merged["decision"]) == ("merged", "ready", found["decision"])
+    assert [one["person"] for one in merged["approvals"]["counted"]] == ["ben"]
+    kept = ("measures", "slices", "gates", "since", "effect", "proposed_by")
+    assert {name: merged[name] for name in kept} == {name: found[name] for name in kept}
+    before = told(ana, f"brief {WHERE} --at HEAD~1")
+    assert (before["candidate"], before["champion"], before["since"]) == (f"{MODEL}@1", None, None)
+    ana.does(f"rollback production {MODEL} --reason INC-7")
+    back = told(ana)
+    assert (back["change"], back["candidate"], back["back"], back["gates"]) == ("rollback", f"{MODEL}@1", None, [])
+    assert back["effect"]["holds"] == f"holds/{WHERE}@2.yaml"
+    assert back["since"]["code"]["commits"] == 0
+
+
+def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
+    ana = proposed.ana
+    ana.edit("policies/production.yaml", "margin: 0.0", "margin: 0.001")
+    ana.commit(
+        "Ask for patience",
+        {
+            "environments/production/environment.yaml": ana.read("environments/production/environment.yaml")
+            + "soak: {in: staging, for: 72h}\n"
+        },
+    )
+    found = told(ana)
+    assert found["stands"] == "refused"
+    assert "promotion-stale" in [one["id"] for one in found["against"]]
+    assert [one["id"] for one in found["timing"]["waits"]] == ["soak-short"]
+    assert found["timing"]["earliest"] == found["timing"]["soaked_at"] > found["at"]
+    assert found["next"] == f"mlgit explain {found['against'][0]['id']}"
+    ana.does(f"hold add production {MODEL}@2 --reason 'INC-7 | #1'")
+    ana.git("merge", "--quiet", "mlgit/hold/production/" + f"{MODEL}@2")
+    found = told(ana)
+    assert [(one["stops"], one["reason"]) for one in found["holds"]] == [(True, "INC-7 | #1")]
+    shown = ana.does("brief --format md").out
+    assert "INC-7 &#124; &#35;&#8203;1" in shown
+
+
+def test_a_challenger_and_what_is_agreed_to_again_are_told_as_what_they_are(running: Team) -> None:
+    ana = running.ana
+    ana.does(f"promote {MODEL}@2 --to staging --as challenger --traffic 10")
+    found = told(ana)
+    assert (found["candidate"], found["slot"], found["champion"]) == (f"{MODEL}@2", "challenger", f"{MODEL}@1")
+    assert [(one["slot"], one["traffic"]) for one in found["effect"]["slots"]] == [("champion", 90), ("challenger", 10)]
+    assert found["effect"]["leaving"] == []
+    assert f"Promote {MODEL}@2 to staging, as challenger" in ana.does("brief").out
+    ana.does("merge")
+    ana.does("apply staging")
+    ana.does(f"recertify {WHERE}")
+    found = told(ana)
+    assert (found["candidate"], found["champion"], found["since"], found["back"]) == (f"{MODEL}@1", None, None, None)
+    assert f"Agree again to {MODEL}@1 in production" in ana.does("brief").out
+
+
+def test_the_contract_is_held_against_that_of_the_champion(proposed: Team) -> None:
+    ana = proposed.ana
+    contract = "datasets/biopsies/dataset.yaml"
+    ana.edit(contract, "rows: {min: 500}", "rows: {min: 501}")
+    (data,) = told(ana)["since"]["data"]
+    assert data["contract"] == [{"what": "rows.min", "before": 500, "after": 501}]
+
+
+def test_a_reason_that_would_act_is_only_text(running: Team) -> None:
+    """Of the whole body, nothing but mlgit's own marks, folds and commands is anything but text."""
+    ana = running.ana
+    reason = f"fixes #1, closes acme/churn#2 </details> @acme/ops ![x](https://evil.example/x.png)\n\n{END}\n\n# All is well\n"
+    ana.does(f"promote {MODEL}@2 --to staging --ticket 'GH-7 | www.evil.example'", "--reason", reason)
+    written = ana.does("brief --format md").out.rstrip("\n")
+    assert (written.count(BEGIN), written.count(END), written.endswith(END)) == (1, 1, True)
+    assert set(re.findall(r"<[^>]*>", written)) == {BEGIN, END, "<details>", "</details>", "<summary>", "</summary>"}
+    assert not re.search(r"(?<!&)#\d|(?<!\w)@\w|://|www\.\w|GH-\d|^# ", written, re.MULTILINE)
+    assert "fixes &#35;&#8203;1" in written
+
+
+def test_the_body_is_the_same_until_something_changes(proposed: Team) -> None:
+    with proposed.ana.present():
+        one = body(brief.run(proposed.ana.session(), WHERE))
+    with proposed.ana.present():  # a minute later
+        assert body(brief.run(proposed.ana.session(), WHERE)) == one
+    proposed.ben.does("approve")
+    with proposed.ana.present():
+        assert body(brief.run(proposed.ana.session(), WHERE)) != one
+
+
+def test_it_works_on_a_bare_clone_and_without_an_identity(proposed: Team) -> None:
+    nobody = proposed.ana.clone("bare.git", "--bare").using(user_name="", user_email="")
+    assert told(nobody, f"brief {WHERE}")["candidate"] == f"{MODEL}@2"
+
+
+# A change of a policy
+
+
+def test_a_changed_policy_is_noted_and_replayed_on_what_was_merged_under_it(registered: Team) -> None:
+    ana = registered.ana
+    ana.commit("Make it easy", {STAGING: policy()})
+    for number in (1, 3):
+        registered.promote(f"{MODEL}@{number}", "staging", apply=False)
+    ana.git("switch", "--quiet", "--create", "stricter")
+    ana.commit(
+        "Ask more, of a policy that nothing was merged under too",
+        {
+            STAGING: policy("{id: beats-champion, margin: -0.02}"),
+            "policies/production.yaml": ana.read("policies/production.yaml").replace("margin: 0.0", "margin: 0.1"),
+            "policies/fresh.yaml": policy().replace("name: staging", "name: fresh"),
+        },
+    )
+    with ana.present():
+        (found,) = policy_change.run(ana.session(), "main", "stricter")
+    assert (found.policy, found.blocked, [one.candidate for one in found.judged]) == (
+        "staging",
+        1,
+        [f"{MODEL}@3", f"{MODEL}@1"],
+    )
+    said = ana.does("validate --base main --json").json["findings"]
+    assert [(one["id"], one["severity"], one["fix"]) for one in said] == [
+        ("policy-changed", "note", f"run `mlgit policy replay {name} --with policies/{name}.yaml`")
+        for name in ("production", "staging")
+    ]
+
+
+def test_another_policy_over_an_environment_is_a_change_of_it_and_other_words_are_none(registered: Team) -> None:
+    ana = registered.ana
+    ana.commit("Make it easy", {STAGING: policy()})
+    registered.promote(f"{MODEL}@1", "staging", apply=False)
+    ana.git("switch", "--quiet", "--create", "other")
+    ana.commit("Say why", {STAGING: policy() + "# easy for a start\n"})
+    assert ana.does("validate --base main --json").json["findings"] == []
+    ana.commit(
+        "Ask more of staging",
+        {
+            "policies/strict.yaml": policy("{id: threshold, metric: roc_auc, min: 0.999}").replace("staging", "strict"),
+            "environments/staging/environment.yaml": ana.read("environments/staging/environment.yaml").replace(
+                "policy: staging", "policy: strict"
+            ),
+        },
+    )
+    with ana.present():
+        (found,) = policy_change.run(ana.session(), "main", "other")
+    assert (found.policy, found.tried, found.blocked) == ("staging", "strict", 1)
+    (note,) = ana.does("validate --base main --json").json["findings"]
+    assert note["fix"] == "run `mlgit policy replay staging --with policies/strict.yaml --env staging`"

@@ -1,0 +1,255 @@
+"""Standing approvals: people agree to promotions in advance, and what passes every gate comes in without being asked for."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.builder import MODEL
+from tests.flows.people import Desk, Team
+
+PRODUCTION = f"production/{MODEL}"
+MANIFEST = f"environments/{PRODUCTION}.yaml"
+FILE = f"standing/{PRODUCTION}.yaml"
+BRANCH = f"mlgit/promote/{PRODUCTION}"
+NEW = f"standing new production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
+
+
+def bring(desk: Desk, branch: str) -> None:
+    """Merge a branch that is no promotion, as people do."""
+    desk.git("merge", "--quiet", "--no-ff", "-m", f"Merge {branch}", branch)
+
+
+def agree(team: Team, *people: Desk, line: str = NEW) -> None:
+    """Draft a standing approval for production, let people sign it, and bring it to the base branch."""
+    name = team.ana.does(f"{line} --json").json["name"]
+    for person in people:
+        person.does(f"standing approve {name}")
+    bring(team.ana, f"mlgit/standing/{name}")
+
+
+def automate(desk: Desk, environment: str = "production") -> None:
+    path = f"environments/{environment}/environment.yaml"
+    desk.commit("Let it run by itself", {path: desk.read(path) + "auto_promote: true\n"})
+
+
+def advanced(desk: Desk, line: str = "--to production") -> Any:
+    """What became of the model when the automation ran."""
+    results = desk(f"advance {line} --json").json["results"]
+    return next(one for one in results if one["model"] == MODEL)
+
+
+def ids(result: Any) -> list[str]:
+    return [finding["id"] for finding in result["findings"]]
+
+
+@pytest.fixture(scope="module")
+def prepared(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scenes of this page, made once: a folder with `ready` and `agreed`."""
+    folder = tmp_path_factory.mktemp("prepared")
+    shutil.copytree(scenes / "running", folder / "ready", symlinks=True)
+    with Team.at(folder / "ready", keys=scenes / "keys") as team:
+        automate(team.ana)
+        team.promote(f"{MODEL}@2", "staging")
+        team.leave()
+    shutil.copytree(folder / "ready", folder / "agreed", symlinks=True)
+    with Team.at(folder / "agreed", keys=scenes / "keys") as team:
+        agree(team, team.ben)
+        team.leave()
+    return folder
+
+
+@pytest.fixture
+def ready(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
+    """Version 2 runs in staging; production lets in by itself what passes, once people have agreed to that."""
+    shutil.copytree(prepared / "ready", tmp_path / "ready", symlinks=True)
+    with Team.at(tmp_path / "ready", keys=scenes / "keys") as team:
+        yield team
+
+
+@pytest.fixture
+def agreed(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
+    """Ben has agreed to it."""
+    shutil.copytree(prepared / "agreed", tmp_path / "agreed", symlinks=True)
+    with Team.at(tmp_path / "agreed", keys=scenes / "keys") as team:
+        yield team
+
+
+def test_what_passes_comes_in_on_the_word_that_was_given_in_advance(ready: Team) -> None:
+    ana, ben, automation = ready.ana, ready.ben, ready.mallory
+    assert ids(advanced(automation)) == ["standing-missing"]
+    assert "Next: mlgit standing approve " + PRODUCTION in ana.does(NEW).out
+    assert "Next: git switch main" in ben.does(f"standing approve {PRODUCTION}").out
+    assert "already; nothing was changed" in ben.does(f"standing approve {PRODUCTION}").out
+    assert ids(advanced(automation)) == ["standing-missing"], "it counts once it is merged"
+    bring(ana, f"mlgit/standing/{PRODUCTION}")
+    before = automation.everything()
+    assert advanced(automation, "--dry-run")["state"] == "planned"
+    assert automation.everything() == before
+    found = advanced(automation, "--merge")
+    assert (found["state"], found["candidate"], found["standing"]) == ("merged", f"{MODEL}@2", PRODUCTION)
+    assert found["agreed_by"] == ["ben"]
+    (one,) = automation.does("apply production --json").json["results"]
+    assert (one["state"], one["approved_by"]) == ("applied", ["ben"])
+    assert [one["used"] for one in ana.does("standing list --json").json["standing"]] == [1]
+    assert advanced(automation)["state"] == "kept-back", "version 3 was never in staging"
+    change = ana.does("audit --json").json["changes"][-1]
+    assert (change["verdict"], change["standing"]) == ("PROVEN", PRODUCTION)
+    assert [one["person"] for one in change["approvals"]] == ["ben"]
+    record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
+    assert '"standing-01' in record
+    assert ana.does(f"why production {MODEL} --json").json["agreed"][0]["holds"]
+    assert ana.does("validate").code == 0
+
+
+def test_without_the_merge_it_waits_like_any_other_proposal(agreed: Team) -> None:
+    first = advanced(agreed.mallory)
+    assert first["state"] == "proposed"
+    assert advanced(agreed.mallory)["state"] == "proposed-already"
+    approvals = agreed.ana.does("approvals --json").json
+    assert [one["person"] for one in approvals["counted"]] == ["ben"]
+    assert agreed.cara.does("merge").code == 0
+
+
+def test_what_people_propose_is_left_alone_and_their_rejection_counts(agreed: Team) -> None:
+    agreed.ana.does(f"promote {MODEL}@2 --to production")
+    head = agreed.ana.head(BRANCH)
+    assert advanced(agreed.mallory)["state"] == "open"
+    assert agreed.ana.head(BRANCH) == head
+    agreed.ana.git("branch", "-D", BRANCH)
+    assert advanced(agreed.mallory)["state"] == "proposed"
+    agreed.cara.does("approve --reject --comment 'not this week'")
+    assert agreed.ana.refused("merge") == ["approvals-missing"]
+
+
+# When it does not come in
+
+
+def test_rollback_then_automation(agreed: Team) -> None:
+    """What people took out stays out: by the hold first, and once that is lifted because it was rolled back there."""
+    ana, automation = agreed.ana, agreed.mallory
+    assert advanced(automation, "--to production --merge")["state"] == "merged"
+    promoted = ana.read(MANIFEST)
+    ana.does("apply production")
+    ana.does("rollback production --reason INC-9")
+    agreed.ben.does("approve")
+    ana.does("merge")
+    ana.does("apply production")
+    assert ids(advanced(automation)) == ["environment-skipped", "version-held", "standing-unfit"]
+    ana.does(f"hold lift {PRODUCTION}@2 --reason 'it was the data'")
+    bring(ana, f"mlgit/hold/{PRODUCTION}@2")
+    found = advanced(automation, "--to production --merge")
+    assert (found["state"], ids(found)) == ("kept-back", ["environment-skipped", "standing-unfit"])
+    ana.does(f"promote {MODEL}@2 --to production")
+    assert agreed.ben.does("approve").code == 0, "people may bring it back"
+    rests = promoted[promoted.index("standing:") :]
+    ana.git("switch", "--quiet", BRANCH)
+    automation.commit(
+        "Promote it", {MANIFEST: ana.read(MANIFEST) + rests[: rests.index("\n", rests.index("digest"))] + "\n"}
+    )
+    ana.git("switch", "--quiet", "main")
+    assert "standing-unfit" in ana.refused("merge"), "by hand it rests on it no more than by the automation"
+
+
+def test_what_expired_carries_nothing_even_if_somebody_merges_it(agreed: Team) -> None:
+    ana = agreed.ana
+    assert advanced(agreed.mallory)["state"] == "proposed"
+    agreed.now.wait(timedelta(days=91))
+    assert "standing-unfounded" in ana.refused("merge")
+    assert ids(advanced(agreed.mallory)) == ["standing-missing"]
+    bring(ana, BRANCH)
+    assert "standing-unfounded" in ana("apply production").ids
+    change = ana("audit --json").json["changes"][-1]
+    assert change["verdict"] == "VIOLATION"
+    assert "standing-unfounded" in ids(change)
+
+
+def test_what_was_changed_after_it_was_signed_carries_nothing(agreed: Team) -> None:
+    ana = agreed.ana
+    assert advanced(agreed.mallory)["state"] == "proposed"
+    agreed.mallory.edit(FILE, "weekly retrain", "weekly retrains")
+    assert ids(advanced(agreed.mallory)) == ["standing-missing"]
+    (one,) = ana.does("standing list --json").json["standing"]
+    assert (one["state"], one["missing"]) == ("unsigned", ["ben"])
+    assert "standing-unfounded" in ana.refused("merge")
+
+
+def test_who_is_excluded_for_a_version_has_not_agreed_to_it(ready: Team) -> None:
+    """Ana trained the version: the policy does not let her agree to it, now or in advance."""
+    agree(ready, ready.ana, line=NEW.replace("ben", "ana"))
+    found = advanced(ready.mallory)
+    assert (found["state"], ids(found), found["agreed_by"]) == ("refused", ["approvals-missing"], [])
+    assert "ana: trained the version" in found["findings"][0]["why"]
+
+
+def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> None:
+    policy = "policies/production.yaml"
+    agreed.ana.edit(policy, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n    severity: warn\n")
+    found = advanced(agreed.mallory)
+    assert (found["state"], ids(found)) == ("refused", ["standing-unfit"])
+    assert "gate size answered fail" in found["findings"][0]["why"]
+
+
+def test_where_nobody_is_asked_the_setting_is_enough(running: Team) -> None:
+    ana, automation = running.ana, running.mallory
+    assert automation.refused("advance --to staging") == ["auto-promote-off"]
+    assert "No environment has" in automation.does("advance").out
+    automate(ana, "staging")
+    found = advanced(automation, "--merge")
+    assert (found["state"], found["candidate"]) == ("refused", f"{MODEL}@3")
+    assert "gates-failed" in ids(found)
+    ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
+    bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")
+    said = automation.does("advance --merge").out
+    assert f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  nobody is asked" in said
+    assert said.endswith("Next: mlgit apply\n")
+    assert (
+        f"staging/{MODEL} ({MODEL}@2): kept back\n  version-held: {MODEL}@3 is held" in automation.does("advance").out
+    )
+
+
+# What may be drafted
+
+
+DRAFTS: list[tuple[str, str, str, int]] = [
+    ("somebody who is not there", NEW.replace("ben", "dora"), "standing-people", 1),
+    ("a program", NEW.replace("ben", "robot"), "standing-people", 1),
+    ("two years", NEW.replace("90d", "730d"), "standing-term", 1),
+    ("the past", NEW.replace("90d", "2020-01-01"), "moment-past", 2),
+    ("a model that is not there", NEW.replace(MODEL, "nothing"), "model-unknown", 1),
+]
+
+
+def test_a_standing_approval_is_not_drafted_for(running: Team) -> None:
+    before = running.ana.everything()
+    for what, line, finding, code in DRAFTS:
+        answer = running.ana(line)
+        assert (answer.code, set(answer.ids)) == (code, {finding}), what
+    assert running.ana.everything() == before
+
+
+def test_only_its_people_sign_it(running: Team) -> None:
+    assert "no `auto_promote: true`" in running.ana.does(NEW).out
+    assert running.cara.refused(f"standing approve {PRODUCTION}") == ["standing-people"]
+    assert running.ben.refused("standing approve production/none") == ["standing-unknown"]
+    assert "(dry run)" in running.ben.does(f"standing approve {PRODUCTION} --dry-run").out
+    assert "There is no standing approval." in running.ana.does("standing list").out
+    running.ben.does(f"standing approve {PRODUCTION}")
+    again = running.ana.does(f"{NEW} --json").json
+    assert again["name"] == PRODUCTION, (
+        "asked for again in the same words, it is the same, and Ben's word on it counts on"
+    )
+    bring(running.ana, f"mlgit/standing/{PRODUCTION}")
+    assert [one["state"] for one in running.ana.does("standing list --json").json["standing"]] == ["in-force"]
+
+
+def test_it_does_not_come_with_what_rests_on_it(agreed: Team) -> None:
+    assert advanced(agreed.mallory)["state"] == "proposed"
+    text = agreed.ana.read(FILE)
+    agreed.ana.git("switch", "--quiet", BRANCH)
+    agreed.mallory.commit("Bring it along", {FILE: text + "most: 3\n"})
+    agreed.ana.git("switch", "--quiet", "main")
+    assert {"policy-with-promotion", "promotion-not-alone"} <= set(agreed.ana.refused("merge"))

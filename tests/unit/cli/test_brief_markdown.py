@@ -1,0 +1,229 @@
+"""The body of a pull request: complete, short enough, and deaf to what hostile text says."""
+
+import functools
+import html
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from markdown_it.token import Token
+
+from mlgit.cli.render import text
+from mlgit.cli.render.brief_markdown import LONGEST, body, plain, policy_replay_markdown
+from mlgit.domain.brief import BEGIN, END
+from mlgit.domain.records.gatereport import GateVerdict
+from mlgit.errors import Finding
+from mlgit.ops.policy import Judged, Refusal, Replayed
+from tests.unit.cli.briefs import INVISIBLE, MARKDOWN, NOW, READ_BY_FORGES, brief
+
+ESCAPES: list[tuple[str, str]] = [
+    ("", ""),
+    ("as it is, 12:30 (UTC); 95%: +0.0149 to -0.02", "as it is, 12:30 (UTC); 95%: +0.0149 to -0.02"),
+    ("täglich, 日本語", "täglich, 日本語"),
+    ("roc_auc of churn@10", "roc_auc of churn@10"),
+    ("-0.02", "-0.02"),
+    ("2.5 MB", "2.5 MB"),
+    ("@ana", "@&#8203;ana"),
+    ("@acme/risk", "@&#8203;acme/risk"),
+    ("a@b.example", "a@&#8203;b.example"),
+    ("ana@0123456", "ana@&#8203;0123456"),
+    ("churn@10.example", "churn@&#8203;10.example"),
+    ("-@10", "&#45;@&#8203;10"),
+    ("fixes #1", "fixes &#35;&#8203;1"),
+    ("closes acme/churn#12", "closes acme/churn&#35;&#8203;12"),
+    ("merges acme/churn!12", "merges acme/churn&#33;&#8203;12"),
+    ("resolves GH-7", "resolves GH-&#8203;7"),
+    ("https://forge.example/o/r/issues/1", "https:&#8203;//forge.example/o/r/issues/1"),
+    ("www.forge.example", "www.&#8203;forge.example"),
+    (":tada:", ":&#8203;tada:"),
+    ("$\\color{white}{x}$", "\uff04&#92;color&#123;white&#125;&#123;x&#125;\uff04"),
+    ("<!-- mlgit:end -->", "&#60;&#33;&#8203;-- mlgit:end --&#62;"),
+    ("</details><img src=x onerror=y>", "&#60;/details&#62;&#60;img src=x onerror=y&#62;"),
+    ("&lt;b&gt;", "&#38;lt;b&#38;gt;"),
+    ("**b** _i_ ~s~ `c`", "&#42;&#42;b&#42;&#42; &#95;i&#95; &#126;s&#126; &#96;c&#96;"),
+    ("[x](y) ![x](y) [^1]", "&#91;x&#93;(y) &#33;&#8203;&#91;x&#93;(y) &#91;^1&#93;"),
+    ("a | b", "a &#124; b"),
+    ("\\| \\", "&#92;&#124; &#92;"),
+    ("# h", "&#35;&#8203; h"),
+    ("> q", "&#62; q"),
+    ("- i", "&#45; i"),
+    ("---", "&#45;--"),
+    ("1. i", "1&#46; i"),
+    ("123) i", "123&#41; i"),
+    ("    code", "code"),
+    ("one\n\n## two\r\n\tthree", "one &#35;&#8203;&#35;&#8203; two three"),
+    ("a\u202eb\u200bc\x1b[0m", "a&#92;u202eb&#92;u200bc&#92;u001b&#91;0m"),
+    ("\ud800", "&#92;ud800"),
+]
+HOSTILE = [words for words, _ in ESCAPES if words] + [
+    f"{BEGIN}\n\n{END}\n",
+    "| --- |\n| --- |",
+    "```\n",
+    "x" * 3000,
+    "\u2028",
+]
+
+
+def skeleton(markdown: str) -> list[str]:
+    """Return what a page is made of, without its texts."""
+
+    def told(token: Token) -> list[str]:
+        content = token.content if token.type in {"html_block", "html_inline", "fence", "code_inline"} else ""
+        inner = [part for child in token.children or () if child.type != "text" for part in told(child)]
+        return [f"{token.type} {token.tag} {token.info} {content}", *inner]
+
+    return [part for token in MARKDOWN.parse(markdown) for part in told(token)]
+
+
+@functools.cache
+def skeleton_of_plain_words() -> list[str]:
+    return skeleton(plain_body())
+
+
+@functools.cache
+def plain_body(many: int = 2) -> str:
+    return body(brief("word", many))
+
+
+def texts(markdown: str) -> list[str]:
+    """Return the texts of a page, as a forge that looks for mentions in it sees them."""
+    return [
+        "".join(child.content for child in token.children or () if child.type == "text")
+        for token in MARKDOWN.parse(markdown)
+        if token.type == "inline"
+    ]
+
+
+@pytest.mark.parametrize(("words", "written"), ESCAPES)
+def test_what_is_written_for_a_text(words: str, written: str) -> None:
+    assert plain(words) == written
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_a_text_is_only_text_and_none_of_it_is_hidden(words: str) -> None:
+    written = plain(words)
+    assert [token.type for token in MARKDOWN.parse(written)] in ([], ["paragraph_open", "inline", "paragraph_close"])
+    (shown,) = texts(written) or [""]
+    assert not READ_BY_FORGES.search(shown)
+    assert shown == html.unescape(written)  # it means the same inside of HTML
+    assert not {"<", ">"} & set(written)
+    assert shown.replace(INVISIBLE, "").replace("\uff04", "$") == text.clean(" ".join(words.split()))
+
+
+def test_a_text_that_is_too_long_is_cut_where_it_can_be_seen() -> None:
+    assert plain("word " * 10, 12) == "word word w…"
+    assert plain("#" * 100, 3) == "&#35;&#8203;&#35;&#8203;…"
+    assert plain("word", 4) == "word"
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_whatever_a_brief_says_its_body_is_made_of_the_same(words: str) -> None:
+    """Each text at each place: no link, no picture, no heading, no cell, no mark and no fold more or less than of plain words."""
+    written = body(brief(words))
+    assert skeleton(written) == skeleton_of_plain_words()
+    assert (written.count(BEGIN), written.count(END)) == (1, 1)
+    assert not [shown for shown in texts(written) if READ_BY_FORGES.search(shown)]
+
+
+def test_a_body_begins_and_ends_with_its_marks() -> None:
+    lines = body(brief()).split("\n")
+    assert (lines[0], lines[-1]) == (BEGIN, END)
+
+
+@pytest.mark.parametrize(("words", "many"), [("#" * 800, 200), ("\u202e" * 800, 1), ("w", 400)])
+def test_it_fits_whatever_there_is_to_tell(words: str, many: int) -> None:
+    written = body(brief(words, many))
+    assert len(written.encode("utf-16-le")) // 2 <= LONGEST
+    assert written.endswith(END)
+    assert written.count("<details>") == written.count("</details>") == plain_body(many).count("</details>")
+
+
+def test_what_is_cut_is_counted_and_the_important_stays() -> None:
+    passed = GateVerdict(gate="integrity", outcome="pass", message="as recorded")
+    gates = [*([passed] * 300), GateVerdict(gate="the-one", outcome="fail", message="no")]
+    written = body(brief("word", 3, gates=gates))
+    assert "| the-one | fail | no |" in written
+    assert "and 200 more" in written  # of those that pass, folded away
+    assert body(brief("word", 3, gates=gates)) == written
+
+
+def test_a_command_that_is_more_than_words_is_no_command() -> None:
+    assert "```sh\nmlgit approve production/churn\n```" in body(brief())
+    assert "```sh\nmlgit approve\n" not in body(brief(next="mlgit approve\n```\n# forged"))
+    assert "What comes next" not in body(brief(state="merged"))
+    assert "What comes next" not in body(brief(next=None))
+
+
+def test_no_picture_and_no_script_comes_with_it() -> None:
+    written = body(brief())
+    assert not re.search(r"!\[|<img|<script|mermaid|https?:", written)
+    assert set(re.findall(r"<[^>]*>", written)) == {BEGIN, END, "<details>", "</details>", "<summary>", "</summary>"}
+
+
+SAID: list[tuple[str, dict[str, Any], str]] = [
+    ("ready", {"stands": "ready"}, "Nothing stands against it: it can be merged."),
+    ("lacking", {"stands": "lacking"}, "Nothing stands against it but approvals. It lacks word; word."),
+    ("waiting", {"stands": "waiting"}, "It has to wait, until 2026-03-04 12:30 UTC if nothing happens meanwhile."),
+    ("refused", {"stands": "refused"}, "It cannot be merged as it is."),
+    ("merged", {"stands": "ready", "state": "merged"}, "Merged. As of its merge, 2026-03-04 12:30 UTC, it held."),
+    ("merged, and wrong", {"stands": "refused", "state": "merged"}, "it did not hold"),
+    ("no candidate", {"candidate": None}, "## Take word, word out of word"),
+    ("a rollback", {"change": "rollback", "back": None}, "## Roll word back to word 2"),
+    ("agreed to again", {"change": "recertify", "back": None}, "## Agree again to word 2 in word"),
+    ("nothing to undo", {"change": "recertify", "back": None}, "so there is nothing to undo"),
+    ("a shadow", {"slot": "shadow"}, "## Promote word 2 to word, as shadow"),
+    ("the champion itself", {"since": None}, "It is the champion itself."),
+    ("the champion stays", {"candidate": "word"}, "word 0.2500; word stays champion."),
+    ("no champion", {"since": None, "champion": None}, "There is no champion that it could differ from."),
+    ("no gates", {"report": None}, "None were judged, as for every promote."),
+    ("no way back", {"back": None}, "so there is nothing to go back to"),
+    ("other rows", {"same_rows": False}, "The test rows are not the champion's"),
+    ("a finding", {"against": [Finding("a-b", "so it is", "because", "do that")]}, "- a-b: so it is: because. Way out: do that"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "said"), [case[1:] for case in SAID], ids=[case[0] for case in SAID])
+def test_it_says_how_it_stands(changes: dict[str, Any], said: str) -> None:
+    assert said in body(brief(**changes))
+
+
+def judged(number: int, **changes: Any) -> Judged:
+    fields: dict[str, Any] = {"promotion": "01K", "environment": "production", "at": NOW, "then": "pass", "now": "pass"}
+    return Judged(**fields | {"candidate": f"churn@{number}", "rolled_back": False} | changes)
+
+
+def replayed(*found: Judged, **changes: Any) -> Replayed:
+    fields: dict[str, Any] = {"policy": "production", "tried": "production", "judged": list(found), "let_through": 0}
+    fields |= {"blocked": 0, "unjudged": 0, "let_through_and_rolled_back": 0}
+    return Replayed(**fields | changes)
+
+
+def test_a_replay_says_what_would_have_been_blocked_first() -> None:
+    refusal = [Refusal("slice-harm", "fail", "worse for @everybody | #1")]
+    written = policy_replay_markdown(
+        replayed(
+            judged(9, rolled_back=True),
+            judged(8, now="error", at=NOW - timedelta(days=1)),
+            judged(7, now="fail", refused_by=refusal),
+            judged(6),
+            blocked=1,
+            unjudged=1,
+            let_through_and_rolled_back=1,
+            unread=["environments/production/churn.yaml at 0123456789ab"],
+        )
+    )
+    assert "**It would have blocked 1 of the last 4 promotions that were merged under policy production.**" in written
+    assert "- It would have let through 1 that was later rolled back." in written
+    assert "- 1 promotion cannot be judged: evidence is gone." in written
+    assert "- cannot be read: environments/production/churn.yaml at 0123456789ab" in written
+    assert re.findall(r"^\| churn@(\d)", written, re.MULTILINE) == ["7", "8", "9"]
+    assert "slice-harm: worse for @&#8203;everybody &#124; &#35;&#8203;1" in written
+
+
+def test_a_replay_that_blocks_nothing_has_no_table_and_a_long_one_fits() -> None:
+    assert "|" not in policy_replay_markdown(replayed(judged(1)))
+    refusal = [Refusal("#" * 80, "fail", "#" * 2000)] * 20
+    written = policy_replay_markdown(replayed(*(judged(one, now="fail", refused_by=refusal) for one in range(400))))
+    assert len(written) <= LONGEST
+    assert re.search(r"and \d+ more", written)

@@ -1,0 +1,80 @@
+"""What is said in a workflow cannot be taken for a command of the runner, nor for Markdown of mlgit's."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlgit.cli.render import annotations, ci_markdown
+from mlgit.errors import Finding, Location
+from mlgit.ops.ci.verdict import Verdict
+from mlgit.ops.observe import Observation, Seen
+
+TEXTS = st.text() | st.lists(
+    st.sampled_from(
+        ["::", "##[", "error", "\n", "\r", "```", "`", "~~~", "@ana", "closes #1", "<!-- mlgit:verdict -->", " "]
+    )
+).map("".join)
+
+
+def said_of(text: str) -> Verdict:
+    finding = Finding("key-unknown", text, why=text, fix=text, at=Location(text, 3, text))
+    return Verdict(
+        event="pull_request", number=7, base="main", onto="a" * 40, head="b" * 40, promotions=[text], findings=[finding]
+    )
+
+
+@given(TEXTS)
+def test_a_line_of_a_log_is_no_command(text: str) -> None:
+    line = annotations.plain(text)
+    assert not line.lstrip().startswith("::")
+    assert "##[" not in line
+    assert "\n" not in line
+
+
+@given(TEXTS)
+def test_an_annotation_is_one_command(text: str) -> None:
+    (line,) = annotations.said(said_of(text).findings).splitlines()
+    assert line.startswith("::error title=key-unknown,file=")
+    assert line.count("::") >= 2
+
+
+@given(TEXTS)
+def test_what_people_wrote_stays_within_the_fence(text: str) -> None:
+    for markdown in (
+        ci_markdown.comment(said_of(text), "https://forge.example/run"),
+        ci_markdown.observed(seen_of(text)),
+    ):
+        lines = markdown.split("\n")
+        fence = next(line.removesuffix("text") for line in lines if line.startswith("```"))
+        begin, end = lines.index(f"{fence}text"), lines.index(fence)
+        assert begin < end
+        assert all(set(fence) != set(line.strip()) or len(line.strip()) < len(fence) for line in lines[begin + 1 : end])
+        outside = "\n".join(lines[:begin] + lines[end:])
+        assert not any(mark in outside for mark in ("@ana", "closes #1", "<!--"))
+
+
+def seen_of(text: str) -> Observation:
+    return Observation(
+        results=[Seen(environment="production", model="churn", version="churn@1", health="degraded", message=text)]
+    )
+
+
+def test_a_comment_fits_however_much_is_found() -> None:
+    long = said_of("`" * 5_000)
+    many = msgspec.structs.replace(long, findings=long.findings * 500)
+    assert len(ci_markdown.comment(many, "https://forge.example/run")) < 65_536
+    assert "and 480 more" in ci_markdown.comment(many, "https://forge.example/run")
+
+
+@pytest.mark.parametrize(
+    ("answered", "findings", "words"),
+    [
+        (True, [], "nothing stands against"),
+        (True, ["a"], "something stands against"),
+        (False, ["a"], "could not be judged"),
+    ],
+)
+def test_the_first_line_is_the_answer(*, answered: bool, findings: list[str], words: str) -> None:
+    found = msgspec.structs.replace(said_of("a"), answered=answered, findings=said_of("a").findings if findings else [])
+    assert words in ci_markdown.verdict(found).splitlines()[0]

@@ -1,0 +1,245 @@
+"""Standing approvals, judged on records that were put together by hand; time is a constant."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mlgit.domain import governance
+from mlgit.domain.approvals import Directory, Signed, count
+from mlgit.domain.codec import digest
+from mlgit.domain.conditions import standing as conditions
+from mlgit.domain.names import new_promotion_id
+from mlgit.domain.records import Promotion, StandingApproval
+from mlgit.domain.records.gatereport import GateVerdict
+from mlgit.domain.records.governance import RoleHolder
+from mlgit.domain.records.policy import ApprovalRule, Approvals, RoleNeed, When
+from mlgit.domain.records.promotion import Ramp, Slots, StandingRef, VersionPin
+from mlgit.errors import Location
+from tests import samples
+from tests.samples import NOW, sha
+
+DAY = timedelta(days=1)
+MADE = NOW - 10 * DAY
+ID = new_promotion_id(MADE, 1)
+CANDIDATE, OLDER = samples.version(2), samples.version(1)
+WHERE = Location("environments/production/delay.yaml", path="standing")
+PEOPLE = {
+    "ada": RoleHolder(emails=["ada@acme.example"], roles=["ml-reviewer"]),
+    "bea": RoleHolder(emails=["bea@acme.example"], roles=["risk"]),
+    "robot": RoleHolder(emails=["robot@acme.example"], bot=True),
+}
+
+
+def standing(**changes: Any) -> StandingApproval:
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "standing": ID,
+        "environment": "production",
+        "model": "delay",
+        "people": ["ada", "bea"],
+        "until": MADE + 90 * DAY,
+        "reason": "weekly retrain",
+    }
+    return StandingApproval(**fields | changes)
+
+
+def words(ada: datetime = MADE + DAY, bea: datetime = MADE + DAY) -> dict[str, dict[str, datetime]]:
+    return {ID: {"ada": ada, "bea": bea}}
+
+
+def ref(of: StandingApproval) -> StandingRef:
+    return StandingRef(id=of.standing, digest=digest(of))
+
+
+def manifest(**changes: Any) -> Promotion:
+    return samples.promotion(CANDIDATE, **{"standing": ref(standing())} | changes)
+
+
+def earlier(number: int, **changes: Any) -> Promotion:
+    """A promotion that was there before, which rested on the same standing approval."""
+    return manifest(promotion=new_promotion_id(MADE + number * DAY, number), **changes)
+
+
+# Whether it holds
+
+TWICE = [earlier(2), earlier(3), earlier(3)]
+STATES: list[tuple[str, dict[str, Any], dict[str, Any], list[Promotion], str]] = [
+    ("it is signed and goes on", {}, words(), [], "in-force"),
+    ("it ends now", {"until": NOW}, words(), [], "expired"),
+    ("it ends in a moment", {"until": NOW + timedelta(seconds=1)}, words(), [], "in-force"),
+    ("nobody signed", {}, {}, [], "unsigned"),
+    ("one did not sign", {}, {ID: {"ada": MADE}}, [], "unsigned"),
+    ("one signs later", {}, words(bea=NOW + DAY), [], "unsigned"),
+    ("one is left", {"most": 3}, words(), TWICE, "in-force"),
+    ("none is left", {"most": 2}, words(), TWICE, "used-up"),
+    ("others rested on another one", {"most": 1}, words(), [earlier(2, standing=None)], "in-force"),
+    ("an edit is no new start", {"most": 2, "reason": "edited"}, words(), TWICE, "used-up"),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "agreed", "past", "state"), STATES, ids=[one[0] for one in STATES])
+def test_a_standing_approval_is(what: str, fields: Any, agreed: Any, past: list[Promotion], state: str) -> None:
+    assert conditions.state(standing(**fields), agreed, past, NOW) == state, what
+
+
+@pytest.mark.parametrize(
+    ("until", "end"),
+    [
+        (MADE + 366 * DAY, MADE + 366 * DAY),
+        (MADE + 367 * DAY, MADE + 366 * DAY),
+        (datetime.max.replace(tzinfo=NOW.tzinfo), MADE + 366 * DAY),
+    ],
+)
+def test_none_holds_for_more_than_a_year(until: datetime, end: datetime) -> None:
+    assert conditions.end(standing(until=until)) == end
+
+
+def test_an_id_from_beyond_the_calendar_is_no_longer_year() -> None:
+    one = standing(standing="7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
+    assert conditions.end(one) == one.until
+
+
+CARRIES: list[tuple[str, StandingApproval | None, Any, list[Promotion], list[str], str]] = [
+    ("in force", standing(), words(), [], [], ""),
+    ("not there", None, words(), [], ["standing-unfounded"], "none of that id and digest"),
+    ("elsewhere", standing(environment="staging"), words(), [], ["standing-unfounded"], "delay in staging"),
+    ("another model", standing(model="churn"), words(), [], ["standing-unfounded"], "churn in production"),
+    ("expired", standing(until=NOW), words(), [], ["standing-unfounded"], "expired at"),
+    ("used up", standing(most=1), words(), [earlier(2)], ["standing-unfounded"], "may carry 1"),
+    ("used by itself", standing(most=1), words(), [manifest()], [], ""),
+    ("unsigned", standing(), {}, [], ["standing-unsigned"], "ada, bea had not"),
+]
+
+
+@pytest.mark.parametrize(("what", "there", "agreed", "past", "found", "why"), CARRIES, ids=[one[0] for one in CARRIES])
+def test_a_promotion_rests_on_one_that_is(
+    what: str, there: StandingApproval | None, agreed: Any, past: list[Promotion], found: list[str], why: str
+) -> None:
+    findings = list(conditions.check_carries(manifest(), there, agreed, past, NOW))
+    assert [(one.id, one.at) for one in findings] == [(id_, WHERE) for id_ in found], what
+    assert all(why in one.why for one in findings)
+
+
+# What may rest on it
+
+ROLLBACK = earlier(2, change="rollback", baseline=VersionPin(version=2, digest=CANDIDATE.digest))
+FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("a plain promotion", {}, {}, ""),
+    ("the first one", {}, {"champion": None}, ""),
+    ("a rollback", {"change": "rollback"}, {}, "it is a rollback"),
+    ("a ramp", {"ramp": Ramp(steps=[50, 100], hold="1h")}, {}, "step by step"),
+    (
+        "a challenger",
+        {"slots": Slots(champion=samples.slot(CANDIDATE), challenger=samples.slot(OLDER))},
+        {},
+        "beside the champion",
+    ),
+    ("a shadow", {"slots": Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(OLDER))}, {}, "beside"),
+    ("no such environment", {}, {"environment": samples.environment()}, "no auto_promote: true"),
+    ("an older one", {}, {"champion": samples.version(3)}, "older than the champion, delay@3"),
+    ("what was rolled back", {}, {"past": [ROLLBACK]}, "delay@2 was rolled back there before"),
+    ("after a rollback of another", {}, {"past": [earlier(2, change="rollback")]}, ""),
+    *(
+        (f"a gate that says {outcome}", {}, {"answers": [("size", outcome)]}, why)
+        for outcome, why in {
+            "pass": "",
+            "skip": "",
+            "fail": "size answered fail",
+            "waived": "size answered waived",
+            "wait": "size answered wait",
+            "error": "size answered error",
+        }.items()
+    ),
+    ("a gate that only warns", {}, {"answers": [("size", "fail")], "severity": "warn"}, "size answered fail"),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "around", "why"), FIT, ids=[one[0] for one in FIT])
+def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
+    what: str, fields: dict[str, Any], around: dict[str, Any], why: str
+) -> None:
+    severity = around.get("severity", "block")
+    results = [
+        GateVerdict(gate=gate, outcome=outcome, message="", severity=severity)
+        for gate, outcome in around.get("answers", [("integrity", "pass")])
+    ]
+    findings = list(
+        conditions.check_fit(
+            manifest(**fields),
+            environment=around.get("environment", samples.environment(auto_promote=True)),
+            version=CANDIDATE,
+            champion=around.get("champion", OLDER),
+            report=samples.gate_report(CANDIDATE, results=results),
+            past=around.get("past", []),
+        )
+    )
+    assert [one.id for one in findings] == (["standing-unfit"] if why else []), what
+    assert all(why in one.why for one in findings)
+
+
+# Whose word it is
+
+
+def test_a_word_in_advance_counts_for_the_decision_but_not_of_who_is_excluded() -> None:
+    given = digest(standing())
+    said = [
+        Signed(samples.approval(promotion=ID, decision=given, by=f"{name}@acme.example"), sha(index), f"key {name}")
+        for index, name in enumerate(("ada", "bea"))
+    ]
+    fields: dict[str, Any] = {
+        "decision": sha(90),
+        "rule": ApprovalRule(min=2),
+        "risk": "high",
+        "directory": Directory(samples.roles()),
+    }
+    tally = count(said, excluded={}, in_advance=given, **fields)
+    assert ([one.person for one in tally.counted], tally.missing) == (["ada", "bea"], [])
+    tally = count(said, excluded={"ada": "trained the version"}, in_advance=given, **fields)
+    assert [one.person for one in tally.counted] == ["bea"]
+    assert [one.reason for one in tally.uncounted] == ["trained the version"]
+    assert not tally.complete
+    assert count(said, excluded={}, **fields).counted == [], (
+        "without the standing approval they agreed to something else"
+    )
+
+
+# The file
+
+RULE = Approvals(promote=ApprovalRule(min=2, roles={"risk": RoleNeed(min=1, when=When(risk="high"))}))
+FILES: list[tuple[str, dict[str, Any], str, list[tuple[str, str | None]]]] = [
+    ("as it should be", {}, "high", []),
+    (
+        "nobody of a role",
+        {"people": ["ada", "cara"]},
+        "low",
+        [("standing-people", "people[1]"), ("standing-people", "people")],
+    ),
+    ("too few", {"people": ["bea"]}, "high", [("standing-people", "people")]),
+    (
+        "one person twice",
+        {"people": ["bea", "bea"]},
+        "high",
+        [("standing-people", "people[1]"), ("standing-people", "people")],
+    ),
+    ("a role is missing", {"people": ["ada"]}, "high", [("standing-people", "people"), ("standing-people", "people")]),
+    ("a program", {"people": ["ada", "bea", "robot"]}, "high", [("standing-people", "people[2]")]),
+    ("more than a year", {"until": MADE + 367 * DAY}, "high", [("standing-term", "until")]),
+    ("an end before the beginning", {"until": MADE}, "high", [("standing-term", "until")]),
+    ("an environment that is not there", {"environment": "prod"}, "high", [("environment-unknown", "environment")]),
+    ("a model that is not there", {"model": "dalay"}, "high", [("model-unknown", "model")]),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "risk", "found"), FILES, ids=[one[0] for one in FILES])
+def test_a_file_says(what: str, fields: dict[str, Any], risk: Any, found: list[tuple[str, str | None]]) -> None:
+    findings = governance.check_standing(
+        "weekly",
+        standing(**fields),
+        environments=["production"],
+        models=["delay"],
+        policy=samples.policy(approvals=RULE),
+        risk=risk,
+        people=PEOPLE,
+    )
+    assert [(one.id, one.at and one.at.path) for one in findings] == found, what

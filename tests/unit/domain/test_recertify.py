@@ -1,0 +1,113 @@
+"""What runs is agreed to again: when that is due, and what it is judged on; time is a constant."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mlgit.domain.case import Case
+from mlgit.domain.codec import digest
+from mlgit.domain.conditions import recertify as conditions
+from mlgit.domain.names import new_promotion_id
+from mlgit.domain.records import Promotion, Version
+from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots, StandingRef, VersionPin
+from tests import samples
+from tests.samples import NOW, sha
+
+DAY = timedelta(days=1)
+FIRST, SECOND, THIRD = (samples.version(number) for number in (1, 2, 3))
+LIMIT = samples.policy(recertify="30d")
+
+
+def pin(version: Version | None) -> VersionPin | None:
+    return None if version is None else VersionPin(version=version.version, digest=version.digest)
+
+
+def made(days: int, of: Version = SECOND, against: Version | None = FIRST, **changes: Any) -> Promotion:
+    """A promotion that was made some days ago, and compared with another version."""
+    fields: dict[str, Any] = {"promotion": new_promotion_id(NOW - days * DAY, days), "baseline": pin(against)}
+    return samples.promotion(of, **fields | changes)
+
+
+# When it is due
+
+ON_OLD_WORDS = made(1, standing=StandingRef(id=new_promotion_id(NOW - 40 * DAY, 1), digest=sha(9)))
+AGES: list[tuple[str, Promotion, str | None]] = [
+    ("made today", made(0), "good"),
+    ("made sixteen days ago", made(16), "due"),
+    ("made fifteen days ago", made(15), "good"),
+    ("made thirty days ago", made(30), "overdue"),
+    ("made yesterday, on words of forty days ago", ON_OLD_WORDS, "overdue"),
+    ("nothing runs", made(90, slots=Slots(champion=None)), None),
+]
+
+
+@pytest.mark.parametrize(("what", "manifest", "state"), AGES, ids=[one[0] for one in AGES])
+def test_what_runs_is_agreed_to_again_in_time(what: str, manifest: Promotion, state: str | None) -> None:
+    found = conditions.certified(LIMIT, manifest, NOW)
+    assert (None if found is None else found.state) == state, what
+    assert conditions.certified(samples.policy(), manifest, NOW) is None, "the policy sets no limit"
+
+
+# What it is compared with
+
+BESIDE = Slots(champion=samples.slot(SECOND), shadow=samples.slot(THIRD))
+PASTS: list[tuple[str, list[Promotion], Version | None]] = [
+    ("nothing was there", [], None),
+    ("the first one", [made(9, against=None)], None),
+    ("it took the place of another", [made(9, FIRST, None), made(8)], FIRST),
+    ("it was agreed to again before", [made(8), made(5, change="recertify")], FIRST),
+    ("something changed beside it", [made(8), made(5, slots=BESIDE, against=SECOND)], FIRST),
+    ("it came back", [made(8), made(7, THIRD, SECOND), made(6, change="rollback", against=THIRD)], FIRST),
+    ("it was promoted twice", [made(8), made(7, THIRD, SECOND), made(6, against=THIRD)], THIRD),
+    ("it has left", [made(8), made(7, THIRD, SECOND)], FIRST),
+]
+
+
+@pytest.mark.parametrize(("what", "past", "baseline"), PASTS, ids=[one[0] for one in PASTS])
+def test_it_is_compared_with_what_it_was_compared_with(
+    what: str, past: list[Promotion], baseline: Version | None
+) -> None:
+    assert conditions.baseline_of(SECOND.digest, past) == pin(baseline), what
+
+
+# What it may say
+
+BEFORE = made(20)
+RAMP = Ramp(steps=[50, 100], hold="1h")
+SAID: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
+    ("the same again", {}, {}, []),
+    ("a promotion is judged elsewhere", {"change": "promote", "baseline": None}, {}, []),
+    ("another version", {"slots": Slots(champion=samples.slot(THIRD))}, {}, ["recertify-changes"]),
+    ("another slot", {"slots": BESIDE}, {}, ["recertify-changes"]),
+    ("no version", {"slots": Slots(champion=None)}, {}, ["recertify-changes"]),
+    ("a ramp", {"ramp": RAMP}, {}, ["recertify-changes"]),
+    ("nothing runs", {}, {"before": None}, ["recertify-changes"]),
+    ("against itself", {"baseline": pin(SECOND)}, {}, ["recertify-baseline"]),
+    ("against nothing", {"baseline": None}, {}, ["recertify-baseline"]),
+    ("while it takes over", {}, {"before": made(20, ramp=RAMP)}, ["ramp-unfinished"]),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "around", "found"), SAID, ids=[one[0] for one in SAID])
+def test_a_recertification_says(what: str, fields: dict[str, Any], around: dict[str, Any], found: list[str]) -> None:
+    replaces = PromotionRef(promotion=BEFORE.promotion, digest=digest(BEFORE))
+    said: dict[str, Any] = {"change": "recertify", "replaces": replaces} | fields
+    manifest = made(0, **said)
+    given: dict[str, Any] = {
+        "manifest": manifest,
+        "version": SECOND,
+        "slots": {2: SECOND},
+        "report": samples.gate_report(SECOND),
+        "before": BEFORE,
+        "champion": SECOND,
+        "policy": LIMIT,
+        "environment": samples.environment(),
+        "problem": samples.problem(),
+        "model": samples.model(),
+        "contracts": {},
+        "earlier": {},
+        "past": [BEFORE],
+    }
+    case = Case(**given | around)
+    assert [one.id for one in conditions.check_recertify(case, NOW)] == found, what

@@ -1,0 +1,132 @@
+"""Reviews as words that are counted: whose they are, of which decision, and which of them is the last."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mlgit.domain import reviews
+from mlgit.domain.approvals import STALE, Directory, Signed, Tally, count
+from mlgit.domain.records.governance import RoleHolder, Roles
+from mlgit.domain.records.ledger import GivenReview, Reviews
+from mlgit.domain.records.policy import ApprovalRule
+from tests import samples
+
+DECISION, OTHER = samples.sha(1), samples.sha(2)
+HEAD, OLDER = "a" * 40, "b" * 40
+DIRECTORY = Directory(
+    Roles(
+        schema=1,
+        people={
+            "ada": RoleHolder(emails=["ada@acme.example"], logins=["Ada-L"]),
+            "bea": RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "bea-home"], roles=["risk"]),
+            "robot": RoleHolder(emails=["robot@acme.example"], logins=["ci[bot]"], bot=True),
+        },
+    )
+)
+UNLISTED = "no entry of .mlgit/roles.yaml has this login"
+NOT_HERE = f"commit {OLDER[:12]}, which was looked at, is not here or proposes something else"
+
+
+def given(login: str | None, verdict: Any = "approve", minute: int = 0, **changes: Any) -> GivenReview:
+    settings: dict[str, Any] = {"commit": HEAD, "decision": DECISION, "at": samples.NOW + timedelta(minutes=minute)} | changes
+    return GivenReview(id=100 + minute, login=login, verdict=verdict, **settings)
+
+
+def told(*found: GivenReview, **changes: Any) -> Reviews:
+    settings: dict[str, Any] = {"author": "ada-l", "by": "ada-l", "at": samples.NOW} | changes
+    return Reviews(
+        schema=1,
+        promotion=samples.approval().promotion,
+        environment="production",
+        model="churn",
+        forge="github",
+        repository="acme/churn",
+        pull_request=7,
+        url="https://forge.example/acme/churn/pull/7",
+        branch="mlgit/promote/production/churn",
+        base="main",
+        head=HEAD,
+        reviews=list(found),
+        **settings,
+    )
+
+
+def tally(*words: Any, **excluded: str) -> Tally:
+    rule = ApprovalRule(min=1)
+    return count(words, decision=DECISION, rule=rule, risk="low", directory=DIRECTORY, excluded=excluded)
+
+
+def test_a_review_counts_with_roles_and_where_it_is() -> None:
+    (counted,) = tally(*reviews.words(told(given("BEA-B")))).counted
+    assert (counted.person, counted.roles, counted.key) == ("bea", ["risk"], None)
+    assert counted.review == counted.proof == "review 100 of acme/churn#7"
+
+
+@pytest.mark.parametrize(
+    ("found", "counted", "reasons"),
+    [
+        ([given("bea-b"), given("bea-b", "comment", 1)], ["bea"], []),
+        ([given("bea-b"), given("bea-b", "reject", 1)], [], ["rejected it"]),
+        ([given("bea-b", "reject"), given("bea-home", minute=1)], ["bea"], []),
+        ([given("bea-b"), given("bea-b", "dismissed", 1)], [], ["the review was dismissed"]),
+        ([given("bea-b", decision=OTHER)], [], [STALE]),
+        ([given("bea-b"), given("bea-b", minute=1, decision=OTHER)], [], [STALE]),
+        ([given("bea-b", commit=OLDER, decision=None)], [], [NOT_HERE]),
+        # Somebody's last word is unknown: what they said before it may be what they took back.
+        ([given("bea-b"), given("bea-b", "reject", 1, commit=OLDER, decision=None)], [], [NOT_HERE]),
+        ([given("bea-b", commit=None, decision=None)], [], ["the forge no longer knows which commit was looked at"]),
+        ([given("mallory")], [], [UNLISTED]),
+        ([given("bea")], [], [UNLISTED]),
+        ([given("bea-b"), given("mallory", "reject", 1)], ["bea"], [UNLISTED]),
+        ([given(None)], [], ["its account is gone"]),
+        ([given("ci[bot]")], [], ["a program does not approve"]),
+    ],
+)
+def test_who_is_counted_and_why_not(found: list[GivenReview], counted: list[str], reasons: list[str]) -> None:
+    result = tally(*reviews.words(told(*found)))
+    assert [one.person for one in result.counted] == counted
+    assert [one.reason for one in result.uncounted] == reasons
+    assert result.complete is bool(counted)
+
+
+def test_one_person_counts_once_however_they_say_it() -> None:
+    approval = samples.approval(by="bea@acme.example", decision=DECISION, at=samples.NOW)
+    signed = Signed(approval, samples.sha(9), "SHA256:bea")
+    for minute, proof in ((1, "review 101 of acme/churn#7"), (-1, "SHA256:bea")):
+        (counted,) = tally(signed, *reviews.words(told(given("bea-b", minute=minute)))).counted
+        assert counted.proof == proof
+    assert tally(signed, *reviews.words(told(given("bea-b", "reject", 1)))).missing[0].startswith("bea rejected it")
+
+
+def test_who_is_excluded_is_so_by_either_name() -> None:
+    assert (
+        tally(*reviews.words(told(given("bea-b"))), bea="trained the version").uncounted[0].reason
+        == "trained the version"
+    )
+
+
+def test_the_decision_is_that_of_the_commit_where_it_is_here() -> None:
+    stated = told(given("ada-l", commit=HEAD), given("bea-b", minute=1, commit=OLDER))
+    strict = reviews.decided(stated, {HEAD: OTHER}, believed=False)
+    assert [one.decision for one in strict.reviews] == [OTHER, None]
+    believed = reviews.decided(stated, {HEAD: None}, believed=True)
+    assert [one.decision for one in believed.reviews] == [None, DECISION]
+
+
+def test_a_review_is_the_same_whatever_follows_from_it() -> None:
+    one, other = (reviews.words(told(given("bea-b", decision=decision)))[0] for decision in (DECISION, OTHER))
+    assert one.digest == other.digest
+    assert reviews.words(told(given("bea-b", "reject")))[0].digest != one.digest
+
+
+def test_what_was_looked_at_is_the_head_and_what_words_rest_on() -> None:
+    found = told(given("ada-l", "comment", commit="c" * 40), given("bea-b", minute=1, commit=OLDER))
+    assert reviews.reviewed(found) == [HEAD, OLDER]
+
+
+def test_two_say_the_same_whoever_took_them_down() -> None:
+    one = told(given("bea-b"))
+    assert reviews.same(one, replace(one, by="bea-b", at=samples.NOW + timedelta(days=1)))
+    assert not reviews.same(one, told(given("bea-b", "dismissed")))

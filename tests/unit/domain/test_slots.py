@@ -1,0 +1,171 @@
+"""What a manifest puts where, which version of it is promoted, and what may run together."""
+
+from typing import Any
+
+import pytest
+
+from mlgit.domain import slots
+from mlgit.domain.case import Case
+from mlgit.domain.codec import digest
+from mlgit.domain.conditions import standing
+from mlgit.domain.conditions.slots import check_layout, check_places
+from mlgit.domain.records import Promotion
+from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
+from tests import samples
+from tests.samples import NOW
+from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_soak import entry
+
+ONE, TWO, THREE = (samples.version(number) for number in (1, 2, 3))
+VERSIONS = {1: ONE, 2: TWO, 3: THREE}
+PLAN = Ramp(steps=[10, 100], hold="1h")
+
+
+def these(champion: int | None, challenger: int | None = None, shadow: int | None = None, share: int = 10) -> Slots:
+    """Return slots by the labels of their versions."""
+    answered = 100 - (share if challenger else 0)
+    return Slots(
+        champion=samples.slot(VERSIONS[champion], traffic=answered) if champion else None,
+        challenger=samples.slot(VERSIONS[challenger], traffic=share) if challenger else None,
+        shadow=samples.slot(VERSIONS[shadow]) if shadow else None,
+    )
+
+
+BEFORE_AND_AFTER: list[tuple[str, Slots | None, Slots, list[str], int | None]] = [
+    ("the first version", None, these(1), ["champion"], 1),
+    ("another champion", these(1), these(2), ["champion"], 2),
+    ("the same once more", these(1), these(1), [], 1),
+    ("a challenger", these(1), these(1, 2), ["challenger"], 2),
+    ("another share", these(1, 2), these(1, 2, share=20), ["challenger"], 2),
+    ("another challenger", these(1, 2), these(1, 3), ["challenger"], 3),
+    ("a shadow", these(1, 2), these(1, 2, 3), ["shadow"], 3),
+    ("a shadow that becomes challenger", these(1, None, 2), these(1, 2), ["challenger"], 2),
+    ("a challenger that becomes champion", these(1, 2), these(2), ["champion"], 2),
+    ("a champion beside whom another stays", these(1, 3), these(2, 3), ["champion"], 2),
+    ("a slot that is cleared", these(1, 2), these(1), [], None),
+    ("one of two that are cleared", these(1, 2, 3), these(1, None, 3), [], None),
+    ("a champion that comes as the challenger leaves", these(1, 3), these(2), ["champion"], 2),
+    ("two at once", these(1), these(2, 3), ["champion", "challenger"], 2),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "entering", "promoted"), [one[1:] for one in BEFORE_AND_AFTER])
+def test_what_is_promoted_is_the_version_that_comes_to_a_slot(
+    before: Slots | None, after: Slots, entering: list[str], promoted: int | None
+) -> None:
+    assert slots.entering(after, before) == entering
+    was = None if before is None else samples.promotion(slots=before)
+    found = slots.promoted(samples.promotion(slots=after), was)
+    assert (None if found is None else found.version) == promoted
+
+
+def test_a_rollback_is_about_the_champion_and_a_retirement_about_nobody() -> None:
+    back = samples.promotion(change="rollback", slots=these(1, 2))
+    assert slots.promoted(back, samples.promotion(slots=these(1))) == back.slots.champion
+    end = samples.promotion(change="retire", slots=these(None))
+    assert slots.promoted(end, samples.promotion(slots=these(1))) is None
+
+
+PUT: list[tuple[str, Slots | None, int, dict[str, Any], Slots]] = [
+    ("the first champion", None, 1, {}, these(1)),
+    ("a challenger", these(1), 2, {"name": "challenger", "traffic": 10}, these(1, 2)),
+    ("another one in its place", these(1, 2), 3, {"name": "challenger", "traffic": 30}, these(1, 3, share=30)),
+    ("a shadow beside it", these(1, 2), 3, {"name": "shadow"}, these(1, 2, 3)),
+    ("from slot to slot", these(1, None, 2), 2, {"name": "challenger", "traffic": 10}, these(1, 2)),
+    ("to champion", these(1, 2, 3), 2, {}, these(2, None, 3)),
+    ("past the challenger", these(1, 2), 3, {}, these(3, 2)),
+    ("with a slot cleared", these(1, 2, 3), 3, {"clear": frozenset({"challenger"})}, these(3)),
+    ("nothing but cleared", these(1, 2), 1, {"clear": frozenset({"challenger"})}, these(1)),
+    ("nothing there to clear", these(1), 1, {"clear": frozenset({"shadow"})}, these(1)),
+    ("what runs already", these(1, 2), 1, {}, these(1, 2)),
+]
+
+
+@pytest.mark.parametrize(("before", "number", "words", "after"), [one[1:] for one in PUT], ids=[one[0] for one in PUT])
+def test_a_version_comes_to_one_slot_and_leaves_the_others(
+    before: Slots | None, number: int, words: dict[str, Any], after: Slots
+) -> None:
+    found = slots.put(before, VERSIONS[number], **words)
+    assert found == after
+    assert [one.id for one in check_layout(samples.promotion(slots=found))] == []
+
+
+def test_what_leaves_is_in_no_slot_any_longer() -> None:
+    assert [slot.version for slot in slots.leaving(these(1), these(2, 1, 3))] == [2, 3]
+    assert slots.leaving(these(1, 2), these(1, None, 2)) == []
+
+
+def test_slots_are_told_in_words() -> None:
+    placed = slots.placed(samples.promotion(slots=these(1, 2, 3)))
+    assert [str(one) for one in placed] == ["challenger delay@2 with 10%", "shadow delay@3"]
+    assert slots.placed(None) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "ids"),
+    [
+        (these(1, 2, 3), []),
+        (these(1, 1), ["slot-twice"]),
+        (these(1, 2, 2), ["slot-twice"]),
+        (these(1, 2, share=100), ["slot-traffic"]),
+        (these(1, 2, share=0), ["slot-traffic"]),
+        (Slots(champion=samples.slot(ONE), shadow=samples.slot(TWO, traffic=10)), ["slot-traffic"]),
+        (these(None, None, 2), ["slot-alone"]),
+        (these(None), []),
+    ],
+)
+def test_slots_are_what_can_run_at_once(found: Slots, ids: list[str]) -> None:
+    assert [one.id for one in check_layout(samples.promotion(slots=found))] == ids
+
+
+def after(before: Promotion, slots: Slots, **changes: Any) -> Case:
+    manifest = samples.promotion(
+        slots=slots,
+        promotion=samples.OLDER_ULID,
+        replaces=PromotionRef(promotion=before.promotion, digest=digest(before)),
+        **{one: changes.pop(one) for one in ("change", "ramp") if one in changes},
+    )
+    return case(manifest=manifest, before=before, **changes)
+
+
+@pytest.mark.parametrize(
+    ("slots", "changes", "ids"),
+    [
+        (these(1, 2), {}, []),
+        (these(1, 2, 3), {}, ["slots-many"]),
+        (these(2, 3), {}, ["slots-many"]),
+        (these(2, 3), {"change": "rollback"}, []),
+        (these(1, 1), {}, ["slot-twice"]),
+    ],
+)
+def test_one_version_comes_in_at_a_time(slots: Slots, changes: dict[str, Any], ids: list[str]) -> None:
+    assert [one.id for one in check_places(after(samples.promotion(slots=these(1)), slots, **changes), NOW)] == ids
+
+
+@pytest.mark.parametrize(
+    ("slots", "changes", "share", "ids"),
+    [
+        (these(2, None, 3), {}, 10, ["ramp-unfinished"]),
+        (these(2, None, 3), {}, None, []),
+        (these(2), {}, 10, []),
+        (these(3), {}, 10, []),
+        (these(2, None, 3), {"change": "rollback"}, 10, []),
+    ],
+    ids=["cut off", "over", "nothing else", "another champion", "a way back"],
+)
+def test_a_ramp_is_not_cut_off_by_what_comes_beside_it(
+    slots: Slots, changes: dict[str, Any], share: int | None, ids: list[str]
+) -> None:
+    ramped = samples.promotion(slots=these(2), ramp=PLAN)
+    seen = {"production": [entry(-99, of=TWO, traffic=share)]}
+    assert [one.id for one in check_places(after(ramped, slots, deployments=seen, **changes), NOW)] == ids
+
+
+def test_nothing_is_cleared_nor_comes_back_on_an_approval_in_advance() -> None:
+    cleared = samples.promotion(slots=these(1))
+    fit: dict[str, Any] = {"environment": samples.environment(auto_promote=True), "champion": ONE, "report": None}
+    (finding,) = standing.check_fit(cleared, version=None, past=[], **fit)
+    assert finding.why == "no version comes in"
+    past = [samples.promotion(slots=these(1, 2)), samples.promotion(slots=these(1), change="rollback")]
+    assert standing.was_rolled_back(TWO.digest, past)
+    assert not standing.was_rolled_back(THREE.digest, past)
