@@ -2,6 +2,7 @@
 
 import click
 
+from mlgit.cli import pull_requests
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
@@ -12,9 +13,10 @@ from mlgit.ops import advance, unasked
 @click.command()
 @click.option("--to", "environment", type=ENVIRONMENT, help="This environment alone.")
 @click.option("--merge", "merge_too", is_flag=True, help="Merge at once what holds.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def command(session: Session, environment: str | None, *, merge_too: bool, dry_run: bool) -> int:
+def command(session: Session, environment: str | None, *, merge_too: bool, no_pull_request: bool, dry_run: bool) -> int:
     """Promote what passes, where people agreed to that in advance.
 
     For each environment that has `auto_promote: true`, the newest version of each model is taken that is newer than the champion,
@@ -29,7 +31,14 @@ def command(session: Session, environment: str | None, *, merge_too: bool, dry_r
       mlgit advance --to production
       mlgit advance --merge && mlgit apply
     """
-    outcome = advance.run(session, environment, merge_too=merge_too, dry_run=dry_run, on_step=session.step)
+    outcome = advance.run(
+        session,
+        environment,
+        merge_too=merge_too,
+        body=None if no_pull_request else pull_requests.body_of(session),
+        dry_run=dry_run,
+        on_step=session.step,
+    )
     return session.answer(outcome, _show)
 
 
@@ -68,7 +77,7 @@ def _one(one: unasked.Advance) -> list[str]:
     said = (
         f"  {finding.id}: {finding.message}" + (f"; {finding.why}" if finding.why else "") for finding in one.findings
     )
-    return [*lines, *map(text.clean, said)]
+    return [*lines, *pull_requests.told(one.pull_request, one.warnings), *map(text.clean, said)]
 
 
 def _next(found: advance.Advanced) -> str | None:

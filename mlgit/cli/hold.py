@@ -126,18 +126,9 @@ def _show_change(found: hold.HoldChange) -> str:
     ]
     if found.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    lines += pull_requests.told(found.pull_request, found.warnings)
-    return "\n".join(lines) + proposed(found.branch or "", found.base, pushed=found.pushed)
-
-
-def proposed(branch: str, base: str, *, pushed: bool, first: str | None = None) -> str:
-    """Say where a change waits that is no promotion, and how it gets to the base branch; `first` is a step before that."""
-    lines = [
-        "",
-        f"Proposed on branch {text.clean(branch)}" + (", pushed to origin" if pushed else ""),
-        f"It counts once it is in {text.clean(base)}: by a pull request, or by merging the branch there.",
-    ]
-    return "\n".join(lines) + text.following(first or f"git switch {base} && git merge --no-ff {branch}")
+    return "\n".join(lines) + pull_requests.proposed(
+        found.branch or "", found.base, pushed=found.pushed, url=found.pull_request, warnings=found.warnings
+    )
 
 
 def _show_list(found: hold.Holds) -> str:

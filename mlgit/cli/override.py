@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-from mlgit.cli.hold import proposed
+from mlgit.cli import pull_requests
 from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import ENVIRONMENT, VERSION, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
@@ -50,6 +50,7 @@ def command() -> None:
 @click.option("--with", "others", multiple=True, required=True, metavar="PERSON", help="Who decides it with you.")
 @click.option("--expires", type=MOMENT, required=True, help="When it stops to hold: 4h, 2026-12-01T18:00.")
 @click.option("--review-by", type=_DayType(), required=True, help="Until when it must have been looked back upon.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def _add(
@@ -62,6 +63,7 @@ def _add(
     expires: datetime | timedelta,
     review_by: date,
     *,
+    no_pull_request: bool,
     dry_run: bool,
 ) -> int:
     """Draft an override, on a branch of its own.
@@ -83,6 +85,7 @@ def _add(
         others=list(others),
         expires=expires,
         review_by=review_by,
+        say=None if no_pull_request else pull_requests.said,
         dry_run=dry_run,
     )
     return session.answer(outcome, _show_added)
@@ -132,7 +135,14 @@ def _show_added(found: override.OverrideDrafted) -> str:
         lines.append(f"Each of {' and '.join(found.must_sign)} signs it: mlgit override approve {found.name}")
     first = f"mlgit override approve {found.name}" if found.must_sign else None
     shown = "\n".join(map(text.clean, lines))
-    return shown + proposed(found.branch or "", found.base, pushed=found.pushed, first=first)
+    return shown + pull_requests.proposed(
+        found.branch or "",
+        found.base,
+        pushed=found.pushed,
+        url=found.pull_request,
+        warnings=found.warnings,
+        first=first,
+    )
 
 
 def _show_approved(found: override.OverrideApproved) -> str:

@@ -138,7 +138,6 @@ def _beside(found: promote.Promoted) -> Iterator[str]:
 
 
 def _show(found: promote.Promoted) -> str:
-    where = f"{found.environment}/{found.candidate.partition('@')[0]}"
     if found.state == "runs-already":
         done = f"{found.candidate} is {found.slot} of {found.environment} already; nothing was changed."
         return done + text.following("mlgit status")
@@ -146,7 +145,7 @@ def _show(found: promote.Promoted) -> str:
     if found.ramp is not None:
         shares = ", ".join(map(str, found.ramp.steps))
         lines.append(f"  by {shares} per cent of the requests, {found.ramp.hold} each")
-    lines += [f"  {mark} {path}" for path, mark in found.files.items()]
+    lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     if found.gates:
         lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":
@@ -154,20 +153,11 @@ def _show(found: promote.Promoted) -> str:
         lines += [f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed."]
         ways = [verdict.fix for verdict in found.gates if verdict.gate in fails and verdict.fix]
         return "\n".join(lines) + text.following(text.clean(ways[0]) if ways else f"mlgit explain {fails[0]}")
-    missing = "; ".join(found.approvals_missing)
-    lines.append(
-        f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {missing or f'{found.approvals_needed} needed'}"
+    end = pull_requests.ending(
+        found,
+        f"{found.environment}/{found.candidate.partition('@')[0]}",
+        what=found.candidate,
+        act="Merging it is the act. Nothing has been deployed yet.",
+        enough=f"{found.approvals_needed} needed",
     )
-    if found.state == "planned":
-        return "\n".join([*lines, "Nothing was changed (dry run)."])
-    deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"
-    lines += [
-        f"{found.candidate} {deed} {found.promotion}",
-        f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else ""),
-        *pull_requests.told(found.pull_request, found.warnings),
-        "Merging it is the act. Nothing has been deployed yet.",
-    ]
-    if not missing:
-        return "\n".join(lines) + text.following(f"mlgit merge {where}")
-    step = pull_requests.next_word(where, found.pull_request, found.evidence, found.may_approve)
-    return "\n".join(lines) + text.following(step)
+    return "\n".join([*lines, end])

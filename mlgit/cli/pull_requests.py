@@ -1,4 +1,4 @@
-"""Pull requests of proposals: the option that leaves them alone, what they say, and how it is told."""
+"""Proposals and their pull requests: the option that leaves these alone, what they say, and how it is told."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -11,8 +11,11 @@ from mlgit.cli.session import Session
 from mlgit.errors import Finding
 
 if TYPE_CHECKING:
+    from mlgit.ops.promote import Promoted
     from mlgit.ops.proposal import Proposal
     from mlgit.ops.pull_request import Body
+    from mlgit.ops.recertify import Recertified
+    from mlgit.ops.rollback import RolledBack
 
 
 def no_pull_request_option(function: F) -> F:
@@ -48,15 +51,56 @@ def told(url: str | None, warnings: Sequence[Finding]) -> Iterator[str]:
     yield from map(text.finding, warnings)
 
 
-def next_word(where: str, url: str | None, evidence: str | None, may: Sequence[str]) -> str:
-    """Return the next step where approvals are missing.
+def ending(found: "Promoted | RolledBack | Recertified", where: str, *, what: str, act: str, enough: str) -> str:
+    """Return how the answer ends that proposes a promotion: who has to agree, where it waits, and what is next.
 
     Args:
+        found: what was proposed, or would be.
         where: environment and model.
-        url: address of the pull request, if there is one.
-        evidence: what the policy takes for an approval.
-        may: who may approve.
+        what: what is proposed, in words.
+        act: what merging it does.
+        enough: what is said of approvals where none is missing.
     """
-    who = " or ".join(may) or "somebody else"
-    review = f", or their review of {url}" if url and evidence == "forge" else ""
-    return f"mlgit approve {where}, run by {who}{review}"
+    missing = "; ".join(found.approvals_missing)
+    lines = [f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(missing or enough)}"]
+    if found.state == "planned":
+        return "\n".join([*lines, "Nothing was changed (dry run)."])
+    deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"
+    lines += [
+        text.clean(f"{what} {deed} {found.promotion}"),
+        text.clean(f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else "")),
+        *told(found.pull_request, found.warnings),
+        act,
+    ]
+    return "\n".join(lines) + text.following(_approving(found, where) if missing else f"mlgit merge {where}")
+
+
+def proposed(
+    branch: str, base: str, *, pushed: bool, url: str | None, warnings: Sequence[Finding], first: str | None = None
+) -> str:
+    """Say where a change waits that is no promotion, and how it gets to the base branch.
+
+    Args:
+        branch: where it waits.
+        base: the base branch.
+        pushed: whether the remote has the branch.
+        url: address of the pull request, if there is one.
+        warnings: what went wrong with the pull request.
+        first: a step that comes before it gets there.
+    """
+    way = "by that pull request" if url else "by a pull request, or by merging the branch there"
+    lines = [
+        "",
+        f"Proposed on branch {text.clean(branch)}" + (", pushed to origin" if pushed else ""),
+        *told(url, warnings),
+        f"It counts once it is in {text.clean(base)}: {way}.",
+    ]
+    last = f"merge {url}" if url else f"git switch {base} && git merge --no-ff {branch}"
+    return "\n".join(lines) + text.following(first or last)
+
+
+def _approving(found: "Promoted | RolledBack | Recertified", where: str) -> str:
+    """Return the next step where approvals are missing."""
+    who = " or ".join(found.may_approve) or "somebody else"
+    by_review = found.pull_request and found.evidence == "forge"
+    return f"mlgit approve {where}, run by {who}" + (f", or their review of {found.pull_request}" if by_review else "")

@@ -2,6 +2,7 @@
 
 import click
 
+from mlgit.cli import pull_requests
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
@@ -13,9 +14,10 @@ from mlgit.ops import recertify
 @click.command()
 @click.argument("where", metavar="ENVIRONMENT/MODEL")
 @click.option("--reason", help="Why now; it goes into the manifest.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def command(session: Session, where: str, reason: str | None, *, dry_run: bool) -> int:
+def command(session: Session, where: str, reason: str | None, *, no_pull_request: bool, dry_run: bool) -> int:
     """Propose that what runs is agreed to again.
 
     A policy with `recertify: 180d` lets no approval of what runs grow older than that. The champion is judged again by the gates
@@ -34,7 +36,15 @@ def command(session: Session, where: str, reason: str | None, *, dry_run: bool) 
             f"{where!r} does not name what runs",
             fix="write it as ENVIRONMENT/MODEL, for example production/churn",
         )
-    outcome = recertify.run(session, environment, model, reason=reason, dry_run=dry_run, on_step=session.step)
+    outcome = recertify.run(
+        session,
+        environment,
+        model,
+        reason=reason,
+        body=None if no_pull_request else pull_requests.body_of(session),
+        dry_run=dry_run,
+        on_step=session.step,
+    )
     return session.answer(outcome, _show)
 
 
@@ -44,7 +54,7 @@ def _show(found: recertify.Recertified) -> str:
     lines = [f"Plan: {found.champion} is agreed to again in {found.environment}, judged {against}"]
     if found.until is not None:
         lines.append(f"  {found.due}, to be agreed to again by {found.until:%Y-%m-%d}")
-    lines += [f"  {mark} {path}" for path, mark in found.files.items()]
+    lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":
         fails = [verdict.gate for verdict in found.gates if verdict.refuses]
@@ -52,15 +62,6 @@ def _show(found: recertify.Recertified) -> str:
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
     if found.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    missing = "; ".join(found.approvals_missing)
-    lines.append(f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {missing or 'nobody is missing'}")
-    deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"
-    lines += [
-        f"The recertification {deed} {found.promotion}",
-        f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else ""),
-        "Merging it is the act. Nothing that runs changes by it.",
-    ]
-    if not missing:
-        return "\n".join(lines) + text.following(f"mlgit merge {where}")
-    who = " or ".join(found.may_approve) or "somebody else"
-    return "\n".join(lines) + text.following(f"mlgit approve {where}, run by {text.clean(who)}")
+    act = "Merging it is the act. Nothing that runs changes by it."
+    end = pull_requests.ending(found, where, what="The recertification", act=act, enough="nobody is missing")
+    return "\n".join([*lines, end])

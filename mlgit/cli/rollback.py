@@ -56,7 +56,6 @@ def command(
 
 
 def _show(found: rollback.RolledBack) -> str:
-    where = f"{found.environment}/{found.model}"
     to = ", ".join([found.back_to, *map(str, found.beside)])
     now = found.champion if found.replaced == found.champion else f"{found.champion}, and {found.replaced} beside it"
     lines = [f"Plan: {found.environment} goes back to {to} (now {now})"]
@@ -66,19 +65,11 @@ def _show(found: rollback.RolledBack) -> str:
         lines.append(f"Hold {text.clean(found.hold)} keeps {found.replaced} out until it is lifted.")
     else:
         lines.append(f"{found.replaced} is not held: it can be promoted again.")
-    missing = "; ".join(found.approvals_missing)
-    needed = missing or f"{found.approvals_needed} needed"
-    lines.append(f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(needed)}")
-    if found.state == "planned":
-        return "\n".join([*lines, "Nothing was changed (dry run)."])
-    deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"
-    lines += [
-        f"The way back {deed} {found.promotion}",
-        f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else ""),
-        *pull_requests.told(found.pull_request, found.warnings),
-        "Merging it is the act; `mlgit apply` then switches back.",
-    ]
-    if not missing:
-        return "\n".join(lines) + text.following(f"mlgit merge {where}")
-    step = pull_requests.next_word(where, found.pull_request, found.evidence, found.may_approve)
-    return "\n".join(lines) + text.following(step)
+    end = pull_requests.ending(
+        found,
+        f"{found.environment}/{found.model}",
+        what="The way back",
+        act="Merging it is the act; `mlgit apply` then switches back.",
+        enough=f"{found.approvals_needed} needed",
+    )
+    return "\n".join([*lines, end])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Formats,
         ModelFiles,
         Pipeline,
+        RecordReader,
         Reproduction,
         Scored,
         Signatures,
@@ -264,9 +265,13 @@ class _ModelFiles:
 
 class _Formats:
     def record(self, file: str, content: bytes) -> Record:
+        return self._read(file, content)
+
+    @cached_property  # asked for thousands of times, when even to find an imported module takes its time
+    def _read(self) -> "RecordReader":
         from mlgit.edges.formats.records import read_record  # noqa: PLC0415 - YAML
 
-        return read_record(file, content)
+        return read_record
 
     def card(self, file: str, content: bytes) -> tuple[Card, CardText]:
         from mlgit.edges.formats import cardfile  # noqa: PLC0415 - YAML
@@ -275,9 +280,13 @@ class _Formats:
         return card, text
 
     def pointer(self, stored: Stored) -> bytes:
+        return self._render(stored)
+
+    @cached_property
+    def _render(self) -> Callable[[Stored], bytes]:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where versions are read
 
-        return pointers.render(stored)
+        return pointers.render
 
     def check_pointer(self, file: str, content: bytes) -> None:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where pointers are checked

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from mlgit.cli.hold import proposed
+from mlgit.cli import pull_requests
 from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
@@ -34,6 +34,7 @@ def command() -> None:
 @click.option("--until", type=MOMENT, required=True, help="When it stops to hold: 90d, 2026-12-01; a year at most.")
 @click.option("--most", type=click.IntRange(min=1), metavar="N", help="How many promotions may rest on it.")
 @click.option("--reason", required=True, help="Why they need not be agreed to one by one.")
+@pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def _new(
@@ -45,6 +46,7 @@ def _new(
     most: int | None,
     reason: str,
     *,
+    no_pull_request: bool,
     dry_run: bool,
 ) -> int:
     """Draft a standing approval, on a branch of its own.
@@ -58,7 +60,15 @@ def _new(
       mlgit standing new production churn --by ben --until 2026-12-01 --most 10 --reason "until the new contract" --dry-run
     """
     outcome = standing.new(
-        session, environment, model, people=people, until=until, most=most, reason=reason, dry_run=dry_run
+        session,
+        environment,
+        model,
+        people=people,
+        until=until,
+        most=most,
+        reason=reason,
+        say=None if no_pull_request else pull_requests.said,
+        dry_run=dry_run,
     )
     return session.answer(outcome, _show_new)
 
@@ -110,7 +120,14 @@ def _show_new(found: standing.StandingDrafted) -> str:
         lines.append(f"Signed by {people}, each with: mlgit standing approve {found.name}")
     first = f"mlgit standing approve {found.name}" if found.must_sign else None
     shown = "\n".join(map(text.clean, lines))
-    return shown + proposed(found.branch or "", found.base, pushed=found.pushed, first=first)
+    return shown + pull_requests.proposed(
+        found.branch or "",
+        found.base,
+        pushed=found.pushed,
+        url=found.pull_request,
+        warnings=found.warnings,
+        first=first,
+    )
 
 
 def _show_approved(found: standing.StandingSigned) -> str:

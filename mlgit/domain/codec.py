@@ -129,6 +129,8 @@ def _without_defaults(value: Any) -> Any:
 
     msgspec leaves out a field that *is* its default. One that was written out equals it without being it, mostly.
     """
+    if isinstance(value, str | int | float | None):  # most of all there is, and quicker to tell than a Mapping
+        return value
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value) if _has_plain_defaults(type(value)) else dict(_stated(value))
     if isinstance(value, Mapping):

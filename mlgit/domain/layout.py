@@ -1,5 +1,6 @@
 """Where each kind of file lives in a team's repository: the one place that knows paths."""
 
+import functools
 import re
 from typing import Final
 
@@ -50,6 +51,7 @@ class Place(msgspec.Struct, frozen=True):
     says: dict[str, str]
 
 
+@functools.lru_cache(maxsize=4096)  # one path is asked about in many places
 def place(path: str) -> Place | None:
     """Return what kind of record belongs at a path; None where no record does."""
     if not path.endswith((".json", ".yaml")):  # most files of a large repository

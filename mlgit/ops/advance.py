@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.errors import Exit, MlgitError, Unjudged, refused
-from mlgit.ops import merge, proposal
+from mlgit.ops import merge, proposal, pull_request
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
 from mlgit.ops.unasked import Advance, Unasked
@@ -30,6 +30,7 @@ def run(
     environment: str | None = None,
     *,
     merge_too: bool = False,
+    body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Advanced:
@@ -39,6 +40,7 @@ def run(
         workspace: where.
         environment: the environment; each that has `auto_promote: true`, in the order of the project, if None.
         merge_too: whether to merge at once what holds.
+        body: writes what a pull request says, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
         on_step: is told what is being done.
 
@@ -58,7 +60,7 @@ def run(
             fix=f"`mlgit promote MODEL@N --to {environment}` proposes a version",
         )
     results = [
-        _advance(workspace, one, model, merge_too=merge_too, dry_run=dry_run, on_step=on_step)
+        _advance(workspace, one, model, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
         for one in chosen
         for model in base.models()
     ]
@@ -71,6 +73,7 @@ def _advance(
     model: str,
     *,
     merge_too: bool,
+    body: pull_request.Body | None,
     dry_run: bool,
     on_step: Callable[[str], None],
 ) -> Advance:
@@ -84,8 +87,8 @@ def _advance(
     except MlgitError as error:
         return replace(found, state="refused", findings=list(error.findings))
     if merge_too and not dry_run and found.state in {"proposed", "proposed-already"}:
-        return _merged(workspace, found, on_step)
-    return found
+        found = _merged(workspace, found, on_step)
+    return found if body is None else _opened(workspace, found, body)
 
 
 def _merged(workspace: Workspace, found: Advance, on_step: Callable[[str], None]) -> Advance:
@@ -97,3 +100,12 @@ def _merged(workspace: Workspace, found: Advance, on_step: Callable[[str], None]
     except MlgitError as error:
         return replace(found, findings=list(error.findings))
     return replace(found, state="merged", commit=done.commit, pushed=done.pushed, findings=[])
+
+
+def _opened(workspace: Workspace, found: Advance, body: pull_request.Body) -> Advance:
+    """Open the pull request of what was pushed and waits, or bring the one that there is up to date."""
+    if found.state == "merged" or not found.pushed:
+        return found
+    waiting = proposal.load(workspace, found.environment, found.model)
+    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit advance --to {found.environment}")
+    return replace(found, pull_request=opened.url, warnings=opened.warnings)

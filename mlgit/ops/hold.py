@@ -1,6 +1,5 @@
 """Hold a version back, or freeze a model, an environment or the project; list the holds; lift one."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -18,9 +17,6 @@ from mlgit.ops.ports import Workspace
 
 EVERYWHERE = "everywhere"
 """The folder of holds that name no environment."""
-
-Say = Callable[[str], str]
-"""Turns words into the body of a pull request, in which they are nothing but words."""
 
 
 class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1"):
@@ -65,7 +61,7 @@ def add(
     *,
     reason: str,
     until: datetime | timedelta | None = None,
-    say: Say | None = None,
+    say: pull_request.Say | None = None,
     dry_run: bool = False,
 ) -> HoldChange:
     """Propose a hold, on a branch of its own.
@@ -104,7 +100,9 @@ def add(
     return _proposed(workspace, base, plan, content, f"Hold {_what(hold)}\n\n{reason}\n", say, dry_run=dry_run)
 
 
-def lift(workspace: Workspace, name: str, *, reason: str, say: Say | None = None, dry_run: bool = False) -> HoldChange:
+def lift(
+    workspace: Workspace, name: str, *, reason: str, say: pull_request.Say | None = None, dry_run: bool = False
+) -> HoldChange:
     """Propose to take a hold away, on a branch of its own.
 
     Args:
@@ -205,13 +203,12 @@ def _proposed(
     plan: HoldChange,
     content: bytes | None,
     message: str,
-    say: Say | None,
+    say: pull_request.Say | None,
     *,
     dry_run: bool,
 ) -> HoldChange:
-    name = layout.hold_branch(plan.name)
     draft = branch.Draft(
-        branch=name,
+        branch=layout.hold_branch(plan.name),
         files={plan.file: content},
         message=message,
         owns=lambda path: path == plan.file,
@@ -222,9 +219,13 @@ def _proposed(
         branch.check(workspace, base, draft)
         return plan
     commit, pushed = branch.put(workspace, base, draft)
-    plan = msgspec.structs.replace(plan, state="proposed", branch=name, commit=commit, pushed=pushed)
-    if say is None or not pushed:
-        return plan
-    title, _, reason = message.strip().partition("\n\n")
-    opened = pull_request.put(workspace, base, name, title=title, body=lambda: say(reason), again=draft.command)
-    return msgspec.structs.replace(plan, pull_request=opened.url, warnings=opened.warnings)
+    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
+    return msgspec.structs.replace(
+        plan,
+        state="proposed",
+        branch=draft.branch,
+        commit=commit,
+        pushed=pushed,
+        pull_request=opened.url,
+        warnings=opened.warnings,
+    )

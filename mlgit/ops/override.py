@@ -1,6 +1,6 @@
 """Waive gates once, in the open: draft an override, sign it, and list those that there are."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -11,8 +11,8 @@ from mlgit.domain.approvals import Directory
 from mlgit.domain.conditions.overrides import lacking
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import Override
-from mlgit.errors import refused
-from mlgit.ops import accords, branch, moments, past, proposal
+from mlgit.errors import Finding, refused
+from mlgit.ops import accords, branch, moments, past, proposal, pull_request
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -34,6 +34,8 @@ class OverrideDrafted(Outcome, frozen=True, kw_only=True, tag="mlgit/override-ad
     commit: str | None = None
     pushed: bool = False
     must_sign: list[str] = []
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 class OverrideApproved(Outcome, frozen=True, kw_only=True, tag="mlgit/override-approve.v1"):
@@ -87,6 +89,7 @@ def add(
     others: list[str],
     expires: datetime | timedelta,
     review_by: date,
+    say: pull_request.Say | None = None,
     dry_run: bool = False,
 ) -> OverrideDrafted:
     """Draft an override, on a branch of its own; one that waits on its branch already is put there again as it is.
@@ -100,6 +103,7 @@ def add(
         others: who decides it beside the person who runs this, by their names in the roles file.
         expires: when it stops to hold, or in how long.
         review_by: until when it must have been looked back upon.
+        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
 
     Raises:
@@ -143,7 +147,7 @@ def add(
     draft = branch.Draft(
         branch=layout.override_branch(name),
         files={plan.file: workspace.formats.yaml(plan.file, override)},
-        message=f"Override gates of {ref} in {environment}: {incident}\n",
+        message=f"Override gates of {ref} in {environment}\n\n{incident}: {_words(override)}\n",
         owns=lambda path: path == plan.file,
         verbs=("Override",),
         command=f"mlgit override add {environment} {ref}",
@@ -152,7 +156,16 @@ def add(
         branch.check(workspace, base, draft)
         return plan
     commit, pushed = branch.put(workspace, base, draft)
-    return replace(plan, state="proposed", branch=draft.branch, commit=commit, pushed=pushed)
+    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
+    return replace(
+        plan,
+        state="proposed",
+        branch=draft.branch,
+        commit=commit,
+        pushed=pushed,
+        pull_request=opened.url,
+        warnings=opened.warnings,
+    )
 
 
 def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_run: bool = False) -> OverrideApproved:
@@ -232,6 +245,12 @@ def _people(base: Lifecycle, email: str, others: list[str]) -> list[str]:
             fix=f"name another person of {layout.ROLES} with --with; whoever runs this has to be listed there too",
         )
     return people
+
+
+def _words(override: Override) -> str:
+    """Return what an override is about, for its commit and its pull request."""
+    until = f"{override.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"waives {', '.join(override.waives)} until {until}, as {' and '.join(override.people)} decide"
 
 
 def _is_again(waiting: Override, override: Override, expires: datetime | timedelta) -> bool:

@@ -10,6 +10,7 @@ from mlgit.domain import layout
 from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import Comment, PullRequest, is_own
 from mlgit.errors import Finding, MlgitError, Severity
+from mlgit.ops.branch import Draft
 from mlgit.ops.forge_port import Forge
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.ports import Workspace
@@ -22,6 +23,9 @@ _NO_ROOM = "What people wrote here leaves no room for it: `mlgit brief` tells wh
 
 Body = Callable[[Proposal], str]
 """Writes what a reviewer reads of a proposal, in Markdown."""
+
+Say = Callable[[str], str]
+"""Turns words into the body of a pull request, in which they are nothing but words."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,21 @@ def propose(workspace: Workspace, waiting: Proposal, body: Body | None, *, again
         return Opened()
     branch = layout.promotion_branch(waiting.environment, waiting.model)
     return put(workspace, waiting.before, branch, title=title(waiting), body=lambda: body(waiting), again=again)
+
+
+def put_draft(workspace: Workspace, base: Lifecycle, draft: Draft, say: Say | None) -> Opened:
+    """Open the pull request of a change that is no promotion, or bring the one that there is up to date.
+
+    Args:
+        workspace: where.
+        base: the state that the change was made on.
+        draft: the change; its branch was pushed. The first line of its message is the title, what comes below it the body.
+        say: writes the body; None to leave pull requests alone.
+    """
+    if say is None:
+        return Opened()
+    title, _, words = draft.message.strip().partition("\n\n")
+    return put(workspace, base, draft.branch, title=title, body=lambda: say(words), again=draft.command)
 
 
 def put(

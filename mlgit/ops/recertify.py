@@ -13,8 +13,8 @@ from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.errors import Exit, refused
-from mlgit.ops import branch, manifests, promote, proposal
+from mlgit.errors import Exit, Finding, refused
+from mlgit.ops import branch, manifests, promote, proposal, pull_request
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -45,6 +45,9 @@ class Recertified(Outcome, frozen=True, kw_only=True, tag="mlgit/recertify.v1"):
     approvals_needed: int = 0
     approvals_missing: list[str] = []
     may_approve: list[str] = []
+    evidence: str | None = None
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
     @property
     def exit(self) -> Exit:
@@ -58,6 +61,7 @@ def run(
     model: str,
     *,
     reason: str | None = None,
+    body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Recertified:
@@ -68,6 +72,7 @@ def run(
         environment: the environment.
         model: the model.
         reason: why now; it goes into the manifest.
+        body: writes what the pull request says, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
         on_step: is told what is being done.
 
@@ -98,9 +103,10 @@ def run(
         state="planned",
         policy=policy.name,
         approvals_needed=rule_for(policy.approvals, "recertify").min,
+        evidence=policy.evidence,
     )
     if (known := _open(workspace, before, at)) is not None:
-        return _told(workspace, replace(plan, state="proposed-already"), known, at, push=not dry_run)
+        return _told(workspace, replace(plan, state="proposed-already"), known, body, at, dry_run=dry_run)
     promote.check_free(base, champion, environment, before.slots, at=at)
     report = promote.judge(workspace, base, champion, manifest, at=at, on_step=on_step)
     manifest = replace(manifest, gates=promote.report_ref(report))
@@ -115,7 +121,7 @@ def run(
     command = f"mlgit recertify {environment}/{model}"
     branch.put(workspace, base, promote.drafted(environment, model, files, message, command))
     waiting = proposal.load(workspace, environment, model)
-    return _told(workspace, replace(plan, state="proposed"), waiting, at, push=True)
+    return _told(workspace, replace(plan, state="proposed"), waiting, body, at, dry_run=False)
 
 
 def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, Version]:
@@ -151,18 +157,29 @@ def _open(workspace: Workspace, before: Promotion, at: datetime) -> proposal.Pro
 
 
 def _told(
-    workspace: Workspace, plan: Recertified, waiting: proposal.Proposal, at: datetime, *, push: bool
+    workspace: Workspace,
+    plan: Recertified,
+    waiting: proposal.Proposal,
+    body: pull_request.Body | None,
+    at: datetime,
+    *,
+    dry_run: bool,
 ) -> Recertified:
-    """Return what waits now, pushed to the remote if there is one."""
+    """Return what waits now, pushed to the remote and with a pull request at the forge, as far as there are these."""
     tally = examine(workspace, waiting, at=at).tally
     name = layout.promotion_branch(waiting.environment, waiting.model)
+    pushed = not dry_run and branch.push(workspace, name, waiting.head)
+    again = f"mlgit recertify {plan.environment}/{plan.model}"
+    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=again)
     return replace(
         plan,
         promotion=waiting.manifest.promotion,
         branch=name,
         commit=waiting.head,
-        pushed=push and branch.push(workspace, name, waiting.head),
+        pushed=pushed,
         gates=waiting.report.results if waiting.report else [],
         approvals_missing=tally.missing,
         may_approve=tally.may,
+        pull_request=opened.url,
+        warnings=opened.warnings,
     )

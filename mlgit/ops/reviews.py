@@ -40,7 +40,8 @@ def ask(workspace: Workspace, judged: Proposal, *, merged: bool) -> Proposal:
         merged: whether it was merged; else its pull request has to be open.
 
     Raises:
-        Unjudged: the forge did not answer, not as it should, or refused to: that says nothing of the proposal.
+        Unjudged: the forge did not answer, not as it should, or refused to: that says nothing of the proposal. Or, of what was
+            merged, a commit that was looked at is not here and the remote does not answer: it would be called blocked.
     """
     forge = workspace.forge() if judged.policy.evidence == "forge" else None
     if forge is None:
@@ -51,7 +52,9 @@ def ask(workspace: Workspace, judged: Proposal, *, merged: bool) -> Proposal:
         raise Unjudged(*error.findings) from error
     if told is None:
         return judged
-    _fetch(workspace.repository, told)
+    # Before a merge, a review of a commit that a forced push took away, and that nobody gives out, merely does not count.
+    with contextlib.suppress(*(() if merged else (Unjudged,))):
+        _fetch(workspace.repository, told)
     return known(workspace, judged, told, believed=False)
 
 

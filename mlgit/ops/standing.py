@@ -1,7 +1,7 @@
 """Agree to promotions in advance: draft a standing approval, sign it, and list those that there are."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -11,8 +11,8 @@ from mlgit.domain import layout
 from mlgit.domain.conditions import standing as conditions
 from mlgit.domain.names import new_promotion_id, proposed_at
 from mlgit.domain.records import StandingApproval
-from mlgit.errors import refused
-from mlgit.ops import accords, branch, manifests, moments, past, proposal
+from mlgit.errors import Finding, refused
+from mlgit.ops import accords, branch, manifests, moments, past, proposal, pull_request
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -36,6 +36,8 @@ class StandingDrafted(Outcome, frozen=True, kw_only=True, tag="mlgit/standing-ne
     commit: str | None = None
     pushed: bool = False
     must_sign: list[str] = []
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 class StandingSigned(Outcome, frozen=True, kw_only=True, tag="mlgit/standing-approve.v1"):
@@ -90,6 +92,7 @@ def new(
     until: datetime | timedelta,
     most: int | None,
     reason: str,
+    say: pull_request.Say | None = None,
     dry_run: bool = False,
 ) -> StandingDrafted:
     """Draft a standing approval, on a branch of its own; one that waits on its branch already is put there again as it is.
@@ -102,6 +105,7 @@ def new(
         until: when it stops to hold, or in how long.
         most: how many promotions may rest on it; any number, if None.
         reason: why they need not be agreed to one by one.
+        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
 
     Raises:
@@ -143,7 +147,7 @@ def new(
     draft = branch.Draft(
         branch=layout.standing_branch(name),
         files={plan.file: workspace.formats.yaml(plan.file, standing)},
-        message=f"Agree in advance to promotions of {model} to {environment}\n\n{reason}\n",
+        message=f"Agree in advance to promotions of {model} to {environment}\n\n{reason}: {_words(standing)}\n",
         owns=lambda path: path == plan.file,
         verbs=("Agree",),
         command=f"mlgit standing new {environment} {model}",
@@ -152,7 +156,16 @@ def new(
         branch.check(workspace, base, draft)
         return plan
     commit, pushed = branch.put(workspace, base, draft)
-    return replace(plan, state="proposed", branch=draft.branch, commit=commit, pushed=pushed)
+    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
+    return replace(
+        plan,
+        state="proposed",
+        branch=draft.branch,
+        commit=commit,
+        pushed=pushed,
+        pull_request=opened.url,
+        warnings=opened.warnings,
+    )
 
 
 def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_run: bool = False) -> StandingSigned:
@@ -215,6 +228,13 @@ def listed(workspace: Workspace, *, at: str | None = None) -> StandingApprovals:
             )
         )
     return StandingApprovals(standing=shown)
+
+
+def _words(standing: StandingApproval) -> str:
+    """Return what a standing approval is about, for its commit and its pull request."""
+    carries = "any number of them" if standing.most is None else f"{standing.most} at most"
+    until = f"{conditions.end(standing).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{carries}, until {until}, on the word of {' and '.join(standing.people)}"
 
 
 def _is_again(waiting: StandingApproval, standing: StandingApproval, until: datetime | timedelta) -> bool:

@@ -46,6 +46,8 @@ class Advance(msgspec.Struct, frozen=True, kw_only=True):
     pushed: bool = False
     gates: list[GateVerdict] = []
     findings: list[Finding] = []
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 class Unasked:

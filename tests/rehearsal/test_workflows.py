@@ -179,6 +179,11 @@ def test_every_event_has_the_workflows_that_it_should(hosted: Hosted, workflows:
     }
 
 
+def test_the_comment_follows_the_verdict(node: Node, workflows: dict[str, str]) -> None:
+    followed = node.parse(workflows["report"])["on"]["workflow_run"]["workflows"]
+    assert followed == [node.parse(workflows["validate"])["name"]]
+
+
 def test_no_script_of_a_workflow_holds_an_expression(node: Node, workflows: dict[str, str]) -> None:
     steps = [step for text in workflows.values() for job in node.parse(text)["jobs"].values() for step in job["steps"]]
     assert [step["run"] for step in steps if isinstance(step.get("run"), Expression)] == []

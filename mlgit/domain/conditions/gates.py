@@ -66,11 +66,14 @@ def _check_answers(case: Case, report: GateReport, where: Location) -> Iterator[
 
 
 def _check_age(case: Case, report: GateReport, at: datetime, where: Location) -> Iterator[Finding]:
-    when = f"{report.at:%Y-%m-%d %H:%M} UTC"
-    if report.at > at + _TWO_CLOCKS:
-        yield Finding("gates-future", "the gate report is from the future", why=f"it says {when}", fix=_AGAIN, at=where)
     limit = case.policy.max_gate_age
+    if report.at > at + _TWO_CLOCKS:
+        why = f"it says {_minute(report.at)}"
+        yield Finding("gates-future", "the gate report is from the future", why=why, fix=_AGAIN, at=where)
     if at - report.at > timedelta(seconds=seconds(limit)):
-        yield Finding(
-            "gates-old", f"the gate report is older than {limit}", why=f"it is from {when}", fix=_AGAIN, at=where
-        )
+        why = f"it is from {_minute(report.at)}"
+        yield Finding("gates-old", f"the gate report is older than {limit}", why=why, fix=_AGAIN, at=where)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
