@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
-from mlgit.cli.render import annotations, ci_markdown, text
+from mlgit.cli.render import annotations, brief_markdown, ci_markdown, text
 from mlgit.cli.session import Session
 from mlgit.domain import layout
 from mlgit.edges.runner import Runner
@@ -63,7 +63,8 @@ def _gate(session: Session) -> int:
     """Judge the gates of the promotions in a change again, where the data can be read.
 
     It reads data, and runs what the policy asks for: a team's own gates, and the pipeline where it is to be reproduced. So it
-    is not for changes of strangers.
+    is not for changes of strangers. Where the change touches a policy, it tells what that would have said of the last 40
+    promotions, unless the policy runs something of its own.
 
     \b
     Examples:
@@ -72,6 +73,8 @@ def _gate(session: Session) -> int:
     """
     runner = Runner()
     found = gate.run(session, Event.parse(runner.event_name, runner.event()), on_step=session.step)
+    for replayed in found.replayed:
+        runner.summarise(brief_markdown.policy_replay_markdown(replayed))
     return session.answer(found, _show_gate)
 
 
@@ -141,7 +144,7 @@ def _show_verdict(found: verdict.Verdict) -> str:
 
 
 def _show_gate(found: gate.Regated) -> str:
-    if not found.results:
+    if not found.results and not found.replayed:
         return "The change brings no promotion."
     words = {"same": "as its report says", "differs": "not as its report says", "unjudged": "could not be judged"}
     lines = [f"{one.candidate} for {one.environment}: {words[one.answer]}" for one in found.results]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.domain.gates.depth import Reproduce
+from mlgit.domain.gates.team import Exec, Python
 from mlgit.domain.names import CommitId, Name
 from mlgit.domain.records import Environment, Policy
 from mlgit.errors import Finding, Location, MlgitError, Severity
@@ -35,7 +37,13 @@ class Touched(msgspec.Struct, frozen=True):
 
 
 def run(
-    workspace: Workspace, base: str, head: str, *, last: int = _LAST, on_done: Callable[[int], None] = lambda _: None
+    workspace: Workspace,
+    base: str,
+    head: str,
+    *,
+    last: int = _LAST,
+    runs_code: bool = True,
+    on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Replayed]:
     """Replay each policy that a change touches on the promotions that were merged under the one that stood there.
 
@@ -46,6 +54,8 @@ def run(
         base: the commit or branch that the change is made to.
         head: the commit or branch with the change.
         last: how many promotions at most, for each policy.
+        runs_code: whether policies with gates that run something (`exec`, `python`, `reproduce`) are replayed too: what they
+            run is the change's to say.
         on_done: called with the number of promotions that are done of the policy at hand.
 
     Raises:
@@ -57,6 +67,8 @@ def run(
     changes = workspace.repository.changes(workspace.repository.merge_base(onto, tip) or onto, tip)
     found = []
     for one in touched(before, after, changes):
+        if not runs_code and _runs_code(after, one.path):
+            continue
         content = after.tree.read(one.path) or b""
         try:
             found.append(
@@ -123,6 +135,11 @@ def _guards(before: Lifecycle, after: Lifecycle, paths: Sequence[str]) -> Iterat
         stood, comes = before.read_each([old])[0].get(old), after.read_each([new])[0].get(new)
         if isinstance(stood, Policy) and isinstance(comes, Policy) and stood.gates != comes.gates:
             yield Touched(stood.name, new, now.name)
+
+
+def _runs_code(state: Lifecycle, path: str) -> bool:
+    policy = state.find(Policy, path)
+    return policy is not None and any(isinstance(gate, Exec | Python | Reproduce) for gate in policy.gates)
 
 
 def _kind(path: str) -> str | None:

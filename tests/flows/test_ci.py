@@ -220,6 +220,24 @@ def test_a_change_without_a_promotion_has_no_gates(running: Team) -> None:
     assert (said.code, said.out) == (0, "The change brings no promotion.\n")
 
 
+def test_a_changed_policy_is_tried_on_the_promotions_of_the_past(running: Team) -> None:
+    hosted = Hosted(running)
+    stricter = (
+        (running.root / POLICY)
+        .read_text()
+        .replace("gates:\n", "gates:\n  - {id: threshold, metric: roc_auc, min: 0.9999}\n")
+    )
+    hosted.brings("stricter", {POLICY: stricter})
+    said = hosted.said("pull_request", pull_request(hosted.server, "stricter"), "gate", at=hosted.ana)
+    assert (said.code, found(said)) == (0, ["policy-replayed"]), said.text
+    assert "policies/production.yaml would have blocked 1 of the last 1 that were promoted under production" in said.out
+    assert "blocked 1 of the last" in hosted.summary()
+    running_code = stricter.replace("gates:\n", "gates:\n  - {id: exec, name: own, command: [touch, ran]}\n")
+    hosted.brings("code", {POLICY: running_code})
+    said = hosted.said("pull_request", pull_request(hosted.server, "code"), "gate", at=hosted.ana)
+    assert (said.code, said.out) == (0, "The change brings no promotion.\n")
+
+
 HOSTILE = "::set-env name=PATH::/tmp\n##[error]no\n`````\n@everyone closes #1 <img src=x> \x1b[31m"
 
 

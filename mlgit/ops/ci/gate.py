@@ -1,4 +1,4 @@
-"""Judge again the gates of every promotion that a change brings, where the data can be read: the report is only a claim."""
+"""Judge again the gates of every promotion that a change brings, and try its policies on the past, where the data can be read."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -6,12 +6,14 @@ from typing import Literal
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.errors import Exit, Finding, MlgitError, Unjudged
+from mlgit.errors import Exit, Finding, Location, MlgitError, Severity, Unjudged
+from mlgit.ops import policy_change
 from mlgit.ops.ci.event import Event
 from mlgit.ops.ci.verdict import change_of
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.merge import judge_again
 from mlgit.ops.outcome import Outcome
+from mlgit.ops.policy import Replayed
 from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal
 from mlgit.ops.push import Update
@@ -28,14 +30,15 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Regated(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
-    """Every promotion that a change brings, with its gates judged again."""
+    """Every promotion that a change brings, with its gates judged again; every policy that it changes, tried on the past."""
 
     results: list[Again]
+    replayed: list[Replayed] = []
 
     @property
     def findings(self) -> list[Finding]:
-        """All findings."""
-        return [finding for one in self.results for finding in one.findings]
+        """All findings; what a policy would have said of the past is a note, and no reason to refuse it."""
+        return [*(finding for one in self.results for finding in one.findings), *map(_note, self.replayed)]
 
     @property
     def exit(self) -> Exit:
@@ -47,7 +50,8 @@ class Regated(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
 def run(workspace: Workspace, event: Event, *, on_step: Callable[[str], None] = lambda _: None) -> Regated:
     """Judge the gates of the promotions in a change once more, by the rules of the state before each.
 
-    Reads data and runs what the policy asks for, a team's own gates and pipeline among it: not for strangers' changes.
+    Reads data and runs what the policy of the base branch asks for, a team's own gates and pipeline among it: not for strangers'
+    changes. A policy that the change brings is tried on the past only where it runs nothing.
 
     Raises:
         Misuse: the event is about no change (`event-unfit`).
@@ -60,7 +64,29 @@ def run(workspace: Workspace, event: Event, *, on_step: Callable[[str], None] = 
         for proposal in () if update is None else _proposals(trial, update):
             on_step(f"judging the gates of {proposal.environment}/{proposal.model} again")
             results.append(_again(trial, proposal))
-    return Regated(results=results)
+        replayed = _replayed(trial, update, on_step)
+    return Regated(results=results, replayed=replayed)
+
+
+def _replayed(workspace: Workspace, update: Update | None, on_step: Callable[[str], None]) -> list[Replayed]:
+    if update is None or update.old is None or update.new is None:
+        return []
+    on_step("trying changed policies on the promotions of the past")
+    return policy_change.run(workspace, update.old, update.new, runs_code=False)
+
+
+def _note(found: Replayed) -> Finding:
+    path = layout.policy(found.tried)
+    passed = f", and let through {found.let_through_and_rolled_back} that was later rolled back"
+    return Finding(
+        "policy-replayed",
+        f"{path} would have blocked {found.blocked} of the last {len(found.judged)} that were promoted under {found.policy}"
+        + (passed if found.let_through_and_rolled_back else ""),
+        why=f"{found.unjudged} cannot be judged: evidence is gone" if found.unjudged else "",
+        fix=f"`mlgit policy replay {found.policy} --with {path}` tells which, and why",
+        at=Location(path, path="gates"),
+        severity=Severity.NOTE,
+    )
 
 
 def _proposals(workspace: Workspace, update: Update) -> Iterator[Proposal]:
