@@ -118,21 +118,22 @@ _HOLD = f"hold add staging {MODEL}@2"
 _WORDS = "--waive beats-champion --incident INC-7 --with ben --expires 4h --review-by 2026-03-20"
 _OVERRIDE = f"override add production {MODEL}@3 {_WORDS}"
 
+# Those with none by default write in the same way as another one: a branch of its own, or an entry of the ledger.
 CASES = {
     "register": Case("registered", "ana", f"register {MODEL}", _train),
     "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
     "approve": Case("proposed", "ben", "approve"),
     "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
     "apply": Case("proposed", "ana", "apply", _merge),
-    "approve again": Case("proposed", "ben", "approve", _change_mind),
+    "approve again": Case("proposed", "ben", "approve", _change_mind, most=0),
     "apply a step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,50,100"), most=0),
     "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100")),
-    "observe": Case("proposed", "ana", "observe production", repeats=True),
+    "observe": Case("proposed", "ana", "observe production", repeats=True, most=0),
     "rollback": Case("proposed", "ana", "rollback production --reason INC-7", _apply),
-    "hold add": Case("running", "ana", f"{_HOLD} --reason INC-7 --until 7d"),
+    "hold add": Case("running", "ana", f"{_HOLD} --reason INC-7 --until 7d", most=0),
     "hold lift": Case("running", "ana", f"hold lift staging/{MODEL}@2 --reason mended", _hold),
-    "override add": Case("running", "ana", _OVERRIDE),
-    "override approve": Case("running", "ben", f"override approve production/{MODEL}@3", _override),
+    "override add": Case("running", "ana", _OVERRIDE, most=0),
+    "override approve": Case("running", "ben", f"override approve production/{MODEL}@3", _override, most=0),
     "renumber": Case("registered", "ana", f"renumber {MODEL}@3", _branch_off, done="version-unknown"),
     "verify-push": Case("proposed", "ana", "verify-push --install", _serve, folder="origin.git"),
     "audit": Case(
