@@ -39,7 +39,7 @@ def command(session: Session, environment: str | None, *, merge_too: bool, no_pu
         dry_run=dry_run,
         on_step=session.step,
     )
-    return session.answer(outcome, _show)
+    return session.answer(outcome, lambda found: _show(found, dry_run=dry_run))
 
 
 _SAID = {
@@ -55,28 +55,34 @@ _SAID = {
 }
 
 
-def _show(found: advance.Advanced) -> str:
+def _show(found: advance.Advanced, *, dry_run: bool) -> str:
     if not found.environments:
         return "No environment has `auto_promote: true`; nothing was changed."
-    lines = [line for one in found.results for line in _one(one)]
-    return "\n".join(lines or ["There is no model yet."]) + text.following(_next(found) or "mlgit status")
+    lines = [line for one in found.results for line in _one(one)] or ["There is no model yet."]
+    if dry_run:
+        return "\n".join([*lines, "Nothing was changed (dry run)."])
+    return "\n".join(lines) + text.following(_next(found) or "mlgit status")
 
 
 def _one(one: unasked.Advance) -> list[str]:
     moved = (
         f": {one.candidate} (now {one.champion or 'nothing'})" if one.candidate else f" ({one.champion or 'nothing'})"
     )
+    findings = one.findings
     lines = [text.clean(f"{one.environment}/{one.model}{moved}: {_SAID[one.state]}")]
     if one.state in {"proposed", "proposed-already", "planned", "merged"}:
         rests = (
-            f"standing approval {one.standing}, by {' and '.join(one.agreed_by)}" if one.standing else "nobody is asked"
+            f"standing approval {one.standing}, by {' and '.join(one.agreed_by)}"
+            if one.standing
+            else "the policy, which asks nobody"
         )
         lines.append(text.clean(f"  rests on  {rests}"))
+        if one.branch is not None and one.state != "merged":
+            lines.append(text.clean(f"  on branch {one.branch}" + (", pushed to origin" if one.pushed else "")))
     elif one.state == "refused" and one.gates:
         lines.append(gates(one.gates))
-    said = (
-        f"  {finding.id}: {finding.message}" + (f"; {finding.why}" if finding.why else "") for finding in one.findings
-    )
+        findings = [finding for finding in findings if finding.id != "gates-failed"]  # each of them was shown
+    said = (f"  {finding.id}: {finding.message}" + (f"; {finding.why}" if finding.why else "") for finding in findings)
     return [*lines, *pull_requests.told(one.pull_request, one.warnings), *map(text.clean, said)]
 
 

@@ -50,7 +50,7 @@ def command(session: Session, where: str, reason: str | None, *, no_pull_request
 
 def _show(found: recertify.Recertified) -> str:
     where = f"{found.environment}/{found.model}"
-    against = f"against {found.against}" if found.against else "with nothing that it was compared with"
+    against = f"against {found.against}" if found.against else "with no version to compare it with"
     lines = [f"Plan: {found.champion} is agreed to again in {found.environment}, judged {against}"]
     if found.until is not None:
         lines.append(f"  {found.due}, to be agreed to again by {found.until:%Y-%m-%d}")

@@ -117,8 +117,9 @@ def _show_new(found: standing.StandingDrafted) -> str:
     if found.state == "planned":
         return "\n".join([*map(text.clean, lines), "Nothing was changed (dry run)."])
     if found.must_sign:
-        lines.append(f"Signed by {people}, each with: mlgit standing approve {found.name}")
-    first = f"mlgit standing approve {found.name}" if found.must_sign else None
+        each = people if len(found.people) == 1 else f"Each of {people}"
+        lines.append(f"{each} signs it: mlgit standing approve {found.name}")
+    first = f"mlgit standing approve {found.name}, run by {found.must_sign[0]}" if found.must_sign else None
     shown = "\n".join(map(text.clean, lines))
     return shown + pull_requests.proposed(
         found.branch or "",

@@ -204,7 +204,7 @@ def test_where_nobody_is_asked_the_setting_is_enough(running: Team) -> None:
     ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
     bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")
     said = automation.does("advance --merge").out
-    assert f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  nobody is asked" in said
+    assert f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  the policy, which asks nobody" in said
     assert said.endswith("Next: mlgit apply\n")
     assert (
         f"staging/{MODEL} ({MODEL}@2): kept back\n  version-held: {MODEL}@3 is held" in automation.does("advance").out

@@ -64,6 +64,7 @@ def ben(team: Team) -> Desk:
 Case = tuple[str, str, Callable[[Team], Desk], str]
 """A name, the scene (with what is done in it first), who asks, and what."""
 
+_STANDING = f"standing new production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
 _OVERRIDE = "--waive slice-harm --incident INC-7 --expires 4h --review-by 2026-04-01 --with ben"
 CASES: list[Case] = [
     ("status", "proposed", ana, "status"),
@@ -115,6 +116,12 @@ CASES: list[Case] = [
     ("hold-list", "running", ana, "hold list"),
     ("override-add", "proposed", ana, f"override add production {MODEL}@3 {_OVERRIDE}"),
     ("override-list", "running", ana, "override list"),
+    ("standing-new", "running", ana, _STANDING),
+    ("standing-list", "agreed", ana, "standing list"),
+    ("advance", "automated", ana, "advance"),
+    ("advance-dry", "agreed", ana, "advance --dry-run"),
+    ("recertify", "running", ana, f"recertify {WHERE}"),
+    ("recertify-dry", "running", ana, f"recertify {WHERE} --dry-run"),
     ("renumber-refused", "registered", ana, f"renumber {MODEL}@1"),
     ("verify-push-not-bare", "registered", ana, "verify-push --install"),
     ("why", "proposed", ana, f"why production {MODEL}"),
@@ -136,6 +143,9 @@ CHANGING = {
     "rollback",
     "hold-add",
     "override-add",
+    "standing-new",
+    "advance",
+    "recertify",
 }
 
 
@@ -146,6 +156,8 @@ def prepared(request: pytest.FixtureRequest, scene: str) -> Team:
         "merged": "proposed",
         "tampered": "registered",
         "dirty": "registered",
+        "agreed": "proposed",
+        "automated": "running",
     }
     team: Team = request.getfixturevalue("proposed" if scene == "pushed" else later.get(scene, scene))
     if scene in {"approved", "merged"}:
@@ -156,6 +168,16 @@ def prepared(request: pytest.FixtureRequest, scene: str) -> Team:
         team.ana.edit(f"models/{MODEL}/versions/v1/version.json", '"rows": 284', '"rows": 285')
     if scene == "dirty":
         (team.root / "src/put.py").write_text("raise SystemExit(0)\n")
+    if scene == "agreed":
+        team.ana.does(_STANDING)
+        team.ben.does(f"standing approve {WHERE}")
+        team.ana.git("merge", "--quiet", "--no-ff", "-m", "Agree to it", f"mlgit/standing/{WHERE}")
+    if scene in {"agreed", "automated"}:
+        path = "environments/staging/environment.yaml"
+        team.ana.commit("Let it run by itself", {path: team.ana.read(path) + "auto_promote: true\n"})
+    if scene == "automated":
+        team.ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
+        team.ana.git("merge", "--quiet", "--no-ff", "-m", "Hold it", f"mlgit/hold/everywhere/{MODEL}@3")
     if scene == "pushed":
         team.mallory.git("merge", "--quiet", "--no-ff", "-m", "Merge it", f"mlgit/promote/{WHERE}")
     return team
@@ -210,5 +232,14 @@ def test_nothing_is_kept_that_is_no_longer_said() -> None:
 def test_every_command_that_answers_from_a_project_is_among_them() -> None:
     from mlgit.cli.main import COMMANDS
 
-    elsewhere = {"init", "new", "explain", "schema", "completion", "train"}  # each has tests of what it says
+    elsewhere = {
+        "init",
+        "new",
+        "explain",
+        "schema",
+        "completion",
+        "train",
+        "doctor",
+        "ci",
+    }  # each has tests of what it says
     assert {line.split()[0] for _, _, _, line in CASES} == set(COMMANDS) - elsewhere

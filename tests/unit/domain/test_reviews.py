@@ -30,7 +30,11 @@ NOT_HERE = f"commit {OLDER[:12]}, which was looked at, is not here or proposes s
 
 
 def given(login: str | None, verdict: Any = "approve", minute: int = 0, **changes: Any) -> GivenReview:
-    settings: dict[str, Any] = {"commit": HEAD, "decision": DECISION, "at": samples.NOW + timedelta(minutes=minute)} | changes
+    settings: dict[str, Any] = {
+        "commit": HEAD,
+        "decision": DECISION,
+        "at": samples.NOW + timedelta(minutes=minute),
+    } | changes
     return GivenReview(id=100 + minute, login=login, verdict=verdict, **settings)
 
 

@@ -1,0 +1,100 @@
+"""The doctor at a forge: rules as mlgit recommends them are well, each weak one is named, and what it may not see it says."""
+
+from typing import Any
+
+import pytest
+
+from mlgit.domain.ruleset import VERDICT, Role, recommended
+from tests.flows.people import Answer, Desk
+from tests.forge import test_life
+from tests.forge.desks import ForgeDesk, at_forge
+from tests.forge.fake import Rules
+from tests.forge.test_life import AtForge
+
+at = test_life.at
+
+FLOW = f"on: pull_request\njobs: {{validate: {{name: {VERDICT}, steps: []}}}}\n"
+WEAK = Rules(checks=("lint",), force_push=True, deletion=True, bypass=("mallory",))
+
+
+def enforced(role: Role) -> Rules:
+    """Return a forge's rules as they are once it took what is recommended."""
+    asked = {rule["type"]: rule.get("parameters", {}) for rule in recommended(role, "any")["rules"]}
+    reviews, checks = asked.get("pull_request", {}), asked.get("required_status_checks", {})
+    return Rules(
+        reviews=reviews.get("required_approving_review_count", 0),
+        checks=tuple(one["context"] for one in checks.get("required_status_checks", ())),
+        strict=checks.get("strict_required_status_checks_policy", False),
+        code_owners=reviews.get("require_code_owner_review", False),
+        dismiss_stale=reviews.get("dismiss_stale_reviews_on_push", False),
+        last_push=reviews.get("require_last_push_approval", False),
+        force_push="non_fast_forward" not in asked,
+        deletion="deletion" not in asked,
+    )
+
+
+def asked_by(desk: Desk) -> tuple[Answer, dict[str, Any]]:
+    """Ask the doctor; return the answer, and what it says of the forge, by check."""
+    answer = desk("doctor --json")
+    return answer, {one["check"]: one for one in answer.json["checks"] if one["group"] == "forge"}
+
+
+def states(checks: dict[str, Any]) -> dict[str, str]:
+    return {name: one["state"] for name, one in checks.items()}
+
+
+@pytest.fixture
+def admin(at: AtForge) -> ForgeDesk:
+    """Ana, who may see all rules; the forge enforces those that are recommended."""
+    at.ana.commit("Post the verdict", {".github/workflows/mlgit-validate.yaml": FLOW})
+    at.forge.users["Ana-A"].role = "admin"
+    at.forge.rules = {"main": enforced("base"), "mlgit-ledger": enforced("ledger")}
+    return at_forge(at.team.ana, at.forge, "Ana-A")
+
+
+def test_rules_as_they_are_recommended_are_well_and_each_that_is_missing_is_told(at: AtForge, admin: Desk) -> None:
+    answer, checks = asked_by(admin)
+    assert answer.code == 0, answer.text
+    assert states(checks) == dict.fromkeys(("base-rules", "ledger-rules", "token"), "well")
+    assert checks["base-rules"]["what"] == "main is guarded"
+    assert checks["ledger-rules"]["what"] == "mlgit-ledger is guarded"
+    assert checks["token"]["what"].startswith("acme/churn, as Ana-A: admin yes")
+
+    at.forge.rules = {"main": WEAK}  # and none for the ledger
+    answer, checks = asked_by(admin)
+    assert answer.code == 1
+    assert states(checks) == {"base-rules": "error", "ledger-rules": "error", "token": "well"}
+    told = {
+        name: {one["message"].partition(": ")[2]: one.get("severity", "error") for one in found["findings"]}
+        for name, found in checks.items()
+    }
+    assert told == {
+        "base-rules": {
+            "no forced pushes": "error",
+            "no deletion": "error",
+            "nobody bypasses the rules": "warning",
+            f"the check {VERDICT} is required": "error",
+            "branches are up to date before merging": "warning",
+            "a review is required": "error",
+            "code owners review": "warning",
+            "a push takes reviews back": "warning",
+            "somebody else approves the last push": "warning",
+        },
+        "ledger-rules": {"no forced pushes": "error", "no deletion": "error"},
+        "token": {},
+    }
+    shown = admin("doctor").out
+    assert "fix  `mlgit doctor --print-ruleset` prints rules that do" in shown
+    assert "fix  `mlgit doctor --print-ruleset ledger` prints rules that do" in shown
+
+
+def test_what_a_token_may_not_see_is_neither_well_nor_missing(at: AtForge, admin: Desk) -> None:
+    answer, checks = asked_by(at.ben)
+    assert answer.code == 3, answer.text
+    assert states(checks) == {"base-rules": "unjudged", "ledger-rules": "unjudged", "token": "well"}
+    assert {one["id"] for found in checks.values() for one in found["findings"]} == {"rules-untold"}
+
+    at.forge.users["Ana-A"].token = "another"
+    answer, checks = asked_by(admin)
+    assert answer.code == 3, answer.text
+    assert set(states(checks).values()) == {"unjudged"}

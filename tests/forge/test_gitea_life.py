@@ -1,0 +1,50 @@
+"""A promotion at a Gitea: it has statuses in place of checks, tells its rules in other words, and proves the same."""
+
+import pytest
+
+from tests.flows.builder import MODEL
+from tests.forge.state import Rules
+from tests.forge.test_life import BRANCH, LOGINS, PROMOTE, AtForge, at
+
+__all__ = ["at"]
+
+STATUS = "mlgit-validate / mlgit/verdict (pull_request)"
+"""What Gitea's Actions call the result of the job `mlgit/verdict`."""
+
+
+@pytest.mark.parametrize("at", ["gitea"], indirect=True)
+def test_from_the_proposal_to_the_proof(at: AtForge) -> None:
+    ana, forge = at.ana, at.forge
+    forge.rules["main"] = Rules(reviews=1, checks=(STATUS,), bypass=("Ana-A",))
+
+    proposed = ana.does(f"{PROMOTE} --json").json
+    assert (proposed["pull_request"], proposed["warnings"]) == (f"{forge.url}/{forge.repository}/pulls/1", [])
+    assert (forge.pulls[1].branch, forge.pulls[1].title) == (BRANCH, f"Promote {MODEL}@2 to production")
+
+    at.review("ben", "CHANGES_REQUESTED")
+    assert at.reasons() == {"ben": "rejected it"}
+    dismissed = at.review("cara")
+    forge.dismiss("Ana-A", 1, dismissed)
+    assert at.reasons()["cara"] == "the review was dismissed"
+    at.review("ben")
+    assert at.counted() == ["ben"]
+
+    forge.status(LOGINS["cara"], STATUS, forge.pull(1).head)
+    merged = forge.merge(LOGINS["cara"], 1)
+    ana.git("fetch", "--quiet", "origin")
+    (applied,) = ana.does("apply production --json").json["results"]
+    assert (applied["state"], applied["approved_by"]) == ("applied", ["ben"])
+
+    (told,) = at.snapshots()
+    assert (told["forge"], told["pull_request"], told["merged_as"]) == ("gitea", 1, merged)
+    assert [one["verdict"] for one in told["reviews"]] == ["reject", "dismissed", "approve"]
+    assert told["checks"] == [{"name": STATUS, "state": "success", "by": LOGINS["cara"]}]
+    assert (told["rules"]["required_checks"], told["rules"]["reviews"]) == ([STATUS], 1)
+
+    asked = len(forge.requests)
+    fresh = at.clone("fresh")
+    audit = fresh.does("audit --json").json
+    assert audit["counts"]["PROVEN"] == len(audit["changes"])
+    assert [one["person"] for one in audit["changes"][-1]["approvals"]] == ["ben"]
+    assert [one["person"] for one in at.approvals(fresh)["counted"]] == ["ben"]
+    assert len(forge.requests) == asked
