@@ -31,8 +31,6 @@ from mlgit.domain.records import Approval, Deployment, Roles, Version
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.policy import ApprovalRule, Approvals
-from mlgit.edges.formats.records import read_record
-from mlgit.edges.git.repository import open_repository
 from mlgit.edges.ssh.keys import PublicKey
 from mlgit.edges.ssh.signers import APPROVALS, render_line
 
@@ -187,20 +185,6 @@ def _approve(
     return counted, {path: word, f"{path}.sig": story.signer.sign(word)}
 
 
-def read_all(folder: Path) -> int:
-    """Read what an audit cannot do without: the whole history of both branches, each blob, each record; return how many."""
-    done = 0
-    with open_repository(folder) as repository:
-        for branch in (MAIN, layout.LEDGER):
-            commits = repository.commits(branch, first_parent=False)
-            changes = {change.after: change.path for _, changes in commits for change in changes if change.after}
-            for path, text in zip(changes.values(), repository.contents(changes), strict=True):
-                if layout.place(path) is not None:
-                    read_record(path, text)
-                    done += 1
-    return done
-
-
 def _git(folder: Path, *words: str) -> None:
     subprocess.run(["git", "-C", str(folder), *words], check=True)
 
@@ -221,10 +205,7 @@ def main() -> int:
     parser.add_argument("--promotions", type=int, default=300)
     parser.add_argument("--models", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--read", type=Path, help="only read all of this repository")
     chosen = parser.parse_args()
-    if chosen.read is not None:
-        return 0 if read_all(chosen.read) else 1
     env = _environment()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "repository")
@@ -236,7 +217,7 @@ def main() -> int:
         sizes = (str(chosen.promotions), str(chosen.models))
         subprocess.run([sys.executable, "-c", words, str(folder), *sizes], env=env, check=True)
         commands = {
-            "log and read": Command(((sys.executable, "-m", "benchmarks.audit", "--read", str(folder)),), folder),
+            "log and read": Command(((sys.executable, "-m", "benchmarks.floor", str(folder)),), folder),
             "mlgit audit --full": Command(((*_MLGIT, "audit", "--full"),), folder),
         }
         costs = measure.in_turns(commands, chosen.rounds, env)

@@ -3,21 +3,9 @@
 import click
 
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
-from mlgit.cli.render import text
+from mlgit.cli.render import applications, text
 from mlgit.cli.session import Session
-from mlgit.domain.slots import ALL
 from mlgit.ops import apply
-
-_WORDS = {
-    "applied": "applied",
-    "up-to-date": "nothing to do",
-    "recorded": "ran already; written down",
-    "waiting": "waits for its window",
-    "blocked": "blocked",
-    "failed": "failed",
-    "planned": "would be applied",
-    "no-target": "no target",
-}
 
 
 @click.command()
@@ -43,25 +31,6 @@ def command(session: Session, environment: str | None, *, dry_run: bool) -> int:
 def _show(found: apply.Applied) -> str:
     if not found.results:
         return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
-    rows = [
-        [
-            f"{one.environment}/{one.model}",
-            ", ".join(
-                [(one.version or "nothing") + (f" at {one.traffic}%" if one.traffic != ALL else "")]
-                + [str(other) for other in one.beside]
-            ),
-            _WORDS[one.state] + _step(one),
-            f"decision {one.decision[7:19]}" if one.decision else "",
-            ", ".join(one.approved_by),
-        ]
-        for one in found.results
-    ]
-    shown = [text.table(["WHERE", "VERSION", "RESULT", "DECISION", "APPROVED BY"], rows)]
+    shown = [text.table(applications.HEADER, map(applications.row, found.results))]
     shown += [text.finding(finding) for one in found.results for finding in one.findings]
     return "\n\n".join(shown) + text.following("mlgit status")
-
-
-def _step(one: apply.Application) -> str:
-    if one.paused:
-        return "; the ramp is paused"
-    return f"; next step at {one.until:%Y-%m-%d %H:%M} UTC" if one.until else ""

@@ -6,13 +6,13 @@ import click
 import msgspec
 
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
-from mlgit.cli.render import annotations, brief_markdown, ci_markdown, text
+from mlgit.cli.render import annotations, applications, brief_markdown, ci_markdown, text
 from mlgit.cli.session import Session
 from mlgit.domain import layout
 from mlgit.edges.runner import Runner
 from mlgit.errors import Location, refused
 from mlgit.ops import observe
-from mlgit.ops.ci import gate, report, verdict, watch
+from mlgit.ops.ci import apply, check, gate, report, verdict, watch
 from mlgit.ops.ci.event import Event
 from mlgit.ops.forge_port import Forge
 
@@ -35,22 +35,34 @@ def command() -> None:
 
 @command.command("verdict")
 @click.option("--report", "place", metavar="FILE", type=_FILE, help="Write the verdict there as well.")
+@click.option("--check", "posted", is_flag=True, help="Post the verdict as the check mlgit/verdict.")
 @session_command
-def _verdict(session: Session, place: Path | None) -> int:
+def _verdict(session: Session, place: Path | None, *, posted: bool) -> int:
     """Judge the change that started the workflow, by the rules of the base branch.
 
     What merging it would bring is held against what `mlgit merge` asks for, approvals and all; gates are not judged again,
     which needs the data: `mlgit ci gate` does that. Nothing of the change is run, so that it is safe for changes of strangers.
 
+    With --check it is posted on the commit that was judged, which takes a token that may write checks, or statuses. That is
+    for a CI that is not the forge's own, and gets the event by a webhook: there the result of a job is no check. A check that
+    the forge refuses is a warning.
+
     \b
     Examples:
       mlgit ci verdict
       mlgit ci verdict --report verdict.json
+      mlgit ci verdict --check
       mlgit ci verdict --json
     """
     runner = Runner()
-    found = verdict.run(session, Event.parse(runner.event_name, runner.event()))
-    runner.summarise(ci_markdown.verdict(found))
+    event = Event.parse(runner.event_name, runner.event())
+    forge = _forge(session) if posted else None
+    found = verdict.run(session, event)
+    said = ci_markdown.verdict(found)
+    if forge is not None:
+        marked = annotations.of_check(found.findings)
+        found = check.post(forge, found, title=ci_markdown.answer(found), summary=said, annotations=marked)
+    runner.summarise(said)
     runner.output({"answer": found.exit.name.lower(), "promotions": " ".join(found.promotions)})
     if place is not None:
         _write(session.directory / place, found)
@@ -97,6 +109,27 @@ def _report(session: Session, place: Path, *, dry_run: bool) -> int:
     said = report.read(runner.left(session.directory / place, report.LARGEST))
     event = Event.parse(runner.event_name, runner.event())
     return session.answer(report.run(_forge(session), event, said, ci_markdown.comment, dry_run=dry_run), _show_report)
+
+
+@command.command("apply")
+@click.argument("environment", required=False, type=ENVIRONMENT)
+@dry_run_option
+@session_command
+def _apply(session: Session, environment: str | None, *, dry_run: bool) -> int:
+    """Make environments run what the base branch says, and tell the forge what became of it.
+
+    It does what `mlgit apply` does, and exits as that does. What was applied, blocked or failed is shown at the forge as a
+    deployment of `ENVIRONMENT/MODEL`, where it has such; the summary of the job has a table of all. A forge that refuses is
+    a warning.
+
+    \b
+    Examples:
+      mlgit ci apply production
+      mlgit ci apply --dry-run
+    """
+    found = apply.run(session, environment, dry_run=dry_run, on_step=session.step)
+    Runner().summarise(ci_markdown.applied(found))
+    return session.answer(found, _show_applied)
 
 
 @command.command("observe")
@@ -158,6 +191,11 @@ def _show_report(found: report.Reported) -> str:
         "outdated": "Pull request {} has gone on since, or is closed; its own run will say what is to be said.",
     }[found.state]
     return said.format(found.number)
+
+
+def _show_applied(found: apply.AppliedHere) -> str:
+    rows = text.table(applications.HEADER, map(applications.row, found.applied.results)).splitlines()
+    return annotations.said(found.findings, *(rows if found.applied.results else ["Nothing has been promoted yet."]))
 
 
 def _show_observed(found: watch.Watched) -> str:

@@ -1,5 +1,6 @@
 """Look over the set-up, and say how to put it right."""
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +12,7 @@ from mlgit.cli.session import Session
 from mlgit.domain.ruleset import Role, recommended
 from mlgit.edges import templates
 from mlgit.edges.machine import Machine
-from mlgit.errors import Exit, misuse
+from mlgit.errors import Exit, Finding, Severity, misuse
 from mlgit.ops import doctor, proposal
 
 _GROUPS = {
@@ -91,10 +92,7 @@ def _show(found: doctor.Diagnosis, *, fix: bool) -> str:
         lines += ["", _GROUPS[group]] if lines else [_GROUPS[group]]
         for one in checks:
             lines.append(f"  {text.word(one.state, 8)}  {one.check.ljust(width)}  {text.clean(one.what)}")
-    several = dict.fromkeys(
-        finding for one in found.checks for finding in one.findings
-    )  # one cause may stop many checks
-    findings = [text.finding(finding) for finding in several]
+    findings = [text.finding(finding) for finding in _several(found.checks)]
     shown = ["\n".join(lines), *findings]
     mends = [mend for one in found.checks for mend in one.mends]
     if found.mended:
@@ -107,13 +105,21 @@ def _show(found: doctor.Diagnosis, *, fix: bool) -> str:
 
 
 def _summary(found: doctor.Diagnosis) -> str:
-    many = {state: sum(one.state == state for one in found.checks) for state in ("error", "unjudged", "warning")}
+    """Count what was found; why a check could not be judged is no error of the set-up, so such checks are counted apart."""
+    judged = _several(one for one in found.checks if one.state != "unjudged")
+    errors = sum(finding.severity is Severity.ERROR for finding in judged)
+    warnings = sum(finding.severity is Severity.WARNING for finding in _several(found.checks))
     told = (
-        text.plural(many["error"], "error"),
-        text.plural(many["warning"], "warning"),
-        f"{many['unjudged']} could not be judged",
+        text.plural(errors, "error"),
+        text.plural(warnings, "warning"),
+        f"{sum(one.state == 'unjudged' for one in found.checks)} could not be judged",
     )
     return f"{text.plural(len(found.checks), 'check')}: {', '.join(told)}"
+
+
+def _several(checks: Iterable[doctor.Checked]) -> list[Finding]:
+    """Return every finding once: one cause may stop many checks."""
+    return list(dict.fromkeys(finding for one in checks for finding in one.findings))
 
 
 def _next(found: doctor.Diagnosis, mends: list[str]) -> str | None:

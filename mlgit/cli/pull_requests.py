@@ -62,6 +62,8 @@ def ending(found: "Promoted | RolledBack | Recertified", where: str, *, what: st
         enough: what is said of approvals where none is missing.
     """
     missing = "; ".join(found.approvals_missing)
+    if found.state == "planned" and found.approvals_needed:  # nobody can have agreed to it yet
+        missing = enough
     lines = [f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(missing or enough)}"]
     if found.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])

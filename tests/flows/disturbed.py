@@ -18,7 +18,7 @@ from mlgit.edges.targets.directory import DirectoryTarget
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team, contents
 
-FULL = "MLGIT_FULL_KILL" in os.environ
+FULL = "MLGIT_THOROUGH" in os.environ
 """Whether every point of disturbance is wanted, which takes minutes, and not only some of them."""
 
 # The clock of the scene, since keys, reports and approvals are of its time and not of the machine's.

@@ -833,10 +833,10 @@ _NO_DVC = {
     "dvc-old": {"__init__": "__version__ = '3.48.4'"},
 }
 _NEEDS_DVC = [
+    ("running", f"promote {MODEL}@2 --to staging"),
     ("registered", f"register {MODEL}"),
     ("registered", f"train {MODEL}"),
     ("registered", "data add datasets/biopsies/biopsies.csv"),
-    ("running", f"promote {MODEL}@2 --to staging"),
 ]
 
 

@@ -4,7 +4,7 @@ running the command again.
 A command runs under strace, which stops it whenever a call has changed something in the scene: the repository, DVC's storage
 or a target. What is on the disk at that moment is what `kill -9` would leave, so each such state is copied, and judged
 afterwards; a few are made by a real kill. All of them, also those that differ in nothing but loose objects, with
-MLGIT_FULL_KILL=1.
+MLGIT_THOROUGH=1.
 """
 
 import os

@@ -18,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlgit.edges.modelfile import Limits, Scored, guard, score
 from mlgit.errors import Finding, MlgitError, Unjudged
+from tests.flows.disturbed import FULL
 
 COLUMNS = ["hour", "carrier", "full", "band"]
 NUMBERS = ["hour", "delay"]
@@ -219,20 +220,25 @@ def test_the_child_sees_its_rows_and_little_else(
     assert (seen["networks"] == ["lo"]) or scored.network == "open"
 
 
+_SLOWER = [
+    ("leave", Limits(), "SystemExit: enough"),
+    ("vanish", Limits(), "it ended with code 3: noise"),
+    ("burn", Limits(cpu_seconds=3), "it used more than 3 seconds of processor time"),
+    ("short", Limits(), "60 rows gave values of shape (1,)"),
+    ("spill", Limits(file_mb=1), "File too large"),
+]
+
+
 @pytest.mark.parametrize(
     ("mode", "limits", "cause"),
     [
         ("fail", Limits(), "ValueError: no such station"),
-        ("leave", Limits(), "SystemExit: enough"),
-        ("vanish", Limits(), "it ended with code 3: noise"),
         ("crash", Limits(), "it was ended by SIGABRT: noise"),
         ("forge", Limits(), "it ended without a usable answer"),
         ("hoard", Limits(), "it needs more than 8000 MB of memory"),
-        ("burn", Limits(cpu_seconds=3), "it used more than 3 seconds of processor time"),
         ("burn", Limits(seconds=0.2), "it was not done within 0.2 seconds"),
         ("nothing", Limits(), "60 of 60 values are not finite numbers"),
-        ("short", Limits(), "60 rows gave values of shape (1,)"),
-        ("spill", Limits(file_mb=1), "File too large"),
+        *(_SLOWER if FULL else []),
     ],
 )
 def test_every_failure_of_the_child_is_one_finding_with_its_cause(

@@ -86,6 +86,32 @@ def test_rules_as_they_are_recommended_are_well_and_each_that_is_missing_is_told
     shown = admin("doctor").out
     assert "fix  `mlgit doctor --print-ruleset` prints rules that do" in shown
     assert "fix  `mlgit doctor --print-ruleset ledger` prints rules that do" in shown
+    errors, warnings = shown.count("\nerror["), shown.count("\nwarning[")
+    assert (errors, warnings > 4) == (6, True)
+    assert f" checks: {errors} errors, {warnings} warnings, 0 could not be judged" in shown
+
+
+@pytest.mark.parametrize("at", ["gitea"], indirect=True)
+def test_at_a_gitea_only_the_rules_that_it_does_not_have_are_missing(at: AtForge, admin: Desk) -> None:
+    guarded = Rules(reviews=1, checks=(f"*{VERDICT}*",), strict=True, dismiss_stale=True)
+    at.forge.rules = {"main": guarded, "mlgit-ledger": Rules()}
+    answer, checks = asked_by(admin)
+    assert answer.code == 0, answer.text
+    assert states(checks) == {"base-rules": "warning", "ledger-rules": "well", "token": "well"}
+    told = {one["message"]: one["fix"] for one in checks["base-rules"]["findings"]}
+    assert told == dict.fromkeys(
+        (
+            "main lacks the rule: code owners review",
+            "main lacks the rule: somebody else approves the last push",
+        ),
+        "Gitea has no such rule: agree that whoever merges looks for it",
+    )
+
+    at.forge.rules["main"] = Rules(checks=("lint",), strict=True, dismiss_stale=True)
+    answer, checks = asked_by(admin)
+    assert answer.code == 1
+    fixes = {one["fix"] for one in checks["base-rules"]["findings"] if one.get("severity") != "warning"}
+    assert fixes == {"set it in the rule of the branch, under Branches of the repository's settings"}
 
 
 def test_what_a_token_may_not_see_is_neither_well_nor_missing(at: AtForge, admin: Desk) -> None:

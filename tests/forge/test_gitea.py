@@ -1,8 +1,10 @@
 """What mlgit asks of Gitea, against the fake."""
 
+import msgspec
 import pytest
 
 from mlgit.domain.forge import Annotation, Check
+from mlgit.edges.forge.giteawire import Protection
 from mlgit.errors import MlgitError
 from tests.flows.conftest import Repo
 from tests.forge.fake import FakeForge, Rules
@@ -110,6 +112,21 @@ def test_rules_are_told_as_far_as_the_token_may_see(
         found.deletion,
         found.bypass,
     ) == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "bypass"),
+    [
+        ({"block_admin_merge_override": True}, []),
+        ({"apply_to_admins": True}, []),
+        ({"apply_to_admins": False}, ["administrators"]),
+        ({}, ["administrators"]),
+    ],
+)
+def test_a_forgejo_says_under_a_name_of_its_own_that_administrators_are_bound(
+    told: dict[str, bool], bypass: list[str]
+) -> None:
+    assert msgspec.convert(told, Protection).bypass() == bypass
 
 
 def test_a_token_tells_whose_it_is_and_what_it_may(gitea: FakeForge) -> None:

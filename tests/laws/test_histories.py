@@ -4,7 +4,7 @@ The model knows versions, who wants what where, who agreed and what the ledger h
 real repository, and has to be let in exactly where the model lets it in. Afterwards every change of a legal history is
 PROVEN; of one to which somebody laid hands beside mlgit, not all are.
 
-With MLGIT_LONG_HISTORIES=1 many more histories are tried.
+With MLGIT_THOROUGH=1 many more histories are tried.
 """
 
 import os
@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from tests.flows.builder import MODEL
 from tests.flows.people import Answer, Desk, Team
 
-_LONG = "MLGIT_LONG_HISTORIES" in os.environ
+_LONG = "MLGIT_THOROUGH" in os.environ
 _ENVIRONMENTS = ("staging", "production")
 _REVIEWERS = ("ben", "cara")
 # Which gates there are makes no difference to the order of things; this one is judged in no time.

@@ -3,13 +3,18 @@
 The form is that of the documentation of workflow commands; data and properties are escaped as the runner unescapes them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mlgit.cli.render.text import clean
+from mlgit.domain.forge import Annotation, Level
 from mlgit.errors import Finding, Severity
 from mlgit.ops.validate import Validated
 
-_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+_COMMANDS: Mapping[Severity, Level] = {
+    Severity.ERROR: "error",
+    Severity.WARNING: "warning",
+    Severity.NOTE: "notice",
+}
 
 
 def validated(found: Validated) -> str:
@@ -24,18 +29,36 @@ def said(findings: Iterable[Finding], *lines: str) -> str:
 
 def annotation(finding: Finding) -> str:
     """Return one workflow command; nothing in a file can end it or begin another."""
-    properties = {"title": finding.id}
+    properties: dict[str, str] = {"title": finding.id}
     if finding.at is not None:
         properties |= {"file": finding.at.file} | ({"line": str(finding.at.line)} if finding.at.line else {})
     listed = ",".join(f"{key}={_escape(value, also=':,')}" for key, value in properties.items())
-    message = "\n".join(part for part in (finding.message, finding.why, finding.fix) if part)
-    return f"::{_COMMANDS[finding.severity]} {listed}::{_escape(message)}"
+    return f"::{_COMMANDS[finding.severity]} {listed}::{_escape(_message(finding))}"
+
+
+def of_check(findings: Iterable[Finding]) -> list[Annotation]:
+    """Return the annotations of a check: a forge takes those alone that are about a file."""
+    return [
+        Annotation(
+            path=finding.at.file,
+            line=finding.at.line or 1,
+            level=_COMMANDS[finding.severity],
+            title=finding.id,
+            message="\n".join(map(clean, _message(finding).split("\n"))),
+        )
+        for finding in findings
+        if finding.at is not None
+    ]
 
 
 def plain(line: str) -> str:
     """Return a line for a log that no runner takes for a command: neither `::` at its start nor `##[` anywhere is left."""
     line = clean(line).replace("##[", "## [")
     return f": {line.lstrip()[1:]}" if line.lstrip().startswith("::") else line
+
+
+def _message(finding: Finding) -> str:
+    return "\n".join(part for part in (finding.message, finding.why, finding.fix) if part)
 
 
 def _escape(value: str, also: str = "") -> str:

@@ -1,16 +1,22 @@
-"""What is said in a workflow, as Markdown: a verdict, and what was observed. All that people wrote stands within fences."""
+"""What is said in a workflow, as Markdown: a verdict, what was applied, what was observed.
+
+All that people wrote stands within fences, or as text in which nothing acts.
+"""
 
 import re
 from collections.abc import Sequence
 
 import click
 
-from mlgit.cli.render import text
+from mlgit.cli.render import applications, text
+from mlgit.cli.render.brief_markdown import plain
 from mlgit.errors import Finding
+from mlgit.ops.ci.apply import AppliedHere
 from mlgit.ops.ci.verdict import Verdict
 from mlgit.ops.observe import Observation
 
 _MOST = 20  # findings that are shown in full; the log has them all
+_MOST_ROWS = 500  # of a table; a summary may have a megabyte
 _LONGEST = 2_000  # characters of one finding: twenty of them fit into a comment of 65,536
 
 
@@ -19,7 +25,7 @@ def verdict(found: Verdict) -> str:
     held = f", held against `{found.onto[:12]}` of the base branch" if found.onto else ""
     brought = f", with {text.plural(len(found.promotions), 'promotion')}" if found.promotions else ""
     what = f"Commit `{found.head[:12]}`{held}: {text.plural(len(found.findings), 'finding')}{brought}."
-    return "\n\n".join([f"### mlgit/verdict: {_answer(found)}", what, *_fenced(_shown(found.findings))])
+    return "\n\n".join([f"### mlgit/verdict: {answer(found)}", what, *_fenced(_shown(found.findings))])
 
 
 def comment(found: Verdict, run: str) -> str:
@@ -37,7 +43,20 @@ def observed(seen: Observation) -> str:
     return "\n\n".join([*_fenced([*map(text.clean, lines[:_MOST]), *_shown(findings)]), way_out])
 
 
-def _answer(found: Verdict) -> str:
+def applied(found: AppliedHere) -> str:
+    """Return what became of what was to be applied, as a table, for the summary of a job."""
+    results = found.applied.results
+    if not results:
+        return "### mlgit/apply\n\nNothing has been promoted yet."
+    rows = [[name.capitalize() for name in applications.HEADER], ["---"] * len(applications.HEADER)]
+    rows += [[plain(cell) for cell in applications.row(one)] for one in results[:_MOST_ROWS]]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    more = [f"and {len(results) - _MOST_ROWS} more, in the log of the run"] if len(results) > _MOST_ROWS else []
+    return "\n\n".join(["### mlgit/apply", table, *more, *_fenced(_shown(found.findings))])
+
+
+def answer(found: Verdict) -> str:
+    """Return a verdict in a few words."""
     if not found.answered:
         return "could not be judged"
     return "something stands against this change" if found.exit else "nothing stands against this change"

@@ -109,7 +109,7 @@ def check_fit(
     if reasons:
         yield Finding(
             "standing-unfit",
-            f"the change of {manifest.model} in {manifest.environment} is none that people agree to in advance",
+            f"the change of {manifest.model} in {manifest.environment} may not come in without anybody being asked",
             why="; ".join(reasons),
             fix=f"propose it by hand, so that people weigh it: `mlgit promote {manifest.model}@N --to {environment.name}`",
             at=Location(layout.promotion(manifest.environment, manifest.model), path="standing"),

@@ -7,6 +7,7 @@ import msgspec
 
 from mlgit.domain import forge
 from mlgit.domain.names import CommitId
+from mlgit.domain.ruleset import ADMINISTRATORS
 
 DRAFT: Final = "WIP: "
 """How the title of a draft begins."""
@@ -165,13 +166,17 @@ class Branch(msgspec.Struct, frozen=True):
 
 
 class Protection(msgspec.Struct, frozen=True):
-    """A rule; what an older Gitea does not know of is not there."""
+    """A rule; what an older Gitea does not know of is not there.
+
+    That administrators are bound as well, Gitea calls `block_admin_merge_override` and Forgejo `apply_to_admins`.
+    """
 
     block_on_outdated_branch: bool = False
     dismiss_stale_approvals: bool = False
     require_signed_commits: bool = False
     enable_force_push: bool = False
     block_admin_merge_override: bool = False
+    apply_to_admins: bool = False
     enable_push: bool = False
     enable_push_whitelist: bool = False
     push_whitelist_usernames: list[str] | None = None
@@ -179,7 +184,7 @@ class Protection(msgspec.Struct, frozen=True):
 
     def bypass(self) -> list[str]:
         """Return who may change the branch without what the rule asks of a pull request."""
-        found = [] if self.block_admin_merge_override else ["administrators"]
+        found = [] if self.block_admin_merge_override or self.apply_to_admins else [ADMINISTRATORS]
         if self.enable_push and not self.enable_push_whitelist:
             found.append("whoever may write")
         elif self.enable_push:

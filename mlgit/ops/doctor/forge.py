@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlgit.domain import layout
-from mlgit.domain.ruleset import Role, untold, weaknesses
+from mlgit.domain.ruleset import Kind, Role, Weakness, untold, weaknesses
 from mlgit.errors import Finding, MlgitError, Severity, Unjudged
 from mlgit.ops.doctor.subject import Said, Subject
 
@@ -51,10 +51,10 @@ def _rules(subject: Subject, role: Role, branch: str) -> Said:
             "branch-unprotected",
             f"{branch} lacks the rule: {weak.rule}",
             why=f"{weak.without}; {subject.forge.repository} does not hold it to that",
-            fix=f"`mlgit doctor --print-ruleset{' ledger' if role == 'ledger' else ''}` prints rules that do",
+            fix=_fix(subject.forge.name, role, weak),
             severity=Severity.ERROR if weak.grave else Severity.WARNING,
         )
-        for weak in weaknesses(role, rules)
+        for weak in weaknesses(role, rules, subject.forge.name)
     ]
     if not (unknown := untold(role, rules)):
         return Said(f"{branch} is {'guarded' if not findings else 'not guarded enough'}", findings)
@@ -66,3 +66,12 @@ def _rules(subject: Subject, role: Role, branch: str) -> Said:
         severity=Severity.WARNING,
     )
     return Said(f"{branch}: some rules cannot be seen with this token", [*findings, hidden], unjudged=True)
+
+
+def _fix(kind: Kind, role: Role, weak: Weakness) -> str:
+    """Return where a rule is set."""
+    if kind == "github":
+        return f"`mlgit doctor --print-ruleset{' ledger' if role == 'ledger' else ''}` prints rules that do"
+    if not weak.known:
+        return "Gitea has no such rule: agree that whoever merges looks for it"
+    return "set it in the rule of the branch, under Branches of the repository's settings"

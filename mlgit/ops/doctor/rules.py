@@ -11,7 +11,7 @@ from mlgit.ops.doctor.subject import Said, Subject
 
 _PROVES: Final = {
     "none": "none: nobody's agreement is asked for",
-    "forge": "forge: the forge says who agreed, and has to be asked again",
+    "forge": "forge: the forge says who agreed, and the ledger keeps what it said",
     "signed": "signed: anybody with a clone can prove who agreed",
 }
 

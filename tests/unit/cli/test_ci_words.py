@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlgit.cli.render import annotations, ci_markdown
+from mlgit.cli.render.text import clean
 from mlgit.errors import Finding, Location
+from mlgit.ops.apply import Application, Applied
+from mlgit.ops.ci.apply import AppliedHere
 from mlgit.ops.ci.verdict import Verdict
 from mlgit.ops.observe import Observation, Seen
 
@@ -44,6 +47,7 @@ def test_what_people_wrote_stays_within_the_fence(text: str) -> None:
     for markdown in (
         ci_markdown.comment(said_of(text), "https://forge.example/run"),
         ci_markdown.observed(seen_of(text)),
+        ci_markdown.applied(applied_of(text)),
     ):
         lines = markdown.split("\n")
         fence = next(line.removesuffix("text") for line in lines if line.startswith("```"))
@@ -52,6 +56,28 @@ def test_what_people_wrote_stays_within_the_fence(text: str) -> None:
         assert all(set(fence) != set(line.strip()) or len(line.strip()) < len(fence) for line in lines[begin + 1 : end])
         outside = "\n".join(lines[:begin] + lines[end:])
         assert not any(mark in outside for mark in ("@ana", "closes #1", "<!--"))
+
+
+def applied_of(text: str) -> AppliedHere:
+    result = Application(
+        environment="production",
+        model="churn",
+        version="churn@1",
+        state="blocked",
+        promotion="01JD8ZK3M9",
+        approved_by=[text],
+        findings=said_of(text).findings,
+    )
+    return AppliedHere(applied=Applied(commit="a" * 40, results=[result]))
+
+
+@given(TEXTS)
+def test_an_annotation_of_a_check_is_about_its_line_and_holds_nothing_that_acts(text: str) -> None:
+    found = said_of(text).findings
+    nowhere = msgspec.structs.replace(found[0], at=None)
+    (marked,) = annotations.of_check([*found, nowhere])
+    assert (marked.path, marked.line, marked.level, marked.title) == (text, 3, "error", "key-unknown")
+    assert all(clean(line) == line for line in marked.message.split("\n"))
 
 
 def seen_of(text: str) -> Observation:

@@ -76,6 +76,42 @@ def test_each_rule_that_is_missing_is_named(change: dict[str, Any], grave: bool)
     assert weak.grave is grave
 
 
+STATUS = f"mlgit-validate / {VERDICT} (pull_request)"
+NAMES: list[tuple[str, set[str]]] = [
+    (VERDICT, {"github", "gitea"}),
+    (f"verdict / {VERDICT}", {"github", "gitea"}),
+    (f"judge / {VERDICT} (pull_request)", {"gitea"}),
+    (STATUS, {"gitea"}),
+    (f"*{VERDICT}*", {"gitea"}),
+    (f"mlgit-* / {VERDICT} (pull_re?uest)", {"gitea"}),
+    (f"{VERDICT}*", {"gitea"}),
+    ("*", set()),  # any other check satisfies it
+    ("mlgit-validate / *", set()),
+    (f"{VERDICT}2*", set()),
+    (f"mlgit-validate / {VERDICT} (push)", set()),
+    (f"x{VERDICT}", set()),
+]
+
+
+@pytest.mark.parametrize(("context", "forges"), NAMES, ids=[one[0] for one in NAMES])
+@pytest.mark.parametrize("forge", ["github", "gitea"])
+def test_a_required_check_is_the_verdict_by_the_names_that_the_forge_gives_it(
+    context: str, forges: set[str], forge: Any
+) -> None:
+    rules = BranchRules(required_checks=["lint", context])
+    assert (not list(weaknesses("base", rules, forge))) is (forge in forges)
+
+
+def test_at_a_gitea_whoever_pushes_to_the_ledger_has_to_and_some_rules_are_not_there() -> None:
+    rules = BranchRules(bypass=["administrators", "ana"], code_owners=False, dismisses_stale=False)
+    assert next(weaknesses("base", rules, "gitea")).without == "administrators, ana need not keep them"
+    assert next(weaknesses("ledger", rules, "gitea")).without == "administrators need not keep them"
+    assert not list(weaknesses("ledger", BranchRules(bypass=["ana"]), "gitea"))
+    assert list(weaknesses("ledger", BranchRules(bypass=["ana"])))
+    known = {one.rule: one.known for one in weaknesses("base", rules, "gitea")}
+    assert (known["code owners review"], known["a push takes reviews back"]) == (False, True)
+
+
 def test_the_ledger_needs_no_reviews() -> None:
     assert (
         list(weaknesses("ledger", BranchRules(reviews=0, required_checks=[], force_push=False, deletion=False))) == []

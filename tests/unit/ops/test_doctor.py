@@ -36,6 +36,7 @@ GUARDED = BranchRules(
 class Forge:
     """A forge that tells what it was given to tell."""
 
+    name = "github"
     repository = "acme/churn"
 
     def __init__(self, told: Any, may: Mapping[str, str] = {}) -> None:

@@ -1,0 +1,130 @@
+"""What `mlgit ci` tells the forge: as deployments what became of what was merged, and the verdict as a check of its own."""
+
+import json
+
+from mlgit.domain.ruleset import VERDICT
+from tests.flows.builder import MODEL
+from tests.flows.people import Answer
+from tests.forge import test_life
+from tests.forge.desks import ForgeDesk
+from tests.forge.fake import BOT
+from tests.forge.test_life import LOGINS, PROMOTE, WHERE, AtForge
+
+at = test_life.at
+
+POLICY = "policies/production.yaml"
+
+
+def runner(at: AtForge, login: str = BOT, **more: str) -> ForgeDesk:
+    """Ana's clone as a job of a CI sees it, with the token of an app or of a person."""
+    ana, folder = at.team.ana, at.team.folder
+    environment = at.forge.environment(login) | {"GITHUB_STEP_SUMMARY": str(folder / "summary.md")} | more
+    return ForgeDesk(ana.name, ana.root, ana._keys, ana._now, ana._settings, environment)
+
+
+def summary(at: AtForge) -> str:
+    return (at.team.folder / "summary.md").read_text()
+
+
+def proposes(at: AtForge, branch: str) -> dict[str, str]:
+    """Write down that a pull request proposes a branch, as a webhook says it; return where."""
+    ends = {end: {"sha": at.ana.head(name)} for end, name in (("base", "main"), ("head", branch))}
+    event = at.team.folder / "event.json"
+    event.write_text(json.dumps({"repository": {"default_branch": "main"}, "pull_request": {"number": 1, **ends}}))
+    return {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(event)}
+
+
+def told(at: AtForge) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Every deployment at the forge: commit, environment, and each state with its description."""
+    return [
+        (one.commit, one.environment, [(state["state"], state["description"]) for state in one.statuses])
+        for one in at.forge.deployments
+    ]
+
+
+def test_what_is_applied_is_told_once(at: AtForge) -> None:
+    promotion = at.ana.does(f"{PROMOTE} --json").json["promotion"]
+    at.review("ben")
+    merged = at.forge.merge(LOGINS["cara"], 1)
+    at.ana.git("pull", "--quiet", "origin", "main")
+    desk = runner(at)
+
+    planned = desk.does("ci apply production --dry-run --json").json["applied"]["results"]
+    assert [one["state"] for one in planned] == ["planned"]
+    assert told(at) == []
+
+    applied = desk.does("ci apply production").out
+    assert "applied" in applied
+    assert told(at) == [(merged, WHERE, [("success", f"{MODEL}@2: applied")])]
+    version = json.loads(at.ana.read(f"models/{MODEL}/versions/v2/version.json"))
+    assert at.forge.deployments[0].payload == {
+        "promotion": promotion,
+        "version": f"{MODEL}@2",
+        "digest": version["digest"],
+    }
+    assert f"| {WHERE} | {MODEL}@2 | applied | decision " in summary(at).replace("&#8203;", "")
+
+    again = desk.does("ci apply production --json").json
+    assert [one["state"] for one in again["applied"]["results"]] == ["up-to-date"]
+    assert len(told(at)[0][2]) == 1
+
+
+def test_what_is_blocked_is_told_and_a_forge_that_refuses_is_a_warning(at: AtForge) -> None:
+    at.ana.does(PROMOTE)
+    merged = at.forge.merge(LOGINS["cara"], 1)
+    at.ana.git("pull", "--quiet", "origin", "main")
+    desk = runner(at)
+
+    at.forge.withheld = {"deployments"}
+    answer = desk("ci apply production")
+    assert answer.code == 1, answer.text
+    assert "::error title=approvals-missing::" in answer.out
+    assert "::warning title=forge-refused::the forge was not told what was applied" in answer.out
+    assert told(at) == []
+
+    at.forge.withheld = set()
+    answer = desk("ci apply production")
+    assert answer.code == 1, answer.text
+    assert "forge-refused" not in answer.out
+    assert told(at) == [(merged, WHERE, [("failure", f"{MODEL}@2: blocked (approvals-missing)")])]
+    assert "approvals-missing" in summary(at)
+
+
+def test_a_verdict_is_a_check_of_its_own_where_no_job_of_the_forge_makes_one(at: AtForge) -> None:
+    ana, forge = at.ana, at.forge
+    ana.git("switch", "--quiet", "-c", "change")
+    ana.commit("Misspell a key", {POLICY: ana.read(POLICY) + "aprovals: {}\n"})
+    ana.git("push", "--quiet", "origin", "change")
+    ana.git("switch", "--quiet", "main")
+    head = ana.head("change")
+
+    def judged(login: str = BOT) -> Answer:
+        return runner(at, login, **proposes(at, "change"))("ci verdict --check")
+
+    assert judged().code == 1
+    (run,) = forge.runs
+    assert (run.name, run.commit, run.conclusion) == (VERDICT, head, "failure")
+    assert run.output["title"] == "something stands against this change"
+    assert "key-unknown" in run.output["summary"]
+    (marked,) = run.output["annotations"]
+    assert (marked["path"], marked["title"], marked["annotation_level"]) == (POLICY, "key-unknown", "failure")
+    assert marked["start_line"] == len(ana.show("change", POLICY).splitlines())
+
+    assert judged("ben-b").code == 1
+    (status,) = forge.statuses
+    assert (status.context, status.commit, status.state) == (VERDICT, head, "failure")
+
+    forge.withheld = {"checks", "statuses"}
+    refused = judged()
+    assert refused.code == 1
+    assert f"::warning title=forge-refused::the check {VERDICT} was not posted" in refused.out
+    assert (len(forge.runs), len(forge.statuses)) == (1, 1)
+
+    forge.withheld = set()
+    ana.git("switch", "--quiet", "change")
+    ana.commit("Take it back", {POLICY: ana.show("main", POLICY), "notes.md": "Nothing.\n"})
+    ana.git("push", "--quiet", "origin", "change")
+    ana.git("switch", "--quiet", "main")
+    assert judged().code == 0
+    assert (forge.runs[-1].commit, forge.runs[-1].conclusion) == (ana.head("change"), "success")
+    assert forge.runs[-1].output["title"] == "nothing stands against this change"
