@@ -34,6 +34,7 @@ from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, S
 from mlgit.edges import templates
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
+from mlgit.ops.init import AGREEMENT
 
 MODEL: Final = "malignancy"
 GATES: Final = {
@@ -74,6 +75,7 @@ _VALUES = {
     "email": "ana@acme.example",
     "model": MODEL,
     "forge": "none",
+    **AGREEMENT["none"],
 }
 
 
@@ -246,7 +248,7 @@ def _stored(path: str, size: int, number: int) -> Stored:
 
 def _policy() -> Policy:
     path = layout.policy("production")
-    policy = read_record(path, templates.project("tabular-classification")[path])
+    policy = read_record(path, templates.render(templates.project("tabular-classification"), _VALUES)[path])
     assert isinstance(policy, Policy)  # noqa: S101 - by its place
     return policy
 

@@ -85,6 +85,21 @@ class Ground(Protocol):
         ...
 
 
+AGREEMENT: Final = {
+    "none": {
+        "evidence": "signed",
+        "agreement": "`mlgit approve` signs with an SSH key of .mlgit/allowed_signers.",
+        "logins": "",
+    },
+    "forge": {
+        "evidence": "forge",
+        "agreement": "Reviews of the pull request count, and so do the signatures of `mlgit approve`.",
+        "logins": "\n    logins: []  # your name at the forge, by which your reviews count",
+    },
+}
+"""How production is agreed to where there is a forge, and where there is none: words of the templates."""
+
+
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What the project is to be; without an owner, the person who starts it is."""
 
@@ -223,6 +238,7 @@ def _files(workspace: Workspace, wish: Wish, person: Person, fill: Fill, schemas
         "person": _short_name(person),
         "email": person.email,
         "forge": wish.forge,
+        **AGREEMENT["none" if wish.forge == "none" else "forge"],
     }
     # Only the template can say what its model is called, and its texts want to know.
     (model,) = (path.split("/")[1] for path in fill(values | {"model": ""}) if path.endswith("/model.yaml"))

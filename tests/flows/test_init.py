@@ -327,3 +327,13 @@ def test_workflows_come_with_the_forge_that_runs_them(forge: str, workflows: lis
     assert there == workflows
     session = Session(Path("acme").resolve())
     assert Lifecycle(session.repository.tree("HEAD"), session.formats.record).project().forge == forge
+
+
+@pytest.mark.parametrize(("forge", "evidence"), [("none", "signed"), ("github", "forge"), ("gitea", "forge")])
+def test_where_there_is_a_forge_its_reviews_count(forge: str, evidence: str) -> None:
+    assert run(["init", "acme", "--yes", "--forge", forge]) == 0
+    repository = Session(Path("acme")).repository
+    state = Lifecycle(repository.tree("HEAD"), Session(Path("acme")).formats.record)
+    assert (state.project().forge, state.policy("production").evidence) == (forge, evidence)
+    assert ("logins: []" in Path("acme/.mlgit/roles.yaml").read_text()) is (forge != "none")
+    assert run(["-C", "acme", "validate"]) == 0

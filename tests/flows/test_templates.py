@@ -29,10 +29,17 @@ from mlgit.domain.records.problem import Problem
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.modelfile import parse_trusted_types
 from mlgit.edges.ssh import signers
+from mlgit.ops.init import AGREEMENT
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 NAMES = ["tabular-classification", "tabular-regression", "bring-your-own"]
-VALUES = {"project": "acme", "owner": "@acme/ml", "person": "ada", "email": "ada@example.org", "forge": "none"}
+VALUES = {
+    "project": "acme",
+    "owner": "@acme/ml",
+    "person": "ada",
+    "email": "ada@example.org",
+    "forge": "none",
+} | AGREEMENT["none"]
 PLACEHOLDER = re.compile(r"\{\{ (\w+)(?::([\w-]+))? \}\}")
 STAGES = ["prepare", "featurize", "train", "evaluate"]
 # What the model of each template may contain beyond what skops trusts by itself.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.edges import templates
+from mlgit.ops.init import AGREEMENT
 from tests.flows.people import Team
 from tests.forge.fake import BOT, FakeForge
 from tests.rehearsal.github import GitHub
@@ -39,7 +40,9 @@ def node() -> Iterator[Node]:
 @pytest.fixture(scope="session")
 def workflows() -> dict[str, str]:
     """The workflows of a new project by name: `validate`, `gate` and so on."""
-    files = templates.render(templates.project("tabular-classification", "github"), _VALUES | {"forge": "github"})
+    files = templates.render(
+        templates.project("tabular-classification", "github"), _VALUES | {"forge": "github"} | AGREEMENT["none"]
+    )
     return {
         Path(path).stem.removeprefix("mlgit-"): text.decode()
         for path, text in files.items()
