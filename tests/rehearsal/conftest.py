@@ -71,7 +71,7 @@ class Hosted:
             origin,
             team.folder / "github",
             secrets={
-                "": {"MLGIT_TOKEN": "secret-of-the-repository"},
+                "": {"MLGIT_TOKEN": "secret-of-the-repository" if forge is None else forge.tokens["ana"]},
                 **{
                     name: {"MLGIT_DVC_READ": remote}
                     for name in ("mlgit-gate", "mlgit-promote", "staging", "production")

@@ -140,6 +140,44 @@ def test_what_trains_never_holds_a_token_that_may_write(hosted: Hosted, workflow
     assert brought == ["ana <4711+ana@users.noreply.github.com> Register malignancy@4"]
 
 
+@needs_time
+def test_what_is_asked_for_by_hand_is_proposed_as_a_pull_request(
+    node: Node, running: Team, workflows: dict[str, str]
+) -> None:
+    running.ana.edit("mlgit.yaml", "forge: none", "forge: github")
+    running.ana.clone("origin.git", "--bare")
+    with FakeForge(running.folder / "origin.git", people={"ana": "write"}) as forge:
+        hosted = Hosted(node, running, forge)
+        asked = hosted.github.on_main("workflow_dispatch", inputs={"version": f"{MODEL}@2", "environment": "staging"})
+        for _ in range(2):
+            promote = hosted.github.run(workflows["promote"], asked)["promote"]
+            assert promote.result == "success", promote.log
+        (pull,) = forge.pulls.values()
+        assert (pull.branch, pull.title) == (f"mlgit/promote/staging/{MODEL}", f"Promote {MODEL}@2 to staging")
+        assert "beats-champion" in pull.body
+        (author,) = hosted.github.git("log", "--format=%ae", f"main..{pull.branch}").splitlines()
+        assert author == "4711+ana@users.noreply.github.com"
+
+
+@needs_time
+def test_what_does_not_run_as_it_was_given_is_kept_in_one_issue(
+    node: Node, running: Team, workflows: dict[str, str]
+) -> None:
+    """A clean checkout has none of the folders in which the versions of a `directory` target run."""
+    running.ana.edit("mlgit.yaml", "forge: none", "forge: github")
+    running.ana.clone("origin.git", "--bare")
+    with FakeForge(running.folder / "origin.git", people={"ana": "write"}) as forge:
+        hosted = Hosted(node, running, forge)
+        ledger = hosted.github.git("rev-parse", "mlgit-ledger")
+        for _ in range(2):
+            tick = hosted.github.on_main("schedule", schedule="41 * * * *")
+            observe = hosted.github.run(workflows["observe"], tick)["observe"]
+            assert observe.rights == {"contents": "write", "issues": "write"}
+        (issue,) = forge.issues.values()
+        assert f"production/{MODEL}: degraded" in issue.body, observe.log
+        assert hosted.github.git("rev-parse", "mlgit-ledger") != ledger
+
+
 def test_an_audit_is_shown_and_kept(hosted: Hosted, workflows: dict[str, str]) -> None:
     audit = hosted.github.run(workflows["audit"], hosted.github.on_main("schedule", schedule="5 3 * * 1"))["audit"]
     assert audit.result == "success", audit.log
