@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.flows.builder import MODEL, ROLES
 from tests.flows.people import Desk, Team
 from tests.forge.desks import at_forge
-from tests.forge.fake import BOT, FakeForge
+from tests.forge.fake import BOT, FakeForge, Refusal
 
 WHERE = f"production/{MODEL}"
 BRANCH = f"mlgit/promote/{WHERE}"
@@ -294,6 +295,36 @@ def test_a_rollback_and_a_hold_have_pull_requests_of_their_own(at: AtForge) -> N
     assert f"pull request {forge.url}/{forge.repository}/pull/2" in held
     ana.does(f"hold add production {MODEL} --reason 'closes #1, @acme/all'")
     assert [*forge.pulls] == [1, 2]
+
+
+def test_of_two_racing_pull_requests_one_lands_and_a_rollback_leads_back(at: AtForge) -> None:
+    """Each was approved by itself, on the same base; the forge cannot merge the second, and the audit proves what landed."""
+    ana, forge = at.ana, at.forge
+    ana.does(f"{PROMOTE} --no-pull-request")
+    ana.git("push", "--quiet", "origin", f"{BRANCH}:refs/heads/other", f":{BRANCH}")
+    ana.git("branch", "--quiet", "-D", BRANCH)
+    forge.open(LOGINS["ana"], "other", "main", "Promote it as well")
+    at.team.now.moment += timedelta(minutes=1)
+    ana.does(PROMOTE)
+    for number in (1, 2):
+        at.review("ben", pull=number)
+    forge.merge("Cara-C", 2, "squash")
+    with pytest.raises(Refusal, match="not mergeable"):
+        forge.merge("Cara-C", 1, "squash")
+    ana.git("pull", "--quiet", "--ff-only", "origin", "main")
+    ana.does("apply production")
+
+    ana.does("rollback production --reason INC-7")
+    assert forge.pulls[3].title == f"Roll back production to {MODEL}@1"
+    at.review("ben", pull=3)
+    forge.merge("Cara-C", 3, "merge")
+    ana.git("pull", "--quiet", "--ff-only", "origin", "main")
+    (applied,) = ana.does("apply production --json").json["results"]
+    assert (applied["version"], applied["state"], applied["approved_by"]) == (f"{MODEL}@1", "applied", ["ben"])
+    changes = at.clone("afterwards").does("audit --env production --json").json["changes"]
+    assert [(one["after"], one["verdict"]) for one in changes] == [
+        (f"{MODEL}@{number}", "PROVEN") for number in (1, 2, 1)
+    ]
 
 
 def test_what_runs_elsewhere_keeps_its_reviews_all_the_same(at: AtForge) -> None:
