@@ -16,6 +16,9 @@ from mlgit.ops.load import Lifecycle
 from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal
 
+LABEL: Final = "mlgit"
+"""Label of what mlgit opened: for people who look for it, and for nothing else."""
+
 LONGEST: Final = 65_536
 """Characters that GitHub takes as the body of a pull request or a comment; more it refuses."""
 
@@ -123,11 +126,14 @@ def put_at(forge: Forge, branch: str, base: str, title: str, text: str) -> PullR
     there = _find(forge, branch, base)
     if there is None:
         try:
-            return forge.open_pull_request(branch=branch, base=base, title=title, body=_body("", text))
+            opened = forge.open_pull_request(branch=branch, base=base, title=title, body=_body("", text))
         except MlgitError as error:
             there = _find(forge, branch, base)  # another run may have opened it at the same moment
             if there is None:
                 raise error from None
+        else:
+            forge.label(opened.number, [LABEL])
+            return opened
     wanted = _body(there.body, text)
     if there.title == title and _lines(there.body) == _lines(wanted):
         return there

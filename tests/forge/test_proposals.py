@@ -31,7 +31,7 @@ def test_each_kind_of_proposal_has_one_pull_request_of_its_own(at: AtForge) -> N
     urls = [f"{forge.url}/{forge.repository}/pull/{number}" for number in range(1, len(LINES) + 1)]
     assert [(one["pull_request"], one["warnings"]) for one in opened] == [(url, []) for url in urls]
     assert [forge.pulls[number].branch for number in forge.pulls] == [one["branch"] for one in opened]
-    assert [one.title for one in forge.pulls.values()] == list(LINES)
+    assert [(one.title, one.labels) for one in forge.pulls.values()] == [(title, ["mlgit"]) for title in LINES]
     for one in forge.pulls.values():
         assert "closes" in one.body
         assert not re.search(r"@acme|(?<!&)#\d", one.body)
