@@ -127,7 +127,7 @@ CASES = {
     "apply": Case("proposed", "ana", "apply", _merge),
     "approve again": Case("proposed", "ben", "approve", _change_mind, most=0),
     "apply a step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,50,100"), most=0),
-    "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100")),
+    "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100"), most=0),
     "observe": Case("proposed", "ana", "observe production", repeats=True, most=0),
     "rollback": Case("proposed", "ana", "rollback production --reason INC-7", _apply),
     "hold add": Case("running", "ana", f"{_HOLD} --reason INC-7 --until 7d", most=0),

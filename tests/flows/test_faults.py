@@ -469,7 +469,7 @@ _SWAPS = [
     ("mlgit-score-", _in_place, _other_model, "predictions-differ"),
     *([("mlgit-score-", _by_rename, _packed_again, "data-corrupt")] if FULL else []),
     # Loaded, and not kept yet.
-    ("mlgit-(?!score-)", _by_rename, _other_model, "data-corrupt"),
+    *([("mlgit-(?!score-)", _by_rename, _other_model, "data-corrupt")] if FULL else []),
 ]
 
 

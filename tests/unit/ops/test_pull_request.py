@@ -1,5 +1,6 @@
 """What mlgit writes into pull requests, apart from what people write there; the forge is kept in memory."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -30,6 +31,9 @@ class Kept:
 
     def pull_requests(self, **_: Any) -> list[PullRequest]:
         return [self.pull] if self.pull else []
+
+    def label(self, number: int, labels: Sequence[str]) -> None:
+        assert (number, list(labels)) == (7, ["mlgit"])
 
     def open_pull_request(self, *, branch: str, base: str, title: str, body: str) -> PullRequest:
         mine = not self.rival and not self.closed
