@@ -10,7 +10,7 @@ from mlgit.domain.conditions.holds import is_running
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Hold
 from mlgit.errors import Finding, refused
-from mlgit.ops import branch, moments, past, proposal, pull_request
+from mlgit.ops import branch, moments, past, proposal, propose, pull_request
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -215,17 +215,4 @@ def _proposed(
         verbs=("Hold", "Lift"),
         command=f"mlgit hold {plan.deed} {plan.name}",
     )
-    if dry_run:
-        branch.check(workspace, base, draft)
-        return plan
-    commit, pushed = branch.put(workspace, base, draft)
-    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
-    return msgspec.structs.replace(
-        plan,
-        state="proposed",
-        branch=draft.branch,
-        commit=commit,
-        pushed=pushed,
-        pull_request=opened.url,
-        warnings=opened.warnings,
-    )
+    return propose.put(workspace, base, plan, draft, say, dry_run=dry_run)

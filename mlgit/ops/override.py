@@ -12,7 +12,7 @@ from mlgit.domain.conditions.overrides import lacking
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import Override
 from mlgit.errors import Finding, refused
-from mlgit.ops import accords, branch, moments, past, proposal, pull_request
+from mlgit.ops import accords, branch, moments, past, proposal, propose, pull_request
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
 from mlgit.ops.ports import Workspace
@@ -152,20 +152,7 @@ def add(
         verbs=("Override",),
         command=f"mlgit override add {environment} {ref}",
     )
-    if dry_run:
-        branch.check(workspace, base, draft)
-        return plan
-    commit, pushed = branch.put(workspace, base, draft)
-    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
-    return replace(
-        plan,
-        state="proposed",
-        branch=draft.branch,
-        commit=commit,
-        pushed=pushed,
-        pull_request=opened.url,
-        warnings=opened.warnings,
-    )
+    return propose.put(workspace, base, plan, draft, say, dry_run=dry_run)
 
 
 def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_run: bool = False) -> OverrideApproved:

@@ -20,7 +20,7 @@ from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, Report
 from mlgit.domain.records.version import Stored
 from mlgit.domain.slots import BesideName, Placed, SlotName
 from mlgit.errors import Exit, Finding, MlgitError, refused
-from mlgit.ops import branch, gate, proposal, pull_request, waivers
+from mlgit.ops import branch, gate, proposal, propose, pull_request, waivers
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -128,7 +128,8 @@ def run(
     at = workspace.clock.now()
     check_free(base, version, environment, wanted, at=at)
     if (known := _standing(workspace, version, environment, wanted, ramp)) is not None:
-        return _proposed(workspace, known, plan, body, dry_run=dry_run)
+        plan = replace(plan, state="proposed-already", gates=known.report.results if known.report else [])
+        return propose.waits(workspace, plan, known, body, at, again=_command(plan), dry_run=dry_run)
     manifest = replace(
         draft_manifest(base, before, ref.model, environment, new_promotion_id(at), reason=reason, ticket=ticket),
         slots=wanted,
@@ -166,23 +167,11 @@ def _propose(
     place = "" if plan.slot == "champion" else f" as {plan.slot}"
     gone = "".join(f", without {one.slot} {one.version}" for one in plan.cleared if one.version != plan.candidate)
     message = f"Promote {plan.candidate} to {environment}{place}{gone}\n\nMlgit-Promotion: {promotion}\n"
-    command = f"mlgit promote {plan.candidate} --to {environment}"
-    commit, pushed = branch.put(workspace, base, drafted(environment, model, files, message, command))
+    command = _command(plan)
+    branch.put(workspace, base, drafted(environment, model, files, message, command))
+    plan = replace(plan, state="proposed")
     waiting = proposal.load(workspace, environment, model)
-    tally = examine(workspace, waiting, at=at).tally
-    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=command)
-    return replace(
-        plan,
-        state="proposed",
-        promotion=promotion,
-        branch=layout.promotion_branch(environment, model),
-        commit=commit,
-        pushed=pushed,
-        approvals_missing=tally.missing,
-        may_approve=tally.may,
-        pull_request=opened.url,
-        warnings=opened.warnings,
-    )
+    return propose.waits(workspace, plan, waiting, body, at, again=command, dry_run=False)
 
 
 def files_of(workspace: Workspace, manifest: Promotion, report: GateReport | None) -> dict[str, bytes]:
@@ -202,6 +191,10 @@ def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
         raise MlgitError(*skipped)
 
 
+def _command(plan: Promoted) -> str:
+    return f"mlgit promote {plan.candidate} --to {plan.environment}"
+
+
 def _standing(
     workspace: Workspace, version: Version, environment: str, wanted: Slots, ramp: Ramp | None
 ) -> proposal.Proposal | None:
@@ -212,29 +205,6 @@ def _standing(
     same = (known.manifest.slots, known.manifest.change, known.manifest.ramp) == (wanted, "promote", ramp)
     problems = examine(workspace, known, at=workspace.clock.now()).problems if same else []
     return known if same and not problems else None
-
-
-def _proposed(
-    workspace: Workspace, known: proposal.Proposal, plan: Promoted, body: pull_request.Body | None, *, dry_run: bool
-) -> Promoted:
-    examination = examine(workspace, known, at=workspace.clock.now())
-    name = layout.promotion_branch(known.environment, known.model)
-    pushed = not dry_run and branch.push(workspace, name, known.head)
-    again = f"mlgit promote {plan.candidate} --to {plan.environment}"
-    opened = pull_request.propose(workspace, known, body if pushed else None, again=again)
-    return replace(
-        plan,
-        state="proposed-already",
-        promotion=known.manifest.promotion,
-        branch=name,
-        commit=known.head,
-        pushed=pushed,
-        gates=known.report.results if known.report else [],
-        approvals_missing=examination.tally.missing,
-        may_approve=examination.tally.may,
-        pull_request=opened.url,
-        warnings=opened.warnings,
-    )
 
 
 def check_free(

@@ -14,7 +14,7 @@ from mlgit.domain.policy import rule_for
 from mlgit.domain.records import Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Exit, Finding, refused
-from mlgit.ops import branch, manifests, promote, proposal, pull_request
+from mlgit.ops import branch, manifests, promote, proposal, propose, pull_request
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -105,8 +105,10 @@ def run(
         approvals_needed=rule_for(policy.approvals, "recertify").min,
         evidence=policy.evidence,
     )
+    command = f"mlgit recertify {environment}/{model}"
     if (known := _open(workspace, before, at)) is not None:
-        return _told(workspace, replace(plan, state="proposed-already"), known, body, at, dry_run=dry_run)
+        plan = replace(plan, state="proposed-already", gates=known.report.results if known.report else [])
+        return propose.waits(workspace, plan, known, body, at, again=command, dry_run=dry_run)
     promote.check_free(base, champion, environment, before.slots, at=at)
     report = promote.judge(workspace, base, champion, manifest, at=at, on_step=on_step)
     manifest = replace(manifest, gates=promote.report_ref(report))
@@ -118,10 +120,10 @@ def run(
     if dry_run:
         return plan
     message = f"Recertify {plan.champion} in {environment}\n\nMlgit-Promotion: {manifest.promotion}\n"
-    command = f"mlgit recertify {environment}/{model}"
     branch.put(workspace, base, promote.drafted(environment, model, files, message, command))
+    plan = replace(plan, state="proposed")
     waiting = proposal.load(workspace, environment, model)
-    return _told(workspace, replace(plan, state="proposed"), waiting, body, at, dry_run=False)
+    return propose.waits(workspace, plan, waiting, body, at, again=command, dry_run=False)
 
 
 def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, Version]:
@@ -154,32 +156,3 @@ def _open(workspace: Workspace, before: Promotion, at: datetime) -> proposal.Pro
             fix="merge that, which is an agreement of its own; or delete the branch and run this again",
         )
     return known if not examine(workspace, known, at=at).problems else None
-
-
-def _told(
-    workspace: Workspace,
-    plan: Recertified,
-    waiting: proposal.Proposal,
-    body: pull_request.Body | None,
-    at: datetime,
-    *,
-    dry_run: bool,
-) -> Recertified:
-    """Return what waits now, pushed to the remote and with a pull request at the forge, as far as there are these."""
-    tally = examine(workspace, waiting, at=at).tally
-    name = layout.promotion_branch(waiting.environment, waiting.model)
-    pushed = not dry_run and branch.push(workspace, name, waiting.head)
-    again = f"mlgit recertify {plan.environment}/{plan.model}"
-    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=again)
-    return replace(
-        plan,
-        promotion=waiting.manifest.promotion,
-        branch=name,
-        commit=waiting.head,
-        pushed=pushed,
-        gates=waiting.report.results if waiting.report else [],
-        approvals_missing=tally.missing,
-        may_approve=tally.may,
-        pull_request=opened.url,
-        warnings=opened.warnings,
-    )

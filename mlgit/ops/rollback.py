@@ -14,7 +14,7 @@ from mlgit.domain.policy import rule_for
 from mlgit.domain.records import Deployment, Hold, Promotion, Retirement, Version
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Slot, Slots, VersionPin
 from mlgit.errors import Finding, MlgitError, misuse, refused
-from mlgit.ops import branch, promote, proposal, pull_request
+from mlgit.ops import branch, promote, proposal, propose, pull_request
 from mlgit.ops.examination import examine
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
@@ -105,9 +105,10 @@ def run(
         approvals_needed=rule_for(policy.approvals, "rollback").min,
         evidence=policy.evidence,
     )
+    command = f"mlgit rollback {environment} {model}"
     if (known := _standing(workspace, wanted, environment, model, at)) is not None:
         plan = replace(plan, state="proposed-already", hold=_hold_on(known.after, environment, replaced, at))
-        return _told(workspace, plan, known, body, at, dry_run=dry_run)
+        return propose.waits(workspace, plan, known, body, at, again=command, dry_run=dry_run)
     for slot in slots.filled(wanted).values():
         version = _version(base, model, slot)
         promote.check_stored(workspace, base, version, rules.stored_files(version), on_step)
@@ -125,38 +126,10 @@ def run(
     if dry_run:
         return plan
     message = f"Roll back {environment} to {_called(target)}\n\n{reason}\n\nMlgit-Promotion: {manifest.promotion}\n"
-    command = f"mlgit rollback {environment} {model}"
     branch.put(workspace, base, promote.drafted(environment, model, files, message, command))
+    plan = replace(plan, state="proposed")
     waiting = proposal.load(workspace, environment, model)
-    return _told(workspace, replace(plan, state="proposed"), waiting, body, at, dry_run=False)
-
-
-def _told(
-    workspace: Workspace,
-    plan: RolledBack,
-    waiting: proposal.Proposal,
-    body: pull_request.Body | None,
-    at: datetime,
-    *,
-    dry_run: bool,
-) -> RolledBack:
-    """Return what waits now, pushed to the remote and with a pull request at the forge, as far as there are these."""
-    tally = examine(workspace, waiting, at=at).tally
-    name = layout.promotion_branch(waiting.environment, waiting.model)
-    pushed = not dry_run and branch.push(workspace, name, waiting.head)
-    again = f"mlgit rollback {plan.environment} {plan.model}"
-    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=again)
-    return replace(
-        plan,
-        promotion=waiting.manifest.promotion,
-        branch=name,
-        commit=waiting.head,
-        pushed=pushed,
-        approvals_missing=tally.missing,
-        may_approve=tally.may,
-        pull_request=opened.url,
-        warnings=opened.warnings,
-    )
+    return propose.waits(workspace, plan, waiting, body, at, again=command, dry_run=False)
 
 
 def _only_model(base: Lifecycle, environment: str) -> str:
