@@ -1,6 +1,7 @@
 """What a change of policies would have meant for the promotions of the past."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,10 +11,12 @@ from mlgit.domain.gates.team import Exec, Python
 from mlgit.domain.names import CommitId, Name
 from mlgit.domain.records import Environment, Policy
 from mlgit.errors import Finding, Location, MlgitError, Severity
-from mlgit.ops import policy, proposal
+from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
-from mlgit.ops.policy import Replayed
 from mlgit.ops.ports import PathChange, Workspace
+
+if TYPE_CHECKING:
+    from mlgit.ops.policy import Replayed
 
 _LAST = 40  # promotions
 
@@ -44,7 +47,7 @@ def run(
     last: int = _LAST,
     runs_code: bool = True,
     on_done: Callable[[int], None] = lambda _: None,
-) -> list[Replayed]:
+) -> "list[Replayed]":
     """Replay each policy that a change touches on the promotions that were merged under the one that stood there.
 
     Where nothing was merged under it yet, there is nothing to tell, and it is left out. Changes nothing.
@@ -62,6 +65,8 @@ def run(
         MlgitError: a revision names no commit (`revision-unknown`), a policy that comes is none or not sound, or the clone is
             shallow (`history-shallow`).
     """
+    from mlgit.ops import policy  # noqa: PLC0415 - all that judges gates; `notes` is part of every check of a change
+
     before, after = (proposal.state_at(workspace, revision) for revision in (base, head))
     onto, tip = _commit(before), _commit(after)
     changes = workspace.repository.changes(workspace.repository.merge_base(onto, tip) or onto, tip)
