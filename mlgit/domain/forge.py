@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from mlgit.domain.names import CommitId
+
+LONGEST: Final = 65_536
+"""Characters that GitHub, and Gitea by default, take as the body of a pull request or a comment; more they refuse."""
 
 CheckState = Literal["pending", "success", "failure", "neutral"]
 Level = Literal["error", "warning", "notice"]
@@ -111,3 +114,8 @@ def is_own(login: str | None, me: str | None) -> bool:
     have a name that ends in `[bot]`, and what is another app's the forge refuses to change.
     """
     return login is not None and (login == me if me is not None else login.endswith("[bot]"))
+
+
+def fits(body: str) -> bool:
+    """Tell whether a forge takes a text as the body of something, however it counts characters."""
+    return len(body.encode("utf-16-le")) // 2 <= LONGEST

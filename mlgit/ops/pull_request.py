@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import Comment, PullRequest, is_own
+from mlgit.domain.forge import LONGEST, Comment, PullRequest, fits, is_own
 from mlgit.errors import Finding, MlgitError, Severity
 from mlgit.ops.branch import Draft
 from mlgit.ops.forge_port import Forge
@@ -18,9 +18,6 @@ from mlgit.ops.proposal import Proposal
 
 LABEL: Final = "mlgit"
 """Label of what mlgit opened: for people who look for it, and for nothing else."""
-
-LONGEST: Final = 65_536
-"""Characters that GitHub takes as the body of a pull request or a comment; more it refuses."""
 
 _NO_ROOM = "What people wrote here leaves no room for it: `mlgit brief` tells what is proposed."
 
@@ -166,8 +163,7 @@ def _find(forge: Forge, branch: str, base: str) -> PullRequest | None:
 
 def _body(there: str, text: str) -> str:
     body = with_generated(there, text)
-    fits = len(body.encode("utf-16-le")) // 2 <= LONGEST  # however a forge counts characters
-    return body if fits else with_generated(there, _NO_ROOM)
+    return body if fits(body) else with_generated(there, _NO_ROOM)
 
 
 def _lines(body: str) -> list[str]:

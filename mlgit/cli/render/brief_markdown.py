@@ -6,7 +6,7 @@ Markdown gives, after it was read; so it is not enough that nothing is Markdown,
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mlgit.cli.render import text
 from mlgit.cli.render.brief_blocks import (
@@ -21,11 +21,9 @@ from mlgit.cli.render.brief_blocks import (
 )
 from mlgit.cli.render.brief_document import document
 from mlgit.domain.brief import BEGIN, END
+from mlgit.domain.forge import fits
 from mlgit.ops.brief import Brief
 from mlgit.ops.policy import Judged, Replayed
-
-LONGEST: Final = 65_536
-"""Characters that a body may have at GitHub, and at Gitea by default."""
 
 _NOTHING = "&#8203;"  # a space of no width
 _ACTS = re.compile(
@@ -68,7 +66,7 @@ def body(brief: Brief) -> str:
     the bodies are equal.
 
     Returns:
-        Markdown of at most `LONGEST` characters, the first line and the last one being `BEGIN` and `END`.
+        Markdown of no more characters than a forge takes, the first line and the last one being `BEGIN` and `END`.
     """
     step = brief.next if brief.state == "open" else None
     return _fitted([*document(brief), *([Section("What comes next", [Command(step)])] if step else [])])
@@ -78,7 +76,7 @@ def policy_replay_markdown(found: Replayed) -> str:
     """Return what a changed policy would have said of the promotions of the past, as a section of a comment.
 
     Returns:
-        Markdown of at most `LONGEST` characters between the same marks as a body.
+        Markdown of no more characters than a forge takes between the same marks as a body.
     """
     return _fitted(list(_replayed(found)))
 
@@ -120,7 +118,7 @@ def _reference(character: str) -> str:
 def _fitted(parts: Sequence[Part]) -> str:
     for limits in _LIMITS:
         written = "\n\n".join([BEGIN, *(_part(part, limits) for part in parts), END])
-        if len(written.encode("utf-16-le")) // 2 <= LONGEST:  # however a forge counts characters
+        if fits(written):
             break
     return written
 

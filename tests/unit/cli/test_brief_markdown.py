@@ -10,8 +10,9 @@ import pytest
 from markdown_it.token import Token
 
 from mlgit.cli.render import text
-from mlgit.cli.render.brief_markdown import LONGEST, body, plain, policy_replay_markdown
+from mlgit.cli.render.brief_markdown import body, plain, policy_replay_markdown
 from mlgit.domain.brief import BEGIN, END
+from mlgit.domain.forge import LONGEST
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
 from mlgit.ops.policy import Judged, Refusal, Replayed

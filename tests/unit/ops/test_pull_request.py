@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import Comment, PullRequest
+from mlgit.domain.forge import LONGEST, Comment, PullRequest
 from mlgit.errors import MlgitError, refused
 from mlgit.ops import pull_request
 from mlgit.ops.forge_port import Forge
@@ -126,9 +126,9 @@ def test_people_who_wrote_much_leave_room_for_a_line() -> None:
     forge = Kept()
     put(forge)
     assert forge.pull is not None
-    forge.pull = replace(forge.pull, body="x" * (pull_request.LONGEST - 1000))
+    forge.pull = replace(forge.pull, body="x" * (LONGEST - 1000))
     body = put(forge, "y" * 2000).body
-    assert len(body) <= pull_request.LONGEST
+    assert len(body) <= LONGEST
     assert "mlgit brief" in body
 
 
