@@ -5,59 +5,32 @@ They have commit statuses, but neither check runs nor deployments.
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final, Literal
-from urllib.parse import quote
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mlgit.domain.forge import Annotation, BranchRules, Check, CheckState, Comment, ForgeReview, Issue, PullRequest
+from mlgit.domain.forge import Annotation, BranchRules, Check, CheckState, Comment, Issue, PullRequest
 from mlgit.domain.names import CommitId
 from mlgit.edges.forge import giteawire as wire
-from mlgit.edges.forge.address import Place
-from mlgit.edges.forge.http import Http, Said
-from mlgit.edges.forge.words import cut, given, quietly, state_of
+from mlgit.edges.forge.hosted import Hosted
+from mlgit.edges.forge.http import Said
+from mlgit.edges.forge.words import given, quietly
 
 HOW_TO_ASK: Final = "set GITEA_API_URL and, made in the settings of your account there, GITEA_TOKEN"
 
 _PAGE: Final = "50"
-_LONGEST_DESCRIPTION: Final = 255
 _COLOUR: Final = "#ededed"
-_UNTOLD: Final = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
-class Gitea:
+class Gitea(Hosted):
     """A repository at a Gitea or a Forgejo (see `ops.forge_port.Forge`)."""
 
     name: Final = "gitea"
-
-    def __init__(self, place: Place, http: Http) -> None:
-        self._http = http
-        self._place = place
-
-    @property
-    def repository(self) -> str:
-        """Owner and name."""
-        return self._place.repository
-
-    @property
-    def url(self) -> str:
-        """Address of the repository for people."""
-        return f"{self._place.web}/{self._place.repository}"
-
-    def me(self) -> str | None:
-        """Return the login that the token is of; None for a token that may not ask that."""
-        try:
-            return self._http.get("/user", wire.User).login
-        except Said as said:
-            if said.status == HTTPStatus.FORBIDDEN:
-                return None
-            raise
+    _user, _pull, _review, _comment, _issue = wire.User, wire.Pull, wire.Review, wire.Comment, wire.Issue
+    _paged: ClassVar = {"limit": _PAGE}
+    _longest_description = 255
 
     # Pull requests
-
-    def pull_request(self, number: int) -> PullRequest:
-        """Return a pull request."""
-        return self._http.get(self._at("pulls", number), wire.Pull).value()
 
     def pull_requests(
         self, *, branch: str | None = None, base: str | None = None, state: Literal["open", "all"] = "open"
@@ -86,32 +59,11 @@ class Gitea:
         sent = {"head": branch, "base": base, "title": named, "body": body}
         return self._http.send("POST", self._at("pulls"), sent, wire.Pull).value()
 
-    def edit_pull_request(
-        self, number: int, *, title: str | None = None, body: str | None = None, closed: bool | None = None
-    ) -> PullRequest:
-        """Change what is given."""
-        sent = given(title=title, body=body, state=state_of(closed=closed))
-        return self._http.send("PATCH", self._at("pulls", number), sent, wire.Pull).value()
-
-    def reviews(self, number: int) -> list[ForgeReview]:
-        """Return every submitted review, the oldest first."""
-        found = self._http.pages(self._at("pulls", number, "reviews"), wire.Review, limit=_PAGE)
-        reviews = [one for review in found if (one := review.value())]
-        return sorted(reviews, key=lambda one: (one.at, one.id))
-
     # Words
 
     def comments(self, number: int) -> list[Comment]:
         """Return the comments on a pull request or an issue."""
         return [one.value() for one in self._http.pages(self._at("issues", number, "comments"), wire.Comment)]
-
-    def comment(self, number: int, body: str) -> Comment:
-        """Comment on a pull request or an issue."""
-        return self._http.send("POST", self._at("issues", number, "comments"), {"body": body}, wire.Comment).value()
-
-    def edit_comment(self, id: int, body: str) -> Comment:  # noqa: A002 - the forge's word
-        """Replace the text of a comment."""
-        return self._http.send("PATCH", self._at("issues", "comments", id), {"body": body}, wire.Comment).value()
 
     def issues(self, *, label: str | None = None) -> list[Issue]:
         """Return open issues, without pull requests."""
@@ -123,11 +75,6 @@ class Gitea:
         """Open an issue."""
         sent = {"title": title, "body": body, "labels": self._label_ids(labels)}
         return self._http.send("POST", self._at("issues"), sent, wire.Issue).value()
-
-    def edit_issue(self, number: int, *, body: str | None = None, closed: bool | None = None) -> Issue:
-        """Change what is given."""
-        sent = given(body=body, state=state_of(closed=closed))
-        return self._http.send("PATCH", self._at("issues", number), sent, wire.Issue).value()
 
     def label(self, number: int, labels: Sequence[str]) -> None:
         """Add labels, if that can be done."""
@@ -175,12 +122,7 @@ class Gitea:
     ) -> None:
         """Post a commit status: its name, its state and its title are all that Gitea shows."""
         del summary, annotations
-        sent = {
-            "context": name,
-            "state": "success" if state == "neutral" else state,
-            "description": cut(title, _LONGEST_DESCRIPTION),
-        }
-        self._http.send("POST", self._at("statuses", commit), sent | given(target_url=url), Any, repeatable=True)
+        self._post_status(commit, name, state, title, url)
 
     def deployment(
         self,
@@ -201,7 +143,7 @@ class Gitea:
         facts = self._http.read(shown, wire.Branch)
         told: dict[str, Any] | None = {}
         if facts.protected:
-            told = self._protection(facts.effective_branch_protection_name or branch)
+            told = self._told(self._at("branch_protections", facts.effective_branch_protection_name or branch))
         known = BranchRules(
             required_checks=(facts.status_check_contexts or []) if facts.enable_status_check else [],
             reviews=facts.required_approvals,
@@ -224,18 +166,7 @@ class Gitea:
             bypass=rule.bypass() if facts.protected else [],
         )
 
-    def _protection(self, name: str) -> dict[str, Any] | None:
-        try:
-            return self._http.get(self._at("branch_protections", name), dict[str, Any])
-        except Said as said:
-            if said.status in _UNTOLD:
-                return None
-            raise
-
     def permissions(self) -> dict[str, str]:
         """Return `yes` or `no` for each of `admin`, `push`, `pull`."""
         told = self._http.get(self._at(), wire.Repository).permissions or {}
         return {name: "yes" if may else "no" for name, may in sorted(told.items())}
-
-    def _at(self, *parts: str | int) -> str:
-        return f"/repos/{self.repository}" + "".join(f"/{quote(str(part), safe='')}" for part in parts)

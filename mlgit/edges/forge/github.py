@@ -3,64 +3,42 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final, Literal
-from urllib.parse import quote
+from typing import Any, ClassVar, Final, Literal
 
-from mlgit.domain.forge import Annotation, BranchRules, Check, CheckState, Comment, ForgeReview, Issue, PullRequest
+from mlgit.domain.forge import Annotation, BranchRules, Check, CheckState, Comment, Issue, PullRequest
 from mlgit.domain.names import CommitId
 from mlgit.edges.forge import githubwire as wire
 from mlgit.edges.forge.address import Place
 from mlgit.edges.forge.githubrules import merged_rules
+from mlgit.edges.forge.hosted import UNTOLD, Hosted
 from mlgit.edges.forge.http import Http, Said
-from mlgit.edges.forge.words import cut, given, quietly, state_of
+from mlgit.edges.forge.words import cut, given, quietly
 
 HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 HOW_TO_ASK: Final = "set GITHUB_TOKEN or GH_TOKEN, or run `gh auth login`"
 
 _PAGE: Final = "100"
-_LONGEST_DESCRIPTION: Final = 140
 _LONGEST_SUMMARY: Final = 65_535
 _LONGEST_TITLE: Final = 255
 _MOST_ANNOTATIONS: Final = 50  # in one request
-_UNTOLD: Final = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 _LEVELS: Final = {"error": "failure", "warning": "warning", "notice": "notice"}
 
 
-class GitHub:
+class GitHub(Hosted):
     """A repository at GitHub (see `ops.forge_port.Forge`)."""
 
     name: Final = "github"
+    _user, _pull, _review, _comment, _issue = wire.User, wire.Pull, wire.Review, wire.Comment, wire.Issue
+    _paged: ClassVar = {"per_page": _PAGE}
+    _longest_description = 140
 
     def __init__(self, place: Place, http: Http) -> None:
-        self._http = http
-        self._place = place
+        """Take where it is, and the API there."""
+        super().__init__(place, http)
         self._runs_refused = False
 
-    @property
-    def repository(self) -> str:
-        """Owner and name."""
-        return self._place.repository
-
-    @property
-    def url(self) -> str:
-        """Address of the repository for people."""
-        return f"{self._place.web}/{self._place.repository}"
-
-    def me(self) -> str | None:
-        """Return the login that the token is of; None for the token of an app, which GitHub does not tell."""
-        try:
-            return self._http.get("/user", wire.User).login
-        except Said as said:
-            if said.status == HTTPStatus.FORBIDDEN:
-                return None
-            raise
-
     # Pull requests
-
-    def pull_request(self, number: int) -> PullRequest:
-        """Return a pull request."""
-        return self._http.get(self._at("pulls", number), wire.Pull).value()
 
     def pull_requests(
         self, *, branch: str | None = None, base: str | None = None, state: Literal["open", "all"] = "open"
@@ -91,33 +69,12 @@ class GitHub:
         sent = {"head": branch, "base": base, "title": title, "body": body, "draft": draft}
         return self._http.send("POST", self._at("pulls"), sent, wire.Pull).value()
 
-    def edit_pull_request(
-        self, number: int, *, title: str | None = None, body: str | None = None, closed: bool | None = None
-    ) -> PullRequest:
-        """Change what is given."""
-        sent = given(title=title, body=body, state=state_of(closed=closed))
-        return self._http.send("PATCH", self._at("pulls", number), sent, wire.Pull).value()
-
-    def reviews(self, number: int) -> list[ForgeReview]:
-        """Return every submitted review, the oldest first."""
-        found = self._http.pages(self._at("pulls", number, "reviews"), wire.Review, per_page=_PAGE)
-        reviews = [one for review in found if (one := review.value())]
-        return sorted(reviews, key=lambda one: (one.at, one.id))
-
     # Words
 
     def comments(self, number: int) -> list[Comment]:
         """Return the comments on a pull request or an issue."""
         found = self._http.pages(self._at("issues", number, "comments"), wire.Comment, per_page=_PAGE)
         return [one.value() for one in found]
-
-    def comment(self, number: int, body: str) -> Comment:
-        """Comment on a pull request or an issue."""
-        return self._http.send("POST", self._at("issues", number, "comments"), {"body": body}, wire.Comment).value()
-
-    def edit_comment(self, id: int, body: str) -> Comment:  # noqa: A002 - the forge's word
-        """Replace the text of a comment."""
-        return self._http.send("PATCH", self._at("issues", "comments", id), {"body": body}, wire.Comment).value()
 
     def issues(self, *, label: str | None = None) -> list[Issue]:
         """Return open issues, without pull requests."""
@@ -129,11 +86,6 @@ class GitHub:
         """Open an issue."""
         sent = {"title": title, "body": body, "labels": list(labels)}
         return self._http.send("POST", self._at("issues"), sent, wire.Issue).value()
-
-    def edit_issue(self, number: int, *, body: str | None = None, closed: bool | None = None) -> Issue:
-        """Change what is given."""
-        sent = given(body=body, state=state_of(closed=closed))
-        return self._http.send("PATCH", self._at("issues", number), sent, wire.Issue).value()
 
     def label(self, number: int, labels: Sequence[str]) -> None:
         """Add labels, if that can be done."""
@@ -176,17 +128,12 @@ class GitHub:
                     "POST", self._at("check-runs"), run | done | given(details_url=url), Any, repeatable=True
                 )
             except Said as said:
-                if said.status not in _UNTOLD:
+                if said.status not in UNTOLD:
                     raise
                 self._runs_refused = True
             else:
                 return
-        status = {
-            "context": name,
-            "state": "success" if state == "neutral" else state,
-            "description": cut(title, _LONGEST_DESCRIPTION),
-        }
-        self._http.send("POST", self._at("statuses", commit), status | given(target_url=url), Any, repeatable=True)
+        self._post_status(commit, name, state, title, url)
 
     def deployment(
         self,
@@ -198,7 +145,7 @@ class GitHub:
         payload: dict[str, Any] | None = None,
     ) -> None:
         """Tell what an environment runs: a status of its newest deployment if that is of the commit, else of a new one."""
-        told = cut(description, _LONGEST_DESCRIPTION)
+        told = cut(description, self._longest_description)
         path = self._at("deployments")
         newest = self._http.get(path, list[wire.Deployment], environment=environment, per_page="1")
         if newest and newest[0].sha == commit:
@@ -220,7 +167,7 @@ class GitHub:
         try:
             rules = self._http.pages(self._at("rules", "branches", branch), dict[str, Any], per_page=_PAGE)
         except Said as said:
-            if said.status not in _UNTOLD:
+            if said.status not in UNTOLD:
                 raise
             rules = None  # a private repository of a plan without rulesets
         numbers = sorted({one["ruleset_id"] for one in rules or () if isinstance(one.get("ruleset_id"), int)})
@@ -229,7 +176,7 @@ class GitHub:
         try:
             protection = self._http.get(self._at("branches", branch, "protection"), dict[str, Any])
         except Said as said:
-            if said.status not in _UNTOLD:
+            if said.status not in UNTOLD:
                 raise
             # A branch without protection and a token that may not look are told apart by the words alone.
             protection = {} if "not protected" in said.words else None
@@ -242,17 +189,6 @@ class GitHub:
     @cached_property
     def _home(self) -> wire.Repository:
         return self._http.get(self._at(), wire.Repository)
-
-    def _told(self, path: str) -> dict[str, Any] | None:
-        try:
-            return self._http.get(path, dict[str, Any])
-        except Said as said:
-            if said.status in _UNTOLD:
-                return None
-            raise
-
-    def _at(self, *parts: str | int) -> str:
-        return f"/repos/{self.repository}" + "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 def _annotation(one: Annotation) -> Mapping[str, Any]:
