@@ -22,7 +22,7 @@ from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.model import Outputs, Signature
 from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.domain.records.problem import Baseline, Decision, ProblemMetric, Target
-from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.domain.records.version import Artifact, Blobs, Evaluation, Inputs, Person, SliceMetric, Stored
 from mlgit.edges.dvc import pointers
 from mlgit.edges.formats import yamlfile
 from mlgit.ml import profile
@@ -139,6 +139,7 @@ def version(
         trained_by=Person(name="Ada Example", email="ada@example.org"),
         registered_at=at,
         seed=7,
+        blobs=Blobs(card=_blob_id(card), profile=_blob_id(reference)),
     )
     made = msgspec.structs.replace(draft, digest=version_digest(draft))
     folder = layout.version_folder(model.name, number)
@@ -150,6 +151,10 @@ def version(
         f"{folder}/{evaluation.predictions.path}.dvc": pointers.render(evaluation.predictions),
     }
     return made, files
+
+
+def _blob_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 def moment(step: int) -> datetime:

@@ -51,7 +51,7 @@ class Place(msgspec.Struct, frozen=True):
     says: dict[str, str]
 
 
-@functools.lru_cache(maxsize=4096)  # one path is asked about in many places
+@functools.lru_cache(maxsize=1 << 15)  # one path is asked about in many places
 def place(path: str) -> Place | None:
     """Return what kind of record belongs at a path; None where no record does."""
     if not path.endswith((".json", ".yaml")):  # most files of a large repository

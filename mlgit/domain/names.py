@@ -28,6 +28,9 @@ Name = Annotated[
 Digest = Annotated[str, Meta(pattern=rf"^sha256:[0-9a-f]{{64}}{_END}", description="sha256 of content, in hexadecimal")]
 Md5 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{32}}(\.dir)?{_END}", description="The hash by which DVC finds data")]
 CommitId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="A whole Git commit id")]
+BlobId = Annotated[
+    str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="The id that Git gives to a content")
+]
 PromotionId = Annotated[
     str,
     Meta(
@@ -35,11 +38,12 @@ PromotionId = Annotated[
     ),
 ]
 # No part is empty or ends in a dot or a space, which Windows drops, so none is `.` or `..` either; none is a folder of tools.
-_PARTS = r"(?!.*[. ](/|$))(?!.*//)(?!(.*/)?\.([gG][iI][tT]([hH][uU][bB])?|[dD][vV][cC]|[mM][lL][gG][iI][tT])(/|$))"
+_TOOLS = r"\.(?:[gG][iI][tT](?:[hH][uU][bB])?|[dD][vV][cC]|[mM][lL][gG][iI][tT])(?:/|$)"
+_PART = rf"(?!{_TOOLS})[^/\\:\x00-\x1f\x7f]*[^/\\:\x00-\x1f\x7f. ]"
 RelativePath = Annotated[
     str,
     Meta(
-        pattern=rf"^{_PARTS}[^/\\:\x00-\x1f\x7f-][^\\:\x00-\x1f\x7f]*{_END}",
+        pattern=rf"^(?!-){_PART}(?:/{_PART})*/?{_END}",
         max_length=255,
         description="A path inside the repository, with forward slashes",
     ),

@@ -3,7 +3,7 @@
 import functools
 import shlex
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -217,7 +217,10 @@ def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterato
 
 
 def check_version(
-    version: Version, files: Mapping[str, bytes | None], expected_pointers: Mapping[str, bytes]
+    version: Version,
+    files: Mapping[str, bytes | None],
+    expected_pointers: Mapping[str, bytes],
+    known: Container[str] = (),
 ) -> Iterator[Finding]:
     """The record's digest and the files that it names are what was recorded.
 
@@ -225,6 +228,7 @@ def check_version(
         version: the record.
         files: content of `card.md`, `profile.json` and each pointer, by name inside the version's folder.
         expected_pointers: what each pointer must be, byte for byte, by name.
+        known: names of files that need no content, for their ids in Git say that they are what was recorded.
     """
     folder = layout.version_folder(version.model, version.version)
     ref = VersionRef(version.model, version.version)
@@ -237,8 +241,10 @@ def check_version(
             fix="restore it from the commit that registered it; a correction is a new version with `supersedes`",
             at=Location(f"{folder}/version.json"),
         )
-    for name, recorded in (("card.md", version.card), ("profile.json", version.profile)):
+    for name, recorded in recorded_files(version).items():
         content = files.get(name)
+        if name in known:
+            continue
         if content is None:
             yield _missing_file(ref, folder, name)
         elif sha256(content) != recorded:
@@ -251,6 +257,8 @@ def check_version(
             )
     for name, pointer in expected_pointers.items():
         content = files.get(name)
+        if name in known:
+            continue
         if content is None:
             yield _missing_file(ref, folder, name)
         elif content != pointer:
@@ -260,6 +268,36 @@ def check_version(
                 why="its md5, size or path is not the one in version.json",
                 fix="restore it from the commit that registered it",
                 at=Location(f"{folder}/{name}"),
+            )
+
+
+def recorded_files(version: Version) -> dict[str, Digest]:
+    """Return the digests of the files beside a record, by their names."""
+    return {"card.md": version.card, "profile.json": version.profile}
+
+
+def stated_blobs(version: Version) -> dict[str, str]:
+    """Return the ids that a version states of files beside its record, by their names."""
+    return {} if version.blobs is None else {"card.md": version.blobs.card, "profile.json": version.blobs.profile}
+
+
+def check_blobs(version: Version, actual: Mapping[str, str]) -> Iterator[Finding]:
+    """The ids that a version states are those of the files, so that by the id alone they can be known later.
+
+    Args:
+        version: the record.
+        actual: the ids of files that are what was recorded, by name. Ids of another length are of a repository that uses
+            another hash, and say nothing.
+    """
+    for name, stated in stated_blobs(version).items():
+        if name in actual and len(actual[name]) == len(stated) and actual[name] != stated:
+            ref = VersionRef(version.model, version.version)
+            yield Finding(
+                "version-blob-differs",
+                f"the record of {ref} states another id for {name} than Git gives it",
+                why=f"the file is {actual[name][:12]}, and the record states {stated[:12]}",
+                fix="register the version again with `mlgit register`, which states the id that Git gives",
+                at=Location(layout.version(version.model, version.version)),
             )
 
 

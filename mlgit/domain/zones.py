@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from mlgit.domain import layout
 from mlgit.domain.records.environment import Environment
@@ -17,6 +16,8 @@ def find(name: str) -> tzinfo | None:
     """Return the zone of a name; None if there is none that is the same on every machine."""
     if name == "UTC":  # known without a database
         return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few projects name a zone, and the import is slow
+
     try:
         return None if name in _OF_THE_MACHINE else ZoneInfo(name)
     except (OSError, ValueError, LookupError):  # a folder, a path that leads elsewhere, no such file

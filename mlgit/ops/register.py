@@ -12,12 +12,12 @@ from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_d
 from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person
+from mlgit.domain.records.version import Artifact, Blobs, Evaluation, Inputs, Person
 from mlgit.errors import Finding, Location, MlgitError, Severity, refused
 from mlgit.ops import predictions, proposal
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Entry, Scored, Workspace
+from mlgit.ops.ports import Entry, Scored, Tree, Workspace
 
 _SAME_SCORE = 1e-6  # a model file loaded again answers within this of what it answered when it was evaluated
 
@@ -110,6 +110,7 @@ def run(
         registered_at=workspace.clock.now().replace(microsecond=0),
         seed=_seed(inputs.params),
         supersedes=supersedes,
+        blobs=_blobs(repository.tree(head), card, profile),
     )
     same = next((version for version in known if _meaning(version) == _meaning(draft)), None)
     version = same or msgspec.structs.replace(draft, digest=version_digest(draft))
@@ -280,6 +281,11 @@ def _card(
     return b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, prose).encode()
 
 
+def _blobs(tree: Tree, card: bytes, profile: bytes) -> Blobs | None:
+    blobs = tree.blobs([card, profile])
+    return None if blobs is None else Blobs(card=blobs[0], profile=blobs[1])
+
+
 def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) -> dict[str, bytes]:
     folder = layout.version_folder(version.model, version.version)
     # In the order in which they are written: a version is there once its record is, and then it is whole.
@@ -299,12 +305,13 @@ def _upload(workspace: Workspace, state: Lifecycle, root: Path, model: Model, ve
 
 
 def _meaning(version: Version) -> dict[str, Any]:
-    """Return what makes two versions the same: all but label, digest, person and time."""
+    """Return what makes two versions the same: all but label, digest, person, time, and what follows from the rest."""
     meaning = to_mapping(version)
     for field in ("version", "digest", "trained_by", "registered_at"):
         del meaning[field]
     del meaning["inputs"]["commit"]
     meaning["evaluation"].pop("p95_ms", None)
+    meaning.pop("blobs", None)
     return meaning
 
 

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import TypeVar
 
 from mlgit.domain import governance, layout, rules
+from mlgit.domain.codec import sha256
 from mlgit.domain.conditions.slots import check_layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import (
@@ -32,6 +33,8 @@ R = TypeVar("R", bound=Record)
 
 _BATCH = 256  # versions read at once: enough to read in bulk, few enough to keep memory flat
 _MANY = {"version", "gate-report"}  # kinds of which there may be hundreds of thousands
+
+_KNOWN_BY_ID = (".dvc", "/card.md", "/profile.json")  # what a version says the id of, or what its id follows from
 
 Progress = Callable[[int], None]
 
@@ -117,8 +120,8 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, _unread(entry.path for entry in entries))))
     check.pointers(entry.path for entry in entries)
     kinds, others = _by_kind(entry.path for entry in entries)
-    check.known = {
-        entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(".dvc")
+    check.ids = {
+        entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(_KNOWN_BY_ID)
     }
     del entries
     check.unplaced(others)
@@ -185,8 +188,8 @@ class _Check:
 
     def __init__(self, lifecycle: Lifecycle, formats: Formats) -> None:
         self.done = 0
-        self.known: dict[str, str] = {}
-        """Ids of pointers by path, where they are known without being read."""
+        self.ids: dict[str, str] = {}
+        """Ids of files by path, where they are there without a look at each."""
         self.findings: dict[Finding, None] = {}
         """In the order in which they were found, each once, however many ways lead to it."""
         self._lifecycle = lifecycle
@@ -326,36 +329,43 @@ class _Check:
             {f"{stored.path}.dvc": self._formats.pointer(stored) for stored in rules.stored_files(version)}
             for version in versions
         ]
-        same = self._unchanged(versions, pointers)
-        wanted = [
-            [
-                f"{layout.version_folder(version.model, version.version)}/{name}"
-                for name in ("card.md", "profile.json", *names)
-            ]
-            for version, names in zip(versions, pointers, strict=True)
-        ]
-        contents = self._lifecycle.tree.read_many(path for paths in wanted for path in paths if path not in same)
-        for version, expected, paths in zip(versions, pointers, wanted, strict=True):
+        known = self._known(versions, pointers)
+        unread = []
+        for version, named, same in zip(versions, pointers, known, strict=True):
             folder = layout.version_folder(version.model, version.version)
-            read = [path for path in paths if path not in same]
-            files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(read))}
-            unread = {name: pointer for name, pointer in expected.items() if name not in files}
-            self.add(rules.check_version(version, files | unread, expected))
+            if folder in with_cards:
+                same.discard("card.md")
+            unread.append([f"{folder}/{name}" for name in ("card.md", "profile.json", *named) if name not in same])
+        contents = self._lifecycle.tree.read_many(path for paths in unread for path in paths)
+        for version, named, same, paths in zip(versions, pointers, known, unread, strict=True):
+            folder = layout.version_folder(version.model, version.version)
+            files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
+            self.add(rules.check_version(version, files, named, same))
+            self.add(rules.check_blobs(version, self._blobs(version, files)))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._card(version, f"{folder}/card.md", card)
             yield version
 
-    def _unchanged(self, versions: Sequence[Version], pointers: Sequence[Mapping[str, bytes]]) -> set[str]:
-        """Return the pointers whose id in Git says, without reading them, that they are what they must be."""
-        if not self.known:
-            return set()
-        expected = {
-            f"{layout.version_folder(version.model, version.version)}/{name}": pointer
-            for version, named in zip(versions, pointers, strict=True)
-            for name, pointer in named.items()
+    def _known(self, versions: Sequence[Version], pointers: Sequence[Mapping[str, bytes]]) -> list[set[str]]:
+        """Return, for each version, the names of the files whose ids in Git say, unread, that they are what they must be."""
+        if not self.ids:
+            return [set() for _ in versions]
+        blobs = iter(self._lifecycle.tree.blobs([pointer for named in pointers for pointer in named.values()]) or ())
+        known = []
+        for version, named in zip(versions, pointers, strict=True):
+            folder = layout.version_folder(version.model, version.version)
+            stated = dict(zip(named, blobs, strict=False)) | rules.stated_blobs(version)
+            known.append({name for name, blob in stated.items() if self.ids.get(f"{folder}/{name}") == blob})
+        return known
+
+    def _blobs(self, version: Version, files: Mapping[str, bytes | None]) -> dict[str, str]:
+        """Return the ids of those files of a version that were read and are what it recorded."""
+        read = {
+            name: content
+            for name, recorded in rules.recorded_files(version).items()
+            if (content := files.get(name)) is not None and sha256(content) == recorded
         }
-        blobs = self._lifecycle.tree.blobs(list(expected.values())) or ()
-        return {path for path, blob in zip(expected, blobs, strict=False) if self.known.get(path) == blob}
+        return dict(zip(read, self._lifecycle.tree.blobs(list(read.values())) or (), strict=False)) if read else {}
 
     def digests(self, manifest: Promotion) -> dict[int, Digest | None]:
         """Return the digests of the versions that a manifest names, and the labels of all others."""

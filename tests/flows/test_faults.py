@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlgit.domain import codec
 from mlgit.domain.names import VersionRef
+from mlgit.domain.records import Version
 from mlgit.edges import hashing
 from mlgit.edges.dvc import workspace
 from mlgit.errors import MlgitError
@@ -186,6 +188,35 @@ def test_a_change_is_held_against_its_base(fault: Fault, running: Team) -> None:
     for line in ("validate --base main", "validate --at change --base main"):
         ids = ana.refused(line)
         assert fault.ids & set(ids), ids
+
+
+@pytest.mark.parametrize("name", ["card.md", "profile.json", "model.skops.dvc"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_commit_that_changed_a_version_is_found_without_a_base(name: str, number: int, running: Team) -> None:
+    """Files that are known by their ids are not read; one with another id is."""
+    file = f"models/{MODEL}/versions/v{number}/{name}"
+    with (running.root / file).open("a") as text:
+        text.write(" ")
+    running.ana.git("commit", "--quiet", "--all", "--message", "Change")
+    answer = running.ana("validate --at HEAD --json")
+    found = {(one["id"], one["at"]["file"]) for one in answer.json["findings"]}
+    assert ("pointer-differs" if name.endswith(".dvc") else "version-file-differs", file) in found
+    assert {where for _, where in found} == {file}
+
+
+@pytest.mark.parametrize("name", ["card", "profile"])
+def test_a_record_cannot_vouch_for_another_file(name: str, running: Team) -> None:
+    """Whoever states the id of another content is found as soon as the record comes in."""
+    ana = running.ana
+    ana.git("switch", "--quiet", "--create", "change")
+    record = codec.from_json(Version, (running.root / RECORD).read_bytes())
+    assert record.blobs is not None
+    lie = msgspec.structs.replace(record, blobs=msgspec.structs.replace(record.blobs, **{name: "0" * 40}))
+    lie = msgspec.structs.replace(lie, digest=codec.version_digest(lie))
+    (running.root / RECORD).write_bytes(codec.to_json(lie))
+    ana.git("commit", "--quiet", "--all", "--message", "Change")
+    assert set(ana.refused("validate --base main --at change")) == {"version-blob-differs", "immutable-changed"}
+    assert "version-blob-differs" in ana.refused("validate --at change")
 
 
 @pytest.mark.parametrize("path", _HOSTILE_PATHS)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from mlgit.domain.names import CommitId, Digest, Line, Md5, Name, RelativePath
+from mlgit.domain.names import BlobId, CommitId, Digest, Line, Md5, Name, RelativePath
 from mlgit.domain.records.base import Moment, Part, Record, doc
 
 Format = Literal["skops", "onnx", "xgboost", "lightgbm", "safetensors"]
@@ -40,7 +40,7 @@ class Inputs(Part, frozen=True, kw_only=True):
 class SliceMetric(Part, frozen=True, kw_only=True):
     """The primary metric on one part of the test split."""
 
-    column: Annotated[Line, doc("The column that is sliced by.")]
+    column: Annotated[str, doc("The column that is sliced by.", min_length=1, max_length=500)]
     value: Annotated[str, doc("Its value.", max_length=200)]
     rows: Annotated[int, doc("Rows of the slice.", ge=0)]
     metric: Annotated[float | None, doc("The metric; missing where it is not defined.")] = None
@@ -67,6 +67,13 @@ class Person(Part, frozen=True, kw_only=True):
     email: Annotated[Line, doc("E-mail address.")]
 
 
+class Blobs(Part, frozen=True, kw_only=True):
+    """Ids that Git gives to files beside the record: a file with that id need not be read to be known."""
+
+    card: Annotated[BlobId, doc("Of `card.md`.")]
+    profile: Annotated[BlobId, doc("Of `profile.json`.")]
+
+
 class Version(Record, frozen=True, kw_only=True, tag="version"):
     """An immutable trained instance of a model. The number is a label; the digest is the identity."""
 
@@ -84,3 +91,4 @@ class Version(Record, frozen=True, kw_only=True, tag="version"):
     registered_at: Annotated[Moment, doc("When it was registered.")]
     seed: Annotated[int | None, doc("The seed that it was trained with.")] = None
     supersedes: Annotated[int | None, doc("A version that this one corrects.")] = None
+    blobs: Annotated[Blobs | None, doc("Ids that Git gives to the card and the profile.")] = None

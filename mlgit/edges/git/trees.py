@@ -29,7 +29,7 @@ class GitTree:
         self._objects = objects
         self._commit = commit
         self._known: dict[str, TreeObject | None] = {}
-        self._files: dict[str, bytes] | None = None
+        self._files: dict[str, str] | None = None
         """The ids of all regular files by path, once they have been listed."""
 
     @property
@@ -50,11 +50,11 @@ class GitTree:
         """Yield the files below some places, sorted by path; symbolic links and submodules too, told by their mode."""
         places = clean(under)
         only = [] if "" in places else places
-        files: dict[str, bytes] = {}
+        files: dict[str, str] = {}
         for block in self._git.records("ls-tree", "-r", "-z", "--full-tree", self._commit, "--", *only):
             for entry in map(self._entry, block):
                 if not only and entry.blob is not None and entry.mode.startswith(_REGULAR):
-                    files[entry.path] = bytes.fromhex(entry.blob)
+                    files[entry.path] = entry.blob
                 yield entry
         if not only:
             self._files = files
@@ -73,8 +73,8 @@ class GitTree:
 
     def blobs(self, contents: Sequence[bytes]) -> Sequence[str]:
         """Return the ids that Git gives to contents."""
-        algorithm = "sha1" if len(self._commit) == 40 else "sha256"  # noqa: PLR2004 - digits of a sha1
-        return [hashlib.new(algorithm, b"blob %d\0%b" % (len(content), content)).hexdigest() for content in contents]
+        algorithm = hashlib.sha1 if len(self._commit) == 40 else hashlib.sha256  # noqa: PLR2004 - digits of a sha1
+        return [algorithm(b"blob %d\0%b" % (len(content), content)).hexdigest() for content in contents]
 
     def entry(self, path: str) -> Entry | None:
         """Return what a path is; None if there is nothing. A folder's mode is `40000`."""
@@ -110,7 +110,7 @@ class GitTree:
     def _blobs(self, paths: Sequence[str]) -> list[str | None]:
         """Return the ids of regular files; None for what is none."""
         if self._files is not None:  # a listing of everything spares a look at each folder
-            return [blob.hex() if (blob := self._files.get(path)) else None for path in paths]
+            return [self._files.get(path) for path in paths]
         places = [split(path) for path in paths]
         self._open({folder for folder, _ in places})
         blobs: list[str | None] = []

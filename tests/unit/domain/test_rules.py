@@ -16,6 +16,7 @@ from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.domain.records.problem import ProblemMetric, Target
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
+from mlgit.domain.records.version import Blobs
 from mlgit.errors import Finding, Location
 from tests import samples
 
@@ -237,6 +238,30 @@ def test_a_file_of_a_version_that_differs_or_lacks(name: str, content: bytes | N
 
 def test_a_file_that_nobody_looked_for_is_missing() -> None:
     assert ids(rules.check_version(WHOLE, {}, POINTERS)) == ["version-file-missing"] * 4
+
+
+def test_what_is_known_by_its_id_needs_no_content() -> None:
+    assert list(rules.check_version(WHOLE, {}, POINTERS, {*FILES})) == []
+    (finding,) = rules.check_version(WHOLE, {}, POINTERS, {*FILES} - {"card.md"})
+    assert (finding.id, finding.at) == ("version-file-missing", Location("models/delay/versions/v8/card.md"))
+
+
+BLOBS = samples.version(8, blobs=Blobs(card="c4" * 20, profile="d5" * 20))
+
+
+@pytest.mark.parametrize(
+    ("actual", "found"),
+    [
+        ({}, []),
+        ({"card.md": "c4" * 20, "profile.json": "d5" * 20}, []),
+        ({"card.md": "c4" * 32, "profile.json": "d5" * 32}, []),  # a repository that uses another hash
+        ({"card.md": "c4" * 20, "profile.json": "c4" * 20}, ["version-blob-differs"]),
+        ({"card.md": "d5" * 20, "profile.json": "c4" * 20}, ["version-blob-differs"] * 2),
+    ],
+)
+def test_the_ids_that_a_version_states_are_those_of_its_files(actual: dict[str, str], found: list[str]) -> None:
+    assert ids(rules.check_blobs(BLOBS, actual)) == found
+    assert ids(rules.check_blobs(WHOLE, actual)) == []
 
 
 @pytest.mark.parametrize(
