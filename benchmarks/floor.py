@@ -1,33 +1,58 @@
-"""The least that an audit costs: read the whole history of both branches, each blob that came in, and each record in it.
+"""The least that an audit costs: read the whole history of both branches, and parse each blob that came in.
 
-It imports what it needs and collects garbage as seldom as mlgit does, so that nothing but the work is compared.
+Every blob is parsed as what it is: records, cards, pointers, profiles and signatures, each by mlgit's own reader; with
+`--records`, only records are. It imports what it needs and collects garbage as seldom as mlgit does, so that nothing but the
+work is compared.
 """
 
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mlgit.domain import layout
+from mlgit.edges.dvc import pointers
+from mlgit.edges.formats import cardfile, jsonfile
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.git.repository import open_repository
+from mlgit.edges.ssh.sshsig import Sealed
 
 BRANCHES = ("refs/heads/main", layout.LEDGER)
 
+Parser = Callable[[str, bytes], object]
+_OTHERS: dict[str, Parser] = {
+    "/card.md": lambda path, text: cardfile.parse(text, path),
+    "/profile.json": lambda path, text: jsonfile.parse(text, path),
+    ".dvc": lambda path, text: pointers.parse(text, path),
+    ".sig": lambda _, text: Sealed.parse(text),
+}
+"""How what is no record is parsed, by the end of its path."""
 
-def read_all(folder: Path) -> int:
-    """Read all of a repository; return how many records there were."""
+
+def read_all(folder: Path, *, records_only: bool = False) -> int:
+    """Read all of a repository; return how many blobs were parsed."""
     done = 0
     with open_repository(folder) as repository:
         for branch in BRANCHES:
             commits = repository.commits(branch, first_parent=False)
             changes = {change.after: change.path for _, changes in commits for change in changes if change.after}
             for path, text in zip(changes.values(), repository.contents(changes), strict=True):
-                if layout.place(path) is not None:
-                    read_record(path, text)
+                if (parse := _parser(path, records_only=records_only)) is not None:
+                    parse(path, text)
                     done += 1
     return done
 
 
+def _parser(path: str, *, records_only: bool) -> Parser | None:
+    if layout.place(path) is not None:
+        return read_record
+    if records_only:
+        return None
+    if path.endswith(".md") and not layout.is_immutable(path):  # prose; the card of a version has front matter
+        return None
+    return next((parse for end, parse in _OTHERS.items() if path.endswith(end)), None)
+
+
 if __name__ == "__main__":
     gc.set_threshold(500_000, 20, 50)
-    sys.exit(0 if read_all(Path(sys.argv[1])) else 1)
+    sys.exit(0 if read_all(Path(sys.argv[1]), records_only="--records" in sys.argv) else 1)

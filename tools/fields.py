@@ -33,6 +33,7 @@ WORDS = {
     _pattern(names.Digest): ("digest", "`sha256:` and 64 hexadecimal digits"),
     _pattern(names.Md5): ("md5", "32 hexadecimal digits: the hash by which DVC finds data"),
     _pattern(names.CommitId): ("commit", "a whole Git commit id"),
+    _pattern(names.BlobId): ("blob", "the id that Git gives to a content"),
     _pattern(names.PromotionId): (
         "promotion id",
         "a [ULID](https://github.com/ulid/spec): 26 letters and digits, sorted by time",
@@ -42,7 +43,7 @@ WORDS = {
 
 _ALIASES: tuple[Any, ...] = (
     *(names.Name, names.Line, names.Text, names.RelativePath, names.Duration),
-    *(names.Digest, names.Md5, names.CommitId, names.PromotionId),
+    *(names.Digest, names.Md5, names.CommitId, names.BlobId, names.PromotionId),
 )
 _GENERAL = {str(alias.__metadata__[0].description) for alias in _ALIASES}  # says nothing of the field itself
 _TYPES = {

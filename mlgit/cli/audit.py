@@ -12,6 +12,7 @@ from mlgit.cli.session import Session
 from mlgit.errors import unjudged
 from mlgit.ops import audit
 from mlgit.ops.audit import Audit
+from mlgit.ops.audit.checkpoint import seal
 
 Format = Literal["text", "json", "html", "md"]
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -76,7 +77,7 @@ def command(
             on_progress=say,
         )
     if kept is not None and found.checkpoint is not None:
-        _write(kept, found.checkpoint)
+        _write(kept, seal(found.checkpoint))
     told = _told(found.audit, "json" if session.as_json else form)
     if output is None:
         click.echo(told, nl=False)
@@ -93,15 +94,15 @@ def _told(found: Audit, form: Format) -> str:
     """Return an audit in a format, with a newline at its end."""
     match form:
         case "json":
-            return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+            return msgspec.json.format(msgspec.json.encode(found.stamped()), indent=2).decode() + "\n"
         case "md":
             from mlgit.cli.render import audit_markdown  # noqa: PLC0415 - one format at a time
 
-            return audit_markdown.render(found)
+            return audit_markdown.render(found.stamped())
         case "html":
             from mlgit.cli.render import audit_html  # noqa: PLC0415 - one format at a time
 
-            return audit_html.render(found)
+            return audit_html.render(found.stamped())
         case "text":
             from mlgit.cli.render import audit_text  # noqa: PLC0415 - one format at a time
 

@@ -65,7 +65,7 @@ def to_json(record: msgspec.Struct) -> bytes:
     return msgspec.json.format(_PLAIN.encode(record), indent=2) + b"\n"
 
 
-def sha256(content: bytes) -> str:
+def sha256(content: bytes | memoryview) -> str:
     """Return the digest of bytes, `sha256:<hex>`."""
     return "sha256:" + hashlib.sha256(content).hexdigest()
 

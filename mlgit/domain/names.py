@@ -29,7 +29,8 @@ Digest = Annotated[str, Meta(pattern=rf"^sha256:[0-9a-f]{{64}}{_END}", descripti
 Md5 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{32}}(\.dir)?{_END}", description="The hash by which DVC finds data")]
 CommitId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="A whole Git commit id")]
 BlobId = Annotated[
-    str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="The id that Git gives to a content")
+    str,
+    Meta(pattern=rf"^(?:[0-9a-f]{{40}}|[0-9a-f]{{64}}){_END}", description="The id that Git gives to a content"),
 ]
 PromotionId = Annotated[
     str,

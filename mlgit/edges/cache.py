@@ -19,10 +19,10 @@ class FileCache:
     def get(self, name: str, key: str) -> bytes | None:
         """Return what was put under a name with the same key, by the same mlgit; None also where the file is damaged."""
         try:
-            found = (self._folder / name).read_bytes()
+            with (self._folder / name).open("rb") as file:
+                stamp, content = file.read(_STAMP), file.read()
         except OSError:
             return None
-        stamp, content = found[:_STAMP], found[_STAMP:]
         return content if stamp == _stamp(key, content) else None
 
     def put(self, name: str, key: str, content: bytes) -> None:
@@ -31,7 +31,9 @@ class FileCache:
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
-                partial.write_bytes(_stamp(key, content) + content)
+                with partial.open("wb") as file:
+                    file.write(_stamp(key, content))
+                    file.write(content)
                 partial.replace(self._folder / name)
             finally:
                 partial.unlink(missing_ok=True)
@@ -39,4 +41,6 @@ class FileCache:
 
 def _stamp(key: str, content: bytes) -> bytes:
     """Return what proves that content was put whole, and with a key."""
-    return hashlib.sha256(hashlib.sha256(f"{__version__}\n{key}".encode()).digest() + content).digest()
+    stamp = hashlib.sha256(hashlib.sha256(f"{__version__}\n{key}".encode()).digest())
+    stamp.update(content)  # which may be large, and is not copied
+    return stamp.digest()

@@ -39,7 +39,7 @@ def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> Non
     assert second["approvals"][0]["key"].startswith("SHA256:")
     assert (second["proposed_by"], second["merged_by"], second["decided"]) == (["ana"], "ana", True)
     decision = json.loads(proposed.ana.show("mlgit-ledger", layout.decision(second["promotion"])))
-    assert (second["decision"], second["reads"]) == (decision["decision"], decision["reads"])
+    assert (second["decision"], second["evidence"]["reads"]) == (decision["decision"], decision["reads"])
 
 
 def test_whose_signature_is_on_the_commits_is_told(proposed: Team) -> None:

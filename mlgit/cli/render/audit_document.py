@@ -136,6 +136,7 @@ def _row(change: Change) -> tuple[str, ...]:
 def _change(change: Change) -> Iterator[Block]:
     yield Heading(3, f"{change.environment}/{change.model}: {moved(change)}, {minute(change.at)}")
     yield Paragraph(change.verdict, tone=change.verdict)
+    evidence = change.rests_on()
     facts = [
         ("Commit", change.commit),
         ("Promotion", f"{change.promotion or '-'} ({change.kind or 'unknown'})"),
@@ -144,7 +145,7 @@ def _change(change: Change) -> Iterator[Block]:
         ("Signature on the commit", _signed(change)),
         ("Reason", change.reason or "-"),
         ("Ticket", change.ticket or "-"),
-        ("Policy in force", f"{change.policy or '-'} {change.reads.get('policy') or ''}".strip()),
+        ("Policy in force", f"{change.policy or '-'} {evidence.reads.get('policy') or ''}".strip()),
         ("Decision", change.decision or "could not be computed"),
         ("On the ledger", "decided" if change.decided else "no decision"),
         *(("Override", one) for one in change.overrides),
@@ -153,14 +154,16 @@ def _change(change: Change) -> Iterator[Block]:
     yield Table(("Fact", "Value"), facts)
     if change.findings:
         yield Items([said(finding) for finding in change.findings])
-    if change.gates:
-        yield Table(("Gate", "Outcome", "Message"), [(one.gate, one.outcome, one.message) for one in change.gates])
+    if evidence.gates:
+        yield Table(("Gate", "Outcome", "Message"), [(one.gate, one.outcome, one.message) for one in evidence.gates])
     people = [(one.person, ", ".join(one.roles) or "-", "counted", one.proof) for one in change.approvals]
     people += [(one.person, "-", one.reason, "-") for one in change.uncounted]
     if people:
         yield Table(("Approval of", "Roles", "Counted", "Key or review"), people)
-    if change.reads:
-        yield Table(("The decision rests on", "Digest"), [(name, one or "none") for name, one in change.reads.items()])
+    if evidence.reads:
+        yield Table(
+            ("The decision rests on", "Digest"), [(name, one or "none") for name, one in evidence.reads.items()]
+        )
 
 
 def _good(audit: Audit) -> int:

@@ -5,7 +5,7 @@ it costs to read a checkpoint.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -31,8 +31,19 @@ class CommitSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     doubt: str | None = None
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a decision rests on: the digests that it binds, by name, and what the gates said."""
+
+    reads: dict[str, str | None] = {}
+    gates: list[GateAnswer] = []
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A commit of the base branch that changed what an environment is to run, and what becomes of it under its rules."""
+    """A commit of the base branch that changed what an environment is to run, and what becomes of it under its rules.
+
+    `evidence` is what the decision rests on: `reads`, the digests that it binds by name, and `gates`, a list of each gate with
+    its outcome and message. It stays JSON until somebody asks: of thousands of changes, few are told in full.
+    """
 
     commit: str
     at: datetime
@@ -51,9 +62,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     proposed_by: list[str] = []
     merged_by: str = ""
     decision: str | None = None
-    reads: dict[str, str | None] = {}
+    evidence: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
     policy: str | None = None
-    gates: list[GateAnswer] = []
     approvals: list[CountedApproval] = []
     uncounted: list[Uncounted] = []
     overrides: list[str] = []
@@ -63,6 +73,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The signature on the commit; None where nobody signed it."""
     decided: bool = False
     """Whether the ledger has a decision record of it."""
+
+    def rests_on(self) -> Evidence:
+        """Return the evidence, read."""
+        return msgspec.json.decode(self.evidence, type=Evidence)
 
 
 class RuleChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,7 @@ _FORMS: dict[str | None, str | None] = {
         names.Digest,
         names.Md5,
         names.CommitId,
+        names.BlobId,
         names.PromotionId,
         names.RelativePath,
         names.Duration,

@@ -43,7 +43,7 @@ _NOT_CHECKED: Final = (
 class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
     """What became of every change of what runs, and of the history as a whole.
 
-    Two audits of the same commits say the same, byte for byte. `digest` is the sha256 of the document without it.
+    Two audits of the same commits say the same, byte for byte. `digest` is the sha256 of the document in which it is empty.
     """
 
     project: str
@@ -69,9 +69,13 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
         wrong = any(finding.severity is Severity.ERROR for finding in self.findings)
         return Exit.NO if wrong or self.counts["UNPROVEN"] or self.counts["VIOLATION"] else Exit.YES
 
+    def stamped(self) -> "Audit":
+        """Return it with its digest, for which all of it has to be written once."""
+        return replace(self, digest=sha256(msgspec.json.encode(self)))
+
 
 class Audited(msgspec.Struct, frozen=True):
-    """An audit, and what the next one may go on from; None where a branch was rewritten."""
+    """An audit, and the checkpoint that the next one may go on from; None where a branch was rewritten."""
 
     audit: Audit
     checkpoint: bytes | None
@@ -125,7 +129,7 @@ def run(
     if environment is not None and all(one.environment != environment for one in replay.after(None)):
         state.environment(environment)  # of one that never was, "nothing wrong" would be no answer
     # After a rewritten history only `full` starts anew, so that the finding stays until somebody has looked at it.
-    kept = None if rewritten else checkpoints.write(replay.checkpoint())
+    kept = None if rewritten else checkpoints.encode(replay.checkpoint())
     if at is None and given is None and not fetch and kept is not None:
         workspace.cache.put(_CACHE, branch, kept)
     audit = _audit(
@@ -153,7 +157,7 @@ def _ledger(workspace: Workspace, at: CommitId | None) -> CommitId | None:
 def _earlier(workspace: Workspace, branch: str, given: bytes | None, *, use_cache: bool) -> Checkpoint | None:
     """Return the checkpoint to go on from: the one that is given, else that of the last audit here."""
     if given is not None:
-        found = checkpoints.read(given)
+        found = checkpoints.unseal(given)
         if found.branch != branch:
             raise refused(
                 "checkpoint-invalid",
@@ -163,7 +167,7 @@ def _earlier(workspace: Workspace, branch: str, given: bytes | None, *, use_cach
         return found
     kept = workspace.cache.get(_CACHE, branch) if use_cache else None
     try:
-        return None if kept is None else checkpoints.read(kept)
+        return None if kept is None else checkpoints.decode(kept)
     except MlgitError:  # a cache may be lost, or be of another time
         return None
 
@@ -215,7 +219,7 @@ def _audit(
     there, unread = inventory(state, replay.changes)
     stands, more = standing(state)
     counts = Counter(one.verdict for one in told)
-    audit = Audit(
+    return Audit(
         project=state.project().name,
         branch=replay.branch,
         commit=replay.tip,
@@ -232,7 +236,6 @@ def _audit(
         standing=stands,
         unchecked=[*_unchecked(told, ledger, fetched=fetched)],
     )
-    return replace(audit, digest=sha256(msgspec.json.encode(audit)))
 
 
 def _unchecked(told: Sequence[Change], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:

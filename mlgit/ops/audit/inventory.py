@@ -75,8 +75,10 @@ def uncertified(state: Lifecycle, models: Iterable[Inventory], at: datetime) -> 
     """
     for model, running in ((one.model, running) for one in models for running in one.runs):
         try:
-            manifest = state.promotion(running.environment, model)
             policy = state.policy(state.environment(running.environment).policy)
+            if policy.recertify is None:
+                continue
+            manifest = state.promotion(running.environment, model)
         except MlgitError:  # a finding of the commit that brought it
             continue
         found = None if manifest is None else certified(policy, manifest, at)

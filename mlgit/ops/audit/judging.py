@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout, rules, slots
 from mlgit.domain.approvals import Directory
 from mlgit.domain.audit import faults
-from mlgit.domain.audit.records import Change, GateAnswer
+from mlgit.domain.audit.records import Change, Evidence, GateAnswer
 from mlgit.domain.audit.verdict import GAPS, verdict
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
@@ -24,6 +25,7 @@ from mlgit.ops.ports import Workspace
 from mlgit.ops.proposal import Proposal
 
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
+_NO_EVIDENCE = msgspec.Raw(b"{}")
 _ASKS_THE_LEDGER = frozenset({"rollback-unverified", "soak-short", "standing-unsigned", "upstream-unverified"})
 """Findings that say what the ledger lacks, and so nothing where there is no ledger here."""
 
@@ -67,7 +69,7 @@ class Judge:
         except MlgitError as error:
             findings += [faults.unreadable(finding) for finding in error.findings]
         gaps = GAPS if self._chronicle.tip is not None else GAPS | _ASKS_THE_LEDGER
-        waived = any(one.outcome == "waived" for one in draft.gates)
+        waived = any(one.outcome == "waived" for one in draft.rests_on().gates)
         return replace(draft, findings=findings, verdict=verdict(findings, waived=waived, gaps=gaps))
 
     def _promoted(self, draft: Change, step: Step, proposed: Proposal, after: State) -> tuple[Change, list[Finding]]:
@@ -82,11 +84,14 @@ class Judge:
         examination, more = self._examined(step, proposed)
         people = Directory(proposed.before.roles())
         report = proposed.report
+        evidence = Evidence(
+            reads=dict(examination.reads),
+            gates=[GateAnswer(one.gate, one.outcome, one.message) for one in report.results] if report else [],
+        )
         draft = replace(
             draft,
             decision=examination.decision,
-            reads=dict(examination.reads),
-            gates=[GateAnswer(one.gate, one.outcome, one.message) for one in report.results] if report else [],
+            evidence=msgspec.Raw(msgspec.json.encode(evidence)),
             approvals=examination.tally.counted,
             uncounted=examination.tally.uncounted,
             overrides=_overrides(proposed),
@@ -197,6 +202,7 @@ def _draft(step: Step, key: tuple[str, str], before: State) -> Change:
         merged_by=commit.author_email,
         proposed_by=list(dict.fromkeys(one.author_email for one in reversed(step.brought))),
         before=_label(before, key),
+        evidence=_NO_EVIDENCE,
     )
 
 
