@@ -282,9 +282,19 @@ def _needs(
     rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: Directory, may: Sequence[str]
 ) -> Iterator[Need]:
     yield Need(None, rule.min, [approval.person for approval in counted], list(may))
+    for role, needed in _asked(rule, risk):
+        there = [approval.person for approval in counted if role in approval.roles]
+        yield Need(role, needed, there, [person for person in may if role in directory.roles(person)])
+
+
+def _asked(rule: ApprovalRule, risk: Risk) -> Iterator[tuple[str, int]]:
+    """Yield the roles that a rule asks for at a risk, and how many people of each."""
     for role, stated in rule.roles.items():
         need = RoleNeed(min=stated) if isinstance(stated, int) else stated
-        if need.when is not None and need.when.risk != risk:
-            continue
-        there = [approval.person for approval in counted if role in approval.roles]
-        yield Need(role, need.min, there, [person for person in may if role in directory.roles(person)])
+        if need.when is None or need.when.risk == risk:
+            yield role, need.min
+
+
+def people_needed(rule: ApprovalRule, risk: Risk) -> int:
+    """Return how many people must agree at the least; one may stand for several roles."""
+    return max([rule.min, *(needed for _, needed in _asked(rule, risk))])

@@ -23,6 +23,7 @@ from mlgit.domain.records import (
     StandingApproval,
     Version,
 )
+from mlgit.domain.records.problem import Risk
 from mlgit.errors import Finding, Location, MlgitError, misuse, refused
 from mlgit.ops.ports import RecordReader, Repository, Tree
 
@@ -112,6 +113,10 @@ class Lifecycle:
     def model(self, name: str) -> Model:
         """Return a model."""
         return self._get(Model, layout.model(name), f"model {name}", self.models)
+
+    def risk(self, model: str) -> Risk:
+        """Return the risk of the problem that a model is for."""
+        return self.problem(self.model(model).problem).risk
 
     def version(self, ref: VersionRef, *, at: Location | None = None) -> Version:
         """Return a version.

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mlgit.domain import layout, rules, slots
+from mlgit.domain.approvals import people_needed
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.conditions import holds, overrides
 from mlgit.domain.conditions.manifest import check_earlier
@@ -121,7 +122,7 @@ def run(
         policy=policy.name,
         evidence=policy.evidence,
         ramp=ramp,
-        approvals_needed=rule_for(policy.approvals, "promote").min,
+        approvals_needed=people_needed(rule_for(policy.approvals, "promote"), base.risk(ref.model)),
     )
     if wanted == was:
         return replace(plan, state="runs-already")

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mlgit.domain import layout
+from mlgit.domain.approvals import people_needed
 from mlgit.domain.certified import State
 from mlgit.domain.conditions import recertify as conditions
 from mlgit.domain.names import VersionRef, new_promotion_id
@@ -102,7 +103,7 @@ def run(
         due=None if due is None else due.state,
         state="planned",
         policy=policy.name,
-        approvals_needed=rule_for(policy.approvals, "recertify").min,
+        approvals_needed=people_needed(rule_for(policy.approvals, "recertify"), base.risk(model)),
         evidence=policy.evidence,
     )
     command = f"mlgit recertify {environment}/{model}"

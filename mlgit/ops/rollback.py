@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mlgit.domain import layout, rules, slots
+from mlgit.domain.approvals import people_needed
 from mlgit.domain.codec import digest
 from mlgit.domain.conditions import holds, retirement
 from mlgit.domain.names import VersionRef, new_promotion_id
@@ -102,7 +103,7 @@ def run(
         state="planned",
         files={},
         hold=held,
-        approvals_needed=rule_for(policy.approvals, "rollback").min,
+        approvals_needed=people_needed(rule_for(policy.approvals, "rollback"), base.risk(model)),
         evidence=policy.evidence,
     )
     command = f"mlgit rollback {environment} {model}"

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain.approvals import Directory, Need, Signed, Tally, count
+from mlgit.domain.approvals import Directory, Need, Signed, Tally, count, people_needed
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
+from mlgit.domain.records.problem import Risk
 from tests import samples
 
 DECISION = samples.sha(1)
@@ -252,3 +253,18 @@ def test_what_is_not_counted_is_told_by_the_digest_of_its_file() -> None:
         samples.sha(1003),
         samples.sha(1005),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "risk", "needed"),
+    [
+        (ApprovalRule(), "low", 1),
+        (ApprovalRule(min=0), "low", 0),
+        (ApprovalRule(min=0, roles={"reviewer": 2, "owner": 1}), "low", 2),
+        (ApprovalRule(min=3, roles={"reviewer": 2}), "low", 3),
+        (ApprovalRule(min=0, roles={"risk": RoleNeed(min=2, when=When(risk="high"))}), "low", 0),
+        (ApprovalRule(min=0, roles={"risk": RoleNeed(min=2, when=When(risk="high"))}), "high", 2),
+    ],
+)
+def test_how_many_people_a_rule_asks_for_at_the_least(rule: ApprovalRule, risk: Risk, needed: int) -> None:
+    assert people_needed(rule, risk) == needed
