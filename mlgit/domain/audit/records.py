@@ -11,7 +11,6 @@ import msgspec
 
 from mlgit.domain.approvals import Uncounted
 from mlgit.domain.audit.verdict import Verdict
-from mlgit.domain.records.ledger import CountedApproval
 from mlgit.errors import Finding
 
 
@@ -29,6 +28,21 @@ class CommitSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     by: str | None = None
     key: str | None = None
     doubt: str | None = None
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An approval that counts: who gave it, in which roles, and the key or the review that proves it."""
+
+    person: str
+    roles: list[str]
+    key: str | None = None
+    review: str | None = None
+    approval: str
+
+    @property
+    def proof(self) -> str:
+        """What proves it: the fingerprint of a key, or where the review is."""
+        return self.key or self.review or ""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,7 +78,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     decision: str | None = None
     evidence: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
     policy: str | None = None
-    approvals: list[CountedApproval] = []
+    approvals: list[Agreement] = []
     uncounted: list[Uncounted] = []
     overrides: list[str] = []
     standing: str | None = None

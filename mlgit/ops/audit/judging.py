@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from mlgit.domain import layout, rules, slots
 from mlgit.domain.approvals import Directory
 from mlgit.domain.audit import faults
-from mlgit.domain.audit.records import Change, Evidence, GateAnswer
+from mlgit.domain.audit.records import Agreement, Change, Evidence, GateAnswer
 from mlgit.domain.audit.verdict import GAPS, verdict
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
@@ -92,7 +92,7 @@ class Judge:
             draft,
             decision=examination.decision,
             evidence=msgspec.Raw(msgspec.json.encode(evidence)),
-            approvals=examination.tally.counted,
+            approvals=[Agreement(**asdict(one)) for one in examination.tally.counted],
             uncounted=examination.tally.uncounted,
             overrides=_overrides(proposed),
             standing=standing_name(proposed),
