@@ -189,10 +189,6 @@ class Directory:
         """Return everybody who is listed and no program, sorted."""
         return sorted(name for name, person in self._roles.items() if not person.bot)
 
-    def holders(self, role: str) -> list[str]:
-        """Return the people who hold a role, sorted."""
-        return sorted(name for name, person in self._roles.items() if role in person.roles and not person.bot)
-
 
 def count(
     found: Iterable[Word],

@@ -11,9 +11,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlgit.edges.dicttree import DictTree, Overlay
 from mlgit.edges.git.repository import GitRepository, open_repository
 from mlgit.ops.ports import Tree
+from tests.dicttree import DictTree
 
 # What Git sorts by (`-` and `.` before `/`, which is before `0`), what needs quoting, what is no UTF-8, and high planes.
 _NAMES = st.text(st.sampled_from('ab-.0 \t\n"*ü\udcff\uffee😀'), min_size=1, max_size=4).filter(
@@ -84,7 +84,7 @@ def test_all_trees_agree(files: dict[str, bytes]) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(_FILES, _FILES, st.data())
-def test_a_commit_is_its_overlay(files: dict[str, bytes], added: dict[str, bytes], data: st.DataObject) -> None:
+def test_a_commit_has_what_was_changed(files: dict[str, bytes], added: dict[str, bytes], data: st.DataObject) -> None:
     clashing = {
         path for path in added for other in files if path.startswith(f"{other}/") or other.startswith(f"{path}/")
     }
@@ -95,8 +95,8 @@ def test_a_commit_is_its_overlay(files: dict[str, bytes], added: dict[str, bytes
         assert head is not None
         commit = repository.commit(changes, parents=[head], message="changes")
         questions = _questions({**files, **added})
-        overlaid = Overlay(repository.tree("HEAD"), changes)
-        assert _seen(repository.tree(commit), *questions) == _seen(overlaid, *questions)
+        after = {path: content for path, content in {**files, **changes}.items() if content is not None}
+        assert _seen(repository.tree(commit), *questions) == _seen(DictTree(after), *questions)
         assert {change.path for change in repository.changes(head, commit)} == {
             path for path in changes if changes[path] != files.get(path)
         }

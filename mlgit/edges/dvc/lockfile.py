@@ -57,20 +57,3 @@ def parse_lock(content: bytes) -> dict[str, Stage]:
             fix="run `dvc repro`, which writes it again",
             at=Location(LOCK),
         ) from error
-
-
-def stage_outputs(stages: dict[str, Stage], name: str) -> dict[str, File]:
-    """Return what a stage wrote when it last ran, by path.
-
-    Raises:
-        MlgitError: it never ran (`stage-not-run`).
-    """
-    if name not in stages:
-        raise refused(
-            "stage-not-run",
-            f"the stage {name} never ran",
-            why=f"dvc.lock knows {', '.join(stages) or 'no stage at all'}",
-            fix="run the pipeline with `mlgit train`, or name the stage of dvc.yaml in the model's file",
-            at=Location(LOCK),
-        )
-    return {file.path: file for file in stages[name].outs}

@@ -181,17 +181,6 @@ class GitRepository:
             raise self._git.failure(["merge-base"], done.stderr)
         return done.stdout.decode().strip() or None
 
-    def is_ancestor(self, old: str, new: str) -> bool:
-        """Tell whether a commit is another one, or came before it."""
-        old, new = self._known(old), self._known(new)
-        return old == new or self.merge_base(old, new) == old
-
-    def ahead_behind(self, one: str, other: str) -> tuple[int, int]:
-        """Return how many commits only the one has, and how many only the other."""
-        span = f"{self._known(one)}...{self._known(other)}"
-        ahead, behind = self._git.text("rev-list", "--left-right", "--count", span, "--").split()
-        return int(ahead), int(behind)
-
     def require_full_history(self) -> None:
         """Refuse a shallow clone.
 

@@ -203,14 +203,13 @@ def test_people_are_listed_by_name_however_the_file_has_them() -> None:
             **{name: RoleHolder(emails=[f"{name}@acme.example"], roles=["risk"], bot=bot) for name, bot in people}
         )
     )
-    assert directory.people() == directory.holders("risk") == ["ada", "zoe"]
+    assert directory.people() == ["ada", "zoe"]
 
 
 def test_the_directory_knows_who_is_who() -> None:
     assert DIRECTORY.person("BEA@home.example") == "bea"
     assert DIRECTORY.person("Nobody@Acme.example") == "nobody@acme.example"
     assert DIRECTORY.roles("nobody@acme.example") == []
-    assert DIRECTORY.holders("risk") == ["bea"]
     assert DIRECTORY.is_bot("robot")
     assert not DIRECTORY.is_bot("bea")
     assert not DIRECTORY.is_bot("nobody@acme.example")

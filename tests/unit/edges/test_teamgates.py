@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from mlgit.edges.dicttree import DictTree
 from mlgit.edges.private import MOST_OUTPUT, check_out
 from mlgit.edges.teamgates import TeamGates
 from mlgit.errors import MlgitError
 from mlgit.ops.ports import CommandSaid
+from tests.dicttree import DictTree
 
 PASS = {"outcome": "pass", "message": "none found"}
 

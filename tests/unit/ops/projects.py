@@ -13,12 +13,12 @@ from mlgit.domain.records import Promotion, Version
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.promotion import PromotionRef, ReportRef, VersionPin
 from mlgit.domain.rules import stored_files
-from mlgit.edges.dicttree import DictTree
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.ports import Entry, PathChange
 from tests import samples
+from tests.dicttree import DictTree
 
 FORMATS = Session(Path()).formats
 PROFILE = b"{}\n"

@@ -8,11 +8,11 @@ import pytest
 from mlgit.domain.codec import to_json
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, GateReport, Problem, Record, Roles, Version
-from mlgit.edges.dicttree import DictTree
 from mlgit.edges.formats.records import read_record
 from mlgit.errors import Exit, Location, Misuse, MlgitError
 from mlgit.ops.load import Ledger, Lifecycle
 from tests import samples
+from tests.dicttree import DictTree
 from tests.unit.ops.projects import edited, healthy, promoted, registered, report_path, state, version_files, yaml
 
 PROBLEM = "problems/late-arrival.yaml"
