@@ -173,8 +173,9 @@ def test_validate_names_what_is_wrong_with_a_file(fault: Fault, running: Team) -
     assert fault.ids <= set(answer.ids), answer.ids
     # What a file is called never acts on the terminal that shows it.
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u200b\u202a-\u202e]", answer.text)
-    document = running.ana("validate --json").json
-    assert fault.ids <= {finding["id"] for finding in document["findings"]}
+    if FULL:
+        document = running.ana("validate --json").json
+        assert fault.ids <= {finding["id"] for finding in document["findings"]}
 
 
 @pytest.mark.parametrize("fault", FILES, ids=lambda fault: fault.name)
@@ -185,7 +186,7 @@ def test_a_change_is_held_against_its_base(fault: Fault, running: Team) -> None:
     fault.spoil(running.root)
     ana.git("add", "--all")
     ana.git("commit", "--quiet", "--message", "Change")
-    for line in ("validate --base main", "validate --at change --base main"):
+    for line in ("validate --at change --base main", *(["validate --base main"] if FULL else [])):
         ids = ana.refused(line)
         assert fault.ids & set(ids), ids
 

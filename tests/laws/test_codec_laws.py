@@ -26,6 +26,7 @@ PATTERNS: dict[str, st.SearchStrategy[str]] = {
     "Digest": st.integers(0, 2**256 - 1).map(lambda number: f"sha256:{number:064x}"),
     "Md5": st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}"),
     "CommitId": st.integers(0, 2**160 - 1).map(lambda number: f"{number:040x}"),
+    "BlobId": st.integers(0, 2**160 - 1).map(lambda number: f"{number:040x}"),
     "PromotionId": st.integers(0, 2**80 - 1).map(
         lambda chance: new_promotion_id(datetime(2026, 3, 4, tzinfo=UTC), chance)
     ),
