@@ -52,7 +52,7 @@ class GitTree:
         only = [] if "" in places else places
         files: dict[str, str] = {}
         for block in self._git.records("ls-tree", "-r", "-z", "--full-tree", self._commit, "--", *only):
-            for entry in map(self._entry, block):
+            for entry in map(self._entry, map(_text, block)):
                 if not only and entry.blob is not None and entry.mode.startswith(_REGULAR):
                     files[entry.path] = entry.blob
                 yield entry
@@ -119,11 +119,11 @@ class GitTree:
             blobs.append(found[1].hex() if found is not None and found[0].startswith(REGULAR) else None)
         return blobs
 
-    def _entry(self, record: bytes) -> Entry:
+    def _entry(self, record: str) -> Entry:
         """Read `100644 blob <id>` and a path, or `160000 commit <id>` and a path."""
-        start = 14 if record.startswith(b"160000") else 12
+        start = 14 if record.startswith("160000") else 12
         end = start + len(self._commit)
-        return Entry(_text(record[end + 1 :]), record[:6].decode(), record[start:end].decode())
+        return Entry(record[end + 1 :], record[:6], record[start:end])
 
     def _open(self, folders: Iterable[str]) -> None:
         """Read the trees of folders, and those on the way to them, level by level."""
