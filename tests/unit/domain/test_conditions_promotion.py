@@ -75,6 +75,12 @@ def test_nothing_stands_against_a_sound_promotion() -> None:
     assert conditions.check_not_yet(case(), NOW) == []
 
 
+def test_what_a_recertification_is_compared_with_is_asked_elsewhere() -> None:
+    other = VersionPin(version=9, digest=sha(9))
+    assert [one.id for one in check_manifest(case(manifest=manifest(baseline=other)), NOW)] == ["promotion-stale"]
+    assert list(check_manifest(case(manifest=manifest(baseline=other, change="recertify")), NOW)) == []
+
+
 def test_a_decision_reads_all_that_a_case_holds() -> None:
     judged = case(contracts={"flights": samples.dataset()})
     parts = ("manifest", "report", "version", "champion", "policy", "environment", "problem", "model", "contracts")

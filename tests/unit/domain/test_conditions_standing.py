@@ -7,6 +7,7 @@ import pytest
 
 from mlgit.domain import governance
 from mlgit.domain.approvals import Directory, Signed, count
+from mlgit.domain.case import Case
 from mlgit.domain.codec import digest
 from mlgit.domain.conditions import standing as conditions
 from mlgit.domain.names import new_promotion_id
@@ -18,6 +19,7 @@ from mlgit.domain.records.promotion import Ramp, Slots, StandingRef, VersionPin
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
+from tests.unit.domain.test_conditions_promotion import case
 
 DAY = timedelta(days=1)
 MADE = NOW - 10 * DAY
@@ -71,6 +73,7 @@ STATES: list[tuple[str, dict[str, Any], dict[str, Any], list[Promotion], str]] =
     ("nobody signed", {}, {}, [], "unsigned"),
     ("one did not sign", {}, {ID: {"ada": MADE}}, [], "unsigned"),
     ("one signs later", {}, words(bea=NOW + DAY), [], "unsigned"),
+    ("one signs now", {}, words(bea=NOW), [], "in-force"),
     ("one is left", {"most": 3}, words(), TWICE, "in-force"),
     ("none is left", {"most": 2}, words(), TWICE, "used-up"),
     ("others rested on another one", {"most": 1}, words(), [earlier(2, standing=None)], "in-force"),
@@ -138,6 +141,7 @@ FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a shadow", {"slots": Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(OLDER))}, {}, "beside"),
     ("no such environment", {}, {"environment": samples.environment()}, "no auto_promote: true"),
     ("an older one", {}, {"champion": samples.version(3)}, "older than the champion, delay@3"),
+    ("the champion itself", {}, {"champion": CANDIDATE}, ""),
     ("what was rolled back", {}, {"past": [ROLLBACK]}, "delay@2 was rolled back there before"),
     ("after a rollback of another", {}, {"past": [earlier(2, change="rollback")]}, ""),
     *(
@@ -176,6 +180,49 @@ def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
     )
     assert [one.id for one in findings] == (["standing-unfit"] if why else []), what
     assert all(why in one.why for one in findings)
+
+
+# A whole case
+
+FAILED = [GateVerdict(gate="size", outcome="fail", message="")]
+CASES: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("all is well", {}, []),
+    ("it rests on none", {"manifest": manifest(standing=None), "standing": None}, []),
+    ("there is none", {"standing": None}, ["standing-unfounded"]),
+    ("it has expired", {"standing": standing(until=NOW)}, ["standing-unfounded"]),
+    ("it is used up", {"standing": standing(most=1), "past": [earlier(2)]}, ["standing-unfounded"]),
+    ("nobody signed", {"agreed": {}}, ["standing-unsigned"]),
+    ("no version comes in", {"version": None}, ["standing-unfit"]),
+    ("the champion is newer", {"champion": samples.version(3)}, ["standing-unfit"]),
+    ("a gate failed", {"report": samples.gate_report(CANDIDATE, results=FAILED)}, ["standing-unfit"]),
+]
+
+
+def resting(**changes: Any) -> Case:
+    """Return a case of a promotion that rests on a standing approval, and that nothing stands against."""
+    fields: dict[str, Any] = {
+        "manifest": manifest(),
+        "version": CANDIDATE,
+        "champion": OLDER,
+        "report": samples.gate_report(CANDIDATE, results=[GateVerdict(gate="size", outcome="pass", message="")]),
+        "environment": samples.environment(auto_promote=True),
+        "standing": standing(),
+        "agreed": words(),
+        "past": [],
+    }
+    return case(**fields | changes)
+
+
+@pytest.mark.parametrize(("what", "changes", "found"), CASES, ids=[one[0] for one in CASES])
+def test_a_case_holds_what_is_asked(what: str, changes: dict[str, Any], found: list[str]) -> None:
+    assert [one.id for one in conditions.check_standing(resting(**changes), NOW)] == found, what
+
+
+def test_a_decision_reads_the_standing_approval_that_the_manifest_names() -> None:
+    name = f"standing-{ID.lower()}"
+    assert resting().reads()[name] == digest(standing())
+    assert resting(standing=None).reads()[name] is None
+    assert name not in resting(manifest=manifest(standing=None)).reads()
 
 
 # Whose word it is

@@ -9,10 +9,11 @@ from mlgit.domain.case import Case
 from mlgit.domain.codec import digest
 from mlgit.domain.conditions import recertify as conditions
 from mlgit.domain.names import new_promotion_id
-from mlgit.domain.records import Promotion, Version
+from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots, StandingRef, VersionPin
 from tests import samples
 from tests.samples import NOW, sha
+from tests.unit.domain.test_soak import entry
 
 DAY = timedelta(days=1)
 FIRST, SECOND, THIRD = (samples.version(number) for number in (1, 2, 3))
@@ -49,6 +50,12 @@ def test_what_runs_is_agreed_to_again_in_time(what: str, manifest: Promotion, st
     assert conditions.certified(samples.policy(), manifest, NOW) is None, "the policy sets no limit"
 
 
+def test_until_when_approvals_are_good_is_told() -> None:
+    found = conditions.certified(LIMIT, made(16), NOW)
+    assert found is not None
+    assert found.until == NOW + 14 * DAY
+
+
 # What it is compared with
 
 BESIDE = Slots(champion=samples.slot(SECOND), shadow=samples.slot(THIRD))
@@ -61,6 +68,8 @@ PASTS: list[tuple[str, list[Promotion], Version | None]] = [
     ("it came back", [made(8), made(7, THIRD, SECOND), made(6, change="rollback", against=THIRD)], FIRST),
     ("it was promoted twice", [made(8), made(7, THIRD, SECOND), made(6, against=THIRD)], THIRD),
     ("it has left", [made(8), made(7, THIRD, SECOND)], FIRST),
+    ("another one ran since", [made(8), made(7, THIRD, FIRST)], FIRST),
+    ("nothing runs", [made(8, against=THIRD), made(7, slots=Slots(champion=None), against=FIRST)], THIRD),
 ]
 
 
@@ -75,6 +84,13 @@ def test_it_is_compared_with_what_it_was_compared_with(
 
 BEFORE = made(20)
 RAMP = Ramp(steps=[50, 100], hold="1h")
+
+
+def seen(of: Version) -> dict[str, list[Deployment]]:
+    """What the ledger says of production, if a version answers all of the requests there."""
+    return {"production": [entry(-99, of=of)]}
+
+
 SAID: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("the same again", {}, {}, []),
     ("a promotion is judged elsewhere", {"change": "promote", "baseline": None}, {}, []),
@@ -86,6 +102,13 @@ SAID: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("against itself", {"baseline": pin(SECOND)}, {}, ["recertify-baseline"]),
     ("against nothing", {"baseline": None}, {}, ["recertify-baseline"]),
     ("while it takes over", {}, {"before": made(20, ramp=RAMP)}, ["ramp-unfinished"]),
+    (
+        "while another one answers all",
+        {},
+        {"before": made(20, ramp=RAMP), "deployments": seen(THIRD)},
+        ["ramp-unfinished"],
+    ),
+    ("once it has taken over", {}, {"before": made(20, ramp=RAMP), "deployments": seen(SECOND)}, []),
 ]
 
 
@@ -110,4 +133,7 @@ def test_a_recertification_says(what: str, fields: dict[str, Any], around: dict[
         "past": [BEFORE],
     }
     case = Case(**given | around)
-    assert [one.id for one in conditions.check_recertify(case, NOW)] == found, what
+    findings = list(conditions.check_recertify(case, NOW))
+    assert [one.id for one in findings] == found, what
+    assert {one.at.file for one in findings if one.at} <= {"environments/production/delay.yaml"}
+    assert all(one.at is not None for one in findings)

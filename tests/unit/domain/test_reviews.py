@@ -15,16 +15,15 @@ from tests import samples
 
 DECISION, OTHER = samples.sha(1), samples.sha(2)
 HEAD, OLDER = "a" * 40, "b" * 40
-DIRECTORY = Directory(
-    Roles(
-        schema=1,
-        people={
-            "ada": RoleHolder(emails=["ada@acme.example"], logins=["Ada-L"]),
-            "bea": RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "bea-home"], roles=["risk"]),
-            "robot": RoleHolder(emails=["robot@acme.example"], logins=["ci[bot]"], bot=True),
-        },
-    )
+ROLES = Roles(
+    schema=1,
+    people={
+        "ada": RoleHolder(emails=["ada@acme.example"], logins=["Ada-L"]),
+        "bea": RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "bea-home"], roles=["risk"]),
+        "robot": RoleHolder(emails=["robot@acme.example"], logins=["ci[bot]"], bot=True),
+    },
 )
+DIRECTORY = Directory(ROLES)
 UNLISTED = "no entry of .mlgit/roles.yaml has this login"
 NOT_HERE = f"commit {OLDER[:12]}, which was looked at, is not here or proposes something else"
 
@@ -63,7 +62,9 @@ def tally(*words: Any, **excluded: str) -> Tally:
 
 
 def test_a_review_counts_with_roles_and_where_it_is() -> None:
-    (counted,) = tally(*reviews.words(told(given("BEA-B")))).counted
+    (word,) = reviews.words(told(given("BEA-B")))
+    (counted,) = tally(word).counted
+    assert counted.approval == word.digest
     assert (counted.person, counted.roles, counted.key) == ("bea", ["risk"], None)
     assert counted.review == counted.proof == "review 100 of acme/churn#7"
 
@@ -93,6 +94,12 @@ def test_who_is_counted_and_why_not(found: list[GivenReview], counted: list[str]
     assert [one.person for one in result.counted] == counted
     assert [one.reason for one in result.uncounted] == reasons
     assert result.complete is bool(counted)
+
+
+def test_a_login_is_of_a_person_or_of_itself() -> None:
+    directory = Directory(ROLES)
+    assert directory.reviewer("ada-l") == "ada"
+    assert directory.reviewer("Mallory") == "@mallory"
 
 
 def test_one_person_counts_once_however_they_say_it() -> None:

@@ -11,6 +11,7 @@ from mlgit.domain.conditions import standing
 from mlgit.domain.conditions.slots import check_layout, check_places
 from mlgit.domain.records import Promotion
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
+from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW
 from tests.unit.domain.test_conditions_promotion import case
@@ -18,6 +19,7 @@ from tests.unit.domain.test_soak import entry
 
 ONE, TWO, THREE = (samples.version(number) for number in (1, 2, 3))
 VERSIONS = {1: ONE, 2: TWO, 3: THREE}
+FILE = "environments/production/delay.yaml"
 PLAN = Ramp(steps=[10, 100], hold="1h")
 
 
@@ -107,6 +109,8 @@ def test_slots_are_told_in_words() -> None:
         (these(1, 2, 3), []),
         (these(1, 1), ["slot-twice"]),
         (these(1, 2, 2), ["slot-twice"]),
+        (these(1, 2, share=1), []),
+        (these(1, 2, share=99), []),
         (these(1, 2, share=100), ["slot-traffic"]),
         (these(1, 2, share=0), ["slot-traffic"]),
         (Slots(champion=samples.slot(ONE), shadow=samples.slot(TWO, traffic=10)), ["slot-traffic"]),
@@ -116,6 +120,15 @@ def test_slots_are_told_in_words() -> None:
 )
 def test_slots_are_what_can_run_at_once(found: Slots, ids: list[str]) -> None:
     assert [one.id for one in check_layout(samples.promotion(slots=found))] == ids
+
+
+def test_a_slot_that_is_wrong_is_named() -> None:
+    (twice,) = check_layout(samples.promotion(slots=these(1, 2, 2)))
+    assert twice.message == "delay@2 is to be shadow and challenger at once"
+    assert twice.at == Location(FILE, path="slots.shadow")
+    (alone,) = check_layout(samples.promotion(slots=these(None, None, 2)))
+    assert alone.message == "delay has no champion in production to run beside"
+    assert alone.at == Location(FILE, path="slots")
 
 
 def after(before: Promotion, slots: Slots, **changes: Any) -> Case:
@@ -159,6 +172,15 @@ def test_a_ramp_is_not_cut_off_by_what_comes_beside_it(
     ramped = samples.promotion(slots=these(2), ramp=PLAN)
     seen = {"production": [entry(-99, of=TWO, traffic=share)]}
     assert [one.id for one in check_places(after(ramped, slots, deployments=seen, **changes), NOW)] == ids
+
+
+def test_a_ramp_that_nobody_saw_goes_on() -> None:
+    ramped = samples.promotion(slots=these(2), ramp=PLAN)
+    (found,) = check_places(after(ramped, these(2, None, 3), deployments={}), NOW)
+    assert (found.id, found.at) == ("ramp-unfinished", Location(FILE, path="slots"))
+    assert found.message == "delay@2 was not seen to answer all of the requests in production"
+    nothing = samples.promotion(slots=these(None), ramp=PLAN)
+    assert list(check_places(after(nothing, these(2)), NOW)) == []
 
 
 def test_nothing_is_cleared_nor_comes_back_on_an_approval_in_advance() -> None:
