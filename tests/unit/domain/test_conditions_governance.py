@@ -196,6 +196,14 @@ def test_a_way_back_restores_only_what_ran_together(seen: list[Deployment], name
     assert [one.message for one in rollback.check_rollback(judged, NOW)] == ([] if named is None else [named])
 
 
+def test_a_shadow_comes_back_with_the_champion_it_ran_beside() -> None:
+    slots = Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(OTHER))
+    manifest = samples.promotion(slots=slots, change="rollback")
+    seen = {"production": [deployment(**beside(OTHER, 0, "shadow"))]}  # it answers nothing
+    judged = case(manifest=manifest, slots={1: CANDIDATE, 2: OTHER}, deployments=seen)
+    assert list(rollback.check_rollback(judged, NOW)) == []
+
+
 def test_a_way_back_may_leave_out_what_ran_beside() -> None:
     manifest = samples.promotion(CANDIDATE, change="rollback")
     seen = {"production": [deployment(**beside(OTHER, 10))]}
