@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.approvals import Tally
 from mlgit.domain.codec import digest
 from mlgit.domain.decision import ReadSet, changed
@@ -11,6 +11,8 @@ from mlgit.domain.records.gatereport import GateReport
 from mlgit.domain.records.ledger import DecisionRecord
 from mlgit.domain.records.promotion import Promotion
 from mlgit.domain.records.version import Version
+from mlgit.domain.rules.promotions import check_slots
+from mlgit.domain.rules.versions import check_version
 from mlgit.errors import Finding, Location
 
 
@@ -49,7 +51,7 @@ def check_recorded(recorded: DecisionRecord, *, reads: ReadSet, decision: Digest
 def check_unchanged(manifest: Promotion, version: Version | None, report: GateReport | None) -> Iterator[Finding]:
     """Yield what was changed since the merge: the record of the version that a manifest names, and its gate report."""
     if version is not None:
-        found = [*rules.check_slots(manifest, {version.version: version.digest}), *rules.check_version(version, {}, {})]
+        found = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {}, {})]
         yield from (finding for finding in found if finding.id in {"slot-differs", "version-tampered"})
     if manifest.gates is not None and not is_named(manifest, report):
         yield Finding(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.cards import CardText
 from mlgit.domain.gates.facts import (
     CalibrationErrors,
@@ -26,6 +26,8 @@ from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Stored
+from mlgit.domain.rules.changes import check_immutable
+from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.errors import Finding, Location, MlgitError, Unjudged, refused
 from mlgit.ops import contracts, depth, evidence_files, evidence_numbers, team
 from mlgit.ops.load import Lifecycle
@@ -73,14 +75,13 @@ class StoredEvidence:
     def integrity(self) -> Sequence[Finding]:
         """Check the record, the files in Git, the files in DVC, and the recorded numbers against the stored predictions."""
         pointers = {
-            f"{stored.path}.dvc": self._workspace.formats.pointer(stored)
-            for stored in rules.stored_files(self.candidate)
+            f"{stored.path}.dvc": self._workspace.formats.pointer(stored) for stored in stored_files(self.candidate)
         }
         names = ["card.md", "profile.json", *pointers]
         contents = self._state.tree.read_many(f"{self._folder}/{name}" for name in names)
         files = {path.removeprefix(f"{self._folder}/"): content for path, content in contents}
-        findings = list(rules.check_version(self.candidate, files, pointers))
-        for stored in rules.stored_files(self.candidate):
+        findings = list(check_version(self.candidate, files, pointers))
+        for stored in stored_files(self.candidate):
             try:
                 with self._store.fetch(stored):
                     pass
@@ -98,7 +99,7 @@ class StoredEvidence:
         if commit is None:
             return []
         history = self._workspace.repository.commits(commit, paths=[self._folder])
-        return list(rules.check_immutable((change.path, change.status) for _, changes in history for change in changes))
+        return list(check_immutable((change.path, change.status) for _, changes in history for change in changes))
 
     def datasets(self) -> Mapping[str, DataReport]:
         """Check each dataset against its contract."""

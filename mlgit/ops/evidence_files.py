@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Version
+from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, Location, MlgitError, Unjudged, refused, unjudged
 from mlgit.ops.load import Lifecycle
 from mlgit.ops.ports import DataStore, Workspace
@@ -31,7 +32,7 @@ class InputColumn(msgspec.Struct, frozen=True):
 def missing(store: DataStore, version: Version) -> list[str]:
     """Return those of a version's files and data, by path, that the remote does not have."""
     folder = layout.version_folder(version.model, version.version)
-    files = {f"{folder}/{one.path}": one for one in rules.stored_files(version)}
+    files = {f"{folder}/{one.path}": one for one in stored_files(version)}
     files |= {f"datasets/{name}/{one.path}": one for name, one in version.inputs.data.items()}
     absent = {one.md5 for one in store.missing(list(files.values()))}
     return [path for path, one in files.items() if one.md5 in absent]

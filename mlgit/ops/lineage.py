@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from mlgit.domain import layout, lineage, rules
+from mlgit.domain import layout, lineage
 from mlgit.domain.lineage import Content, Edge, Graph, Node, Period
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Version
+from mlgit.domain.rules.versions import check_version
 from mlgit.errors import Exit, Finding
 from mlgit.ops import proposal
 from mlgit.ops.outcome import Outcome
@@ -175,7 +176,7 @@ class _Search:
         unsound = [
             finding
             for version in found
-            for finding in rules.check_version(version, {}, {})
+            for finding in check_version(version, {}, {})
             if finding.id == "version-tampered"
         ]
         return Lineage(

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Literal
 
-from mlgit.domain import layout, rules, slots
+from mlgit.domain import layout, slots
 from mlgit.domain.conditions.rollback import keeps_out
 from mlgit.domain.names import CommitId, VersionRef
 from mlgit.domain.policy import differing
 from mlgit.domain.records import Hold, Promotion
+from mlgit.domain.rules.changes import check_promotion_alone
 from mlgit.errors import Finding, MlgitError, refused, unjudged
 from mlgit.ops import gate, origin, proposal, reviews, validate, waivers
 from mlgit.ops.examination import examine, require
@@ -138,7 +139,7 @@ def check_files(workspace: Workspace, waiting: proposal.Proposal) -> list[Findin
     changes = workspace.repository.changes(since or base, waiting.head)
     _, findings = validate.check_change(waiting.before, waiting.after, changes, workspace.formats)
     paths = [change.path for change in changes]
-    findings += rules.check_promotion_alone(waiting.environment, waiting.model, paths, held=hold_that_comes(waiting))
+    findings += check_promotion_alone(waiting.environment, waiting.model, paths, held=hold_that_comes(waiting))
     return findings
 
 

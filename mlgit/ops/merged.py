@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.records import Promotion
+from mlgit.domain.rules.promotions import check_replaces
 from mlgit.errors import Location, refused
 from mlgit.ops import proposal
 from mlgit.ops.load import Lifecycle
@@ -49,7 +50,7 @@ def check_forward(found: proposal.Proposal) -> None:
         MlgitError: it did (`promotion-reverted`).
     """
     manifest, later = found.manifest, found.before.promotion(found.environment, found.model)
-    if later is None or later.promotion <= manifest.promotion or not list(rules.check_replaces(manifest, later)):
+    if later is None or later.promotion <= manifest.promotion or not list(check_replaces(manifest, later)):
         return
     raise refused(
         "promotion-reverted",

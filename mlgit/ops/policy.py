@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.names import VersionRef, is_name
 from mlgit.domain.policy import Overall, evaluate, overall
 from mlgit.domain.records import GateReport, Policy, Promotion
+from mlgit.domain.rules.written import check_policy
 from mlgit.domain.slots import promoted
 from mlgit.errors import Exit, Location, MlgitError, refused
 from mlgit.ops import proposal
@@ -140,7 +141,7 @@ def _read(workspace: Workspace, file: str, content: bytes) -> Policy:
     try:
         policy = workspace.formats.record(path, content)
         assert isinstance(policy, Policy)  # noqa: S101 - by its path
-        if findings := list(rules.check_policy(policy)):
+        if findings := list(check_policy(policy)):
             raise MlgitError(*findings)
     except MlgitError as error:
         here = (Location(file, one.at.line, one.at.path) if one.at else None for one in error.findings)

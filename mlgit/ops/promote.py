@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from mlgit.domain import layout, rules, slots
+from mlgit.domain import layout, slots
 from mlgit.domain.approvals import people_needed
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.conditions import holds, overrides
@@ -19,6 +19,7 @@ from mlgit.domain.records import GateReport, Policy, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slots, VersionPin
 from mlgit.domain.records.version import Stored
+from mlgit.domain.rules.versions import stored_files
 from mlgit.domain.slots import BesideName, Placed, SlotName
 from mlgit.errors import Exit, Finding, MlgitError, refused
 from mlgit.ops import branch, gate, proposal, propose, pull_request, waivers
@@ -274,7 +275,7 @@ def judge(
         MlgitError: the remote lacks files of it (`data-missing`).
     """
     environment = manifest.environment
-    check_stored(workspace, base, version, [*rules.stored_files(version), *version.inputs.data.values()], on_step)
+    check_stored(workspace, base, version, [*stored_files(version), *version.inputs.data.values()], on_step)
     on_step(f"judging {version.model}@{version.version} by the gates of {environment}")
     waived = waivers.waivers(workspace, base, version, environment, at=at)
     champion = proposal.compared(base, manifest)

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from mlgit.domain import carddraft, layout, rules
+from mlgit.domain import carddraft, layout
 from mlgit.domain.cards import CardText
 from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_digest
 from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Blobs, Evaluation, Inputs, Person
+from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, Location, MlgitError, Severity, refused
 from mlgit.ops import predictions, proposal
 from mlgit.ops.load import Lifecycle
@@ -292,7 +293,7 @@ def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) 
     return {
         f"{folder}/card.md": card,
         f"{folder}/profile.json": profile,
-        **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in rules.stored_files(version)},
+        **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in stored_files(version)},
         f"{folder}/version.json": to_json(version),
     }
 
@@ -300,7 +301,7 @@ def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) 
 def _upload(workspace: Workspace, state: Lifecycle, root: Path, model: Model, version: Version) -> None:
     data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
     outputs = (model.outputs.model, model.outputs.predictions, model.outputs.test)
-    made = [(root / path, stored) for path, stored in zip(outputs, rules.stored_files(version), strict=False) if path]
+    made = [(root / path, stored) for path, stored in zip(outputs, stored_files(version), strict=False) if path]
     workspace.store(state.project().remote).upload([*made, *data])
 
 

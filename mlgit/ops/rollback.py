@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from mlgit.domain import layout, rules, slots
+from mlgit.domain import layout, slots
 from mlgit.domain.approvals import people_needed
 from mlgit.domain.codec import digest
 from mlgit.domain.conditions import holds, retirement
@@ -14,6 +14,7 @@ from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import Deployment, Hold, Promotion, Retirement, Version
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Slot, Slots, VersionPin
+from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, MlgitError, misuse, refused
 from mlgit.ops import branch, promote, proposal, propose, pull_request
 from mlgit.ops.examination import examine
@@ -112,7 +113,7 @@ def run(
         return propose.waits(workspace, plan, known, body, at, again=command, dry_run=dry_run)
     for slot in slots.filled(wanted).values():
         version = _version(base, model, slot)
-        promote.check_stored(workspace, base, version, rules.stored_files(version), on_step)
+        promote.check_stored(workspace, base, version, stored_files(version), on_step)
     manifest = replace(
         _manifest(base, before, champion, wanted, new_promotion_id(at), reason),
         ledger=proposal.ledger_tip(workspace),

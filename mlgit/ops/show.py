@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.records.version import SliceMetric, Stored
+from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.domain.slots import NAMES, SlotName, filled
 from mlgit.errors import Exit, Finding
 from mlgit.ops.load import Lifecycle
@@ -94,7 +95,7 @@ def card(state: Lifecycle, ref: VersionRef) -> CardShown:
     record = state.version(ref)
     path = layout.card(ref.model, ref.number)
     content = state.tree.read(path)
-    found = rules.check_version(record, {"card.md": content}, {})
+    found = check_version(record, {"card.md": content}, {})
     return CardShown(
         version=str(ref),
         digest=record.card,
@@ -141,7 +142,7 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
     record = state.version(ref)
     problem = state.problem(state.model(ref.model).problem)
     folder = layout.version_folder(ref.model, ref.number)
-    pointers = {f"{one.path}.dvc": workspace.formats.pointer(one) for one in rules.stored_files(record)}
+    pointers = {f"{one.path}.dvc": workspace.formats.pointer(one) for one in stored_files(record)}
     names = ["card.md", "profile.json", *pointers]
     files = {
         path.removeprefix(f"{folder}/"): content
@@ -174,7 +175,7 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         shadow_of=_places(state, ref.model, "shadow").get(record.digest, []),
         sections=len(SECTIONS),
         sections_written=sum(map(text.is_written, SECTIONS)),
-        findings=list(rules.check_version(record, files, pointers)),
+        findings=list(check_version(record, files, pointers)),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import TypeVar
 
-from mlgit.domain import governance, layout, rules
+from mlgit.domain import governance, layout
 from mlgit.domain.codec import sha256
 from mlgit.domain.conditions.slots import check_layout
 from mlgit.domain.names import Digest
@@ -23,6 +23,26 @@ from mlgit.domain.records import (
     Version,
 )
 from mlgit.domain.records.governance import RoleHolder
+from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
+from mlgit.domain.rules.paths import LARGEST, check_clashes, check_paths, check_sizes, check_unplaced
+from mlgit.domain.rules.promotions import check_described, check_replaces, check_slots
+from mlgit.domain.rules.versions import (
+    check_blobs,
+    check_card,
+    check_version,
+    recorded_files,
+    stated_blobs,
+    stored_files,
+)
+from mlgit.domain.rules.written import (
+    check_enforced,
+    check_environment,
+    check_model,
+    check_policy,
+    check_problem,
+    check_project,
+    check_roles,
+)
 from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
 from mlgit.ops import policy_change, proposal
 from mlgit.ops.load import Lifecycle
@@ -102,7 +122,7 @@ def _since(workspace: Workspace, onto: Lifecycle, tree: Tree) -> str | None:
 def _check_kept(changes: Sequence[PathChange]) -> list[Finding]:
     """Check that a change leaves alone what has to stay."""
     differences = [(change.path, change.status) for change in changes]
-    return [*rules.check_immutable(differences), *rules.check_kept(differences)]
+    return [*check_immutable(differences), *check_kept(differences)]
 
 
 def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda _: None) -> tuple[int, list[Finding]]:
@@ -116,8 +136,8 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     """
     entries = list(head.tree.entries())
     check = _Check(head, formats)
-    check.add(rules.check_paths((entry.path, entry.mode) for entry in entries))
-    check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, _unread(entry.path for entry in entries))))
+    check.add(check_paths((entry.path, entry.mode) for entry in entries))
+    check.add(check_sizes(head.tree.larger(LARGEST, _unread(entry.path for entry in entries))))
     check.pointers(entry.path for entry in entries)
     kinds, others = _by_kind(entry.path for entry in entries)
     check.ids = {
@@ -139,7 +159,7 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
         on_progress(check.done)
     for manifest in manifests:
         there = {number: None for number in _numbers(manifest) if _folder(manifest, number) in folders}
-        check.add(rules.check_slots(manifest, {**there, **digests.get(manifest.model, {})}))
+        check.add(check_slots(manifest, {**there, **digests.get(manifest.model, {})}))
         check.add(check_layout(manifest))
     return check.done, list(check.findings)
 
@@ -160,11 +180,11 @@ def check_change(
     """
     check = _Check(head, formats)
     check.add(_check_kept(changes))
-    check.add(rules.check_separation(change.path for change in changes))
+    check.add(check_separation(change.path for change in changes))
     there = [change.path for change in changes if change.status != "D"]
-    check.add(rules.check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
+    check.add(check_paths((entry.path, entry.mode) for entry in head.tree.entries(there)) if there else ())
     check.add(_clashes(head.tree, there))
-    check.add(rules.check_sizes(head.tree.larger(rules.LARGEST, there)))
+    check.add(check_sizes(head.tree.larger(LARGEST, there)))
     check.pointers(there)
     if _by_kind(change.path for change in changes)[0].keys() - _MANY - {"promotion"}:
         check.references(_small_paths(head))
@@ -176,10 +196,10 @@ def check_change(
     list(check.versions(sorted(folders), folders))
     check.records(changed.get("gate-report", []))
     for manifest in _of(Promotion, check.records(changed.get("promotion", []))):
-        check.add(rules.check_described(manifest, _described(head)))
-        check.add(rules.check_slots(manifest, check.digests(manifest)))
+        check.add(check_described(manifest, _described(head)))
+        check.add(check_slots(manifest, check.digests(manifest)))
         check.add(check_layout(manifest))
-        check.add(rules.check_replaces(manifest, base.promotion(manifest.environment, manifest.model)))
+        check.add(check_replaces(manifest, base.promotion(manifest.environment, manifest.model)))
     return check.done, list(check.findings)
 
 
@@ -230,7 +250,7 @@ class _Check:
 
     def unplaced(self, paths: Collection[str]) -> None:
         """Check paths at which no record belongs: some look as if one did."""
-        self.add(rules.check_unplaced(paths))
+        self.add(check_unplaced(paths))
         self.records([path for path in paths if layout.is_version_like(path)])
 
     def references(self, paths: Mapping[str, Collection[str]]) -> dict[str, dict[str, Record | None]]:
@@ -242,21 +262,21 @@ class _Check:
         names = {kind: {_name(path) for path in some} for kind, some in paths.items()}
         projects = _of(Project, small.get("project", {}))
         for problem in _of(Problem, small.get("problem", {})):
-            self.add(rules.check_problem(problem))
+            self.add(check_problem(problem))
         for model in _of(Model, small.get("model", {})):
-            self.add(rules.check_model(model, names.get("problem", ()), names.get("dataset", ())))
+            self.add(check_model(model, names.get("problem", ()), names.get("dataset", ())))
         for policy in _of(Policy, small.get("policy", {})):
-            self.add(rules.check_policy(policy))
+            self.add(check_policy(policy))
         for project in projects:
-            self.add(rules.check_project(project, names.get("environment", ())))
+            self.add(check_project(project, names.get("environment", ())))
             for environment in _of(Environment, small.get("environment", {})):
-                self.add(rules.check_environment(environment, project, names.get("policy", ())))
+                self.add(check_environment(environment, project, names.get("policy", ())))
                 guard = small.get("policy", {}).get(layout.policy(environment.policy))
-                self.add(rules.check_enforced(guard) if isinstance(guard, Policy) else ())
+                self.add(check_enforced(guard) if isinstance(guard, Policy) else ())
         for roles in _of(Roles, small.get("roles", {})):
-            self.add(rules.check_roles(roles))
+            self.add(check_roles(roles))
         for manifest in _of(Promotion, small.get("promotion", {})):
-            self.add(rules.check_described(manifest, names.get("environment", ())))
+            self.add(check_described(manifest, names.get("environment", ())))
         self._exceptions(small, names)
         return small
 
@@ -326,7 +346,7 @@ class _Check:
         records = self.records([f"{folder}/version.json" for folder in folders], keep=False)
         versions = _of(Version, records)
         pointers = [
-            {f"{stored.path}.dvc": self._formats.pointer(stored) for stored in rules.stored_files(version)}
+            {f"{stored.path}.dvc": self._formats.pointer(stored) for stored in stored_files(version)}
             for version in versions
         ]
         known = self._known(versions, pointers)
@@ -340,8 +360,8 @@ class _Check:
         for version, named, same, paths in zip(versions, pointers, known, unread, strict=True):
             folder = layout.version_folder(version.model, version.version)
             files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
-            self.add(rules.check_version(version, files, named, same))
-            self.add(rules.check_blobs(version, self._blobs(version, files)))
+            self.add(check_version(version, files, named, same))
+            self.add(check_blobs(version, self._blobs(version, files)))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._card(version, f"{folder}/card.md", card)
             yield version
@@ -354,7 +374,7 @@ class _Check:
         known = []
         for version, named in zip(versions, pointers, strict=True):
             folder = layout.version_folder(version.model, version.version)
-            stated = dict(zip(named, blobs, strict=False)) | rules.stated_blobs(version)
+            stated = dict(zip(named, blobs, strict=False)) | stated_blobs(version)
             known.append({name for name, blob in stated.items() if self.ids.get(f"{folder}/{name}") == blob})
         return known
 
@@ -362,7 +382,7 @@ class _Check:
         """Return the ids of those files of a version that were read and are what it recorded."""
         read = {
             name: content
-            for name, recorded in rules.recorded_files(version).items()
+            for name, recorded in recorded_files(version).items()
             if (content := files.get(name)) is not None and sha256(content) == recorded
         }
         return dict(zip(read, self._lifecycle.tree.blobs(list(read.values())) or (), strict=False)) if read else {}
@@ -382,7 +402,7 @@ class _Check:
         except MlgitError as error:
             self.add(error.findings)
         else:
-            self.add(rules.check_card(card, version, problem))
+            self.add(check_card(card, version, problem))
 
 
 def _unread(paths: Iterable[str]) -> list[str]:
@@ -425,7 +445,7 @@ def _clashes(tree: Tree, paths: Iterable[str]) -> list[Finding]:
     folders = sorted({path.rpartition("/")[0] for path in touched})
     listings = zip(folders, tree.names_of(folders), strict=True)
     beside = [f"{folder}/{name}".strip("/") for folder, names in listings for name in names]
-    clashes = rules.check_clashes(sorted(beside, key=touched.__contains__))  # what is touched last, so that it is named
+    clashes = check_clashes(sorted(beside, key=touched.__contains__))  # what is touched last, so that it is named
     return [clash for clash in clashes if clash.at is not None and clash.at.file in touched]
 
 

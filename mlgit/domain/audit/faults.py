@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from mlgit.domain import layout, policy, rules
+from mlgit.domain import layout, policy
 from mlgit.domain.approvals import Tally
 from mlgit.domain.decision import ReadSet, changed
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import DecisionRecord
 from mlgit.domain.records.promotion import Promotion
+from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
 from mlgit.errors import Finding, Location, Severity
 
 _LINKS = {"120000", "160000"}
@@ -22,8 +23,8 @@ def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Ite
         changes: path and status (`A`, `M`, `D`, `T`) of each change.
         own: the paths that a merge has otherwise than what it merged.
     """
-    yield from rules.check_separation(path for path, _ in changes)
-    yield from rules.check_immutable(changes)
+    yield from check_separation(path for path, _ in changes)
+    yield from check_immutable(changes)
     for path in own:
         if layout.place(path) is not None:
             yield Finding(
@@ -37,7 +38,7 @@ def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Ite
 
 def check_removed(path: str, status: str, mode: str) -> Iterator[Finding]:
     """A manifest is there, and is a file."""
-    yield from rules.check_kept([(path, status)])
+    yield from check_kept([(path, status)])
     if status != "D" and mode in _LINKS:
         yield Finding(
             "state-link",

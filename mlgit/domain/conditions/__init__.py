@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from mlgit.domain import rules
 from mlgit.domain.case import Case
 from mlgit.domain.conditions.gates import check_report
 from mlgit.domain.conditions.holds import check_held, check_holds
@@ -19,12 +18,13 @@ from mlgit.domain.conditions.standing import check_standing
 from mlgit.domain.conditions.windows import check_windows
 from mlgit.domain.records.governance import Hold
 from mlgit.domain.records.promotion import Promotion
+from mlgit.domain.rules.written import check_enforced
 from mlgit.errors import Finding
 
 Condition = Callable[[Case, datetime], Iterator[Finding]]
 
 _ALL: tuple[Condition, ...] = (
-    lambda case, _: rules.check_enforced(case.policy, case.manifest),
+    lambda case, _: check_enforced(case.policy, case.manifest),
     check_holds,
     check_retired,
     check_manifest,

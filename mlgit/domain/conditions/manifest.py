@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.case import Case
 from mlgit.domain.codec import digest
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records.version import Version
+from mlgit.domain.rules.promotions import check_replaces, check_slots
 from mlgit.errors import Finding, Location
 
 
@@ -15,8 +16,8 @@ def check_manifest(case: Case, _: datetime) -> Iterator[Finding]:
     """It takes the place of the manifest that is there, names versions by their digests, and today's policy and champion."""
     manifest = case.manifest
     at = Location(layout.promotion(manifest.environment, manifest.model))
-    yield from rules.check_replaces(manifest, case.before)
-    yield from rules.check_slots(manifest, {number: version.digest for number, version in case.slots.items()})
+    yield from check_replaces(manifest, case.before)
+    yield from check_slots(manifest, {number: version.digest for number, version in case.slots.items()})
     if manifest.policy.digest != digest(case.policy):
         yield Finding(
             "promotion-stale",

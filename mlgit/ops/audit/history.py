@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from mlgit.domain import layout, rules
+from mlgit.domain import layout
 from mlgit.domain.audit.records import Observation, RuleChange
 from mlgit.domain.chain import check_chain
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment
+from mlgit.domain.rules.changes import check_immutable
 from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.audit.chronicle import Altered
 from mlgit.ops.audit.line import Step
@@ -24,7 +25,7 @@ _DEEDS = {"A": "added", "D": "deleted"}
 def check_step(step: Step, before: datetime | None) -> Iterator[Finding]:
     """A commit changed nothing that is immutable, and is not older than the one before it, of which the time is given."""
     commit = step.commit
-    for finding in rules.check_immutable((change.path, change.status) for change in step.changes):
+    for finding in check_immutable((change.path, change.status) for change in step.changes):
         yield replace(finding, why=f"commit {commit.id[:12]} of {commit.at:%Y-%m-%d} did it; {finding.why}")
     if before is not None and commit.at < before - _TWO_CLOCKS:
         yield Finding(

@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import asdict, replace
 
-from mlgit.domain import layout, rules, slots
+from mlgit.domain import layout, slots
 from mlgit.domain.approvals import Directory
 from mlgit.domain.audit import faults
 from mlgit.domain.audit.records import Agreement, Change, Evidence, GateAnswer
 from mlgit.domain.audit.verdict import GAPS, verdict
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
+from mlgit.domain.rules.changes import check_promotion_alone
+from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops import gate, reviews, waivers
 from mlgit.ops.agreement import standing_name
@@ -78,7 +80,7 @@ class Judge:
             return draft, [faults.came_first(layout.promotion(proposed.environment, proposed.model))]
         paths = [change.path for change in step.changes]
         held = hold_that_comes(proposed)
-        findings = list(rules.check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
+        findings = list(check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
         for slot in slots.filled(proposed.manifest.slots).values():
             findings += self._check_files(after.version(VersionRef(proposed.model, slot.version)), after)
         examination, more = self._examined(step, proposed)
@@ -179,14 +181,14 @@ class Judge:
     def _check_files(self, version: Version, after: State) -> list[Finding]:
         """Check the record of a version, and the files beside it that it names."""
         folder = layout.version_folder(version.model, version.version)
-        stored = {f"{one.path}.dvc": one for one in rules.stored_files(version)}
+        stored = {f"{one.path}.dvc": one for one in stored_files(version)}
         names = ("card.md", "profile.json", *stored)
         ids = [after.files.id_of(f"{folder}/{name}") for name in ("version.json", *names)]
         key = tuple(one for one in ids if one is not None)
         if len(key) < len(ids) or key not in self._whole:  # without an id, it may be another each time
             files = {name: after.files.read(f"{folder}/{name}") for name in names}
             pointers = {name: self._workspace.formats.pointer(one) for name, one in stored.items()}
-            self._whole[key] = list(rules.check_version(version, files, pointers))
+            self._whole[key] = list(check_version(version, files, pointers))
         return self._whole[key]
 
 

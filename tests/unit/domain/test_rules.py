@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mlgit.domain import carddraft, rules
+from mlgit.domain import carddraft
 from mlgit.domain.codec import digest, sha256
 from mlgit.domain.gates import BeatsChampion, CardComplete, Exec, Integrity, Python, SliceHarm, Threshold
 from mlgit.domain.records.card import Card
@@ -17,6 +17,19 @@ from mlgit.domain.records.policy import ApprovalRule, Approvals
 from mlgit.domain.records.problem import ProblemMetric, Target
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
 from mlgit.domain.records.version import Blobs
+from mlgit.domain.rules.changes import check_immutable, check_kept, check_promotion_alone, check_separation
+from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
+from mlgit.domain.rules.promotions import check_replaces, check_slots
+from mlgit.domain.rules.versions import check_blobs, check_card, check_version, stored_files
+from mlgit.domain.rules.written import (
+    check_enforced,
+    check_environment,
+    check_model,
+    check_policy,
+    check_problem,
+    check_project,
+    check_roles,
+)
 from mlgit.errors import Finding, Location
 from tests import samples
 
@@ -29,9 +42,7 @@ def ids(findings: Iterable[Finding]) -> list[str]:
 
 def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> list[Finding]:
     stated = ProblemMetric(**{"primary": "roc_auc"} | metric)
-    return list(
-        rules.check_problem(samples.problem(target=Target(column="y", type=kind, positive=positive), metric=stated))
-    )
+    return list(check_problem(samples.problem(target=Target(column="y", type=kind, positive=positive), metric=stated)))
 
 
 # Problems
@@ -83,8 +94,8 @@ def test_everything_wrong_with_a_problem_is_said_at_once() -> None:
 
 
 def test_a_model_names_what_is_there() -> None:
-    assert list(rules.check_model(samples.model(), ["late-arrival"], ["flights", "weather"])) == []
-    found = list(rules.check_model(samples.model(datasets=["flights", "wether"]), ["churn"], ["flights", "weather"]))
+    assert list(check_model(samples.model(), ["late-arrival"], ["flights", "weather"])) == []
+    found = list(check_model(samples.model(datasets=["flights", "wether"]), ["churn"], ["flights", "weather"]))
     assert ids(found) == ["problem-unknown", "dataset-unknown"]
     assert "there is churn" in found[0].why
     assert "flights, weather" in found[1].why
@@ -92,7 +103,7 @@ def test_a_model_names_what_is_there() -> None:
 
 
 def test_a_model_is_not_called_environment() -> None:
-    assert ids(rules.check_model(samples.model(name="environment"), ["late-arrival"], ["flights"])) == ["name-reserved"]
+    assert ids(check_model(samples.model(name="environment"), ["late-arrival"], ["flights"])) == ["name-reserved"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +124,7 @@ def test_a_model_is_not_called_environment() -> None:
 )
 def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found: list[str]) -> None:
     order = samples.project(environments=["staging", "production", "canary"])
-    assert ids(rules.check_environment(samples.environment(**changes), order, ["production"])) == found
+    assert ids(check_environment(samples.environment(**changes), order, ["production"])) == found
 
 
 @pytest.mark.parametrize(
@@ -127,11 +138,11 @@ def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found:
     ],
 )
 def test_the_order_has_each_environment_once(listed: list[str], described: list[str], found: list[str]) -> None:
-    assert ids(rules.check_project(samples.project(environments=listed), described)) == found
+    assert ids(check_project(samples.project(environments=listed), described)) == found
 
 
 def test_unlisted_environments_are_named_in_order() -> None:
-    found = list(rules.check_project(samples.project(environments=["c"]), {"b", "a", "c"}))
+    found = list(check_project(samples.project(environments=["c"]), {"b", "a", "c"}))
     assert [finding.at for finding in found] == [Location(f"environments/{name}/environment.yaml") for name in "ab"]
 
 
@@ -152,7 +163,7 @@ def test_unlisted_environments_are_named_in_order() -> None:
 )
 def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
     policy = samples.policy(name="strict", gates=gates)
-    assert [(one.id, one.at) for one in rules.check_policy(policy)] == [
+    assert [(one.id, one.at) for one in check_policy(policy)] == [
         (name, Location("policies/strict.yaml", path=path)) for name, path in found
     ]
 
@@ -177,7 +188,7 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
     ],
 )
 def test_what_is_not_enforced_is_not_let_through_in_silence(policy: Any, manifest: Any, found: list[str]) -> None:
-    findings = rules.check_enforced(samples.policy(**policy), samples.promotion(**manifest))
+    findings = check_enforced(samples.policy(**policy), samples.promotion(**manifest))
     assert [(one.id, one.at) for one in findings] == [("setting-unenforced", Location(file)) for file in found]
 
 
@@ -196,7 +207,7 @@ def test_approvals_that_nobody_looks_for_cannot_be_asked_for(
 ) -> None:
     approvals = Approvals(**{"promote": ApprovalRule(min=0)} | {change: rule})
     policy = samples.policy(approvals=approvals, evidence=evidence)
-    found = ids(rules.check_enforced(policy))
+    found = ids(check_enforced(policy))
     assert found == (["approvals-impossible"] if impossible else [])
 
 
@@ -212,8 +223,8 @@ FILES: dict[str, bytes | None] = {"card.md": CARD, "profile.json": PROFILE, **PO
 
 
 def test_a_version_as_it_was_registered_is_fine() -> None:
-    assert list(rules.check_version(WHOLE, FILES, POINTERS)) == []
-    assert list(rules.check_version(msgspec.structs.replace(WHOLE, version=9), FILES, POINTERS)) == []
+    assert list(check_version(WHOLE, FILES, POINTERS)) == []
+    assert list(check_version(msgspec.structs.replace(WHOLE, version=9), FILES, POINTERS)) == []
 
 
 @pytest.mark.parametrize(
@@ -231,18 +242,18 @@ def test_a_version_as_it_was_registered_is_fine() -> None:
     ],
 )
 def test_a_file_of_a_version_that_differs_or_lacks(name: str, content: bytes | None, found: str) -> None:
-    (finding,) = rules.check_version(WHOLE, FILES | {name: content}, POINTERS)
+    (finding,) = check_version(WHOLE, FILES | {name: content}, POINTERS)
     assert (finding.id, finding.at) == (found, Location(f"models/delay/versions/v8/{name}"))
     assert "delay@8" in finding.message
 
 
 def test_a_file_that_nobody_looked_for_is_missing() -> None:
-    assert ids(rules.check_version(WHOLE, {}, POINTERS)) == ["version-file-missing"] * 4
+    assert ids(check_version(WHOLE, {}, POINTERS)) == ["version-file-missing"] * 4
 
 
 def test_what_is_known_by_its_id_needs_no_content() -> None:
-    assert list(rules.check_version(WHOLE, {}, POINTERS, {*FILES})) == []
-    (finding,) = rules.check_version(WHOLE, {}, POINTERS, {*FILES} - {"card.md"})
+    assert list(check_version(WHOLE, {}, POINTERS, {*FILES})) == []
+    (finding,) = check_version(WHOLE, {}, POINTERS, {*FILES} - {"card.md"})
     assert (finding.id, finding.at) == ("version-file-missing", Location("models/delay/versions/v8/card.md"))
 
 
@@ -260,8 +271,8 @@ BLOBS = samples.version(8, blobs=Blobs(card="c4" * 20, profile="d5" * 20))
     ],
 )
 def test_the_ids_that_a_version_states_are_those_of_its_files(actual: dict[str, str], found: list[str]) -> None:
-    assert ids(rules.check_blobs(BLOBS, actual)) == found
-    assert ids(rules.check_blobs(WHOLE, actual)) == []
+    assert ids(check_blobs(BLOBS, actual)) == found
+    assert ids(check_blobs(WHOLE, actual)) == []
 
 
 @pytest.mark.parametrize(
@@ -276,13 +287,13 @@ def test_the_ids_that_a_version_states_are_those_of_its_files(actual: dict[str, 
     ],
 )
 def test_a_record_that_was_changed_is_found(changes: dict[str, Any]) -> None:
-    (finding,) = rules.check_version(msgspec.structs.replace(WHOLE, **changes), FILES, POINTERS)
+    (finding,) = check_version(msgspec.structs.replace(WHOLE, **changes), FILES, POINTERS)
     assert finding.id == "version-tampered"
     assert "supersedes" in finding.fix
 
 
 def test_the_files_that_dvc_keeps_are_model_and_predictions() -> None:
-    assert [stored.path for stored in rules.stored_files(VERSION)] == ["model.skops", "predictions.parquet"]
+    assert [stored.path for stored in stored_files(VERSION)] == ["model.skops", "predictions.parquet"]
 
 
 def card(**changes: Any) -> Card:
@@ -300,8 +311,8 @@ def with_metric(name: str, value: Any) -> Card:
 
 
 def test_a_card_that_repeats_the_record_is_fine() -> None:
-    assert list(rules.check_card(card(), VERSION, samples.problem())) == []
-    assert list(rules.check_card(with_metric("roc_auc", 0.7120), VERSION, samples.problem())) == []
+    assert list(check_card(card(), VERSION, samples.problem())) == []
+    assert list(check_card(with_metric("roc_auc", 0.7120), VERSION, samples.problem())) == []
 
 
 @pytest.mark.parametrize(
@@ -314,12 +325,12 @@ def test_a_card_that_repeats_the_record_is_fine() -> None:
     ],
 )
 def test_a_card_that_names_something_else_is_found(changes: dict[str, Any], where: str) -> None:
-    (finding,) = rules.check_card(card(**changes), VERSION, samples.problem())
+    (finding,) = check_card(card(**changes), VERSION, samples.problem())
     assert (finding.id, finding.at) == ("card-differs", Location("models/delay/versions/v1/card.md", path=where))
 
 
 def test_owner_and_risk_of_a_problem_may_change_after_a_card_was_written() -> None:
-    assert list(rules.check_card(card(owner="@acme/else", risk="low"), VERSION, samples.problem())) == []
+    assert list(check_card(card(owner="@acme/else", risk="low"), VERSION, samples.problem())) == []
 
 
 @pytest.mark.parametrize(
@@ -332,7 +343,7 @@ def test_owner_and_risk_of_a_problem_may_change_after_a_card_was_written() -> No
     ],
 )
 def test_a_number_that_was_typed_is_found(name: str, value: Any) -> None:
-    (finding,) = rules.check_card(with_metric(name, value), VERSION, samples.problem())
+    (finding,) = check_card(with_metric(name, value), VERSION, samples.problem())
     assert finding.id == "card-differs"
     assert finding.at == Location("models/delay/versions/v1/card.md", path=f"model-index metric {name}")
 
@@ -341,14 +352,14 @@ def test_true_is_not_one() -> None:
     perfect = msgspec.structs.replace(
         VERSION, evaluation=msgspec.structs.replace(VERSION.evaluation, metrics={"roc_auc": 1.0})
     )
-    assert ids(rules.check_card(with_metric("roc_auc", True), perfect, samples.problem())) == ["card-differs"]
-    assert ids(rules.check_card(with_metric("roc_auc", 1), perfect, samples.problem())) == []
+    assert ids(check_card(with_metric("roc_auc", True), perfect, samples.problem())) == ["card-differs"]
+    assert ids(check_card(with_metric("roc_auc", 1), perfect, samples.problem())) == []
 
 
 def test_a_card_of_another_model_is_found() -> None:
     index = [msgspec.structs.replace(card().model_index[0], name="churn")]
     other = msgspec.structs.replace(card(), model_index=index)
-    assert ids(rules.check_card(other, VERSION, samples.problem())) == ["card-differs"]
+    assert ids(check_card(other, VERSION, samples.problem())) == ["card-differs"]
 
 
 # Promotions
@@ -358,7 +369,7 @@ def slots(**slots: Any) -> list[Finding]:
     manifest = samples.promotion(
         change="promote" if slots.get("champion") else "retire", slots=Slots(**{"champion": None} | slots)
     )
-    return list(rules.check_slots(manifest, {1: samples.version(1).digest, 2: samples.version(2).digest}))
+    return list(check_slots(manifest, {1: samples.version(1).digest, 2: samples.version(2).digest}))
 
 
 ONE, TWO = samples.version(1), samples.version(2)
@@ -404,9 +415,9 @@ def test_slots_that_do_not_fit(bad: dict[str, Any], found: str, path: str) -> No
 
 def test_an_unknown_version_names_the_last_ones_there_are() -> None:
     manifest = samples.promotion(slots=Slots(champion=samples.slot(ONE, version=99)))
-    (finding,) = rules.check_slots(manifest, dict.fromkeys(range(1, 20), ONE.digest))
+    (finding,) = check_slots(manifest, dict.fromkeys(range(1, 20), ONE.digest))
     assert finding.why == "delay has versions 14, 15, 16, 17, 18, 19"
-    (finding,) = rules.check_slots(manifest, {})
+    (finding,) = check_slots(manifest, {})
     assert finding.why == "delay has versions none"
 
 
@@ -424,7 +435,7 @@ def test_an_unknown_version_names_the_last_ones_there_are() -> None:
 )
 def test_a_change_is_what_it_says(change: str, champion: Any, found: list[str]) -> None:
     manifest = samples.promotion(change=change, slots=Slots(champion=champion))
-    assert ids(rules.check_slots(manifest, {1: ONE.digest})) == found
+    assert ids(check_slots(manifest, {1: ONE.digest})) == found
 
 
 BEFORE = samples.promotion(promotion=samples.OLDER_ULID, reason="first")
@@ -444,7 +455,7 @@ BEFORE_REF = PromotionRef(promotion=BEFORE.promotion, digest=digest(BEFORE))
     ],
 )
 def test_a_manifest_replaces_exactly_the_one_that_is_there(replaces: Any, before: Any, fits: bool) -> None:
-    found = list(rules.check_replaces(samples.promotion(replaces=replaces), before))
+    found = list(check_replaces(samples.promotion(replaces=replaces), before))
     assert ids(found) == ([] if fits else ["promotion-stale"])
 
 
@@ -454,8 +465,8 @@ def test_a_manifest_replaces_exactly_the_one_that_is_there(replaces: Any, before
 def test_an_address_is_one_persons() -> None:
     twice = RoleHolder(emails=["ada@acme.example", "Ada@Acme.example"])
     bea = RoleHolder(emails=["bea@acme.example", "ADA@acme.example"])
-    assert list(rules.check_roles(samples.roles(ada=twice))) == []
-    (found,) = rules.check_roles(samples.roles(ada=twice, bea=bea))
+    assert list(check_roles(samples.roles(ada=twice))) == []
+    (found,) = check_roles(samples.roles(ada=twice, bea=bea))
     assert (found.id, found.at) == ("address-shared", Location(".mlgit/roles.yaml", path="people.bea.emails[1]"))
     assert found.message == "ADA@acme.example is an address of both ada and bea"
 
@@ -463,8 +474,8 @@ def test_an_address_is_one_persons() -> None:
 def test_a_login_is_one_persons() -> None:
     twice = RoleHolder(emails=["ada@acme.example"], logins=["Ada-L", "ada-l"])
     bea = RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "ADA-L"])
-    assert list(rules.check_roles(samples.roles(ada=twice))) == []
-    (found,) = rules.check_roles(samples.roles(ada=twice, bea=bea))
+    assert list(check_roles(samples.roles(ada=twice))) == []
+    (found,) = check_roles(samples.roles(ada=twice, bea=bea))
     assert (found.id, found.at) == ("login-shared", Location(".mlgit/roles.yaml", path="people.bea.logins[1]"))
 
 
@@ -482,7 +493,7 @@ def test_a_login_is_one_persons() -> None:
     ],
 )
 def test_a_manifest_stays(path: str, status: str, found: list[str]) -> None:
-    assert ids(rules.check_kept([(path, status)])) == found
+    assert ids(check_kept([(path, status)])) == found
 
 
 @pytest.mark.parametrize(
@@ -498,7 +509,7 @@ def test_a_manifest_stays(path: str, status: str, found: list[str]) -> None:
     ],
 )
 def test_a_registered_version_only_gains_files(path: str, status: str, found: list[str]) -> None:
-    assert ids(rules.check_immutable([(path, status)])) == found
+    assert ids(check_immutable([(path, status)])) == found
 
 
 @pytest.mark.parametrize(
@@ -515,10 +526,10 @@ def test_a_registered_version_only_gains_files(path: str, status: str, found: li
 )
 def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
     promotion = "environments/production/delay.yaml"
-    (finding,) = rules.check_separation([promotion, "README.md", judging])
+    (finding,) = check_separation([promotion, "README.md", judging])
     assert (finding.id, finding.at) == ("policy-with-promotion", Location(judging))
-    assert list(rules.check_separation([judging])) == []
-    assert list(rules.check_separation([promotion, "models/delay/versions/v1/gates/x.json", "src/train.py"])) == []
+    assert list(check_separation([judging])) == []
+    assert list(check_separation([promotion, "models/delay/versions/v1/gates/x.json", "src/train.py"])) == []
 
 
 @pytest.mark.parametrize(
@@ -537,7 +548,7 @@ def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
     ],
 )
 def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: bool) -> None:
-    found = list(rules.check_promotion_alone("production", "delay", ["environments/production/delay.yaml", path]))
+    found = list(check_promotion_alone("production", "delay", ["environments/production/delay.yaml", path]))
     assert [(one.id, one.at) for one in found] == ([] if alone else [("promotion-not-alone", Location(path))])
 
 
@@ -566,22 +577,22 @@ def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: boo
     ],
 )
 def test_paths_that_every_system_can_hold(entries: list[tuple[str, str]], found: list[tuple[str, str]]) -> None:
-    assert [(one.id, one.at) for one in rules.check_paths(entries)] == [(name, Location(path)) for name, path in found]
+    assert [(one.id, one.at) for one in check_paths(entries)] == [(name, Location(path)) for name, path in found]
 
 
 @pytest.mark.parametrize(
     ("path", "size", "found"),
     [
-        ("datasets/flights/flights.parquet", rules.LARGEST + 1, ["file-large"]),
-        ("models/delay/model.skops", rules.LARGEST + 1, ["file-large"]),
-        ("datasets/flights/flights.parquet", rules.LARGEST, []),
-        ("docs/film.mp4", rules.LARGEST + 1, []),
+        ("datasets/flights/flights.parquet", LARGEST + 1, ["file-large"]),
+        ("models/delay/model.skops", LARGEST + 1, ["file-large"]),
+        ("datasets/flights/flights.parquet", LARGEST, []),
+        ("docs/film.mp4", LARGEST + 1, []),
     ],
 )
 def test_what_can_only_be_data_is_not_kept_in_git(path: str, size: int, found: list[str]) -> None:
-    assert ids(rules.check_sizes([(path, size)])) == found
+    assert ids(check_sizes([(path, size)])) == found
 
 
 def test_the_way_out_for_a_large_file_is_a_command_that_can_be_pasted() -> None:
-    (finding,) = rules.check_sizes([("datasets/a b/$(x).csv", rules.LARGEST + 1)])
+    (finding,) = check_sizes([("datasets/a b/$(x).csv", LARGEST + 1)])
     assert "dvc add 'datasets/a b/$(x).csv'" in finding.fix

@@ -1,0 +1,1 @@
+"""What must hold across records and files; each rule yields findings. Pure: whoever calls has read the files."""

@@ -1,0 +1,140 @@
+"""A version and the files beside its record are what was registered, and its card says what the record says."""
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+from mlgit.domain import layout
+from mlgit.domain.codec import sha256, version_digest
+from mlgit.domain.names import Digest, VersionRef
+from mlgit.domain.records.card import Card
+from mlgit.domain.records.problem import Problem
+from mlgit.domain.records.version import Stored, Version
+from mlgit.errors import Finding, Location
+
+
+def check_version(
+    version: Version,
+    files: Mapping[str, bytes | None],
+    expected_pointers: Mapping[str, bytes],
+    known: Container[str] = (),
+) -> Iterator[Finding]:
+    """The record's digest and the files that it names are what was recorded.
+
+    Args:
+        version: the record.
+        files: content of `card.md`, `profile.json` and each pointer, by name inside the version's folder.
+        expected_pointers: what each pointer must be, byte for byte, by name.
+        known: names of files that need no content, for their ids in Git say that they are what was recorded.
+    """
+    folder = layout.version_folder(version.model, version.version)
+    ref = VersionRef(version.model, version.version)
+    actual = version_digest(version)
+    if actual != version.digest:
+        yield Finding(
+            "version-tampered",
+            f"the record of {ref} is not what was registered",
+            why=f"its digest is {actual}, and it states {version.digest}",
+            fix="restore it from the commit that registered it; a correction is a new version with `supersedes`",
+            at=Location(f"{folder}/version.json"),
+        )
+    for name, recorded in recorded_files(version).items():
+        content = files.get(name)
+        if name in known:
+            continue
+        if content is None:
+            yield _missing_file(ref, folder, name)
+        elif sha256(content) != recorded:
+            yield Finding(
+                "version-file-differs",
+                f"{name} of {ref} is not what was registered",
+                why=f"its sha256 is {sha256(content)[7:19]}, and the record states {recorded[7:19]}",
+                fix="restore it from the commit that registered it; later remarks are files of their own",
+                at=Location(f"{folder}/{name}"),
+            )
+    for name, pointer in expected_pointers.items():
+        content = files.get(name)
+        if name in known:
+            continue
+        if content is None:
+            yield _missing_file(ref, folder, name)
+        elif content != pointer:
+            yield Finding(
+                "pointer-differs",
+                f"the pointer {name} of {ref} does not name the file that was registered",
+                why="its md5, size or path is not the one in version.json",
+                fix="restore it from the commit that registered it",
+                at=Location(f"{folder}/{name}"),
+            )
+
+
+def recorded_files(version: Version) -> dict[str, Digest]:
+    """Return the digests of the files beside a record, by their names."""
+    return {"card.md": version.card, "profile.json": version.profile}
+
+
+def stated_blobs(version: Version) -> dict[str, str]:
+    """Return the ids that a version states of files beside its record, by their names."""
+    return {} if version.blobs is None else {"card.md": version.blobs.card, "profile.json": version.blobs.profile}
+
+
+def check_blobs(version: Version, actual: Mapping[str, str]) -> Iterator[Finding]:
+    """The ids that a version states are those of the files, so that by the id alone they can be known later.
+
+    Args:
+        version: the record.
+        actual: the ids of files that are what was recorded, by name. Ids of another length are of a repository that uses
+            another hash, and say nothing.
+    """
+    for name, stated in stated_blobs(version).items():
+        if name in actual and len(actual[name]) == len(stated) and actual[name] != stated:
+            ref = VersionRef(version.model, version.version)
+            yield Finding(
+                "version-blob-differs",
+                f"the record of {ref} states another id for {name} than Git gives it",
+                why=f"the file is {actual[name][:12]}, and the record states {stated[:12]}",
+                fix="register the version again with `mlgit register`, which states the id that Git gives",
+                at=Location(layout.version(version.model, version.version)),
+            )
+
+
+def stored_files(version: Version) -> tuple[Stored, ...]:
+    """Return the files of a version that DVC keeps."""
+    evaluation = version.evaluation
+    return (version.artifact, evaluation.predictions, *([evaluation.features] if evaluation.features else []))
+
+
+def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Finding]:
+    """Every number, and every name that can not change later, in the front matter of a card is the record's."""
+    file = layout.card(version.model, version.version)
+    facts: tuple[tuple[str, Any, Any], ...] = (
+        ("mlgit.model", card.mlgit.model, version.model),
+        ("mlgit.problem", card.mlgit.problem, problem.name),
+        ("mlgit.artifact", card.mlgit.artifact, version.artifact.sha256),
+        ("mlgit.split", card.mlgit.split, version.evaluation.split),
+    )
+    names = [("model-index name", model.name, version.model) for model in card.model_index]
+    stated = [
+        (f"model-index metric {metric.type}", metric.value, version.evaluation.metrics.get(metric.type))
+        for model in card.model_index
+        for result in model.results
+        for metric in result.metrics
+    ]
+    for where, says, recorded in (*facts, *names, *stated):
+        if says != recorded or recorded is None or isinstance(says, bool):
+            yield Finding(
+                "card-differs",
+                f"the card of {VersionRef(version.model, version.version)} says {where} {says}",
+                why=f"the record says {'nothing of it' if recorded is None else recorded}",
+                fix="register again: the front matter is filled in from the record",
+                at=Location(file, path=where),
+            )
+
+
+def _missing_file(ref: VersionRef, folder: str, name: str) -> Finding:
+    return Finding(
+        "version-file-missing",
+        f"{ref} lacks {name}",
+        why="its record names it",
+        fix="restore it from the commit that registered the version",
+        at=Location(f"{folder}/{name}"),
+    )
