@@ -12,7 +12,7 @@ from mlgit.domain.codec import digest, sha256, to_json, to_mapping
 from mlgit.domain.records import Promotion, Version
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.promotion import PromotionRef, ReportRef, VersionPin
-from mlgit.domain.rules import stored_files
+from mlgit.domain.rules.versions import stored_files
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
 from mlgit.ops.load import Lifecycle
