@@ -12,7 +12,7 @@ from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import ProblemMetric, Target
 from mlgit.domain.records.version import Evaluation, SliceMetric
-from mlgit.domain.rules import check_card
+from mlgit.domain.rules.versions import check_card
 from tests import samples
 
 
