@@ -25,6 +25,7 @@ from mlgit.domain.records.problem import Baseline, Decision, ProblemMetric, Targ
 from mlgit.domain.records.version import Artifact, Blobs, Evaluation, Inputs, Person, SliceMetric, Stored
 from mlgit.edges.dvc import pointers
 from mlgit.edges.formats import yamlfile
+from mlgit.edges.git.objects import object_id
 from mlgit.ml import profile
 
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
@@ -139,7 +140,7 @@ def version(
         trained_by=Person(name="Ada Example", email="ada@example.org"),
         registered_at=at,
         seed=7,
-        blobs=Blobs(card=_blob_id(card), profile=_blob_id(reference)),
+        blobs=Blobs(card=object_id("sha1", b"blob", card), profile=object_id("sha1", b"blob", reference)),
     )
     made = msgspec.structs.replace(draft, digest=version_digest(draft))
     folder = layout.version_folder(model.name, number)
@@ -151,10 +152,6 @@ def version(
         f"{folder}/{evaluation.predictions.path}.dvc": pointers.render(evaluation.predictions),
     }
     return made, files
-
-
-def _blob_id(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 def moment(step: int) -> datetime:

@@ -41,7 +41,7 @@ def tally(
         ledger: where the approvals are; today's ledger, if None.
     """
     policy = proposal.policy
-    problem = proposal.before.problem(proposal.before.model(proposal.model).problem)
+    problem = proposal.before.problem_of(proposal.model)
     directory = Directory(proposal.before.roles())
     counted = count(
         approvals_of(workspace, proposal, ledger) if found is None else found,

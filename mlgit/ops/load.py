@@ -23,7 +23,6 @@ from mlgit.domain.records import (
     StandingApproval,
     Version,
 )
-from mlgit.domain.records.problem import Risk
 from mlgit.errors import Finding, Location, MlgitError, misuse, refused
 from mlgit.ops.ports import RecordReader, Repository, Tree
 
@@ -114,9 +113,9 @@ class Lifecycle:
         """Return a model."""
         return self._get(Model, layout.model(name), f"model {name}", self.models)
 
-    def risk(self, model: str) -> Risk:
-        """Return the risk of the problem that a model is for."""
-        return self.problem(self.model(model).problem).risk
+    def problem_of(self, model: str) -> Problem:
+        """Return the problem that a model is for."""
+        return self.problem(self.model(model).problem)
 
     def version(self, ref: VersionRef, *, at: Location | None = None) -> Version:
         """Return a version.

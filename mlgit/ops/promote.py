@@ -123,7 +123,7 @@ def run(
         policy=policy.name,
         evidence=policy.evidence,
         ramp=ramp,
-        approvals_needed=people_needed(rule_for(policy.approvals, "promote"), base.risk(ref.model)),
+        approvals_needed=people_needed(rule_for(policy.approvals, "promote"), base.problem_of(ref.model).risk),
     )
     if wanted == was:
         return replace(plan, state="runs-already")

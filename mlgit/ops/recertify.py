@@ -103,7 +103,7 @@ def run(
         due=None if due is None else due.state,
         state="planned",
         policy=policy.name,
-        approvals_needed=people_needed(rule_for(policy.approvals, "recertify"), base.risk(model)),
+        approvals_needed=people_needed(rule_for(policy.approvals, "recertify"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
     command = f"mlgit recertify {environment}/{model}"

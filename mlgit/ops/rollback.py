@@ -104,7 +104,7 @@ def run(
         state="planned",
         files={},
         hold=held,
-        approvals_needed=people_needed(rule_for(policy.approvals, "rollback"), base.risk(model)),
+        approvals_needed=people_needed(rule_for(policy.approvals, "rollback"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
     command = f"mlgit rollback {environment} {model}"

@@ -140,7 +140,7 @@ def model(state: Lifecycle, name: str) -> ModelShown:
 def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionShown:
     """Show a version in a state; its files in Git are held against the record."""
     record = state.version(ref)
-    problem = state.problem(state.model(ref.model).problem)
+    problem = state.problem_of(ref.model)
     folder = layout.version_folder(ref.model, ref.number)
     pointers = {f"{one.path}.dvc": workspace.formats.pointer(one) for one in stored_files(record)}
     names = ["card.md", "profile.json", *pointers]

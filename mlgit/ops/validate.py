@@ -5,7 +5,6 @@ from itertools import islice
 from typing import TypeVar
 
 from mlgit.domain import governance, layout
-from mlgit.domain.codec import sha256
 from mlgit.domain.conditions.slots import check_layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import (
@@ -26,14 +25,7 @@ from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
 from mlgit.domain.rules.paths import LARGEST, check_clashes, check_paths, check_sizes, check_unplaced
 from mlgit.domain.rules.promotions import check_described, check_replaces, check_slots
-from mlgit.domain.rules.versions import (
-    check_blobs,
-    check_card,
-    check_version,
-    recorded_files,
-    stated_blobs,
-    stored_files,
-)
+from mlgit.domain.rules.versions import check_card, check_version, stated_blobs, stored_files
 from mlgit.domain.rules.written import (
     check_enforced,
     check_environment,
@@ -360,8 +352,7 @@ class _Check:
         for version, named, same, paths in zip(versions, pointers, known, unread, strict=True):
             folder = layout.version_folder(version.model, version.version)
             files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
-            self.add(check_version(version, files, named, same))
-            self.add(check_blobs(version, self._blobs(version, files)))
+            self.add(check_version(version, files, named, known=same, ids=self._ids(version, files)))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._card(version, f"{folder}/card.md", card)
             yield version
@@ -378,13 +369,9 @@ class _Check:
             known.append({name for name, blob in stated.items() if self.ids.get(f"{folder}/{name}") == blob})
         return known
 
-    def _blobs(self, version: Version, files: Mapping[str, bytes | None]) -> dict[str, str]:
-        """Return the ids of those files of a version that were read and are what it recorded."""
-        read = {
-            name: content
-            for name, recorded in recorded_files(version).items()
-            if (content := files.get(name)) is not None and sha256(content) == recorded
-        }
+    def _ids(self, version: Version, files: Mapping[str, bytes | None]) -> dict[str, str]:
+        """Return the ids of those files of a version that were read and that it states the ids of."""
+        read = {name: content for name in stated_blobs(version) if (content := files.get(name)) is not None}
         return dict(zip(read, self._lifecycle.tree.blobs(list(read.values())) or (), strict=False)) if read else {}
 
     def digests(self, manifest: Promotion) -> dict[int, Digest | None]:
@@ -398,7 +385,7 @@ class _Check:
     def _card(self, version: Version, file: str, content: bytes) -> None:
         try:
             card, _ = self._formats.card(file, content)
-            problem = self._lifecycle.problem(self._lifecycle.model(version.model).problem)
+            problem = self._lifecycle.problem_of(version.model)
         except MlgitError as error:
             self.add(error.findings)
         else:
@@ -406,7 +393,7 @@ class _Check:
 
 
 def _unread(paths: Iterable[str]) -> list[str]:
-    """Return the paths of files that nothing else reads: whatever is no record, card, profile or pointer."""
+    """Return the paths of files that nothing else accounts for: whatever is no record, card, profile or pointer."""
     read = ("/version.json", "/card.md", "/profile.json", ".dvc", ".yaml")
     return [path for path in paths if not path.endswith(read) and "/gates/" not in path]
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,15 @@ class Hosted:
         self.ana.commit(message, files)
         self.ana.git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
         self.ana.git("switch", "--quiet", "main")
+
+
+@contextmanager
+def at_forge(node: Node, team: Team) -> Iterator[tuple[Hosted, FakeForge]]:
+    """Let a team's repository be at a GitHub that answers to its API as well."""
+    team.ana.edit("mlgit.yaml", "forge: none", "forge: github")
+    team.ana.clone("origin.git", "--bare")
+    with FakeForge(team.folder / "origin.git", people={"ana": "write"}) as forge:
+        yield Hosted(node, team, forge), forge
 
 
 @pytest.fixture

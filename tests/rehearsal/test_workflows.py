@@ -7,8 +7,7 @@ import pytest
 
 from tests.flows.builder import MODEL
 from tests.flows.people import Team
-from tests.forge.fake import FakeForge
-from tests.rehearsal.conftest import Hosted
+from tests.rehearsal.conftest import Hosted, at_forge
 from tests.rehearsal.node import Expression, Node
 
 needs_time = pytest.mark.skipif(
@@ -79,10 +78,7 @@ def test_a_merge_queue_and_a_push_are_judged(hosted: Hosted, workflows: dict[str
 def test_the_verdict_is_said_once_and_only_of_the_commit_that_the_run_was_of(
     node: Node, proposed: Team, workflows: dict[str, str]
 ) -> None:
-    proposed.ana.edit("mlgit.yaml", "forge: none", "forge: github")
-    proposed.ana.clone("origin.git", "--bare")
-    with FakeForge(proposed.folder / "origin.git", people={"ana": "write"}) as forge:
-        hosted = Hosted(node, proposed, forge)
+    with at_forge(node, proposed) as (hosted, forge):
         event = hosted.github.pull_request(forge.open("ana", BRANCH, "main", "Promote it").number, BRANCH)
         hosted.github.run(workflows["validate"], event)
         ended = {"head_sha": event.payload["pull_request"]["head"]["sha"], "html_url": f"{forge.url}/run", "id": 1}
@@ -144,10 +140,7 @@ def test_what_trains_never_holds_a_token_that_may_write(hosted: Hosted, workflow
 def test_what_is_asked_for_by_hand_is_proposed_as_a_pull_request(
     node: Node, running: Team, workflows: dict[str, str]
 ) -> None:
-    running.ana.edit("mlgit.yaml", "forge: none", "forge: github")
-    running.ana.clone("origin.git", "--bare")
-    with FakeForge(running.folder / "origin.git", people={"ana": "write"}) as forge:
-        hosted = Hosted(node, running, forge)
+    with at_forge(node, running) as (hosted, forge):
         asked = hosted.github.on_main("workflow_dispatch", inputs={"version": f"{MODEL}@2", "environment": "staging"})
         for _ in range(2):
             promote = hosted.github.run(workflows["promote"], asked)["promote"]
@@ -164,10 +157,7 @@ def test_what_does_not_run_as_it_was_given_is_kept_in_one_issue(
     node: Node, running: Team, workflows: dict[str, str]
 ) -> None:
     """A clean checkout has none of the folders in which the versions of a `directory` target run."""
-    running.ana.edit("mlgit.yaml", "forge: none", "forge: github")
-    running.ana.clone("origin.git", "--bare")
-    with FakeForge(running.folder / "origin.git", people={"ana": "write"}) as forge:
-        hosted = Hosted(node, running, forge)
+    with at_forge(node, running) as (hosted, forge):
         ledger = hosted.github.git("rev-parse", "mlgit-ledger")
         for _ in range(2):
             tick = hosted.github.on_main("schedule", schedule="41 * * * *")

@@ -10,9 +10,9 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import DecisionRecord
 from mlgit.domain.records.promotion import Promotion
 from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
+from mlgit.domain.rules.paths import LINKS, linked
 from mlgit.errors import Finding, Location, Severity
 
-_LINKS = {"120000", "160000"}
 _LOOK_AGAIN = "have those who answer for the model look at it again, as a new promotion"
 
 
@@ -39,14 +39,8 @@ def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Ite
 def check_removed(path: str, status: str, mode: str) -> Iterator[Finding]:
     """A manifest is there, and is a file."""
     yield from check_kept([(path, status)])
-    if status != "D" and mode in _LINKS:
-        yield Finding(
-            "state-link",
-            f"{path} is a {'symbolic link' if mode == '120000' else 'submodule'}",
-            why="the content of a link can be anywhere, so it proves nothing",
-            fix="put the file itself there",
-            at=Location(path),
-        )
+    if status != "D" and mode in LINKS:
+        yield linked(path, mode)
 
 
 def check_identity(

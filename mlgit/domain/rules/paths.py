@@ -11,6 +11,8 @@ from mlgit.errors import Finding, Location, Severity
 
 LARGEST = 5 << 20
 """Bytes that a file beside the records may have."""
+LINKS = frozenset({"120000", "160000"})
+"""Modes in Git of a symbolic link and of a submodule."""
 _SETTINGS = layout.ROLES.partition("/")[0]
 _STATE_FOLDERS = frozenset(
     {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "standing", "retirements"}
@@ -30,14 +32,8 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         top, _, rest = path.partition("/")
         if top not in _STATE_FOLDERS and top not in {layout.PROJECT, _SETTINGS}:
             continue
-        if mode in {"120000", "160000"}:
-            yield Finding(
-                "state-link",
-                f"{path} is a {'symbolic link' if mode == '120000' else 'submodule'}",
-                why="the content of a link can be anywhere, so it proves nothing",
-                fix="put the file itself there",
-                at=Location(path),
-            )
+        if mode in LINKS:
+            yield linked(path, mode)
         name = rest.split("/", 1)[0].removesuffix(".yaml")
         if name and top in _STATE_FOLDERS and not fits(name) and not name.startswith("."):
             yield Finding(
@@ -47,6 +43,17 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 fix="rename it",
                 at=Location(path),
             )
+
+
+def linked(path: str, mode: str) -> Finding:
+    """Return the finding of a path that is no file, by its mode in `LINKS`."""
+    return Finding(
+        "state-link",
+        f"{path} is a {'symbolic link' if mode == '120000' else 'submodule'}",
+        why="the content of a link can be anywhere, so it proves nothing",
+        fix="put the file itself there",
+        at=Location(path),
+    )
 
 
 def check_unplaced(paths: Iterable[str]) -> Iterator[Finding]:

@@ -1,11 +1,12 @@
 """A version and the files beside its record are what was registered, and its card says what the record says."""
 
 from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256, version_digest
-from mlgit.domain.names import Digest, VersionRef
+from mlgit.domain.names import VersionRef
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import Stored, Version
@@ -16,15 +17,18 @@ def check_version(
     version: Version,
     files: Mapping[str, bytes | None],
     expected_pointers: Mapping[str, bytes],
+    *,
     known: Container[str] = (),
+    ids: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Finding]:
-    """The record's digest and the files that it names are what was recorded.
+    """The record's digest, the files that it names and the ids that it states of them are what was recorded.
 
     Args:
         version: the record.
         files: content of `card.md`, `profile.json` and each pointer, by name inside the version's folder.
         expected_pointers: what each pointer must be, byte for byte, by name.
         known: names of files that need no content, for their ids in Git say that they are what was recorded.
+        ids: the ids that Git gives to files, by name, as far as they are to be held against those that the record states.
     """
     folder = layout.version_folder(version.model, version.version)
     ref = VersionRef(version.model, version.version)
@@ -37,10 +41,11 @@ def check_version(
             fix="restore it from the commit that registered it; a correction is a new version with `supersedes`",
             at=Location(f"{folder}/version.json"),
         )
-    for name, recorded in recorded_files(version).items():
-        content = files.get(name)
+    stated = stated_blobs(version)
+    for name, recorded in (("card.md", version.card), ("profile.json", version.profile)):
         if name in known:
             continue
+        content = files.get(name)
         if content is None:
             yield _missing_file(ref, folder, name)
         elif sha256(content) != recorded:
@@ -51,10 +56,19 @@ def check_version(
                 fix="restore it from the commit that registered it; later remarks are files of their own",
                 at=Location(f"{folder}/{name}"),
             )
+        # An id of another length is of a repository that uses another hash, and says nothing.
+        elif name in stated and name in ids and len(ids[name]) == len(stated[name]) and ids[name] != stated[name]:
+            yield Finding(
+                "version-blob-differs",
+                f"the record of {ref} states another id for {name} than Git gives it",
+                why=f"the file is {ids[name][:12]}, and the record states {stated[name][:12]}",
+                fix="register the version again with `mlgit register`, which states the id that Git gives",
+                at=Location(f"{folder}/version.json"),
+            )
     for name, pointer in expected_pointers.items():
-        content = files.get(name)
         if name in known:
             continue
+        content = files.get(name)
         if content is None:
             yield _missing_file(ref, folder, name)
         elif content != pointer:
@@ -67,34 +81,9 @@ def check_version(
             )
 
 
-def recorded_files(version: Version) -> dict[str, Digest]:
-    """Return the digests of the files beside a record, by their names."""
-    return {"card.md": version.card, "profile.json": version.profile}
-
-
 def stated_blobs(version: Version) -> dict[str, str]:
     """Return the ids that a version states of files beside its record, by their names."""
     return {} if version.blobs is None else {"card.md": version.blobs.card, "profile.json": version.blobs.profile}
-
-
-def check_blobs(version: Version, actual: Mapping[str, str]) -> Iterator[Finding]:
-    """The ids that a version states are those of the files, so that by the id alone they can be known later.
-
-    Args:
-        version: the record.
-        actual: the ids of files that are what was recorded, by name. Ids of another length are of a repository that uses
-            another hash, and say nothing.
-    """
-    for name, stated in stated_blobs(version).items():
-        if name in actual and len(actual[name]) == len(stated) and actual[name] != stated:
-            ref = VersionRef(version.model, version.version)
-            yield Finding(
-                "version-blob-differs",
-                f"the record of {ref} states another id for {name} than Git gives it",
-                why=f"the file is {actual[name][:12]}, and the record states {stated[:12]}",
-                fix="register the version again with `mlgit register`, which states the id that Git gives",
-                at=Location(layout.version(version.model, version.version)),
-            )
 
 
 def stored_files(version: Version) -> tuple[Stored, ...]:

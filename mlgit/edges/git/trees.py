@@ -1,13 +1,12 @@
 """The files of a commit, read as Git objects: nothing is checked out."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from mlgit.domain.names import CommitId
 from mlgit.edges.git.command import Git
-from mlgit.edges.git.objects import FOLDER, REGULAR, Objects, TreeObject
+from mlgit.edges.git.objects import FOLDER, REGULAR, Objects, TreeObject, object_id
 from mlgit.edges.git.paths import clean, split
 from mlgit.errors import refused
 from mlgit.ops.ports import Entry
@@ -73,8 +72,8 @@ class GitTree:
 
     def blobs(self, contents: Sequence[bytes]) -> Sequence[str]:
         """Return the ids that Git gives to contents."""
-        algorithm = hashlib.sha1 if len(self._commit) == 40 else hashlib.sha256  # noqa: PLR2004 - digits of a sha1
-        return [algorithm(b"blob %d\0%b" % (len(content), content)).hexdigest() for content in contents]
+        algorithm = "sha1" if len(self._commit) == 40 else "sha256"  # noqa: PLR2004 - digits of a sha1
+        return [object_id(algorithm, b"blob", content) for content in contents]
 
     def entry(self, path: str) -> Entry | None:
         """Return what a path is; None if there is nothing. A folder's mode is `40000`."""

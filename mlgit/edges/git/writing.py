@@ -15,7 +15,7 @@ from typing import Final
 
 from mlgit.domain.names import CommitId
 from mlgit.edges.git.command import Git, said_in_short
-from mlgit.edges.git.objects import FOLDER, REGULAR, TreeObject
+from mlgit.edges.git.objects import FOLDER, REGULAR, TreeObject, object_id
 from mlgit.edges.git.quarantine import quarantine
 from mlgit.edges.git.settings import STATED_IDENTITY, identity_missing
 from mlgit.edges.git.trees import GitTree
@@ -157,22 +157,19 @@ class _Pack:
 
     def __init__(self, algorithm: str) -> None:
         self._algorithm = algorithm
-        self._objects: dict[bytes, bytes] = {}
+        self._objects: dict[str, bytes] = {}
 
     def add(self, kind: int, content: bytes) -> str:
         """Add an object; return its id."""
-        name = self._hash(b"%s %d\0%s" % (_KINDS[kind], len(content), content))
+        name = object_id(self._algorithm, _KINDS[kind], content)
         if name not in self._objects:
             self._objects[name] = _size(kind, len(content)) + zlib.compress(content, 1)
-        return name.hex()
+        return name
 
     def content(self) -> bytes:
         """Return the pack."""
         pack = struct.pack(">4sII", b"PACK", 2, len(self._objects)) + b"".join(self._objects.values())
-        return pack + self._hash(pack)
-
-    def _hash(self, content: bytes) -> bytes:
-        return hashlib.new(self._algorithm, content, usedforsecurity=False).digest()
+        return pack + hashlib.new(self._algorithm, pack, usedforsecurity=False).digest()
 
 
 def _size(kind: int, size: int) -> bytes:

@@ -76,7 +76,7 @@ def uncertified(state: Lifecycle, models: Iterable[Inventory], at: datetime) -> 
     for model, running in ((one.model, running) for one in models for running in one.runs):
         try:
             policy = state.policy(state.environment(running.environment).policy)
-            if policy.recertify is None:
+            if policy.recertify is None:  # then no manifest has to be read
                 continue
             manifest = state.promotion(running.environment, model)
         except MlgitError:  # a finding of the commit that brought it

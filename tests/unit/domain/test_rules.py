@@ -20,7 +20,7 @@ from mlgit.domain.records.version import Blobs
 from mlgit.domain.rules.changes import check_immutable, check_kept, check_promotion_alone, check_separation
 from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
 from mlgit.domain.rules.promotions import check_replaces, check_slots
-from mlgit.domain.rules.versions import check_blobs, check_card, check_version, stored_files
+from mlgit.domain.rules.versions import check_card, check_version, stored_files
 from mlgit.domain.rules.written import (
     check_enforced,
     check_environment,
@@ -252,12 +252,12 @@ def test_a_file_that_nobody_looked_for_is_missing() -> None:
 
 
 def test_what_is_known_by_its_id_needs_no_content() -> None:
-    assert list(check_version(WHOLE, {}, POINTERS, {*FILES})) == []
-    (finding,) = check_version(WHOLE, {}, POINTERS, {*FILES} - {"card.md"})
+    assert list(check_version(WHOLE, {}, POINTERS, known={*FILES})) == []
+    (finding,) = check_version(WHOLE, {}, POINTERS, known={*FILES} - {"card.md"})
     assert (finding.id, finding.at) == ("version-file-missing", Location("models/delay/versions/v8/card.md"))
 
 
-BLOBS = samples.version(8, blobs=Blobs(card="c4" * 20, profile="d5" * 20))
+STATED = samples.version(8, card=sha256(CARD), profile=sha256(PROFILE), blobs=Blobs(card="c4" * 20, profile="d5" * 20))
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,11 @@ BLOBS = samples.version(8, blobs=Blobs(card="c4" * 20, profile="d5" * 20))
     ],
 )
 def test_the_ids_that_a_version_states_are_those_of_its_files(actual: dict[str, str], found: list[str]) -> None:
-    assert ids(check_blobs(BLOBS, actual)) == found
-    assert ids(check_blobs(WHOLE, actual)) == []
+    assert ids(check_version(STATED, FILES, POINTERS, ids=actual)) == found
+    assert ids(check_version(WHOLE, FILES, POINTERS, ids=actual)) == []
+    assert ids(check_version(STATED, FILES | {"card.md": b"other"}, POINTERS, ids={"card.md": "d5" * 20})) == [
+        "version-file-differs"
+    ]
 
 
 @pytest.mark.parametrize(
