@@ -62,13 +62,13 @@ class MlgitError(Exception):
         self.findings = findings
 
 
-class Misuse(MlgitError):
+class UsageError(MlgitError):
     """The words of the command do not fit; nothing was tried."""
 
     exit = Exit.USAGE
 
 
-class Unjudged(MlgitError):
+class Inconclusive(MlgitError):
     """Git, DVC, the disk or the network did not answer, so nothing can be said."""
 
     exit = Exit.UNJUDGED
@@ -79,11 +79,11 @@ def refused(id: str, message: str, *, why: str = "", fix: str = "", at: Location
     return MlgitError(Finding(id, message, why, fix, at))
 
 
-def unjudged(id: str, message: str, *, why: str = "", fix: str = "", at: Location | None = None) -> Unjudged:  # noqa: A002
+def inconclusive(id: str, message: str, *, why: str = "", fix: str = "", at: Location | None = None) -> Inconclusive:  # noqa: A002
     """Return an error that says a question could not be answered, for `raise unjudged(...) from error`."""
-    return Unjudged(Finding(id, message, why, fix, at))
+    return Inconclusive(Finding(id, message, why, fix, at))
 
 
-def misuse(id: str, message: str, *, why: str = "", fix: str = "") -> Misuse:  # noqa: A002
+def usage_error(id: str, message: str, *, why: str = "", fix: str = "") -> UsageError:  # noqa: A002
     """Return an error about the words of a command, for `raise misuse(...)`."""
-    return Misuse(Finding(id, message, why, fix))
+    return UsageError(Finding(id, message, why, fix))

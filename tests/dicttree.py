@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlgit.edges.git.paths import byte_order, clean, is_under
-from mlgit.ops.ports import Entry
+from mlgit.ops.kernel.ports.git import Entry
 
 _REGULAR = "100644"
 
 
 class DictTree:
-    """Files in a dict (see `ops.ports.Tree`)."""
+    """Files in a dict (see `ops.kernel.ports.Tree`)."""
 
     def __init__(self, files: Mapping[str, bytes | str]) -> None:
         """Take content by path; text is encoded as UTF-8."""

@@ -34,7 +34,7 @@ from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, S
 from mlgit.edges import templates
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
-from mlgit.ops.init import AGREEMENT
+from mlgit.ops.project.init import APPROVAL_RULES
 
 MODEL: Final = "malignancy"
 GATES: Final = {
@@ -75,7 +75,7 @@ _VALUES = {
     "email": "ana@acme.example",
     "model": MODEL,
     "forge": "none",
-    **AGREEMENT["none"],
+    **APPROVAL_RULES["none"],
 }
 
 

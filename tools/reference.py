@@ -19,8 +19,8 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
-from mlgit.ops.explain import PLACES, topics
-from mlgit.ops.outcome import Outcome
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.project.explain import PLACES, topics
 from tools import commands, examples
 from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
 

@@ -7,7 +7,7 @@ from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
-from mlgit.ops import advance, unasked
+from mlgit.ops.promotion import auto_promote, auto_promotion
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(session: Session, environment: str | None, *, merge_too: bool, no_pu
       mlgit advance --to production
       mlgit advance --merge && mlgit apply
     """
-    outcome = advance.run(
+    outcome = auto_promote.run(
         session,
         environment,
         merge_too=merge_too,
@@ -55,7 +55,7 @@ _SAID = {
 }
 
 
-def _show(found: advance.Advanced, *, dry_run: bool) -> str:
+def _show(found: auto_promote.AutoPromoted, *, dry_run: bool) -> str:
     if not found.environments:
         return "No environment has `auto_promote: true`; nothing was changed."
     lines = [line for one in found.results for line in _one(one)] or ["There is no model yet."]
@@ -64,7 +64,7 @@ def _show(found: advance.Advanced, *, dry_run: bool) -> str:
     return "\n".join(lines) + text.following(_next(found) or "mlgit status")
 
 
-def _one(one: unasked.Advance) -> list[str]:
+def _one(one: auto_promotion.AutoPromotionResult) -> list[str]:
     moved = (
         f": {one.candidate} (now {one.champion or 'nothing'})" if one.candidate else f" ({one.champion or 'nothing'})"
     )
@@ -86,7 +86,7 @@ def _one(one: unasked.Advance) -> list[str]:
     return [*lines, *pull_requests.told(one.pull_request, one.warnings), *map(text.clean, said)]
 
 
-def _next(found: advance.Advanced) -> str | None:
+def _next(found: auto_promote.AutoPromoted) -> str | None:
     """Return the step that brings on what was proposed."""
     if any(one.state == "merged" for one in found.results):
         return "mlgit apply"

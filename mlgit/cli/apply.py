@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
 from mlgit.cli.render import applications, text
 from mlgit.cli.session import Session
-from mlgit.ops import apply
+from mlgit.ops.delivery import apply
 
 
 @click.command()

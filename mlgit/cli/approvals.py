@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import approvals
+from mlgit.ops.promotion import approvals
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(session: Session, promotion: str | None, at: str | None) -> int:
     return session.answer(approvals.run(session, promotion, at=at), _show)
 
 
-def _show(found: approvals.Approvals) -> str:
+def _show(found: approvals.ApprovalsShown) -> str:
     evidence = {
         "none": "asks for no evidence, so that nothing is counted",
         "signed": "counts signatures on the ledger",
@@ -59,7 +59,7 @@ def _show(found: approvals.Approvals) -> str:
     return "\n\n".join(parts) + text.following(_next(found))
 
 
-def _next(found: approvals.Approvals) -> str:
+def _next(found: approvals.ApprovalsShown) -> str:
     where = f"{found.environment}/{found.model}"
     if found.state == "merged":
         return f"mlgit log --env {found.environment} --model {found.model}"
@@ -73,5 +73,5 @@ def _names(names: list[str]) -> str:
     return ", ".join(names) or "-"
 
 
-def _reason(one: approvals.Word) -> str:
+def _reason(one: approvals.VoteShown) -> str:
     return ": ".join(filter(None, [one.reason, ", ".join(one.changed)]))

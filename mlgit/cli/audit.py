@@ -9,10 +9,10 @@ import msgspec
 
 from mlgit.cli.params import ENVIRONMENT, at_option, session_command
 from mlgit.cli.session import Session
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 from mlgit.ops import audit
 from mlgit.ops.audit import Audit
-from mlgit.ops.audit.checkpoint import seal
+from mlgit.ops.audit.checkpoint import pack
 
 Format = Literal["text", "json", "html", "md"]
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -77,7 +77,7 @@ def command(
             on_progress=say,
         )
     if kept is not None and found.checkpoint is not None:
-        _write(kept, seal(found.checkpoint))
+        _write(kept, pack(found.checkpoint))
     told = _told(found.audit, "json" if session.as_json else form)
     if output is None:
         click.echo(told, nl=False)
@@ -113,7 +113,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise unjudged(
+        raise inconclusive(
             "file-unreadable", f"{path} cannot be read", why=error.strerror or str(error), fix="name a file that can"
         ) from error
 

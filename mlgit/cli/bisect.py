@@ -9,7 +9,8 @@ from mlgit.cli.params import MODEL, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.metrics import METRICS
-from mlgit.ops import bisect, proposal
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.queries import bisect
 
 
 @click.command()
@@ -57,7 +58,7 @@ def command(
         raise click.UsageError("Name --below or --drop, not both.")
     if not all(map(math.isfinite, (limit or 0.0, drop or 0.0))):
         raise click.UsageError("--below and --drop are finite numbers.")
-    _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
+    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
     with session.progress("versions measured") as on_progress:
         found = bisect.run(
             session,
@@ -72,14 +73,14 @@ def command(
     return session.answer(found, _show)
 
 
-def _slice(part: str) -> bisect.Slice:
+def _slice(part: str) -> bisect.MeasuredSlice:
     column, equals, value = part.partition("=")
     if not (column and equals):
         raise click.BadParameter("write it as COLUMN=VALUE, for example carrier=AA", param_hint="--slice")
-    return bisect.Slice(column, value)
+    return bisect.MeasuredSlice(column, value)
 
 
-def _show(found: bisect.Bisected) -> str:
+def _show(found: bisect.Bisection) -> str:
     where = f" on {found.slice}" if found.slice else ""
     rows = [_row(one, found) for one in found.measured]
     parts = [
@@ -105,14 +106,14 @@ def _show(found: bisect.Bisected) -> str:
     return "\n\n".join(parts) + text.following(f"mlgit diff {compared.before} {compared.after}")
 
 
-def _row(one: bisect.Measured, found: bisect.Bisected) -> list[str]:
+def _row(one: bisect.MeasuredVersion, found: bisect.Bisection) -> list[str]:
     if one.value is None:
         return [one.version, "-", "-", f"skipped: {one.reason}"]
     word = ("bad" if one.bad else "good") if found.how == "search" else ("worse" if one.bad else "")
     return [one.version, f"{one.value:.4f}", f"{one.rows:,}", "<- first" if one.version == found.first else word]
 
 
-def _answer(found: bisect.Bisected) -> str:
+def _answer(found: bisect.Bisection) -> str:
     beyond = _beyond(found)
     if found.first is None and found.how == "scan":
         return f"No version is {beyond}."
@@ -123,7 +124,7 @@ def _answer(found: bisect.Bisected) -> str:
     return f"{found.first} is the first that is {beyond}; the one before it is {found.predecessor}."
 
 
-def _beyond(found: bisect.Bisected) -> str:
+def _beyond(found: bisect.Bisection) -> str:
     if found.limit is not None:
         return f"{'below' if METRICS[found.metric].direction == 'max' else 'above'} {found.limit:g}"
     return "worse than the one before" + (f" by more than {found.drop:g}" if found.drop else "")

@@ -7,8 +7,8 @@ import click
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import brief
-from mlgit.ops.brief import Brief
+from mlgit.ops.promotion import brief
+from mlgit.ops.promotion.brief import Brief
 
 Format = Literal["text", "md", "json"]
 

@@ -11,10 +11,10 @@ from mlgit.cli.session import Session
 from mlgit.domain import layout
 from mlgit.edges.runner import Runner
 from mlgit.errors import Location, refused
-from mlgit.ops import observe
 from mlgit.ops.ci import apply, check, gate, report, verdict, watch
 from mlgit.ops.ci.event import Event
-from mlgit.ops.forge_port import Forge
+from mlgit.ops.kernel.ports.forge import Forge
+from mlgit.ops.monitoring import observe
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -5,7 +5,7 @@ from click.shell_completion import get_completion_class
 
 from mlgit.cli.params import session_command
 from mlgit.cli.session import Session
-from mlgit.ops.outcome import Outcome
+from mlgit.ops.kernel.outcome import Outcome
 
 _INSTALL = {
     "bash": 'add this line to ~/.bashrc: eval "$(mlgit completion bash)"',

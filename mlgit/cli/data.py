@@ -10,7 +10,7 @@ from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.edges.project import DataDisk
-from mlgit.ops import data
+from mlgit.ops.data import datasets
 
 
 @click.group()
@@ -45,7 +45,7 @@ def _add(session: Session, path: Path, name: str | None, *, dry_run: bool) -> in
       mlgit data add datasets/customers/customers.csv
     """
     given = session.directory / path.expanduser()
-    outcome = data.add(
+    outcome = datasets.add(
         session, given, name=name, disk=DataDisk(session.root), draft=draft_text, dry_run=dry_run, on_step=session.step
     )
     return session.answer(outcome, _show_added)
@@ -66,10 +66,10 @@ def _check(session: Session, name: str | None) -> int:
       mlgit data check customers
       mlgit data check customers --json
     """
-    return session.answer(data.check(session, name, disk=DataDisk(session.root)), _show_checked)
+    return session.answer(datasets.check(session, name, disk=DataDisk(session.root)), _show_checked)
 
 
-def _show_added(added: data.Added) -> str:
+def _show_added(added: datasets.DataAdded) -> str:
     said = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
     lines = [f"{said} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
@@ -90,7 +90,7 @@ def _show_added(added: data.Added) -> str:
     return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
 
 
-def _after(added: data.Added) -> str | None:
+def _after(added: datasets.DataAdded) -> str | None:
     contract = f"datasets/{added.dataset}/dataset.yaml"
     if added.broken:
         return f"correct the data or {contract}, then mlgit data check {added.dataset}"
@@ -101,13 +101,13 @@ def _after(added: data.Added) -> str | None:
     return f"git add datasets/{added.dataset} && git commit -m 'Update data of {added.dataset}'"
 
 
-def _show_checked(checked: data.Checked) -> str:
+def _show_checked(checked: datasets.DataCheck) -> str:
     parts = [_show_check(check) for check in checked.checks]
     wrong = [check for check in checked.checks if not check.holds]
     return "\n\n".join(parts) + text.following(_remedy(wrong[0]) if wrong else _still_to_add(checked.checks))
 
 
-def _show_check(check: data.Check) -> str:
+def _show_check(check: datasets.ContractCheck) -> str:
     if check.rows is None:
         return f"{text.word('error')} {check.dataset}: {check.file} is not here"
     note = {"changed": "; changed since it was added", "not-added": "; not added yet"}.get(check.state, "")
@@ -117,7 +117,7 @@ def _show_check(check: data.Check) -> str:
     return f"{text.word('fail')}  {facts}, {text.plural(len(check.broken), 'rule')} broken\n{_table(check.broken)}"
 
 
-def _table(broken: Sequence[data.Broken]) -> str:
+def _table(broken: Sequence[datasets.BrokenRule]) -> str:
     rows = [
         (one.column or "(table)", one.rule, f"{one.count:,}", ", ".join(one.examples) or "-", one.message)
         for one in broken
@@ -125,7 +125,7 @@ def _table(broken: Sequence[data.Broken]) -> str:
     return text.table(("COLUMN", "RULE", "ROWS", "EXAMPLES", "WHAT IS WRONG"), rows)
 
 
-def _remedy(check: data.Check) -> str:
+def _remedy(check: datasets.ContractCheck) -> str:
     if check.state == "never-added":
         return f"mlgit data add FILE --name {check.dataset}"
     if check.state == "absent":
@@ -133,5 +133,5 @@ def _remedy(check: data.Check) -> str:
     return f"correct the data or datasets/{check.dataset}/dataset.yaml"
 
 
-def _still_to_add(checks: Sequence[data.Check]) -> str | None:
+def _still_to_add(checks: Sequence[datasets.ContractCheck]) -> str | None:
     return next((f"mlgit data add {check.dataset}" for check in checks if check.state != "added"), None)

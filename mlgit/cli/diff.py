@@ -8,7 +8,8 @@ from mlgit.cli.params import VERSION, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.ops import diff, proposal
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.queries import diff
 
 
 @click.command()
@@ -24,11 +25,11 @@ def command(session: Session, before: VersionRef, after: VersionRef, at: str | N
       mlgit diff churn@9 churn@10
       mlgit diff churn@9 churn@10 --json
     """
-    _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
+    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
     return session.answer(diff.run(state, before, after), _show)
 
 
-def _show(found: diff.Compared) -> str:
+def _show(found: diff.VersionDiff) -> str:
     rows = [[one.metric, _short(one.before), _short(one.after), _moved(one)] for one in found.metrics]
     parts = [f"{found.before} -> {found.after}", text.table(["METRIC", found.before, found.after, "CHANGE"], rows)]
     if not found.same_split:

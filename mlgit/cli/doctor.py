@@ -12,8 +12,9 @@ from mlgit.cli.session import Session
 from mlgit.domain.ruleset import Role, recommended
 from mlgit.edges import templates
 from mlgit.edges.machine import Machine
-from mlgit.errors import Exit, Finding, Severity, misuse
-from mlgit.ops import doctor, proposal
+from mlgit.errors import Exit, Finding, Severity, usage_error
+from mlgit.ops import doctor
+from mlgit.ops.kernel import snapshot
 
 _GROUPS = {
     "machine": "This machine",
@@ -56,7 +57,9 @@ def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) ->
         click.echo(_ruleset(session, role))
         return int(Exit.YES)
     if dry_run and not fix:
-        raise misuse("dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave --dry-run out")
+        raise usage_error(
+            "dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave --dry-run out"
+        )
     repository = session.repository
     found = doctor.run(
         session,
@@ -72,14 +75,14 @@ def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) ->
 def _ruleset(session: Session, role: Role) -> str:
     import json  # noqa: PLC0415 - only here
 
-    branch = proposal.base_of(session)[0] if role == "base" else "mlgit-ledger"
+    branch = snapshot.base_of(session)[0] if role == "base" else "mlgit-ledger"
     document: dict[str, Any] = recommended(role, branch)
     return json.dumps(document, indent=2)
 
 
 def _shipped(session: Session) -> dict[str, bytes]:
     """Return the files that every project at its forge begins with and whose content does not depend on whose it is."""
-    forge = proposal.base_of(session)[1].project().forge
+    forge = snapshot.base_of(session)[1].project().forge
     files = templates.project(next(iter(templates.TEMPLATES)), forge)
     held = {path: content for path, content in files.items() if path == ".gitattributes" or "/workflows/" in path}
     return templates.render(held, _NAMELESS)

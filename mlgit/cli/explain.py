@@ -12,7 +12,7 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.records import KINDS
-from mlgit.ops import explain
+from mlgit.ops.project import explain
 
 _WIDEST = 50  # characters of what a value can be; the JSON Schema has it in full
 

@@ -9,7 +9,10 @@ from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates, reports
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.ops import gate, gate_verify, proposal, waivers
+from mlgit.ops.evaluation import gate
+from mlgit.ops.exceptions import waivers
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.review import gate_reports
 
 
 class _What(VersionType):
@@ -49,20 +52,20 @@ def command(
         if every == (name is not None) or environment or at:
             raise click.UsageError("--verify takes a version, a promotion or the path of a report, or else --all.")
         with session.progress("reports judged again") as done:
-            found = gate_verify.run(session, name, on_done=done)
+            found = gate_reports.run(session, name, on_done=done)
         return session.answer(found, reports)
     if name is None or every:
         raise click.UsageError("--all goes with --verify." if every else "Missing argument 'MODEL@N'.")
     if environment is None:
         raise click.UsageError("Missing option '--to'.")
     version = VersionRef.parse(name)
-    _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
+    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
     session.step(f"judging {version} by the gates of {environment}")
     waived = waivers.waivers(session, state, state.version(version), environment, at=session.clock.now())
     return session.answer(gate.run(session, state, version, environment, waivers=waived), _show)
 
 
-def _show(found: gate.Judged) -> str:
+def _show(found: gate.GateResults) -> str:
     against = f"against {found.champion}" if found.champion else "with no champion to compare with"
     head = f"{found.candidate} by the gates of {found.environment} (policies/{found.policy}.yaml), {against}"
     refused = [one.gate for one in found.results if one.refuses]

@@ -10,8 +10,8 @@ from mlgit.cli.params import at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.errors import misuse
-from mlgit.ops import hold
+from mlgit.errors import usage_error
+from mlgit.ops.exceptions import hold
 
 
 @click.group()
@@ -62,7 +62,7 @@ def _add(
     if everywhere and environment is not None and what is None:
         environment, what = None, environment
     if everywhere == (environment is not None):
-        raise misuse(
+        raise usage_error(
             "hold-where",
             "a hold names either an environment or --everywhere",
             fix="write `mlgit hold add ENVIRONMENT [MODEL[@N]]` or `mlgit hold add --everywhere [MODEL[@N]]`",

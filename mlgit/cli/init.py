@@ -14,7 +14,7 @@ from mlgit.cli.session import Session
 from mlgit.domain.records import KINDS
 from mlgit.edges import templates
 from mlgit.edges.project import Folder
-from mlgit.ops import init
+from mlgit.ops.project import init
 
 
 @click.command()
@@ -64,7 +64,7 @@ def command(
         name = name or click.prompt("Name of the project", default=default_name)
         owner = owner or click.prompt("Who answers for it, a person or a team", default=ground.person().email)
     name = name or default_name
-    wish = init.Wish(
+    wish = init.InitRequest(
         name=name,
         template=template or default_template,
         owner=owner,
@@ -106,7 +106,7 @@ def _location(directory: Path, root: Path, remote: str) -> str:
     return os.path.relpath(directory / path, root)
 
 
-def _show(started: init.Started) -> str:
+def _show(started: init.ProjectCreated) -> str:
     folder = os.path.relpath(started.folder)
     enter = "" if folder == "." else f"cd {shlex.quote(folder)}"
     if started.state == "there-already":
@@ -130,7 +130,7 @@ def _show(started: init.Started) -> str:
     return "\n".join(lines) + text.following(None if started.state == "planned" else _first_step(started, enter))
 
 
-def _contents(started: init.Started) -> list[tuple[str, str]]:
+def _contents(started: init.ProjectCreated) -> list[tuple[str, str]]:
     (problem,) = (file for file in started.files if file.startswith("problems/"))
     dataset = _dataset(started)
     return [
@@ -144,11 +144,11 @@ def _contents(started: init.Started) -> list[tuple[str, str]]:
     ]
 
 
-def _dataset(started: init.Started) -> str:
+def _dataset(started: init.ProjectCreated) -> str:
     return next(file.split("/")[1] for file in started.files if file.endswith("/dataset.yaml"))
 
 
-def _first_step(started: init.Started, enter: str) -> str:
+def _first_step(started: init.ProjectCreated, enter: str) -> str:
     if started.data:
         return _joined(enter, f"mlgit train {started.model}")
     dataset = _dataset(started)

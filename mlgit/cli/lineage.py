@@ -12,7 +12,8 @@ from mlgit.cli.render import dot, text
 from mlgit.cli.session import Session
 from mlgit.domain.lineage import Content, Direction, Edge, Node, walk
 from mlgit.domain.names import VersionRef
-from mlgit.ops import lineage, past
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.queries import lineage
 
 _DOWN = {"supersedes": "corrected by"}  # the words for a role, seen from the other end
 _LONGEST_PARAMS = 200
@@ -45,7 +46,7 @@ def command(
     """
     if sum(one is not None for one in (what, data, code)) != 1:
         raise click.UsageError("Name one thing: MODEL@N, a digest, --data DATASET or --code COMMIT.")
-    then = past.look(session, at)
+    then = snapshot.take_snapshot(session, at)
     with session.progress("reading records") as on_progress:
         if code is not None:
             found = lineage.of_code(session, then, code, on_progress=on_progress)

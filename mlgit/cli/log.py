@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import log
+from mlgit.ops.queries import log
 
 
 @click.command()

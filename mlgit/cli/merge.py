@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import merge
+from mlgit.ops.promotion import merge
 
 
 @click.command()

@@ -6,7 +6,7 @@ from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.edges import templates
-from mlgit.ops import new
+from mlgit.ops.project import new
 
 _NEXT = {
     "problem": "edit {file}, then mlgit validate",
@@ -126,7 +126,7 @@ def _draft(
     return session.answer(outcome, _show)
 
 
-def _show(drafted: new.Drafted) -> str:
+def _show(drafted: new.DraftCreated) -> str:
     said = "Would draft" if drafted.dry_run else "Drafted"
     lines = [f"{said} {drafted.kind} {drafted.name}", *(f"  + {file}" for file in drafted.files)]
     if drafted.listed is not None:

@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import observe
+from mlgit.ops.monitoring import observe
 
 _WORDS = {
     "verified": "runs as it was given",
@@ -34,7 +34,7 @@ def command(session: Session, environment: str | None, *, dry_run: bool) -> int:
     return session.answer(observe.run(session, environment, dry_run=dry_run, on_step=session.step), _show)
 
 
-def _show(found: observe.Observation) -> str:
+def _show(found: observe.Observations) -> str:
     if not found.results:
         return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
     rows = [

@@ -10,7 +10,7 @@ from mlgit.cli.params import ENVIRONMENT, VERSION, at_option, dry_run_option, se
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.ops import override
+from mlgit.ops.exceptions import override
 
 
 class _DayType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only

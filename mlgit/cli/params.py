@@ -81,11 +81,11 @@ def _session(ctx: click.Context, *, as_json: bool) -> Session:
 def _offer(ctx: click.Context, incomplete: str, names: Callable[[Any], list[str]]) -> list[Any]:
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - only while completing
 
-    from mlgit.ops import proposal  # noqa: PLC0415 - only while completing
+    from mlgit.ops.kernel import snapshot  # noqa: PLC0415 - only while completing
 
     directory: Path = ctx.find_root().params.get("directory") or Path()
     try:
-        _, state = proposal.base_of(Session(directory))
+        _, state = snapshot.base_of(Session(directory))
         return [CompletionItem(name) for name in names(state) if name.startswith(incomplete)]
     except MlgitError:
         return []  # completing never complains

@@ -7,8 +7,8 @@ import click
 from mlgit.cli.params import ENVIRONMENT, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.errors import misuse
-from mlgit.ops import policy
+from mlgit.errors import usage_error
+from mlgit.ops.policies import replay
 
 
 @click.group()
@@ -44,15 +44,15 @@ def _replay(session: Session, name: str, file: Path, last: int, environment: str
     try:
         content = (session.directory / file.expanduser()).read_bytes()
     except OSError as error:
-        raise misuse(
+        raise usage_error(
             "file-unreadable", f"{file} cannot be read", why=error.strerror or "", fix="name a policy's file"
         ) from error
     with session.progress("promotions judged") as done:
-        found = policy.run(session, name, str(file), content, last=last, environment=environment, on_done=done)
+        found = replay.run(session, name, str(file), content, last=last, environment=environment, on_done=done)
     return session.answer(found, _show)
 
 
-def _show(found: policy.Replayed) -> str:
+def _show(found: replay.PolicyReplay) -> str:
     others = [one for one in found.judged if one.now != "pass"]
     rows = [
         [
@@ -72,7 +72,7 @@ def _show(found: policy.Replayed) -> str:
     return "\n".join([*parts, *_summary(found)])
 
 
-def _summary(found: policy.Replayed) -> list[str]:
+def _summary(found: replay.PolicyReplay) -> list[str]:
     last = f"the last {text.plural(len(found.judged), 'promotion')} under policy {found.policy}"
     lines = [f"It would have blocked {found.blocked} of {last}."]
     if found.let_through_and_rolled_back:
@@ -82,5 +82,5 @@ def _summary(found: policy.Replayed) -> list[str]:
     return lines
 
 
-def _why(one: policy.Judged) -> str:
+def _why(one: replay.ReplayedPromotion) -> str:
     return "; ".join(f"{refusal.gate}: {refusal.message}" for refusal in one.refused_by)

@@ -13,8 +13,8 @@ from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records.promotion import Ramp
 from mlgit.domain.slots import BESIDE, NAMES, BesideName, SlotName
-from mlgit.errors import misuse
-from mlgit.ops import promote
+from mlgit.errors import usage_error
+from mlgit.ops.promotion import promote
 
 
 @click.command()
@@ -95,7 +95,7 @@ def command(
 def _check_words(slot: SlotName, traffic: int | None, clear: tuple[BesideName, ...], ramp: str | None) -> None:
     said = f"--as {slot}" + (f" --traffic {traffic}" if traffic else "") + "".join(f" --clear {one}" for one in clear)
     if (slot == "challenger") != (traffic is not None) or slot in clear or (slot != "champion" and ramp is not None):
-        raise misuse(
+        raise usage_error(
             "slot-words",
             "the words of the slot do not fit",
             why=said + (f" --ramp {ramp}" if ramp else ""),
@@ -109,7 +109,7 @@ def _plan(ramp: str | None, hold: str | None) -> Ramp | None:
     try:
         return msgspec.convert({"steps": [int(share) for share in (ramp or "").split(",")], "hold": hold}, type=Ramp)
     except ValueError as error:
-        raise misuse(
+        raise usage_error(
             "ramp-words",
             "the words of the ramp do not fit",
             why=f"--ramp {ramp} --hold {hold}",

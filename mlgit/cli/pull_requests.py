@@ -11,11 +11,11 @@ from mlgit.cli.session import Session
 from mlgit.errors import Finding
 
 if TYPE_CHECKING:
-    from mlgit.ops.promote import Promoted
-    from mlgit.ops.proposal import Proposal
-    from mlgit.ops.pull_request import Body
-    from mlgit.ops.recertify import Recertified
-    from mlgit.ops.rollback import RolledBack
+    from mlgit.ops.promotion.promote import Promoted
+    from mlgit.ops.promotion.pull_request import Body
+    from mlgit.ops.promotion.recertify import Recertified
+    from mlgit.ops.promotion.rollback import RolledBack
+    from mlgit.ops.review.proposals import Proposal
 
 
 def no_pull_request_option(function: F) -> F:
@@ -30,7 +30,7 @@ def body_of(session: Session) -> "Body":
 
     def write(waiting: "Proposal") -> str:
         from mlgit.cli.render import brief_markdown  # noqa: PLC0415 - only where there is a forge
-        from mlgit.ops import brief  # noqa: PLC0415 - only where there is a forge
+        from mlgit.ops.promotion import brief  # noqa: PLC0415 - only where there is a forge
 
         return brief_markdown.body(brief.run(session, waiting.manifest.promotion))
 

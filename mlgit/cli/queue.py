@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import queue
+from mlgit.ops.promotion import queue
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(session: Session) -> int:
     return session.answer(queue.run(session), _show)
 
 
-def _show(found: queue.Queue) -> str:
+def _show(found: queue.PromotionQueue) -> str:
     where = f"{text.clean(found.base)} {found.commit[:7]}"
     if not found.waiting:
         return f"No promotion is open for {where}." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
@@ -50,7 +50,7 @@ def _show(found: queue.Queue) -> str:
     return "\n\n".join(parts) + text.following(found.next)
 
 
-def _standing(one: queue.Waiting) -> str:
+def _standing(one: queue.QueuedPromotion) -> str:
     if one.place is not None:
         return "can be merged" if one.place == 1 else "can be merged then"
     return "; ".join(dict.fromkeys(finding.message for finding in one.findings))

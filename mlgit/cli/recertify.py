@@ -7,8 +7,8 @@ from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
-from mlgit.errors import misuse
-from mlgit.ops import recertify
+from mlgit.errors import usage_error
+from mlgit.ops.promotion import recertify
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(session: Session, where: str, reason: str | None, *, no_pull_request
     """
     environment, slash, model = where.partition("/")
     if not slash:
-        raise misuse(
+        raise usage_error(
             "recertify-words",
             f"{where!r} does not name what runs",
             fix="write it as ENVIRONMENT/MODEL, for example production/churn",

@@ -5,7 +5,7 @@ import click
 from mlgit.cli.params import MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import register
+from mlgit.ops.training import register
 
 
 @click.command()

@@ -6,7 +6,7 @@ from mlgit.cli.params import VERSION, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.ops import renumber
+from mlgit.ops.training import renumber
 
 
 @click.command()

@@ -6,7 +6,7 @@ from mlgit.cli import pull_requests
 from mlgit.cli.params import ENVIRONMENT, MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import rollback
+from mlgit.ops.promotion import rollback
 
 
 @click.command()

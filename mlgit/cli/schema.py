@@ -7,8 +7,8 @@ from mlgit.cli.params import session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.records import KINDS
-from mlgit.ops.explain import PLACES
-from mlgit.ops.outcome import Outcome
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.project.explain import PLACES
 
 
 class Kinds(Outcome, frozen=True, kw_only=True, tag="mlgit/schema-list.v1"):

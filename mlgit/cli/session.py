@@ -21,32 +21,24 @@ from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Format, Stored
 from mlgit.edges.clock import SystemClock
 from mlgit.edges.git.repository import GitRepository, open_repository
-from mlgit.errors import Location, MlgitError, misuse
-from mlgit.ops.outcome import Outcome
+from mlgit.errors import Location, MlgitError, usage_error
+from mlgit.ops.kernel.outcome import Outcome
 
 if TYPE_CHECKING:
-    from mlgit.ops.forge_port import Forge
-    from mlgit.ops.ports import (
-        Cache,
-        Clock,
-        DataStore,
-        Formats,
-        ModelFiles,
-        Pipeline,
-        RecordReader,
-        Reproduction,
-        Scored,
-        Signatures,
-        Tables,
-        Target,
-        TeamGates,
-    )
+    from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
+    from mlgit.ops.kernel.ports.forge import Forge
+    from mlgit.ops.kernel.ports.formats import Formats, RecordReader
+    from mlgit.ops.kernel.ports.model import ModelFiles, Scored
+    from mlgit.ops.kernel.ports.signing import Signatures
+    from mlgit.ops.kernel.ports.target import Target
+    from mlgit.ops.kernel.ports.team_gates import TeamGates
+    from mlgit.ops.kernel.ports.workspace import Cache, Clock
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741 - an outcome
 
 
 class Session:
-    """One command's workspace (see `ops.ports.Workspace`) and its voice."""
+    """One command's workspace (see `ops.kernel.ports.Workspace`) and its voice."""
 
     def __init__(self, directory: Path, *, as_json: bool = False) -> None:
         self.directory = directory
@@ -136,7 +128,7 @@ class Session:
             Misuse: the repository is bare, and the command needs files on disk.
         """
         if self.repository.root is None:
-            raise misuse(
+            raise usage_error(
                 "bare-repository",
                 "this command needs files on disk, and the repository is bare",
                 fix="run it in a clone",
@@ -165,7 +157,7 @@ class Session:
 
     @cached_property
     def _forge(self) -> "Forge | None":
-        from mlgit.ops.proposal import base_of  # noqa: PLC0415 - the base branch says which it is
+        from mlgit.ops.kernel.snapshot import base_of  # noqa: PLC0415 - the base branch says which it is
 
         kind = base_of(self)[1].project().forge
         if kind == "none":

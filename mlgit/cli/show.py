@@ -7,7 +7,8 @@ from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.ops import proposal, show
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.queries import show
 
 
 @click.command()
@@ -25,7 +26,7 @@ def command(session: Session, name: str, at: str | None, *, as_card: bool) -> in
       mlgit show churn@10 --card
       mlgit show churn@10 --at v2.0 --json
     """
-    _, state = proposal.base_of(session) if at is None else (at, proposal.state_at(session, at))
+    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
     if as_card:
         return session.answer(show.card(state, VersionRef.parse(name)), _show_card)
     if "@" in name:

@@ -9,7 +9,7 @@ from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import standing
+from mlgit.ops.exceptions import standing_approval
 
 
 @click.group()
@@ -59,7 +59,7 @@ def _new(
       mlgit standing new production churn --by ben --until 90d --reason "weekly retrain on the same pipeline"
       mlgit standing new production churn --by ben --until 2026-12-01 --most 10 --reason "until the new contract" --dry-run
     """
-    outcome = standing.new(
+    outcome = standing_approval.new(
         session,
         environment,
         model,
@@ -88,7 +88,7 @@ def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool)
       mlgit standing approve production/churn
       mlgit standing approve production/churn --comment "as long as the pipeline stays as it is"
     """
-    return session.answer(standing.approve(session, name, comment=comment, dry_run=dry_run), _show_approved)
+    return session.answer(standing_approval.approve(session, name, comment=comment, dry_run=dry_run), _show_approved)
 
 
 @command.command("list")
@@ -102,10 +102,10 @@ def _list(session: Session, at: str | None) -> int:
       mlgit standing list
       mlgit standing list --at 2026-03-31 --json
     """
-    return session.answer(standing.listed(session, at=at), _show_list)
+    return session.answer(standing_approval.listed(session, at=at), _show_list)
 
 
-def _show_new(found: standing.StandingDrafted) -> str:
+def _show_new(found: standing_approval.StandingDrafted) -> str:
     people = " and ".join(found.people)
     lines = [
         f"Plan: {_carries(found.most)} of {found.model} to {found.environment} agreed to in advance",
@@ -131,7 +131,7 @@ def _show_new(found: standing.StandingDrafted) -> str:
     )
 
 
-def _show_approved(found: standing.StandingSigned) -> str:
+def _show_approved(found: standing_approval.StandingSigned) -> str:
     said = {
         "added": f"{found.person} agreed to standing approval {found.name}",
         "there-already": f"{found.person} agreed to standing approval {found.name} already; nothing was changed",
@@ -152,7 +152,7 @@ def _show_approved(found: standing.StandingSigned) -> str:
     return shown + text.following(f"mlgit advance --to {found.environment}")
 
 
-def _show_list(found: standing.StandingApprovals) -> str:
+def _show_list(found: standing_approval.StandingApprovals) -> str:
     if not found.standing:
         return "There is no standing approval."
     rows = [
@@ -169,7 +169,7 @@ def _show_list(found: standing.StandingApprovals) -> str:
     return text.table(["STANDING APPROVAL", "BY", "STATE", "USED", "UNTIL", "REASON"], rows)
 
 
-def _state(one: standing.StandingShown) -> str:
+def _state(one: standing_approval.StandingShown) -> str:
     if one.state == "unsigned":
         return f"unsigned by {', '.join(one.missing)}"
     return one.state if one.auto_promote or one.state != "in-force" else "no auto_promote"

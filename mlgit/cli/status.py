@@ -7,7 +7,7 @@ import click
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.ops import status
+from mlgit.ops.queries import status
 
 
 @click.command()

@@ -5,8 +5,8 @@ import click
 from mlgit.cli.params import MODEL, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.errors import misuse
-from mlgit.ops import train
+from mlgit.errors import usage_error
+from mlgit.ops.training import train
 
 
 @click.command()
@@ -31,7 +31,7 @@ def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
     pairs = [setting.partition("=") for setting in settings]
     for key, equals, _ in pairs:
         if not key or not equals:
-            raise misuse(
+            raise usage_error(
                 "setting-form", f"{key!r} is no setting", fix="write it as KEY=VALUE, for example train.max_depth=8"
             )
     return {key: value for key, _, value in pairs}

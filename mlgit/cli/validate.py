@@ -6,7 +6,7 @@ from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import annotations, text
 from mlgit.cli.session import Session
 from mlgit.errors import Severity
-from mlgit.ops import validate
+from mlgit.ops.validation import validate
 
 
 @click.command()

@@ -8,9 +8,9 @@ import click
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.errors import misuse
-from mlgit.ops import verify_push
-from mlgit.ops.push import HOOK, Update
+from mlgit.errors import usage_error
+from mlgit.ops.guard import verify_push
+from mlgit.ops.guard.push import HOOK, RefUpdate
 
 
 @click.command()
@@ -35,17 +35,17 @@ def command(session: Session, *, install: bool, dry_run: bool) -> int:
         hook = templates.hook(HOOK, shlex.join([sys.executable, "-P", "-m", "mlgit"]))
         return session.answer(verify_push.install(session, hook, dry_run=dry_run), _show_installed)
     if sys.stdin.isatty():
-        raise misuse(
+        raise usage_error(
             "push-unreadable",
             "nothing says what is pushed",
             why="standard input is a terminal",
             fix="let Git run this as its hook pre-receive: `mlgit verify-push --install` in the bare repository",
         )
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
-    return session.answer(verify_push.run(session, [Update.parse(line) for line in lines]), _show)
+    return session.answer(verify_push.run(session, [RefUpdate.parse(line) for line in lines]), _show)
 
 
-def _show(found: verify_push.Verified) -> str:
+def _show(found: verify_push.PushVerified) -> str:
     if found.findings:
         refused = "\n\nNothing of the push was taken." if found.exit else ""
         return "\n\n".join(text.finding(finding) for finding in found.findings) + refused
@@ -58,7 +58,7 @@ def _show(found: verify_push.Verified) -> str:
     return "\n".join(map(text.clean, said)) or "Nothing in it is mlgit's to judge."
 
 
-def _show_installed(found: verify_push.Installed) -> str:
+def _show_installed(found: verify_push.HookInstalled) -> str:
     said = {
         "installed": f"Installed {found.path}",
         "there-already": f"{found.path} is there already; nothing was changed.",

@@ -10,7 +10,8 @@ from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
-from mlgit.ops import past, why
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.queries import why
 
 
 @click.command()
@@ -29,7 +30,7 @@ def command(session: Session, environment: str, model: str, at: str | None) -> i
       mlgit why production churn --at 2026-03-31
       mlgit why production churn --json
     """
-    then = past.look(session, at)
+    then = snapshot.take_snapshot(session, at)
     return session.answer(why.run(session, then, environment, model), _show)
 
 
@@ -71,7 +72,7 @@ def _what(found: why.Why) -> Iterator[tuple[str, str]]:
         yield "agreed again", f"{found.certified.state}, by {found.certified.until:%Y-%m-%d}"
 
 
-def _seen(seen: why.Seen) -> str:
+def _seen(seen: why.LastObservation) -> str:
     runs = seen.version or (f"something else, {seen.digest[7:19]}" if seen.digest else "nothing")
     since = f" since {_time(seen.since)}" if seen.since else ""
     since += f", beside it {seen.beside} with {seen.traffic} per cent of the requests" if seen.beside else ""
@@ -96,7 +97,7 @@ def _agreement(found: why.Why) -> str:
     return "\n".join(lines)
 
 
-def _made_from(made: why.MadeFrom) -> Iterator[tuple[str, str]]:
+def _made_from(made: why.InputStory) -> Iterator[tuple[str, str]]:
     for name, stored in made.data.items():
         yield f"data {name}", f"{stored.path}, {text.size(stored.size)}, {stored.sha256[:19]}, md5 {stored.md5[:12]}"
     yield "code", f"commit {made.commit[:7]}, {made.code[:19]}"

@@ -18,7 +18,7 @@ STALE: Final = "stale: what was approved has changed since"
 Verdict = Literal["approve", "reject", "dismissed"]
 
 
-class Signed(msgspec.Struct, frozen=True):
+class SignedVote(msgspec.Struct, frozen=True):
     """An approval as it was found: the record, the digest of its bytes, and what its signature proves.
 
     `key` is the fingerprint of the key; None, with `reason`, where the signature proves nothing.
@@ -49,11 +49,11 @@ class Signed(msgspec.Struct, frozen=True):
         """The fingerprint of the key."""
         return self.key
 
-    def person(self, directory: "Directory") -> str:
+    def person(self, directory: "People") -> str:
         """Return whose address the signature is of."""
         return directory.person(self.approval.by)
 
-    def check_listed(self, directory: "Directory") -> str:  # noqa: ARG002 - the roles file is not asked
+    def check_listed(self, directory: "People") -> str:  # noqa: ARG002 - the roles file is not asked
         """Return nothing: who signs is in the file of signers."""
         return ""
 
@@ -62,7 +62,7 @@ class Signed(msgspec.Struct, frozen=True):
         return CountedApproval(person=person, roles=roles, key=self.key, approval=self.digest)
 
 
-class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewVote(msgspec.Struct, frozen=True, kw_only=True):
     """A review of a pull request, and the decision that follows from the commit that was looked at.
 
     `where` names the review in words that lead to it. `decision` is None, with `reason`, where the commit is not here or
@@ -82,11 +82,11 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
         """The review itself, as the forge or the ledger has it."""
         return None if self.login is None else self.where
 
-    def person(self, directory: "Directory") -> str:
+    def person(self, directory: "People") -> str:
         """Return whose login the review is of."""
         return "somebody" if self.login is None else directory.reviewer(self.login)
 
-    def check_listed(self, directory: "Directory") -> str:
+    def check_listed(self, directory: "People") -> str:
         """Return why a stranger does not count: at many forges everybody who has an account may review."""
         known = self.login is not None and directory.is_login(self.login)
         return "" if known else "no entry of .mlgit/roles.yaml has this login"
@@ -96,11 +96,11 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
         return CountedApproval(person=person, roles=roles, review=self.where, approval=self.digest)
 
 
-Word = Signed | Reviewed
+Vote = SignedVote | ReviewVote
 """What somebody said on a promotion, with what proves it; counted alike, whichever way it was said."""
 
 
-class Uncounted(msgspec.Struct, frozen=True):
+class UncountedVote(msgspec.Struct, frozen=True):
     """An approval that does not count, and why; `approval` is the digest of its file."""
 
     person: str
@@ -108,7 +108,7 @@ class Uncounted(msgspec.Struct, frozen=True):
     approval: Digest
 
 
-class Need(msgspec.Struct, frozen=True):
+class ApprovalRequirement(msgspec.Struct, frozen=True):
     """How many people must agree, of a role or (None) of all; who did, and who else may."""
 
     role: str | None
@@ -128,7 +128,7 @@ class Need(msgspec.Struct, frozen=True):
         return f"{self.lacks} more {what}{role} ({len(self.counted)} of {self.needed} so far; {who})"
 
 
-class Tally(msgspec.Struct, frozen=True):
+class ApprovalResult(msgspec.Struct, frozen=True):
     """The approvals that count, those that do not with the reason, and what is still missing, in words.
 
     `needs` are all that the rule asks for, met or not: how many in all, then by role. `may` are the people of the roles file
@@ -136,9 +136,9 @@ class Tally(msgspec.Struct, frozen=True):
     """
 
     counted: list[CountedApproval]
-    uncounted: list[Uncounted]
+    uncounted: list[UncountedVote]
     missing: list[str]
-    needs: list[Need]
+    needs: list[ApprovalRequirement]
     may: list[str] = []
 
     @property
@@ -152,7 +152,7 @@ class Tally(msgspec.Struct, frozen=True):
         return not self.missing
 
 
-class Directory:
+class People:
     """Who is who, from the roles file: one person is one entry, however many addresses they have."""
 
     def __init__(self, roles: Roles) -> None:
@@ -190,16 +190,16 @@ class Directory:
         return sorted(name for name, person in self._roles.items() if not person.bot)
 
 
-def count(
-    found: Iterable[Word],
+def count_votes(
+    found: Iterable[Vote],
     *,
     decision: Digest,
     rule: ApprovalRule,
     risk: Risk,
-    directory: Directory,
+    directory: People,
     excluded: Mapping[str, str],
     in_advance: Digest | None = None,
-) -> Tally:
+) -> ApprovalResult:
     """Count approvals of one decision.
 
     Args:
@@ -217,19 +217,19 @@ def count(
         of one key.
     """
     counted: list[CountedApproval] = []
-    uncounted: list[Uncounted] = []
+    uncounted: list[UncountedVote] = []
     missing: list[str] = []
     people: dict[str, str] = {}  # who was counted, by the proof of their word
     for person, word in _latest_words(found, directory, uncounted).items():
         reason = _why_not(person, word, {decision, in_advance}, directory, excluded)
         if reason:
-            uncounted.append(Uncounted(person, reason, word.digest))
+            uncounted.append(UncountedVote(person, reason, word.digest))
         elif word.verdict == "reject":
-            uncounted.append(Uncounted(person, "rejected it", word.digest))
+            uncounted.append(UncountedVote(person, "rejected it", word.digest))
             missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
         elif word.proof in people:
             reason = f"signed with the key of {people[word.proof]}, which counts once"
-            uncounted.append(Uncounted(person, reason, word.digest))
+            uncounted.append(UncountedVote(person, reason, word.digest))
         else:
             assert word.proof is not None  # noqa: S101 - no latest word is without
             people[word.proof] = person
@@ -238,17 +238,17 @@ def count(
     may = [person for person in directory.people() if person not in words]
     needs = list(_needs(rule, risk, counted, directory, may))
     missing += [str(need) for need in needs if need.lacks]
-    return Tally(counted, uncounted, missing, needs, may)
+    return ApprovalResult(counted, uncounted, missing, needs, may)
 
 
-def _latest_words(found: Iterable[Word], directory: Directory, uncounted: list[Uncounted]) -> dict[str, Word]:
-    latest: dict[str, Word] = {}
+def _latest_words(found: Iterable[Vote], directory: People, uncounted: list[UncountedVote]) -> dict[str, Vote]:
+    latest: dict[str, Vote] = {}
     # Of two words of the same moment, the rejection is the last.
     for word in sorted(found, key=lambda one: (one.at, one.verdict, one.digest)):
         person = word.person(directory)
         if word.proof is None:
             # An earlier word with a proof still stands.
-            uncounted.append(Uncounted(person, word.reason, word.digest))
+            uncounted.append(UncountedVote(person, word.reason, word.digest))
         else:
             latest[person] = word
     return latest
@@ -256,9 +256,9 @@ def _latest_words(found: Iterable[Word], directory: Directory, uncounted: list[U
 
 def _why_not(
     person: str,
-    word: Word,
+    word: Vote,
     decisions: Collection[Digest | None],
-    directory: Directory,
+    directory: People,
     excluded: Mapping[str, str],
 ) -> str:
     if directory.is_bot(person):
@@ -275,12 +275,12 @@ def _why_not(
 
 
 def _needs(
-    rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: Directory, may: Sequence[str]
-) -> Iterator[Need]:
-    yield Need(None, rule.min, [approval.person for approval in counted], list(may))
+    rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: People, may: Sequence[str]
+) -> Iterator[ApprovalRequirement]:
+    yield ApprovalRequirement(None, rule.min, [approval.person for approval in counted], list(may))
     for role, needed in _asked(rule, risk):
         there = [approval.person for approval in counted if role in approval.roles]
-        yield Need(role, needed, there, [person for person in may if role in directory.roles(person)])
+        yield ApprovalRequirement(role, needed, there, [person for person in may if role in directory.roles(person)])
 
 
 def _asked(rule: ApprovalRule, risk: Risk) -> Iterator[tuple[str, int]]:

@@ -7,13 +7,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from mlgit.domain import conditions
+from mlgit.domain import merge_rules
 from mlgit.domain.cards import CardText
-from mlgit.domain.case import Case
-from mlgit.domain.conditions.soak import healthy
-from mlgit.domain.conditions.windows import check_windows, opening
+from mlgit.domain.merge_rules.soak import healthy_period
+from mlgit.domain.merge_rules.windows import check_windows, opening
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import Name, seconds
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.problem import ProblemMetric
 from mlgit.domain.records.version import SliceMetric, Version
@@ -178,17 +178,17 @@ def differing(before: Any, after: Any, where: str) -> Iterator[tuple[str, Any, A
         yield where, before, after
 
 
-def soaked_at(case: Case, at: datetime) -> datetime | None:
+def soaked_at(case: PromotionContext, at: datetime) -> datetime | None:
     """Return when a version will have soaked for as long as is asked for; None where it is not soaking, or need not."""
     soak = case.environment.soak
     if soak is None or case.version is None:
         return None
     max_gap = None if soak.max_gap is None else timedelta(seconds=seconds(soak.max_gap))
-    run = healthy(case.deployments.get(soak.in_, ()), case.version.digest, at, max_gap=max_gap)
+    run = healthy_period(case.deployments.get(soak.in_, ()), case.version.digest, at, max_gap=max_gap)
     return None if run is None else _whole_minute(run.since + timedelta(seconds=seconds(soak.for_)))
 
 
-def earliest(case: Case, at: datetime) -> datetime | None:
+def earliest(case: PromotionContext, at: datetime) -> datetime | None:
     """Return the first moment at which a promotion has nothing to wait for, if nothing happens meanwhile.
 
     Args:
@@ -199,7 +199,7 @@ def earliest(case: Case, at: datetime) -> datetime | None:
         `at` itself where there is nothing to wait for now; None where something has to happen first, or where no window opens
         within a fortnight.
     """
-    if not conditions.check_not_yet(case, at):
+    if not merge_rules.check_waiting(case, at):
         return at
     moment = max(soaked_at(case, at) or at, at)
     if list(check_windows(case, moment)):
@@ -207,7 +207,7 @@ def earliest(case: Case, at: datetime) -> datetime | None:
         if opens is None:
             return None
         moment = opens
-    return None if conditions.check_not_yet(case, moment) else moment
+    return None if merge_rules.check_waiting(case, moment) else moment
 
 
 def _judged(results: Sequence[GateVerdict]) -> dict[str, tuple[str, _GainFacts]]:

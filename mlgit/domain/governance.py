@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from mlgit.domain import layout
 from mlgit.domain.codec import override_digest
-from mlgit.domain.conditions.standing import LONGEST
+from mlgit.domain.merge_rules.standing import LONGEST
 from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.records.governance import Hold, Override, RoleHolder, StandingApproval
 from mlgit.domain.records.policy import ApprovalRule, Policy, RoleNeed

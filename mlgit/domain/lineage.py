@@ -12,7 +12,7 @@ from mlgit.domain.names import Digest, PromotionId, VersionRef, is_name
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.version import Stored, Version
 from mlgit.domain.slots import seen
-from mlgit.errors import misuse
+from mlgit.errors import usage_error
 
 Kind = Literal["version", "data", "code", "params", "packages", "problem", "split", "person", "environment"]
 Role = Literal["data", "code", "parameters", "packages", "problem", "test split", "trained by", "supersedes", "ran in"]
@@ -89,7 +89,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
         """
         name, at, prefix = ("", "", text) if _is_digest(text) else text.partition("@")
         if (name and not is_name(name)) or not (name or prefix) or ((at or not name) and not _PREFIX.fullmatch(prefix)):
-            raise misuse(
+            raise usage_error(
                 "data-name",
                 f"{text!r} names no data",
                 why="a digest is hexadecimal, 4 digits at the least",

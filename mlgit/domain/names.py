@@ -8,7 +8,7 @@ from typing import Annotated, Self
 import msgspec
 from msgspec import Meta
 
-from mlgit.errors import misuse
+from mlgit.errors import usage_error
 
 # `$(?!\n)` is the end of the text in both Python's and ECMA's dialect, where a bare `$` lets a last newline through.
 _END = r"$(?!\n)"
@@ -106,7 +106,7 @@ class VersionRef(msgspec.Struct, frozen=True, order=True):
         """
         match = _VERSION_REF.fullmatch(text)
         if match is None or not is_name(match["model"]):
-            raise misuse(
+            raise usage_error(
                 "version-name",
                 f"{text!r} does not name a version",
                 fix="write it as MODEL@NUMBER, for example churn@10",

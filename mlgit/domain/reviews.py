@@ -2,16 +2,16 @@
 
 from msgspec.structs import replace
 
-from mlgit.domain.approvals import Reviewed
+from mlgit.domain.approvals import ReviewVote
 from mlgit.domain.codec import canonical, sha256
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records.ledger import GivenReview, Reviews
 
 
-def words(told: Reviews) -> list[Reviewed]:
+def words(told: Reviews) -> list[ReviewVote]:
     """Return every review that says something: whoever only comments has not spoken for or against."""
     return [
-        Reviewed(
+        ReviewVote(
             login=one.login,
             verdict=one.verdict,
             decision=one.decision,

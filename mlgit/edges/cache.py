@@ -11,7 +11,7 @@ _STAMP = 32  # bytes of a sha256
 
 
 class FileCache:
-    """One file a name, with a digest of its key and content in front (see `ops.ports.Cache`)."""
+    """One file a name, with a digest of its key and content in front (see `ops.kernel.ports.Cache`)."""
 
     def __init__(self, git_dir: Path) -> None:
         self._folder = git_dir / "mlgit" / "cache"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The time of this machine, in UTC (see `ops.ports.Clock`)."""
+    """The time of this machine, in UTC (see `ops.kernel.ports.Clock`)."""
 
     def now(self) -> datetime:
         """Return the time."""

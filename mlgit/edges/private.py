@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.errors import unjudged
-from mlgit.ops.ports import Tree
+from mlgit.errors import inconclusive
+from mlgit.ops.kernel.ports.git import Tree
 
 MOST_OUTPUT: Final = 1 << 20
 _MOST_WORDS: Final = 1 << 16
@@ -50,7 +50,7 @@ def folders() -> Iterator[tuple[Path, Path]]:
             (folder / "home").mkdir()
             yield folder / "checkout", folder / "home"
     except OSError as error:
-        raise unjudged(
+        raise inconclusive(
             "disk-failed",
             "a file cannot be written",
             why=error.strerror or "",

@@ -9,7 +9,7 @@ from typing import IO, Final, Self
 
 import msgspec
 
-from mlgit.errors import MlgitError, unjudged
+from mlgit.errors import MlgitError, inconclusive
 
 TIMEOUT: Final = 600.0
 """Seconds that a program may take unless its caller says otherwise."""
@@ -186,7 +186,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def failed(argv: Sequence[str], words: str) -> MlgitError:
     """Return the error for a program that did not succeed, with what it said last."""
     said = " ".join(words.split("\n")[-_TAIL:]).strip()
-    return unjudged("tool-failed", f"`{_title(argv)}` did not succeed", why=said[-2000:])
+    return inconclusive("tool-failed", f"`{_title(argv)}` did not succeed", why=said[-2000:])
 
 
 def _start(
@@ -212,11 +212,11 @@ def _title(argv: Sequence[str]) -> str:
 
 def _cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> MlgitError:
     if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 - pathlib is not on the start-up path
-        return unjudged("folder-missing", f"{os.fspath(cwd)} is not a folder", why=str(error))
+        return inconclusive("folder-missing", f"{os.fspath(cwd)} is not a folder", why=str(error))
     tool = os.path.basename(argv[0])  # noqa: PTH119
     if not isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
         return failed(argv, str(error))
-    return unjudged(
+    return inconclusive(
         "tool-missing",
         f"{tool} cannot be started",
         why=f"{error.strerror}: {argv[0]}",
@@ -225,7 +225,7 @@ def _cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> Mlg
 
 
 def _too_slow(argv: Sequence[str], timeout: float) -> MlgitError:
-    return unjudged(
+    return inconclusive(
         "tool-timeout",
         f"`{_title(argv)}` took longer than {timeout:g} s and was stopped",
         fix="run it by hand to see what it waits for, then try again",

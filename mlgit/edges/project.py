@@ -11,14 +11,14 @@ from mlgit.edges.git.command import Git
 from mlgit.edges.git.settings import Settings
 from mlgit.edges.ssh.signers import render_line
 from mlgit.edges.ssh.signing import SshSignatures
-from mlgit.errors import MlgitError, misuse, refused, unjudged
-from mlgit.ops.init import Person
+from mlgit.errors import MlgitError, inconclusive, refused, usage_error
+from mlgit.ops.project.init import Person
 
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore")
 
 
 class Folder:
-    """The folder that becomes a project (see `ops.init.Ground`); it need not be there yet."""
+    """The folder that becomes a project (see `ops.project.init.Ground`); it need not be there yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -33,7 +33,7 @@ class Folder:
         """
         workspace.require()
         if not self._nearest.is_dir():
-            raise misuse("folder-blocked", f"{self._nearest} is a file", fix="choose another folder")
+            raise usage_error("folder-blocked", f"{self._nearest} is a file", fix="choose another folder")
         top = self._top
         if top is None:
             return
@@ -125,7 +125,7 @@ class Folder:
 
 
 class DataDisk:
-    """Data on its way to DVC (see `ops.data.Disk`)."""
+    """Data on its way to DVC (see `ops.data.datasets.Disk`)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -162,4 +162,4 @@ class DataDisk:
 
 def _disk_failed(path: Path, error: OSError) -> MlgitError:
     fix = "make room or mend the rights, then run it again"
-    return unjudged("disk-failed", f"{path} cannot be written", why=error.strerror or "", fix=fix)
+    return inconclusive("disk-failed", f"{path} cannot be written", why=error.strerror or "", fix=fix)

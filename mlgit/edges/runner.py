@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 
 _LARGEST_SUMMARY = 1 << 20  # bytes; more is refused by the forge as a whole
 
@@ -37,7 +37,7 @@ class Runner:
         try:
             return Path(name).read_bytes()
         except OSError as error:
-            raise unjudged(
+            raise inconclusive(
                 "disk-failed", f"{name} cannot be read", why=str(error), fix="run it in a workflow"
             ) from error
 
@@ -51,7 +51,7 @@ class Runner:
             with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 return file.read(largest + 1)
         except OSError as error:
-            raise unjudged(
+            raise inconclusive(
                 "disk-failed", f"{place} cannot be read", why=str(error), fix="look at the run that was to leave it"
             ) from error
 
@@ -74,6 +74,6 @@ class Runner:
             with Path(name).open("a", encoding="utf-8", newline="\n") as file:
                 file.write(text)
         except OSError as error:
-            raise unjudged(
+            raise inconclusive(
                 "disk-failed", f"{name} cannot be written", why=str(error), fix="see to space and permissions there"
             ) from error

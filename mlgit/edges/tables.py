@@ -12,7 +12,7 @@ _PARQUET = b"PAR1"
 
 
 class PandasTables:
-    """Reads tables with pandas (see `ops.ports.Tables`)."""
+    """Reads tables with pandas (see `ops.kernel.ports.Tables`)."""
 
     def frame(self, path: Path) -> "DataFrame":
         """Return a Parquet or CSV file as a table; the content says which it is.

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlgit.errors import refused, unjudged
+from mlgit.errors import inconclusive, refused
 
 
 def write(root: Path, files: Mapping[str, bytes]) -> None:
@@ -40,7 +40,7 @@ def _write(target: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
-        raise unjudged(
+        raise inconclusive(
             "disk-failed",
             f"{target} cannot be written",
             why=str(error),

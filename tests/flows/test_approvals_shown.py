@@ -12,9 +12,9 @@ from mlgit.domain.codec import to_json, version_digest
 from mlgit.domain.records import Version
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.ssh.signing import fingerprint
-from mlgit.ops import authors
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.proposal import Proposal
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.review import authors
+from mlgit.ops.review.proposals import Proposal
 from tests.flows.builder import MODEL
 from tests.flows.disturbed import FULL
 from tests.flows.people import Desk, Team, signer

@@ -7,7 +7,8 @@ import pytest
 
 from mlgit.cli.render.brief_markdown import body
 from mlgit.domain.brief import BEGIN, END
-from mlgit.ops import brief, policy_change
+from mlgit.ops.policies import impact
+from mlgit.ops.promotion import brief
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_gates_flow import STAGING, policy
@@ -190,7 +191,7 @@ def test_a_changed_policy_is_noted_and_replayed_on_what_was_merged_under_it(regi
         },
     )
     with ana.present():
-        (found,) = policy_change.run(ana.session(), "main", "stricter")
+        (found,) = impact.run(ana.session(), "main", "stricter")
     assert (found.policy, found.blocked, [one.candidate for one in found.judged]) == (
         "staging",
         1,
@@ -220,7 +221,7 @@ def test_another_policy_over_an_environment_is_a_change_of_it_and_other_words_ar
         },
     )
     with ana.present():
-        (found,) = policy_change.run(ana.session(), "main", "other")
+        (found,) = impact.run(ana.session(), "main", "other")
     assert (found.policy, found.tried, found.blocked) == ("staging", "strict", 1)
     (note,) = ana.does("validate --base main --json").json["findings"]
     assert note["fix"] == "run `mlgit policy replay staging --with policies/strict.yaml --env staging`"

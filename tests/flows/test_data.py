@@ -14,8 +14,8 @@ from mlgit.domain.codec import sha256
 from mlgit.domain.records import Dataset
 from mlgit.edges.dvc import pointers
 from mlgit.edges.project import DataDisk
-from mlgit.ops import contracts
-from mlgit.ops.load import Lifecycle
+from mlgit.ops.data import contracts
+from mlgit.ops.kernel.lifecycle import Lifecycle
 
 
 @pytest.fixture(autouse=True)

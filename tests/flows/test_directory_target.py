@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from mlgit.edges.targets.directory import KEPT, DirectoryTarget
-from mlgit.errors import MlgitError, Unjudged
-from mlgit.ops.ports import Observed, Release
+from mlgit.errors import Inconclusive, MlgitError
+from mlgit.ops.kernel.ports.target import Observed, Release
 from tests.flows.disturbed import FULL
 
 MODEL = "churn"
@@ -81,7 +81,7 @@ def refusal(place: Place, release: Release) -> tuple[str, str]:
     with pytest.raises(MlgitError) as caught:
         place.target.switch(release)
     (finding,) = caught.value.findings
-    assert isinstance(caught.value, Unjudged) == (finding.id != "release-invalid")
+    assert isinstance(caught.value, Inconclusive) == (finding.id != "release-invalid")
     return finding.id, f"{finding.message} {finding.why}"
 
 
@@ -351,7 +351,7 @@ def test_a_file_or_folder_in_the_way_is_named_and_left_alone(place: Place, part:
 
 def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(place: Place) -> None:
     place.path.write_text("a file")
-    with pytest.raises(Unjudged) as caught:
+    with pytest.raises(Inconclusive) as caught:
         place.target.observe(MODEL)
     assert caught.value.findings[0].id == "target-unreadable"
 

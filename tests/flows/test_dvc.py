@@ -16,7 +16,7 @@ from mlgit.domain.records.version import Stored
 from mlgit.edges import hashing
 from mlgit.edges.dvc import lockfile, pipeline, pointers, workspace
 from mlgit.edges.dvc.store import DvcStore
-from mlgit.errors import Exit, Finding, MlgitError, Unjudged
+from mlgit.errors import Exit, Finding, Inconclusive, MlgitError
 
 CONTENT = b"a model " * 50_000
 
@@ -299,7 +299,7 @@ class TestStore:
             lambda: store.upload([model]),
         ]
         for action in actions:
-            with pytest.raises(Unjudged) as silence:
+            with pytest.raises(Inconclusive) as silence:
                 action()
             (found,) = silence.value.findings
             assert (found.id, found.why) == ("remote-unreachable", "Not a directory")
@@ -320,7 +320,7 @@ class TestStore:
         self, root: Path, store: DvcStore, model: tuple[Path, Stored]
     ) -> None:
         (root / ".dvc/cache").write_text("not a folder")
-        with pytest.raises(Unjudged) as failure:
+        with pytest.raises(Inconclusive) as failure:
             store.upload([model])
         assert failure.value.findings[0].id == "disk-failed"
 
@@ -374,7 +374,7 @@ class TestHttpRemote:
         self, root: Path, server: HTTPServer, model: tuple[Path, Stored], status: int, expected: str
     ) -> None:
         server.RequestHandlerClass.status = status  # type: ignore[attr-defined]
-        with pytest.raises(Unjudged) as silence:
+        with pytest.raises(Inconclusive) as silence:
             self.remote(root, server.server_port).missing([model[1]])
         (found,) = silence.value.findings
         assert found.id == expected
@@ -423,7 +423,7 @@ class TestSetUp:
         assert "/raw.csv" in (root / ".gitignore").read_text().split()
 
     def test_what_is_not_there_cannot_be_added(self, root: Path) -> None:
-        with pytest.raises(Unjudged) as failure:
+        with pytest.raises(Inconclusive) as failure:
             workspace.add(root, "--force")
         (found,) = failure.value.findings
         assert found.id == "dvc-failed"
@@ -544,7 +544,7 @@ class TestPipeline:
         assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
 
     def test_a_stage_that_is_not_there_cannot_be_judged(self, made: Path) -> None:
-        with pytest.raises(Unjudged) as failure:
+        with pytest.raises(Inconclusive) as failure:
             pipeline.DvcPipeline(made).out_of_date(["tarin"])
         assert failure.value.findings[0].id == "dvc-failed"
 

@@ -22,7 +22,7 @@ from mlgit.domain.records import Version
 from mlgit.edges import hashing
 from mlgit.edges.dvc import workspace
 from mlgit.errors import MlgitError
-from mlgit.ops.load import Lifecycle
+from mlgit.ops.kernel.lifecycle import Lifecycle
 from tests.flows.builder import MODEL
 from tests.flows.disturbed import AT_THAT_TIME, CASES, FULL, Traced, plain, why_not_traced
 from tests.flows.people import Desk, Team, contents

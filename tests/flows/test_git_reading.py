@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlgit.edges.git.repository import GitRepository
-from mlgit.errors import MlgitError, Unjudged
-from mlgit.ops.ports import Entry, PathChange
+from mlgit.errors import Inconclusive, MlgitError
+from mlgit.ops.kernel.ports.git import Entry, PathChange
 from tests.flows.conftest import START, Repo
 
 FILES: dict[str, bytes | str] = {
@@ -109,7 +109,7 @@ class TestTree:
         blob = filled.git("rev-parse", "HEAD:mlgit.yaml")
         (filled.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
         repository = filled.open()
-        with pytest.raises(Unjudged, match=blob) as refusal:
+        with pytest.raises(Inconclusive, match=blob) as refusal:
             repository.tree("HEAD").read("mlgit.yaml")
         assert refusal.value.findings[0].id == "object-missing"
         assert repository.tree("HEAD").read("empty") == b""
@@ -119,7 +119,7 @@ class TestTree:
         place = filled.root / ".git/objects" / blob[:2] / blob[2:]
         place.chmod(0o644)
         place.write_bytes(b"not an object")
-        with pytest.raises(Unjudged) as refusal:
+        with pytest.raises(Inconclusive) as refusal:
             filled.open().tree("HEAD").read("mlgit.yaml")
         assert refusal.value.findings[0].id == "object-missing"
 

@@ -18,9 +18,9 @@ from mlgit.edges import templates
 from mlgit.edges.dvc import pointers
 from mlgit.edges.project import Folder
 from mlgit.edges.ssh import signers
-from mlgit.ops import init
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.validate import check_all
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.project import init
+from mlgit.ops.validation.validate import check_all
 
 STEPS = [
     "making the repository",
@@ -47,11 +47,11 @@ def git(folder: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def start(root: Path, template: str = "tabular-classification", **options: object) -> init.Started:
+def start(root: Path, template: str = "tabular-classification", **options: object) -> init.ProjectCreated:
     """Start a project as the command does, with a look at each step."""
     files = templates.project(template)
     on_step: Callable[[str], None] = options.pop("on_step", lambda _: None)  # type: ignore[assignment]
-    wish = init.Wish(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
+    wish = init.InitRequest(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
     texts = {f"{kind}{schemas.SUFFIX}": schemas.text(kind) for kind in KINDS}
     return init.run(
         Session(root), Folder(root), wish, lambda values: templates.render(files, values), texts, on_step=on_step

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.domain.chain import check_chain
-from mlgit.ops import apply, observe
+from mlgit.domain.ledger_integrity import check_entries
+from mlgit.ops.delivery import apply
+from mlgit.ops.monitoring import observe
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_plain_path import deployments, runs, target
@@ -152,7 +153,7 @@ def test_two_machines_that_write_at_once_write_one_chain(running: Team, rounds: 
         for session in sessions:
             session.repository.close()
     entries = chain(ana.at(running.folder / "origin.git"), WHERE)
-    assert list(check_chain(entries)) == []
+    assert list(check_entries(entries)) == []
     assert len(entries) > rounds  # what both see in the same second, with the same words, is one entry
     assert (target(running, "production") / "current/model.skops").is_file()
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlgit.edges.modelfile import Limits, Scored, guard, score
-from mlgit.errors import Finding, MlgitError, Unjudged
+from mlgit.errors import Finding, Inconclusive, MlgitError
 from tests.flows.disturbed import FULL
 
 COLUMNS = ["hour", "carrier", "full", "band"]
@@ -316,7 +316,7 @@ def test_a_package_that_is_not_installed_is_asked_for(
     kind: Any, extra: str, features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Unjudged) as caught:
+    with pytest.raises(Inconclusive) as caught:
         score(tmp_path / "model", kind, set(), features, columns=NUMBERS, task="binary")
     assert caught.value.findings[0].id == "extra-missing"
     assert f'pip install "mlgit[{extra}]"' in caught.value.findings[0].fix

@@ -11,9 +11,9 @@ from mlgit.cli.session import Session
 from mlgit.domain.cards import CardText
 from mlgit.domain.gates.card import SECTIONS
 from mlgit.errors import Finding
-from mlgit.ops import new
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.validate import check_all
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.project import new
+from mlgit.ops.validation.validate import check_all
 
 KINDS = ["problem", "dataset", "model", "environment", "policy"]
 

@@ -9,7 +9,7 @@ import pytest
 from mlgit.domain.codec import digest
 from mlgit.domain.records import Deployment
 from mlgit.edges.formats.records import read_record
-from mlgit.ops import apply
+from mlgit.ops.delivery import apply
 from tests.flows.builder import MODEL, OTHER
 from tests.flows.people import Desk, Team
 

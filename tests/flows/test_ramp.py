@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from mlgit.errors import MlgitError
-from mlgit.ops.ports import Beside, Observed, Release
+from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
 from tests.flows.builder import MODEL
 from tests.flows.people import Team
 from tests.flows.test_directory_target import MODEL as CHURN
@@ -158,8 +158,8 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def beside(release: Release, traffic: int, slot: Any = "challenger") -> Beside:
-    return Beside(slot, traffic, release)
+def beside(release: Release, traffic: int, slot: Any = "challenger") -> ReleaseBeside:
+    return ReleaseBeside(slot, traffic, release)
 
 
 def who(observed: Observed) -> dict[str, Any]:
@@ -250,7 +250,7 @@ CALLS = "rename,renameat,renameat2,unlink,unlinkat,fsync"
 
 
 def traced(
-    place: Place, tmp_path: Path, release: Release, shares: list[Beside], *options: str
+    place: Place, tmp_path: Path, release: Release, shares: list[ReleaseBeside], *options: str
 ) -> subprocess.CompletedProcess[str]:
     words = [msgspec.json.encode(one, enc_hook=str).decode() for one in (release, shares)]
     child = (sys.executable, "-c", CHILD, str(place.path), *words)

@@ -13,7 +13,7 @@ import pytest
 
 from mlgit.edges.ssh.signers import AllowedSigners, parse, render_line
 from mlgit.edges.ssh.signing import Signature, SshSignatures, fingerprint, verify
-from mlgit.errors import MlgitError, Unjudged
+from mlgit.errors import Inconclusive, MlgitError
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 CONTENT = b'{"kind": "approval", "verdict": "approve"}\n'
@@ -412,7 +412,7 @@ def test_without_ssh_keygen_only_signatures_of_ed25519_are_judged(
     if "ssh-ed25519" in case.lines[0]:
         assert case.verify().principal == ALICE
     else:
-        with pytest.raises(Unjudged) as caught:
+        with pytest.raises(Inconclusive) as caught:
             case.verify()
         assert caught.value.findings[0].id == "ssh-keygen-missing"
 

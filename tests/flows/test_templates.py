@@ -29,7 +29,7 @@ from mlgit.domain.records.problem import Problem
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.modelfile import parse_trusted_types
 from mlgit.edges.ssh import signers
-from mlgit.ops.init import AGREEMENT
+from mlgit.ops.project.init import APPROVAL_RULES
 from tests.flows.disturbed import FULL
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -40,7 +40,7 @@ VALUES = {
     "person": "ada",
     "email": "ada@example.org",
     "forge": "none",
-} | AGREEMENT["none"]
+} | APPROVAL_RULES["none"]
 PLACEHOLDER = re.compile(r"\{\{ (\w+)(?::([\w-]+))? \}\}")
 STAGES = ["prepare", "featurize", "train", "evaluate"]
 # What the model of each template may contain beyond what skops trusts by itself.

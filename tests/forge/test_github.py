@@ -7,7 +7,7 @@ import pytest
 from mlgit.domain.forge import Annotation, BranchRules, Check, ForgeReview
 from mlgit.edges.forge import open_forge
 from mlgit.errors import MlgitError
-from mlgit.ops.forge_port import Forge
+from mlgit.ops.kernel.ports.forge import Forge
 from tests.flows.conftest import MakeRepo, Repo
 from tests.forge.conftest import MakeForge
 from tests.forge.fake import BOT, FakeForge, Rules

@@ -56,5 +56,7 @@ def test_a_repository_that_names_its_own_host_gets_no_token(
 
 
 def test_a_command_that_asks_no_forge_loads_no_client_for_http() -> None:
-    words = "import sys, mlgit.cli.main, mlgit.cli.session, mlgit.ops.proposal; sys.exit('httpx' in sys.modules)"
+    words = (
+        "import sys, mlgit.cli.main, mlgit.cli.session, mlgit.ops.review.proposals; sys.exit('httpx' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mlgit.domain.approvals import Directory, Signed, Tally, count
+from mlgit.domain.approvals import ApprovalResult, People, SignedVote, count_votes
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
 from tests import samples
 
 TODAY, STALE = samples.sha(1), samples.sha(2)
-DIRECTORY = Directory(
+DIRECTORY = People(
     samples.roles(
         ada=RoleHolder(emails=["ada@acme.example"], roles=["ml"]),
         bea=RoleHolder(emails=["bea@acme.example", "Bea@home.example"], roles=["ml", "risk"]),
@@ -37,7 +37,7 @@ PEOPLE = sorted({DIRECTORY.person(email) for email in KEYS})
 
 
 @st.composite
-def words(draw: st.DrawFn) -> Signed:
+def words(draw: st.DrawFn) -> SignedVote:
     """A word of somebody, signed with a key of theirs or not at all."""
     email = draw(st.sampled_from(sorted(KEYS)))
     return signed(
@@ -50,10 +50,10 @@ def words(draw: st.DrawFn) -> Signed:
     )
 
 
-def signed(email: str, *, minute: int, verdict: str, decision: str, key: str | None, number: int) -> Signed:
+def signed(email: str, *, minute: int, verdict: str, decision: str, key: str | None, number: int) -> SignedVote:
     at = samples.NOW + timedelta(minutes=minute)
     approval = samples.approval(by=email, at=at, verdict=verdict, decision=decision)
-    return Signed(approval, samples.sha(number), key, "" if key else "the signature proves nothing")
+    return SignedVote(approval, samples.sha(number), key, "" if key else "the signature proves nothing")
 
 
 FOUND = st.lists(words(), max_size=8, unique_by=lambda word: word.digest)
@@ -63,8 +63,8 @@ EXCLUDED = st.dictionaries(st.sampled_from(PEOPLE), st.just("author of the promo
 RISKS = st.sampled_from(["low", "high"])
 
 
-def tally(found: list[Signed], rule: ApprovalRule, excluded: Mapping[str, str], risk: Any) -> Tally:
-    return count(found, decision=TODAY, rule=rule, risk=risk, directory=DIRECTORY, excluded=excluded)
+def tally(found: list[SignedVote], rule: ApprovalRule, excluded: Mapping[str, str], risk: Any) -> ApprovalResult:
+    return count_votes(found, decision=TODAY, rule=rule, risk=risk, directory=DIRECTORY, excluded=excluded)
 
 
 def may_approve(email: str, excluded: Mapping[str, str]) -> bool:
@@ -74,7 +74,7 @@ def may_approve(email: str, excluded: Mapping[str, str]) -> bool:
 
 @given(FOUND, RULES, EXCLUDED, RISKS)
 def test_who_counts_said_yes_to_this_decision_last_with_a_signature_and_may(
-    found: list[Signed], rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     result = tally(found, rule, excluded, risk)
     for counted in result.counted:
@@ -89,7 +89,7 @@ def test_who_counts_said_yes_to_this_decision_last_with_a_signature_and_may(
 
 @given(FOUND, RULES, EXCLUDED, RISKS)
 def test_nobody_counts_twice_by_whatever_address_or_key(
-    found: list[Signed], rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     counted = tally(found, rule, excluded, risk).counted
     assert len({one.person for one in counted}) == len({one.key for one in counted}) == len(counted)
@@ -97,7 +97,7 @@ def test_nobody_counts_twice_by_whatever_address_or_key(
 
 @given(FOUND, RULES, EXCLUDED, RISKS)
 def test_it_is_complete_exactly_when_all_are_there_and_nobody_objects(
-    found: list[Signed], rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     result = tally(found, rule, excluded, risk)
     needs = {role: need if isinstance(need, RoleNeed) else RoleNeed(min=need) for role, need in rule.roles.items()}
@@ -111,7 +111,7 @@ def test_it_is_complete_exactly_when_all_are_there_and_nobody_objects(
 
 @given(st.data(), FOUND, RULES, EXCLUDED, RISKS)
 def test_the_order_in_which_words_are_found_does_not_matter(
-    data: st.DataObject, found: list[Signed], rule: ApprovalRule, excluded: dict[str, str], risk: str
+    data: st.DataObject, found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     shuffled = data.draw(st.permutations(found))
     assert tally(shuffled, rule, excluded, risk) == tally(found, rule, excluded, risk)
@@ -119,7 +119,7 @@ def test_the_order_in_which_words_are_found_does_not_matter(
 
 @given(FOUND, words(), RULES, EXCLUDED, RISKS)
 def test_one_more_yes_never_makes_a_no(
-    found: list[Signed], word: Signed, rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], word: SignedVote, rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     assume(word.key and (word.approval.verdict, word.approval.decision) == ("approve", TODAY))
     assume(may_approve(word.approval.by, excluded))
@@ -130,7 +130,7 @@ def test_one_more_yes_never_makes_a_no(
 
 @given(FOUND, st.sampled_from(sorted(KEYS)), RULES, EXCLUDED, RISKS)
 def test_a_last_no_of_somebody_who_may_is_never_outvoted(
-    found: list[Signed], email: str, rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], email: str, rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     assume(may_approve(email, excluded))
     no = signed(email, minute=9, verdict="reject", decision=TODAY, key=KEYS[email][0], number=1)
@@ -139,7 +139,7 @@ def test_a_last_no_of_somebody_who_may_is_never_outvoted(
 
 @given(FOUND, words(), RULES, EXCLUDED, RISKS)
 def test_a_word_without_a_signature_changes_nothing(
-    found: list[Signed], word: Signed, rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], word: SignedVote, rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     assume(word.key is None)
     before, after = tally(found, rule, excluded, risk), tally([*found, word], rule, excluded, risk)
@@ -149,7 +149,7 @@ def test_a_word_without_a_signature_changes_nothing(
 
 @given(FOUND, RULES, EXCLUDED, RISKS)
 def test_every_word_is_accounted_for(
-    found: list[Signed], rule: ApprovalRule, excluded: dict[str, str], risk: str
+    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     result = tally(found, rule, excluded, risk)
     said = {DIRECTORY.person(word.approval.by) for word in found}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlgit.edges.git.repository import GitRepository, open_repository
-from mlgit.ops.ports import Tree
+from mlgit.ops.kernel.ports.git import Tree
 from tests.dicttree import DictTree
 
 # What Git sorts by (`-` and `.` before `/`, which is before `0`), what needs quoting, what is no UTF-8, and high planes.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.edges import templates
-from mlgit.ops.init import AGREEMENT
+from mlgit.ops.project.init import APPROVAL_RULES
 from tests.flows.people import Team
 from tests.forge.fake import BOT, FakeForge
 from tests.rehearsal.github import GitHub
@@ -42,7 +42,7 @@ def node() -> Iterator[Node]:
 def workflows() -> dict[str, str]:
     """The workflows of a new project by name: `validate`, `gate` and so on."""
     files = templates.render(
-        templates.project("tabular-classification", "github"), _VALUES | {"forge": "github"} | AGREEMENT["none"]
+        templates.project("tabular-classification", "github"), _VALUES | {"forge": "github"} | APPROVAL_RULES["none"]
     )
     return {
         Path(path).stem.removeprefix("mlgit-"): text.decode()

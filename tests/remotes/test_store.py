@@ -9,7 +9,7 @@ import pytest
 from mlgit.domain.records.version import Stored
 from mlgit.edges import hashing
 from mlgit.edges.dvc.store import DvcStore
-from mlgit.errors import Finding, MlgitError, Unjudged
+from mlgit.errors import Finding, Inconclusive, MlgitError
 from tests.remotes.places import SECRET, Place, object_path
 
 CONTENT = b"a model " * 5_000
@@ -113,7 +113,7 @@ def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: Stored, tmp_path
     if wrong is None:
         pytest.skip("a folder has no accounts, and moto lets everybody in")
     ben = Person(tmp_path / "ben", place, **wrong)
-    assert finding(lambda: ben.store.missing([pushed]), Unjudged).id == "remote-refused"
+    assert finding(lambda: ben.store.missing([pushed]), Inconclusive).id == "remote-refused"
     assert finding(ben.store.probe).id in {"remote-refused", "remote-read-only"}
 
 
@@ -126,4 +126,4 @@ def test_a_place_without_a_server_is_told_from_one_without_the_file(
     if place.url.startswith("webdav"):
         settings = {"url": "webdav://127.0.0.1:9/kept"}
     ben = Person(tmp_path / "ben", place, **settings)
-    assert finding(lambda: ben.store.missing([pushed]), Unjudged).id == "remote-unreachable"
+    assert finding(lambda: ben.store.missing([pushed]), Inconclusive).id == "remote-unreachable"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlgit.ops.ports import Entry, Tree
+from mlgit.ops.kernel.ports.git import Entry, Tree
 from tests.dicttree import DictTree
 
 FILES: dict[str, bytes | str] = {"a.b": "1", "a/b": "2", "a/c/d": b"\xff", "z": "ü"}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from mlgit.cli.render.text import clean
 from mlgit.domain.forge import Annotation, Level
 from mlgit.errors import Finding, Severity
-from mlgit.ops.validate import Validated
+from mlgit.ops.validation.validate import Validated
 
 _COMMANDS: Mapping[Severity, Level] = {
     Severity.ERROR: "error",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mlgit.domain.slots import ALL
-from mlgit.ops.apply import Application
+from mlgit.ops.delivery.apply import Application
 
 HEADER: Final = ("WHERE", "VERSION", "RESULT", "DECISION", "APPROVED BY")
 

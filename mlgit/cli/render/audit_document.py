@@ -6,8 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from mlgit.domain.audit.frameworks import POINTS
-from mlgit.domain.audit.records import Change, Running
+from mlgit.domain.audit.frameworks import FRAMEWORK_POINTS
+from mlgit.domain.audit.records import AuditedChange, RunningVersion
 from mlgit.errors import Finding
 from mlgit.ops.audit import Audit
 
@@ -69,7 +69,7 @@ def minute(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def moved(change: Change) -> str:
+def moved(change: AuditedChange) -> str:
     """Return what a change brought in the place of what."""
     return ", ".join([f"{change.before or 'nothing'} -> {change.after or 'nothing'}", *change.beside])
 
@@ -125,15 +125,15 @@ def _inventory(audit: Audit) -> Iterator[Block]:
     yield Table(("Model", "Problem", "Risk", "Owner", "What is done with it", "Versions", "Is to run"), rows)
 
 
-def _runs(run: Running) -> str:
+def _runs(run: RunningVersion) -> str:
     return ", ".join([run.version or "nothing", *run.beside])
 
 
-def _row(change: Change) -> tuple[str, ...]:
+def _row(change: AuditedChange) -> tuple[str, ...]:
     return (minute(change.at), f"{change.environment}/{change.model}", moved(change), change.merged_by, change.verdict)
 
 
-def _change(change: Change) -> Iterator[Block]:
+def _change(change: AuditedChange) -> Iterator[Block]:
     yield Heading(3, f"{change.environment}/{change.model}: {moved(change)}, {minute(change.at)}")
     yield Paragraph(change.verdict, tone=change.verdict)
     evidence = change.rests_on()
@@ -170,7 +170,7 @@ def _good(audit: Audit) -> int:
     return sum(one.signature is not None and one.signature.by is not None for one in audit.changes)
 
 
-def _signed(change: Change) -> str:
+def _signed(change: AuditedChange) -> str:
     signature = change.signature
     if signature is None:
         return "none"
@@ -231,4 +231,4 @@ def _unchecked(audit: Audit) -> Iterator[Block]:
 def _frameworks() -> Iterator[Block]:
     yield Heading(2, "Where frameworks ask for this")
     yield Paragraph("This says where to look; whether a requirement is met is for the people who answer for it.")
-    yield Table(("Section", "EU AI Act", "SR 11-7", "ISO/IEC 42001", "NIST AI RMF"), POINTS)
+    yield Table(("Section", "EU AI Act", "SR 11-7", "ISO/IEC 42001", "NIST AI RMF"), FRAMEWORK_POINTS)

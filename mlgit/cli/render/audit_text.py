@@ -2,7 +2,7 @@
 
 from mlgit.cli.render import text
 from mlgit.cli.render.audit_document import minute, moved
-from mlgit.domain.audit.records import Change
+from mlgit.domain.audit.records import AuditedChange
 from mlgit.errors import Finding
 from mlgit.ops.audit import Audit
 
@@ -30,7 +30,7 @@ def render(audit: Audit) -> str:
     return "\n\n".join(parts) + text.following(_next(audit))
 
 
-def _table(changes: list[Change]) -> str:
+def _table(changes: list[AuditedChange]) -> str:
     rows = [
         [
             minute(change.at),
@@ -45,7 +45,7 @@ def _table(changes: list[Change]) -> str:
     return text.table(["WHEN (UTC)", "WHERE", "CHANGE", "COMMIT", "APPROVED BY", "VERDICT"], rows)
 
 
-def _why(change: Change) -> str:
+def _why(change: AuditedChange) -> str:
     head = f"{change.verdict} {change.commit[:7]} {text.clean(f'{change.environment}/{change.model}: {moved(change)}')}"
     return "\n".join([head, *(text.finding(finding) for finding in change.findings)])
 

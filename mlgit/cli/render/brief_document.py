@@ -27,8 +27,8 @@ from mlgit.domain.gates.metrics import percent
 from mlgit.domain.records.environment import Span, Window
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
-from mlgit.ops.approvals import Word
-from mlgit.ops.brief import Brief, Effect, HoldTold
+from mlgit.ops.promotion.approvals import VoteShown
+from mlgit.ops.promotion.brief import Brief, Effect, HoldTold
 
 _WHICH: Final = {"best": "best", "worst": "weakest"}
 _EVIDENCE: Final = {
@@ -220,7 +220,7 @@ def _approvals(brief: Brief) -> Iterator[Block]:
         yield Items(said)
 
 
-def _word(one: Word) -> str:
+def _word(one: VoteShown) -> str:
     verdict = {"approve": "approves", "reject": "rejects"}.get(one.verdict, one.verdict)
     why = ""
     if one.reason:

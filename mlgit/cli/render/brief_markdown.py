@@ -22,8 +22,8 @@ from mlgit.cli.render.brief_blocks import (
 from mlgit.cli.render.brief_document import document
 from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import fits
-from mlgit.ops.brief import Brief
-from mlgit.ops.policy import Judged, Replayed
+from mlgit.ops.policies.replay import PolicyReplay, ReplayedPromotion
+from mlgit.ops.promotion.brief import Brief
 
 _NOTHING = "&#8203;"  # a space of no width
 _ACTS = re.compile(
@@ -72,7 +72,7 @@ def body(brief: Brief) -> str:
     return _fitted([*document(brief), *([Section("What comes next", [Command(step)])] if step else [])])
 
 
-def policy_replay_markdown(found: Replayed) -> str:
+def policy_replay_markdown(found: PolicyReplay) -> str:
     """Return what a changed policy would have said of the promotions of the past, as a section of a comment.
 
     Returns:
@@ -159,7 +159,7 @@ def _more(count: int) -> str:
     return f"and {count:,} more"
 
 
-def _replayed(found: Replayed) -> Iterator[Part]:
+def _replayed(found: PolicyReplay) -> Iterator[Part]:
     last = text.plural(len(found.judged), "promotion")
     yield Title(f"What policy {found.tried} would have said")
     yield Paragraph(
@@ -180,7 +180,7 @@ def _replayed(found: Replayed) -> Iterator[Part]:
         yield Table(("Version", "Environment", "Judged", "Then", "Now", "Rolled back", "Why"), rows)
 
 
-def _row(one: Judged) -> tuple[str, ...]:
+def _row(one: ReplayedPromotion) -> tuple[str, ...]:
     why = "; ".join(f"{refusal.gate}: {refusal.message}" for refusal in one.refused_by)
     rolled_back = "yes" if one.rolled_back else ""
     return one.candidate, one.environment, f"{one.at:%Y-%m-%d}", one.then or "-", one.now, rolled_back, why

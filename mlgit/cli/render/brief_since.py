@@ -16,8 +16,8 @@ from mlgit.cli.render.brief_blocks import (
     few,
     value,
 )
-from mlgit.ops.brief import Brief
-from mlgit.ops.brief_changes import CardChange, CodeChange, ColumnsChange, DataChange, Since
+from mlgit.ops.promotion.brief import Brief
+from mlgit.ops.promotion.brief_changes import CardChange, CodeChange, ColumnsChange, DataChange, Since
 
 
 def changes(brief: Brief) -> Iterator[Part]:

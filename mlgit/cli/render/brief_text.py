@@ -9,7 +9,7 @@ import click
 from mlgit.cli.render import text
 from mlgit.cli.render.brief_blocks import Block, Command, Items, Paragraph, Section, Table, Title
 from mlgit.cli.render.brief_document import document
-from mlgit.ops.brief import Brief
+from mlgit.ops.promotion.brief import Brief
 
 _WIDTH: Final = 100
 _MOST: Final = 20  # rows and items

@@ -13,7 +13,7 @@ from mlgit.cli.render.brief_markdown import plain
 from mlgit.errors import Finding
 from mlgit.ops.ci.apply import AppliedHere
 from mlgit.ops.ci.verdict import Verdict
-from mlgit.ops.observe import Observation
+from mlgit.ops.monitoring.observe import Observations
 
 _MOST = 20  # findings that are shown in full; the log has them all
 _MOST_ROWS = 500  # of a table; a summary may have a megabyte
@@ -34,7 +34,7 @@ def comment(found: Verdict, run: str) -> str:
     return f"{verdict(found)}\n\n{origin}"
 
 
-def observed(seen: Observation) -> str:
+def observed(seen: Observations) -> str:
     """Return what does not run as it was given, for an issue; `mlgit observe` has the rest."""
     wrong = [one for one in seen.results if one.health not in {"verified", "no-target", "not-applied"}]
     lines = [f"{one.environment}/{one.model}: {one.health} {one.message}".rstrip() for one in wrong]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mlgit.cli.render import text
 from mlgit.domain.records.gatereport import LETS_THROUGH, GateVerdict
-from mlgit.ops.gate_verify import Verified
+from mlgit.ops.review.gate_reports import ReportsVerified
 
 _ANSWERS = {"same": "same", "differs": "differs", "unjudged": "cannot be judged"}
 
@@ -18,7 +18,7 @@ def gates(verdicts: Sequence[GateVerdict]) -> str:
     )
 
 
-def reports(found: Verified) -> str:
+def reports(found: ReportsVerified) -> str:
     """Return one line a report that was judged again, with what differs or is missing below it, and their number."""
     lines = []
     for one in found.reports:

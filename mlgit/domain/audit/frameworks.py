@@ -8,7 +8,7 @@ The table says where to look. It does not say that a requirement is met: that is
 from typing import Final, NamedTuple
 
 
-class Point(NamedTuple):
+class FrameworkPoint(NamedTuple):
     """A section of the report, and the points that it has evidence for."""
 
     section: str
@@ -18,41 +18,49 @@ class Point(NamedTuple):
     nist: str
 
 
-POINTS: Final = (
-    Point("Inventory", "Annex IV 1: general description", "model inventory", "A.4, A.6: resources, life cycle", "MAP"),
-    Point(
+FRAMEWORK_POINTS: Final = (
+    FrameworkPoint(
+        "Inventory", "Annex IV 1: general description", "model inventory", "A.4, A.6: resources, life cycle", "MAP"
+    ),
+    FrameworkPoint(
         "Changes", "Annex IV 6: changes through the life cycle; art. 12", "change control", "A.6: life cycle", "MANAGE"
     ),
-    Point(
+    FrameworkPoint(
         "Gates",
         "Annex IV 2(g), 4: testing, metrics; art. 15",
         "development evidence, validation",
         "A.6: verification",
         "MEASURE",
     ),
-    Point(
+    FrameworkPoint(
         "Approvals",
         "Annex IV 2(e), 3: human oversight; art. 14",
         "independent validation, effective challenge",
         "A.3: roles",
         "GOVERN",
     ),
-    Point("Read sets", "Annex IV 2: data, process of development; art. 10, 11", "documentation", "A.7: data", "MAP"),
-    Point("Rules", "Annex IV 5: risk management system; art. 9", "policies, governance", "A.2: policies", "GOVERN"),
-    Point(
+    FrameworkPoint(
+        "Read sets", "Annex IV 2: data, process of development; art. 10, 11", "documentation", "A.7: data", "MAP"
+    ),
+    FrameworkPoint(
+        "Rules", "Annex IV 5: risk management system; art. 9", "policies, governance", "A.2: policies", "GOVERN"
+    ),
+    FrameworkPoint(
         "Deployments",
         "Annex IV 3, 9: operation, monitoring; art. 12",
         "ongoing monitoring",
         "A.6, A.9: operation, use",
         "MANAGE",
     ),
-    Point(
+    FrameworkPoint(
         "Holds, overrides, standing approvals, retirements",
         "Annex IV 3, 5: limits, risks; art. 9",
         "limits, exceptions",
         "A.5: impact",
         "MANAGE",
     ),
-    Point("Integrity", "art. 12: record-keeping", "documentation, internal audit", "A.6: event logs", "GOVERN"),
+    FrameworkPoint(
+        "Integrity", "art. 12: record-keeping", "documentation, internal audit", "A.6: event logs", "GOVERN"
+    ),
 )
 """In the order of the sections of a report."""

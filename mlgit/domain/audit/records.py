@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from mlgit.domain.approvals import Uncounted
+from mlgit.domain.approvals import UncountedVote
 from mlgit.domain.audit.verdict import Verdict
 from mlgit.errors import Finding
 
@@ -30,7 +30,7 @@ class CommitSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     doubt: str | None = None
 
 
-class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AuditedApproval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An approval that counts: who gave it, in which roles, and the key or the review that proves it."""
 
     person: str
@@ -45,14 +45,14 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.key or self.review or ""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AuditedEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a decision rests on: the digests that it binds, by name, and what the gates said."""
 
     reads: dict[str, str | None] = {}
     gates: list[GateAnswer] = []
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A commit of the base branch that changed what an environment is to run, and what becomes of it under its rules.
 
     `evidence` is what the decision rests on: `reads`, the digests that it binds by name, and `gates`, a list of each gate with
@@ -78,8 +78,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     decision: str | None = None
     evidence: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
     policy: str | None = None
-    approvals: list[Agreement] = []
-    uncounted: list[Uncounted] = []
+    approvals: list[AuditedApproval] = []
+    uncounted: list[UncountedVote] = []
     overrides: list[str] = []
     standing: str | None = None
     """Name of the standing approval that it rests on."""
@@ -88,9 +88,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     decided: bool = False
     """Whether the ledger has a decision record of it."""
 
-    def rests_on(self) -> Evidence:
+    def rests_on(self) -> AuditedEvidence:
         """Return the evidence, read."""
-        return msgspec.json.decode(self.evidence, type=Evidence)
+        return msgspec.json.decode(self.evidence, type=AuditedEvidence)
 
 
 class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
     deed: Literal["added", "changed", "deleted"]
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AuditedDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An entry of the ledger on what a target was seen to run."""
 
     at: datetime
@@ -118,7 +118,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     message: str | None = None
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunningVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An environment that is to run a version of a model, since when, and how well that is proven."""
 
     environment: str
@@ -128,7 +128,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     beside: list[str] = []
 
 
-class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+class ModelInventory(msgspec.Struct, frozen=True, kw_only=True):
     """A model: what it is for, who answers for it, its versions, and where it is to run."""
 
     model: str
@@ -139,10 +139,10 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     datasets: list[str]
     versions: int
     newest: int | None
-    runs: list[Running]
+    runs: list[RunningVersion]
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class InForce(msgspec.Struct, frozen=True, kw_only=True):
     """A hold, an override, a standing approval or a retirement that there is at the end."""
 
     kind: Literal["hold", "override", "standing", "retirement"]

@@ -9,7 +9,7 @@ import msgspec
 from mlgit.edges.dvc import freshness, lockfile, workspace
 from mlgit.edges.dvc.declared import read_declared
 from mlgit.edges.formats import yamlfile, yamlscalars
-from mlgit.errors import Misuse, MlgitError, Unjudged, misuse
+from mlgit.errors import Inconclusive, MlgitError, UsageError, usage_error
 
 _PARAMS = "params.yaml"
 
@@ -55,7 +55,7 @@ class DvcPipeline:
         try:
             for line in _without_advice(workspace.dvc_lines(self._root, "repro", "--", *stages)):
                 on_line(line)
-        except Unjudged as error:
+        except Inconclusive as error:
             if error.findings[0].id != "tool-failed":
                 raise
             return 1
@@ -107,7 +107,7 @@ def _parsed(name: str, text: str) -> Any:
     try:
         return yamlscalars.resolve(text)
     except yamlscalars.NotFinite as error:
-        raise misuse(
+        raise usage_error(
             "param-value", f"{name} cannot be {text[:40]}", why="it is not a finite number", fix="give a finite one"
         ) from error
 
@@ -132,8 +132,8 @@ def _value(known: Any, file: str, key: str) -> Any:
     return known
 
 
-def _unknown(file: str, key: str, why: str) -> Misuse:
-    return misuse(
+def _unknown(file: str, key: str, why: str) -> UsageError:
+    return usage_error(
         "param-unknown", f"{file} has no parameter {key}", why=why, fix=f"name one that is there, or add it to {file}"
     )
 

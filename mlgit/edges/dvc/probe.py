@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from mlgit.errors import MlgitError, Unjudged, refused
+from mlgit.errors import Inconclusive, MlgitError, refused
 
 Answers = Callable[[], AbstractContextManager[None]]
 """Gives a context in which what a remote raises is said in mlgit's words."""
@@ -73,7 +73,7 @@ def _writing(name: str, answers: Answers) -> Iterator[None]:
     try:
         with answers():
             yield
-    except Unjudged as error:
+    except Inconclusive as error:
         if error.findings[0].id != "remote-refused":
             raise
         raise refused(

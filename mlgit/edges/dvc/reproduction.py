@@ -9,7 +9,7 @@ from typing import Final
 
 from mlgit.edges import private
 from mlgit.errors import refused
-from mlgit.ops.ports import Tree
+from mlgit.ops.kernel.ports.git import Tree
 
 _DVC: Final = (sys.executable, "-m", "dvc", "repro", "--force", "--no-commit", "--no-run-cache")
 _CONFIG: Final = "[core]\n    no_scm = True\n    analytics = False\n    autostage = False\n"

@@ -16,7 +16,7 @@ from typing import Any, cast
 from mlgit.domain.records.version import Stored
 from mlgit.edges import hashing
 from mlgit.edges.dvc import probe, workspace
-from mlgit.errors import MlgitError, Unjudged, refused, unjudged
+from mlgit.errors import Inconclusive, MlgitError, inconclusive, refused
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _FORBIDDEN = {401, 403, 407}
@@ -275,7 +275,7 @@ def _status(error: BaseException) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _no_answer(remote: str, error: BaseException) -> Unjudged:
+def _no_answer(remote: str, error: BaseException) -> Inconclusive:
     from dvc.fs import AuthError, ConfigError  # noqa: PLC0415 - takes 0.1 s
 
     code = error.errno if isinstance(error, OSError) else None
@@ -284,12 +284,12 @@ def _no_answer(remote: str, error: BaseException) -> Unjudged:
     why = os.strerror(code) if code is not None and code in errno.errorcode else ""
     fix = f"see what `dvc status --cloud -r {remote}` says; check the network and the credentials"
     if isinstance(error, PermissionError | AuthError | ConfigError) or _status(error) in _FORBIDDEN:
-        return unjudged("remote-refused", f'remote "{remote}" does not let this account in', why=why, fix=fix)
-    return unjudged("remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
+        return inconclusive("remote-refused", f'remote "{remote}" does not let this account in', why=why, fix=fix)
+    return inconclusive("remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
 
 
-def _disk_failed(error: OSError) -> Unjudged:
-    return unjudged(
+def _disk_failed(error: OSError) -> Inconclusive:
+    return inconclusive(
         "disk-failed",
         "a file cannot be written",
         why=error.strerror or "",

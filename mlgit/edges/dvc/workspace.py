@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from mlgit.edges import process
-from mlgit.errors import MlgitError, refused, unjudged
+from mlgit.errors import MlgitError, inconclusive, refused
 
 OLDEST: Final = (3, 59)
 """The first release of DVC that will do; pyproject.toml asks for the same."""
@@ -41,7 +41,7 @@ def require() -> None:
     try:
         version = importlib.import_module("dvc").__version__
         if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
-            raise unjudged(
+            raise inconclusive(
                 "dvc-old",
                 f"DVC {version} is too old for mlgit",
                 why=f"it needs DVC {needed} or newer",
@@ -51,7 +51,9 @@ def require() -> None:
         importlib.import_module("dvc.fs")
     except (ImportError, AttributeError) as error:  # a folder called `dvc` is imported too, and has no version
         why = f"{error}; mlgit needs DVC {needed} or newer"
-        raise unjudged("dvc-missing", "DVC is not installed, or not whole", why=why, fix=f"run {way_out}") from error
+        raise inconclusive(
+            "dvc-missing", "DVC is not installed, or not whole", why=why, fix=f"run {way_out}"
+        ) from error
 
 
 def configuration(root: Path | None) -> dict[str, Any]:
@@ -194,7 +196,7 @@ def dvc(root: Path, *arguments: str) -> bytes:
     require()
     result = process.run([*_DVC, *arguments], cwd=root, env=_environment(), timeout=_A_DAY, check=False)
     if result.code:
-        raise unjudged(
+        raise inconclusive(
             "dvc-failed",
             f"`dvc {arguments[0]}` failed",
             why=_reason(result.stderr),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from mlgit.edges import process
 from mlgit.edges.forge.address import GITHUB, Kind, Place, place
-from mlgit.errors import MlgitError, unjudged
+from mlgit.errors import MlgitError, inconclusive
 
 if TYPE_CHECKING:
-    from mlgit.ops.forge_port import Forge
+    from mlgit.ops.kernel.ports.forge import Forge
 
 _VARIABLES: Final = {"github": ("GITHUB_TOKEN", "GH_TOKEN"), "gitea": ("GITEA_TOKEN",)}
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -72,7 +72,7 @@ def _token_of_gh(host: str, environment: Mapping[str, str]) -> str | None:
 
 def _checked(token: str, where: str) -> str:
     if not _TOKEN.fullmatch(token):
-        raise unjudged(
+        raise inconclusive(
             "forge-token",
             f"what {where} gives is no token",
             why="a token is one word of letters, digits and signs; this has spaces, line ends or other characters",

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from mlgit.errors import MlgitError, unjudged
+from mlgit.errors import MlgitError, inconclusive
 
 Kind = Literal["github", "gitea"]
 
@@ -157,7 +157,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _unknown(kind: Kind, why: str) -> MlgitError:
-    return unjudged(
+    return inconclusive(
         "forge-address",
         f"mlgit cannot tell where the {'GitHub' if kind == 'github' else 'Gitea'} of this repository is",
         why=why,

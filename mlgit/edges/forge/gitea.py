@@ -23,7 +23,7 @@ _COLOUR: Final = "#ededed"
 
 
 class Gitea(Hosted):
-    """A repository at a Gitea or a Forgejo (see `ops.forge_port.Forge`)."""
+    """A repository at a Gitea or a Forgejo (see `ops.kernel.ports.forge.Forge`)."""
 
     name: Final = "gitea"
     _user, _pull, _review, _comment, _issue = wire.User, wire.Pull, wire.Review, wire.Comment, wire.Issue

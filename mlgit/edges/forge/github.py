@@ -26,7 +26,7 @@ _LEVELS: Final = {"error": "failure", "warning": "warning", "notice": "notice"}
 
 
 class GitHub(Hosted):
-    """A repository at GitHub (see `ops.forge_port.Forge`)."""
+    """A repository at GitHub (see `ops.kernel.ports.forge.Forge`)."""
 
     name: Final = "github"
     _user, _pull, _review, _comment, _issue = wire.User, wire.Pull, wire.Review, wire.Comment, wire.Issue

@@ -35,7 +35,7 @@ class User(Protocol):
 
 
 class Hosted:
-    """A repository at a forge, as far as GitHub and Gitea agree (see `ops.forge_port.Forge`)."""
+    """A repository at a forge, as far as GitHub and Gitea agree (see `ops.kernel.ports.forge.Forge`)."""
 
     _user: ClassVar[type[User]]
     _pull: ClassVar[type[Told[PullRequest]]]

@@ -12,7 +12,7 @@ import msgspec
 
 from mlgit import __version__
 from mlgit.edges.forge.answers import Answer
-from mlgit.errors import Finding, MlgitError, Unjudged, unjudged
+from mlgit.errors import Finding, Inconclusive, MlgitError, inconclusive
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 """Seconds for each step of an exchange."""
@@ -250,21 +250,21 @@ class Http:
             finding = Finding("forge-refused", f"{self._host} refused what was asked", words, fix)
         return Said(answer.status, words, finding)
 
-    def _limited(self, words: str, wait: float) -> Unjudged:
-        return unjudged(
+    def _limited(self, words: str, wait: float) -> Inconclusive:
+        return inconclusive(
             "forge-limited",
             f"{self._host} takes no more requests for now",
             why=f"{words}; more are welcome in {wait:.0f} s",
             fix="run the command again later; a token for this work alone has limits of its own",
         )
 
-    def _silent(self, why: str, *, unsure: bool) -> Unjudged:
+    def _silent(self, why: str, *, unsure: bool) -> Inconclusive:
         more = "; what was asked may have been done nevertheless" if unsure else ""
         fix = "look at the forge first, then run the command again" if unsure else "run the command again later"
-        return unjudged("forge-unreachable", f"{self._host} does not answer", why=why + more, fix=fix)
+        return inconclusive("forge-unreachable", f"{self._host} does not answer", why=why + more, fix=fix)
 
-    def _odd(self, why: str) -> Unjudged:
-        return unjudged(
+    def _odd(self, why: str) -> Inconclusive:
+        return inconclusive(
             "forge-answer-odd",
             f"{self._host} answers in a way that mlgit does not know",
             why=why,

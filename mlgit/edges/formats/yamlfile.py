@@ -34,7 +34,7 @@ from mlgit.edges.formats.document import (
     too_large,
 )
 from mlgit.edges.formats.yamlscalars import NotFinite, resolve, style
-from mlgit.errors import Finding, Location, MlgitError, unjudged
+from mlgit.errors import Finding, Location, MlgitError, inconclusive
 
 MOST_BYTES: Final = 1 << 20
 MOST_DEPTH: Final = 32
@@ -97,7 +97,7 @@ def dump(mapping: Mapping[str, Any], schema: str | None = None) -> bytes:
 def _events() -> Callable[[bytes], Callable[[], Any]]:
     """Return what makes a source of events from bytes, by libyaml; the pure-Python parser takes 20 times as long."""
     if not yaml.__with_libyaml__:
-        raise unjudged(
+        raise inconclusive(
             "yaml-slow",
             "PyYAML was installed without its C extension",
             why="its Python parser is some twenty times slower and never used here",

@@ -9,7 +9,7 @@ from typing import Final
 
 from mlgit.edges import process
 from mlgit.edges.process import Completed
-from mlgit.errors import MlgitError, unjudged
+from mlgit.errors import MlgitError, inconclusive
 
 MINIMUM: Final = (2, 34)
 
@@ -98,7 +98,7 @@ class Git:
             words = self.run("version", check=False).stdout.decode(errors="replace")
             self._version = tuple(int(part) for part in re.findall(r"\d+", words)[:2])
         if self._version < minimum:
-            raise unjudged(
+            raise inconclusive(
                 "git-too-old",
                 f"Git {'.'.join(map(str, self._version))} is too old for {what}",
                 why=f"it needs Git {minimum[0]}.{minimum[1]} or newer",
@@ -108,18 +108,18 @@ class Git:
     def failure(self, words: Sequence[str], said: str) -> MlgitError:
         """Return the error for a command that failed, by what it said."""
         if re.search(_UNTRUSTED, said):
-            return unjudged(
+            return inconclusive(
                 "unsafe-repository", "Git does not trust this repository", why=first(said), fix=_advice(said)
             )
         if match := re.search(_LOCKED, said):
-            return unjudged(
+            return inconclusive(
                 "git-locked",
                 "another Git process is at work in this repository, or was stopped in the middle",
                 why=f"{match['lock']} exists",
                 fix="wait for it to end; if none runs any more, remove that file by hand",
             )
         if re.search(_NOT_WRITTEN, said):
-            return unjudged(
+            return inconclusive(
                 "git-write-failed",
                 "Git could not write to this repository",
                 why=said_in_short(said),
@@ -127,7 +127,7 @@ class Git:
             )
         # Only now, so that no command has to pay for asking: an old Git fails on what it does not know.
         self.require(MINIMUM, "mlgit")
-        return unjudged("git-failed", f"`git {words[0]}` did not succeed", why=said_in_short(said))
+        return inconclusive("git-failed", f"`git {words[0]}` did not succeed", why=said_in_short(said))
 
     def _call(self, words: Sequence[str], *, write: bool = False) -> tuple[list[str], dict[str, str]]:
         self.processes += 1

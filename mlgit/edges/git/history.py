@@ -7,7 +7,7 @@ from typing import Final, Literal, cast
 
 from mlgit.domain.names import CommitId
 from mlgit.edges.git.command import Git
-from mlgit.ops.ports import Commit, PathChange
+from mlgit.ops.kernel.ports.git import Commit, PathChange
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 _DAY_LENGTH = len("2026-03-01")

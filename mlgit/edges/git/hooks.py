@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlgit.edges.git.command import Git
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 
 
 def find(git: Git, name: str) -> tuple[Path, bytes | None]:
@@ -38,7 +38,7 @@ def put(git: Git, name: str, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
-        raise unjudged(
+        raise inconclusive(
             "git-write-failed",
             "Git could not write to this repository",
             why=str(error),

@@ -11,7 +11,7 @@ from typing import IO, Final, NamedTuple
 
 from mlgit.edges import process
 from mlgit.edges.git.command import Git, said_in_short
-from mlgit.errors import MlgitError, unjudged
+from mlgit.errors import MlgitError, inconclusive
 
 FOLDER: Final = b"40000"
 """Mode of a folder in a tree object."""
@@ -133,7 +133,7 @@ class Objects:
         """Return the error for an object that should be there, with what Git says about it."""
         self.close()
         said = self._git.run("cat-file", "-p", name, check=False).stderr if not name.startswith("-") else ""
-        return unjudged(
+        return inconclusive(
             "object-missing",
             f"Git cannot read object {name}",
             why=said_in_short(said) or "it is not what it should be",

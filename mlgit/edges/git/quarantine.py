@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def quarantine(objects: Path) -> Iterator[dict[str, str]]:
         finally:
             _remove(folder)
     except OSError as error:
-        raise unjudged(
+        raise inconclusive(
             "git-write-failed",
             "Git could not write to this repository",
             why=str(error),

@@ -9,7 +9,7 @@ from typing import Final
 
 from mlgit.domain.names import CommitId
 from mlgit.edges.git.command import Git, said_in_short
-from mlgit.errors import MlgitError, refused, unjudged
+from mlgit.errors import MlgitError, inconclusive, refused
 
 TIMEOUT: Final = 300.0
 """Seconds that a remote may take."""
@@ -66,7 +66,7 @@ def _no_answer(git: Git, command: str, remote: str, code: int, said: str) -> Mlg
     error = git.failure([command], said) if code != _FATAL or "remote" not in said else None
     if error is not None:
         return error
-    return unjudged(
+    return inconclusive(
         "remote-unreachable",
         f"remote {remote} does not answer",
         why=said_in_short(said),

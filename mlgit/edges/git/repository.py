@@ -1,4 +1,4 @@
-"""A Git repository (see `ops.ports.Repository`): finding it, and the parts of this package that know how to work it."""
+"""A Git repository (see `ops.kernel.ports.Repository`): finding it, and the parts of this package that know how to work it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from mlgit.edges.git.trees import GitTree
 from mlgit.edges.git.trial import Trial, trial
 from mlgit.edges.git.worktree import WorkTree
 from mlgit.edges.git.writing import Writer
-from mlgit.errors import misuse, refused
-from mlgit.ops.ports import Commit, Files, PathChange
+from mlgit.errors import refused, usage_error
+from mlgit.ops.kernel.ports.git import Commit, Files, PathChange
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -329,7 +329,7 @@ class GitRepository:
 
     def _in_work_tree(self) -> Path:
         if self.root is None:
-            raise misuse(
+            raise usage_error(
                 "bare-repository",
                 "this needs files on disk, and the repository is bare",
                 fix="run it in a clone",

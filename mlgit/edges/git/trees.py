@@ -9,7 +9,7 @@ from mlgit.edges.git.command import Git
 from mlgit.edges.git.objects import FOLDER, REGULAR, Objects, TreeObject, object_id
 from mlgit.edges.git.paths import clean, split
 from mlgit.errors import refused
-from mlgit.ops.ports import Entry
+from mlgit.ops.kernel.ports.git import Entry
 
 _AT_ONCE: Final = 512
 _KEPT_FOLDERS: Final = 50_000
@@ -17,7 +17,7 @@ _REGULAR: Final = REGULAR.decode()
 
 
 class GitTree:
-    """The files of one commit (see `ops.ports.Tree`).
+    """The files of one commit (see `ops.kernel.ports.Tree`).
 
     Paths are followed through tree objects, so neither a symbolic link nor a submodule leads anywhere.
     """

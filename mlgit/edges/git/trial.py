@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 
 # The commits of a trial are nobody's work, and are to be made where Git knows nobody.
 _NOBODY: Final = {
@@ -42,7 +42,7 @@ def trial(objects: Path) -> Iterator[Trial]:
             Path(place, "info/alternates").write_bytes(os.fsencode(f'"{quoted}"\n'))
             yield Trial(place, {"GIT_OBJECT_DIRECTORY": os.fspath(place), **_NOBODY})
     except OSError as error:
-        raise unjudged(
+        raise inconclusive(
             "disk-failed",
             "there is no room to try what a merge would give",
             why=str(error),

@@ -8,8 +8,8 @@ from typing import Final
 
 from mlgit.edges.git.command import Git
 from mlgit.edges.git.paths import byte_order, clean, split
-from mlgit.errors import Location, unjudged
-from mlgit.ops.ports import Entry
+from mlgit.errors import Location, inconclusive
+from mlgit.ops.kernel.ports.git import Entry
 
 _TEXT: Final = (".yaml", ".md", ".json")
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -17,7 +17,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 
 class WorkTree:
-    """The files below a repository's root (see `ops.ports.Tree`). No symbolic link is followed, in no part of a path."""
+    """The files below a repository's root (see `ops.kernel.ports.Tree`). No symbolic link is followed, in no part of a path."""
 
     def __init__(self, git: Git, root: Path) -> None:
         """Take Git, and the folder at the top of the work tree."""
@@ -84,7 +84,7 @@ class WorkTree:
         try:
             content = _read(self._on_disk(path))
         except PermissionError as error:
-            raise unjudged(
+            raise inconclusive(
                 "file-unreadable", f"{path} cannot be read", why=error.strerror or "", at=Location(path)
             ) from error
         if content is not None and b"\r\n" in content and path.endswith(_TEXT):

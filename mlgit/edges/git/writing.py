@@ -20,8 +20,8 @@ from mlgit.edges.git.quarantine import quarantine
 from mlgit.edges.git.settings import STATED_IDENTITY, identity_missing
 from mlgit.edges.git.trees import GitTree
 from mlgit.edges.process import Completed
-from mlgit.errors import MlgitError, misuse, refused, unjudged
-from mlgit.ops.ports import Files
+from mlgit.errors import MlgitError, inconclusive, refused, usage_error
+from mlgit.ops.kernel.ports.git import Files
 
 _BLOB: Final = 3
 _TREE: Final = 2
@@ -105,7 +105,7 @@ class Writer:
             MlgitError: it is elsewhere (`ref-moved`), or another ref has its name as a folder (`ref-in-the-way`).
         """
         if ref != "HEAD" and not ref.startswith("refs/"):
-            raise misuse("ref-name", f"{ref!r} is not the full name of a ref", fix=f"write refs/heads/{ref}")
+            raise usage_error("ref-name", f"{ref!r} is not the full name of a ref", fix=f"write refs/heads/{ref}")
         reflog = ["--create-reflog", "-m", " ".join(reason.split())]
         now = expected or "0" * hashlib.new(self._algorithm, usedforsecurity=False).digest_size * 2
         words = [*reflog, ref, new, now] if new else ["-d", ref, now]
@@ -149,7 +149,7 @@ class Writer:
         if error.findings[0].id != "git-failed":
             return error
         why = said_in_short(done.stderr) or f"`git {command}` was stopped by signal {-done.code}"
-        return unjudged("git-write-failed", "Git could not write to this repository", why=why)
+        return inconclusive("git-write-failed", "Git could not write to this repository", why=why)
 
 
 class _Pack:
@@ -252,4 +252,4 @@ def _build(pack: _Pack, folder: str, changes: _Changes, folders: Mapping[str, Tr
 
 
 def _unusable(path: str, why: str) -> MlgitError:
-    return misuse("path-unusable", f"{path!r} cannot be written to the repository", why=why)
+    return usage_error("path-unusable", f"{path!r} cannot be written to the repository", why=why)

@@ -29,7 +29,7 @@ from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Format
 from mlgit.edges.modelfile.inspection import inspect
 from mlgit.edges.modelfile.trust import BUILT_IN, check_types
-from mlgit.errors import Location, MlgitError, refused, unjudged
+from mlgit.errors import Location, MlgitError, inconclusive, refused
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -285,7 +285,7 @@ def _failed(cause: str, at: Location) -> MlgitError:
 
 def _extra_missing(package: str, at: Location) -> MlgitError:
     extra = _EXTRAS.get(package, package)
-    return unjudged(
+    return inconclusive(
         "extra-missing",
         f"the model cannot be loaded, because {package} is not installed here",
         why="packages for single formats are optional",

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 
 
 def run(*words: str, content: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -18,7 +18,7 @@ def run(*words: str, content: bytes | None = None) -> subprocess.CompletedProces
     try:
         return subprocess.run(["ssh-keygen", *words], input=content, capture_output=True, check=False)
     except FileNotFoundError as error:
-        raise unjudged(
+        raise inconclusive(
             "ssh-keygen-missing",
             "ssh-keygen is not installed",
             why="no folder in PATH has it; mlgit signs with it, and verifies what keys other than ed25519 signed",

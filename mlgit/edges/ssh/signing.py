@@ -38,7 +38,7 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class SshSignatures:
-    """Signs with a person's key, and verifies what people signed (see `ops.ports.Signatures`)."""
+    """Signs with a person's key, and verifies what people signed (see `ops.kernel.ports.Signatures`)."""
 
     def __init__(self, config: Callable[[str], str | None], key: Path | None = None) -> None:
         """Take how to read a setting of Git, and the key to sign with; without it, it is looked for."""

@@ -28,8 +28,8 @@ import msgspec
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import is_name
 from mlgit.edges.targets import folders, slots
-from mlgit.errors import refused, unjudged
-from mlgit.ops.ports import Beside, Observed, Release
+from mlgit.errors import inconclusive, refused
+from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
 
 KEPT: Final = 5
 """Releases that stay, so that a rollback has something to return to: the last ones that were made current."""
@@ -81,14 +81,14 @@ class DirectoryTarget:
         try:
             return self._observe(model)
         except OSError as error:
-            raise unjudged(
+            raise inconclusive(
                 "target-unreadable",
                 f"{self._path / model} cannot be read",
                 why=folders.cause(error),
                 fix="let this user read the folder, then run the command again",
             ) from error
 
-    def switch(self, release: Release, beside: Sequence[Beside] = ()) -> Observed:
+    def switch(self, release: Release, beside: Sequence[ReleaseBeside] = ()) -> Observed:
         """Put a release there and make it current, at once or not at all; the same again changes nothing.
 
         A release that is there but was altered is put right. Waits for a switch of the same model that is under way.
@@ -119,7 +119,7 @@ class DirectoryTarget:
                 slots.clear(beside, home)
                 _remove_old(releases, _hexadecimal(release), {_hexadecimal(other.release) for other in beside})
         except OSError as error:
-            raise unjudged(
+            raise inconclusive(
                 "target-unwritable",
                 f"{self._path / release.model} cannot be written",
                 why=folders.cause(error),

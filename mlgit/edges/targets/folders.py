@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = (
@@ -90,7 +90,7 @@ def copy(source: Path, name: str, inside: int) -> str:
         reader = source.open("rb")
     except OSError as error:
         why, fix = cause(error), "check that it is there, and who may read it"
-        raise unjudged("file-unreadable", f"{source} cannot be read", why=why, fix=fix) from error
+        raise inconclusive("file-unreadable", f"{source} cannot be read", why=why, fix=fix) from error
     digest = hashlib.sha256()
     with reader, _create(name, inside) as writer:
         while block := reader.read(_BLOCK):

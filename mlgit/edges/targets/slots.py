@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from mlgit.edges.targets import folders
-from mlgit.ops.ports import Beside, Observed, Release
+from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
 
 FILE: Final = "slots.json"
 NEXT: Final = ".slots.new"
@@ -32,7 +32,7 @@ class Slots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     shadow: Slot | None = None
 
 
-def write(release: Release, beside: Sequence[Beside], home: int) -> None:
+def write(release: Release, beside: Sequence[ReleaseBeside], home: int) -> None:
     """Say what runs beside a release, by one rename; it holds from the moment at which that release is current.
 
     What was said of other champions stays while one of them may still be current (see `clear`): were it taken away first,
@@ -58,7 +58,7 @@ def write(release: Release, beside: Sequence[Beside], home: int) -> None:
     os.fsync(home)
 
 
-def clear(beside: Sequence[Beside], home: int) -> None:
+def clear(beside: Sequence[ReleaseBeside], home: int) -> None:
     """Take the file away, once the release that runs alone is current; with something beside it, the file stays."""
     if not beside and FILE in folders.names(home):
         folders.remove(FILE, home)
@@ -103,7 +103,7 @@ def _champion(content: bytes | None) -> str | None:
         return None
 
 
-def _text(release: Release, beside: Sequence[Beside]) -> bytes:
+def _text(release: Release, beside: Sequence[ReleaseBeside]) -> bytes:
     answered = sum(other.traffic for other in beside if other.slot == "challenger")
     named = {other.slot: Slot(other.release.digest, other.traffic) for other in beside}
     said = Slots(Slot(release.digest, _ALL - answered), named.get("challenger"), named.get("shadow"))

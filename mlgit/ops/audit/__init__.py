@@ -10,20 +10,21 @@ from msgspec.structs import replace
 
 from mlgit import __version__
 from mlgit.domain import layout
-from mlgit.domain.audit.records import Change, Inventory, Observation, RuleChange, Standing
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, InForce, ModelInventory, RuleChange
 from mlgit.domain.audit.verdict import VERDICTS
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import CommitId, Digest
 from mlgit.errors import Exit, Finding, MlgitError, Severity, refused
-from mlgit.ops import origin, proposal
 from mlgit.ops.audit import checkpoint as checkpoints
-from mlgit.ops.audit import history
+from mlgit.ops.audit import history_checks
 from mlgit.ops.audit.checkpoint import Checkpoint
 from mlgit.ops.audit.inventory import inventory, standing, uncertified
 from mlgit.ops.audit.replay import Replay
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Repository, Workspace
+from mlgit.ops.kernel import remote, snapshot
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.git import Repository
+from mlgit.ops.kernel.ports.workspace import Workspace
 
 _CACHE: Final = "audit"
 _NOT_FETCHED: Final = (
@@ -54,12 +55,12 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
     since: str | None
     environment: str | None
     counts: dict[str, int]
-    changes: list[Change]
+    changes: list[AuditedChange]
     findings: list[Finding]
-    inventory: list[Inventory]
-    deployments: list[Observation]
+    inventory: list[ModelInventory]
+    deployments: list[AuditedDeployment]
     rules: list[RuleChange]
-    standing: list[Standing]
+    standing: list[InForce]
     unchecked: list[str]
     digest: Digest = ""
 
@@ -74,7 +75,7 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
         return replace(self, digest=sha256(msgspec.json.encode(self)))
 
 
-class Audited(msgspec.Struct, frozen=True):
+class AuditResult(msgspec.Struct, frozen=True):
     """An audit, and the checkpoint that the next one may go on from; None where a branch was rewritten."""
 
     audit: Audit
@@ -91,7 +92,7 @@ def run(
     given: bytes | None = None,
     fetch: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> Audited:
+) -> AuditResult:
     """Audit the base branch and the ledger. Without `fetch` it needs neither a network nor DVC; changes only its own cache.
 
     Args:
@@ -110,12 +111,12 @@ def run(
     """
     repository = workspace.repository
     repository.require_full_history()
-    branch, state = proposal.base_of(workspace)
-    state = state if at is None else proposal.state_at(workspace, at)
+    branch, state = snapshot.base_of(workspace)
+    state = state if at is None else snapshot.state_at(workspace, at)
     tip = state.tree.commit
     assert tip is not None  # noqa: S101 - a state of a commit
     ledger = _ledger(workspace, None if at is None else tip)
-    begin = None if since is None else proposal.state_at(workspace, since).tree.commit
+    begin = None if since is None else snapshot.state_at(workspace, since).tree.commit
     earlier = None if full or fetch else _earlier(workspace, branch, given, use_cache=at is None)
     rewritten: list[Finding] = []
     if earlier is not None and not _goes_on(repository, earlier, tip, ledger):
@@ -143,12 +144,12 @@ def run(
         as_of=max(repository.commit_time(one) for one in (tip, ledger) if one is not None),
         fetched=fetch,
     )
-    return Audited(audit, kept)
+    return AuditResult(audit, kept)
 
 
 def _ledger(workspace: Workspace, at: CommitId | None) -> CommitId | None:
     """Return the newest commit of the ledger; with a commit of the base branch, the one of its time."""
-    tip = proposal.ledger_tip(workspace)
+    tip = snapshot.ledger_tip(workspace)
     if tip is None or at is None:
         return tip
     return workspace.repository.last_commit_by(tip, workspace.repository.commit_time(at))
@@ -157,7 +158,7 @@ def _ledger(workspace: Workspace, at: CommitId | None) -> CommitId | None:
 def _earlier(workspace: Workspace, branch: str, given: bytes | None, *, use_cache: bool) -> Checkpoint | None:
     """Return the checkpoint to go on from: the one that is given, else that of the last audit here."""
     if given is not None:
-        found = checkpoints.unseal(given)
+        found = checkpoints.unpack(given)
         if found.branch != branch:
             raise refused(
                 "checkpoint-invalid",
@@ -178,10 +179,10 @@ def _rewritten(
     """Tell which branch no longer has what an earlier audit saw on it."""
     pairs = ((branch, earlier.commit, tip), (layout.LEDGER.removeprefix("refs/heads/"), earlier.ledger, ledger))
     return [
-        history.rewritten(name, old)
+        history_checks.rewritten(name, old)
         for name, old, new in pairs
         if old is not None
-        and (new is None or repository.resolve(old) is None or not origin.contains(repository, new, old))
+        and (new is None or repository.resolve(old) is None or not remote.contains(repository, new, old))
     ]
 
 
@@ -238,7 +239,7 @@ def _audit(
     )
 
 
-def _unchecked(told: Sequence[Change], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
+def _unchecked(told: Sequence[AuditedChange], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
     """Say in plain words what an audit leaves open."""
     if ledger is None:
         yield "There is no ledger here, so that no approval and no deployment could be looked at."

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 import msgspec
 
 from mlgit import __version__
-from mlgit.domain.audit.records import Change, Observation, RuleChange
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, RuleChange
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.errors import Finding, MlgitError, refused
-from mlgit.ops.audit.chronicle import Added
+from mlgit.ops.audit.ledger_history import LedgerFile
 
 FORM = "mlgit/audit-checkpoint.v1"
 
 
-class Loose(msgspec.Struct, frozen=True, kw_only=True):
+class OpenReferences(msgspec.Struct, frozen=True, kw_only=True):
     """Records that are held against the other branch each time."""
 
     manifests: list[Promotion] = []
@@ -34,13 +34,13 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", 
     branch: str
     line: list[str]
     ledger_line: list[str]
-    changes: list[Change]
+    changes: list[AuditedChange]
     findings: list[Finding]
     rules: list[RuleChange]
-    deployments: list[Observation]
+    deployments: list[AuditedDeployment]
     decided: list[str]
-    pending: Mapping[str, Added]
-    loose: Loose
+    pending: Mapping[str, LedgerFile]
+    loose: OpenReferences
 
     @property
     def commit(self) -> CommitId:
@@ -58,13 +58,13 @@ class _Sealed(msgspec.Struct, frozen=True):
     checkpoint: msgspec.Raw
 
 
-def seal(checkpoint: bytes) -> bytes:
+def pack(checkpoint: bytes) -> bytes:
     """Return an encoded checkpoint as a file: a document with the digest of all that it says."""
     # As `_Sealed` is written, in one copy: of 10,000 promotions it is 23 MB.
     return b'{"digest":"%b","checkpoint":%b}\n' % (sha256(checkpoint).encode(), checkpoint)
 
 
-def unseal(content: bytes) -> Checkpoint:
+def unpack(content: bytes) -> Checkpoint:
     """Read a checkpoint from a file.
 
     Raises:

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from mlgit.domain import layout
-from mlgit.domain.audit.records import Change, Inventory, Running, Standing
-from mlgit.domain.conditions.recertify import certified, overdue
+from mlgit.domain.audit.records import AuditedChange, InForce, ModelInventory, RunningVersion
+from mlgit.domain.merge_rules.recertify import approval_age, overdue
 from mlgit.domain.records import Hold, Model, Override, Problem, Record, Retirement, StandingApproval
 from mlgit.errors import Finding, MlgitError
-from mlgit.ops.load import Lifecycle
+from mlgit.ops.kernel.lifecycle import Lifecycle
 
 _PLACES = ("holds", "overrides", "standing", "retirements")
 
 
-def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Inventory], list[Finding]]:
+def inventory(state: Lifecycle, changes: Iterable[AuditedChange]) -> tuple[list[ModelInventory], list[Finding]]:
     """Return every model, sorted by name, and what of their records cannot be read.
 
     Args:
@@ -33,7 +33,7 @@ def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Invento
             continue
         problem = known.get(layout.problem(model.problem))
         found.append(
-            Inventory(
+            ModelInventory(
                 model=name,
                 problem=model.problem,
                 owner=problem.owner if isinstance(problem, Problem) else "unknown",
@@ -43,7 +43,7 @@ def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Invento
                 versions=len(numbers[name]),
                 newest=max(numbers[name], default=None),
                 runs=[
-                    Running(
+                    RunningVersion(
                         environment=environment,
                         version=last.after,
                         since=last.at,
@@ -58,14 +58,14 @@ def inventory(state: Lifecycle, changes: Iterable[Change]) -> tuple[list[Invento
     return found, [*problems, *more]
 
 
-def standing(state: Lifecycle) -> tuple[list[Standing], list[Finding]]:
+def standing(state: Lifecycle) -> tuple[list[InForce], list[Finding]]:
     """Return every hold, override, standing approval and retirement, sorted by path, and what of them cannot be read."""
     paths = [path for entry in state.tree.entries(_PLACES) if layout.place(path := entry.path) is not None]
     records, problems = state.read_each(paths)
     return [one for path, record in records.items() for one in _standing(path, record)], problems
 
 
-def uncertified(state: Lifecycle, models: Iterable[Inventory], at: datetime) -> Iterator[Finding]:
+def uncertified(state: Lifecycle, models: Iterable[ModelInventory], at: datetime) -> Iterator[Finding]:
     """Yield a warning for each model that runs on approvals that are older at a moment than the policy allows.
 
     Args:
@@ -81,28 +81,28 @@ def uncertified(state: Lifecycle, models: Iterable[Inventory], at: datetime) -> 
             manifest = state.promotion(running.environment, model)
         except MlgitError:  # a finding of the commit that brought it
             continue
-        found = None if manifest is None else certified(policy, manifest, at)
+        found = None if manifest is None else approval_age(policy, manifest, at)
         if found is not None and found.state == "overdue":
             yield overdue(running.environment, model, found)
 
 
-def _standing(path: str, record: Record | None) -> Iterator[Standing]:
+def _standing(path: str, record: Record | None) -> Iterator[InForce]:
     name = path.partition("/")[2].removesuffix(".yaml")
     if isinstance(record, Hold):
         subject = (
             " ".join(filter(None, (record.environment, record.model, (record.digest or "")[7:19]))) or "everything"
         )
         until = None if record.until is None else f"{record.until:%Y-%m-%d %H:%M}"
-        yield Standing(kind="hold", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
+        yield InForce(kind="hold", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
     elif isinstance(record, Override):
         subject = f"{record.environment} {record.model} {record.digest[7:19]}: {', '.join(record.waives)}"
         by, until = " and ".join(record.people), f"{record.expires:%Y-%m-%d %H:%M}"
-        yield Standing(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
+        yield InForce(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
     elif isinstance(record, StandingApproval):
         most = "promotions" if record.most is None else f"at most {record.most} promotions"
         subject = f"{record.environment} {record.model}: {most}"
         by, until = " and ".join(record.people), f"{record.until:%Y-%m-%d %H:%M}"
-        yield Standing(kind="standing", name=name, subject=subject, by=by, reason=record.reason, until=until)
+        yield InForce(kind="standing", name=name, subject=subject, by=by, reason=record.reason, until=until)
     elif isinstance(record, Retirement):
         subject, until = f"{record.model}@{record.version}", f"from {record.on}"
-        yield Standing(kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
+        yield InForce(kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until)

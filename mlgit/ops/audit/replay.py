@@ -7,21 +7,21 @@ from itertools import islice
 from msgspec.structs import replace
 
 from mlgit.domain import layout
-from mlgit.domain.audit.records import Change, Observation, RuleChange
-from mlgit.domain.chain import check_anchors
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, RuleChange
+from mlgit.domain.ledger_integrity import check_cross_references
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.errors import Finding, MlgitError, refused
-from mlgit.ops import origin
-from mlgit.ops.audit import history
-from mlgit.ops.audit.ahead import Ahead
-from mlgit.ops.audit.checkpoint import Checkpoint, Loose
-from mlgit.ops.audit.chronicle import Chronicle, Cut
-from mlgit.ops.audit.files import Layer, Library, State
-from mlgit.ops.audit.judging import Judge, manifests
-from mlgit.ops.audit.line import Step, steps, told
-from mlgit.ops.audit.seals import Sealed, sealed, signature
-from mlgit.ops.ports import Workspace
+from mlgit.ops.audit import history_checks
+from mlgit.ops.audit.change_verification import ChangeVerifier, changed_manifests
+from mlgit.ops.audit.checkpoint import Checkpoint, OpenReferences
+from mlgit.ops.audit.commit_signatures import CommitSignatures, commit_signature, commit_signatures
+from mlgit.ops.audit.first_parents import HistoryStep, history_steps, printable
+from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerHistory
+from mlgit.ops.audit.prefetch import Prefetch
+from mlgit.ops.audit.tree_history import BlobReader, LifecycleHistory, TreeOverlay
+from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.ports.workspace import Workspace
 
 _AT_ONCE = 256  # commits whose contents are read together
 _SEEN, _DECIDED = "deployments/", "decisions/"
@@ -55,15 +55,15 @@ class Replay:
         self._workspace = workspace
         self._repository = workspace.repository
         self._on_progress = on_progress
-        self._library = Library(workspace.repository, workspace.formats.record)
+        self._library = BlobReader(workspace.repository, workspace.formats.record)
         self._again = again
         self._earlier = earlier
         self.tip, self._ledger = tip, ledger
         self.branch = branch
-        self.changes: list[Change] = list(earlier.changes) if earlier else []
+        self.changes: list[AuditedChange] = list(earlier.changes) if earlier else []
         self.findings: list[Finding] = list(earlier.findings) if earlier else []
         self.rules: list[RuleChange] = list(earlier.rules) if earlier else []
-        self.deployments: list[Observation] = list(earlier.deployments) if earlier else []
+        self.deployments: list[AuditedDeployment] = list(earlier.deployments) if earlier else []
         self.crossing: list[Finding] = []
         """What one branch says of the other that the other does not bear out, as of today's two."""
         self._line: dict[CommitId, None] = dict.fromkeys(earlier.line if earlier else ())
@@ -72,27 +72,27 @@ class Replay:
         self._settled = {one.promotion for one in self.changes if one.decided}
         self.revives = False
         """Whether a promotion came again that was settled before the checkpoint, which no longer has its evidence."""
-        self._loose = earlier.loose if earlier else Loose()
+        self._loose = earlier.loose if earlier else OpenReferences()
         self._manifests: list[Promotion] = list(self._loose.manifests)
-        self._chronicle = Chronicle(self._library)
+        self._chronicle = LedgerHistory(self._library)
 
     def run(self) -> None:
         """Walk the ledger, then the base branch, then hold the one against the other."""
         self._chronicle = self._read_ledger()
-        self.findings += history.check_only_grew(self._chronicle.altered)
+        self.findings += history_checks.check_only_grew(self._chronicle.altered)
         deployments, decisions = self._records()
-        judge = Judge(self._workspace, self._chronicle, again=self._again)
+        judge = ChangeVerifier(self._workspace, self._chronicle, again=self._again)
         self._judge_again(judge, {entry.promotion for entry in deployments})
         since = None if self._earlier is None else self._earlier.commit
-        line = steps(self._repository, self.tip, since)
+        line = history_steps(self._repository, self.tip, since)
         under = None if since is None else self._repository.tree(since)
-        state = State(Layer(self._library, under, since), self._library)
+        state = LifecycleHistory(TreeOverlay(self._library, under, since), self._library)
         seen = {one.promotion for one in self.changes if one.promotion is not None}
-        ahead = Ahead(self._library, self._chronicle)
+        ahead = Prefetch(self._library, self._chronicle)
         done, last = 0, None if since is None else self._repository.commit_time(since)
         while some := list(islice(line, _AT_ONCE)):
             ahead.fetch(some, state.files)
-            seals = sealed(self._workspace, [step.commit.id for step in some if manifests(step)])
+            seals = commit_signatures(self._workspace, [step.commit.id for step in some if changed_manifests(step)])
             for step in some:
                 self._walk(step, last, state, judge, seen, seals)
                 last = step.commit.at
@@ -120,7 +120,7 @@ class Replay:
             loose=self._loose,
         )
 
-    def after(self, commit: CommitId | None) -> list[Change]:
+    def after(self, commit: CommitId | None) -> list[AuditedChange]:
         """Return the changes after a commit; all of them, if None.
 
         Raises:
@@ -140,10 +140,10 @@ class Replay:
 
     # The ledger
 
-    def _read_ledger(self) -> Chronicle:
+    def _read_ledger(self) -> LedgerHistory:
         earlier = self._earlier
         before = None if earlier is None or earlier.ledger is None else self._repository.tree(earlier.ledger)
-        chronicle = Chronicle(
+        chronicle = LedgerHistory(
             self._library, before=before, pending=earlier.pending if earlier else {}, length=len(self._ledger_line)
         )
         chronicle.refused.update(_refusals(self.deployments))
@@ -151,7 +151,7 @@ class Replay:
             return chronicle
         span = self._ledger if before is None else f"{before.commit}..{self._ledger}"
         for commit, changes in reversed(list(self._repository.commits(span))):
-            chronicle.append(commit, map(told, changes))
+            chronicle.append(commit, map(printable, changes))
             self._ledger_line[commit.id] = None
         return chronicle
 
@@ -179,25 +179,31 @@ class Replay:
     # The base branch
 
     def _walk(
-        self, step: Step, before: datetime | None, state: State, judge: Judge, seen: set[str], seals: Sealed
+        self,
+        step: HistoryStep,
+        before: datetime | None,
+        state: LifecycleHistory,
+        judge: ChangeVerifier,
+        seen: set[str],
+        seals: CommitSignatures,
     ) -> None:
         """Take in one commit: judge what it changes of manifests, and note all else that matters."""
         commit = step.commit
         self._line[commit.id] = None
-        self.findings += history.check_step(step, before)
-        self.rules += history.rule_changes(step)
-        changed = manifests(step)
+        self.findings += history_checks.check_step(step, before)
+        self.rules += history_checks.rule_changes(step)
+        changed = changed_manifests(step)
         if changed:
             after = state.above(commit.id, step.changes)
             signers = state.files.read(layout.SIGNERS) if commit.id in seals else None
-            seal = signature(self._workspace, commit.id, commit.at, seals, signers)
+            seal = commit_signature(self._workspace, commit.id, commit.at, seals, signers)
             for path in changed:
                 self._take(replace(judge.judge(step, path, state, after, seen), signature=seal), after, seen)
             # Nobody asks for a report again.
             self._library.drop((one.path, one.after) for one in step.changes if one.path not in changed and one.after)
         state.advance(commit.id, step.changes)
 
-    def _take(self, change: Change, now: State, seen: set[str]) -> None:
+    def _take(self, change: AuditedChange, now: LifecycleHistory, seen: set[str]) -> None:
         self.changes.append(change)
         if change.promotion is not None:
             self.revives |= change.promotion in self._settled
@@ -206,7 +212,7 @@ class Replay:
             if manifest is not None and manifest.ledger is not None:
                 self._manifests.append(manifest)
 
-    def _judge_again(self, judge: Judge, seen_to_run: set[str]) -> None:
+    def _judge_again(self, judge: ChangeVerifier, seen_to_run: set[str]) -> None:
         """Judge again what the ledger has more about since the checkpoint."""
         touched = {_promotion_of(path) for path in self._chronicle.new if not path.startswith(_SEEN)} | seen_to_run
         seen: set[str] = set()
@@ -217,13 +223,13 @@ class Replay:
             if change.promotion is not None:
                 seen.add(change.promotion)
 
-    def _judged_again(self, judge: Judge, change: Change, seen: set[str]) -> Change:
+    def _judged_again(self, judge: ChangeVerifier, change: AuditedChange, seen: set[str]) -> AuditedChange:
         commit = next(iter(self._repository.commits(change.commit)))[0]
         if not commit.parents:
             return change
-        *_, step = steps(self._repository, commit.id, commit.parents[0])
+        *_, step = history_steps(self._repository, commit.id, commit.parents[0])
         parent = commit.parents[0]
-        before = State(Layer(self._library, self._repository.tree(parent), parent), self._library)
+        before = LifecycleHistory(TreeOverlay(self._library, self._repository.tree(parent), parent), self._library)
         path = layout.promotion(change.environment, change.model)
         again = judge.judge(step, path, before, before.above(commit.id, step.changes), seen)
         return replace(again, signature=change.signature)  # which a later ledger does not change
@@ -234,22 +240,24 @@ class Replay:
         self, deployments: list[Deployment], decisions: list[DecisionRecord], promotions: set[str]
     ) -> None:
         """Hold what is new on each branch against the other; what does not fit is held against it again the next time."""
-        self.deployments += map(history.observation, deployments)
+        self.deployments += map(history_checks.observation, deployments)
         self._decided.update(dict.fromkeys(record.promotion for record in decisions))
         touched = dict.fromkeys((entry.environment, entry.model) for entry in deployments)
-        chains = self._chronicle.ledger(Cut()).deployments_of(touched)
+        chains = self._chronicle.ledger(LedgerCutoff()).deployments_of(touched)
         known = set(self.findings)
-        self.findings += [one for one in history.check_chains(chains.values(), self._decided) if one not in known]
+        self.findings += [
+            one for one in history_checks.check_chains(chains.values(), self._decided) if one not in known
+        ]
         deployments, decisions = [*self._loose.deployments, *deployments], [*self._loose.decisions, *decisions]
         on_base, on_ledger = self._line.__contains__, self._is_on_ledger
         anchored = (
             self._manifests if self._ledger is not None else ()
         )  # without a ledger nothing can be missing from it
         self.crossing = [
-            *history.check_known(deployments, decisions, promotions),
-            *check_anchors(anchored, (*decisions, *deployments), on_ledger=on_ledger, on_base=on_base),
+            *history_checks.check_known(deployments, decisions, promotions),
+            *check_cross_references(anchored, (*decisions, *deployments), on_ledger=on_ledger, on_base=on_base),
         ]
-        self._loose = Loose(
+        self._loose = OpenReferences(
             manifests=[one for one in self._manifests if one.ledger and not on_ledger(one.ledger)],
             deployments=[one for one in deployments if one.promotion not in promotions or not on_base(one.commit)],
             decisions=[one for one in decisions if one.promotion not in promotions or not on_base(one.commit)],
@@ -259,7 +267,7 @@ class Replay:
         if commit in self._ledger_line:
             return True
         known = self._ledger is not None and self._repository.resolve(commit) is not None
-        return known and origin.contains(self._repository, str(self._ledger), commit)
+        return known and remote.contains(self._repository, str(self._ledger), commit)
 
 
 def _promotion_of(path: str) -> str:
@@ -268,7 +276,7 @@ def _promotion_of(path: str) -> str:
     return parts[1].removesuffix(".json") if len(parts) > 1 else ""
 
 
-def _refusals(entries: Iterable[Observation | Deployment]) -> dict[str, str]:
+def _refusals(entries: Iterable[AuditedDeployment | Deployment]) -> dict[str, str]:
     """Return why `apply` refused promotions, by their ids."""
     return {one.promotion: one.message or "without a word" for one in entries if one.status == "blocked"}
 

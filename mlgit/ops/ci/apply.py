@@ -6,12 +6,12 @@ from typing import Any, Final, Literal
 from msgspec.structs import replace
 
 from mlgit.errors import Exit, Finding, MlgitError, Severity
-from mlgit.ops import apply
-from mlgit.ops.apply import Application, Applied
-from mlgit.ops.forge_port import Forge
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Workspace
+from mlgit.ops.delivery import apply
+from mlgit.ops.delivery.apply import Application, Applied
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.forge import Forge
+from mlgit.ops.kernel.ports.workspace import Workspace
 
 _TOLD: Final[dict[apply.State, Literal["success", "failure"]]] = {
     "applied": "success",
@@ -57,7 +57,7 @@ def run(
         on_step: is told what is being done.
 
     Raises:
-        MlgitError: as `ops.apply.run` does.
+        MlgitError: as `ops.delivery.apply.run` does.
     """
     applied = apply.run(workspace, environment, dry_run=dry_run, on_step=on_step)
     concerned = [one for one in applied.results if one.state in _TOLD]

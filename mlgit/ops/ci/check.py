@@ -8,7 +8,7 @@ from mlgit.domain.forge import Annotation, CheckState
 from mlgit.domain.ruleset import VERDICT
 from mlgit.errors import Exit, MlgitError, Severity
 from mlgit.ops.ci.verdict import Verdict
-from mlgit.ops.forge_port import Forge
+from mlgit.ops.kernel.ports.forge import Forge
 
 
 def post(forge: Forge, found: Verdict, *, title: str, summary: str, annotations: Sequence[Annotation]) -> Verdict:

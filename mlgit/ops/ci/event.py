@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 
 from mlgit.domain.names import CommitId, Line
-from mlgit.errors import Misuse, misuse
-from mlgit.ops.push import Update
+from mlgit.errors import UsageError, usage_error
+from mlgit.ops.guard.push import RefUpdate
 
 _HEADS = "refs/heads/"
 _LARGEST = 32 << 20  # GitHub cuts a payload at 25 MB
@@ -68,7 +68,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
                 (`event-unreadable`).
         """
         if name is None or content is None:
-            raise misuse(
+            raise usage_error(
                 "event-missing",
                 "nothing says what started this",
                 why="GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner of a workflow, and one of them is not here",
@@ -88,23 +88,23 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.pull_request is None else self.pull_request.number
 
     @property
-    def push(self) -> Update | None:
+    def push(self) -> RefUpdate | None:
         """What was pushed to which branch; None where nothing was."""
         if self.name != "push" or self.ref is None or self.before is None or self.after is None:
             return None
-        return Update.parse(f"{self.before} {self.after} {self.ref}")
+        return RefUpdate.parse(f"{self.before} {self.after} {self.ref}")
 
     @property
-    def queued(self) -> Update | None:
+    def queued(self) -> RefUpdate | None:
         """What a merge queue would push; None where the event is another."""
         group = self.merge_group
         if group is None:
             return None
-        return Update(_HEADS + group.base_ref.removeprefix(_HEADS), group.base_sha, group.head_sha)
+        return RefUpdate(_HEADS + group.base_ref.removeprefix(_HEADS), group.base_sha, group.head_sha)
 
 
-def _unreadable(why: str) -> Misuse:
-    return misuse(
+def _unreadable(why: str) -> UsageError:
+    return usage_error(
         "event-unreadable",
         "the event is not one that GitHub describes",
         why=why[:300],

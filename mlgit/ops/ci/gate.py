@@ -6,17 +6,17 @@ from typing import Literal
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.errors import Exit, Finding, Location, MlgitError, Severity, Unjudged
-from mlgit.ops import policy_change
+from mlgit.errors import Exit, Finding, Inconclusive, Location, MlgitError, Severity
 from mlgit.ops.ci.event import Event
 from mlgit.ops.ci.verdict import change_of
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.merge import judge_again
-from mlgit.ops.outcome import Outcome
-from mlgit.ops.policy import Replayed
-from mlgit.ops.ports import Workspace
-from mlgit.ops.proposal import Proposal
-from mlgit.ops.push import Update
+from mlgit.ops.guard.push import RefUpdate
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.policies import impact
+from mlgit.ops.policies.replay import PolicyReplay
+from mlgit.ops.promotion.merge import judge_again
+from mlgit.ops.review.proposals import Proposal
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Regated(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
     """Every promotion that a change brings, with its gates judged again; every policy that it changes, tried on the past."""
 
     results: list[Again]
-    replayed: list[Replayed] = []
+    replayed: list[PolicyReplay] = []
 
     @property
     def findings(self) -> list[Finding]:
@@ -68,14 +68,14 @@ def run(workspace: Workspace, event: Event, *, on_step: Callable[[str], None] = 
     return Regated(results=results, replayed=replayed)
 
 
-def _replayed(workspace: Workspace, update: Update | None, on_step: Callable[[str], None]) -> list[Replayed]:
+def _replayed(workspace: Workspace, update: RefUpdate | None, on_step: Callable[[str], None]) -> list[PolicyReplay]:
     if update is None or update.old is None or update.new is None:
         return []
     on_step("trying changed policies on the promotions of the past")
-    return policy_change.run(workspace, update.old, update.new, runs_code=False)
+    return impact.run(workspace, update.old, update.new, runs_code=False)
 
 
-def _note(found: Replayed) -> Finding:
+def _note(found: PolicyReplay) -> Finding:
     path = layout.policy(found.tried)
     passed = f", and let through {found.let_through_and_rolled_back} that was later rolled back"
     return Finding(
@@ -89,7 +89,7 @@ def _note(found: Replayed) -> Finding:
     )
 
 
-def _proposals(workspace: Workspace, update: Update) -> Iterator[Proposal]:
+def _proposals(workspace: Workspace, update: RefUpdate) -> Iterator[Proposal]:
     """Yield every promotion that an update brings, held against the commit before it."""
     repository, reader = workspace.repository, workspace.formats.record
     span = update.new if update.old is None else f"{update.old}..{update.new}"
@@ -112,7 +112,7 @@ def _again(workspace: Workspace, proposal: Proposal) -> Again:
     )
     try:
         judge_again(workspace, proposal)
-    except Unjudged as error:
+    except Inconclusive as error:
         return msgspec.structs.replace(said, answer="unjudged", findings=list(error.findings))
     except MlgitError as error:
         return msgspec.structs.replace(said, answer="differs", findings=list(error.findings))

@@ -8,9 +8,9 @@ import msgspec
 from mlgit.errors import MlgitError, refused
 from mlgit.ops.ci.event import Event
 from mlgit.ops.ci.verdict import Verdict
-from mlgit.ops.forge_port import Forge
-from mlgit.ops.outcome import Outcome
-from mlgit.ops.pull_request import upsert_comment
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.forge import Forge
+from mlgit.ops.promotion.pull_request import upsert_comment
 
 LARGEST = 1 << 20
 """Bytes that a report may have."""

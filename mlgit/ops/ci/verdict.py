@@ -12,15 +12,17 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
-from mlgit.errors import Exit, Finding, MlgitError, Severity, Unjudged, misuse
-from mlgit.ops import origin, reviews, validate
+from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, Severity, usage_error
 from mlgit.ops.ci.event import Event
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Workspace
-from mlgit.ops.proposal import Proposal
-from mlgit.ops.push import Update
-from mlgit.ops.verify_push import judge_base
+from mlgit.ops.guard.push import RefUpdate
+from mlgit.ops.guard.verify_push import check_base_push
+from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.review import forge_reviews
+from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.validation import validate
 
 _HEADS = "refs/heads/"
 PULL_REQUEST = ("pull_request", "pull_request_review")
@@ -61,7 +63,7 @@ class Change(msgspec.Struct, frozen=True):
     base: str | None
     onto: CommitId | None
     head: CommitId
-    update: Update | None
+    update: RefUpdate | None
 
 
 def run(workspace: Workspace, event: Event) -> Verdict:
@@ -78,9 +80,11 @@ def run(workspace: Workspace, event: Event) -> Verdict:
             event=event.name, number=event.number, base=change.base, onto=change.onto, head=change.head, findings=[]
         )
         try:
-            return _judge(trial, change, found, lambda one: reviews.ask(workspace, one, merged=event.push is not None))
+            return _judge(
+                trial, change, found, lambda one: forge_reviews.ask(workspace, one, merged=event.push is not None)
+            )
         except MlgitError as error:
-            return replace(found, findings=list(error.findings), answered=not isinstance(error, Unjudged))
+            return replace(found, findings=list(error.findings), answered=not isinstance(error, Inconclusive))
 
 
 def change_of(workspace: Workspace, event: Event) -> Change:
@@ -101,7 +105,7 @@ def change_of(workspace: Workspace, event: Event) -> Change:
     if event.pull_request is not None and event.name in PULL_REQUEST:
         base = _base_of(workspace, _tip(workspace, event.repository.default_branch))
         return _merged(workspace, base, event.pull_request.head.sha, event.pull_request.base.sha)
-    raise misuse(
+    raise usage_error(
         "event-unfit",
         f"an event {event.name!r} is about no change that could be judged",
         why=f"a verdict is given on push, merge_group, {' and '.join(PULL_REQUEST)}",
@@ -115,12 +119,12 @@ def _merged(workspace: Workspace, base: str | None, head: CommitId, otherwise: C
     onto = _tip(workspace, base) if base is not None else otherwise
     ref = _HEADS + (base or "")
     if onto is None:
-        return Change(base, None, head, Update(ref, None, head))
+        return Change(base, None, head, RefUpdate(ref, None, head))
     tree = repository.merge_tree(onto, head)
     if tree is None:
         return Change(base, onto, head, None)
     merge = repository.commit_tree(tree, parents=[onto, head], message="Trial")
-    return Change(base, onto, head, Update(ref, onto, merge))
+    return Change(base, onto, head, RefUpdate(ref, onto, merge))
 
 
 def _judge(workspace: Workspace, change: Change, found: Verdict, ask: Callable[[Proposal], Proposal]) -> Verdict:
@@ -135,7 +139,7 @@ def _judge(workspace: Workspace, change: Change, found: Verdict, ask: Callable[[
         return replace(found, findings=findings)
     if repository.resolve(update.old) is None:
         return replace(found, findings=[_rewritten(update)])
-    judged = judge_base(workspace, update, ask)
+    judged = check_base_push(workspace, update, ask)
     findings = [_in_words_of_a_forge(finding) for finding in judged.findings]
     return replace(found, commits=judged.commits, promotions=judged.promotions, findings=findings)
 
@@ -150,7 +154,7 @@ def _base_of(workspace: Workspace, commit: CommitId | None) -> str | None:
 
 def _tip(workspace: Workspace, branch: str) -> CommitId | None:
     """Return the newest commit of a branch, here or as the remote's copy of it."""
-    return origin.newest(workspace.repository, _HEADS + branch)
+    return remote.newest(workspace.repository, _HEADS + branch)
 
 
 def _conflict(change: Change) -> Finding:
@@ -162,7 +166,7 @@ def _conflict(change: Change) -> Finding:
     )
 
 
-def _rewritten(update: Update) -> Finding:
+def _rewritten(update: RefUpdate) -> Finding:
     name = update.ref.removeprefix(_HEADS)
     return Finding(
         "push-rewrites",

@@ -7,9 +7,9 @@ import msgspec
 
 from mlgit.domain.forge import is_own
 from mlgit.errors import Exit
-from mlgit.ops.forge_port import Forge
-from mlgit.ops.observe import Observation
-from mlgit.ops.outcome import Outcome
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.forge import Forge
+from mlgit.ops.monitoring.observe import Observations
 
 LABEL = "mlgit"
 MARKER = "<!-- mlgit:observe -->"
@@ -19,7 +19,7 @@ _TITLE = "What runs is not what was applied"
 class Watched(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-observe.v1"):
     """What was seen, and the issue about it; None where there is none."""
 
-    seen: Observation
+    seen: Observations
     issue: int | None = None
     state: Literal["none", "opened", "updated", "closed", "planned"] = "none"
 
@@ -29,7 +29,7 @@ class Watched(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-observe.v1"):
         return self.seen.exit
 
 
-def run(forge: Forge, seen: Observation, body: Callable[[Observation], str], *, dry_run: bool = False) -> Watched:
+def run(forge: Forge, seen: Observations, body: Callable[[Observations], str], *, dry_run: bool = False) -> Watched:
     """Open, renew or close the issue.
 
     Only an issue by whoever the token is of is touched: anybody can write the mark into one of their own.

@@ -5,11 +5,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from mlgit.errors import Exit, Finding, MlgitError, Severity, Unjudged
+from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, Severity
 from mlgit.ops.doctor import data, flows, forge, machine, person, repository, rules
 from mlgit.ops.doctor.subject import Group, Machine, Mend, Said, Subject
-from mlgit.ops.outcome import Outcome
-from mlgit.ops.ports import Workspace
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.workspace import Workspace
 
 State = Literal["well", "warning", "error", "unjudged"]
 Check = Callable[[Subject], Said]
@@ -115,7 +115,7 @@ def _check(subject: Subject, name: str) -> tuple[Checked, Sequence[Mend]]:
         state = _state(said)
     except MlgitError as error:
         said = Said(error.findings[0].message, error.findings)
-        state = "unjudged" if isinstance(error, Unjudged) else "error"
+        state = "unjudged" if isinstance(error, Inconclusive) else "error"
     checked = Checked(
         check=name,
         group=group,

@@ -1,6 +1,6 @@
 """Checks of the remote that keeps data and models."""
 
-from mlgit.errors import Finding, Location, MlgitError, Severity, Unjudged
+from mlgit.errors import Finding, Inconclusive, Location, MlgitError, Severity
 from mlgit.ops.doctor.subject import Mend, Said, Subject
 
 _READS_AT_LEAST = frozenset({"remote-read-only", "probe-left"})
@@ -41,7 +41,7 @@ def reach(subject: Subject) -> Said:
     name = subject.project.remote
     try:
         subject.machine.probe(name)
-    except Unjudged:
+    except Inconclusive:
         raise
     except MlgitError as error:
         (found,) = error.findings

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from mlgit.domain import layout
 from mlgit.domain.ruleset import Kind, Role, Weakness, untold, weaknesses
-from mlgit.errors import Finding, MlgitError, Severity, Unjudged
+from mlgit.errors import Finding, Inconclusive, MlgitError, Severity
 from mlgit.ops.doctor.subject import Said, Subject
 
 _NONE = "mlgit.yaml names no forge"
@@ -38,7 +38,7 @@ def _open_question() -> Iterator[None]:
     try:
         yield
     except MlgitError as error:
-        raise Unjudged(*error.findings) from error
+        raise Inconclusive(*error.findings) from error
 
 
 def _rules(subject: Subject, role: Role, branch: str) -> Said:

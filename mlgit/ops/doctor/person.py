@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mlgit.domain import layout
 from mlgit.errors import Finding, Location, MlgitError, Severity
 from mlgit.ops.doctor.subject import Said, SignerLine, Subject
-from mlgit.ops.push import HOOK
+from mlgit.ops.guard.push import HOOK
 
 
 def identity(subject: Subject) -> Said:

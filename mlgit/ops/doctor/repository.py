@@ -3,9 +3,10 @@
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
 from mlgit.errors import Finding, Location, Severity
-from mlgit.ops import ledger, origin, validate
 from mlgit.ops.doctor.subject import Mend, Said, Subject
-from mlgit.ops.ports import Repository
+from mlgit.ops.kernel import ledger_branch, remote
+from mlgit.ops.kernel.ports.git import Repository
+from mlgit.ops.validation import validate
 
 _ATTRIBUTES = ".gitattributes"
 
@@ -64,10 +65,10 @@ def attributes(subject: Subject) -> Said:
 def decisions(subject: Subject) -> Said:
     """The ledger is there once something was promoted, and says the same here and at the origin."""
     repository = subject.workspace.repository
-    shared = origin.is_there(repository)
+    shared = remote.is_there(repository)
     if shared:
-        ledger.fetch(repository)
-    ours, theirs = repository.resolve(layout.LEDGER), repository.resolve(origin.copy_of(layout.LEDGER))
+        ledger_branch.fetch_ledger(repository)
+    ours, theirs = repository.resolve(layout.LEDGER), repository.resolve(remote.copy_of(layout.LEDGER))
     if ours is None and theirs is None:
         if not subject.state.promotions():
             return Said("nothing was decided yet, so there is no ledger")
@@ -80,14 +81,14 @@ def decisions(subject: Subject) -> Said:
         return Said("there is no ledger", [gone])
     if not shared:
         return Said("the ledger is here, and nowhere else: there is no remote origin")
-    if ours is None or theirs == ours or (theirs is not None and origin.contains(repository, theirs, ours)):
+    if ours is None or theirs == ours or (theirs is not None and remote.contains(repository, theirs, ours)):
         return Said("the ledger is at origin")
     return _unpushed(repository, ours, theirs)
 
 
 def _unpushed(repository: Repository, ours: CommitId, theirs: CommitId | None) -> Said:
     """Say that origin lacks entries, with the push that mends it where that takes nothing away."""
-    further = theirs is None or origin.contains(repository, ours, theirs)
+    further = theirs is None or remote.contains(repository, ours, theirs)
     push = f"git push origin {layout.LEDGER.removeprefix('refs/heads/')}"
     apart = Finding(
         "ledger-apart",
@@ -96,5 +97,5 @@ def _unpushed(repository: Repository, ours: CommitId, theirs: CommitId | None) -
         fix=f"run `{push}`, or `mlgit doctor --fix`" if further else "`mlgit apply` joins the two, and pushes them",
         severity=Severity.WARNING,
     )
-    mend = Mend(push, lambda: repository.push(origin.NAME, [f"{ours}:{layout.LEDGER}"]))
+    mend = Mend(push, lambda: repository.push(remote.NAME, [f"{ours}:{layout.LEDGER}"]))
     return Said("the ledger has entries that origin does not have", [apart], [mend] if further else [])

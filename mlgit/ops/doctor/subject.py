@@ -11,10 +11,10 @@ from mlgit.domain.forge import BranchRules
 from mlgit.domain.records import Environment
 from mlgit.domain.records.project import Project
 from mlgit.errors import Finding
-from mlgit.ops import proposal
-from mlgit.ops.forge_port import Forge
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.ports import Workspace
+from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.forge import Forge
+from mlgit.ops.kernel.ports.workspace import Workspace
 
 Group = Literal["machine", "you", "data", "repository", "rules", "workflows", "forge"]
 
@@ -147,7 +147,7 @@ class Subject:
     @cached_property
     def base(self) -> tuple[str, Lifecycle]:
         """The base branch and its state: rules count as they are there, whatever is checked out."""
-        return proposal.base_of(self.workspace)
+        return snapshot.base_of(self.workspace)
 
     @property
     def state(self) -> Lifecycle:

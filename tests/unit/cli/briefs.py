@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from msgspec import inspect
 from msgspec.structs import replace
 
-from mlgit.ops.brief import Brief
+from mlgit.ops.promotion.brief import Brief
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 READ_BY_FORGES = re.compile(

@@ -15,7 +15,7 @@ from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import LONGEST
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
-from mlgit.ops.policy import Judged, Refusal, Replayed
+from mlgit.ops.policies.replay import PolicyReplay, ReplayedPromotion, ReplayedRefusal
 from tests.unit.cli.briefs import INVISIBLE, MARKDOWN, NOW, READ_BY_FORGES, brief
 
 ESCAPES: list[tuple[str, str]] = [
@@ -189,19 +189,19 @@ def test_it_says_how_it_stands(changes: dict[str, Any], said: str) -> None:
     assert said in body(brief(**changes))
 
 
-def judged(number: int, **changes: Any) -> Judged:
+def judged(number: int, **changes: Any) -> ReplayedPromotion:
     fields: dict[str, Any] = {"promotion": "01K", "environment": "production", "at": NOW, "then": "pass", "now": "pass"}
-    return Judged(**fields | {"candidate": f"churn@{number}", "rolled_back": False} | changes)
+    return ReplayedPromotion(**fields | {"candidate": f"churn@{number}", "rolled_back": False} | changes)
 
 
-def replayed(*found: Judged, **changes: Any) -> Replayed:
+def replayed(*found: ReplayedPromotion, **changes: Any) -> PolicyReplay:
     fields: dict[str, Any] = {"policy": "production", "tried": "production", "judged": list(found), "let_through": 0}
     fields |= {"blocked": 0, "unjudged": 0, "let_through_and_rolled_back": 0}
-    return Replayed(**fields | changes)
+    return PolicyReplay(**fields | changes)
 
 
 def test_a_replay_says_what_would_have_been_blocked_first() -> None:
-    refusal = [Refusal("slice-harm", "fail", "worse for @everybody | #1")]
+    refusal = [ReplayedRefusal("slice-harm", "fail", "worse for @everybody | #1")]
     written = policy_replay_markdown(
         replayed(
             judged(9, rolled_back=True),
@@ -224,7 +224,7 @@ def test_a_replay_says_what_would_have_been_blocked_first() -> None:
 
 def test_a_replay_that_blocks_nothing_has_no_table_and_a_long_one_fits() -> None:
     assert "|" not in policy_replay_markdown(replayed(judged(1)))
-    refusal = [Refusal("#" * 80, "fail", "#" * 2000)] * 20
+    refusal = [ReplayedRefusal("#" * 80, "fail", "#" * 2000)] * 20
     written = policy_replay_markdown(replayed(*(judged(one, now="fail", refused_by=refusal) for one in range(400))))
     assert len(written) <= LONGEST
     assert re.search(r"and \d+ more", written)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from mlgit.cli.render import annotations, ci_markdown
 from mlgit.cli.render.text import clean
 from mlgit.errors import Finding, Location
-from mlgit.ops.apply import Application, Applied
 from mlgit.ops.ci.apply import AppliedHere
 from mlgit.ops.ci.verdict import Verdict
-from mlgit.ops.observe import Observation, Seen
+from mlgit.ops.delivery.apply import Application, Applied
+from mlgit.ops.monitoring.observe import DeploymentHealth, Observations
 
 TEXTS = st.text() | st.lists(
     st.sampled_from(
@@ -80,9 +80,13 @@ def test_an_annotation_of_a_check_is_about_its_line_and_holds_nothing_that_acts(
     assert all(clean(line) == line for line in marked.message.split("\n"))
 
 
-def seen_of(text: str) -> Observation:
-    return Observation(
-        results=[Seen(environment="production", model="churn", version="churn@1", health="degraded", message=text)]
+def seen_of(text: str) -> Observations:
+    return Observations(
+        results=[
+            DeploymentHealth(
+                environment="production", model="churn", version="churn@1", health="degraded", message=text
+            )
+        ]
     )
 
 

@@ -14,8 +14,8 @@ from mlgit.cli.main import run
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.layout import place
 from mlgit.domain.records import KINDS
-from mlgit.errors import Misuse
-from mlgit.ops import explain
+from mlgit.errors import UsageError
+from mlgit.ops.project import explain
 
 PACKAGE = Path(mlgit.__file__).parent
 MAKERS = {"Finding", "refused", "unjudged", "misuse"}
@@ -135,7 +135,7 @@ def test_everything_is_listed_with_one_sentence() -> None:
 
 
 def test_an_unknown_word_is_misuse_and_names_the_nearest() -> None:
-    with pytest.raises(Misuse) as refusal:
+    with pytest.raises(UsageError) as refusal:
         explain.run("beats-champoin", explanations.ids(), explanations.text)
     assert refusal.value.findings[0].fix == "did you mean beats-champion?"
 

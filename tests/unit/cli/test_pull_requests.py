@@ -6,7 +6,7 @@ import click
 import pytest
 
 from mlgit.cli.pull_requests import ending
-from mlgit.ops.promote import Promoted
+from mlgit.ops.promotion.promote import Promoted
 
 MISSING = "1 more approval (0 of 1 so far; ben may)"
 

@@ -6,33 +6,35 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain.approvals import Directory, Need, Signed, Tally, count, people_needed
+from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, People, SignedVote, count_votes, people_needed
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
 from mlgit.domain.records.problem import Risk
 from tests import samples
 
 DECISION = samples.sha(1)
-DIRECTORY = Directory(samples.roles())
+DIRECTORY = People(samples.roles())
 
 
-def said(by: str, minute: int = 0, *, key: str | None = "", reason: str = "", **changes: Any) -> Signed:
+def said(by: str, minute: int = 0, *, key: str | None = "", reason: str = "", **changes: Any) -> SignedVote:
     """Return a word of somebody; signed with a key of their own unless a test says otherwise."""
     at = samples.NOW + timedelta(minutes=minute)
     approval = samples.approval(**{"by": by, "at": at, "decision": DECISION} | changes)
-    return Signed(approval, samples.sha(1000 + minute), f"SHA256:{by}" if key == "" else key, reason)
+    return SignedVote(approval, samples.sha(1000 + minute), f"SHA256:{by}" if key == "" else key, reason)
 
 
-def tally(*found: Signed, rule: ApprovalRule | None = None, directory: Directory = DIRECTORY, **changes: Any) -> Tally:
+def tally(
+    *found: SignedVote, rule: ApprovalRule | None = None, directory: People = DIRECTORY, **changes: Any
+) -> ApprovalResult:
     settings: dict[str, Any] = {"decision": DECISION, "risk": "low", "excluded": {}} | changes
-    return count(found, rule=rule or ApprovalRule(), directory=directory, **settings)
+    return count_votes(found, rule=rule or ApprovalRule(), directory=directory, **settings)
 
 
-def people(result: Tally) -> list[str]:
+def people(result: ApprovalResult) -> list[str]:
     return [approval.person for approval in result.counted]
 
 
-def reasons(result: Tally) -> dict[str, str]:
+def reasons(result: ApprovalResult) -> dict[str, str]:
     return {one.person: one.reason for one in result.uncounted}
 
 
@@ -72,7 +74,7 @@ def test_nothing_is_missing_where_nobody_is_asked() -> None:
         "both in one moment",
     ],
 )
-def test_the_latest_word_that_is_signed_stands(second: Signed, counts: bool) -> None:
+def test_the_latest_word_that_is_signed_stands(second: SignedVote, counts: bool) -> None:
     first = said("bea@acme.example")
     assert people(tally(first, second)) == people(tally(second, first)) == (["bea"] if counts else [])
 
@@ -127,10 +129,8 @@ def test_two_addresses_of_one_person_are_one_person() -> None:
     assert result.missing == ["1 more approval (1 of 2 so far; ada may)"]
 
 
-@pytest.mark.parametrize(
-    "directory", [DIRECTORY, Directory(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))]
-)
-def test_two_addresses_of_one_key_count_once_even_for_somebody_not_listed(directory: Directory) -> None:
+@pytest.mark.parametrize("directory", [DIRECTORY, People(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))])
+def test_two_addresses_of_one_key_count_once_even_for_somebody_not_listed(directory: People) -> None:
     found = [said("ivy@acme.example", key="SHA256:one"), said("ivy@home.example", 1, key="SHA256:one")]
     result = tally(*found, rule=ApprovalRule(min=2), directory=directory)
     assert people(result) == ["ivy@acme.example"]
@@ -185,7 +185,7 @@ def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
 def test_what_is_missing_is_said_with_who_can_supply_it(rule: ApprovalRule, risk: str, missing: list[str]) -> None:
     people = samples.roles().people | {"carl": RoleHolder(emails=["carl@acme.example"], roles=["legal"])}
     found = said("ada@acme.example"), said("bea@acme.example")
-    result = tally(*found, rule=rule, risk=risk, directory=Directory(samples.roles(**people)))
+    result = tally(*found, rule=rule, risk=risk, directory=People(samples.roles(**people)))
     assert result.missing == missing
     assert result.complete == (not missing)
 
@@ -198,7 +198,7 @@ def test_who_may_still_approve_is_listed_without_programs_and_the_excluded() -> 
 
 def test_people_are_listed_by_name_however_the_file_has_them() -> None:
     people = [("zoe", False), ("ada", False), ("robot", True)]
-    directory = Directory(
+    directory = People(
         samples.roles(
             **{name: RoleHolder(emails=[f"{name}@acme.example"], roles=["risk"], bot=bot) for name, bot in people}
         )
@@ -218,7 +218,7 @@ def test_the_directory_knows_who_is_who() -> None:
 def test_every_need_is_told_met_or_not() -> None:
     rule = ApprovalRule(min=2, roles={"risk": 1, "ml-reviewer": RoleNeed(min=1, when=When(risk="high"))})
     result = tally(said("ada@acme.example"), rule=rule, risk="low")
-    assert result.needs == [Need(None, 2, ["ada"], ["bea"]), Need("risk", 1, [], ["bea"])]
+    assert result.needs == [ApprovalRequirement(None, 2, ["ada"], ["bea"]), ApprovalRequirement("risk", 1, [], ["bea"])]
     assert [need.lacks for need in result.needs] == [1, 1]
     assert result.needed == 2
     assert result.missing == [str(need) for need in result.needs]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mlgit.domain.approvals import Need, Tally, Uncounted
-from mlgit.domain.audit import faults
-from mlgit.domain.audit.frameworks import POINTS
+from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, UncountedVote
+from mlgit.domain.audit import checks
+from mlgit.domain.audit.frameworks import FRAMEWORK_POINTS
 from mlgit.domain.audit.verdict import GAPS, VERDICTS, verdict
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.records import DecisionRecord, Promotion
@@ -86,7 +86,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("changes", "own", "expected"), SHAPES)
 def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], expected: list[str]) -> None:
-    assert ids(faults.check_shape(changes, own)) == expected
+    assert ids(checks.check_shape(changes, own)) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], e
     ],
 )
 def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: list[str]) -> None:
-    assert ids(faults.check_removed(MANIFEST, status, mode)) == expected
+    assert ids(checks.check_removed(MANIFEST, status, mode)) == expected
 
 
 @pytest.mark.parametrize(
@@ -114,21 +114,21 @@ def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: li
     ],
 )
 def test_a_manifest_is_a_promotion_of_its_own(before: Promotion | None, seen: list[str], expected: list[str]) -> None:
-    assert ids(faults.check_identity(promotion(), before, seen, "a" * 40)) == expected
+    assert ids(checks.check_identity(promotion(), before, seen, "a" * 40)) == expected
 
 
-def tally(*, counted: list[str], uncounted: list[Uncounted], needed: int = 1) -> Tally:
+def tally(*, counted: list[str], uncounted: list[UncountedVote], needed: int = 1) -> ApprovalResult:
     approvals = [CountedApproval(person=one, roles=[], key="SHA256:k", approval=DIGEST) for one in counted]
-    need = Need(None, needed, counted, [])
-    return Tally(approvals, uncounted, [str(need)] if need.lacks else [], [need])
+    need = ApprovalRequirement(None, needed, counted, [])
+    return ApprovalResult(approvals, uncounted, [str(need)] if need.lacks else [], [need])
 
 
 def test_no_word_is_a_gap_and_a_word_that_does_not_count_is_none() -> None:
-    excluded = Uncounted("ana", "author of the promotion", DIGEST)
-    assert ids(faults.check_agreed(promotion(), tally(counted=["ben"], uncounted=[excluded]))) == []
-    assert ids(faults.check_agreed(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-absent"]
-    assert ids(faults.check_agreed(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == ["approvals-absent"]
-    (found,) = faults.check_agreed(promotion(), tally(counted=[], uncounted=[excluded]))
+    excluded = UncountedVote("ana", "author of the promotion", DIGEST)
+    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[excluded]))) == []
+    assert ids(checks.check_agreed(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-absent"]
+    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == ["approvals-absent"]
+    (found,) = checks.check_agreed(promotion(), tally(counted=[], uncounted=[excluded]))
     assert (found.id, "ana: author of the promotion" in found.why) == ("approvals-missing", True)
 
 
@@ -163,8 +163,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_decision_that_says_something_else(fields: dict[str, Any], why: str) -> None:
     counted = tally(counted=["ben"], uncounted=[])
     reads = {"manifest": DIGEST}
-    right = list(faults.check_decided(decided(), promotion(), reads=reads, decision=DIGEST, tally=counted))
-    (found,) = faults.check_decided(decided(**fields), promotion(), reads=reads, decision=DIGEST, tally=counted)
+    right = list(checks.check_decided(decided(), promotion(), reads=reads, decision=DIGEST, tally=counted))
+    (found,) = checks.check_decided(decided(**fields), promotion(), reads=reads, decision=DIGEST, tally=counted)
     assert (right, found.id, why in found.why) == ([], "decision-differs", True)
 
 
@@ -187,28 +187,28 @@ def answers(*outcomes: str) -> list[GateVerdict]:
     ],
 )
 def test_gates_that_are_judged_again(then: tuple[str, ...], now: tuple[str, ...], expected: list[str]) -> None:
-    assert ids(faults.check_answers(promotion(), answers(*then), answers(*now))) == expected
+    assert ids(checks.check_answers(promotion(), answers(*then), answers(*now))) == expected
 
 
 def test_a_manifest_that_names_no_report_is_no_gap() -> None:
     missing = Finding("gates-missing", "")
-    assert faults.rests_on_none(missing, promotion()).id == "gates-missing"
-    assert faults.rests_on_none(missing, promotion(gates=None)).id == "gates-unnamed"
-    assert faults.rests_on_none(Finding("gates-old", ""), promotion(gates=None)).id == "gates-old"
+    assert checks.rests_on_none(missing, promotion()).id == "gates-missing"
+    assert checks.rests_on_none(missing, promotion(gates=None)).id == "gates-unnamed"
+    assert checks.rests_on_none(Finding("gates-old", ""), promotion(gates=None)).id == "gates-old"
 
 
 def test_what_stops_the_judging_is_a_gap_unless_the_version_never_was() -> None:
-    assert faults.unreadable(Finding("schema-newer", "")).id in GAPS
-    assert faults.unreadable(Finding("version-unknown", "")).id == "version-unknown"
-    assert faults.came_first(MANIFEST).id in GAPS
+    assert checks.unreadable(Finding("schema-newer", "")).id in GAPS
+    assert checks.unreadable(Finding("version-unknown", "")).id == "version-unknown"
+    assert checks.came_first(MANIFEST).id in GAPS
 
 
 def test_a_refusal_of_apply_stands_against_it() -> None:
-    assert ids(faults.check_applied(promotion(), None)) == []
-    assert ids(faults.check_applied(promotion(), "lacks 1 more approval")) == ["apply-refused"]
+    assert ids(checks.check_applied(promotion(), None)) == []
+    assert ids(checks.check_applied(promotion(), "lacks 1 more approval")) == ["apply-refused"]
     assert "apply-refused" in GAPS
 
 
 def test_the_verdicts_are_in_order_and_every_section_has_a_place() -> None:
     assert VERDICTS == ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
-    assert all(all(point) for point in POINTS)
+    assert all(all(point) for point in FRAMEWORK_POINTS)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mlgit.domain.chain import check_anchors, check_chain
 from mlgit.domain.codec import digest
+from mlgit.domain.ledger_integrity import check_cross_references, check_entries
 from mlgit.domain.names import proposed_at
 from mlgit.domain.records import DecisionRecord, Deployment
 from mlgit.errors import Location
@@ -47,7 +47,7 @@ def chain(length: int, **changes: Any) -> list[Deployment]:
 
 
 def ids(entries: list[Deployment]) -> list[str]:
-    return [finding.id for finding in check_chain(entries)]
+    return [finding.id for finding in check_entries(entries)]
 
 
 @pytest.mark.parametrize("length", [0, 1, 5])
@@ -123,7 +123,7 @@ SAID: list[tuple[str, list[Deployment], str, str | None, str]] = [
 def test_what_shows_is_told_with_its_place_and_cause(
     entries: list[Deployment], file: str, path: str | None, why: str
 ) -> None:
-    (finding,) = check_chain(entries)
+    (finding,) = check_entries(entries)
     assert (finding.at, finding.why) == (Location(f"{WHERE}/{file}", path=path), why)
     assert "production/delay" in finding.message
 
@@ -154,12 +154,12 @@ def test_no_entry_can_be_changed_or_taken_out_of_the_middle(data: st.DataObject)
 
 def test_each_promotion_that_was_carried_out_was_decided() -> None:
     entries = chain(2)
-    assert [one.id for one in check_chain(entries, [samples.ULID])] == []
-    (finding,) = check_chain(entries, [samples.OLDER_ULID])
+    assert [one.id for one in check_entries(entries, [samples.ULID])] == []
+    (finding,) = check_entries(entries, [samples.OLDER_ULID])
     assert finding.id == "ledger-undecided"
     assert finding.at is not None
     assert finding.at.file == f"decisions/{samples.ULID}.json"
-    assert list(check_chain(chain(1, status="blocked"), [])) == []
+    assert list(check_entries(chain(1, status="blocked"), [])) == []
 
 
 def decided(**changes: Any) -> DecisionRecord:
@@ -192,14 +192,14 @@ def decided(**changes: Any) -> DecisionRecord:
 )
 def test_each_branch_has_what_the_other_names(ledger: str | None, seen: Any, found: list[str]) -> None:
     manifests = [samples.promotion(ledger=ledger)]
-    findings = check_anchors(manifests, seen, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
+    findings = check_cross_references(manifests, seen, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
     assert [one.id for one in findings] == found
     assert all(one.at is not None for one in findings)
 
 
 def test_a_commit_that_is_gone_is_told_by_the_record_that_names_it() -> None:
     seen = [replace(WHOLE[1], commit=OTHER), decided(commit=OTHER)]
-    found = check_anchors([], seen, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
+    found = check_cross_references([], seen, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
     assert [one.at for one in found] == [
         Location(f"{WHERE}/2.json", path="commit"),
         Location(f"decisions/{samples.ULID}.json", path="commit"),

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from mlgit.domain import governance
-from mlgit.domain.case import Case
 from mlgit.domain.codec import override_digest
-from mlgit.domain.conditions import check_now, holds, overrides, rollback
 from mlgit.domain.gates.budgets import Latency
 from mlgit.domain.gates.integrity import Integrity
 from mlgit.domain.gates.team import Exec
+from mlgit.domain.merge_rules import check_at_apply, holds, overrides, rollback
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Hold, Override, Policy, Version
 from mlgit.domain.records.governance import Review, RoleHolder
 from mlgit.domain.records.ledger import SeenBeside, SeenVersion
@@ -27,7 +27,7 @@ CANDIDATE = samples.version()
 OTHER_ID = "01KJW6PM400000000000000001"
 
 
-def case(**changes: Any) -> Case:
+def case(**changes: Any) -> PromotionContext:
     fields: dict[str, Any] = {
         "manifest": samples.promotion(CANDIDATE),
         "version": CANDIDATE,
@@ -42,7 +42,7 @@ def case(**changes: Any) -> Case:
         "contracts": {},
         "earlier": {},
     }
-    return Case(**fields | changes)
+    return PromotionContext(**fields | changes)
 
 
 def hold(**changes: Any) -> Hold:
@@ -81,7 +81,7 @@ def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
     other = samples.version(2)
     slots = Slots(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(other, traffic=10))
     manifest = samples.promotion(CANDIDATE, slots=slots)
-    (finding,) = check_now(manifest, {"bad": hold(**VERSION | {"version": 2, "digest": other.digest})}, NOW)
+    (finding,) = check_at_apply(manifest, {"bad": hold(**VERSION | {"version": 2, "digest": other.digest})}, NOW)
     assert (finding.id, finding.message) == ("version-held", "delay@2 is held")
     assert "mlgit hold lift bad" in finding.fix
 
@@ -89,7 +89,7 @@ def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
 @pytest.mark.parametrize("part", ["champion", "challenger", "shadow"])
 def test_a_version_that_is_held_may_be_in_no_slot(part: str) -> None:
     slots = Slots(**{"champion": samples.slot(samples.version(2)), part: samples.slot(CANDIDATE)})
-    (finding,) = check_now(samples.promotion(slots=slots), {"bad": hold(**VERSION)}, NOW)
+    (finding,) = check_at_apply(samples.promotion(slots=slots), {"bad": hold(**VERSION)}, NOW)
     assert finding.message == "delay@1 is held"
 
 
@@ -108,14 +108,14 @@ def test_a_version_that_is_held_may_be_in_no_slot(part: str) -> None:
 def test_a_hold_stands_before_a_merge_as_it_does_at_apply(fields: Any, change: str, stands: bool) -> None:
     manifest = samples.promotion(CANDIDATE, change=change)
     there = {"other": hold(scope="model", model="churn"), "one": hold(**fields)}
-    now = check_now(manifest, there, NOW)
+    now = check_at_apply(manifest, there, NOW)
     assert list(holds.check_holds(case(manifest=manifest, holds=there), NOW)) == now
     assert [finding.at for finding in now] == ([Location("holds/one.yaml")] if stands else [])
 
 
 @pytest.mark.parametrize(("until", "end"), [(None, ""), (NOW + HOUR, " (until 2026-03-04 13:30 UTC)")])
 def test_a_hold_says_who_decided_it_why_and_until_when(until: datetime | None, end: str) -> None:
-    (finding,) = check_now(samples.promotion(CANDIDATE), {"one": hold(until=until)}, NOW)
+    (finding,) = check_at_apply(samples.promotion(CANDIDATE), {"one": hold(until=until)}, NOW)
     assert finding.why == f"ada@acme.example: year end{end}"
 
 

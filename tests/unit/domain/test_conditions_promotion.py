@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain import conditions
-from mlgit.domain.case import Case
+from mlgit.domain import merge_rules
 from mlgit.domain.codec import digest
-from mlgit.domain.conditions.gates import check_report
-from mlgit.domain.conditions.manifest import check_earlier, check_manifest, check_order
-from mlgit.domain.conditions.retirement import check_ended, check_retired
 from mlgit.domain.decision import read_set
 from mlgit.domain.gates.budgets import Latency
 from mlgit.domain.gates.integrity import Integrity
+from mlgit.domain.merge_rules.gates import check_report
+from mlgit.domain.merge_rules.manifest import check_earlier, check_manifest, check_order
+from mlgit.domain.merge_rules.retirement import check_ended, check_retired
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.environment import Soak, Span, Window
 from mlgit.domain.records.gatereport import GateVerdict
@@ -51,7 +51,7 @@ def manifest(named: GateReport | None = None, **changes: Any) -> Promotion:
     return samples.promotion(CANDIDATE, **fields | changes)
 
 
-def case(**changes: Any) -> Case:
+def case(**changes: Any) -> PromotionContext:
     """Return a case that nothing stands against; the manifest names the report, unless a test says otherwise."""
     fields: dict[str, Any] = {
         "manifest": manifest(changes.get("report")),
@@ -67,12 +67,12 @@ def case(**changes: Any) -> Case:
         "contracts": {},
         "earlier": {"staging": CANDIDATE},
     }
-    return Case(**fields | changes)
+    return PromotionContext(**fields | changes)
 
 
 def test_nothing_stands_against_a_sound_promotion() -> None:
-    assert conditions.check(case(), NOW) == []
-    assert conditions.check_not_yet(case(), NOW) == []
+    assert merge_rules.check(case(), NOW) == []
+    assert merge_rules.check_waiting(case(), NOW) == []
 
 
 def test_what_a_recertification_is_compared_with_is_asked_elsewhere() -> None:
@@ -96,16 +96,16 @@ def test_a_case_of_an_end_has_neither_version_nor_report() -> None:
 # The gate report
 
 
-def about(**changes: Any) -> Case:
+def about(**changes: Any) -> PromotionContext:
     return case(report=report(**changes))
 
 
-def saying(*results: GateVerdict, outcome: str = "pass") -> Case:
+def saying(*results: GateVerdict, outcome: str = "pass") -> PromotionContext:
     return about(results=list(results), outcome=outcome)
 
 
 INTEGRITY, LATENCY = PASSED
-REPORTS: list[tuple[str, Case, list[str]]] = [
+REPORTS: list[tuple[str, PromotionContext, list[str]]] = [
     ("it passed", case(), []),
     ("there is none", case(report=None), ["gates-missing"]),
     ("none is named", case(manifest=manifest(gates=None)), ["gates-missing"]),
@@ -128,7 +128,7 @@ REPORTS: list[tuple[str, Case, list[str]]] = [
 
 
 @pytest.mark.parametrize(("judged", "found"), [one[1:] for one in REPORTS], ids=[one[0] for one in REPORTS])
-def test_a_promotion_rests_on_a_report_of_its_own_that_says_yes(judged: Case, found: list[str]) -> None:
+def test_a_promotion_rests_on_a_report_of_its_own_that_says_yes(judged: PromotionContext, found: list[str]) -> None:
     findings = list(check_report(judged, NOW))
     assert [one.id for one in findings] == found
     assert all(one.at == Location("environments/production/delay.yaml", path="gates") for one in findings)
@@ -161,7 +161,7 @@ def test_a_report_is_neither_old_nor_from_the_future(age: timedelta, found: list
 # The manifest
 
 
-MANIFESTS: list[tuple[str, Case, list[str]]] = [
+MANIFESTS: list[tuple[str, PromotionContext, list[str]]] = [
     ("it fits", case(), []),
     ("it is the first", case(before=None, champion=None, manifest=manifest(replaces=None, baseline=None)), []),
     ("something was there", case(manifest=manifest(replaces=None)), ["promotion-stale"]),
@@ -177,7 +177,7 @@ MANIFESTS: list[tuple[str, Case, list[str]]] = [
 
 
 @pytest.mark.parametrize(("judged", "found"), [one[1:] for one in MANIFESTS], ids=[one[0] for one in MANIFESTS])
-def test_a_manifest_says_what_is_so(judged: Case, found: list[str]) -> None:
+def test_a_manifest_says_what_is_so(judged: PromotionContext, found: list[str]) -> None:
     findings = list(check_manifest(judged, NOW))
     assert [one.id for one in findings] == found
     assert all(one.at is not None and one.at.file == "environments/production/delay.yaml" for one in findings)
@@ -251,7 +251,7 @@ def test_the_end_of_a_life_is_told_with_who_decided_it_and_why() -> None:
 # All together
 
 
-def unfit() -> Case:
+def unfit() -> PromotionContext:
     plan = Ramp(steps=[10, 50], hold="1h")
     return case(manifest=manifest(ramp=plan), deployments={"production": []})
 
@@ -264,7 +264,7 @@ def crowded() -> Promotion:
 
 WAIVED = report(results=[replace(INTEGRITY, outcome="waived"), LATENCY])
 NOBODYS = StandingRef(id=samples.ULID, digest=samples.sha(98))
-AGAINST: list[tuple[str, Callable[[], Case], set[str]]] = [
+AGAINST: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     (
         "a setting that is not kept",
         lambda: case(manifest=manifest(change="ramp")),
@@ -294,9 +294,9 @@ AGAINST: list[tuple[str, Callable[[], Case], set[str]]] = [
 
 
 @pytest.mark.parametrize(("judged", "found"), [one[1:] for one in AGAINST], ids=[one[0] for one in AGAINST])
-def test_each_condition_is_asked_before_a_merge(judged: Callable[[], Case], found: set[str]) -> None:
-    assert {one.id for one in conditions.check(judged(), NOW)} == found
-    assert conditions.check_not_yet(judged(), NOW) == [], "none of these passes by itself"
+def test_each_condition_is_asked_before_a_merge(judged: Callable[[], PromotionContext], found: set[str]) -> None:
+    assert {one.id for one in merge_rules.check(judged(), NOW)} == found
+    assert merge_rules.check_waiting(judged(), NOW) == [], "none of these passes by itself"
 
 
 @pytest.mark.parametrize(
@@ -309,12 +309,12 @@ def test_each_condition_is_asked_before_a_merge(judged: Callable[[], Case], foun
 )
 def test_what_passes_by_itself_is_told_apart(changes: Any, found: set[str]) -> None:
     judged = case(**changes)
-    assert {one.id for one in conditions.check_not_yet(judged, NOW)} == found
-    assert conditions.check(judged, NOW) == []
+    assert {one.id for one in merge_rules.check_waiting(judged, NOW)} == found
+    assert merge_rules.check(judged, NOW) == []
 
 
 @pytest.mark.parametrize(("held", "found"), [(True, ["window-closed"]), (False, [])])
 def test_a_way_back_waits_only_for_windows_that_hold_it(held: bool, found: list[str]) -> None:
     closed = samples.environment(windows=[Window(deny=Span(days=["wed"], rollback=held))])
     judged = case(environment=closed, manifest=manifest(change="rollback"))
-    assert [one.id for one in conditions.check_not_yet(judged, NOW)] == found
+    assert [one.id for one in merge_rules.check_waiting(judged, NOW)] == found

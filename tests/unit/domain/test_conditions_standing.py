@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from mlgit.domain import governance
-from mlgit.domain.approvals import Directory, Signed, count
-from mlgit.domain.case import Case
+from mlgit.domain.approvals import People, SignedVote, count_votes
 from mlgit.domain.codec import digest
-from mlgit.domain.conditions import standing as conditions
+from mlgit.domain.merge_rules import standing as conditions
 from mlgit.domain.names import new_promotion_id
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion, StandingApproval
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import RoleHolder
@@ -198,7 +198,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
-def resting(**changes: Any) -> Case:
+def resting(**changes: Any) -> PromotionContext:
     """Return a case of a promotion that rests on a standing approval, and that nothing stands against."""
     fields: dict[str, Any] = {
         "manifest": manifest(),
@@ -231,22 +231,22 @@ def test_a_decision_reads_the_standing_approval_that_the_manifest_names() -> Non
 def test_a_word_in_advance_counts_for_the_decision_but_not_of_who_is_excluded() -> None:
     given = digest(standing())
     said = [
-        Signed(samples.approval(promotion=ID, decision=given, by=f"{name}@acme.example"), sha(index), f"key {name}")
+        SignedVote(samples.approval(promotion=ID, decision=given, by=f"{name}@acme.example"), sha(index), f"key {name}")
         for index, name in enumerate(("ada", "bea"))
     ]
     fields: dict[str, Any] = {
         "decision": sha(90),
         "rule": ApprovalRule(min=2),
         "risk": "high",
-        "directory": Directory(samples.roles()),
+        "directory": People(samples.roles()),
     }
-    tally = count(said, excluded={}, in_advance=given, **fields)
+    tally = count_votes(said, excluded={}, in_advance=given, **fields)
     assert ([one.person for one in tally.counted], tally.missing) == (["ada", "bea"], [])
-    tally = count(said, excluded={"ada": "trained the version"}, in_advance=given, **fields)
+    tally = count_votes(said, excluded={"ada": "trained the version"}, in_advance=given, **fields)
     assert [one.person for one in tally.counted] == ["bea"]
     assert [one.reason for one in tally.uncounted] == ["trained the version"]
     assert not tally.complete
-    assert count(said, excluded={}, **fields).counted == [], (
+    assert count_votes(said, excluded={}, **fields).counted == [], (
         "without the standing approval they agreed to something else"
     )
 

@@ -11,7 +11,7 @@ from mlgit.domain.names import Digest
 from mlgit.domain.records import Deployment
 from mlgit.domain.records.ledger import SeenBeside, SeenVersion
 from mlgit.domain.records.version import Stored
-from mlgit.errors import Misuse
+from mlgit.errors import UsageError
 from tests import samples
 
 HOUR = timedelta(hours=1)
@@ -145,7 +145,7 @@ def test_a_folder_is_found_by_its_digest_with_and_without_the_ending() -> None:
     ["", "@", "Flights", "flights@", "flights@3f", "flights@xyzw", "md5:", "sha256:3F9A", "a/b", "flights@md5:zz"],
 )
 def test_what_names_no_data_is_refused(text: str) -> None:
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         Content.parse(text)
     assert caught.value.findings[0].id == "data-name"
 

@@ -8,7 +8,7 @@ import pytest
 
 from mlgit.domain import names
 from mlgit.domain.names import VersionRef, is_name, new_promotion_id, proposed_at, seconds
-from mlgit.errors import Exit, Misuse
+from mlgit.errors import Exit, UsageError
 
 GOOD_NAMES = ["a", "0", "late-arrival", "v1.2_x", "a" * 64, "git", "lock", "unlock", "console", "com10", "model.lock2"]
 BAD_NAMES = [
@@ -126,7 +126,7 @@ def test_a_version_is_named_by_model_and_number(text: str, ref: VersionRef) -> N
     ],
 )
 def test_what_names_no_version_is_wrong_usage(text: str) -> None:
-    with pytest.raises(Misuse) as error:
+    with pytest.raises(UsageError) as error:
         VersionRef.parse(text)
     assert error.value.exit is Exit.USAGE
     assert error.value.findings[0].id == "version-name"

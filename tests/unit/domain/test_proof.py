@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain.approvals import Need, Tally, Uncounted
+from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, UncountedVote
 from mlgit.domain.codec import digest
 from mlgit.domain.decision import decision
-from mlgit.domain.proof import check_recorded, check_unchanged, is_named, lacking
+from mlgit.domain.decision_checks import check_decision, check_unchanged, is_named, missing_approvals
 from mlgit.domain.records import DecisionRecord
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.promotion import ReportRef, Slots
@@ -19,15 +19,15 @@ from tests.samples import NOW, sha
 READS = {"manifest": sha(1), "policy": sha(2), "champion": None}
 BEA = CountedApproval(person="bea", roles=["risk"], key="SHA256:b", approval=sha(5))
 ADA = CountedApproval(person="ada", roles=[], key="SHA256:a", approval=sha(6))
-STALE = Uncounted("ada", "stale: what was approved has changed since", sha(6))
+STALE = UncountedVote("ada", "stale: what was approved has changed since", sha(6))
 VERSION = samples.version()
 REPORT = samples.gate_report(VERSION)
 MANIFEST = samples.promotion(VERSION, gates=ReportRef(report="gates.json", digest=digest(REPORT)))
 
 
-def tally(*counted: CountedApproval, missing: list[str] | None = None) -> Tally:
-    needs = [Need(None, 1, [one.person for one in counted], [])]
-    return Tally([*counted], [STALE], missing or [], needs)
+def tally(*counted: CountedApproval, missing: list[str] | None = None) -> ApprovalResult:
+    needs = [ApprovalRequirement(None, 1, [one.person for one in counted], [])]
+    return ApprovalResult([*counted], [STALE], missing or [], needs)
 
 
 def recorded(**changes: Any) -> DecisionRecord:
@@ -77,7 +77,7 @@ RECORDED: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
 def test_a_decision_on_the_ledger_is_the_one_that_is_computed(
     changes: dict[str, Any], found: list[tuple[str, str]]
 ) -> None:
-    findings = list(check_recorded(recorded(**changes), reads=READS, decision=decision(READS), tally=tally(BEA)))
+    findings = list(check_decision(recorded(**changes), reads=READS, decision=decision(READS), tally=tally(BEA)))
     assert [(one.id, one.why) for one in findings] == found
     assert all(one.at is not None and one.at.file == f"decisions/{samples.ULID}.json" for one in findings)
 
@@ -112,10 +112,10 @@ def test_a_report_is_told_by_its_digest() -> None:
 
 
 def test_what_a_merged_promotion_lacks_is_told_with_who_approved() -> None:
-    assert list(lacking(tally(BEA), "the promotion")) == []
-    (finding,) = lacking(tally(BEA, ADA, missing=["1 more approval", "the word of carl"]), "the promotion")
+    assert list(missing_approvals(tally(BEA), "the promotion")) == []
+    (finding,) = missing_approvals(tally(BEA, ADA, missing=["1 more approval", "the word of carl"]), "the promotion")
     assert finding.id == "approvals-missing"
     assert finding.message == "the promotion lacks 1 more approval; the word of carl"
     assert finding.why == "approved by bea, ada, by the rules before the merge"
-    (finding,) = lacking(tally(missing=["1 more approval"]), "the promotion")
+    (finding,) = missing_approvals(tally(missing=["1 more approval"]), "the promotion")
     assert finding.why == "approved by nobody, by the rules before the merge"

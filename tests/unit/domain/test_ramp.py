@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.conditions.ramp import Step, check_plan, check_ramp, step
+from mlgit.domain.merge_rules.ramp import RampStep, check_plan, check_ramp, ramp_step
 from mlgit.domain.records import Deployment
 from mlgit.domain.records.promotion import Ramp, Slots, VersionPin
 from mlgit.errors import Location
@@ -24,28 +24,28 @@ def seen(hours: float, share: int | None, status: Any = "verified", promotion: s
     return entry(hours, status, promotion=promotion, traffic=share)
 
 
-STEPS: list[tuple[str, list[Deployment], float, Step]] = [
-    ("nothing was seen", [], 0, Step(10)),
-    ("of another promotion", [seen(0, 50, promotion=samples.OLDER_ULID)], 99, Step(10)),
-    ("the first step", [seen(0, 10)], 23.9, Step(10, 10, NOON + 24 * HOUR)),
-    ("is over", [seen(0, 10)], 24, Step(50, 10)),
-    ("however late", [seen(0, 10)], 900, Step(50, 10)),
-    ("counted from the first look", [seen(0, 10), seen(20, 10)], 24, Step(50, 10)),
-    ("the second step", [seen(0, 10), seen(24, 50)], 30, Step(50, 50, NOON + 48 * HOUR)),
-    ("has a time of its own", [seen(0, 10), seen(24, 50)], 48, Step(100, 50)),
-    ("the last step", [seen(0, 10), seen(24, 50), seen(48, None)], 900, Step(100, 100)),
-    ("degraded", [seen(0, 10), seen(9, 10, "degraded")], 900, Step(10, 10, paused=True)),
-    ("well again", [seen(0, 10), seen(9, 10, "degraded"), seen(20, 10)], 30, Step(10, 10, NOON + 44 * HOUR)),
-    ("well again for long", [seen(0, 10), seen(9, 10, "degraded"), seen(20, 10)], 44, Step(50, 10)),
-    ("another promotion in between", [seen(0, 10), seen(9, None, promotion=samples.OLDER_ULID)], 24, Step(10)),
-    ("a refusal leaves it", [seen(0, 10), seen(9, None, "blocked", samples.OLDER_ULID)], 24, Step(50, 10)),
-    ("a share of nobody's plan", [seen(0, 33)], 24, Step(50, 33)),
+STEPS: list[tuple[str, list[Deployment], float, RampStep]] = [
+    ("nothing was seen", [], 0, RampStep(10)),
+    ("of another promotion", [seen(0, 50, promotion=samples.OLDER_ULID)], 99, RampStep(10)),
+    ("the first step", [seen(0, 10)], 23.9, RampStep(10, 10, NOON + 24 * HOUR)),
+    ("is over", [seen(0, 10)], 24, RampStep(50, 10)),
+    ("however late", [seen(0, 10)], 900, RampStep(50, 10)),
+    ("counted from the first look", [seen(0, 10), seen(20, 10)], 24, RampStep(50, 10)),
+    ("the second step", [seen(0, 10), seen(24, 50)], 30, RampStep(50, 50, NOON + 48 * HOUR)),
+    ("has a time of its own", [seen(0, 10), seen(24, 50)], 48, RampStep(100, 50)),
+    ("the last step", [seen(0, 10), seen(24, 50), seen(48, None)], 900, RampStep(100, 100)),
+    ("degraded", [seen(0, 10), seen(9, 10, "degraded")], 900, RampStep(10, 10, paused=True)),
+    ("well again", [seen(0, 10), seen(9, 10, "degraded"), seen(20, 10)], 30, RampStep(10, 10, NOON + 44 * HOUR)),
+    ("well again for long", [seen(0, 10), seen(9, 10, "degraded"), seen(20, 10)], 44, RampStep(50, 10)),
+    ("another promotion in between", [seen(0, 10), seen(9, None, promotion=samples.OLDER_ULID)], 24, RampStep(10)),
+    ("a refusal leaves it", [seen(0, 10), seen(9, None, "blocked", samples.OLDER_ULID)], 24, RampStep(50, 10)),
+    ("a share of nobody's plan", [seen(0, 33)], 24, RampStep(50, 33)),
 ]
 
 
 @pytest.mark.parametrize(("entries", "hours", "expected"), [one[1:] for one in STEPS], ids=[one[0] for one in STEPS])
-def test_a_step_lasts_as_long_as_the_plan_says(entries: list[Deployment], hours: float, expected: Step) -> None:
-    assert step(PLAN, entries, samples.ULID, NOON + hours * HOUR) == expected
+def test_a_step_lasts_as_long_as_the_plan_says(entries: list[Deployment], hours: float, expected: RampStep) -> None:
+    assert ramp_step(PLAN, entries, samples.ULID, NOON + hours * HOUR) == expected
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.booleans()), max_size=30))
@@ -55,7 +55,7 @@ def test_a_share_grows_by_one_step_at_a_time_and_only_after_its_time(looks: list
     at, well_since, last = NOON, NOON, 0
     for hours, looked_well in looks:
         at += hours * HOUR
-        now = step(PLAN, entries, samples.ULID, at)
+        now = ramp_step(PLAN, entries, samples.ULID, at)
         well = looked_well or now.traffic != last  # what apply has just switched to was verified
         if now.traffic != last:
             assert PLAN.steps.index(now.traffic) == (PLAN.steps.index(last) + 1 if last else 0)

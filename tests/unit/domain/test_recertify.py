@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mlgit.domain.case import Case
 from mlgit.domain.codec import digest
-from mlgit.domain.conditions import recertify as conditions
+from mlgit.domain.merge_rules import recertify as conditions
 from mlgit.domain.names import new_promotion_id
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots, StandingRef, VersionPin
 from tests import samples
@@ -45,13 +45,13 @@ AGES: list[tuple[str, Promotion, str | None]] = [
 
 @pytest.mark.parametrize(("what", "manifest", "state"), AGES, ids=[one[0] for one in AGES])
 def test_what_runs_is_agreed_to_again_in_time(what: str, manifest: Promotion, state: str | None) -> None:
-    found = conditions.certified(LIMIT, manifest, NOW)
+    found = conditions.approval_age(LIMIT, manifest, NOW)
     assert (None if found is None else found.state) == state, what
-    assert conditions.certified(samples.policy(), manifest, NOW) is None, "the policy sets no limit"
+    assert conditions.approval_age(samples.policy(), manifest, NOW) is None, "the policy sets no limit"
 
 
 def test_until_when_approvals_are_good_is_told() -> None:
-    found = conditions.certified(LIMIT, made(16), NOW)
+    found = conditions.approval_age(LIMIT, made(16), NOW)
     assert found is not None
     assert found.until == NOW + 14 * DAY
 
@@ -132,7 +132,7 @@ def test_a_recertification_says(what: str, fields: dict[str, Any], around: dict[
         "earlier": {},
         "past": [BEFORE],
     }
-    case = Case(**given | around)
+    case = PromotionContext(**given | around)
     findings = list(conditions.check_recertify(case, NOW))
     assert [one.id for one in findings] == found, what
     assert {one.at.file for one in findings if one.at} <= {"environments/production/delay.yaml"}

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlgit.domain import reviews
-from mlgit.domain.approvals import STALE, Directory, Signed, Tally, count
+from mlgit.domain.approvals import STALE, ApprovalResult, People, SignedVote, count_votes
 from mlgit.domain.records.governance import RoleHolder, Roles
 from mlgit.domain.records.ledger import GivenReview, Reviews
 from mlgit.domain.records.policy import ApprovalRule
@@ -23,7 +23,7 @@ ROLES = Roles(
         "robot": RoleHolder(emails=["robot@acme.example"], logins=["ci[bot]"], bot=True),
     },
 )
-DIRECTORY = Directory(ROLES)
+DIRECTORY = People(ROLES)
 UNLISTED = "no entry of .mlgit/roles.yaml has this login"
 NOT_HERE = f"commit {OLDER[:12]}, which was looked at, is not here or proposes something else"
 
@@ -56,9 +56,9 @@ def told(*found: GivenReview, **changes: Any) -> Reviews:
     )
 
 
-def tally(*words: Any, **excluded: str) -> Tally:
+def tally(*words: Any, **excluded: str) -> ApprovalResult:
     rule = ApprovalRule(min=1)
-    return count(words, decision=DECISION, rule=rule, risk="low", directory=DIRECTORY, excluded=excluded)
+    return count_votes(words, decision=DECISION, rule=rule, risk="low", directory=DIRECTORY, excluded=excluded)
 
 
 def test_a_review_counts_with_roles_and_where_it_is() -> None:
@@ -97,14 +97,14 @@ def test_who_is_counted_and_why_not(found: list[GivenReview], counted: list[str]
 
 
 def test_a_login_is_of_a_person_or_of_itself() -> None:
-    directory = Directory(ROLES)
+    directory = People(ROLES)
     assert directory.reviewer("ada-l") == "ada"
     assert directory.reviewer("Mallory") == "@mallory"
 
 
 def test_one_person_counts_once_however_they_say_it() -> None:
     approval = samples.approval(by="bea@acme.example", decision=DECISION, at=samples.NOW)
-    signed = Signed(approval, samples.sha(9), "SHA256:bea")
+    signed = SignedVote(approval, samples.sha(9), "SHA256:bea")
     for minute, proof in ((1, "review 101 of acme/churn#7"), (-1, "SHA256:bea")):
         (counted,) = tally(signed, *reviews.words(told(given("bea-b", minute=minute)))).counted
         assert counted.proof == proof

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from mlgit.domain import slots
-from mlgit.domain.case import Case
 from mlgit.domain.codec import digest
-from mlgit.domain.conditions import standing
-from mlgit.domain.conditions.slots import check_layout, check_places
+from mlgit.domain.merge_rules import standing
+from mlgit.domain.merge_rules.slots import check_layout, check_places
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion
 from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
 from mlgit.errors import Location
@@ -131,7 +131,7 @@ def test_a_slot_that_is_wrong_is_named() -> None:
     assert alone.at == Location(FILE, path="slots")
 
 
-def after(before: Promotion, slots: Slots, **changes: Any) -> Case:
+def after(before: Promotion, slots: Slots, **changes: Any) -> PromotionContext:
     manifest = samples.promotion(
         slots=slots,
         promotion=samples.OLDER_ULID,

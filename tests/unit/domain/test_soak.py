@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mlgit.domain.case import Case
-from mlgit.domain.conditions.soak import check_soak, check_upstream, healthy
+from mlgit.domain.merge_rules.soak import check_soak, check_upstream, healthy_period
 from mlgit.domain.names import new_promotion_id
+from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment
 from mlgit.domain.records.environment import Soak
 from mlgit.errors import Location
@@ -47,7 +47,7 @@ def entry(hours: float, status: Any = "verified", of: Any = TWO, **changes: Any)
 
 def since(entries: Sequence[Deployment], hours: float, gap: float | None = None) -> float | None:
     """The hours after noon at which the run began that holds at so many hours after noon."""
-    run = healthy(entries, TWO.digest, NOON + hours * HOUR, max_gap=None if gap is None else gap * HOUR)
+    run = healthy_period(entries, TWO.digest, NOON + hours * HOUR, max_gap=None if gap is None else gap * HOUR)
     return None if run is None else (run.since - NOON) / HOUR
 
 
@@ -91,7 +91,7 @@ def test_a_run_is_broken_by_whatever_was_not_healthy(
     assert since(entries, hours, gap) == expected
 
 
-def case(entries: Sequence[Deployment], **changes: Any) -> Case:
+def case(entries: Sequence[Deployment], **changes: Any) -> PromotionContext:
     fields: dict[str, Any] = {
         "manifest": samples.promotion(TWO),
         "version": TWO,
@@ -107,7 +107,7 @@ def case(entries: Sequence[Deployment], **changes: Any) -> Case:
         "earlier": {"staging": TWO},
         "deployments": {"production": [], "staging": entries},
     }
-    return Case(**fields | changes)
+    return PromotionContext(**fields | changes)
 
 
 @pytest.mark.parametrize(("hours", "found"), [(71.99, ["soak-short"]), (72, []), (100, [])])
@@ -232,14 +232,14 @@ def test_a_run_begins_with_a_sighting_after_which_nothing_else_was_seen(entries:
     there = [(one, orderly) for one, orderly in zip(entries, in_order, strict=True) if one.at <= at]
     well = [one.digest == TWO.digest and one.status != "degraded" and orderly for one, orderly in there]
     starts = [one.at for index, (one, _) in enumerate(there) if one.status == "verified" and all(well[index:])]
-    run = healthy(entries, TWO.digest, at)
+    run = healthy_period(entries, TWO.digest, at)
     assert (run and run.since) == (starts[0] if starts else None)
 
 
 @given(ENTRIES, st.integers(0, 40), st.integers(1, 10))
 def test_a_limit_to_gaps_never_makes_a_run_longer(entries: list[Deployment], hours: int, gap: int) -> None:
     at = NOON + hours * HOUR
-    free, held = healthy(entries, TWO.digest, at), healthy(entries, TWO.digest, at, max_gap=gap * HOUR)
+    free, held = healthy_period(entries, TWO.digest, at), healthy_period(entries, TWO.digest, at, max_gap=gap * HOUR)
     assert held is None or (free is not None and free.since <= held.since)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.conditions.windows import check_window, is_open, opening
+from mlgit.domain.merge_rules.windows import check_window, is_open, opening
 from mlgit.domain.records.environment import Span, Window
 from mlgit.domain.zones import check_zones
 from mlgit.errors import Location

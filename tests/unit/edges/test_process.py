@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.edges import process
-from mlgit.errors import Unjudged
+from mlgit.errors import Inconclusive
 
 
 def python(program: str) -> list[str]:
@@ -29,7 +29,7 @@ def test_words_are_never_a_shells(tmp_path: Path) -> None:
 
 
 def test_a_failure_carries_what_was_said() -> None:
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(Inconclusive) as raised:
         process.run(python("raise SystemExit('no such stage')"))
     (found,) = raised.value.findings
     assert (found.id, found.why) == ("tool-failed", "no such stage")
@@ -39,20 +39,20 @@ def test_a_failure_carries_what_was_said() -> None:
     "start", [process.run, lambda argv, **_: list(process.lines(argv)), process.open_pipe, process.Stream]
 )
 def test_a_missing_program_is_named_with_the_way_to_get_it(start) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(Inconclusive) as raised:
         start(["/nowhere/dvc", "repro"])
     (found,) = raised.value.findings
     assert (found.id, found.message, found.fix) == ("tool-missing", "dvc cannot be started", "run `pip install dvc`")
 
 
 def test_a_missing_folder_is_not_a_missing_program(tmp_path: Path) -> None:
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(Inconclusive) as raised:
         process.run(python(""), cwd=tmp_path / "nowhere")
     assert raised.value.findings[0].id == "folder-missing"
 
 
 def test_a_slow_program_is_stopped() -> None:
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(Inconclusive) as raised:
         process.run(python("import threading; threading.Event().wait()"), timeout=0.2)
     assert raised.value.findings[0].id == "tool-timeout"
 
@@ -70,13 +70,13 @@ def test_lines_come_while_the_program_runs_and_leaving_stops_it() -> None:
 
 def test_lines_end_in_the_reason_of_a_failure() -> None:
     lines = process.lines(python("print('step 1'); raise SystemExit('stage failed')"))
-    with pytest.raises(Unjudged, match="did not succeed") as raised:
+    with pytest.raises(Inconclusive, match="did not succeed") as raised:
         list(lines)
     assert raised.value.findings[0].why == "step 1 stage failed"
 
 
 def test_lines_of_a_slow_program_end() -> None:
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(Inconclusive) as raised:
         list(process.lines(python("import threading; threading.Event().wait()"), timeout=0.2))
     assert raised.value.findings[0].id == "tool-timeout"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.edges.runner import Runner
-from mlgit.errors import Unjudged
+from mlgit.errors import Inconclusive
 
 
 def read(text: str) -> dict[str, str]:
@@ -44,7 +44,7 @@ def test_outside_a_workflow_nothing_is_there_and_nothing_is_written() -> None:
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(Unjudged):
+    with pytest.raises(Inconclusive):
         Runner({"GITHUB_EVENT_PATH": str(tmp_path / "none")}).event()
-    with pytest.raises(Unjudged):
+    with pytest.raises(Inconclusive):
         Runner({"GITHUB_OUTPUT": str(tmp_path / "no/output")}).output({"a": "1"})

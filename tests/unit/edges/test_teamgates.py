@@ -13,13 +13,13 @@ import pytest
 from mlgit.edges.private import MOST_OUTPUT, check_out
 from mlgit.edges.teamgates import TeamGates
 from mlgit.errors import MlgitError
-from mlgit.ops.ports import CommandSaid
+from mlgit.ops.kernel.ports.team_gates import CommandResult
 from tests.dicttree import DictTree
 
 PASS = {"outcome": "pass", "message": "none found"}
 
 
-def run(program: str, *, document: bytes = b"{}", seconds: float = 30, **files: str) -> CommandSaid:
+def run(program: str, *, document: bytes = b"{}", seconds: float = 30, **files: str) -> CommandResult:
     """Run a program of Python that is a file of the tree."""
     tree = DictTree({"checks/gate.py": program.encode(), **{path: text.encode() for path, text in files.items()}})
     return TeamGates().run(tree, ["python", "checks/gate.py", "$HOME; *"], document, seconds=seconds)
@@ -81,7 +81,7 @@ def test_a_program_that_is_not_there_is_said() -> None:
 
 def test_what_is_said_on_stderr_does_not_matter_where_there_is_an_answer() -> None:
     program = f"import sys; sys.stderr.write('x' * 1_000_000); print('{json.dumps(PASS)}')"
-    assert run(program) == CommandSaid(PASS, "")
+    assert run(program) == CommandResult(PASS, "")
 
 
 WAITS = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"

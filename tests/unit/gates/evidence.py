@@ -13,7 +13,7 @@ from mlgit.domain.gates.card import SECTIONS
 from mlgit.domain.gates.facts import Correction, PairedTest
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import Stored
-from mlgit.errors import Finding, unjudged
+from mlgit.errors import Finding, inconclusive
 from mlgit.ml.calibration import Bin, Calibration
 from mlgit.ml.drift import ColumnDrift, Drift
 from mlgit.ml.fairness import GroupMeasure
@@ -269,7 +269,7 @@ class Without:
 
     def __getattr__(self, name: str) -> Any:
         if name in self._facts:
-            raise unjudged(
+            raise inconclusive(
                 "data-missing", f"{name} cannot be fetched", why="the remote does not answer", fix="try again"
             )
         return getattr(Known(), name)

@@ -9,7 +9,7 @@ from mlgit.domain.gates import Exec, Python
 from mlgit.domain.gates.base import GateResult, failed, passed, skipped
 from mlgit.domain.gates.team import MOST_ANSWER, MOST_DEPTH
 from mlgit.domain.policy import evaluate
-from mlgit.errors import unjudged
+from mlgit.errors import inconclusive
 from tests.unit.gates.evidence import Known, Said
 
 NO_PII = Exec(name="no-pii", command=("python", "checks/no_pii.py"), timeout="2m", settings={"columns": ["name"]})
@@ -85,7 +85,7 @@ def _raises(evidence: Any, settings: Any) -> GateResult:
 
 
 def _cannot(evidence: Any, settings: Any) -> GateResult:
-    raise unjudged("data-missing", "the table cannot be fetched")
+    raise inconclusive("data-missing", "the table cannot be fetched")
 
 
 @pytest.mark.parametrize(

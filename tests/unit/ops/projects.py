@@ -15,8 +15,8 @@ from mlgit.domain.records.promotion import PromotionRef, ReportRef, VersionPin
 from mlgit.domain.rules.versions import stored_files
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
-from mlgit.ops.load import Lifecycle
-from mlgit.ops.ports import Entry, PathChange
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.git import Entry, PathChange
 from tests import samples
 from tests.dicttree import DictTree
 

@@ -11,7 +11,7 @@ import pytest
 from mlgit.domain.forge import BranchRules
 from mlgit.domain.ruleset import VERDICT
 from mlgit.edges.ssh import signers
-from mlgit.errors import Exit, refused, unjudged
+from mlgit.errors import Exit, inconclusive, refused
 from mlgit.ops import doctor
 from mlgit.ops.doctor import flows, forge, person, rules
 from mlgit.ops.doctor.subject import RemoteSettings, Subject
@@ -139,7 +139,7 @@ def test_rules_that_lack_and_rules_that_are_not_told_are_two_things() -> None:
         (msgspec.structs.replace(GUARDED, strict_checks=False), "warning"),
         (msgspec.structs.replace(GUARDED, deletion=True, bypass=None), "error"),
         (msgspec.structs.replace(GUARDED, bypass=None), "unjudged"),
-        (unjudged("forge-unreachable", "the forge does not answer"), "unjudged"),
+        (inconclusive("forge-unreachable", "the forge does not answer"), "unjudged"),
         (refused("forge-refused", "this token may not"), "unjudged"),
     ],
 )

@@ -9,8 +9,9 @@ from mlgit.domain.codec import to_json
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, GateReport, Problem, Record, Roles, Version
 from mlgit.edges.formats.records import read_record
-from mlgit.errors import Exit, Location, Misuse, MlgitError
-from mlgit.ops.load import Ledger, Lifecycle
+from mlgit.errors import Exit, Location, MlgitError, UsageError
+from mlgit.ops.kernel.ledger import Ledger
+from mlgit.ops.kernel.lifecycle import Lifecycle
 from tests import samples
 from tests.dicttree import DictTree
 from tests.unit.ops.projects import edited, healthy, promoted, registered, report_path, state, version_files, yaml
@@ -115,7 +116,7 @@ def test_the_only_model_needs_no_name() -> None:
     assert state().the_model(None) == state().the_model("delay") == "delay"
     two = state({"models/churn/model.yaml": yaml(samples.model(name="churn"))})
     for there, message in ((two, "there are 2 models"), (state(dict.fromkeys(healthy())), "there is no model yet")):
-        with pytest.raises(Misuse, match=message) as error:
+        with pytest.raises(UsageError, match=message) as error:
             there.the_model(None)
         assert error.value.exit is Exit.USAGE
 

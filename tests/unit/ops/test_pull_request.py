@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import LONGEST, Comment, PullRequest
 from mlgit.errors import MlgitError, refused
-from mlgit.ops import pull_request
-from mlgit.ops.forge_port import Forge
+from mlgit.ops.kernel.ports.forge import Forge
+from mlgit.ops.promotion import pull_request
 
 OURS = f"{BEGIN}\n\nnew\n\n{END}"
 

@@ -9,12 +9,12 @@ import pytest
 from mlgit.domain.records import Record
 from mlgit.edges.formats.records import read_record
 from mlgit.errors import MlgitError
-from mlgit.ops.remembered import Remembered
+from mlgit.ops.kernel.record_cache import CachedRecordReader
 from tests.unit.ops.projects import healthy
 
 
 class Kept:
-    """A cache in memory (see `ops.ports.Cache`)."""
+    """A cache in memory (see `ops.kernel.ports.Cache`)."""
 
     def __init__(self) -> None:
         self.content: bytes | None = None
@@ -32,7 +32,7 @@ class Look:
     def __init__(self, cache: Kept) -> None:
         self.parsed: list[str] = []
         workspace: Any = SimpleNamespace(formats=SimpleNamespace(record=self._parse), cache=cache)
-        self.reader = Remembered(workspace)
+        self.reader = CachedRecordReader(workspace)
 
     def at(self, files: dict[str, bytes]) -> dict[str, Record]:
         found = {file: self.reader(file, content) for file, content in files.items()}

@@ -8,7 +8,7 @@ import pytest
 from mlgit.domain.codec import to_json
 from mlgit.domain.records.promotion import Slots
 from mlgit.errors import Finding, Location, Severity
-from mlgit.ops.validate import check_all, check_change
+from mlgit.ops.validation.validate import check_all, check_change
 from tests import samples
 from tests.unit.ops.projects import (
     FORMATS,

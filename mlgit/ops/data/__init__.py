@@ -1,0 +1,1 @@
+"""Data and the contracts that it keeps."""

@@ -1,0 +1,1 @@
+"""Make environments run what the base branch says."""

@@ -1,0 +1,370 @@
+"""Make environments run what the base branch says. Level-triggered: it converges, and running it again does no harm."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from mlgit.domain import layout, merge_rules, slots
+from mlgit.domain.merge_rules.ramp import RampStep
+from mlgit.domain.merge_rules.windows import check_window
+from mlgit.domain.names import Digest
+from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
+from mlgit.domain.slots import ALL, Placed
+from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, refused
+from mlgit.ops.delivery import deployment_log, desired_state
+from mlgit.ops.delivery.deployment_log import Sighting
+from mlgit.ops.kernel import ledger_branch, remote, snapshot
+from mlgit.ops.kernel.ledger import Ledger
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside, Target
+from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.promotion.merge import judge_again
+from mlgit.ops.review import forge_reviews, merged, proposals
+from mlgit.ops.review.verification import Verification, require_verified, verify
+
+State = Literal["applied", "up-to-date", "recorded", "waiting", "blocked", "failed", "planned", "no-target"]
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one manifest."""
+
+    environment: str
+    model: str
+    version: str | None
+    state: State
+    promotion: str
+    traffic: int = 100
+    """Per cent of the requests that the version is to answer now."""
+    until: datetime | None = None
+    """When its next step is due, if it takes over step by step and is healthy until then."""
+    paused: bool = False
+    """Whether the next step waits for it to be healthy again."""
+    beside: list[Placed] = []
+    """What is to run beside it for good."""
+    decision: Digest | None = None
+    approved_by: list[str] = []
+    findings: list[Finding] = []
+
+
+class Applied(Outcome, frozen=True, kw_only=True, tag="mlgit/apply.v1"):
+    """What became of each manifest that was to be applied."""
+
+    commit: str
+    results: list[Application]
+
+    @property
+    def exit(self) -> Exit:
+        """No where a manifest was blocked; not judged where a target failed. To wait for a window is nothing wrong."""
+        states = {result.state for result in self.results}
+        if "failed" in states:
+            return Exit.UNJUDGED
+        return Exit.NO if "blocked" in states else Exit.YES
+
+
+def run(
+    workspace: Workspace,
+    environment: str | None = None,
+    *,
+    dry_run: bool = False,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Applied:
+    """Bring one environment, or all, to what the base branch wants.
+
+    Where nothing has to change, nothing is done. What does not hold is left as it runs, and recorded as blocked. Outside the
+    environment's windows a change waits: nothing is touched and nothing recorded.
+
+    Raises:
+        MlgitError: something has to be verified, and the clone is shallow (`history-shallow`), or the ledger of the remote was
+            rewritten (`ledger-rewritten`).
+    """
+    if not dry_run and remote.is_there(workspace.repository):
+        # Without an answer, what is known here will do: nothing is switched that it does not prove.
+        with contextlib.suppress(Inconclusive):
+            ledger_branch.fetch_ledger(workspace.repository)
+    _, base = snapshot.base_of(workspace)
+    commit = base.tree.commit
+    assert commit is not None  # noqa: S101 - the base is a commit
+    if environment is not None:
+        base.environment(environment)
+    wanted = {key: manifest for key, manifest in base.promotions().items() if environment in {None, key[0]}}
+    there = snapshot.ledger_of(workspace)
+    last = there.last_deployments(wanted)
+    results = [
+        _One(workspace, base, manifest, there, last.get(key), on_step).converge(dry_run=dry_run)
+        for key, manifest in wanted.items()
+    ]
+    return Applied(commit=commit, results=results)
+
+
+class _One:
+    """One manifest on its way to its target."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        base: Lifecycle,
+        manifest: Promotion,
+        there: Ledger,
+        last: Deployment | None,
+        on_step: Callable[[str], None],
+    ) -> None:
+        self._workspace = workspace
+        self._base = base
+        self._manifest = manifest
+        self._there = there
+        self._last = last
+        self._on_step = on_step
+        self._environment = base.environment(manifest.environment)
+        self._version = base.champion(manifest.environment, manifest.model)
+        self._target = workspace.target(self._environment)
+        self._wanted: desired_state.DesiredState | None = None
+        self._asked: proposals.Proposal | None = None
+
+    def converge(self, *, dry_run: bool) -> Application:
+        """Verify, switch, read back, write down."""
+        if self._target is None or self._version is None:
+            return self._told_of(dry_run=dry_run)
+        try:
+            observed = self._target.observe(self._manifest.model)
+        except MlgitError as error:
+            return self._result("failed", findings=error.findings)
+        try:
+            self._wanted = wanted = self._choose(self._version, observed)
+        except Inconclusive as error:
+            return self._result("failed", findings=error.findings)
+        except MlgitError as error:  # a version's record is not the one that was agreed to
+            return self._blocked(error, observed, dry_run=dry_run)
+        if wanted.is_run_by(observed) and self._is_recorded(wanted):
+            return self._result("up-to-date")
+        return self._converge(wanted, observed, dry_run=dry_run)
+
+    def _converge(self, wanted: desired_state.DesiredState, observed: Observed, *, dry_run: bool) -> Application:
+        running = wanted.is_run_by(observed)
+        changes = not running and not self._was_brought(wanted)  # to mend what this promotion put there is no change
+        if changes and (closed := self._closed()):
+            return self._result("waiting", findings=closed)
+        self._on_step(f"verifying {self._manifest.environment}/{self._manifest.model}")
+        self._workspace.repository.require_full_history()
+        if (
+            unsound := self._check_ledger()
+        ):  # nothing may be added to it, so nothing is changed that it would have to tell
+            return self._result("blocked", findings=unsound)
+        try:
+            examination = self._verified(first=running, changes=changes)
+        except Inconclusive as error:  # no fact about the promotion, so nothing to record
+            return self._result("failed", findings=error.findings)
+        except MlgitError as error:
+            return self._blocked(error, observed, dry_run=dry_run)
+        state, findings = ("planned", ()) if dry_run else self._bring(wanted, observed, examination)
+        approved_by = [approval.person for approval in examination.tally.counted]
+        return self._result(state, decision=examination.decision, approved_by=approved_by, findings=findings)
+
+    def _choose(self, version: Version, observed: Observed) -> desired_state.DesiredState:
+        """Return what is to run now. A ramp goes on only from where the target really is."""
+        key = (self._manifest.environment, self._manifest.model)
+        entries = self._there.deployments(*key) if self._manifest.ramp else []
+        wanted = desired_state.desired_state(self._base, self._manifest, version, entries, self._workspace.clock.now())
+        now = wanted.step
+        if now is None or now.last is None or now.traffic == now.last:
+            return wanted
+        before = desired_state.desired_at_step(
+            self._base, self._manifest, version, RampStep(now.last, now.last, paused=True)
+        )
+        # Another run may have switched already, and not yet written it down.
+        return wanted if before.is_run_by(observed) or wanted.is_run_by(observed) else before
+
+    def _closed(self) -> list[Finding]:
+        return list(check_window(self._environment, self._manifest.change, self._workspace.clock.now()))
+
+    def _check_ledger(self) -> list[Finding]:
+        entries = self._there.deployments(self._manifest.environment, self._manifest.model)
+        return deployment_log.check_ledger(self._workspace, self._base, self._manifest, entries)
+
+    def _verified(self, *, first: bool, changes: bool) -> Verification:
+        """Examine the promotion as it was merged; refuse unless all of it holds."""
+        found = merged.find_merged(self._workspace, self._base, self._manifest, first=first)
+        merged.check_not_reverted(found)
+        found = self._with_reviews(found)
+        examination = verify(self._workspace, found, at=merged.merge_time(self._workspace, found))
+        require_verified(
+            examination,
+            f"{self._manifest.environment}/{self._manifest.model}",
+            fix="it was merged without them: revert the merge, then promote, approve and merge again",
+        )
+        judge_again(self._workspace, found)
+        if changes:
+            self._check_now()
+        return examination
+
+    def _with_reviews(self, found: proposals.Proposal) -> proposals.Proposal:
+        """Add what the forge tells now; what the ledger has decided on once stays, whatever becomes of the pull request."""
+        if self._there.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
+            found = forge_reviews.recall(self._workspace, found, self._there)
+        if found.reviews is None:
+            self._asked = found = forge_reviews.ask(self._workspace, found, merged=True)
+        return found
+
+    def _told_of(self, *, dry_run: bool) -> Application:
+        """Keep what the forge tells, once, where nothing is switched: an audit asks for it all the same."""
+        policy = self._base.policy(self._environment.policy)
+        is_kept = forge_reviews.on_ledger(self._there, self._manifest.promotion) is not None
+        if policy.evidence != "forge" or is_kept or dry_run:
+            return self._result("no-target")
+        try:
+            found = merged.find_merged(self._workspace, self._base, self._manifest, first=False)
+            forge_reviews.keep(self._workspace, forge_reviews.ask(self._workspace, found, merged=True))
+        except MlgitError as error:
+            return self._result("failed", findings=error.findings)
+        return self._result("no-target")
+
+    def _check_now(self) -> None:
+        """Refuse what was held or frozen since it was merged."""
+        stands = merge_rules.check_at_apply(self._manifest, self._base.holds(), self._workspace.clock.now())
+        if stands:
+            raise MlgitError(*stands)
+
+    def _bring(
+        self, wanted: desired_state.DesiredState, observed: Observed, examination: Verification
+    ) -> tuple[State, Sequence[Finding]]:
+        """Switch, unless it runs already, and write down what was seen."""
+        assert self._target is not None  # noqa: S101 - nothing is brought to no target
+        running = wanted.is_run_by(observed)
+        try:
+            if not running:
+                if self._is_recorded(wanted):
+                    self._record(self._unlike(wanted, observed))
+                observed = self._switch(self._target, wanted)
+            self._record(self._seen(wanted, observed), self._decision(examination))
+        except MlgitError as error:
+            return "failed", error.findings
+        return ("recorded" if running else "applied"), ()
+
+    def _was_brought(self, wanted: desired_state.DesiredState) -> bool:
+        """Tell whether this promotion brought just this to the target before, by what the ledger saw last."""
+        last = self._last
+        if last is None or last.status == "blocked":
+            return False
+        return (last.promotion, last.traffic) == (self._manifest.promotion, wanted.traffic)
+
+    def _is_recorded(self, wanted: desired_state.DesiredState) -> bool:
+        return self._last is not None and self._last.status == "verified" and self._was_brought(wanted)
+
+    def _switch(self, target: Target, wanted: desired_state.DesiredState) -> Observed:
+        with contextlib.ExitStack() as stack:
+            champion = self._release(wanted.champion, stack)
+            beside = [
+                ReleaseBeside(share.slot, share.traffic, self._release(share.version, stack)) for share in wanted.beside
+            ]
+            observed = target.switch(champion, beside)
+        if not wanted.is_run_by(observed):
+            raise refused(
+                "target-differs",
+                f"{self._manifest.environment} does not run what it was given",
+                why=_differing(wanted, observed),
+                fix="see the target; run `mlgit apply` again once it is well",
+            )
+        return observed
+
+    def _release(self, version: Version, stack: contextlib.ExitStack) -> Release:
+        self._on_step(f"fetching {version.model}@{version.version}")
+        folder = layout.version_folder(version.model, version.version)
+        artifact = stack.enter_context(self._workspace.store(self._base.project().remote).fetch(version.artifact))
+        return Release(
+            model=version.model,
+            digest=version.digest,
+            artifact=version.artifact.sha256,
+            files={version.artifact.path: artifact},
+            texts={name: self._base.tree.read(f"{folder}/{name}") or b"" for name in ("version.json", "card.md")},
+        )
+
+    def _decision(self, examination: Verification) -> DecisionRecord:
+        return DecisionRecord(
+            schema=1,
+            promotion=self._manifest.promotion,
+            environment=self._manifest.environment,
+            model=self._manifest.model,
+            decision=examination.decision,
+            reads=dict(examination.reads),
+            approvals=examination.tally.counted,
+            commit=self._base.tree.commit or "",
+            at=self._workspace.clock.now(),
+        )
+
+    def _seen(self, wanted: desired_state.DesiredState, observed: Observed) -> Sighting:
+        """Return the sighting of a target that runs what is wanted: of the champion, or of what takes its place by steps."""
+        version = wanted.promoted
+        return Sighting(
+            environment=self._manifest.environment,
+            model=self._manifest.model,
+            promotion=self._manifest.promotion,
+            status="verified",
+            version=version.version,
+            digest=version.digest,
+            artifact=version.artifact.sha256,
+            facts=observed.facts,
+            traffic=wanted.traffic,
+            beside=wanted.standing,
+        )
+
+    def _unlike(self, wanted: desired_state.DesiredState, observed: Observed) -> Sighting:
+        """Return the sighting of a target that no longer runs what it was given."""
+        found = deployment_log.unexpected(self._manifest, observed, "degraded", _differing(wanted, observed))
+        return replace(found, traffic=wanted.traffic)
+
+    def _record(self, sighting: Sighting, decided: DecisionRecord | None = None) -> None:
+        found = None if decided is None else self._asked
+        deployment_log.record_deployment(
+            self._workspace, self._base.tree.commit or "", sighting, decided=decided, found=found
+        )
+
+    def _blocked(self, error: MlgitError, observed: Observed, *, dry_run: bool) -> Application:
+        message = "; ".join(finding.message for finding in error.findings)
+        findings = list(error.findings)
+        if not dry_run:
+            try:
+                self._record(deployment_log.unexpected(self._manifest, observed, "blocked", message))
+            except MlgitError as failure:
+                findings += failure.findings
+        return self._result("blocked", findings=findings)
+
+    def _result(
+        self,
+        state: State,
+        *,
+        decision: Digest | None = None,
+        approved_by: Sequence[str] = (),
+        findings: Sequence[Finding] = (),
+    ) -> Application:
+        version = self._version
+        step = self._wanted.step if self._wanted else None
+        return Application(
+            environment=self._manifest.environment,
+            model=self._manifest.model,
+            version=None if version is None else f"{version.model}@{version.version}",
+            state=state,
+            promotion=self._manifest.promotion,
+            traffic=self._wanted.answered if self._wanted else ALL,
+            beside=slots.placed(self._manifest),
+            until=step.until if step else None,
+            paused=step.paused if step else False,
+            decision=decision,
+            approved_by=list(approved_by),
+            findings=list(findings),
+        )
+
+
+def _differing(wanted: desired_state.DesiredState, observed: Observed) -> str:
+    """Say what a target runs, where it is not what is wanted."""
+    ref = f"{wanted.champion.model}@{wanted.champion.version}"
+    others = "".join(f" and a {one.slot} {one.version.model}@{one.version.version}" for one in wanted.beside)
+    if observed.digest == wanted.champion.digest and observed.altered:
+        return f"files of {ref} were altered: {', '.join(observed.altered)}"
+    runs = "no version" if observed.digest is None else f"the version of digest {observed.digest[7:19]}"
+    fault = observed.facts.get("fault")
+    beside = "".join(f", beside it a {slot} with {one[2]} per cent" for slot, one in observed.beside.items())
+    return f"it runs {runs}{beside}, where {ref}{others} belongs" + (f": {fault}" if fault else "")

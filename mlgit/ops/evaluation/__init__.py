@@ -1,0 +1,1 @@
+"""Evidence, and the gates that are judged on it."""

@@ -1,0 +1,360 @@
+"""The facts that gates are judged on, taken from the repository's history and from what DVC keeps; each fetched once."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.domain.cards import CardText
+from mlgit.domain.gates.facts import (
+    CalibrationErrors,
+    Correction,
+    Drift,
+    FeatureStrength,
+    Gain,
+    GroupMeasure,
+    Overlap,
+    PairedTest,
+    SliceGain,
+    SliceValue,
+)
+from mlgit.domain.names import Digest, VersionRef
+from mlgit.domain.records import Dataset, Model, Problem, Version
+from mlgit.domain.records.problem import Label
+from mlgit.domain.records.version import Stored
+from mlgit.domain.rules.changes import check_immutable
+from mlgit.domain.rules.versions import check_version, stored_files
+from mlgit.errors import Finding, Inconclusive, Location, MlgitError, refused
+from mlgit.ops.data import contracts
+from mlgit.ops.evaluation import evidence_files, evidence_numbers, rescoring, team_gates
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.team_gates import CommandResult
+from mlgit.ops.kernel.ports.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_EVEN = 0.5
+_CLOSE = 1e-9  # metrics are sums of floats, whose last digits depend on the machine
+
+
+class DataReport(msgspec.Struct, frozen=True):
+    """How many rows a dataset has, and what in it breaks its contract."""
+
+    rows: int
+    violations: list[str]
+
+
+class StoredEvidence:
+    """Evidence on a candidate against a champion, from their records and stored predictions.
+
+    A model is loaded only where a gate asks what it answers, and then in a guarded process.
+    """
+
+    def __init__(
+        self, workspace: Workspace, state: Lifecycle, candidate: Version, champion: Version | None, *, at: datetime
+    ) -> None:
+        self.candidate = candidate
+        self.champion = champion
+        self.model: Model = state.model(candidate.model)
+        self.problem: Problem = state.problem(self.model.problem)
+        self._workspace = workspace
+        self._state = state
+        self.at = at
+        self._folder = layout.version_folder(candidate.model, candidate.version)
+        self._tables: dict[Digest, DataFrame] = {}
+
+    @cached_property
+    def card(self) -> CardText:
+        """The prose of the candidate's card."""
+        file = f"{self._folder}/card.md"
+        return self._workspace.formats.card(file, self._state.tree.read(file) or b"")[1]
+
+    def integrity(self) -> Sequence[Finding]:
+        """Check the record, the files in Git, the files in DVC, and the recorded numbers against the stored predictions."""
+        pointers = {
+            f"{stored.path}.dvc": self._workspace.formats.pointer(stored) for stored in stored_files(self.candidate)
+        }
+        names = ["card.md", "profile.json", *pointers]
+        contents = self._state.tree.read_many(f"{self._folder}/{name}" for name in names)
+        files = {path.removeprefix(f"{self._folder}/"): content for path, content in contents}
+        findings = list(check_version(self.candidate, files, pointers))
+        for stored in stored_files(self.candidate):
+            try:
+                with self._store.fetch(stored):
+                    pass
+            except Inconclusive:  # says nothing about the file
+                raise
+            except MlgitError as error:
+                if any(found.id == "data-missing" for found in error.findings):
+                    raise
+                findings.extend(error.findings)
+        return findings or self._metrics_differ()
+
+    def immutability(self) -> Sequence[Finding]:
+        """Look through the first-parent history of the candidate's folder."""
+        commit = self._state.tree.commit
+        if commit is None:
+            return []
+        history = self._workspace.repository.commits(commit, paths=[self._folder])
+        return list(check_immutable((change.path, change.status) for _, changes in history for change in changes))
+
+    def datasets(self) -> Mapping[str, DataReport]:
+        """Check each dataset against its contract."""
+        return {
+            name: self._checked(self._state.dataset(name), self._dataset(name)) for name in self.candidate.inputs.data
+        }
+
+    def measured(self, metric: str) -> float:
+        """Compute a metric of the candidate from its stored predictions."""
+        from mlgit.ml.metrics import measure  # noqa: PLC0415 - scikit-learn
+
+        with measurable(f"{metric} of {self._ref(self.candidate)}"):
+            return measure(metric, self._table(self.candidate), self.problem.target.positive)
+
+    def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gain:
+        """Compare candidate and champion on the same rows."""
+        from mlgit.ml import compare, paired  # noqa: PLC0415 - scikit-learn
+
+        candidate, champion = self._paired
+        positive = self.problem.target.positive
+        with measurable(f"the gain in {metric}"):
+            if test == "delong":
+                return paired.delong(candidate, champion, positive, level=level)
+            if test == "mcnemar":
+                return paired.mcnemar(candidate, champion, positive, level=level)
+            return compare.paired_bootstrap(
+                metric, candidate, champion, positive, resamples=resamples, seed=self._seed, level=level
+            )
+
+    def slice_gains(
+        self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
+    ) -> Sequence[SliceGain]:
+        """Compare candidate and champion on each slice of the same rows."""
+        from mlgit.ml.slices import slice_gains  # noqa: PLC0415 - scikit-learn
+
+        candidate, champion = self._paired
+        with measurable(f"the gain in {metric} on slices"):
+            return slice_gains(
+                metric,
+                candidate,
+                champion,
+                self.problem.metric.slices,
+                self.problem.target.positive,
+                min_rows=min_rows,
+                resamples=resamples,
+                seed=self._seed,
+                level=level,
+                max_drop=max_drop,
+                correction=correction,
+            )
+
+    def slice_values(
+        self, metric: str, columns: Sequence[str], *, min_rows: int, resamples: int, level: float | None
+    ) -> Sequence[SliceValue]:
+        """Compute a metric of the candidate on each slice."""
+        from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
+
+        with measurable(f"{metric} on slices"):
+            return slice_values(
+                self._table(self.candidate),
+                metric,
+                columns,
+                self.problem.target.positive,
+                min_rows=min_rows,
+                level=level,
+                resamples=resamples,
+                seed=self._seed,
+            )
+
+    def groups(self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int) -> Sequence[GroupMeasure]:
+        """Compute rates or metrics of the candidate on each group."""
+        from mlgit.ml.fairness import group_measures  # noqa: PLC0415 - scikit-learn
+
+        with measurable(f"{' and '.join(measures)} of groups"):
+            return group_measures(
+                self._table(self.candidate), measures, columns, self.problem.target.positive, min_rows=min_rows
+            )
+
+    def calibration(self, *, bins: int) -> CalibrationErrors:
+        """Hold the candidate's scores against the labels."""
+        from mlgit.ml.calibration import calibration  # noqa: PLC0415 - scikit-learn
+
+        with measurable(f"the calibration of {self._ref(self.candidate)}"):
+            return calibration(self._table(self.candidate), self.problem.target.positive, bins=bins)
+
+    def drift(self) -> Drift:
+        """Compare the profiles of both training tables."""
+        champion = self.champion
+        assert champion is not None  # noqa: S101 - gates skip where there is none
+        return evidence_numbers.drift(self._state, champion, self.candidate)
+
+    def overlap(self, training: Sequence[str]) -> Overlap:
+        """Look for the candidate's test rows in the data that it was made from."""
+        trained_on = evidence_numbers.profile_of(self._state, self.candidate).rows
+        with measurable("which test rows were trained on"):
+            return evidence_numbers.overlap(
+                self.candidate,
+                self._table(self.candidate),
+                self.model.keys,
+                training,
+                trained_on=trained_on,
+                table_of=self._dataset,
+            )
+
+    def feature_strengths(self) -> Sequence[FeatureStrength]:
+        """Hold each stored feature, alone, against the labels of the candidate's test rows."""
+        from mlgit.ml.leakage import feature_strengths  # noqa: PLC0415 - pandas
+
+        features = self.candidate.evaluation.features
+        assert features is not None  # noqa: S101 - gates do not ask where there are none
+        target, labels = self.problem.target, self._table(self.candidate)["label"]
+        columns = self.candidate.inputs.columns or list(self.model.signature.inputs)
+        with measurable("what each feature alone tells"):
+            return feature_strengths(self._content(features), labels, columns, target.type, target.positive)
+
+    def missing(self) -> Sequence[str]:
+        """Ask the remote for the candidate's files and data."""
+        return evidence_files.missing(self._store, self.candidate)
+
+    def model_file(self) -> evidence_files.InspectedFile:
+        """Look into the candidate's model file."""
+        return evidence_files.inspect(self._workspace, self._store, self.candidate, self._trusted)
+
+    def inputs(self, version: Version) -> Mapping[str, evidence_files.InputColumn]:
+        """Read the columns that a version takes from its record and its profile."""
+        return evidence_files.inputs(self._state, version)
+
+    def lock(self) -> Digest | None:
+        """Hash the file that pinned the packages at the commit that the candidate was trained from."""
+        return evidence_files.lock(self._workspace, self.candidate)
+
+    def rescored(self) -> rescoring.Rescored:
+        """Ask the candidate's model file again on its own stored features."""
+        scored = rescoring.score(
+            self._workspace, self._store, self.candidate, self.problem, self._trusted, on=self.candidate
+        )
+        with measurable(f"what {self._ref(self.candidate)} answers"):
+            return rescoring.compare(scored, self._table(self.candidate), self.model)
+
+    def reproduced(self, *, seconds: int) -> rescoring.Rescored:
+        """Train the candidate again from what its record names."""
+        with measurable(f"what training {self._ref(self.candidate)} again gives"):
+            return rescoring.reproduced(
+                self._workspace, self._store, self.candidate, self._table(self.candidate), seconds=seconds
+            )
+
+    def run(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> CommandResult:
+        """Run a command of the team's in a checkout of the commit that judges."""
+        facts = team_gates.Facts(self.problem, self.model, self.candidate, self.champion, self.at)
+        return team_gates.run(self._workspace, self._state, self._store, facts, command, settings, seconds=seconds)
+
+    def installed(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
+        """Find a gate among the installed packages."""
+        return self._workspace.team_gates.installed(name)
+
+    @property
+    def _trusted(self) -> bytes:
+        return self._state.tree.read(layout.TRUSTED_TYPES) or b""
+
+    @cached_property
+    def _store(self) -> DataStore:
+        return self._workspace.store(self._state.project().remote)
+
+    @property
+    def _seed(self) -> int:
+        """A seed that anybody can find again: it comes from the candidate's digest."""
+        return int(self.candidate.digest[7:15], 16)
+
+    def _ref(self, version: Version) -> VersionRef:
+        return VersionRef(version.model, version.version)
+
+    def _table(self, version: Version) -> "DataFrame":
+        return self._content(version.evaluation.predictions)
+
+    def _dataset(self, name: str) -> "DataFrame":
+        return self._content(self.candidate.inputs.data[name])
+
+    def _content(self, stored: Stored) -> "DataFrame":
+        if stored.sha256 not in self._tables:
+            with self._store.fetch(stored) as path:
+                self._tables[stored.sha256] = self._workspace.tables.frame(path)
+        return self._tables[stored.sha256]
+
+    @cached_property
+    def _paired(self) -> "tuple[DataFrame, DataFrame]":
+        from mlgit.ml.compare import align  # noqa: PLC0415 - scikit-learn
+
+        champion = self.champion
+        assert champion is not None  # noqa: S101 - gates skip where there is none
+        same = champion.evaluation.split == self.candidate.evaluation.split
+        answers = self._table(champion) if same else self._scored_again
+        with measurable("the comparison"):
+            return align(self._table(self.candidate), answers, self.model.keys)
+
+    @cached_property
+    def _scored_again(self) -> "DataFrame":
+        """The champion's answers on the candidate's test rows, from its model file, in a guarded process."""
+        champion = self.champion
+        assert champion is not None  # noqa: S101 - gates skip where there is none
+        if self.candidate.evaluation.features is None:
+            raise refused(
+                "split-changed",
+                f"{self._ref(self.candidate)} and {self._ref(champion)} were not tested on the same rows",
+                why="the keys or labels of their test splits differ, and the candidate's features were not kept",
+                fix="name outputs.test in the model's file and register again: the champion is then scored on the new rows",
+            )
+        scored = rescoring.score(self._workspace, self._store, champion, self.problem, self._trusted, on=self.candidate)
+        answers = self._table(self.candidate).drop(columns=["score", "prediction"], errors="ignore")
+        column = "prediction" if scored.score is None else "score"
+        answers = answers.assign(**{column: scored.prediction if scored.score is None else scored.score})
+        if column == "score":  # the labels that it decides for, at even odds, for metrics that need them
+            answers = answers.assign(prediction=_decided(scored.score, answers["label"], self.problem.target.positive))
+        return answers
+
+    def _metrics_differ(self) -> Sequence[Finding]:
+        differing = []
+        for metric, recorded in self.candidate.evaluation.metrics.items():
+            measured = self.measured(metric)
+            if abs(measured - recorded) > _CLOSE * max(1.0, abs(recorded)):
+                differing.append(
+                    Finding(
+                        "metric-differs",
+                        f"{metric} of {self._ref(self.candidate)} is recorded as {recorded:g}; its predictions give {measured:g}",
+                        fix="register again; numbers in a record are computed, never typed",
+                        at=Location(f"{self._folder}/version.json", path=f"evaluation.metrics.{metric}"),
+                    )
+                )
+        return differing
+
+    def _checked(self, contract: Dataset, frame: "DataFrame") -> DataReport:
+        messages = [violation.message for violation in contracts.violations(contract, frame, at=self.at)]
+        if contract.revoked is not None and contract.revoked.since <= self.at.date():
+            messages.insert(0, f"revoked since {contract.revoked.since}: {contract.revoked.reason}")
+        return DataReport(len(frame), messages)
+
+
+def _decided(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
+    """Return the label of each score, in the type of the labels: the positive one from one half on, else the other."""
+    others = [label for label in labels.unique().tolist() if label != positive]
+    negative = others[0] if others else None
+    return [positive if score >= _EVEN else negative for score in scores]
+
+
+@contextlib.contextmanager
+def measurable(what: str) -> Iterator[None]:
+    """Turn what the numbers cannot say into a finding that says which number."""
+    try:
+        yield
+    except ValueError as error:  # what `ml` raises: bad predictions, other rows, undefined, an unknown metric
+        raise refused(
+            "not-measurable",
+            f"{what} cannot be computed",
+            why=str(error),
+            fix="see what the evaluate stage writes into the predictions; every row needs its key, label and a finite score",
+        ) from error

@@ -1,0 +1,119 @@
+"""Facts on the files of a version, and on what it was made with, for the gates that ask for them."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.domain.codec import sha256
+from mlgit.domain.names import Digest
+from mlgit.domain.records import Version
+from mlgit.domain.rules.versions import stored_files
+from mlgit.errors import Finding, Inconclusive, Location, MlgitError, inconclusive, refused
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.workspace import Workspace
+
+
+class InspectedFile(msgspec.Struct, frozen=True):
+    """What a look into a model file found."""
+
+    format: str | None
+    types: list[str]
+    findings: list[Finding] = []
+
+
+class InputColumn(msgspec.Struct, frozen=True):
+    """A column that a version takes (see `gates.base.InputColumn`)."""
+
+    type: str | None
+    required: bool
+
+
+def missing(store: DataStore, version: Version) -> list[str]:
+    """Return those of a version's files and data, by path, that the remote does not have."""
+    folder = layout.version_folder(version.model, version.version)
+    files = {f"{folder}/{one.path}": one for one in stored_files(version)}
+    files |= {f"datasets/{name}/{one.path}": one for name, one in version.inputs.data.items()}
+    absent = {one.md5 for one in store.missing(list(files.values()))}
+    return [path for path, one in files.items() if one.md5 in absent]
+
+
+def inspect(workspace: Workspace, store: DataStore, version: Version, trusted: bytes) -> InspectedFile:
+    """Look into a version's model file; what speaks against it is a finding.
+
+    Raises:
+        MlgitError: the file cannot be had.
+    """
+    with store.fetch(version.artifact) as path:
+        try:
+            return InspectedFile(*workspace.model_files.inspect(path, trusted))
+        except Inconclusive:
+            raise
+        except MlgitError as error:
+            return InspectedFile(None, [], list(error.findings))
+
+
+def inputs(state: Lifecycle, version: Version) -> Mapping[str, InputColumn]:
+    """Return the columns that a version takes, with what the profile of its training table knows of each.
+
+    Raises:
+        MlgitError: the profile is not there, or not the one that the record names (`version-file-differs`).
+    """
+    from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
+
+    path = layout.profile(version.model, version.version)
+    content = state.tree.read(path) or b""
+    if sha256(content) != version.profile:
+        raise refused(
+            "version-file-differs",
+            f"{path} is not the file that was registered",
+            why="its digest is not the one in the record",
+            fix="restore it from the commit that registered the version",
+            at=Location(path),
+        )
+    try:
+        columns = profile.from_json(content).columns
+    except msgspec.MsgspecError as error:
+        raise refused("record-invalid", f"{path} is no profile", why=str(error), at=Location(path)) from error
+    return {
+        name: InputColumn(_type(known), known.missing == 0)
+        if (known := columns.get(name))
+        else InputColumn(None, required=False)
+        for name in version.inputs.columns
+    }
+
+
+def lock(workspace: Workspace, version: Version) -> Digest | None:
+    """Return the digest of the file that pins the packages, as the model named it at the commit trained with.
+
+    Raises:
+        Unjudged: that commit is not here (`revision-unknown`).
+    """
+    then = trained_from(workspace, version)
+    path = then.model(version.model).lock
+    content = None if path is None else then.tree.read(path)
+    return None if content is None else sha256(content)
+
+
+def trained_from(workspace: Workspace, version: Version) -> Lifecycle:
+    """Return the state at the commit that a version was trained from.
+
+    Raises:
+        Unjudged: that commit is not here (`revision-unknown`).
+    """
+    commit = version.inputs.commit
+    if workspace.repository.resolve(commit) is None:
+        raise inconclusive(
+            "revision-unknown",
+            f"{commit[:12]}, from which {version.model}@{version.version} was trained, is not in this repository",
+            fix="fetch the branch that it was trained on, or keep it by a tag",
+        )
+    return Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+
+
+def _type(column: object) -> str:
+    """Say in a word what a column holds: values of a category, numbers, or times."""
+    if getattr(column, "unit", None) == "seconds":
+        return "times"
+    return str(column.__struct_config__.tag)  # type: ignore[attr-defined]  # either kind of column has one

@@ -1,0 +1,116 @@
+"""Facts on what a version was trained and tested on, for the statistical gates that ask for them."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.domain.codec import sha256
+from mlgit.domain.names import VersionRef
+from mlgit.domain.records import Version
+from mlgit.errors import Location, MlgitError, refused
+from mlgit.ops.kernel.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from mlgit.ml.drift import Drift
+    from mlgit.ml.leakage import Overlap
+    from mlgit.ml.profile import Profile
+
+
+def profile_of(state: Lifecycle, version: Version) -> "Profile":
+    """Return the reference profile of a version: what its training table looked like.
+
+    Raises:
+        MlgitError: it is not there (`version-file-missing`), not what was registered (`version-file-differs`), or no profile
+            (`profile-unreadable`).
+    """
+    from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
+
+    ref = VersionRef(version.model, version.version)
+    path = layout.profile(version.model, version.version)
+    content = state.tree.read(path)
+    if content is None:
+        raise refused(
+            "version-file-missing",
+            f"{ref} lacks profile.json",
+            why="its record names it",
+            fix="restore it from the commit that registered the version",
+            at=Location(path),
+        )
+    if sha256(content) != version.profile:
+        raise refused(
+            "version-file-differs",
+            f"profile.json of {ref} is not what was registered",
+            why=f"its sha256 is {sha256(content)[7:19]}, and the record states {version.profile[7:19]}",
+            fix="restore it from the commit that registered it",
+            at=Location(path),
+        )
+    try:
+        return profile.from_json(content)
+    except msgspec.MsgspecError as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def drift(state: Lifecycle, champion: Version, candidate: Version) -> "Drift":
+    """Return how far a candidate's training data lies from a champion's.
+
+    Raises:
+        MlgitError: a profile cannot be had (as for `profile_of`), or says what does not fit together (`profile-unreadable`).
+    """
+    from mlgit.ml import drift as distances  # noqa: PLC0415 - pyarrow
+
+    profiles = [profile_of(state, version) for version in (champion, candidate)]
+    try:
+        return distances.drift(*profiles)
+    except ValueError as error:
+        raise _unreadable(layout.profile(candidate.model, candidate.version), str(error)) from error
+
+
+def overlap(
+    candidate: Version,
+    test: "DataFrame",
+    keys: Sequence[str],
+    training: Sequence[str],
+    *,
+    trained_on: int,
+    table_of: "Callable[[str], DataFrame]",
+) -> "Overlap":
+    """Return how many test rows were trained on, as far as it can be told.
+
+    Args:
+        candidate: the version.
+        test: its predictions.
+        keys: columns that together name a row.
+        training: datasets of which every row is for training.
+        trained_on: rows of its training table.
+        table_of: gives the content of a dataset that it was made from.
+
+    Raises:
+        MlgitError: it was not made from a dataset that `training` names (`dataset-unknown`).
+        ValueError: a table lacks a key column.
+    """
+    from mlgit.ml import leakage  # noqa: PLC0415 - pandas
+
+    unknown = [name for name in training if name not in candidate.inputs.data]
+    if unknown:
+        raise refused(
+            "dataset-unknown",
+            f"{VersionRef(candidate.model, candidate.version)} was not made from {', '.join(unknown)}",
+            why=f"it was made from {', '.join(candidate.inputs.data) or 'no dataset'}",
+            fix="name datasets of the model under `training` in the policy",
+        )
+    tables = {name: table_of(name) for name in training or candidate.inputs.data}
+    return leakage.overlap(test, tables, keys, training=training, trained_on=trained_on)
+
+
+def _unreadable(path: str, why: str) -> MlgitError:
+    return refused(
+        "profile-unreadable",
+        f"{path} cannot be compared",
+        why=why,
+        fix="register again: the profile is made from the training table",
+        at=Location(path),
+    )

@@ -1,0 +1,64 @@
+"""What a team's own command is told: the evidence as one document, and private copies of the tables that it names."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mlgit.domain.gates.team import EvidenceDocument, EvidenceFiles
+from mlgit.domain.records import Model, Problem, Version
+from mlgit.domain.records.version import Stored
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.team_gates import CommandResult
+from mlgit.ops.kernel.ports.workspace import Workspace
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The records that a command is told of, and when is judged."""
+
+    problem: Problem
+    model: Model
+    candidate: Version
+    champion: Version | None
+    at: datetime
+
+
+def run(
+    workspace: Workspace,
+    state: Lifecycle,
+    store: DataStore,
+    facts: Facts,
+    command: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    seconds: int,
+) -> CommandResult:
+    """Run a command in a checkout of the commit that a state is of, never of one that proposes something.
+
+    Raises:
+        MlgitError: a table cannot be had, or is not what was recorded.
+    """
+    assert state.tree.commit is not None  # noqa: S101 - what is judged by is always a commit
+    with ExitStack() as open_files:
+
+        def copy(stored: Stored | None) -> str | None:
+            return None if stored is None else str(open_files.enter_context(store.fetch(stored)))
+
+        candidate, champion = facts.candidate, facts.champion
+        document = EvidenceDocument(
+            at=f"{facts.at:%Y-%m-%dT%H:%M:%SZ}",
+            problem=facts.problem,
+            model=facts.model,
+            candidate=candidate,
+            champion=champion,
+            settings=dict(settings),
+            files=EvidenceFiles(
+                predictions=str(copy(candidate.evaluation.predictions)),
+                features=copy(candidate.evaluation.features),
+                champion_predictions=copy(None if champion is None else champion.evaluation.predictions),
+            ),
+        )
+        return workspace.team_gates.run(state.tree, command, msgspec.json.encode(document), seconds=seconds)

@@ -1,0 +1,1 @@
+"""What people decide beside promotions: holds, overrides, standing approvals."""

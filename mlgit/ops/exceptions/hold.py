@@ -1,0 +1,219 @@
+"""Hold a version back, or freeze a model, an environment or the project; list the holds; lift one."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from mlgit.domain import layout
+from mlgit.domain.merge_rules.holds import is_running
+from mlgit.domain.names import VersionRef
+from mlgit.domain.records import Hold
+from mlgit.errors import Finding, refused
+from mlgit.ops.kernel import snapshot, times
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.promotion import proposal_branch, publish, pull_request
+
+EVERYWHERE = "everywhere"
+"""The folder of holds that name no environment."""
+
+
+class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1"):
+    """A hold that is proposed to be added or lifted, and where the proposal waits."""
+
+    name: str
+    file: str
+    deed: Literal["add", "lift"]
+    what: str
+    state: Literal["proposed", "planned", "there-already"]
+    base: str
+    branch: str | None = None
+    commit: str | None = None
+    pushed: bool = False
+    pull_request: str | None = None
+    warnings: list[Finding] = []
+
+
+class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One hold."""
+
+    name: str
+    scope: str
+    what: str
+    reason: str
+    by: str
+    until: datetime | None
+    in_force: bool
+
+
+class Holds(Outcome, frozen=True, kw_only=True, tag="mlgit/holds.v1"):
+    """Every hold of the base branch, or of a commit."""
+
+    holds: list[HoldShown]
+
+
+def add(
+    workspace: Workspace,
+    environment: str | None,
+    model: str | None = None,
+    version: int | None = None,
+    *,
+    reason: str,
+    until: datetime | timedelta | None = None,
+    say: pull_request.Say | None = None,
+    dry_run: bool = False,
+) -> HoldChange:
+    """Propose a hold, on a branch of its own.
+
+    Args:
+        workspace: where.
+        environment: where it holds; everywhere, if None.
+        model: the model that is held; with neither `model` nor `version` everything there is frozen.
+        version: label of the version that may not come back; with it, nothing else is held.
+        reason: why.
+        until: when it ends by itself, or in how long.
+        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        dry_run: whether only to say what would be done.
+
+    Raises:
+        MlgitError: what is to be held is not there, or another hold has the name already (`hold-exists`).
+        Misuse: it would end before it begins (`moment-past`).
+    """
+    base_name, base = snapshot.base_of(workspace)
+    until = None if until is None else times.future_time(until, workspace.clock.now())
+    hold = _hold(workspace, base, environment, model, version, reason=reason, until=until)
+    name = _name(hold)
+    path = layout.hold(name)
+    plan = HoldChange(name=name, file=path, deed="add", what=_what(hold), state="planned", base=base_name)
+    there = base.find(Hold, path)
+    if there is not None and is_running(there, workspace.clock.now()):
+        if msgspec.structs.replace(there, reason=reason, by=hold.by) == hold:
+            return msgspec.structs.replace(plan, state="there-already")
+        raise refused(
+            "hold-exists",
+            f"{_what(there)} is held already, by {path}",
+            why=f"{there.by}: {there.reason}",
+            fix=f"lift that one first, `mlgit hold lift {name} --reason ...`, or let it be",
+        )
+    content = workspace.formats.yaml(path, hold)
+    return _proposed(workspace, base, plan, content, f"Hold {_what(hold)}\n\n{reason}\n", say, dry_run=dry_run)
+
+
+def lift(
+    workspace: Workspace, name: str, *, reason: str, say: pull_request.Say | None = None, dry_run: bool = False
+) -> HoldChange:
+    """Propose to take a hold away, on a branch of its own.
+
+    Args:
+        workspace: where.
+        name: the name of the hold, as `listed` gives it.
+        reason: why; it goes into the message of the commit.
+        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        dry_run: whether only to say what would be done.
+
+    Raises:
+        MlgitError: there is no such hold (`hold-unknown`).
+    """
+    base_name, base = snapshot.base_of(workspace)
+    holds = base.holds()
+    name = name.removeprefix("holds/").removesuffix(".yaml")
+    if name not in holds:
+        raise refused(
+            "hold-unknown",
+            f"there is no hold {name}",
+            why=f"there is {', '.join(holds)}" if holds else "nothing is held",
+            fix="`mlgit hold list` shows what there is",
+        )
+    what = _what(holds[name])
+    plan = HoldChange(name=name, file=layout.hold(name), deed="lift", what=what, state="planned", base=base_name)
+    return _proposed(workspace, base, plan, None, f"Lift hold on {what}\n\n{reason}\n", say, dry_run=dry_run)
+
+
+def listed(workspace: Workspace, *, at: str | None = None) -> Holds:
+    """Return every hold that the base branch, or a commit, has."""
+    moment = snapshot.take_snapshot(workspace, at)
+    return Holds(
+        holds=[
+            HoldShown(
+                name=name,
+                scope=hold.scope,
+                what=_what(hold),
+                reason=hold.reason,
+                by=hold.by,
+                until=hold.until,
+                in_force=is_running(hold, moment.at),
+            )
+            for name, hold in moment.state.holds().items()
+        ]
+    )
+
+
+def _hold(
+    workspace: Workspace,
+    base: Lifecycle,
+    environment: str | None,
+    model: str | None,
+    version: int | None,
+    *,
+    reason: str,
+    until: datetime | None,
+) -> Hold:
+    if environment is not None:
+        base.environment(environment)
+    if model is not None:
+        base.model(model)
+    digest = None if model is None or version is None else base.version(VersionRef(model, version)).digest
+    scope: Literal["project", "environment", "model", "version"] = "project"
+    if environment is not None:
+        scope = "environment"
+    if model is not None:
+        scope = "model" if version is None else "version"
+    return Hold(
+        schema=1,
+        scope=scope,
+        environment=environment,
+        model=model,
+        version=version,
+        digest=digest,
+        reason=reason,
+        by=workspace.repository.identity()[1],
+        until=until,
+    )
+
+
+def _name(hold: Hold) -> str:
+    """Return the name of a hold. No model is called `environment`, so none is taken for the freeze of one."""
+    where = hold.environment or EVERYWHERE
+    if hold.model is not None and hold.version is not None:
+        return layout.version_hold(where, hold.model, hold.version)
+    return f"{where}/{hold.model or 'environment'}"
+
+
+def _what(hold: Hold) -> str:
+    where = f" in {hold.environment}" if hold.environment else " everywhere"
+    if hold.scope == "version":
+        return f"{hold.model}@{hold.version}{where}"
+    return (hold.model or "everything") + where
+
+
+def _proposed(
+    workspace: Workspace,
+    base: Lifecycle,
+    plan: HoldChange,
+    content: bytes | None,
+    message: str,
+    say: pull_request.Say | None,
+    *,
+    dry_run: bool,
+) -> HoldChange:
+    draft = proposal_branch.BranchDraft(
+        branch=layout.hold_branch(plan.name),
+        files={plan.file: content},
+        message=message,
+        owns=lambda path: path == plan.file,
+        verbs=("Hold", "Lift"),
+        command=f"mlgit hold {plan.deed} {plan.name}",
+    )
+    return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)

@@ -1,0 +1,1 @@
+"""Judge a push before a Git server takes it."""

@@ -1,0 +1,1 @@
+"""Try a policy on past promotions."""

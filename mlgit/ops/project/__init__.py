@@ -1,0 +1,1 @@
+"""Start a project: init, drafts of records, explanations."""

@@ -1,0 +1,1 @@
+"""Propose, approve, merge: the way of a version into an environment."""

@@ -1,0 +1,109 @@
+"""A proposal's branch: a commit beside the work tree, on the base, here and at the remote."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mlgit.domain.names import CommitId
+from mlgit.errors import Inconclusive, MlgitError, refused
+from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.git import Files, PathChange
+from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.validation import validate
+
+
+class BranchDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to propose.
+
+    `owns` tells the paths, and `verbs` are the first words of the subjects, of commits that mlgit itself puts on such a branch:
+    a branch with any other commit is a person's, and is left alone. `command` is what was run, for the log of the branch.
+    """
+
+    branch: str
+    files: Files
+    message: str
+    owns: Callable[[str], bool]
+    verbs: Sequence[str]
+    command: str
+
+
+def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> tuple[CommitId, bool]:
+    """Commit on the base and point the branch at it, here and at the remote, unless a person has added to the branch.
+
+    Work tree and index are not touched. What the remote refuses is not left here either.
+
+    Returns:
+        The commit, and whether the remote has it.
+
+    Raises:
+        MlgitError: the change breaks a rule, the branch carries a person's own commits (`branch-not-ours`), or the remote
+            refused it. Nothing was changed.
+        Unjudged: the remote did not answer. The branch is here, and goes there when the command is run again.
+    """
+    repository = workspace.repository
+    onto = base.tree.commit
+    assert onto is not None  # noqa: S101 - the base is a commit
+    branch = f"refs/heads/{draft.branch}"
+    before = repository.resolve(branch)
+    for there in (before, repository.resolve(remote.copy_of(branch))):
+        if there is not None:
+            _check_own(workspace, onto, there, draft)
+    commit = check_draft(workspace, base, draft)
+    repository.move(branch, commit, expected=before, reason=draft.command)
+    try:
+        return commit, push_branch(workspace, draft.branch, commit)
+    except Inconclusive:
+        raise  # the remote did not answer: the proposal is here, and goes there when this is run again
+    except MlgitError:
+        if before is None:
+            repository.delete_ref(branch, expected=commit)
+        else:
+            repository.move(branch, before, expected=commit, reason=f"undo: {draft.command}")
+        raise
+
+
+def push_branch(workspace: Workspace, branch: str, commit: CommitId) -> bool:
+    """Push a proposal; return whether the remote has it. One that somebody else has pushed meanwhile is not replaced."""
+    repository = workspace.repository
+    if not remote.is_there(repository):
+        return False
+    ref = f"refs/heads/{branch}"
+    theirs = repository.resolve(remote.copy_of(ref))
+    if theirs != commit:
+        repository.push(remote.NAME, [f"{commit}:{ref}"], force_with_lease={ref: theirs})
+    return True
+
+
+def check_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> CommitId:
+    """Make the commit of a draft and check it; no ref is moved.
+
+    Raises:
+        MlgitError: the change breaks a rule.
+    """
+    onto = base.tree.commit
+    assert onto is not None  # noqa: S101 - the base is a commit
+    commit = workspace.repository.commit(draft.files, parents=[onto], message=draft.message)
+    head = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+    changes = [
+        PathChange(
+            path, "D" if content is None else "M" if base.tree.read(path) is not None else "A", before=None, after=None
+        )
+        for path, content in draft.files.items()
+    ]
+    _, findings = validate.check_change(base, head, changes, workspace.formats)
+    if findings:
+        raise MlgitError(*findings)
+    return commit
+
+
+def _check_own(workspace: Workspace, onto: str, head: str, draft: BranchDraft) -> None:
+    for commit, changes in workspace.repository.commits(f"{onto}..{head}", first_parent=False):
+        strange = [change.path for change in changes if not draft.owns(change.path)]
+        if strange or not commit.subject.startswith(tuple(f"{verb} " for verb in draft.verbs)):
+            raise refused(
+                "branch-not-ours",
+                f"{draft.branch} has a commit that mlgit did not make",
+                why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
+                fix="merge or move that commit, then delete the branch and run the command again",
+            )

@@ -1,0 +1,1 @@
+"""Read-only questions: status, log, why, lineage, bisect, diff, show."""

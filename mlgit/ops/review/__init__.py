@@ -1,0 +1,1 @@
+"""Promotions under review: proposals, votes, and the verification that merge, apply and audit share."""

@@ -1,0 +1,1 @@
+"""Train, and register what was trained as an immutable version."""

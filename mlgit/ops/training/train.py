@@ -1,0 +1,60 @@
+"""Run the pipeline that makes a version, and say what came of it."""
+
+from collections.abc import Callable, Mapping
+
+from mlgit.errors import Exit
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.training import predictions, register
+
+
+class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
+    """Whether the pipeline ran through, and the metrics of what it left behind."""
+
+    model: str
+    problem: str
+    code: int
+    primary: str
+    metrics: dict[str, float]
+    newest: str | None = None
+    newest_metric: float | None = None
+    uncommitted: list[str] = []
+
+    @property
+    def exit(self) -> Exit:
+        """Not judged where the pipeline failed."""
+        return Exit.YES if self.code == 0 else Exit.UNJUDGED
+
+
+def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_line: Callable[[str], None]) -> Trained:
+    """Reproduce the stages of a model that are out of date.
+
+    Args:
+        workspace: where.
+        name: the model; the only one there is, if None.
+        settings: parameters to set first, `train.depth` to `8`.
+        on_line: is handed each line of the pipeline's output.
+    """
+    state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
+    model = state.model(state.the_model(name))
+    problem = state.problem(model.problem)
+    code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
+    if code:
+        return Trained(model=model.name, problem=problem.name, code=code, primary=problem.metric.primary, metrics={})
+    # The pipeline's own figures cost nothing to show; the version's are computed from the predictions, by `register`.
+    metrics = workspace.pipeline.metrics([model.pipeline.evaluate])
+    if problem.metric.primary not in metrics:
+        metrics = predictions.metrics(predictions.read(workspace, model, problem), model, problem)
+    numbers = state.numbers(model.name)
+    newest = state.version_at(model.name, numbers[-1]) if numbers else None
+    return Trained(
+        model=model.name,
+        problem=problem.name,
+        code=0,
+        primary=problem.metric.primary,
+        metrics=dict(metrics),
+        newest=f"{model.name}@{newest.version}" if newest else None,
+        newest_metric=newest.evaluation.metrics.get(problem.metric.primary) if newest else None,
+        uncommitted=register.uncommitted(workspace, model),
+    )
