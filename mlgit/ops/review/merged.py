@@ -77,7 +77,6 @@ def merged_as(
     Where several did, because it was taken back and came again, it is the one that counts for `mlgit apply`: the last, or
     with `first` the first, which suffices for what runs already.
     """
-
     try:
         found = find_merged(workspace, state, manifest, first=first)
     except MlgitError as error:
