@@ -10,9 +10,8 @@ from mlgit.cli.render.gates import gates, reports
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
 from mlgit.ops.evaluation import gate
-from mlgit.ops.exceptions import waivers
 from mlgit.ops.kernel import snapshot
-from mlgit.ops.review import gate_reports
+from mlgit.ops.review import gate_reports, waivers
 
 
 class _What(VersionType):
@@ -59,10 +58,17 @@ def command(
     if environment is None:
         raise click.UsageError("Missing option '--to'.")
     version = VersionRef.parse(name)
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    moment = snapshot.take_snapshot(session, at)
     session.step(f"judging {version} by the gates of {environment}")
-    waived = waivers.waivers(session, state, state.version(version), environment, at=session.clock.now())
-    return session.answer(gate.run(session, state, version, environment, waivers=waived), _show)
+    waived = waivers.waivers(
+        session,
+        moment.state,
+        moment.state.version(version),
+        environment,
+        at=session.clock.now(),
+        ledger=snapshot.ledger_of(session),
+    )
+    return session.answer(gate.run(session, moment.state, version, environment, waivers=waived), _show)
 
 
 def _show(found: gate.GateResults) -> str:

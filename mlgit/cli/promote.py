@@ -15,6 +15,7 @@ from mlgit.domain.records.promotion import Ramp
 from mlgit.domain.slots import BESIDE, NAMES, BesideName, SlotName
 from mlgit.errors import usage_error
 from mlgit.ops.promotion import promote
+from mlgit.ops.promotion.proposed import Proposed
 
 
 @click.command()
@@ -117,7 +118,7 @@ def _plan(ramp: str | None, hold: str | None) -> Ramp | None:
         ) from error
 
 
-def _deed(found: promote.Promoted) -> str:
+def _deed(found: Proposed) -> str:
     now = found.champion or "nothing"
     if found.slot != "champion":
         return f"Plan: {found.candidate} becomes {found.slot} in {found.environment} (champion {now})"
@@ -126,7 +127,7 @@ def _deed(found: promote.Promoted) -> str:
     return f"Plan: {found.candidate} becomes champion of {found.environment} (now {now})"
 
 
-def _beside(found: promote.Promoted) -> Iterator[str]:
+def _beside(found: Proposed) -> Iterator[str]:
     if found.beside:
         yield (
             f"  beside it: {', '.join(map(str, found.beside))}"
@@ -137,7 +138,7 @@ def _beside(found: promote.Promoted) -> Iterator[str]:
         yield f"  no longer: {', '.join(map(str, found.cleared))}"
 
 
-def _show(found: promote.Promoted) -> str:
+def _show(found: Proposed) -> str:
     if found.state == "runs-already":
         done = f"{found.candidate} is {found.slot} of {found.environment} already; nothing was changed."
         return done + text.following("mlgit status")

@@ -11,10 +11,8 @@ from mlgit.cli.session import Session
 from mlgit.errors import Finding
 
 if TYPE_CHECKING:
-    from mlgit.ops.promotion.promote import Promoted
+    from mlgit.ops.promotion.proposed import Proposed
     from mlgit.ops.promotion.pull_request import Body
-    from mlgit.ops.promotion.recertify import Recertified
-    from mlgit.ops.promotion.rollback import RolledBack
     from mlgit.ops.review.proposals import Proposal
 
 
@@ -51,7 +49,7 @@ def told(url: str | None, warnings: Sequence[Finding]) -> Iterator[str]:
     yield from map(text.finding, warnings)
 
 
-def ending(found: "Promoted | RolledBack | Recertified", where: str, *, what: str, act: str, enough: str) -> str:
+def ending(found: "Proposed", where: str, *, what: str, act: str, enough: str) -> str:
     """Return how the answer ends that proposes a promotion: who has to agree, where it waits, and what is next.
 
     Args:
@@ -101,7 +99,7 @@ def proposed(
     return "\n".join(lines) + text.following(first or last)
 
 
-def _approving(found: "Promoted | RolledBack | Recertified", where: str) -> str:
+def _approving(found: "Proposed", where: str) -> str:
     """Return the next step where approvals are missing."""
     who = " or ".join(found.may_approve) or "somebody else"
     by_review = found.pull_request and found.evidence == "forge"

@@ -9,6 +9,7 @@ from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
 from mlgit.errors import usage_error
 from mlgit.ops.promotion import recertify
+from mlgit.ops.promotion.proposed import Proposed
 
 
 @click.command()
@@ -48,12 +49,12 @@ def command(session: Session, where: str, reason: str | None, *, no_pull_request
     return session.answer(outcome, _show)
 
 
-def _show(found: recertify.Recertified) -> str:
+def _show(found: Proposed) -> str:
     where = f"{found.environment}/{found.model}"
-    against = f"against {found.against}" if found.against else "with no version to compare it with"
-    lines = [f"Plan: {found.champion} is agreed to again in {found.environment}, judged {against}"]
-    if found.until is not None:
-        lines.append(f"  {found.due}, to be agreed to again by {found.until:%Y-%m-%d}")
+    against = f"against {found.compared_with}" if found.compared_with else "with no version to compare it with"
+    lines = [f"Plan: {found.candidate} is agreed to again in {found.environment}, judged {against}"]
+    if found.approval_due is not None:
+        lines.append(f"  {found.approval_age}, to be agreed to again by {found.approval_due:%Y-%m-%d}")
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":

@@ -7,6 +7,7 @@ from mlgit.cli.params import ENVIRONMENT, MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.ops.promotion import rollback
+from mlgit.ops.promotion.proposed import Proposed
 
 
 @click.command()
@@ -55,12 +56,12 @@ def command(
     return session.answer(outcome, _show)
 
 
-def _show(found: rollback.RolledBack) -> str:
-    to = ", ".join([found.back_to, *map(str, found.beside)])
+def _show(found: Proposed) -> str:
+    to = ", ".join([found.candidate, *map(str, found.beside)])
     now = found.champion if found.replaced == found.champion else f"{found.champion}, and {found.replaced} beside it"
     lines = [f"Plan: {found.environment} goes back to {to} (now {now})"]
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
-    lines.append(f"{found.back_to} was seen to run well there at {found.verified_at:%Y-%m-%d %H:%M} UTC.")
+    lines.append(f"{found.candidate} was seen to run well there at {found.verified_at:%Y-%m-%d %H:%M} UTC.")
     if found.hold:
         lines.append(f"Hold {text.clean(found.hold)} keeps {found.replaced} out until it is lifted.")
     else:

@@ -8,6 +8,7 @@ from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.ops.queries import status
+from mlgit.ops.queries.status_outcome import Status
 
 
 @click.command()
@@ -27,7 +28,7 @@ def command(session: Session, at: str | None) -> int:
     return session.answer(status.run(session, at=at), _show)
 
 
-def _show(found: status.Status) -> str:
+def _show(found: Status) -> str:
     parts = [f"{text.clean(found.project)} at {text.clean(found.branch)} {found.commit[:7]}"]
     if found.rows:
         rows = [[row.model, row.environment, row.champion or "-", day(row.since), row.deployed] for row in found.rows]

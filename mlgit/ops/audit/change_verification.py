@@ -19,14 +19,11 @@ from mlgit.errors import Finding, MlgitError
 from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerFile, LedgerHistory
 from mlgit.ops.audit.tree_history import LifecycleHistory
-from mlgit.ops.evaluation import gate
-from mlgit.ops.exceptions import waivers
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.promotion.merge import hold_that_comes
 from mlgit.ops.review import forge_reviews
 from mlgit.ops.review.approval_count import standing_approval_name
 from mlgit.ops.review.proposals import Proposal
-from mlgit.ops.review.verification import Verification, verify
+from mlgit.ops.review.verification import PromotionVerifier, Verification, rollback_hold
 
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
 _NO_EVIDENCE = msgspec.Raw(b"{}")
@@ -85,7 +82,7 @@ class ChangeVerifier:
         if not step.commit.parents:
             return draft, [checks.came_first(layout.promotion(proposed.environment, proposed.model))]
         paths = [change.path for change in step.changes]
-        held = hold_that_comes(proposed)
+        held = rollback_hold(proposed)
         findings = list(check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
         for slot in slots.filled(proposed.manifest.slots).values():
             findings += self._check_files(after.version(VersionRef(proposed.model, slot.version)), after)
@@ -100,8 +97,8 @@ class ChangeVerifier:
             draft,
             decision=examination.decision,
             evidence=msgspec.Raw(msgspec.json.encode(evidence)),
-            approvals=[AuditedApproval(**asdict(one)) for one in examination.tally.counted],
-            uncounted=examination.tally.uncounted,
+            approvals=[AuditedApproval(**asdict(one)) for one in examination.approvals.counted],
+            uncounted=examination.approvals.uncounted,
             overrides=_overrides(proposed),
             standing=standing_approval_name(proposed),
             decided=self._decided(proposed.manifest) is not None,
@@ -125,49 +122,40 @@ class ChangeVerifier:
             if not other.problems and not other.waits:
                 examination, cut = other, later
         late: list[Finding] = []
-        if not examination.tally.complete:
+        if not examination.approvals.complete:
             examination = self._look(proposed, replace(cut, at=None), at)
-            late = [checks.approved_late(manifest)] if examination.tally.complete else []
-        agreed = list(checks.check_agreed(manifest, examination.tally))
+            late = [checks.approved_late(manifest)] if examination.approvals.complete else []
+        agreed = list(checks.check_agreed(manifest, examination.approvals))
         if agreed and proposed.policy.evidence == "forge":
             stated = self._look(proposed, replace(cut, at=None), at, believed=True)
-            if stated.tally.complete:
-                examination, agreed = stated, [checks.reviewed_elsewhere(manifest, examination.tally)]
+            if stated.approvals.complete:
+                examination, agreed = stated, [checks.reviewed_elsewhere(manifest, examination.approvals)]
         problems = [checks.rests_on_none(one, manifest) for one in (*examination.problems, *examination.waits)]
         findings = [*problems, *agreed, *late]
         if self._again:
-            findings += self._judged_again(proposed, cut)
+            findings += self._evaluated_again(proposed, cut, at)
         if decided is None:
             findings += checks.check_applied(manifest, self._chronicle.refused.get(manifest.promotion))
         else:
             record = self._chronicle.library.record(layout.decision(manifest.promotion), decided.blob)
             assert isinstance(record, DecisionRecord)  # noqa: S101 - by its path
-            reads, tally = examination.reads, examination.tally
+            reads, tally = examination.reads, examination.approvals
             findings += checks.check_decided(record, manifest, reads=reads, decision=examination.decision, tally=tally)
         return examination, findings
 
-    def _judged_again(self, proposed: Proposal, cut: LedgerCutoff) -> list[Finding]:
-        """Judge the gates once more, on the data. Where it cannot be had, that is a gap."""
-        report, version = proposed.report, proposed.version
-        if report is None or version is None:
-            return []
-        workspace, before, ledger = self._workspace, proposed.before, self._chronicle.ledger(cut)
-        waived = waivers.waivers(workspace, before, version, proposed.environment, at=report.at, ledger=ledger)
-        again = gate.gate_report(
-            workspace,
-            before,
-            version,
-            proposed.environment,
-            report.promotion,
-            champion=proposed.compared,
-            at=report.at,
-            waivers=waived,
+    def _evaluated_again(self, proposed: Proposal, cut: LedgerCutoff, at: datetime) -> list[Finding]:
+        """Evaluate the gates again, on the data. Where it cannot be had, that is a gap."""
+        report, again = (
+            proposed.report,
+            PromotionVerifier(self._workspace, self._chronicle.ledger(cut), at).evaluate_gates(proposed),
         )
+        if report is None or again is None:
+            return []
         return list(checks.check_answers(proposed.manifest, report.results, again.results))
 
     def _look(self, proposed: Proposal, cut: LedgerCutoff, at: datetime, *, believed: bool = False) -> Verification:
         heard = self._heard(proposed, cut, believed=believed)
-        return verify(self._workspace, heard, at=at, ledger=self._chronicle.ledger(cut))
+        return PromotionVerifier(self._workspace, self._chronicle.ledger(cut), at).verify(heard)
 
     def _heard(self, proposed: Proposal, cut: LedgerCutoff, *, believed: bool) -> Proposal:
         """Return a change with what the ledger has of its pull request: the reviews that were given in time."""

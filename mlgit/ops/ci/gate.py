@@ -13,10 +13,11 @@ from mlgit.ops.guard.push import RefUpdate
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import ledger_of
 from mlgit.ops.policies import impact
 from mlgit.ops.policies.replay import PolicyReplay
-from mlgit.ops.promotion.merge import judge_again
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ def _again(workspace: Workspace, proposal: Proposal) -> Again:
         answer="same",
     )
     try:
-        judge_again(workspace, proposal)
+        PromotionVerifier(workspace, ledger_of(workspace), workspace.clock.now()).require_same_gates(proposal)
     except Inconclusive as error:
         return msgspec.structs.replace(said, answer="unjudged", findings=list(error.findings))
     except MlgitError as error:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from mlgit.domain import layout, merge_rules, slots
 from mlgit.domain.merge_rules.ramp import RampStep
@@ -16,16 +15,14 @@ from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
 from mlgit.domain.slots import ALL, Placed
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.delivery import deployment_log, desired_state
-from mlgit.ops.delivery.deployment_log import Sighting
-from mlgit.ops.kernel import ledger_branch, remote, snapshot
-from mlgit.ops.kernel.ledger import Ledger
-from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel import ledger_branch, remote
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside, Target
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.promotion.merge import judge_again
-from mlgit.ops.review import forge_reviews, merged, proposals
-from mlgit.ops.review.verification import Verification, require_verified, verify
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
+from mlgit.ops.review import forge_reviews, merged
+from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.verification import PromotionVerifier, Verification
 
 State = Literal["applied", "up-to-date", "recorded", "waiting", "blocked", "failed", "planned", "no-target"]
 
@@ -86,49 +83,47 @@ def run(
         # Without an answer, what is known here will do: nothing is switched that it does not prove.
         with contextlib.suppress(Inconclusive):
             ledger_branch.fetch_ledger(workspace.repository)
-    _, base = snapshot.base_of(workspace)
-    commit = base.tree.commit
-    assert commit is not None  # noqa: S101 - the base is a commit
+    snapshot = take_snapshot(workspace)
     if environment is not None:
-        base.environment(environment)
-    wanted = {key: manifest for key, manifest in base.promotions().items() if environment in {None, key[0]}}
-    there = snapshot.ledger_of(workspace)
-    last = there.last_deployments(wanted)
+        snapshot.state.environment(environment)
+    wanted = {key: manifest for key, manifest in snapshot.state.promotions().items() if environment in {None, key[0]}}
+    last = snapshot.ledger.last_deployments(wanted)
     results = [
-        _One(workspace, base, manifest, there, last.get(key), on_step).converge(dry_run=dry_run)
+        _Deployer(workspace, snapshot, manifest, last.get(key), on_step).converge(dry_run=dry_run)
         for key, manifest in wanted.items()
     ]
-    return Applied(commit=commit, results=results)
+    return Applied(commit=snapshot.commit, results=results)
 
 
-class _One:
-    """One manifest on its way to its target."""
+class _Deployer:
+    """Brings one manifest to its target."""
 
     def __init__(
         self,
         workspace: Workspace,
-        base: Lifecycle,
+        snapshot: Snapshot,
         manifest: Promotion,
-        there: Ledger,
         last: Deployment | None,
         on_step: Callable[[str], None],
     ) -> None:
+        """Take where, what is wanted and known, the manifest, and the last entry of its deployment log."""
         self._workspace = workspace
-        self._base = base
+        self._snapshot = snapshot
+        self._base = snapshot.state
         self._manifest = manifest
-        self._there = there
         self._last = last
         self._on_step = on_step
-        self._environment = base.environment(manifest.environment)
-        self._version = base.champion(manifest.environment, manifest.model)
+        self._environment = self._base.environment(manifest.environment)
+        self._version = self._base.champion(manifest.environment, manifest.model)
         self._target = workspace.target(self._environment)
         self._wanted: desired_state.DesiredState | None = None
-        self._asked: proposals.Proposal | None = None
+        self._reviewed: Proposal | None = None
+        """The promotion with reviews that the ledger does not have yet."""
 
     def converge(self, *, dry_run: bool) -> Application:
-        """Verify, switch, read back, write down."""
+        """Verify the promotion, switch the target, read back what runs, and record it."""
         if self._target is None or self._version is None:
-            return self._told_of(dry_run=dry_run)
+            return self._record_reviews(dry_run=dry_run)
         try:
             observed = self._target.observe(self._manifest.model)
         except MlgitError as error:
@@ -150,24 +145,22 @@ class _One:
             return self._result("waiting", findings=closed)
         self._on_step(f"verifying {self._manifest.environment}/{self._manifest.model}")
         self._workspace.repository.require_full_history()
-        if (
-            unsound := self._check_ledger()
-        ):  # nothing may be added to it, so nothing is changed that it would have to tell
-            return self._result("blocked", findings=unsound)
+        if broken := self._check_log():  # nothing can be recorded, so nothing is changed that would have to be
+            return self._result("blocked", findings=broken)
         try:
-            examination = self._verified(first=running, changes=changes)
+            verification = self._verified(first=running, changes=changes)
         except Inconclusive as error:  # no fact about the promotion, so nothing to record
             return self._result("failed", findings=error.findings)
         except MlgitError as error:
             return self._blocked(error, observed, dry_run=dry_run)
-        state, findings = ("planned", ()) if dry_run else self._bring(wanted, observed, examination)
-        approved_by = [approval.person for approval in examination.tally.counted]
-        return self._result(state, decision=examination.decision, approved_by=approved_by, findings=findings)
+        state, findings = ("planned", ()) if dry_run else self._deploy(wanted, observed, verification)
+        approved_by = [approval.person for approval in verification.approvals.counted]
+        return self._result(state, decision=verification.decision, approved_by=approved_by, findings=findings)
 
     def _choose(self, version: Version, observed: Observed) -> desired_state.DesiredState:
         """Return what is to run now. A ramp goes on only from where the target really is."""
         key = (self._manifest.environment, self._manifest.model)
-        entries = self._there.deployments(*key) if self._manifest.ramp else []
+        entries = self._snapshot.ledger.deployments(*key) if self._manifest.ramp else []
         wanted = desired_state.desired_state(self._base, self._manifest, version, entries, self._workspace.clock.now())
         now = wanted.step
         if now is None or now.last is None or now.traffic == now.last:
@@ -181,71 +174,74 @@ class _One:
     def _closed(self) -> list[Finding]:
         return list(check_window(self._environment, self._manifest.change, self._workspace.clock.now()))
 
-    def _check_ledger(self) -> list[Finding]:
-        entries = self._there.deployments(self._manifest.environment, self._manifest.model)
-        return deployment_log.check_ledger(self._workspace, self._base, self._manifest, entries)
+    def _check_log(self) -> list[Finding]:
+        entries = self._snapshot.ledger.deployments(self._manifest.environment, self._manifest.model)
+        return deployment_log.check_log(self._workspace, self._snapshot, self._manifest, entries)
 
     def _verified(self, *, first: bool, changes: bool) -> Verification:
-        """Examine the promotion as it was merged; refuse unless all of it holds."""
-        found = merged.find_merged(self._workspace, self._base, self._manifest, first=first)
-        merged.check_not_reverted(found)
-        found = self._with_reviews(found)
-        examination = verify(self._workspace, found, at=merged.merge_time(self._workspace, found))
-        require_verified(
-            examination,
-            f"{self._manifest.environment}/{self._manifest.model}",
-            fix="it was merged without them: revert the merge, then promote, approve and merge again",
-        )
-        judge_again(self._workspace, found)
+        """Verify the promotion as it was merged.
+
+        Raises:
+            MlgitError: something does not hold.
+        """
+        proposal = merged.find_merged(self._workspace, self._base, self._manifest, first=first)
+        merged.check_not_reverted(proposal)
+        proposal = self._with_reviews(proposal)
+        at = merged.merge_time(self._workspace, proposal)
+        verifier = PromotionVerifier(self._workspace, self._snapshot.ledger, at)
+        verification = verifier.verify(proposal)
+        verification.require("it was merged without them: revert the merge, then promote, approve and merge again")
+        verifier.require_same_gates(proposal)
         if changes:
             self._check_now()
-        return examination
+        return verification
 
-    def _with_reviews(self, found: proposals.Proposal) -> proposals.Proposal:
-        """Add what the forge tells now; what the ledger has decided on once stays, whatever becomes of the pull request."""
-        if self._there.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
-            found = forge_reviews.recall(self._workspace, found, self._there)
-        if found.reviews is None:
-            self._asked = found = forge_reviews.ask(self._workspace, found, merged=True)
-        return found
+    def _with_reviews(self, proposal: Proposal) -> Proposal:
+        """Add the reviews of the pull request; those that a decision on the ledger rests on stay, whatever the forge says now."""
+        ledger = self._snapshot.ledger
+        if ledger.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
+            proposal = forge_reviews.recall(self._workspace, proposal, ledger)
+        if proposal.reviews is None:
+            self._reviewed = proposal = forge_reviews.ask(self._workspace, proposal, merged=True)
+        return proposal
 
-    def _told_of(self, *, dry_run: bool) -> Application:
-        """Keep what the forge tells, once, where nothing is switched: an audit asks for it all the same."""
+    def _record_reviews(self, *, dry_run: bool) -> Application:
+        """Record the reviews of the pull request, once, where there is no target to switch: an audit needs them too."""
         policy = self._base.policy(self._environment.policy)
-        is_kept = forge_reviews.on_ledger(self._there, self._manifest.promotion) is not None
+        is_kept = forge_reviews.on_ledger(self._snapshot.ledger, self._manifest.promotion) is not None
         if policy.evidence != "forge" or is_kept or dry_run:
             return self._result("no-target")
         try:
-            found = merged.find_merged(self._workspace, self._base, self._manifest, first=False)
-            forge_reviews.keep(self._workspace, forge_reviews.ask(self._workspace, found, merged=True))
+            proposal = merged.find_merged(self._workspace, self._base, self._manifest, first=False)
+            forge_reviews.keep(self._workspace, forge_reviews.ask(self._workspace, proposal, merged=True))
         except MlgitError as error:
             return self._result("failed", findings=error.findings)
         return self._result("no-target")
 
     def _check_now(self) -> None:
         """Refuse what was held or frozen since it was merged."""
-        stands = merge_rules.check_at_apply(self._manifest, self._base.holds(), self._workspace.clock.now())
-        if stands:
-            raise MlgitError(*stands)
+        findings = merge_rules.check_at_apply(self._manifest, self._base.holds(), self._workspace.clock.now())
+        if findings:
+            raise MlgitError(*findings)
 
-    def _bring(
-        self, wanted: desired_state.DesiredState, observed: Observed, examination: Verification
+    def _deploy(
+        self, wanted: desired_state.DesiredState, observed: Observed, verification: Verification
     ) -> tuple[State, Sequence[Finding]]:
-        """Switch, unless it runs already, and write down what was seen."""
-        assert self._target is not None  # noqa: S101 - nothing is brought to no target
+        """Switch the target, unless it runs the wanted state already, and record what was observed."""
+        assert self._target is not None  # noqa: S101 - checked at the beginning of `converge`
         running = wanted.is_run_by(observed)
         try:
             if not running:
                 if self._is_recorded(wanted):
-                    self._record(self._unlike(wanted, observed))
+                    self._record(self._deviation("degraded", observed, _differing(wanted, observed), wanted.traffic))
                 observed = self._switch(self._target, wanted)
-            self._record(self._seen(wanted, observed), self._decision(examination))
+            self._record(self._verified_entry(wanted, observed), self._decision(verification))
         except MlgitError as error:
             return "failed", error.findings
         return ("recorded" if running else "applied"), ()
 
     def _was_brought(self, wanted: desired_state.DesiredState) -> bool:
-        """Tell whether this promotion brought just this to the target before, by what the ledger saw last."""
+        """Tell whether this promotion brought just this to the target before, by the last entry of the log."""
         last = self._last
         if last is None or last.status == "blocked":
             return False
@@ -282,52 +278,55 @@ class _One:
             texts={name: self._base.tree.read(f"{folder}/{name}") or b"" for name in ("version.json", "card.md")},
         )
 
-    def _decision(self, examination: Verification) -> DecisionRecord:
+    def _decision(self, verification: Verification) -> DecisionRecord:
         return DecisionRecord(
             schema=1,
             promotion=self._manifest.promotion,
             environment=self._manifest.environment,
             model=self._manifest.model,
-            decision=examination.decision,
-            reads=dict(examination.reads),
-            approvals=examination.tally.counted,
-            commit=self._base.tree.commit or "",
+            decision=verification.decision,
+            reads=dict(verification.reads),
+            approvals=verification.approvals.counted,
+            commit=self._snapshot.commit,
             at=self._workspace.clock.now(),
         )
 
-    def _seen(self, wanted: desired_state.DesiredState, observed: Observed) -> Sighting:
-        """Return the sighting of a target that runs what is wanted: of the champion, or of what takes its place by steps."""
+    def _verified_entry(self, wanted: desired_state.DesiredState, observed: Observed) -> Deployment:
+        """Return the entry for a target that runs what is wanted; of a ramp, the entry is about the version that takes over."""
         version = wanted.promoted
-        return Sighting(
+        return Deployment(
+            schema=1,
             environment=self._manifest.environment,
             model=self._manifest.model,
+            seq=1,
             promotion=self._manifest.promotion,
             status="verified",
             version=version.version,
             digest=version.digest,
             artifact=version.artifact.sha256,
-            facts=observed.facts,
+            target=observed.facts,
+            commit=self._snapshot.commit,
+            at=self._snapshot.at,
+            previous=None,
             traffic=wanted.traffic,
             beside=wanted.standing,
         )
 
-    def _unlike(self, wanted: desired_state.DesiredState, observed: Observed) -> Sighting:
-        """Return the sighting of a target that no longer runs what it was given."""
-        found = deployment_log.unexpected(self._manifest, observed, "degraded", _differing(wanted, observed))
-        return replace(found, traffic=wanted.traffic)
+    def _deviation(
+        self, status: Literal["degraded", "blocked"], observed: Observed, message: str, traffic: int | None = None
+    ) -> Deployment:
+        return deployment_log.deviation(self._snapshot, self._manifest, observed, status, message, traffic)
 
-    def _record(self, sighting: Sighting, decided: DecisionRecord | None = None) -> None:
-        found = None if decided is None else self._asked
-        deployment_log.record_deployment(
-            self._workspace, self._base.tree.commit or "", sighting, decided=decided, found=found
-        )
+    def _record(self, entry: Deployment, decided: DecisionRecord | None = None) -> None:
+        proposal = None if decided is None else self._reviewed
+        deployment_log.record(self._workspace, entry, decided=decided, proposal=proposal)
 
     def _blocked(self, error: MlgitError, observed: Observed, *, dry_run: bool) -> Application:
         message = "; ".join(finding.message for finding in error.findings)
         findings = list(error.findings)
         if not dry_run:
             try:
-                self._record(deployment_log.unexpected(self._manifest, observed, "blocked", message))
+                self._record(self._deviation("blocked", observed, message))
             except MlgitError as failure:
                 findings += failure.findings
         return self._result("blocked", findings=findings)

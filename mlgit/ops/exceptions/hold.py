@@ -213,7 +213,6 @@ def _proposed(
         files={plan.file: content},
         message=message,
         owns=lambda path: path == plan.file,
-        verbs=("Hold", "Lift"),
         command=f"mlgit hold {plan.deed} {plan.name}",
     )
     return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)

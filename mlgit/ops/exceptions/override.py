@@ -12,12 +12,12 @@ from mlgit.domain.merge_rules.overrides import lacking
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import Override
 from mlgit.errors import Finding, refused
-from mlgit.ops.exceptions import signed
 from mlgit.ops.kernel import snapshot, times
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.promotion import proposal_branch, publish, pull_request
+from mlgit.ops.review import signed_exceptions
 
 
 class OverrideDrafted(Outcome, frozen=True, kw_only=True, tag="mlgit/override-add.v1"):
@@ -132,7 +132,9 @@ def add(
         review_by=review_by,
     )
     first = f"{environment}/{ref}"
-    name, waiting = signed.place(workspace, base, KIND, first, lambda waiting: _is_again(waiting, override, expires))
+    name, waiting = signed_exceptions.place(
+        workspace, base, KIND, first, lambda waiting: _is_again(waiting, override, expires)
+    )
     override = waiting or override  # what was signed of it counts on
     plan = OverrideDrafted(
         name=name,
@@ -151,7 +153,6 @@ def add(
         files={plan.file: workspace.formats.yaml(plan.file, override)},
         message=f"Override gates of {ref} in {environment}\n\n{incident}: {_words(override)}\n",
         owns=lambda path: path == plan.file,
-        verbs=("Override",),
         command=f"mlgit override add {environment} {ref}",
     )
     return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)
@@ -170,7 +171,7 @@ def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_
         MlgitError: there is no such override (`override-unknown`), it does not name the person (`override-people`), or there is
             no key to sign with.
     """
-    word = signed.approve(workspace, KIND, name, comment=comment, dry_run=dry_run)
+    word = signed_exceptions.approve(workspace, KIND, name, comment=comment, dry_run=dry_run)
     override = word.record
     return OverrideApproved(
         name=name,
@@ -193,7 +194,7 @@ def listed(workspace: Workspace, *, at: str | None = None) -> Overrides:
     """Return every override that the base branch, or a commit, has, and how it stands at that moment."""
     moment = snapshot.take_snapshot(workspace, at)
     there = moment.state.overrides()
-    agreed = signed.agreed(workspace, moment.state, there.values())
+    agreed = signed_exceptions.agreed(workspace, moment.state, there.values(), moment.ledger)
     shown = []
     for name, one in there.items():
         missing = lacking(one, agreed, moment.at)
@@ -252,7 +253,7 @@ def _is_again(waiting: Override, override: Override, expires: datetime | timedel
     )
 
 
-KIND: Final = signed.Kind(
+KIND: Final = signed_exceptions.Kind(
     noun="override",
     record=Override,
     path=layout.override,

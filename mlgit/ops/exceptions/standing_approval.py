@@ -12,12 +12,12 @@ from mlgit.domain.merge_rules import standing as conditions
 from mlgit.domain.names import new_promotion_id, proposed_at
 from mlgit.domain.records import StandingApproval
 from mlgit.errors import Finding, refused
-from mlgit.ops.exceptions import signed
 from mlgit.ops.kernel import manifest_history, snapshot, times
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.promotion import proposal_branch, publish, pull_request
+from mlgit.ops.review import signed_exceptions
 
 
 class StandingDrafted(Outcome, frozen=True, kw_only=True, tag="mlgit/standing-new.v1"):
@@ -129,7 +129,7 @@ def new(
         most=most,
         reason=reason,
     )
-    name, waiting = signed.place(
+    name, waiting = signed_exceptions.place(
         workspace, base, KIND, f"{environment}/{model}", lambda waiting: _is_again(waiting, standing, until)
     )
     standing = waiting or standing  # what was signed of it counts on
@@ -151,7 +151,6 @@ def new(
         files={plan.file: workspace.formats.yaml(plan.file, standing)},
         message=f"Agree in advance to promotions of {model} to {environment}\n\n{reason}: {_words(standing)}\n",
         owns=lambda path: path == plan.file,
-        verbs=("Agree",),
         command=f"mlgit standing new {environment} {model}",
     )
     return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)
@@ -170,7 +169,7 @@ def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_
         MlgitError: there is no such standing approval (`standing-unknown`), it does not name the person (`standing-people`), or
             there is no key to sign with.
     """
-    word = signed.approve(workspace, KIND, name, comment=comment, dry_run=dry_run)
+    word = signed_exceptions.approve(workspace, KIND, name, comment=comment, dry_run=dry_run)
     standing = word.record
     return StandingSigned(
         name=name,
@@ -197,7 +196,7 @@ def listed(workspace: Workspace, *, at: str | None = None) -> StandingApprovals:
     """
     moment = snapshot.take_snapshot(workspace, at)
     there = moment.state.standing_approvals()
-    agreed = signed.agreed(workspace, moment.state, there.values())
+    agreed = signed_exceptions.agreed(workspace, moment.state, there.values(), moment.ledger)
     shown = []
     for name, one in there.items():
         before = manifest_history.manifest_history(workspace, moment.state, one.environment, one.model)
@@ -236,7 +235,7 @@ def _is_again(waiting: StandingApproval, standing: StandingApproval, until: date
     )
 
 
-KIND: Final = signed.Kind(
+KIND: Final = signed_exceptions.Kind(
     noun="standing approval",
     record=StandingApproval,
     path=layout.standing,

@@ -11,9 +11,9 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.promotion.merge import check_files
+from mlgit.ops.kernel.snapshot import ledger_of
 from mlgit.ops.review.proposals import BRANCH_PREFIX, Proposal
-from mlgit.ops.review.verification import require_verified, verify
+from mlgit.ops.review.verification import PromotionVerifier
 from mlgit.ops.validation import validate
 
 
@@ -134,10 +134,11 @@ def check_base_push(
     if (wrong := check_fast_forward(workspace, update)) is not None or update.new is None:
         return PushVerdict(ref=update.ref, role="base", findings=[wrong] if wrong else [])
     brought = list(workspace.repository.commits(f"{update.old}..{update.new}"))
+    verifier = PromotionVerifier(workspace, ledger_of(workspace), workspace.clock.now())
     findings: list[Finding] = []
     promotions: list[str] = []
     for commit, _ in reversed(brought):
-        found = _Commit(workspace, commit, ask)
+        found = _Commit(workspace, verifier, commit, ask)
         findings += found.check()
         promotions += found.promotions
     return PushVerdict(
@@ -163,10 +164,17 @@ def _check_first(workspace: Workspace, new: CommitId) -> list[Finding]:
 class _Commit:
     """One commit of the base branch's first-parent line, held against the one before it."""
 
-    def __init__(self, workspace: Workspace, commit: Commit, ask: Callable[[Proposal], Proposal]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        verifier: PromotionVerifier,
+        commit: Commit,
+        ask: Callable[[Proposal], Proposal],
+    ) -> None:
         self.promotions: list[str] = []
         self._ask = ask
         self._workspace = workspace
+        self._verifier = verifier
         self._commit = commit
         reader, repository = workspace.formats.record, workspace.repository
         self._before = Lifecycle(repository.tree(commit.parents[0]), reader)
@@ -223,12 +231,9 @@ class _Commit:
         # Who merges did not write what is merged: what a merge itself changes makes it another decision.
         commits = tuple(one for one, _ in brought if len(commit.parents) == 1 or one.id != commit.id)
         proposal = Proposal(environment, model, self._before, self._after, commit.id, commits)
-        if findings := check_files(workspace, proposal):
+        if findings := self._verifier.check_files(proposal):
             return findings
         self.promotions.append(proposal.manifest.promotion)
-        require_verified(
-            verify(workspace, self._ask(proposal), at=workspace.clock.now()),
-            f"{environment}/{model}",
-            fix="somebody who may, runs `mlgit approve`, and then `mlgit merge` merges and pushes it",
-        )
+        verification = self._verifier.verify(self._ask(proposal))
+        verification.require("somebody who may, runs `mlgit approve`, and then `mlgit merge` merges and pushes it")
         return []

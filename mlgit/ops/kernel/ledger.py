@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from mlgit.domain import layout
-from mlgit.domain.names import PromotionId
+from mlgit.domain.names import CommitId, PromotionId
 from mlgit.domain.records import (
     DecisionRecord,
     Deployment,
@@ -20,6 +20,11 @@ class Ledger:
     def __init__(self, tree: Tree | None, reader: RecordReader) -> None:
         self.tree = tree
         self._lifecycle = None if tree is None else Lifecycle(tree, reader)
+
+    @property
+    def commit(self) -> CommitId | None:
+        """The commit of the ledger branch; None where there is no such branch yet."""
+        return None if self.tree is None else self.tree.commit
 
     def last_deployments(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Deployment]:
         """Return the newest entry of each environment and model that has one, in two looks."""

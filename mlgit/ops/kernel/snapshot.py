@@ -1,4 +1,9 @@
-"""The state of a moment: what the project wanted then, what the ledger had seen by then, and how it had come to be."""
+"""One snapshot of a project: its files at a commit, the ledger, and the time, read once and passed on.
+
+A command takes one snapshot when it begins and judges everything by it, so that a branch that moves meanwhile cannot make
+two of its answers contradict each other (the idea of the trusted metadata set in python-tuf,
+https://theupdateframework.readthedocs.io).
+"""
 
 from datetime import datetime
 
@@ -14,58 +19,82 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The files of one commit, the ledger of the same time, and that time. `name` is how it was asked for."""
+    """The files of one commit, the ledger of the same time, and that time.
+
+    `name` is the base branch, or the revision that was asked for. `is_current` tells whether it is of the base branch as it
+    is now.
+    """
 
     name: str
     state: Lifecycle
     ledger: Ledger
     at: datetime
-    is_today: bool
+    is_current: bool
 
     @property
     def commit(self) -> CommitId:
-        """The commit that the state is of."""
-        commit = self.state.tree.commit
-        assert commit is not None  # noqa: S101 - a state of a commit
-        return commit
+        """The commit that the files are of."""
+        return commit_of(self.state)
 
 
-def take_snapshot(workspace: Workspace, revision: str | None) -> Snapshot:
-    """Return the state of a moment; of today, where none is named.
+def take_snapshot(workspace: Workspace, revision: str | None = None) -> Snapshot:
+    """Return the snapshot of a revision, or of the base branch as it is now.
 
     Args:
         workspace: where.
-        revision: a commit, a branch, a tag or a date; None for the base branch. The ledger is that of the date itself, which
-            tells what happened since the last commit before it.
+        revision: a commit, a branch, a tag or a date; None for the base branch. The ledger of a date is that of the date
+            itself, which has what happened since the last commit before it.
 
     Raises:
-        MlgitError: there is no such commit (`revision-unknown`).
+        MlgitError: there is no such commit (`revision-unknown`), or no project in it (`not-a-project`).
     """
     repository = workspace.repository
     if revision is None:
         name, state = base_of(workspace)
-        return Snapshot(name, state, ledger_of(workspace), workspace.clock.now(), is_today=True)
+        return Snapshot(name, state, ledger_of(workspace), workspace.clock.now(), is_current=True)
     state = state_at(workspace, revision)
-    commit = state.tree.commit
-    assert commit is not None  # noqa: S101 - a state of a commit
-    at = repository.moment(revision) or repository.commit_time(commit)
-    return Snapshot(revision, state, ledger_of(workspace, at), at, is_today=False)
+    at = repository.moment(revision) or repository.commit_time(commit_of(state))
+    return Snapshot(revision, state, ledger_of(workspace, at), at, is_current=False)
 
 
-def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
-    """Return the base branch and the state that it wants.
+def fetch_current(workspace: Workspace) -> None:
+    """Fetch the base branch and the ledger from the remote; proposals stay as they were seen here.
 
-    The branch is the one that the project names at HEAD; where the remote's copy of it is further on the same line, as
-    after `git fetch`, that one. A checkout that has neither (a detached one in CI, say) is read at HEAD itself.
+    Raises:
+        Inconclusive: the remote did not answer (`remote-unreachable`).
+    """
+    remote.fetch(workspace.repository, f"refs/heads/{base_branch(workspace)}", layout.LEDGER)
+
+
+def base_branch(workspace: Workspace) -> str:
+    """Return the base branch that the project names at HEAD.
 
     Raises:
         MlgitError: there is no commit yet (`no-commit`), or no project in it (`not-a-project`).
     """
-    repository = workspace.repository
     require_commit(workspace)
-    name = Lifecycle(repository.tree("HEAD"), workspace.formats.record).project().base
-    commit = remote.newest(repository, f"refs/heads/{name}") or "HEAD"
-    return name, Lifecycle(repository.tree(commit), workspace.formats.record)
+    return Lifecycle(workspace.repository.tree("HEAD"), workspace.formats.record).project().base
+
+
+def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
+    """Return the base branch and its state.
+
+    Where the remote's copy of the branch is ahead on the same line, as after `git fetch`, it is that one. A checkout that has
+    neither (a detached one in CI, say) is read at HEAD itself.
+
+    Raises:
+        MlgitError: there is no commit yet (`no-commit`), or no project in it (`not-a-project`).
+    """
+    name = base_branch(workspace)
+    commit = remote.newest(workspace.repository, f"refs/heads/{name}") or "HEAD"
+    return name, Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+
+
+def commit_of(state: Lifecycle) -> CommitId:
+    """Return the commit that a state was read from."""
+    commit = state.tree.commit
+    assert commit is not None  # noqa: S101 - callers pass the state of a commit, never that of the work tree
+    return commit
 
 
 def require_commit(workspace: Workspace) -> CommitId:
@@ -98,11 +127,11 @@ def state_at(workspace: Workspace, revision: str) -> Lifecycle:
 
 
 def ledger_of(workspace: Workspace, by: datetime | None = None) -> Ledger:
-    """Return what was seen to happen, from the ledger branch or the remote's copy of it.
+    """Return the ledger, from its branch or the remote's copy of it.
 
     Args:
         workspace: where.
-        by: a moment; the ledger is then the one of that time. Today's, if None.
+        by: a time; the ledger is then as it was at that time. As it is now, if None.
     """
     repository = workspace.repository
     tip = ledger_tip(workspace)

@@ -1,4 +1,4 @@
-"""See whether what was applied still runs as it was given, and write it down: the evidence that a soak or a ramp rests on."""
+"""Check deployments for drift, and record what was observed: the evidence that soak and ramps rest on."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -11,13 +11,12 @@ from mlgit.domain.records import Deployment, Promotion
 from mlgit.domain.slots import seen as seen_beside
 from mlgit.errors import Exit, Finding, MlgitError
 from mlgit.ops.delivery import deployment_log
-from mlgit.ops.kernel import remote, snapshot
-from mlgit.ops.kernel.ledger import Ledger
+from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger_branch import fetch_ledger
-from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.target import Observed
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
 
 HealthState = Literal["verified", "degraded", "not-applied", "failed", "no-target"]
 
@@ -64,45 +63,42 @@ def run(
     """
     if not dry_run and remote.is_there(workspace.repository):
         fetch_ledger(workspace.repository)
-    _, base = snapshot.base_of(workspace)
+    snapshot = take_snapshot(workspace)
     if environment is not None:
-        base.environment(environment)
-    there = snapshot.ledger_of(workspace)
+        snapshot.state.environment(environment)
     results = []
-    for key, manifest in base.promotions().items():
+    for key, manifest in snapshot.state.promotions().items():
         if environment in {None, key[0]}:
-            on_step(f"looking at {'/'.join(key)}")
-            results.append(_look(workspace, base, there, manifest, dry_run=dry_run))
+            on_step(f"checking {'/'.join(key)}")
+            results.append(_check(workspace, snapshot, manifest, dry_run=dry_run))
     return Observations(results=results)
 
 
-def _look(
-    workspace: Workspace, base: Lifecycle, there: Ledger, manifest: Promotion, *, dry_run: bool
-) -> DeploymentHealth:
-    entries = there.deployments(manifest.environment, manifest.model)
+def _check(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry_run: bool) -> DeploymentHealth:
+    entries = snapshot.ledger.deployments(manifest.environment, manifest.model)
     applied = next((entry for entry in reversed(entries) if entry.status == "verified"), None)
-    seen = DeploymentHealth(environment=manifest.environment, model=manifest.model, version=None, health="not-applied")
-    target = workspace.target(base.environment(manifest.environment))
+    health = DeploymentHealth(
+        environment=manifest.environment, model=manifest.model, version=None, health="not-applied"
+    )
+    target = workspace.target(snapshot.state.environment(manifest.environment))
     if target is None:
-        return replace(seen, health="no-target")
+        return replace(health, health="no-target")
     if applied is None:
-        return seen
-    seen = replace(seen, version=str(VersionRef(applied.model, applied.version or 0)))
-    if unsound := deployment_log.check_ledger(workspace, base, manifest, entries):
-        return replace(seen, health="failed", findings=unsound)
+        return health
+    health = replace(health, version=str(VersionRef(applied.model, applied.version or 0)))
+    if broken := deployment_log.check_log(workspace, snapshot, manifest, entries):
+        return replace(health, health="failed", findings=broken)
     try:
         observed = target.observe(manifest.model)
-        message = _unlike(applied, observed)
+        message = _drift(applied, observed)
         if not dry_run:
-            commit = base.tree.commit
-            assert commit is not None  # noqa: S101 - the base is a commit
-            deployment_log.record_deployment(workspace, commit, _sighting(applied, observed, message), again=True)
-    except MlgitError as error:  # a look that failed is no evidence of anything
-        return replace(seen, health="failed", findings=list(error.findings))
-    return replace(seen, health="degraded" if message else "verified", message=message)
+            deployment_log.record(workspace, _entry(snapshot, applied, observed, message), repeat=True)
+    except MlgitError as error:  # a check that failed is no evidence of anything
+        return replace(health, health="failed", findings=list(error.findings))
+    return replace(health, health="degraded" if message else "verified", message=message)
 
 
-def _unlike(applied: Deployment, observed: Observed) -> str:
+def _drift(applied: Deployment, observed: Observed) -> str:
     """Say how what runs differs from what was applied last; nothing where it is just that."""
     if observed.altered:
         return f"files were altered: {', '.join(observed.altered)}"
@@ -128,17 +124,11 @@ def _listed(beside: Mapping[str, tuple[str | None, str | None, int]]) -> str:
     return " and ".join(said) or "nothing"
 
 
-def _sighting(applied: Deployment, observed: Observed, message: str) -> deployment_log.Sighting:
-    return deployment_log.Sighting(
-        environment=applied.environment,
-        model=applied.model,
-        promotion=applied.promotion,
-        status="degraded" if message else "verified",
-        version=None if message else applied.version,
-        digest=observed.digest if message else applied.digest,
-        artifact=observed.artifact if message else applied.artifact,
-        facts=observed.facts,
-        message=message,
-        traffic=applied.traffic,
-        beside=None if message else applied.beside,
+def _entry(snapshot: Snapshot, applied: Deployment, observed: Observed, message: str) -> Deployment:
+    """Return the log entry for what was observed: as it was applied or, with a message, how it differs."""
+    entry = replace(applied, commit=snapshot.commit, target=observed.facts, message=message or None, status="verified")
+    if not message:
+        return entry
+    return replace(
+        entry, status="degraded", version=None, digest=observed.digest, artifact=observed.artifact, beside=None
     )

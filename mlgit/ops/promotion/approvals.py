@@ -16,15 +16,15 @@ from mlgit.domain.decision import ReadSet, changed, decision
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records import Promotion
 from mlgit.errors import Exit, MlgitError, refused
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review import approval_count, forge_reviews, proposals
-from mlgit.ops.review import merged as merged_
-from mlgit.ops.review.proposals import Proposal
-from mlgit.ops.review.verification import context_of
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
+from mlgit.ops.review import approval_count, forge_reviews
+from mlgit.ops.review.context import context_of
+from mlgit.ops.review.merged import merged_as
+from mlgit.ops.review.proposals import OpenProposals, Proposal
 
 _STATES = 200  # pairs of a branch's commit and a base's that are looked through for what an old approval was of
 
@@ -91,12 +91,13 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
             cannot be read.
         Unjudged: reviews count and the forge does not answer; nothing is counted then.
     """
-    state, judged = _find(workspace, name, at)
-    ledger = snapshot.take_snapshot(workspace, at).ledger
-    judged = _with_reviews(workspace, judged, state, ledger, asks=at is None)
+    snapshot = take_snapshot(workspace, at)
+    state, judged = _find(workspace, snapshot, name)
+    ledger = snapshot.ledger
+    judged = _with_reviews(workspace, judged, state, ledger, asks=snapshot.is_current)
     reads = context_of(judged).reads()
-    found = approval_count.approval_files(workspace, judged, ledger)
-    tally = approval_count.count_approvals(workspace, judged, decision(reads), found)
+    found = approval_count.votes_on(workspace, judged, ledger)
+    tally = approval_count.count_approvals(workspace, judged, decision(reads), found, ledger=ledger)
     words = {one.digest: one for one in found}
     old = {words[one.approval].decision or "" for one in tally.uncounted if one.reason == STALE}
     since = _changed_since(workspace, judged, reads, old)
@@ -157,17 +158,18 @@ def _word(
     return replace(word, review=said.where)
 
 
-def _find(workspace: Workspace, name: str | None, at: str | None) -> tuple[Literal["open", "merged"], Proposal]:
-    if at is None:
-        for key in proposals.open_proposals(workspace) if name is not None else ():
-            waiting = proposals.load_proposal(workspace, *key)
-            if name in {"/".join(key), layout.promotion_branch(*key), waiting.manifest.promotion}:
-                return "open", waiting
+def _find(workspace: Workspace, snapshot: Snapshot, name: str | None) -> tuple[Literal["open", "merged"], Proposal]:
+    if snapshot.is_current:
+        open_proposals = OpenProposals(workspace, snapshot.state)
         if name is None:
-            return "open", proposals.find_proposal(workspace, None)
-    base = snapshot.base_of(workspace)[1] if at is None else snapshot.state_at(workspace, at)
+            return "open", open_proposals.find(None)
+        for proposal in open_proposals.load_all():
+            key = (proposal.environment, proposal.model)
+            if name in {"/".join(key), layout.promotion_branch(*key), proposal.manifest.promotion}:
+                return "open", proposal
+    base = snapshot.state
     found = _of_state(base, name) or (None if name is None else _of_history(workspace, base, name))
-    merged = None if found is None else merged_.merged_as(workspace, *found, first=False)
+    merged = None if found is None else merged_as(workspace, *found, first=False)
     if merged is None:
         raise refused(
             "promotion-unknown",

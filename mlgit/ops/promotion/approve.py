@@ -1,4 +1,4 @@
-"""Agree to a promotion, or refuse it, with a signature over its decision; it goes onto the ledger."""
+"""Approve or reject a promotion with a signature over its decision; it goes onto the ledger."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -15,12 +15,14 @@ from mlgit.ops.kernel import ledger_branch
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review import approval_count, proposals
-from mlgit.ops.review.verification import verify
+from mlgit.ops.kernel.snapshot import ledger_of, take_snapshot
+from mlgit.ops.review import approval_count
+from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 class Approved(Outcome, frozen=True, kw_only=True, tag="mlgit/approve.v1"):
-    """Whose word was added, and what is still missing."""
+    """Whose vote was added, and what is still missing."""
 
     promotion: str
     environment: str
@@ -44,83 +46,83 @@ def run(
     """Sign the decision on an open promotion as the person that Git knows here.
 
     Raises:
-        MlgitError: something stands against the promotion, the person's word would not count, or there is no key.
+        MlgitError: something stands against the promotion, the person's vote would not count, or there is no key.
     """
-    waiting = proposals.find_proposal(workspace, name)
-    at = workspace.clock.now()
-    examination = verify(workspace, waiting, at=at)
-    if examination.problems and verdict == "approve":
-        raise MlgitError(*examination.problems)
+    snapshot = take_snapshot(workspace)
+    proposal = OpenProposals(workspace, snapshot.state).find(name)
+    verification = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal)
+    if verification.problems and verdict == "approve":
+        raise MlgitError(*verification.problems)
     _, email = workspace.repository.identity()
-    directory = People(waiting.before.roles())
+    directory = People(proposal.before.roles())
     person = directory.person(email)
     if verdict == "approve":
-        _check_may(workspace, waiting, directory, person)
-    already = _last_word(workspace, waiting, directory, person, examination.decision) == verdict
+        _check_may(workspace, proposal, directory, person)
+    already = _last_verdict(workspace, snapshot.ledger, proposal, directory, person, verification.decision) == verdict
     if not already and not dry_run:
         approval = Approval(
             schema=1,
-            promotion=waiting.manifest.promotion,
-            decision=examination.decision,
-            environment=waiting.environment,
-            model=waiting.model,
+            promotion=proposal.manifest.promotion,
+            decision=verification.decision,
+            environment=proposal.environment,
+            model=proposal.model,
             verdict=verdict,
             by=email,
-            at=at,
+            at=snapshot.at,
             comment=comment,
         )
         content = to_json(approval)
         signature = workspace.signatures.sign(content)
-        signers = waiting.before.tree.read(layout.SIGNERS) or b""
-        workspace.signatures.verify(content, signature, signers=signers, principal=email, at=at)
-        stem = f"{quote(person, safe='@')}-{verdict}-{examination.decision[7:19]}"
-        subject = f"{verdict.capitalize()} promotion of {waiting.model} to {waiting.environment}"
+        signers = proposal.before.tree.read(layout.SIGNERS) or b""
+        workspace.signatures.verify(content, signature, signers=signers, principal=email, at=snapshot.at)
+        stem = f"{quote(person, safe='@')}-{verdict}-{verification.decision[7:19]}"
+        subject = f"{verdict.capitalize()} promotion of {proposal.model} to {proposal.environment}"
 
         def files(there: Ledger) -> Mapping[str, bytes]:
-            path = _unused(there, layout.approvals(waiting.manifest.promotion), stem)
+            path = _unused(there, layout.approvals(proposal.manifest.promotion), stem)
             return {path: content, f"{path}.sig": signature}
 
         ledger_branch.append(workspace, files, subject)
-    tally = approval_count.count_approvals(workspace, waiting, examination.decision)
+    approvals = approval_count.count_approvals(workspace, proposal, verification.decision, ledger=ledger_of(workspace))
     return Approved(
-        promotion=waiting.manifest.promotion,
-        environment=waiting.environment,
-        candidate=waiting.subject,
-        decision=examination.decision,
+        promotion=proposal.manifest.promotion,
+        environment=proposal.environment,
+        candidate=proposal.subject,
+        decision=verification.decision,
         person=person,
         verdict=verdict,
         state="there-already" if already else "planned" if dry_run else "added",
-        counted=[approval.person for approval in tally.counted],
-        missing=tally.missing,
+        counted=[approval.person for approval in approvals.counted],
+        missing=approvals.missing,
     )
 
 
-def _last_word(
-    workspace: Workspace, waiting: proposals.Proposal, directory: People, person: str, decided: Digest
+def _last_verdict(
+    workspace: Workspace, ledger: Ledger, proposal: Proposal, directory: People, person: str, decided: Digest
 ) -> str | None:
-    """Return what a person last said on a decision, with a signature that proves it; None if they said nothing."""
-    words = [
+    """Return the last verdict that a person signed on a decision; None if they signed none."""
+    votes = [
         one.approval
-        for one in approval_count.signed_approvals(workspace, waiting)
+        for one in approval_count.signed_approvals(workspace, proposal, ledger)
         if one.key is not None and one.approval.decision == decided and directory.person(one.approval.by) == person
     ]
-    return max(words, key=lambda one: (one.at, one.verdict)).verdict if words else None
+    return max(votes, key=lambda vote: (vote.at, vote.verdict)).verdict if votes else None
 
 
 def _unused(there: Ledger, folder: str, stem: str) -> str:
-    """Return a path that the ledger does not have: who changes their mind says the same again beside what they said."""
+    """Return a path that the ledger does not have: a person who changes their mind twice votes the same again."""
     files = there.files(folder)
     names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in count(1))
     return next(path for name in names if (path := f"{folder}/{name}") not in files)
 
 
-def _check_may(workspace: Workspace, waiting: proposals.Proposal, directory: People, person: str) -> None:
-    excluded = approval_count.excluded(workspace, waiting, waiting.policy, directory)
+def _check_may(workspace: Workspace, proposal: Proposal, directory: People, person: str) -> None:
+    excluded = approval_count.excluded(workspace, proposal, proposal.policy, directory)
     reason = "is a program" if directory.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(
             "approval-excluded",
             f"an approval by {person} does not count",
-            why=f"{person}: {reason} (policies/{waiting.policy.name}.yaml excludes {', '.join(waiting.policy.exclude)})",
+            why=f"{person}: {reason} (policies/{proposal.policy.name}.yaml excludes {', '.join(proposal.policy.exclude)})",
             fix="somebody else who is in .mlgit/allowed_signers runs `mlgit approve`",
         )

@@ -80,10 +80,11 @@ def _advance(
     on_step: Callable[[str], None],
 ) -> AutoPromotionResult:
     """Return what became of one model in one environment, of which the base is read anew: another may have been merged."""
-    _, base = snapshot.base_of(workspace)
     found = AutoPromotionResult(environment=environment, model=model, champion=None, state="failed")
     try:
-        found = AutoPromotion(workspace, base, environment, model, on_step).propose(dry_run=dry_run)
+        found = AutoPromotion(workspace, snapshot.take_snapshot(workspace), environment, model, on_step).propose(
+            dry_run=dry_run
+        )
     except Inconclusive as error:
         return replace(found, findings=list(error.findings))
     except MlgitError as error:
@@ -108,6 +109,6 @@ def _opened(workspace: Workspace, found: AutoPromotionResult, body: pull_request
     """Open the pull request of what was pushed and waits, or bring the one that there is up to date."""
     if found.state == "merged" or not found.pushed:
         return found
-    waiting = proposals.load_proposal(workspace, found.environment, found.model)
+    waiting = proposals.OpenProposals(workspace, snapshot.base_of(workspace)[1]).load(found.environment, found.model)
     opened = pull_request.propose(workspace, waiting, body, again=f"mlgit advance --to {found.environment}")
     return replace(found, pull_request=opened.url, warnings=opened.warnings)

@@ -9,20 +9,19 @@ from msgspec.structs import replace
 from mlgit.domain import layout, slots
 from mlgit.domain.codec import digest
 from mlgit.domain.merge_rules import standing as conditions
-from mlgit.domain.names import CommitId, VersionRef, new_promotion_id
+from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import Slots, StandingRef
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
-from mlgit.ops.exceptions import signed
-from mlgit.ops.kernel import manifest_history, snapshot
-from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import Snapshot
 from mlgit.ops.promotion import next_version, promote, proposal_branch
-from mlgit.ops.review import approval_count, proposals
+from mlgit.ops.review import approval_count, proposals, signed_exceptions
 from mlgit.ops.review.proposals import Proposal
-from mlgit.ops.review.verification import Verification, require_verified, verify
+from mlgit.ops.review.verification import PromotionVerifier, Verification
 
 State = Literal["merged", "proposed", "proposed-already", "planned", "refused", "kept-back", "open", "newest", "failed"]
 
@@ -57,17 +56,19 @@ class AutoPromotion:
     """One model on its way into one environment, at one moment of the base branch."""
 
     def __init__(
-        self, workspace: Workspace, base: Lifecycle, environment: str, model: str, on_step: Callable[[str], None]
+        self, workspace: Workspace, snapshot: Snapshot, environment: str, model: str, on_step: Callable[[str], None]
     ) -> None:
         self._workspace = workspace
-        self._base = base
+        self._snapshot = snapshot
+        self._base = base = snapshot.state
         self._environment = base.environment(environment)
         self._policy = base.policy(self._environment.policy)
         self._model = model
         self._before = base.promotion(environment, model)
         self._champion = base.champion(environment, model)
-        self._at = workspace.clock.now()
+        self._at = snapshot.at
         self._on_step = on_step
+        self._verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
         self._past = manifest_history.manifest_history(workspace, base, environment, model)
 
     def propose(self, *, dry_run: bool) -> AutoPromotionResult:
@@ -101,9 +102,10 @@ class AutoPromotion:
     ) -> AutoPromotionResult | None:
         """Return what becomes of an open proposal; None where there is none, or one of our own that no longer holds."""
         key = (self._environment.name, self._model)
-        if key not in proposals.open_proposals(self._workspace):
+        open_proposals = proposals.OpenProposals(self._workspace, self._base)
+        if key not in open_proposals:
             return None
-        known = proposals.load_proposal(self._workspace, *key)
+        known = open_proposals.load(*key)
         manifest = known.manifest
         found = replace(
             found,
@@ -114,7 +116,7 @@ class AutoPromotion:
         )
         ours = manifest.standing is not None or not self._asks_people
         if ours and version is not None and manifest.slots == self._slots(version):
-            examination = verify(self._workspace, known, at=self._at)
+            examination = self._verifier.verify(known)
             if not self._stands(known, examination):
                 pushed = not dry_run and proposal_branch.push_branch(
                     self._workspace, layout.promotion_branch(*key), known.head
@@ -136,12 +138,10 @@ class AutoPromotion:
             reason=None,
             ticket=None,
         )
-        manifest = replace(manifest, slots=self._slots(version), ledger=snapshot.ledger_tip(self._workspace))
+        manifest = replace(manifest, slots=self._slots(version), ledger=self._snapshot.ledger.commit)
         if unfit := self._unfit(manifest, version, None):
             return replace(found, findings=unfit)
-        report = promote.judge_candidate(
-            self._workspace, self._base, version, manifest, at=self._at, on_step=self._on_step
-        )
+        report = promote.judge_candidate(self._workspace, self._snapshot, version, manifest, on_step=self._on_step)
         manifest = replace(manifest, gates=promote.report_ref(report))
         tried = replace(found, gates=report.results)
         for standing in options:
@@ -162,8 +162,9 @@ class AutoPromotion:
             f"Promote {found.candidate} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n",
             f"mlgit advance --to {environment}",
         )
-        trial = self._proposal(proposal_branch.check_draft(self._workspace, self._base, draft))
-        examination = verify(self._workspace, trial, at=self._at)
+        head = proposal_branch.check_draft(self._workspace, self._base, draft)
+        trial = proposals.proposal_at(self._workspace, self._base, environment, model, head)
+        examination = self._verifier.verify(trial)
         found = _told(found, trial, examination)
         if against := self._stands(trial, examination):
             return replace(found, findings=against)
@@ -179,21 +180,12 @@ class AutoPromotion:
             pushed=pushed,
         )
 
-    def _proposal(self, head: CommitId) -> Proposal:
-        """Return a commit that no branch names yet as the proposal that it would be."""
-        repository, onto = self._workspace.repository, self._base.tree.commit
-        commits = tuple(commit for commit, _ in repository.commits(f"{onto}..{head}", first_parent=False))
-        after = Lifecycle(repository.tree(head), self._workspace.formats.record)
-        return Proposal(self._environment.name, self._model, self._base, after, head, commits)
-
     def _stands(self, waiting: Proposal, examination: Verification) -> list[Finding]:
         """Return what stands against a proposal, but for what it only has to wait for."""
         found = self._unfit(waiting.manifest, waiting.version, waiting.report)
         try:
-            require_verified(
-                replace(examination, waits=[]),
-                f"{self._environment.name}/{self._model}",
-                fix="propose it with `mlgit promote`, and let others approve that; or make a standing approval by others",
+            replace(examination, waits=[]).require(
+                "propose it with `mlgit promote`, and let others approve that; or make a standing approval by others"
             )
         except MlgitError as error:
             found += error.findings
@@ -230,7 +222,7 @@ class AutoPromotion:
         there = {
             name: one for name, one in self._base.standing_approvals().items() if (one.environment, one.model) == key
         }
-        agreed = signed.agreed(self._workspace, self._base, there.values())
+        agreed = signed_exceptions.agreed(self._workspace, self._base, there.values(), self._snapshot.ledger)
         states = {name: conditions.state(one, agreed, self._past, self._at) for name, one in there.items()}
         good = [there[name] for name, state in states.items() if state == "in-force"]
         if good:
@@ -249,7 +241,7 @@ def _told(found: AutoPromotionResult, waiting: Proposal, examination: Verificati
     return replace(
         found,
         standing=approval_count.standing_approval_name(waiting),
-        agreed_by=[one.person for one in examination.tally.counted],
+        agreed_by=[one.person for one in examination.approvals.counted],
         gates=waiting.report.results if waiting.report else [],
         findings=examination.waits,
     )

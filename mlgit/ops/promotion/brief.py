@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from mlgit.domain import brief, slots
 from mlgit.domain.approvals import ApprovalRequirement, People
@@ -22,16 +21,16 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import Promotion, Ramp
 from mlgit.domain.slots import SlotName
 from mlgit.errors import Finding
-from mlgit.ops.exceptions import signed
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.promotion import approvals, brief_changes, merge
+from mlgit.ops.promotion import approvals, brief_changes
 from mlgit.ops.promotion.approvals import ApprovalsShown, VoteShown
 from mlgit.ops.promotion.brief_changes import Mark, Since
-from mlgit.ops.review import merged, verification
+from mlgit.ops.review import merged
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.verification import PromotionVerifier, rollback_hold
 
 Stands = Literal["ready", "lacking", "waiting", "refused"]
 """Nothing stands against it; approvals are missing; it has to wait; something is wrong with it."""
@@ -177,10 +176,10 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     agreed = approvals.run(workspace, name, at=at)
     judged = _judged(workspace, agreed)
     moment = workspace.clock.now() if agreed.state == "open" else merged.merge_time(workspace, judged)
-    case = verification.context_of(judged, snapshot.take_snapshot(workspace, at).ledger)
-    case = replace(case, agreed=signed.agreed(workspace, judged.before, case.concerned().values()))
-    found = verification.verify(workspace, judged, at=moment)
-    against = list(dict.fromkeys([*found.problems, *merge.check_files(workspace, judged)]))
+    verifier = PromotionVerifier(workspace, snapshot.take_snapshot(workspace, at).ledger, moment)
+    case = verifier.context(judged)
+    found = verifier.verify(judged)
+    against = list(dict.fromkeys([*found.problems, *verifier.check_files(judged)]))
     stands = _stands(agreed, against, found.waits)
     manifest, version, report = judged.manifest, case.version, judged.report
     champion = judged.compared
@@ -335,7 +334,7 @@ def _effect(workspace: Workspace, judged: Proposal, case: PromotionContext) -> E
         leaving=[str(VersionRef(judged.model, one.version)) for one in gone],
         ramp=manifest.ramp,
         target="none" if isinstance(target, NoTarget) else str(target.__struct_config__.tag),
-        holds=merge.hold_that_comes(judged),
+        holds=rollback_hold(judged),
     )
 
 

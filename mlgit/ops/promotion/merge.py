@@ -4,26 +4,22 @@ import contextlib
 from collections.abc import Callable
 from typing import Literal
 
-from mlgit.domain import layout, slots
-from mlgit.domain.merge_rules.rollback import keeps_out
-from mlgit.domain.names import CommitId, VersionRef
-from mlgit.domain.policy import differing
-from mlgit.domain.records import Hold, Promotion
-from mlgit.domain.rules.changes import check_promotion_alone
-from mlgit.errors import Finding, MlgitError, inconclusive, refused
-from mlgit.ops.evaluation import gate
-from mlgit.ops.exceptions import waivers
-from mlgit.ops.kernel import remote, snapshot
+from mlgit.domain import layout
+from mlgit.domain.names import CommitId
+from mlgit.domain.records import Promotion
+from mlgit.errors import MlgitError, refused
+from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review import forge_reviews, proposals
-from mlgit.ops.review.verification import require_verified, verify
-from mlgit.ops.validation import validate
+from mlgit.ops.kernel.snapshot import Snapshot, fetch_current, take_snapshot
+from mlgit.ops.review import forge_reviews
+from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
-    """What was merged, on whose word."""
+    """What was merged, and who approved it."""
 
     promotion: str
     change: str
@@ -42,149 +38,85 @@ class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
 def run(
     workspace: Workspace, name: str | None, *, dry_run: bool = False, on_step: Callable[[str], None] = lambda _: None
 ) -> Merged:
-    """Merge an open promotion, if all that it rests on holds at this moment.
+    """Merge an open promotion, if everything that it rests on holds now.
 
-    What was merged already is only tidied up, so that a merge that was stopped in the middle can be run again.
+    What was merged already is only cleaned up, so that a merge that was interrupted can be run again.
 
     Raises:
         MlgitError: it does not hold, and what is missing, or the remote refused; nothing was changed then.
-        Unjudged: the remote did not answer; nothing was changed.
+        Inconclusive: the remote did not answer; nothing was changed.
     """
     if not dry_run and remote.is_there(workspace.repository):
-        # Not the proposals: what is merged is what the person has seen, against what the remote says today.
-        on_step(f"fetching what {remote.NAME} has")
-        base_ref = f"refs/heads/{snapshot.base_of(workspace)[0]}"
-        remote.fetch(workspace.repository, base_ref, layout.LEDGER)
-    if (manifest := _merged_before(workspace, name)) is not None:
-        return _tidied(workspace, manifest, dry_run=dry_run)
-    waiting = forge_reviews.ask(workspace, proposals.find_proposal(workspace, name), merged=False)
-    branch, base = snapshot.base_of(workspace)
-    examination = verify(workspace, waiting, at=workspace.clock.now())
-    require_verified(examination, f"{waiting.environment}/{waiting.model}")
-    if findings := check_files(workspace, waiting):
+        # Not the proposals: what is merged is what the person has seen, on what the remote has today.
+        on_step(f"fetching from {remote.NAME}")
+        fetch_current(workspace)
+    snapshot = take_snapshot(workspace)
+    open_proposals = OpenProposals(workspace, snapshot.state)
+    if (manifest := _already_merged(workspace, snapshot, open_proposals, name)) is not None:
+        return _clean_up(workspace, snapshot, manifest, dry_run=dry_run)
+
+    proposal = forge_reviews.ask(workspace, open_proposals.find(name), merged=False)
+    verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
+    verification = verifier.verify(proposal)
+    verification.require()
+    if findings := verifier.check_files(proposal):
         raise MlgitError(*findings)
-    on_step("judging the gates again")
-    judge_again(workspace, waiting)
-    if (place := workspace.repository.checked_out_elsewhere(branch)) is not None:
-        raise refused(
-            "base-checked-out",
-            f"{branch} is checked out in another work tree",
-            why="were it moved under that work tree, the next commit there would take the merge back",
-            fix=f"run `mlgit -C {place} merge {waiting.environment}/{waiting.model}`",
-        )
-    onto = base.tree.commit
-    assert onto is not None  # noqa: S101 - the base is a commit
+    on_step("evaluating the gates again")
+    verifier.require_same_gates(proposal)
+    _require_not_checked_out_elsewhere(workspace, snapshot, verification.name)
+
     signed = bool(workspace.repository.config("user.signingkey"))
     commit, pushed = None, False
     if not dry_run:
-        forge_reviews.keep(workspace, waiting)
-        commit, pushed = _merge(workspace, waiting, branch, onto, sign=signed)
+        forge_reviews.keep(workspace, proposal)
+        commit, pushed = _merge(workspace, snapshot, proposal, sign=signed)
     return Merged(
-        promotion=waiting.manifest.promotion,
-        change=waiting.manifest.change,
-        environment=waiting.environment,
-        candidate=waiting.subject,
-        decision=examination.decision,
+        promotion=proposal.manifest.promotion,
+        change=proposal.manifest.change,
+        environment=proposal.environment,
+        candidate=proposal.subject,
+        decision=verification.decision,
         state="planned" if dry_run else "merged",
-        base=branch,
+        base=snapshot.name,
         commit=commit,
         signed=signed,
         pushed=pushed,
-        approved_by=[approval.person for approval in examination.tally.counted],
-        needed=examination.tally.needed,
+        approved_by=[approval.person for approval in verification.approvals.counted],
+        needed=verification.approvals.needed,
     )
 
 
-def judge_again(workspace: Workspace, judged: proposals.Proposal) -> None:
-    """Judge the gates once more, and refuse unless each gives the answer that its report states.
-
-    Raises:
-        MlgitError: an answer differs (`gates-differ`).
-        Unjudged: answers cannot be had here (`gates-unjudged`), and no other differs.
-    """
-    report, version = judged.report, judged.version
-    if report is None or version is None:
-        return
-    waived = waivers.waivers(workspace, judged.before, version, judged.environment, at=report.at)
-    again = gate.gate_report(
-        workspace,
-        judged.before,
-        version,
-        judged.environment,
-        report.promotion,
-        champion=judged.compared,
-        at=report.at,
-        waivers=waived,
-    )
-    changed = differing(report.results, again.results)
-    if not changed:
-        return
-    why = "; ".join(changed)
-    pairs = zip(report.results, again.results, strict=False)
-    if {now.outcome for then, now in pairs if then.outcome != now.outcome} == {"error"}:
-        raise inconclusive(
-            "gates-unjudged",
-            "the gates cannot be judged again here",
-            why=why,
-            fix="put right what they lack, and run this again; nothing is said against the promotion",
+def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot, name: str) -> None:
+    place = workspace.repository.checked_out_elsewhere(snapshot.name)
+    if place is not None:
+        raise refused(
+            "base-checked-out",
+            f"{snapshot.name} is checked out in another work tree",
+            why="were the branch moved under that work tree, the next commit there would undo the merge",
+            fix=f"run `mlgit -C {place} merge {name}`",
         )
-    raise refused(
-        "gates-differ",
-        "the gates do not answer as the report says",
-        why=why,
-        fix="run `mlgit promote` again; a report is computed, never typed",
-    )
 
 
-def check_files(workspace: Workspace, waiting: proposals.Proposal) -> list[Finding]:
-    """Return what stands against the files that a promotion brings, or brought; what it says is examined elsewhere."""
-    base = waiting.before.tree.commit
-    assert base is not None  # noqa: S101 - the base is a commit
-    since = workspace.repository.merge_base(base, waiting.head)
-    changes = workspace.repository.changes(since or base, waiting.head)
-    _, findings = validate.check_change(waiting.before, waiting.after, changes, workspace.formats)
-    paths = [change.path for change in changes]
-    findings += check_promotion_alone(waiting.environment, waiting.model, paths, held=hold_that_comes(waiting))
-    return findings
+def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign: bool) -> tuple[CommitId, bool]:
+    """Make the merge commit, update the work tree if it has the base checked out, push, and move the base.
 
-
-def hold_that_comes(waiting: proposals.Proposal) -> str | None:
-    """Return the path of the hold that a rollback brings on the version that it takes out; None if that is none."""
-    before = waiting.before.promotion(waiting.environment, waiting.model)
-    gone = [] if before is None else slots.leaving(waiting.manifest.slots, before.slots)
-    if not gone:
-        return None
-    path = layout.hold(layout.version_hold(waiting.environment, waiting.model, gone[0].version))
-    hold = waiting.after.find(Hold, path)
-    replaced = waiting.before.version(VersionRef(waiting.model, gone[0].version))
-    return path if hold is not None and keeps_out(hold, waiting.manifest, replaced) else None
-
-
-def _merge(
-    workspace: Workspace, waiting: proposals.Proposal, branch: str, onto: CommitId, *, sign: bool
-) -> tuple[CommitId, bool]:
-    """Make the merge commit, bring the work tree along if it has the base checked out, push, and move the base.
-
-    The work tree goes first: were this stopped in between, HEAD still names the old commit, and a second run does both. The
-    remote goes before the branch here, so that what it refuses has not happened. The branch may be behind `onto`, which is
-    then what the remote has on the same line.
+    The work tree goes first: if this is interrupted in between, HEAD still names the old commit, and a second run does both.
+    The remote goes before the local branch, so that a push which is refused leaves nothing behind. The local branch may be
+    behind the snapshot, which is then what the remote has on the same line.
 
     Returns:
         The commit, and whether it was pushed.
     """
-    repository = workspace.repository
-    tree = repository.merge_tree(onto, waiting.head)
+    repository, branch, onto = workspace.repository, snapshot.name, snapshot.commit
+    tree = repository.merge_tree(onto, proposal.head)
     if tree is None:
         raise refused(
             "merge-conflict",
-            f"the promotion of {waiting.model} to {waiting.environment} does not merge into {branch}",
+            f"the promotion of {proposal.model} to {proposal.environment} does not merge into {branch}",
             why="both changed the same file",
             fix="run `mlgit promote` again: it starts from today's base",
         )
-    way = _WAYS.get(waiting.manifest.change, "promotion of {} to {}")
-    subject = f"Merge {way.format(waiting.model, waiting.environment)}"
-    message = f"{subject}\n\nMlgit-Promotion: {waiting.manifest.promotion}\n"
-    commit = repository.commit_tree(tree, parents=[onto, waiting.head], message=message, sign=sign)
+    commit = repository.commit_tree(tree, parents=[onto, proposal.head], message=_message(proposal), sign=sign)
     ref = f"refs/heads/{branch}"
     before = repository.resolve(ref)
     shared = remote.is_there(repository)
@@ -194,31 +126,37 @@ def _merge(
     try:
         if shared:
             repository.push(remote.NAME, [f"{commit}:{ref}"])
-        repository.move(ref, commit, expected=before, reason=f"mlgit merge {waiting.manifest.promotion}")
+        repository.move(ref, commit, expected=before, reason=f"mlgit merge {proposal.manifest.promotion}")
     except MlgitError:
         if checked_out is not None:
             repository.advance_checkout(commit, checked_out)
         raise
     # It is merged whether or not this succeeds, and nothing that is merged counts as open.
     with contextlib.suppress(MlgitError):
-        _delete_branch(
-            repository, f"refs/heads/{layout.promotion_branch(waiting.environment, waiting.model)}", waiting.head
-        )
+        branch_ref = f"refs/heads/{layout.promotion_branch(proposal.environment, proposal.model)}"
+        _delete_branch(repository, branch_ref, proposal.head)
     return commit, shared
 
 
-_WAYS = {"rollback": "rollback of {} in {}", "recertify": "recertification of {} in {}"}
-"""How the subject of a merge calls a change, of a model in an environment."""
+_SUBJECTS = {"rollback": "rollback of {} in {}", "recertify": "recertification of {} in {}"}
+"""What the subject of a merge commit calls a change, of a model in an environment."""
 
 
-def _merged_before(workspace: Workspace, name: str | None) -> Promotion | None:
+def _message(proposal: Proposal) -> str:
+    subject = _SUBJECTS.get(proposal.manifest.change, "promotion of {} to {}")
+    named = subject.format(proposal.model, proposal.environment)
+    return f"Merge {named}\n\nMlgit-Promotion: {proposal.manifest.promotion}\n"
+
+
+def _already_merged(
+    workspace: Workspace, snapshot: Snapshot, open_proposals: OpenProposals, name: str | None
+) -> Promotion | None:
     """Return the manifest of a promotion that the base has already, and that nothing newer is proposed in place of.
 
-    It is the one that is named; if none is named and none is open, it is one whose branch a stopped merge left behind.
+    It is the one that is named; if none is named and none is open, it is one whose branch an interrupted merge left behind.
     """
-    _, base = snapshot.base_of(workspace)
-    waiting = proposals.open_proposals(workspace)
-    for key, manifest in base.promotions().items():
+    waiting = open_proposals.keys()
+    for key, manifest in snapshot.state.promotions().items():
         branch = layout.promotion_branch(*key)
         named = name in {"/".join(key), branch, manifest.promotion}
         left = name is None and not waiting and workspace.repository.resolve(f"refs/heads/{branch}") is not None
@@ -227,13 +165,12 @@ def _merged_before(workspace: Workspace, name: str | None) -> Promotion | None:
     return None
 
 
-def _tidied(workspace: Workspace, manifest: Promotion, *, dry_run: bool) -> Merged:
-    """Delete the branch of a promotion that is merged, and say so."""
+def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry_run: bool) -> Merged:
+    """Delete the branch of a promotion that is merged, and report that it is."""
     repository = workspace.repository
-    name, base = snapshot.base_of(workspace)
     branch = f"refs/heads/{layout.promotion_branch(manifest.environment, manifest.model)}"
-    head, onto = repository.resolve(branch), base.tree.commit
-    if not dry_run and head is not None and onto is not None and remote.contains(repository, onto, head):
+    head = repository.resolve(branch)
+    if not dry_run and head is not None and remote.contains(repository, snapshot.commit, head):
         _delete_branch(repository, branch, head)
     slot = manifest.slots.champion
     return Merged(
@@ -243,8 +180,8 @@ def _tidied(workspace: Workspace, manifest: Promotion, *, dry_run: bool) -> Merg
         candidate=f"{manifest.model}@{slot.version}" if slot else manifest.model,
         decision=None,
         state="merged-already",
-        base=name,
-        commit=onto,
+        base=snapshot.name,
+        commit=snapshot.commit,
         signed=False,
         pushed=False,
         approved_by=[],

@@ -12,7 +12,7 @@ from mlgit.errors import Finding
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review.verification import deployments_of
+from mlgit.ops.review.context import deployments_of
 
 
 def newest_candidate(

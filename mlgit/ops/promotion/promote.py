@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -16,54 +15,19 @@ from mlgit.domain.merge_rules.slots import check_layout, no_champion
 from mlgit.domain.names import PromotionId, VersionRef, new_promotion_id
 from mlgit.domain.policy import rule_for
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
-from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slots, VersionPin
 from mlgit.domain.records.version import Stored
 from mlgit.domain.rules.versions import stored_files
-from mlgit.domain.slots import BesideName, Placed, SlotName
-from mlgit.errors import Exit, Finding, MlgitError, refused
+from mlgit.domain.slots import BesideName, SlotName
+from mlgit.errors import MlgitError, refused
 from mlgit.ops.evaluation import gate
-from mlgit.ops.exceptions import waivers
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
 from mlgit.ops.promotion import proposal_branch, publish, pull_request
-from mlgit.ops.review import proposals
-from mlgit.ops.review.verification import verify
-
-
-class Promoted(Outcome, frozen=True, kw_only=True, tag="mlgit/promote.v1"):
-    """What was proposed, how the gates judged it, and where it waits."""
-
-    candidate: str
-    environment: str
-    champion: str | None
-    slot: SlotName = "champion"
-    beside: list[Placed] = []
-    """What is to run beside the champion then."""
-    cleared: list[Placed] = []
-    """What no longer runs in the slot that it had."""
-    state: Literal["proposed", "proposed-already", "runs-already", "refused", "planned"]
-    promotion: str | None = None
-    branch: str | None = None
-    commit: str | None = None
-    pushed: bool = False
-    files: dict[str, Literal["+", "~"]] = {}
-    policy: str | None = None
-    evidence: str | None = None
-    ramp: Ramp | None = None
-    gates: list[GateVerdict] = []
-    approvals_needed: int = 0
-    approvals_missing: list[str] = []
-    may_approve: list[str] = []
-    pull_request: str | None = None
-    warnings: list[Finding] = []
-
-    @property
-    def exit(self) -> Exit:
-        """No where a gate refused."""
-        return Exit.NO if self.state == "refused" else Exit.YES
+from mlgit.ops.promotion.proposed import Proposed
+from mlgit.ops.review import proposals, waivers
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 def run(
@@ -80,7 +44,7 @@ def run(
     body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
-) -> Promoted:
+) -> Proposed:
     """Propose `ref` as champion of an environment, at once or, with `ramp`, step by step; or for a slot beside the champion.
 
     The work tree and the index are not touched: the commit is made beside them, on `mlgit/promote/<environment>/<model>`.
@@ -103,7 +67,8 @@ def run(
         MlgitError: the version is not on the base branch, an environment is skipped, content is missing from the remote, the
             slots do not fit together, or the branch carries a person's own commits.
     """
-    _, base = snapshot.base_of(workspace)
+    snapshot = take_snapshot(workspace)
+    base, at = snapshot.state, snapshot.at
     base.environment(environment)
     version = base.version(ref)
     champion = base.champion(environment, ref.model)
@@ -116,9 +81,11 @@ def run(
         _check_order(base, environment, version)
     stay = slots.placed_in(ref.model, wanted)
     policy = base.policy(base.environment(environment).policy)
-    plan = Promoted(
-        candidate=str(ref),
+    plan = Proposed(
+        change="promote",
         environment=environment,
+        model=ref.model,
+        candidate=str(ref),
         champion=None if champion is None else f"{ref.model}@{champion.version}",
         slot=slot,
         beside=stay,
@@ -131,22 +98,21 @@ def run(
     )
     if wanted == was:
         return replace(plan, state="runs-already")
-    at = workspace.clock.now()
     check_free(base, version, environment, wanted, at=at)
-    if (known := _standing(workspace, version, environment, wanted, ramp)) is not None:
-        plan = replace(plan, state="proposed-already", gates=known.report.results if known.report else [])
-        return publish.publish_promotion(workspace, plan, known, body, at, again=_command(plan), dry_run=dry_run)
+    if (same := open_already(workspace, snapshot, environment, ref.model, "promote", wanted, ramp)) is not None:
+        plan = replace(plan, state="proposed-already", gates=same.report.results if same.report else [])
+        return publish.publish_promotion(workspace, snapshot, plan, same, body, again=_command(plan), dry_run=dry_run)
     manifest = replace(
         draft_manifest(base, before, ref.model, environment, new_promotion_id(at), reason=reason, ticket=ticket),
         slots=wanted,
         ramp=ramp,
-        ledger=snapshot.ledger_tip(workspace),
+        ledger=snapshot.ledger.commit,
     )
     if unfit := [*check_layout(manifest), *check_plan(manifest)]:
         raise MlgitError(*unfit)
     report = None
     if slots.entering(wanted, was):
-        report = judge_candidate(workspace, base, version, manifest, at=at, on_step=on_step)
+        report = judge_candidate(workspace, snapshot, version, manifest, on_step=on_step)
         manifest = replace(manifest, gates=report_ref(report))
     files = promotion_files(workspace, manifest, report)
     plan = replace(
@@ -156,28 +122,18 @@ def run(
     )
     if report is not None and report.outcome != "pass":
         return replace(plan, state="refused")
-    return plan if dry_run else _propose(workspace, base, plan, manifest, files, body, at)
+    if dry_run:
+        return plan
+    draft = promotion_draft(environment, ref.model, files, _message(plan, manifest), _command(plan))
+    return publish.propose_promotion(workspace, snapshot, plan, draft, body)
 
 
-def _propose(
-    workspace: Workspace,
-    base: Lifecycle,
-    plan: Promoted,
-    manifest: Promotion,
-    files: Mapping[str, bytes],
-    body: pull_request.Body | None,
-    at: datetime,
-) -> Promoted:
-    """Put the files of a plan onto its branch, and say what waits there."""
-    environment, model, promotion = manifest.environment, manifest.model, manifest.promotion
+def _message(plan: Proposed, manifest: Promotion) -> str:
+    """Return the message of the commit that proposes a promotion."""
     place = "" if plan.slot == "champion" else f" as {plan.slot}"
     gone = "".join(f", without {one.slot} {one.version}" for one in plan.cleared if one.version != plan.candidate)
-    message = f"Promote {plan.candidate} to {environment}{place}{gone}\n\nMlgit-Promotion: {promotion}\n"
-    command = _command(plan)
-    proposal_branch.put_on_branch(workspace, base, promotion_draft(environment, model, files, message, command))
-    plan = replace(plan, state="proposed")
-    waiting = proposals.load_proposal(workspace, environment, model)
-    return publish.publish_promotion(workspace, plan, waiting, body, at, again=command, dry_run=False)
+    subject = f"Promote {plan.candidate} to {plan.environment}{place}{gone}"
+    return f"{subject}\n\nMlgit-Promotion: {manifest.promotion}\n"
 
 
 def promotion_files(workspace: Workspace, manifest: Promotion, report: GateReport | None) -> dict[str, bytes]:
@@ -197,20 +153,29 @@ def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
         raise MlgitError(*skipped)
 
 
-def _command(plan: Promoted) -> str:
+def _command(plan: Proposed) -> str:
     return f"mlgit promote {plan.candidate} --to {plan.environment}"
 
 
-def _standing(
-    workspace: Workspace, version: Version, environment: str, wanted: Slots, ramp: Ramp | None
+def open_already(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    environment: str,
+    model: str,
+    change: str,
+    wanted: Slots,
+    ramp: Ramp | None = None,
 ) -> proposals.Proposal | None:
-    """Return the open proposal of just this change, if it was made on what the base branch says today."""
-    if (environment, version.model) not in proposals.open_proposals(workspace):
+    """Return the open proposal of just this change, if nothing in it is out of date by the snapshot; None if there is none."""
+    open_proposals = proposals.OpenProposals(workspace, snapshot.state)
+    if (environment, model) not in open_proposals:
         return None
-    known = proposals.load_proposal(workspace, environment, version.model)
-    same = (known.manifest.slots, known.manifest.change, known.manifest.ramp) == (wanted, "promote", ramp)
-    problems = verify(workspace, known, at=workspace.clock.now()).problems if same else []
-    return known if same and not problems else None
+    proposal = open_proposals.load(environment, model)
+    manifest = proposal.manifest
+    if (manifest.slots, manifest.change, manifest.ramp) != (wanted, change, ramp):
+        return None
+    verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
+    return None if verifier.verify(proposal).problems else proposal
 
 
 def check_free(
@@ -266,11 +231,10 @@ def check_stored(
 
 def judge_candidate(
     workspace: Workspace,
-    base: Lifecycle,
+    snapshot: Snapshot,
     version: Version,
     manifest: Promotion,
     *,
-    at: datetime,
     on_step: Callable[[str], None],
 ) -> GateReport:
     """Judge a version by the gates of the environment that a manifest leads to.
@@ -278,10 +242,10 @@ def judge_candidate(
     Raises:
         MlgitError: the remote lacks files of it (`data-missing`).
     """
-    environment = manifest.environment
+    environment, base, at = manifest.environment, snapshot.state, snapshot.at
     check_stored(workspace, base, version, [*stored_files(version), *version.inputs.data.values()], on_step)
     on_step(f"judging {version.model}@{version.version} by the gates of {environment}")
-    waived = waivers.waivers(workspace, base, version, environment, at=at)
+    waived = waivers.waivers(workspace, base, version, environment, at=at, ledger=snapshot.ledger)
     champion = proposals.compared_version(base, manifest)
     return gate.gate_report(
         workspace, base, version, environment, manifest.promotion, champion=champion, at=at, waivers=waived
@@ -338,6 +302,5 @@ def promotion_draft(
         files=files,
         message=message,
         owns=owns,
-        verbs=("Promote", "Roll", "Recertify"),
         command=command,
     )

@@ -1,6 +1,7 @@
-"""A proposal's branch: a commit beside the work tree, on the base, here and at the remote."""
+"""The branch of a proposal: a commit beside the work tree, on the base branch, here and at the remote."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -12,19 +13,20 @@ from mlgit.ops.kernel.ports.git import Files, PathChange
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.validation import validate
 
+_TRAILER: Final = "Mlgit-Branch"
+"""The trailer by which mlgit knows the commits that it made for a branch (git-interpret-trailers(1))."""
+
 
 class BranchDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A change to propose.
 
-    `owns` tells the paths, and `verbs` are the first words of the subjects, of commits that mlgit itself puts on such a branch:
-    a branch with any other commit is a person's, and is left alone. `command` is what was run, for the log of the branch.
+    `owns` tells which paths mlgit itself changes on such a branch. `command` is what was run, for the reflog of the branch.
     """
 
     branch: str
     files: Files
     message: str
     owns: Callable[[str], bool]
-    verbs: Sequence[str]
     command: str
 
 
@@ -83,7 +85,9 @@ def check_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> Co
     """
     onto = base.tree.commit
     assert onto is not None  # noqa: S101 - the base is a commit
-    commit = workspace.repository.commit(draft.files, parents=[onto], message=draft.message)
+    commit = workspace.repository.commit(
+        draft.files, parents=[onto], message=_with_trailer(draft.message, draft.branch)
+    )
     head = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
     changes = [
         PathChange(
@@ -97,13 +101,38 @@ def check_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> Co
     return commit
 
 
-def _check_own(workspace: Workspace, onto: str, head: str, draft: BranchDraft) -> None:
-    for commit, changes in workspace.repository.commits(f"{onto}..{head}", first_parent=False):
-        strange = [change.path for change in changes if not draft.owns(change.path)]
-        if strange or not commit.subject.startswith(tuple(f"{verb} " for verb in draft.verbs)):
+def _with_trailer(message: str, branch: str) -> str:
+    """Return a commit message with the trailer that names the branch, in the last paragraph if that is one of trailers."""
+    body = message.rstrip("\n")
+    joint = "\n" if body.rpartition("\n\n")[2].startswith("Mlgit-") else "\n\n"
+    return f"{body}{joint}{_TRAILER}: {branch}\n"
+
+
+def _check_own(workspace: Workspace, onto: CommitId, head: CommitId, draft: BranchDraft) -> None:
+    """Refuse to replace a branch with a commit that mlgit did not make, for it is a person's work.
+
+    Raises:
+        MlgitError: there is one (`branch-not-ours`).
+    """
+    repository = workspace.repository
+    history = list(repository.commits(f"{onto}..{head}", first_parent=False))
+    contents = repository.sealed(commit.id for commit, _ in history)
+    for (commit, changes), (content, _) in zip(history, contents, strict=True):
+        own = _trailer(content) == draft.branch and all(draft.owns(change.path) for change in changes)
+        if not own:
             raise refused(
                 "branch-not-ours",
                 f"{draft.branch} has a commit that mlgit did not make",
                 why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
                 fix="merge or move that commit, then delete the branch and run the command again",
             )
+
+
+def _trailer(content: bytes) -> str | None:
+    """Return the branch that the trailer of a commit object names; None if it has no such trailer."""
+    paragraphs = content.decode("utf-8", "replace").rstrip("\n").split("\n\n")
+    for line in paragraphs[-1].splitlines() if len(paragraphs) > 1 else ():
+        name, _, value = line.partition(": ")
+        if name == _TRAILER:
+            return value.strip()
+    return None

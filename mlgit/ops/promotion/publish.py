@@ -1,9 +1,5 @@
-"""What becomes of a proposal once it is made: its branch goes to the remote, its pull request to the forge; its outcome says so.
+"""Publish a proposal: its branch goes to the remote, its pull request to the forge."""
 
-A command that proposes something answers with an outcome of its own, which has the fields that are filled in here.
-"""
-
-from datetime import datetime
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -12,46 +8,68 @@ from mlgit.domain import layout
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import Snapshot
 from mlgit.ops.promotion import proposal_branch, pull_request
-from mlgit.ops.review.proposals import Proposal
-from mlgit.ops.review.verification import verify
+from mlgit.ops.promotion.proposed import Proposed
+from mlgit.ops.review.proposals import Proposal, proposal_at
+from mlgit.ops.review.verification import PromotionVerifier
 
 PlanT = TypeVar("PlanT", bound=Outcome)
 
 
+def propose_promotion(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    plan: Proposed,
+    draft: proposal_branch.BranchDraft,
+    body: pull_request.Body | None,
+) -> Proposed:
+    """Commit a promotion to its branch and publish it; return the plan with where it waits.
+
+    Raises:
+        MlgitError: the change breaks a rule, or cannot be put onto its branch (see `put_on_branch`). Nothing was changed.
+    """
+    commit, _ = proposal_branch.put_on_branch(workspace, snapshot.state, draft)
+    proposal = proposal_at(workspace, snapshot.state, plan.environment, plan.model, commit)
+    return publish_promotion(workspace, snapshot, replace(plan, state="proposed"), proposal, body, again=draft.command)
+
+
 def publish_promotion(
     workspace: Workspace,
-    plan: PlanT,
-    waiting: Proposal,
+    snapshot: Snapshot,
+    plan: Proposed,
+    proposal: Proposal,
     body: pull_request.Body | None,
-    at: datetime,
     *,
     again: str,
-    dry_run: bool,
-) -> PlanT:
-    """Return the outcome of a promotion that waits on its branch, pushed and with a pull request, as far as there are these.
+    dry_run: bool = False,
+) -> Proposed:
+    """Push a promotion that is on its branch and open its pull request, where there is a remote and a forge.
 
     Args:
         workspace: where.
+        snapshot: what its approvals are counted by.
         plan: the outcome, without what is known of the branch.
-        waiting: the promotion.
+        proposal: the promotion.
         body: writes the body of the pull request; None to leave pull requests alone.
-        at: the moment as of which approvals are counted.
         again: the command that does this again.
-        dry_run: whether only to say how it stands.
+        dry_run: whether to change nothing.
+
+    Returns:
+        The plan with the branch, the pull request and the approvals that are missing.
     """
-    tally = verify(workspace, waiting, at=at).tally
-    name = layout.promotion_branch(waiting.environment, waiting.model)
-    pushed = not dry_run and proposal_branch.push_branch(workspace, name, waiting.head)
-    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=again)
+    approvals = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal).approvals
+    name = layout.promotion_branch(proposal.environment, proposal.model)
+    pushed = not dry_run and proposal_branch.push_branch(workspace, name, proposal.head)
+    opened = pull_request.propose(workspace, proposal, body if pushed else None, again=again)
     return replace(
         plan,
-        promotion=waiting.manifest.promotion,
+        promotion=proposal.manifest.promotion,
         branch=name,
-        commit=waiting.head,
+        commit=proposal.head,
         pushed=pushed,
-        approvals_missing=tally.missing,
-        may_approve=tally.may,
+        approvals_missing=approvals.missing,
+        may_approve=approvals.may,
         pull_request=opened.url,
         warnings=opened.warnings,
     )

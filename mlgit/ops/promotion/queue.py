@@ -1,21 +1,18 @@
 """All open promotions side by side: which can be merged and in which order, and which are in each other's way."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId, Digest, PromotionId
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.promotion.merge import check_files
-from mlgit.ops.review import proposals as proposal
-from mlgit.ops.review.proposals import Proposal
-from mlgit.ops.review.verification import require_verified, verify
+from mlgit.ops.kernel.snapshot import take_snapshot
+from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 class QueuedPromotion(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,27 +66,26 @@ def run(workspace: Workspace) -> PromotionQueue:
         MlgitError: the records of an open promotion cannot be read at all.
         Unjudged: Git, or what verifies signatures, did not answer.
     """
-    name, base = snapshot.base_of(workspace)
-    onto, at = base.tree.commit, workspace.clock.now()
-    assert onto is not None  # noqa: S101 - the base is a commit
+    snapshot = take_snapshot(workspace)
     with workspace.trial() as trial:
-        loaded = [proposal.load_proposal(trial, *key) for key in proposal.open_proposals(trial)]
+        verifier = PromotionVerifier(trial, snapshot.ledger, snapshot.at)
+        loaded = OpenProposals(trial, snapshot.state).load_all()
         proposals = {one.manifest.promotion: one for one in sorted(loaded, key=lambda one: one.manifest.promotion)}
-        alone = {id_: _stand(trial, one, onto, at) for id_, one in proposals.items()}
-        placed = _in_order(trial, proposals, alone, at)
+        alone = {id_: _stand(trial, verifier, one, snapshot.commit) for id_, one in proposals.items()}
+        placed = _in_order(trial, verifier, proposals, alone)
         waiting = [
             msgspec.structs.replace(
                 _waiting(one, placed[id_][1]),
                 place=placed[id_][0],
                 conflicts=_conflicts(trial, id_, proposals, alone),
-                stale_after=_stale_after(trial, id_, proposals, alone, at),
+                stale_after=_stale_after(trial, verifier, id_, proposals, alone),
             )
             for id_, one in proposals.items()
         ]
-    return PromotionQueue(base=name, commit=onto, waiting=waiting, next=_next(waiting))
+    return PromotionQueue(base=snapshot.name, commit=snapshot.commit, waiting=waiting, next=_next(waiting))
 
 
-def _stand(workspace: Workspace, one: Proposal, onto: CommitId, at: datetime) -> _Standing:
+def _stand(workspace: Workspace, verifier: PromotionVerifier, one: Proposal, onto: CommitId) -> _Standing:
     """Judge a promotion as if the base were at a commit."""
     repository, reader = workspace.repository, workspace.formats.record
     commits = tuple(commit for commit, _ in repository.commits(f"{onto}..{one.head}", first_parent=False))
@@ -99,14 +95,14 @@ def _stand(workspace: Workspace, one: Proposal, onto: CommitId, at: datetime) ->
     missing: list[str] = []
     decided: Digest | None = None
     try:
-        examination = verify(workspace, moved, at=at)
-        missing, decided = examination.tally.missing, examination.decision
-        require_verified(examination, f"{one.environment}/{one.model}")
+        verification = verifier.verify(moved)
+        missing, decided = verification.approvals.missing, verification.decision
+        verification.require()
     except Inconclusive:
         raise
     except MlgitError as error:
         findings += error.findings
-    findings += check_files(workspace, moved)
+    findings += verifier.check_files(moved)
     return _moved(workspace, one, _Standing(list(dict.fromkeys(findings)), missing, decided, None), onto)
 
 
@@ -125,9 +121,9 @@ def _moved(workspace: Workspace, one: Proposal, standing: _Standing, onto: Commi
 
 def _in_order(
     workspace: Workspace,
+    verifier: PromotionVerifier,
     proposals: Mapping[PromotionId, Proposal],
     alone: Mapping[PromotionId, _Standing],
-    at: datetime,
 ) -> dict[PromotionId, tuple[int | None, _Standing]]:
     """Merge what can be merged, the oldest first, until nothing more can be: one may be what another waits for."""
     found: dict[PromotionId, tuple[int | None, _Standing]] = {}
@@ -139,7 +135,7 @@ def _in_order(
         assert tip is not None  # noqa: S101 - it is ready
         model = proposals[ready].model
         standing = {
-            id_: _stand(workspace, proposals[id_], tip, at)
+            id_: _stand(workspace, verifier, proposals[id_], tip)
             if proposals[id_].model == model
             else _moved(workspace, proposals[id_], one, tip)
             for id_, one in standing.items()
@@ -167,17 +163,17 @@ def _conflicts(
 
 def _stale_after(
     workspace: Workspace,
+    verifier: PromotionVerifier,
     id_: PromotionId,
     proposals: Mapping[PromotionId, Proposal],
     alone: Mapping[PromotionId, _Standing],
-    at: datetime,
 ) -> list[PromotionId]:
     """Return the promotions of the same model that, merged first, void what was decided on this one."""
     found = []
     for other, standing in alone.items():
         if other == id_ or standing.merged is None or proposals[other].model != proposals[id_].model:
             continue
-        then = _stand(workspace, proposals[id_], standing.merged, at)
+        then = _stand(workspace, verifier, proposals[id_], standing.merged)
         if then.decision != alone[id_].decision or then.problems - alone[id_].problems:
             found.append(other)
     return found

@@ -16,41 +16,11 @@ from mlgit.domain.records import Deployment, Hold, Promotion, Retirement, Versio
 from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Slot, Slots, VersionPin
 from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, MlgitError, refused, usage_error
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.promotion import promote, proposal_branch, publish, pull_request
-from mlgit.ops.review import proposals
-from mlgit.ops.review.verification import verify
-
-
-class RolledBack(Outcome, frozen=True, kw_only=True, tag="mlgit/rollback.v1"):
-    """What was proposed in the place of what, and where it waits."""
-
-    environment: str
-    model: str
-    champion: str
-    back_to: str
-    beside: list[slots.Placed]
-    """What runs beside that champion again."""
-    replaced: str
-    """The version that is taken out: the champion where another one comes back, else one that ran beside it."""
-    verified_at: datetime
-    state: Literal["proposed", "proposed-already", "planned"]
-    files: dict[str, Literal["+", "~"]]
-    hold: str | None
-    """Name of the hold on the version that is taken out: one that comes along, or that is there already."""
-    promotion: str | None = None
-    branch: str | None = None
-    commit: str | None = None
-    pushed: bool = False
-    approvals_needed: int = 0
-    approvals_missing: list[str] = []
-    may_approve: list[str] = []
-    evidence: str | None = None
-    pull_request: str | None = None
-    warnings: list[Finding] = []
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
+from mlgit.ops.promotion import promote, publish, pull_request
+from mlgit.ops.promotion.proposed import Proposed
 
 
 def run(
@@ -64,7 +34,7 @@ def run(
     body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
-) -> RolledBack:
+) -> Proposed:
     """Propose to go back, on the promotion branch of the environment and model.
 
     Gates are not judged: the version was seen to run well here before. The policy's rule for `rollback` says who has to agree.
@@ -85,40 +55,41 @@ def run(
         MlgitError: nothing runs there (`rollback-nothing`), nothing else that may come back was ever seen to run well there
             (`rollback-nowhere`), or the remote no longer has it (`data-missing`). Nothing was changed.
     """
-    _, base = snapshot.base_of(workspace)
+    snapshot = take_snapshot(workspace)
+    base, at = snapshot.state, snapshot.at
     base.environment(environment)
     model = model or _only_model(base, environment)
     before, champion = _running(base, environment, model)
-    at = workspace.clock.now()
-    wanted, seen = _last_good(workspace, base, before, champion, to, at)
+    wanted, seen = _last_good(snapshot, before, champion, to)
     target = _version(base, model, wanted.champion)
     replaced = _version(base, model, slots.leaving(wanted, before.slots)[0])
     held = _hold_on(base, environment, replaced, at)
     policy = base.policy(base.environment(environment).policy)
-    plan = RolledBack(
+    plan = Proposed(
+        change="rollback",
         environment=environment,
         model=model,
+        candidate=_called(target),
         champion=_called(champion),
-        back_to=_called(target),
         beside=slots.placed_in(model, wanted),
         replaced=_called(replaced),
         verified_at=seen.at,
         state="planned",
-        files={},
+        policy=policy.name,
         hold=held,
         approvals_needed=people_needed(rule_for(policy.approvals, "rollback"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
     command = f"mlgit rollback {environment} {model}"
-    if (known := _standing(workspace, wanted, environment, model, at)) is not None:
-        plan = replace(plan, state="proposed-already", hold=_hold_on(known.after, environment, replaced, at))
-        return publish.publish_promotion(workspace, plan, known, body, at, again=command, dry_run=dry_run)
+    if (same := promote.open_already(workspace, snapshot, environment, model, "rollback", wanted)) is not None:
+        plan = replace(plan, state="proposed-already", hold=_hold_on(same.after, environment, replaced, at))
+        return publish.publish_promotion(workspace, snapshot, plan, same, body, again=command, dry_run=dry_run)
     for slot in slots.filled(wanted).values():
         version = _version(base, model, slot)
         promote.check_stored(workspace, base, version, stored_files(version), on_step)
     manifest = replace(
         _manifest(base, before, champion, wanted, new_promotion_id(at), reason),
-        ledger=snapshot.ledger_tip(workspace),
+        ledger=snapshot.ledger.commit,
     )
     records: dict[str, Promotion | Hold] = {layout.promotion(environment, model): manifest}
     if hold and held is None:
@@ -130,10 +101,8 @@ def run(
     if dry_run:
         return plan
     message = f"Roll back {environment} to {_called(target)}\n\n{reason}\n\nMlgit-Promotion: {manifest.promotion}\n"
-    proposal_branch.put_on_branch(workspace, base, promote.promotion_draft(environment, model, files, message, command))
-    plan = replace(plan, state="proposed")
-    waiting = proposals.load_proposal(workspace, environment, model)
-    return publish.publish_promotion(workspace, plan, waiting, body, at, again=command, dry_run=False)
+    draft = promote.promotion_draft(environment, model, files, message, command)
+    return publish.propose_promotion(workspace, snapshot, plan, draft, body)
 
 
 def _only_model(base: Lifecycle, environment: str) -> str:
@@ -160,16 +129,14 @@ def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, 
     return before, champion
 
 
-def _last_good(
-    workspace: Workspace, base: Lifecycle, before: Promotion, champion: Version, to: int | None, at: datetime
-) -> tuple[Slots, Deployment]:
+def _last_good(snapshot: Snapshot, before: Promotion, champion: Version, to: int | None) -> tuple[Slots, Deployment]:
     """Return the slots to go back to, and when they were last seen to run well.
 
     Of several it is those that were seen last. A champion that is held or retired is passed over, or refused where it was
     asked for.
     """
-    environment, model = before.environment, before.model
-    entries = snapshot.ledger_of(workspace).deployments(environment, model)
+    environment, model, base, at = before.environment, before.model, snapshot.state, snapshot.at
+    entries = snapshot.ledger.deployments(environment, model)
     well = [
         entry
         for entry in reversed(entries)
@@ -258,17 +225,6 @@ def _hold_on(base: Lifecycle, environment: str, replaced: Version, at: datetime)
         if own:
             return name
     return None
-
-
-def _standing(
-    workspace: Workspace, wanted: Slots, environment: str, model: str, at: datetime
-) -> proposals.Proposal | None:
-    """Return the open proposal of just this way back, if it was made on what the base branch says today."""
-    if (environment, model) not in proposals.open_proposals(workspace):
-        return None
-    known = proposals.load_proposal(workspace, environment, model)
-    same = (known.manifest.change, known.manifest.slots) == ("rollback", wanted)
-    return known if same and not verify(workspace, known, at=at).problems else None
 
 
 def _manifest(

@@ -12,19 +12,19 @@ from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import PromotionId
 from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.errors import MlgitError
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.record_cache import CachedRecordReader
-from mlgit.ops.queries.status import Candidate, DeployedState, EnvironmentRow, OpenPromotion, Status
-from mlgit.ops.review import proposals
-from mlgit.ops.review.verification import verify
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
+from mlgit.ops.queries.status_outcome import Candidate, DeployedState, EnvironmentRow, OpenPromotion, Status
+from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 def run(workspace: Workspace, *, at: str | None = None) -> Status:
     """Look at the base branch, or at a commit, beside what the ledger has seen."""
-    then = snapshot.take_snapshot(workspace, at)
+    then = take_snapshot(workspace, at)
     reader = CachedRecordReader(workspace)
     state, ledger = Lifecycle(then.state.tree, reader), Ledger(then.ledger.tree, reader)
     models = state.models()
@@ -38,7 +38,7 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
         )
         for key, manifest in manifests.items()
     ]
-    waiting = [] if at is not None else _open(workspace)
+    waiting = [] if at is not None else _open(workspace, then)
     candidates = _candidates(state, models, manifests)
     found = Status(
         project=state.project().name,
@@ -82,14 +82,14 @@ def _certified(state: Lifecycle, manifest: Promotion, at: datetime) -> ApprovalA
         return None
 
 
-def _open(workspace: Workspace) -> list[OpenPromotion]:
+def _open(workspace: Workspace, snapshot: Snapshot) -> list[OpenPromotion]:
     found = []
-    for environment, model in proposals.open_proposals(workspace):
-        one = proposals.load_proposal(workspace, environment, model)
-        gates, approvals, ready = _standing(workspace, one)
+    verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
+    for one in OpenProposals(workspace, snapshot.state).load_all():
+        gates, approvals, ready = _standing(verifier, one)
         found.append(
             OpenPromotion(
-                environment=environment,
+                environment=one.environment,
                 candidate=_subject(one),
                 promotion=one.manifest.promotion,
                 gates=gates,
@@ -100,7 +100,7 @@ def _open(workspace: Workspace) -> list[OpenPromotion]:
     return found
 
 
-def _subject(one: proposals.Proposal) -> str:
+def _subject(one: Proposal) -> str:
     """Return the version that a proposal is about; its model alone where that cannot be read."""
     try:
         return one.subject
@@ -108,13 +108,13 @@ def _subject(one: proposals.Proposal) -> str:
         return one.model
 
 
-def _standing(workspace: Workspace, one: proposals.Proposal) -> tuple[str, str, bool]:
+def _standing(verifier: PromotionVerifier, one: Proposal) -> tuple[str, str, bool]:
     """Return how gates and approvals of a proposal stand, and whether it could be merged.
 
     What cannot be judged, because somebody wrote what is no record, stops that one proposal and not the whole answer.
     """
     try:
-        examination = verify(workspace, one, at=workspace.clock.now())
+        verification = verifier.verify(one)
         results = one.report.results if one.report else []
     except MlgitError as error:
         return error.findings[0].message, "cannot be counted", False
@@ -122,11 +122,11 @@ def _standing(workspace: Workspace, one: proposals.Proposal) -> tuple[str, str, 
     judged = "ran there before" if one.manifest.change == "rollback" else f"{passed} of {len(results)}"
     if one.version is None:
         judged = "nothing comes in"
-    standing = [*examination.problems, *examination.waits]
+    standing = [*verification.problems, *verification.waits]
     gates = standing[0].message if standing else judged
-    missing = "; ".join(examination.tally.missing)
-    counted = f"{len(examination.tally.counted)} of {examination.tally.needed}"
-    return gates, f"lacks {missing}" if missing else counted, examination.holds
+    missing = "; ".join(verification.approvals.missing)
+    counted = f"{len(verification.approvals.counted)} of {verification.approvals.needed}"
+    return gates, f"lacks {missing}" if missing else counted, verification.holds
 
 
 def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, str], Promotion]) -> list[Candidate]:

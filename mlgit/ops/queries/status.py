@@ -1,78 +1,21 @@
-"""What runs where, what is proposed, and what could be promoted next: a pure function of refs."""
-
-from datetime import datetime
-from typing import Literal
+"""Answer `mlgit status`: a pure function of refs, so the answer is kept until one of them moves."""
 
 import msgspec
 
-from mlgit.domain.approval_age import ApprovalAge
-from mlgit.domain.slots import Placed
-from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-
-DeployedState = Literal["yes", "no", "blocked", "degraded"]
-
-
-class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One model in one environment: what is to run there, as champion and beside it."""
-
-    model: str
-    environment: str
-    champion: str | None
-    since: datetime | None
-    deployed: DeployedState
-    message: str | None = None
-    certified: ApprovalAge | None = None
-    """Until when it need not be agreed to again; None where the policy sets no limit."""
-    beside: list[Placed] = []
-
-
-class OpenPromotion(msgspec.Struct, frozen=True, kw_only=True):
-    """A promotion that waits."""
-
-    environment: str
-    candidate: str
-    promotion: str
-    gates: str
-    approvals: str
-    ready: bool
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that is newer than what runs. `gain` is positive where it is better, on whatever rows each was tested."""
-
-    version: str
-    metric: str
-    value: float | None
-    against: str | None
-    gain: float | None
-    environment: str
-
-
-class Status(Outcome, frozen=True, kw_only=True, tag="mlgit/status.v1"):
-    """The state of the whole project."""
-
-    project: str
-    branch: str
-    commit: str
-    rows: list[EnvironmentRow]
-    open: list[OpenPromotion]
-    candidates: list[Candidate]
-    models: int
-    next: str | None
+from mlgit.ops.queries.status_outcome import Status
 
 
 def run(workspace: Workspace, *, at: str | None = None) -> Status:
-    """Show the desired state of the base branch (or of a commit) beside what the ledger has seen.
+    """Return the desired state of the base branch (or of a commit) beside the deployments that the ledger has.
 
-    The answer follows from where the refs are, so it is kept until one of them moves. What is open, and how old approvals may
-    grow, is judged by the clock as well, and therefore anew each time.
+    Open promotions and the age of approvals depend on the clock as well, so an answer with either is not kept.
     """
     key = None if at is not None else workspace.repository.state()
     kept = None if key is None else workspace.cache.get("status", key)
     if kept is not None:
         return msgspec.json.decode(kept, type=Status)
-    from mlgit.ops.queries import overview  # noqa: PLC0415 - all that reads records; not needed where the answer is known
+    from mlgit.ops.queries import overview  # noqa: PLC0415 - reads records, which a kept answer needs none of
 
     found = overview.run(workspace, at=at)
     if key is not None and not found.open and all(row.certified is None for row in found.rows):

@@ -26,8 +26,9 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
-from mlgit.ops.review import approval_count, forge_reviews, merged, verification
+from mlgit.ops.review import approval_count, forge_reviews, merged
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.verification import PromotionVerifier
 
 
 class LastObservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +163,7 @@ def run(workspace: Workspace, then: Snapshot, environment: str, model: str) -> W
     )
     if manifest is None:
         return msgspec.structs.replace(
-            said, next=f"mlgit promote {model}@N --to {environment}" if then.is_today else None
+            said, next=f"mlgit promote {model}@N --to {environment}" if then.is_current else None
         )
     is_verified = bool(entries) and (entries[-1].promotion, entries[-1].status) == (manifest.promotion, "verified")
     running = said.seen is not None and version is not None and said.seen.digest == version.digest
@@ -170,7 +171,7 @@ def run(workspace: Workspace, then: Snapshot, environment: str, model: str) -> W
     report = None if manifest.gates is None else state.find(GateReport, manifest.gates.report)
     said = msgspec.structs.replace(
         said,
-        next="mlgit apply" if then.is_today and not is_verified else onward,
+        next="mlgit apply" if then.is_current and not is_verified else onward,
         certified=approval_age(state.policy(state.environment(environment).policy), manifest, then.at),
         evidence=_evidence(manifest, report),
         findings=list(decision_checks.check_unchanged(manifest, version, report)),
@@ -193,9 +194,9 @@ def _judged(workspace: Workspace, then: Snapshot, said: Why, proposal: Proposal,
     recorded = then.ledger.find(DecisionRecord, layout.decision(proposal.manifest.promotion))
     try:
         proposal = forge_reviews.recall(workspace, proposal, then.ledger)
-        found = verification.verify(workspace, proposal, at=at)
-        words = {one.digest: one for one in approval_count.approval_files(workspace, proposal, then.ledger)}
-        tally = approval_count.count_approvals(workspace, proposal, found.decision, words.values())
+        found = PromotionVerifier(workspace, then.ledger, at).verify(proposal)
+        votes = {vote.digest: vote for vote in approval_count.votes_on(workspace, proposal, then.ledger)}
+        approvals = found.approvals
     except Inconclusive:
         raise
     except MlgitError as error:  # a record that it rests on is missing, or is none
@@ -204,16 +205,18 @@ def _judged(workspace: Workspace, then: Snapshot, said: Why, proposal: Proposal,
         )
     findings = [*said.findings, *found.problems, *found.waits]
     if recorded is not None:
-        findings += decision_checks.check_decision(recorded, reads=found.reads, decision=found.decision, tally=tally)
-    findings += decision_checks.missing_approvals(tally, f"{said.environment}/{said.model}")
-    listed = tally.counted if recorded is None else recorded.approvals
+        findings += decision_checks.check_decision(
+            recorded, reads=found.reads, decision=found.decision, tally=approvals
+        )
+    findings += decision_checks.missing_approvals(approvals, f"{said.environment}/{said.model}")
+    listed = approvals.counted if recorded is None else recorded.approvals
     return msgspec.structs.replace(
         said,
         recorded=None if recorded is None else recorded.decision,
         decision=found.decision,
-        needed=tally.needed,
-        agreed=[_agreed(one, words, holds=one in tally.counted) for one in listed],
-        uncounted=tally.uncounted,
+        needed=approvals.needed,
+        agreed=[_agreed(one, votes, holds=one in approvals.counted) for one in listed],
+        uncounted=approvals.uncounted,
         findings=findings,
     )
 

@@ -18,7 +18,6 @@ from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.kernel.snapshot import ledger_of
 from mlgit.ops.review import authors
 from mlgit.ops.review.proposals import Proposal
 
@@ -32,7 +31,7 @@ def count_approvals(
     decided: Digest,
     found: Iterable[Vote] | None = None,
     *,
-    ledger: Ledger | None = None,
+    ledger: Ledger,
 ) -> ApprovalResult:
     """Count the approvals of a decision, by the rules of the state before it.
 
@@ -41,13 +40,13 @@ def count_approvals(
         proposal: what was decided on.
         decided: the digest of the decision.
         found: the approvals; those on the ledger, if None.
-        ledger: where the approvals are; today's ledger, if None.
+        ledger: where the approvals are.
     """
     policy = proposal.policy
     problem = proposal.before.problem_of(proposal.model)
     directory = People(proposal.before.roles())
     counted = count_votes(
-        approval_files(workspace, proposal, ledger) if found is None else found,
+        votes_on(workspace, proposal, ledger) if found is None else found,
         decision=decided,
         rule=rule_for(policy.approvals, proposal.manifest.change),
         risk=problem.risk,
@@ -95,10 +94,10 @@ def _squashed(workspace: Workspace, proposal: Proposal) -> list[Commit]:
     return [commit for commit, _ in repository.commits(span, first_parent=False)]
 
 
-def approval_files(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[Vote]:
+def votes_on(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[Vote]:
     """Return what was said on a promotion that its policy takes for evidence.
 
-    That are the signed approvals on the ledger (today's, if None) and, with `evidence: forge`, the reviews that the proposal
+    That are the signed approvals on the ledger and, with `evidence: forge`, the reviews that the proposal
     comes with: a signature proves more than a review, and so counts where a review does.
     """
     evidence = proposal.policy.evidence
@@ -112,7 +111,7 @@ def approval_files(workspace: Workspace, proposal: Proposal, ledger: Ledger | No
     ]
 
 
-def standing_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[SignedVote]:
+def standing_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[SignedVote]:
     """Return what the people of the standing approval that a promotion rests on have signed of it; nothing without one."""
     standing = standing_approval_of(proposal)
     if standing is None:
@@ -139,23 +138,20 @@ def standing_approval_name(proposal: Proposal) -> str | None:
     return next((name for name, one in there.items() if one == standing), None)
 
 
-def signed_approvals(workspace: Workspace, proposal: Proposal, ledger: Ledger | None = None) -> list[SignedVote]:
-    """Return every approval of a promotion on the ledger (today's, if None), with what its signature proves."""
+def signed_approvals(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[SignedVote]:
+    """Return every approval of a promotion on the ledger, with what its signature proves."""
     return signed_votes(workspace, proposal.before, proposal.manifest.promotion, ledger)
 
 
-def signed_votes(
-    workspace: Workspace, before: Lifecycle, promotion: PromotionId, ledger: Ledger | None = None
-) -> list[SignedVote]:
+def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId, ledger: Ledger) -> list[SignedVote]:
     """Return every approval of a promotion, an override or a standing approval on the ledger, with what its signature proves.
 
     Args:
         workspace: where.
         before: the state whose signers count.
         promotion: the id of what was approved.
-        ledger: where the approvals are; today's ledger, if None.
+        ledger: where the approvals are.
     """
-    ledger = ledger or ledger_of(workspace)
     signers = before.tree.read(layout.SIGNERS) or b""
     folder = layout.approvals(promotion)
     files = ledger.files(folder)

@@ -22,8 +22,8 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.review.context import context_of
 from mlgit.ops.review.proposals import Proposal
-from mlgit.ops.review.verification import context_of
 
 _LONGEST = 500  # characters of what a forge says in one line
 _MOST = (

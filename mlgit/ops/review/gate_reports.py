@@ -14,12 +14,11 @@ from mlgit.domain.records import GateReport
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Exit, MlgitError, refused
 from mlgit.ops.evaluation import gate
-from mlgit.ops.exceptions import waivers
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review import proposals
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
+from mlgit.ops.review import proposals, waivers
 
 
 class ReportCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +57,8 @@ def run(workspace: Workspace, name: str | None, *, on_done: Callable[[int], None
         MlgitError: there is no such report (`report-unknown`), or the clone is shallow (`history-shallow`).
     """
     workspace.repository.require_full_history()
-    _, state = snapshot.base_of(workspace)
+    snapshot = take_snapshot(workspace)
+    state = snapshot.state
     paths = _named(state, name)
     if not paths and name is not None:
         raise refused(
@@ -70,7 +70,7 @@ def run(workspace: Workspace, name: str | None, *, on_done: Callable[[int], None
     brought = _brought(workspace, state, paths, every=name is None)
     checked = []
     for path in paths:
-        checked.append(_check(workspace, state, path, brought.get(path)))
+        checked.append(_check(workspace, snapshot, path, brought.get(path)))
         on_done(len(checked))
     return ReportsVerified(reports=checked)
 
@@ -102,9 +102,11 @@ def _brought(
     return found
 
 
-def _check(workspace: Workspace, state: Lifecycle, path: str, brought: tuple[CommitId, CommitId] | None) -> ReportCheck:
+def _check(
+    workspace: Workspace, snapshot: Snapshot, path: str, brought: tuple[CommitId, CommitId] | None
+) -> ReportCheck:
     try:
-        report = state.find(GateReport, path)
+        report = snapshot.state.find(GateReport, path)
     except MlgitError as error:
         return ReportCheck(report=path, answer="unjudged", details=_said(error))
     assert report is not None  # noqa: S101 - it is in the tree
@@ -123,7 +125,7 @@ def _check(workspace: Workspace, state: Lifecycle, path: str, brought: tuple[Com
             details=["no commit of the base branch brought it to a state that it was judged on"],
         )
     try:
-        unlike_now, missing = _judge_again(workspace, path, report, *brought)
+        unlike_now, missing = _judge_again(workspace, snapshot, path, report, *brought)
     except MlgitError as error:
         return msgspec.structs.replace(known, answer="unjudged", details=_said(error))
     if unlike_now:
@@ -132,12 +134,12 @@ def _check(workspace: Workspace, state: Lifecycle, path: str, brought: tuple[Com
 
 
 def _judge_again(
-    workspace: Workspace, path: str, report: GateReport, commit: CommitId, parent: CommitId
+    workspace: Workspace, snapshot: Snapshot, path: str, report: GateReport, commit: CommitId, parent: CommitId
 ) -> tuple[list[str], list[str]]:
     """Return what differs, and what could not be judged."""
     before = Lifecycle(workspace.repository.tree(parent), workspace.formats.record)
     version = before.version(VersionRef(report.model, report.candidate.version))
-    waived = waivers.waivers(workspace, before, version, report.environment, at=report.at)
+    waived = waivers.waivers(workspace, before, version, report.environment, at=report.at, ledger=snapshot.ledger)
     after = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
     manifest = after.promotion(report.environment, report.model)
     again = gate.gate_report(

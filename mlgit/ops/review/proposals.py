@@ -15,7 +15,7 @@ from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.kernel.snapshot import base_of
+from mlgit.ops.kernel.snapshot import commit_of
 
 BRANCH_PREFIX = "refs/heads/mlgit/promote/"
 
@@ -98,89 +98,101 @@ def compared_version(before: Lifecycle, manifest: Promotion) -> Version | None:
     return version
 
 
-def open_proposals(workspace: Workspace) -> list[tuple[str, str]]:
-    """Return environment and model of each promotion branch that the base has not taken in yet, sorted."""
-    _, base = base_of(workspace)
-    return sorted(key for key, refs in _branches(workspace).items() if _head(workspace, base, key, refs) is not None)
+def proposal_at(workspace: Workspace, base: Lifecycle, environment: str, model: str, head: CommitId) -> Proposal:
+    """Return the proposal that a commit brings, held against a state of the base branch."""
+    repository = workspace.repository
+    span = f"{commit_of(base)}..{head}"
+    commits = tuple(commit for commit, _ in repository.commits(span, first_parent=False))
+    return Proposal(environment, model, base, Lifecycle(repository.tree(head), workspace.formats.record), head, commits)
 
 
-def _branches(workspace: Workspace) -> dict[tuple[str, str], list[str]]:
-    """Return the refs of each promotion branch, by environment and model: the branch here, and the remote's copy."""
-    found = {}
-    for branch, refs in remote.matching(workspace.repository, BRANCH_PREFIX).items():
-        environment, _, model = branch.removeprefix(BRANCH_PREFIX).partition("/")
-        found[environment, model] = refs
-    return found
+class OpenProposals:
+    """The promotion branches that the base branch of a snapshot has not taken in yet, each looked up once."""
 
+    def __init__(self, workspace: Workspace, base: Lifecycle) -> None:
+        """Take where the branches are, and the state of the base branch that they are held against."""
+        self._workspace = workspace
+        self._base = base
 
-def _head(workspace: Workspace, base: Lifecycle, key: tuple[str, str], refs: Sequence[str]) -> CommitId | None:
-    """Return the commit that proposes something; of two, the later promotion. None where all of them are merged."""
-    heads = {head for ref in refs if (head := workspace.repository.resolve(ref)) is not None}
-    waiting = {}
-    for head in heads:
-        state = Lifecycle(workspace.repository.tree(head), workspace.formats.record)
-        manifest = _readable(state, key)
-        if manifest is not None and not _is_merged(workspace, base, state, layout.promotion(*key)):
-            waiting[manifest.promotion] = head
-    return waiting[max(waiting)] if waiting else None
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        return key in self._heads
+
+    def keys(self) -> list[tuple[str, str]]:
+        """Return environment and model of each open proposal, sorted."""
+        return sorted(self._heads)
+
+    def load(self, environment: str, model: str) -> Proposal:
+        """Return the open proposal of an environment and model, held against the base branch."""
+        head = self._heads[environment, model]
+        return proposal_at(self._workspace, self._base, environment, model, head)
+
+    def load_all(self) -> list[Proposal]:
+        """Return every open proposal, sorted by environment and model."""
+        return [self.load(*key) for key in self.keys()]
+
+    def find(self, name: str | None) -> Proposal:
+        """Return an open proposal by `environment/model`, branch or promotion id; the only one if no name is given.
+
+        Raises:
+            MlgitError: there is none of that name, or more than one to choose from.
+        """
+        keys = self.keys()
+        if name is not None:
+            chosen = [key for key in keys if name in {"/".join(key), layout.promotion_branch(*key)}]
+            chosen = chosen or [key for key in keys if self.load(*key).manifest.promotion == name]
+        else:
+            chosen = keys
+        if len(chosen) == 1:
+            return self.load(*chosen[0])
+        listed = ", ".join("/".join(key) for key in keys)
+        if not keys or name is not None:
+            raise refused(
+                "promotion-unknown",
+                "no promotion is open" if name is None else f"no open promotion is called {name}",
+                why=f"open are {listed}" if listed else "every promotion branch has been merged, or there is none",
+                fix="`mlgit promote MODEL@N --to ENVIRONMENT` proposes one",
+            )
+        raise refused(
+            "promotion-ambiguous",
+            f"{len(chosen)} promotions are open",
+            why=listed,
+            fix="name one of them, as environment/model",
+        )
+
+    @cached_property
+    def _heads(self) -> dict[tuple[str, str], CommitId]:
+        """The commit that each open proposal is at."""
+        heads = {}
+        for branch, refs in remote.matching(self._workspace.repository, BRANCH_PREFIX).items():
+            environment, _, model = branch.removeprefix(BRANCH_PREFIX).partition("/")
+            head = self._head((environment, model), refs)
+            if head is not None:
+                heads[environment, model] = head
+        return heads
+
+    def _head(self, key: tuple[str, str], refs: Sequence[str]) -> CommitId | None:
+        """Return the head of a proposal; of the branch here and the remote's copy, the later promotion. None if merged."""
+        repository = self._workspace.repository
+        waiting = {}
+        for head in {head for ref in refs if (head := repository.resolve(ref)) is not None}:
+            state = Lifecycle(repository.tree(head), self._workspace.formats.record)
+            manifest = _readable(state, key)
+            if manifest is not None and not self._is_merged(state, layout.promotion(*key)):
+                waiting[manifest.promotion] = head
+        return waiting[max(waiting)] if waiting else None
+
+    def _is_merged(self, state: Lifecycle, path: str) -> bool:
+        """Tell whether the base has what a branch proposes, or had it before the base went on."""
+        if state.tree.read(path) == self._base.tree.read(path):
+            return True
+        return remote.contains(self._workspace.repository, commit_of(self._base), commit_of(state))
 
 
 def _readable(state: Lifecycle, key: tuple[str, str]) -> Promotion | None:
-    """Return a manifest; None where there is none, or what is there is none: one bad branch stops nobody else's promotion."""
+    """Return a manifest; None where it is missing or cannot be read, so that one bad branch stops nobody else's promotion."""
     try:
         return state.promotion(*key)
     except Inconclusive:
         raise
     except MlgitError:
         return None
-
-
-def _is_merged(workspace: Workspace, base: Lifecycle, state: Lifecycle, path: str) -> bool:
-    """Tell whether the base has what a branch proposes, or had it before it went on."""
-    head, onto = state.tree.commit, base.tree.commit
-    assert head is not None  # noqa: S101 - a state of a commit
-    assert onto is not None  # noqa: S101 - the base is a commit
-    return state.tree.read(path) == base.tree.read(path) or remote.contains(workspace.repository, onto, head)
-
-
-def find_proposal(workspace: Workspace, name: str | None) -> Proposal:
-    """Return an open proposal, by `environment/model` or promotion id; the only one there is if no name is given.
-
-    Raises:
-        MlgitError: there is none of that name, or more than one to choose from.
-    """
-    proposals = open_proposals(workspace)
-    if name is not None:
-        chosen = [key for key in proposals if name in {"/".join(key), f"mlgit/promote/{'/'.join(key)}"}]
-        chosen = chosen or [key for key in proposals if load_proposal(workspace, *key).manifest.promotion == name]
-    else:
-        chosen = proposals
-    if len(chosen) == 1:
-        return load_proposal(workspace, *chosen[0])
-    listed = ", ".join("/".join(key) for key in proposals)
-    if not proposals or name is not None:
-        raise refused(
-            "promotion-unknown",
-            "no promotion is open" if name is None else f"no open promotion is called {name}",
-            why=f"open are {listed}" if listed else "every promotion branch has been merged, or there is none",
-            fix="`mlgit promote MODEL@N --to ENVIRONMENT` proposes one",
-        )
-    raise refused(
-        "promotion-ambiguous",
-        f"{len(chosen)} promotions are open",
-        why=listed,
-        fix="name one of them, as environment/model",
-    )
-
-
-def load_proposal(workspace: Workspace, environment: str, model: str) -> Proposal:
-    """Return the open proposal of an environment and model, held against the base branch."""
-    repository = workspace.repository
-    _, base = base_of(workspace)
-    key = (environment, model)
-    head = _head(workspace, base, key, _branches(workspace)[key])
-    onto = base.tree.commit
-    assert head is not None  # noqa: S101 - only called for what is open
-    assert onto is not None  # noqa: S101 - the base is a commit
-    commits = tuple(commit for commit, _ in repository.commits(f"{onto}..{head}", first_parent=False))
-    return Proposal(environment, model, base, Lifecycle(repository.tree(head), workspace.formats.record), head, commits)

@@ -1,6 +1,5 @@
-"""Everything that stands for and against a proposal at a moment, and the refusal where something does."""
+"""The one verifier of promotions, which merge, apply, verify-push, queue, CI and audit share."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,168 +8,189 @@ from msgspec.structs import replace
 from mlgit.domain import layout, merge_rules, slots
 from mlgit.domain.approvals import ApprovalResult
 from mlgit.domain.decision import ReadSet, decision
+from mlgit.domain.merge_rules.rollback import keeps_out
 from mlgit.domain.names import Digest, VersionRef
+from mlgit.domain.policy import differing
 from mlgit.domain.promotion_context import PromotionContext
-from mlgit.domain.records import Deployment, Environment, Override, Retirement, StandingApproval
-from mlgit.domain.records.environment import NoTarget
-from mlgit.errors import Finding, Location, MlgitError
-from mlgit.ops.exceptions import signed
-from mlgit.ops.kernel import manifest_history, remote
+from mlgit.domain.records import GateReport, Hold, Override, StandingApproval
+from mlgit.domain.rules.changes import check_promotion_alone
+from mlgit.errors import Finding, MlgitError, inconclusive, refused
+from mlgit.ops.evaluation import gate
 from mlgit.ops.kernel.ledger import Ledger
-from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.kernel.snapshot import ledger_of
-from mlgit.ops.review import approval_count
+from mlgit.ops.kernel.snapshot import commit_of
+from mlgit.ops.review import approval_count, signed_exceptions, waivers
+from mlgit.ops.review.context import context_of, verified_deployments
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.validation import validate
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """What was found when a proposal was examined: the decision, who agreed, and all that stands against it."""
+    """The result of verifying a proposal: its decision, its approvals, and every reason not to merge it.
 
+    `problems` are reasons that only a change can remove; `waits` pass by themselves: soak time in an earlier environment, a
+    closed window.
+    """
+
+    name: str
     reads: ReadSet
     decision: Digest
-    tally: ApprovalResult
+    approvals: ApprovalResult
     problems: list[Finding]
     waits: list[Finding]
-    """What it has to wait for: healthy time elsewhere, an open window."""
 
     @property
     def holds(self) -> bool:
-        """Whether nothing stands against it."""
-        return not self.problems and not self.waits and self.tally.complete
+        """Whether the proposal may be merged."""
+        return not self.problems and not self.waits and self.approvals.complete
 
+    def require(self, fix: str = "somebody who may, runs `mlgit approve`") -> None:
+        """Refuse a proposal that may not be merged.
 
-def verify(workspace: Workspace, proposal: Proposal, *, at: datetime, ledger: Ledger | None = None) -> Verification:
-    """Examine a proposal as of a moment, by the rules of the state before it. Judges; changes nothing.
+        Args:
+            fix: the way out where approvals are missing.
 
-    Args:
-        workspace: where.
-        proposal: the proposal.
-        at: the moment.
-        ledger: what was seen to happen; today's ledger, if None.
-    """
-    ledger = ledger or ledger_of(workspace)
-    case = context_of(proposal, ledger)
-    concerned: list[Override | StandingApproval] = [*case.concerned().values()]
-    concerned += [case.standing] if case.standing is not None else []
-    if concerned:
-        case = replace(case, agreed=signed.agreed(workspace, proposal.before, concerned, ledger))
-    if case.manifest.standing is not None or case.manifest.change == "recertify":
-        past = manifest_history.manifest_history(workspace, proposal.before, proposal.environment, proposal.model)
-        case = replace(case, past=past)
-    if case.manifest.change == "rollback":
-        case = replace(case, deployments=_witnessed(workspace, proposal, case))
-    reads = case.reads()
-    decided = decision(reads)
-    problems = merge_rules.check(case, at)
-    waits = merge_rules.check_waiting(case, at)
-    counted = approval_count.count_approvals(workspace, proposal, decided, ledger=ledger)
-    return Verification(reads, decided, counted, problems, waits)
-
-
-def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionContext:
-    """Put together all that a proposal is judged on.
-
-    Args:
-        proposal: the proposal.
-        ledger: what was seen to happen; without it nothing was, which is enough for the decision's own digest.
-
-    Raises:
-        MlgitError: one of the records is not there, or cannot be read.
-    """
-    manifest, version, before = proposal.manifest, proposal.version, proposal.before
-    model, environment = before.model(proposal.model), before.environment(proposal.environment)
-    at = Location(layout.promotion(proposal.environment, proposal.model))
-    named = slots.filled(manifest.slots).values()
-    return PromotionContext(
-        manifest=manifest,
-        version=version,
-        slots={slot.version: proposal.after.version(VersionRef(proposal.model, slot.version), at=at) for slot in named},
-        report=proposal.report,
-        before=before.promotion(proposal.environment, proposal.model),
-        champion=before.champion(proposal.environment, proposal.model),
-        policy=proposal.policy,
-        environment=environment,
-        problem=before.problem(model.problem),
-        model=model,
-        contracts={name: before.dataset(name) for name in model.datasets},
-        earlier={name: before.champion(name, proposal.model) for name in environment.after},
-        retirements={
-            slot.version: ended
-            for slot in named
-            if (ended := before.find(Retirement, layout.retirement(proposal.model, slot.version))) is not None
-        },
-        holds=before.holds(),
-        overrides=before.overrides(),
-        standing=approval_count.standing_approval_of(proposal),
-        deployments={} if ledger is None else deployments_of(ledger, before, environment, proposal.model),
-    )
-
-
-def deployments_of(
-    ledger: Ledger, before: Lifecycle, environment: Environment, model: str
-) -> dict[str, list[Deployment]]:
-    """Return what the ledger has seen of a model in an environment, and in those before it that have a target."""
-    earlier = dict.fromkeys([*environment.after, *([environment.soak.in_] if environment.soak else [])])
-    watched = [name for name in earlier if not isinstance(before.environment(name).target, NoTarget)]
-    keys = [(name, model) for name in (environment.name, *watched)]
-    return {name: entries for (name, _), entries in ledger.deployments_of(keys).items()}
-
-
-def _witnessed(workspace: Workspace, proposal: Proposal, case: PromotionContext) -> dict[str, Sequence[Deployment]]:
-    """Return what the ledger has seen of the versions that a rollback names, as far as the base branch bears it out.
-
-    Many may write to the ledger. An entry counts where a commit of the base branch wanted what it says was seen.
-    """
-    repository, onto = workspace.repository, proposal.before.tree.commit
-    assert onto is not None  # noqa: S101 - the base is a commit
-    wanted = {version.digest for version in case.slots.values()}
-
-    def is_borne_out(entry: Deployment) -> bool:
-        if entry.digest not in wanted or repository.resolve(entry.commit) is None:
-            return False
-        then = Lifecycle(repository.tree(entry.commit), workspace.formats.record)
-        manifest = then.promotion(entry.environment, entry.model)
-        slot = None if manifest is None else manifest.slots.champion
-        if manifest is None or slot is None or (manifest.promotion, slot.digest) != (entry.promotion, entry.digest):
-            return False
-        beside = {name: (one.digest, slots.answers(name, one)) for name, one in slots.others(manifest.slots).items()}
-        if {name: (one.digest, one.traffic) for name, one in slots.seen(entry).items()} != beside:
-            return False
-        return remote.contains(repository, onto, entry.commit)
-
-    seen = case.deployments.get(proposal.environment, ())
-    return {**case.deployments, proposal.environment: [entry for entry in seen if is_borne_out(entry)]}
-
-
-def require_verified(
-    examination: Verification, what: str, *, fix: str = "somebody who may, runs `mlgit approve`"
-) -> None:
-    """Refuse unless nothing stands against a proposal.
-
-    Args:
-        examination: what was found.
-        what: the proposal, for messages.
-        fix: the way out where approvals are missing.
-
-    Raises:
-        MlgitError: with every problem and everything that is missing, and who can supply it.
-    """
-    findings = [*examination.problems, *examination.waits]
-    if not examination.tally.complete:
-        findings.append(
-            Finding(
-                "approvals-missing",
-                f"{what} lacks {'; '.join(examination.tally.missing)}",
-                why=_counted(examination.tally),
-                fix=fix,
+        Raises:
+            MlgitError: with every problem and everything that is missing, and who can supply it.
+        """
+        findings = [*self.problems, *self.waits]
+        if not self.approvals.complete:
+            findings.append(
+                Finding(
+                    "approvals-missing",
+                    f"{self.name} lacks {'; '.join(self.approvals.missing)}",
+                    why=_counted(self.approvals),
+                    fix=fix,
+                )
             )
+        if findings:
+            raise MlgitError(*findings)
+
+
+class PromotionVerifier:
+    """Verifies promotions by the rules of the state before each, on one ledger and as of one time.
+
+    Three questions, from the cheapest to the dearest: do the records and approvals allow it (`verify`), are the files of the
+    change as they should be (`check_files`), and do the gates give the same results again (`require_same_gates`). Reads only.
+    """
+
+    def __init__(self, workspace: Workspace, ledger: Ledger, at: datetime) -> None:
+        """Take where, the ledger with approvals and deployments, and the time as of which rules are judged."""
+        self._workspace = workspace
+        self._ledger = ledger
+        self._at = at
+
+    def verify(self, proposal: Proposal) -> Verification:
+        """Judge a proposal by the merge rules, and count its approvals.
+
+        Raises:
+            MlgitError: a record that it is judged on is missing, or cannot be read.
+        """
+        context = self.context(proposal)
+        reads = context.reads()
+        decided = decision(reads)
+        approvals = approval_count.count_approvals(self._workspace, proposal, decided, ledger=self._ledger)
+        return Verification(
+            f"{proposal.environment}/{proposal.model}",
+            reads,
+            decided,
+            approvals,
+            problems=merge_rules.check(context, self._at),
+            waits=merge_rules.check_waiting(context, self._at),
         )
-    if findings:
-        raise MlgitError(*findings)
+
+    def context(self, proposal: Proposal) -> PromotionContext:
+        """Return every record that a proposal is judged on.
+
+        Raises:
+            MlgitError: one of them is missing, or cannot be read.
+        """
+        workspace, before = self._workspace, proposal.before
+        context = context_of(proposal, self._ledger)
+        signed: list[Override | StandingApproval] = [*context.concerned().values()]
+        signed += [context.standing] if context.standing is not None else []
+        if signed:
+            context = replace(context, agreed=signed_exceptions.agreed(workspace, before, signed, self._ledger))
+        if context.manifest.standing is not None or context.manifest.change == "recertify":
+            past = manifest_history(workspace, before, proposal.environment, proposal.model)
+            context = replace(context, past=past)
+        if context.manifest.change == "rollback":
+            context = replace(context, deployments=verified_deployments(workspace, proposal, context))
+        return context
+
+    def check_files(self, proposal: Proposal) -> list[Finding]:
+        """Return every problem of the files that a promotion brings, or brought: each is valid, and no other comes along."""
+        repository = self._workspace.repository
+        base = commit_of(proposal.before)
+        since = repository.merge_base(base, proposal.head)
+        changes = repository.changes(since or base, proposal.head)
+        _, findings = validate.check_change(proposal.before, proposal.after, changes, self._workspace.formats)
+        paths = [change.path for change in changes]
+        held = rollback_hold(proposal)
+        return [*findings, *check_promotion_alone(proposal.environment, proposal.model, paths, held=held)]
+
+    def evaluate_gates(self, proposal: Proposal) -> GateReport | None:
+        """Evaluate the gates again, as of the time of the report; None where no report is named, or no version comes in."""
+        report, version = proposal.report, proposal.version
+        if report is None or version is None:
+            return None
+        workspace, before = self._workspace, proposal.before
+        waived = waivers.waivers(workspace, before, version, proposal.environment, at=report.at, ledger=self._ledger)
+        return gate.gate_report(
+            workspace,
+            before,
+            version,
+            proposal.environment,
+            report.promotion,
+            champion=proposal.compared,
+            at=report.at,
+            waivers=waived,
+        )
+
+    def require_same_gates(self, proposal: Proposal) -> None:
+        """Evaluate the gates again, and refuse unless each gives the result that the report states.
+
+        Raises:
+            MlgitError: a result differs (`gates-differ`).
+            Inconclusive: results cannot be had here (`gates-unjudged`), and no other differs.
+        """
+        report, again = proposal.report, self.evaluate_gates(proposal)
+        if report is None or again is None:
+            return
+        changed = differing(report.results, again.results)
+        if not changed:
+            return
+        why = "; ".join(changed)
+        pairs = zip(report.results, again.results, strict=False)
+        if {now.outcome for then, now in pairs if then.outcome != now.outcome} == {"error"}:
+            raise inconclusive(
+                "gates-unjudged",
+                "the gates cannot be evaluated again here",
+                why=why,
+                fix="put right what they lack, and run this again; nothing is recorded against the promotion",
+            )
+        raise refused(
+            "gates-differ",
+            "the gates give other results than the report states",
+            why=why,
+            fix="run `mlgit promote` again; a report is computed, never typed",
+        )
 
 
-def _counted(counted: ApprovalResult) -> str:
-    names = ", ".join(approval.person for approval in counted.counted) or "nobody"
-    others = "; ".join(f"{one.person}: {one.reason}" for one in counted.uncounted)
+def rollback_hold(proposal: Proposal) -> str | None:
+    """Return the path of the hold that a rollback brings on the version that it takes out; None if it brings none."""
+    before = proposal.before.promotion(proposal.environment, proposal.model)
+    leaving = [] if before is None else slots.leaving(proposal.manifest.slots, before.slots)
+    if not leaving:
+        return None
+    path = layout.hold(layout.version_hold(proposal.environment, proposal.model, leaving[0].version))
+    hold = proposal.after.find(Hold, path)
+    replaced = proposal.before.version(VersionRef(proposal.model, leaving[0].version))
+    return path if hold is not None and keeps_out(hold, proposal.manifest, replaced) else None
+
+
+def _counted(approvals: ApprovalResult) -> str:
+    names = ", ".join(approval.person for approval in approvals.counted) or "nobody"
+    others = "; ".join(f"{one.person}: {one.reason}" for one in approvals.uncounted)
     return f"approved by {names}" + (f"; not counted: {others}" if others else "")

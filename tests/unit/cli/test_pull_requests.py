@@ -6,7 +6,7 @@ import click
 import pytest
 
 from mlgit.cli.pull_requests import ending
-from mlgit.ops.promotion.promote import Promoted
+from mlgit.ops.promotion.proposed import Proposed
 
 MISSING = "1 more approval (0 of 1 so far; ben may)"
 
@@ -21,7 +21,9 @@ MISSING = "1 more approval (0 of 1 so far; ben may)"
     ],
 )
 def test_what_is_planned_waits_for_whoever_has_to_agree(fields: dict[str, Any], said: str) -> None:
-    found = Promoted(
+    found = Proposed(
+        change="promote",
+        model="churn",
         candidate="churn@2",
         environment="production",
         champion="churn@1",

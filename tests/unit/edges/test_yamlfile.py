@@ -215,10 +215,10 @@ def test_without_the_c_extension_nothing_is_judged() -> None:
     program = (
         "import sys; sys.modules['yaml._yaml'] = None\n"
         "from mlgit.edges.formats import yamlfile\n"
-        "from mlgit.errors import Unjudged\n"
+        "from mlgit.errors import Inconclusive\n"
         "for act in (lambda: yamlfile.parse(b'a: 1', 'a'), lambda: yamlfile.dump({})):\n"
         "    try: act()\n"
-        "    except Unjudged as error: print(error.findings[0].id, int(error.exit))\n"
+        "    except Inconclusive as error: print(error.findings[0].id, int(error.exit))\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],

@@ -74,11 +74,11 @@ def approve(workspace: Workspace, kind: Kind[R], name: str, *, comment: str | No
             f"{kind.noun} {name} does not count {person}", f"it is decided by {', '.join(record.people)}"
         )
     signed = accord(record)
-    there = agreed(workspace, base, [record])
+    there = agreed(workspace, base, [record], snapshot.ledger_of(workspace))
     already = person in there[signed.id]
     if not already and not dry_run:
         _sign(workspace, base, signed, email, person, comment, noun=kind.noun)
-        there = agreed(workspace, base, [record])
+        there = agreed(workspace, base, [record], snapshot.ledger_of(workspace))
     return Word(
         record=record,
         digest=signed.digest,
@@ -94,7 +94,7 @@ def agreed(
     workspace: Workspace,
     state: Lifecycle,
     records: Iterable[Override | StandingApproval],
-    there: Ledger | None = None,
+    ledger: Ledger,
 ) -> Agreed:
     """Return who has agreed to some records, by their ids, and when each person first did.
 
@@ -105,7 +105,7 @@ def agreed(
         workspace: where.
         state: the state whose rules count.
         records: the records.
-        there: the ledger with the words of people; today's, if None.
+        ledger: where the signatures are.
     """
     people = People(state.roles())
     found: Agreed = {}
@@ -115,7 +115,7 @@ def agreed(
         if policy.evidence == "none":
             found[one.id] = dict.fromkeys(sorted(named), proposed_at(one.id))
         else:
-            signed = approval_count.signed_votes(workspace, state, one.id, there)
+            signed = approval_count.signed_votes(workspace, state, one.id, ledger)
             found[one.id] = _words(one, signed, named, people)
     return found
 
