@@ -11,7 +11,7 @@ from mlgit.domain.codec import digest, to_json
 from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE, check_cross_references, check_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
-from mlgit.domain.records.ledger import SeenBeside
+from mlgit.domain.records.ledger import OtherSlots
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel import ledger_branch, remote
 from mlgit.ops.kernel.ledger import Ledger
@@ -43,7 +43,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Any]
     message: str = ""
     traffic: int | None = None
-    beside: SeenBeside | None = None
+    beside: OtherSlots | None = None
 
 
 def unexpected(

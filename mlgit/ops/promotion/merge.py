@@ -7,7 +7,7 @@ from typing import Literal
 from mlgit.domain import layout, slots
 from mlgit.domain.merge_rules.rollback import keeps_out
 from mlgit.domain.names import CommitId, VersionRef
-from mlgit.domain.policy import differing
+from mlgit.domain.policy import outcome_differences
 from mlgit.domain.records import Hold, Promotion
 from mlgit.domain.rules.changes import check_promotion_alone
 from mlgit.errors import Finding, MlgitError, inconclusive, refused
@@ -116,7 +116,7 @@ def judge_again(workspace: Workspace, judged: proposals.Proposal) -> None:
         at=report.at,
         waivers=waived,
     )
-    changed = differing(report.results, again.results)
+    changed = outcome_differences(report.results, again.results)
     if not changed:
         return
     why = "; ".join(changed)
@@ -154,7 +154,7 @@ def hold_that_comes(waiting: proposals.Proposal) -> str | None:
     gone = [] if before is None else slots.leaving(waiting.manifest.slots, before.slots)
     if not gone:
         return None
-    path = layout.hold(layout.version_hold(waiting.environment, waiting.model, gone[0].version))
+    path = layout.hold(layout.version_hold_name(waiting.environment, waiting.model, gone[0].version))
     hold = waiting.after.find(Hold, path)
     replaced = waiting.before.version(VersionRef(waiting.model, gone[0].version))
     return path if hold is not None and keeps_out(hold, waiting.manifest, replaced) else None

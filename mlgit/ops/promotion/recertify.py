@@ -11,7 +11,7 @@ from mlgit.domain.approval_age import ApprovalAgeState
 from mlgit.domain.approvals import people_needed
 from mlgit.domain.merge_rules import recertify as conditions
 from mlgit.domain.names import VersionRef, new_promotion_id
-from mlgit.domain.policy import rule_for
+from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Exit, Finding, refused
@@ -107,7 +107,7 @@ def run(
         due=None if due is None else due.state,
         state="planned",
         policy=policy.name,
-        approvals_needed=people_needed(rule_for(policy.approvals, "recertify"), base.problem_of(model).risk),
+        approvals_needed=people_needed(approval_rule(policy.approvals, "recertify"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
     command = f"mlgit recertify {environment}/{model}"
