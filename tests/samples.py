@@ -20,14 +20,14 @@ from mlgit.domain.records import (
     Roles,
     Version,
 )
-from mlgit.domain.records.dataset import Column
-from mlgit.domain.records.environment import NoTarget
+from mlgit.domain.records.dataset import ColumnRule
+from mlgit.domain.records.environment import NoTargetSpec
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.records.model import Outputs, Signature
-from mlgit.domain.records.problem import Baseline, Decision, ProblemMetric, Target
-from mlgit.domain.records.promotion import PolicyRef, ReportRef, Slot, Slots, VersionPin
-from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.domain.records.model import ModelSignature, Outputs
+from mlgit.domain.records.problem import Baseline, Decision, PredictionTarget, ProblemMetric
+from mlgit.domain.records.promotion import PolicyRef, ReportRef, SlotAssignment, SlotAssignments, VersionPin
+from mlgit.domain.records.version import Artifact, Evaluation, GitIdentity, Inputs, SliceMetric, StoredFile
 
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 ULID = "01KJW6PM400000000000000000"
@@ -39,9 +39,9 @@ def sha(number: int) -> str:
     return f"sha256:{number:064x}"
 
 
-def stored(path: str, number: int) -> Stored:
+def stored(path: str, number: int) -> StoredFile:
     """Return a file that DVC keeps."""
-    return Stored(path=path, sha256=sha(number), md5=f"{number:032x}", size=1000 + number)
+    return StoredFile(path=path, sha256=sha(number), md5=f"{number:032x}", size=1000 + number)
 
 
 def project(**changes: Any) -> Project:
@@ -55,10 +55,10 @@ def problem(**changes: Any) -> Problem:
             "name": "late-arrival",
             "owner": "@acme/ops",
             "risk": "high",
-            "decision": Decision(what="warn passengers"),
-            "target": Target(column="late", type="binary", positive=True),
+            "decision": Decision(action="warn passengers"),
+            "target": PredictionTarget(column="late", type="binary", positive=True),
             "metric": ProblemMetric(primary="roc_auc", slices=["carrier"]),
-            "baseline": Baseline(what="same hour last week", metric=0.61),
+            "baseline": Baseline(method="same hour last week", metric=0.61),
         }
         | changes
     )
@@ -71,7 +71,7 @@ def dataset(**changes: Any) -> Dataset:
             "name": "flights",
             "owner": "@acme/data",
             "path": "flights.parquet",
-            "columns": {"carrier": Column(type="string"), "late": Column(type="boolean", nullable=False)},
+            "columns": {"carrier": ColumnRule(type="string"), "late": ColumnRule(type="boolean", nullable=False)},
         }
         | changes
     )
@@ -89,7 +89,7 @@ def model(**changes: Any) -> Model:
             ),
             "reads": ["src/"],
             "keys": ["flight_id"],
-            "signature": Signature(inputs={"carrier": "string"}, output="probability"),
+            "signature": ModelSignature(inputs={"carrier": "string"}, output="probability"),
         }
         | changes
     )
@@ -120,7 +120,7 @@ def version(number: int = 1, **changes: Any) -> Version:
                 ],
                 p95_ms=1.5,
             ),
-            "trained_by": Person(name="Ada", email="ada@acme.example"),
+            "trained_by": GitIdentity(name="Ada", email="ada@acme.example"),
             "registered_at": NOW,
         }
         | changes
@@ -134,13 +134,13 @@ def policy(**changes: Any) -> Policy:
 
 def environment(**changes: Any) -> Environment:
     return Environment(
-        **{"schema": 1, "name": "production", "policy": "production", "target": NoTarget(), "after": ["staging"]}
+        **{"schema": 1, "name": "production", "policy": "production", "target": NoTargetSpec(), "after": ["staging"]}
         | changes
     )
 
 
-def slot(of: Version, **changes: Any) -> Slot:
-    return Slot(**{"version": of.version, "digest": of.digest} | changes)
+def slot(of: Version, **changes: Any) -> SlotAssignment:
+    return SlotAssignment(**{"version": of.version, "digest": of.digest} | changes)
 
 
 def promotion(of: Version | None = None, **changes: Any) -> Promotion:
@@ -151,7 +151,7 @@ def promotion(of: Version | None = None, **changes: Any) -> Promotion:
             "environment": "production",
             "model": "delay",
             "change": "promote",
-            "slots": Slots(champion=slot(of or version())),
+            "slots": SlotAssignments(champion=slot(of or version())),
             "replaces": None,
             "baseline": None,
             "gates": ReportRef(report=f"models/delay/versions/v1/gates/{ULID}.json", digest=sha(80)),

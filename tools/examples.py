@@ -28,9 +28,16 @@ from mlgit.domain.records import (
     Version,
 )
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.ledger import CountedApproval, GivenReview, PostedCheck
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
-from mlgit.domain.records.version import Artifact, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.domain.records.ledger import CountedApproval, PostedCheck, SubmittedReview
+from mlgit.domain.records.promotion import (
+    PolicyRef,
+    PromotionRef,
+    ReportRef,
+    SlotAssignment,
+    SlotAssignments,
+    VersionPin,
+)
+from mlgit.domain.records.version import Artifact, Evaluation, GitIdentity, Inputs, SliceMetric, StoredFile
 from mlgit.edges import templates
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
@@ -89,9 +96,9 @@ def _from_template() -> dict[str, tuple[str, str]]:
     project = templates.project("tabular-classification")
     found: dict[str, tuple[str, str]] = {}
     for path, content in templates.render(
-        {path: project[path] for path in project if layout.place(path)}, _VALUES
+        {path: project[path] for path in project if layout.parse_path(path)}, _VALUES
     ).items():
-        place = layout.place(path)
+        place = layout.parse_path(path)
         assert place is not None  # noqa: S101 - only such were rendered
         text = (
             content.decode().partition("\n")[2] if content.startswith(b"# yaml-language-server") else content.decode()
@@ -115,7 +122,7 @@ def _records() -> dict[str, tuple[str, Record]]:
         environment="production",
         model=MODEL,
         change="promote",
-        slots=Slots(champion=Slot(version=2, digest=two.digest)),
+        slots=SlotAssignments(champion=SlotAssignment(version=2, digest=two.digest)),
         replaces=PromotionRef(promotion=_EARLIER, digest=sha256(b"the manifest before")),
         baseline=VersionPin(version=1, digest=one.digest),
         gates=ReportRef(report=layout.gate_report(MODEL, 2, _ID), digest=digest(report)),
@@ -188,7 +195,9 @@ def _records() -> dict[str, tuple[str, Record]]:
         merged_as=_COMMIT,
         merged_by="ana-a",
         reviews=[
-            GivenReview(id=4021, login="ben-b", verdict="approve", commit=_COMMIT, at=_NOON, decision=decision(reads))
+            SubmittedReview(
+                id=4021, login="ben-b", verdict="approve", commit=_COMMIT, at=_NOON, decision=decision(reads)
+            )
         ],
         checks=[PostedCheck(name="mlgit/verdict", state="success", by="github-actions")],
         rules={"required_checks": ["mlgit/verdict"], "reviews": 1, "force_push": False},
@@ -224,7 +233,7 @@ def _version(number: int) -> Version:
             code=sha256(b"code %d" % number),
             data={"biopsies": _stored("biopsies.csv", 47_105, 0)},
             params={"seed": 7, "train": {"max_iter": 5 * number, "learning_rate": 0.1}},
-            environment=sha256(b"requirements"),
+            lock=sha256(b"requirements"),
         ),
         evaluation=Evaluation(
             predictions=_stored("predictions.parquet", 9_812, number),
@@ -234,16 +243,16 @@ def _version(number: int) -> Version:
             slices=[SliceMetric(column="outline", value="smooth", rows=118, metric=0.9321)],
             p95_ms=3.3,
         ),
-        trained_by=Person(name="Ana", email="ana@acme.example"),
+        trained_by=GitIdentity(name="Ana", email="ana@acme.example"),
         registered_at=_NOON,
         seed=7,
     )
     return replace(draft, digest=version_digest(draft))
 
 
-def _stored(path: str, size: int, number: int) -> Stored:
+def _stored(path: str, size: int, number: int) -> StoredFile:
     hexadecimal = sha256(f"{path} {number}".encode())
-    return Stored(path=path, sha256=hexadecimal, md5=hexadecimal[-32:], size=size)
+    return StoredFile(path=path, sha256=hexadecimal, md5=hexadecimal[-32:], size=size)
 
 
 def _policy() -> Policy:
@@ -319,7 +328,7 @@ def _standing() -> StandingApproval:
         model=MODEL,
         people=["ana", "ben"],
         until=datetime(2026, 6, 1, 12, 0, tzinfo=UTC),
-        most=12,
+        max_promotions=12,
         reason="Retrained every week by the same pipeline.",
     )
 
@@ -332,5 +341,5 @@ def _retirement(version: Version) -> Retirement:
         digest=version.digest,
         reason="Version 2 took over.",
         by="ana@acme.example",
-        on=date(2026, 3, 5),
+        since=date(2026, 3, 5),
     )

@@ -19,13 +19,13 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
+from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.project.explain import PLACES, topics
 from tools import commands, examples
 from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
 
 FOLDER = Path(__file__).parents[1] / "docs/reference"
-_LEDGER = {"approval", "decision", "deployment"}
 _MADE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
 
 
@@ -144,7 +144,7 @@ behind the name. It counts for exactly one `decision`.""",
 
 
 def _branch(kind: str) -> str:
-    return " on the branch `mlgit-ledger`" if kind in _LEDGER else ""
+    return " on the branch `mlgit-ledger`" if RECORD_KINDS[kind].on_ledger else ""
 
 
 def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
@@ -179,7 +179,7 @@ def _gates() -> str:
         )
         lines += ["", "```yaml", examples.GATES[name], "```"]
     lines += ["", "## Metrics", "", _METRICS, "", "| metric | better | for |", "|---|---|---|"]
-    lines += [f"| {name} | {_BETTER[facts.direction]} | {', '.join(facts.kinds)} |" for name, facts in METRICS.items()]
+    lines += [f"| {name} | {_BETTER[facts.direction]} | {', '.join(facts.tasks)} |" for name, facts in METRICS.items()]
     return "\n".join(lines)
 
 

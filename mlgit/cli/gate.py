@@ -74,7 +74,7 @@ def command(
 def _show(found: gate.GateResults) -> str:
     against = f"against {found.champion}" if found.champion else "with no champion to compare with"
     head = f"{found.candidate} by the gates of {found.environment} (policies/{found.policy}.yaml), {against}"
-    refused = [one.gate for one in found.results if one.refuses]
+    refused = [one.gate for one in found.results if one.blocks]
     verdict = f"Refused by {', '.join(refused)}." if refused else "All gates let it through."
     after = f"mlgit promote {found.candidate} --to {found.environment}" if found.outcome == "pass" else None
     return f"{head}\n{gates(found.results)}\n{verdict}" + text.following(after)

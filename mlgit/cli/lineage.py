@@ -10,7 +10,7 @@ import msgspec
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import dot, text
 from mlgit.cli.session import Session
-from mlgit.domain.lineage import Content, Direction, Edge, Node, walk
+from mlgit.domain.lineage import DataRef, Direction, LineageEdge, LineageNode, walk
 from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import lineage
@@ -51,7 +51,7 @@ def command(
         if code is not None:
             found = lineage.of_code(session, then, code, on_progress=on_progress)
         elif data is not None or (what or "").startswith(("md5:", "sha256:")):
-            found = lineage.of_data(then, Content.parse(data or what or ""), on_progress=on_progress)
+            found = lineage.of_data(then, DataRef.parse(data or what or ""), on_progress=on_progress)
         else:
             found = lineage.of_version(session, then, VersionRef.parse(what or ""), on_progress=on_progress)
     return session.answer(found, _dot if form == "dot" else _show)
@@ -67,13 +67,13 @@ def _show(found: lineage.Lineage) -> str:
     return shown + (text.following(f"mlgit show {found.versions[-1]}") if found.versions else "")
 
 
-def _tree(found: lineage.Lineage, root: Node) -> Iterator[str]:
+def _tree(found: lineage.Lineage, root: LineageNode) -> Iterator[str]:
     yield text.clean(f"{root.label if root.kind == 'version' else _named(root)}{_known(root)}")
     for direction in ("up", "down"):
         yield from _branch(found, root, direction)
 
 
-def _branch(found: lineage.Lineage, root: Node, direction: Direction) -> Iterator[str]:
+def _branch(found: lineage.Lineage, root: LineageNode, direction: Direction) -> Iterator[str]:
     steps = list(walk(found.graph, root.id, direction))
     is_version = root.kind == "version"
     indent = 1
@@ -93,11 +93,11 @@ def _branch(found: lineage.Lineage, root: Node, direction: Direction) -> Iterato
         yield "  never seen to run"
 
 
-def _word(edge: Edge, direction: Direction) -> str:
+def _word(edge: LineageEdge, direction: Direction) -> str:
     return _DOWN.get(edge.role, edge.role) if direction == "down" else edge.role
 
 
-def _named(node: Node) -> str:
+def _named(node: LineageNode) -> str:
     """Return what a node is called, digests and commits cut short."""
     if node.kind == "code":
         return f"commit {node.label[:12]}"
@@ -107,7 +107,7 @@ def _named(node: Node) -> str:
     return node.label[:19] if node.label.startswith("sha256:") else node.label
 
 
-def _known(node: Node) -> str:
+def _known(node: LineageNode) -> str:
     """Return what else is known of a node, in words."""
     facts = node.facts
     if node.kind == "version":
@@ -121,7 +121,7 @@ def _known(node: Node) -> str:
     return f"  {text.plural(facts['rows'], 'row')}" if node.kind == "split" else ""
 
 
-def _when(edge: Edge) -> str:
+def _when(edge: LineageEdge) -> str:
     if edge.since is None:
         return ""
     share = "" if edge.traffic is None else f", with {edge.traffic} per cent of the requests at last"

@@ -108,7 +108,9 @@ def _plan(ramp: str | None, hold: str | None) -> Ramp | None:
     if ramp is None and hold is None:
         return None
     try:
-        return msgspec.convert({"steps": [int(share) for share in (ramp or "").split(",")], "hold": hold}, type=Ramp)
+        return msgspec.convert(
+            {"steps": [int(share) for share in (ramp or "").split(",")], "interval": hold}, type=Ramp
+        )
     except ValueError as error:
         raise usage_error(
             "ramp-words",
@@ -145,12 +147,12 @@ def _show(found: Proposed) -> str:
     lines = [_deed(found), *_beside(found)]
     if found.ramp is not None:
         shares = ", ".join(map(str, found.ramp.steps))
-        lines.append(f"  by {shares} per cent of the requests, {found.ramp.hold} each")
+        lines.append(f"  by {shares} per cent of the requests, {found.ramp.interval} each")
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     if found.gates:
         lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":
-        fails = [verdict.gate for verdict in found.gates if verdict.refuses]
+        fails = [verdict.gate for verdict in found.gates if verdict.blocks]
         lines += [f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed."]
         ways = [verdict.fix for verdict in found.gates if verdict.gate in fails and verdict.fix]
         return "\n".join(lines) + text.following(text.clean(ways[0]) if ways else f"mlgit explain {fails[0]}")

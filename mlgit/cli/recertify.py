@@ -58,7 +58,7 @@ def _show(found: Proposed) -> str:
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":
-        fails = [verdict.gate for verdict in found.gates if verdict.refuses]
+        fails = [verdict.gate for verdict in found.gates if verdict.blocks]
         lines.append(f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed.")
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
     if found.state == "planned":

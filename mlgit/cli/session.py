@@ -13,12 +13,12 @@ import click
 import msgspec
 
 from mlgit.domain.cards import CardText
-from mlgit.domain.metrics import TaskKind
+from mlgit.domain.metrics import Task
 from mlgit.domain.records import Environment, Promotion, Record
 from mlgit.domain.records.card import Card
-from mlgit.domain.records.environment import DirectoryTarget as DirectorySettings
+from mlgit.domain.records.environment import DirectoryTargetSpec as DirectorySettings
 from mlgit.domain.records.problem import Label
-from mlgit.domain.records.version import Format, Stored
+from mlgit.domain.records.version import ModelFormat, StoredFile
 from mlgit.edges.clock import SystemClock
 from mlgit.edges.git.repository import GitRepository, open_repository
 from mlgit.errors import Location, MlgitError, usage_error
@@ -106,9 +106,9 @@ class Session:
         """Gates that the team brings itself."""
         from mlgit.edges import teamgates  # noqa: PLC0415 - only where a policy asks for one
 
-        return teamgates.TeamGates()
+        return teamgates.PrivateTeamGates()
 
-    def hashed(self, path: Path, name: str) -> Stored:
+    def hashed(self, path: Path, name: str) -> StoredFile:
         """Describe a file as DVC keeps it."""
         from mlgit.edges import hashing  # noqa: PLC0415 - only where files are hashed
 
@@ -215,7 +215,7 @@ class _ModelFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def inspect(self, path: Path, trusted: bytes) -> tuple[Format, list[str]]:
+    def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
 
         file = self._shown(path)
@@ -228,12 +228,12 @@ class _ModelFiles:
     def score(
         self,
         path: Path,
-        kind: Format,
+        kind: ModelFormat,
         trusted: bytes,
         features: Path,
         *,
         columns: Sequence[str],
-        task: TaskKind,
+        task: Task,
         positive: Label | None,
     ) -> "Scored":
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
@@ -271,11 +271,11 @@ class _Formats:
         card, text, _ = cardfile.parse(content, file)
         return card, text
 
-    def pointer(self, stored: Stored) -> bytes:
+    def pointer(self, stored: StoredFile) -> bytes:
         return self._render(stored)
 
     @cached_property
-    def _render(self) -> Callable[[Stored], bytes]:
+    def _render(self) -> Callable[[StoredFile], bytes]:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where versions are read
 
         return pointers.render

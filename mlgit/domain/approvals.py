@@ -9,7 +9,7 @@ import msgspec
 from mlgit.domain.names import Digest
 from mlgit.domain.records.governance import Roles
 from mlgit.domain.records.ledger import Approval, CountedApproval
-from mlgit.domain.records.policy import ApprovalRule, RoleNeed
+from mlgit.domain.records.policy import ApprovalRule, RoleRequirement
 from mlgit.domain.records.problem import Risk
 
 STALE: Final = "stale: what was approved has changed since"
@@ -286,7 +286,7 @@ def _needs(
 def _asked(rule: ApprovalRule, risk: Risk) -> Iterator[tuple[str, int]]:
     """Yield the roles that a rule asks for at a risk, and how many people of each."""
     for role, stated in rule.roles.items():
-        need = RoleNeed(min=stated) if isinstance(stated, int) else stated
+        need = RoleRequirement(min=stated) if isinstance(stated, int) else stated
         if need.when is None or need.when.risk == risk:
             yield role, need.min
 

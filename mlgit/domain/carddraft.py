@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlgit.domain.gates.card import SECTIONS
+from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs
@@ -76,7 +76,7 @@ def body(problem: Problem, model: Model, evaluation: Evaluation, prose: str) -> 
 
 def prose_draft(model: str) -> str:
     """Return the prose to begin with: every section that a card needs, to be written by people."""
-    sections = "\n\n".join(f"## {heading}\n\nTODO" for heading in SECTIONS)
+    sections = "\n\n".join(f"## {heading}\n\nTODO" for heading in CARD_SECTIONS)
     return f"# {model}\n\n{sections}\n"
 
 

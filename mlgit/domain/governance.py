@@ -8,7 +8,7 @@ from mlgit.domain.codec import override_digest
 from mlgit.domain.merge_rules.standing import LONGEST
 from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.records.governance import Hold, Override, RoleHolder, StandingApproval
-from mlgit.domain.records.policy import ApprovalRule, Policy, RoleNeed
+from mlgit.domain.records.policy import ApprovalRule, Policy, RoleRequirement
 from mlgit.domain.records.problem import Risk
 from mlgit.errors import Finding, Location
 
@@ -151,7 +151,7 @@ def _check_enough(
     named = [people[person] for person in dict.fromkeys(standing.people) if person in people]
     needs = [("", rule.min, len(named))]
     for role, stated in rule.roles.items():
-        need = RoleNeed(min=stated) if isinstance(stated, int) else stated
+        need = RoleRequirement(min=stated) if isinstance(stated, int) else stated
         if need.when is None or need.when.risk == risk:
             needs.append((f" as {role}", need.min, sum(role in holder.roles for holder in named)))
     for role, needed, there in needs:

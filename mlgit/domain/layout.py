@@ -1,4 +1,4 @@
-"""Where each kind of file lives in a team's repository: the one place that knows paths."""
+"""Paths in a team's repository and on the ledger branch: where each kind of file is, and what a path says of it."""
 
 import functools
 import re
@@ -6,82 +6,92 @@ from typing import Final
 
 import msgspec
 
+from mlgit.domain.records.kinds import RECORD_KINDS
+
 PROJECT: Final = "mlgit.yaml"
 ROLES: Final = ".mlgit/roles.yaml"
 SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
-WRITTEN: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing"})
-"""Folders that hold nothing but records that people write, and what they say of them."""
+RECORD_FOLDERS: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing"})
+"""Folders that contain only records that people write, and their notes."""
 
 _N = r"[^/]+"
-_PATTERNS: tuple[tuple[str, str], ...] = (
-    ("project", r"mlgit\.yaml"),
-    ("roles", r"\.mlgit/roles\.yaml"),
-    ("problem", rf"problems/(?P<name>{_N})\.yaml"),
-    ("dataset", rf"datasets/(?P<name>{_N})/dataset\.yaml"),
-    ("model", rf"models/(?P<name>{_N})/model\.yaml"),
-    ("version", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]{{1,9}})/version\.json"),
-    ("gate-report", rf"models/(?P<model>{_N})/versions/v(?P<version>[0-9]{{1,9}})/gates/(?P<promotion>{_N})\.json"),
-    ("environment", rf"environments/(?P<name>{_N})/environment\.yaml"),
-    ("promotion", rf"environments/(?P<environment>{_N})/(?P<model>{_N})\.yaml"),
-    ("policy", rf"policies/(?P<name>{_N})\.yaml"),
-    ("hold", r"holds/(?P<name>.+)\.yaml"),
-    ("override", r"overrides/(?P<name>.+)\.yaml"),
-    ("standing", r"standing/(?P<name>.+)\.yaml"),
-    ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]{{1,9}})\.yaml"),
-    ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
-    ("reviews", rf"reviews/(?P<promotion>{_N})/[0-9]{{1,9}}\.json"),
-    ("decision", rf"decisions/(?P<promotion>{_N})\.json"),
-    ("deployment", rf"deployments/(?P<environment>{_N})/(?P<model>{_N})/(?P<seq>[0-9]{{1,9}})\.json"),
-)
-_KINDS: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-for _kind, _pattern in _PATTERNS:
-    _KINDS.setdefault(_pattern.partition("/")[0].replace("\\", ""), []).append((_kind, re.compile(_pattern)))
+_CONVERTERS: Final = {"": _N, "int": "[0-9]{1,9}", "path": ".+"}
+_PLACEHOLDER: Final = re.compile(r"<(?:(?P<converter>\w+):)?(?P<field>\w+)>")
+
+
+def _path_pattern(template: str) -> re.Pattern[str]:
+    """Return the pattern of the path of a kind of record (see `RecordKind.path`)."""
+    pattern, end = "", 0
+    for placeholder in _PLACEHOLDER.finditer(template):
+        value = _CONVERTERS[placeholder["converter"] or ""]
+        name = "" if placeholder["field"] == "_" else f"P<{placeholder['field']}>"
+        pattern += re.escape(template[end : placeholder.start()]) + (f"(?{name}{value})" if name else value)
+        end = placeholder.end()
+    return re.compile(pattern + re.escape(template[end:]))
+
+
+_PATTERNS: Final[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+"""Kinds and their paths, by the first folder of the path."""
+for _kind in RECORD_KINDS.values():
+    _PATTERNS.setdefault(_kind.path.partition("/")[0], []).append((_kind.kind, _path_pattern(_kind.path)))
 _VERSION_LIKE = re.compile(rf"models/{_N}/versions/{_N}/version\.json")
 _LABEL = re.compile(r"v[1-9][0-9]{0,8}")
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,8}\.json")
 
 
-class Place(msgspec.Struct, frozen=True):
-    """The kind of a file, and what its path says that its content must say too."""
+class RecordPath(msgspec.Struct, frozen=True):
+    """The kind of record at a path, and the fields that the path contains; the record must have the same values."""
 
     kind: str
-    says: dict[str, str]
+    fields: dict[str, str]
 
 
-@functools.lru_cache(maxsize=1 << 15)  # one path is asked about in many places
-def place(path: str) -> Place | None:
-    """Return what kind of record belongs at a path; None where no record does."""
+@functools.lru_cache(maxsize=1 << 15)  # many modules ask about the same paths
+def parse_path(path: str) -> RecordPath | None:
+    """Return the kind of record that belongs at a path, and the fields in the path; None where no record belongs."""
     if not path.endswith((".json", ".yaml")):  # most files of a large repository
         return None
-    for kind, pattern in _KINDS.get(path.partition("/")[0], ()):
+    for kind, pattern in _PATTERNS.get(path.partition("/")[0], ()):
         if match := pattern.fullmatch(path):
-            return Place(kind, match.groupdict())
+            return RecordPath(kind, match.groupdict())
     return None
 
 
-def meant(path: str) -> str | None:
-    """Return the path by which a file would be a record that people write, if only its extension is in the way."""
+def path_template(kind: str) -> str:
+    """Return the path of a kind of record for people, with names in angle brackets."""
+
+    def show(placeholder: re.Match[str]) -> str:
+        if placeholder["converter"] == "int":
+            return "<N>"
+        is_own_name = placeholder["field"] == "name" and not placeholder["converter"]
+        return f"<{kind}>" if is_own_name else f"<{placeholder['field']}>".replace("<_>", "<name>")
+
+    return _PLACEHOLDER.sub(show, RECORD_KINDS[kind].path)
+
+
+def suggested_path(path: str) -> str | None:
+    """Return the path at which a file would be a record, if it only has the wrong extension; None otherwise."""
     stem, _, extension = path.rpartition(".")
     if extension == "yaml" or extension.lower() not in {"yaml", "yml", "json"}:
         return None
-    return None if place(f"{stem}.yaml") is None else f"{stem}.yaml"
+    return None if parse_path(f"{stem}.yaml") is None else f"{stem}.yaml"
 
 
 def is_version_like(path: str) -> bool:
-    """Tell whether a path is that of a version's record, whatever the label looks like."""
+    """Return whether a path is that of a version's record, with any label."""
     return path.endswith("/version.json") and _VERSION_LIKE.fullmatch(path) is not None
 
 
-def label(folder: str) -> int | None:
-    """Return the label of a version by the name of its folder; None where that is none."""
+def version_number(folder: str) -> int | None:
+    """Return the number of a version from the name of its folder; None where that is not one."""
     return int(folder[1:]) if _LABEL.fullmatch(folder) else None
 
 
-def sequence(file: str) -> int | None:
-    """Return the number of a deployment, or of what a forge told, by the name of its file; None where that is none."""
+def sequence_number(file: str) -> int | None:
+    """Return the number of a deployment or of a review snapshot from its file name; None where that is not one."""
     return int(file.removesuffix(".json")) if _SEQUENCE.fullmatch(file) else None
 
 
@@ -101,7 +111,7 @@ def model(name: str) -> str:
 
 
 def model_card(name: str) -> str:
-    """Path of the prose that the cards of all versions of a model take over."""
+    """Path of the text that the cards of all versions of a model start with."""
     return f"models/{name}/card.md"
 
 
@@ -136,7 +146,7 @@ def environment(name: str) -> str:
 
 
 def promotion(environment: str, model: str) -> str:
-    """Path of the manifest that says which version of a model an environment is to run."""
+    """Path of the promotion manifest: which version of a model an environment should run."""
     return f"environments/{environment}/{model}.yaml"
 
 
@@ -155,13 +165,13 @@ def hold(name: str) -> str:
     return f"holds/{name}.yaml"
 
 
-def version_hold(environment: str, model: str, number: int) -> str:
-    """Name of the hold that keeps a version out of an environment, as mlgit calls it."""
+def version_hold_name(environment: str, model: str, number: int) -> str:
+    """Name that mlgit gives a hold on a version in an environment."""
     return f"{environment}/{model}@{number}"
 
 
 def is_version_hold(path: str, environment: str, model: str) -> bool:
-    """Tell whether a path is that of a hold, as mlgit calls it, on a version of a model in an environment."""
+    """Return whether a path is that of a hold, named by mlgit, on a version of a model in an environment."""
     return re.fullmatch(rf"{re.escape(f'holds/{environment}/{model}')}@[0-9]+\.yaml", path) is not None
 
 
@@ -181,7 +191,7 @@ def approvals(promotion: str) -> str:
 
 
 def reviews(promotion: str) -> str:
-    """Folder of what the forge told of a promotion's pull request, on the ledger."""
+    """Folder of the review snapshots of a promotion's pull request, on the ledger."""
     return f"reviews/{promotion}"
 
 
@@ -196,12 +206,12 @@ def deployments(environment: str, model: str) -> str:
 
 
 def promotion_branch(environment: str, model: str) -> str:
-    """Name of the one branch that carries an open promotion of a model to an environment."""
+    """Name of the only branch for an open promotion of a model to an environment."""
     return f"mlgit/promote/{environment}/{model}"
 
 
 def hold_branch(name: str) -> str:
-    """Name of the branch that proposes to add or to lift a hold."""
+    """Name of the branch that proposes to add or lift a hold."""
     return f"mlgit/hold/{name}"
 
 
@@ -216,5 +226,5 @@ def standing_branch(name: str) -> str:
 
 
 def is_immutable(path: str) -> bool:
-    """Tell whether a path, once there, may never change: everything in a version's folder."""
+    """Return whether a path must never change once it exists: everything in a version's folder."""
     return re.fullmatch(rf"models/{_N}/versions/v[0-9]+/.+", path) is not None

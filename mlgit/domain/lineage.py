@@ -10,27 +10,29 @@ import msgspec
 from mlgit.domain.codec import canonical, sha256
 from mlgit.domain.names import Digest, PromotionId, VersionRef, is_name
 from mlgit.domain.records.ledger import Deployment
-from mlgit.domain.records.version import Stored, Version
+from mlgit.domain.records.version import StoredFile, Version
 from mlgit.domain.slots import seen
 from mlgit.errors import usage_error
 
-Kind = Literal["version", "data", "code", "params", "packages", "problem", "split", "person", "environment"]
-Role = Literal["data", "code", "parameters", "packages", "problem", "test split", "trained by", "supersedes", "ran in"]
+NodeKind = Literal["version", "data", "code", "params", "packages", "problem", "split", "person", "environment"]
+EdgeRole = Literal[
+    "data", "code", "parameters", "packages", "problem", "test split", "trained by", "supersedes", "ran in"
+]
 Direction = Literal["up", "down"]
 
 _PREFIX = re.compile(r"(?:(?P<hash>md5|sha256):)?(?P<digits>[0-9a-f]{4,64}(?:\.dir)?)")
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class LineageNode(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a version was made from, a version, or an environment that ran one."""
 
     id: str
-    kind: Kind
+    kind: NodeKind
     label: str
     facts: dict[str, Any] = {}
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
+class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
     """What the source is to the target, which came after it; `since` and `until` say when a version ran.
 
     `traffic` is its share of the requests, in per cent, where it never answered all of them in that time.
@@ -38,28 +40,28 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     target: str
-    role: Role
+    role: EdgeRole
     since: datetime | None = None
     until: datetime | None = None
     traffic: int | None = None
 
 
-class Graph(msgspec.Struct, frozen=True):
+class LineageGraph(msgspec.Struct, frozen=True):
     """Nodes and edges, each once."""
 
-    nodes: list[Node]
-    edges: list[Edge]
+    nodes: list[LineageNode]
+    edges: list[LineageEdge]
 
 
-class Step(msgspec.Struct, frozen=True):
+class LineageStep(msgspec.Struct, frozen=True):
     """A node on a walk from a root, by how many edges it is away from it, and the edge that led to it."""
 
     depth: int
-    edge: Edge
-    node: Node
+    edge: LineageEdge
+    node: LineageNode
 
 
-class Period(msgspec.Struct, frozen=True, kw_only=True):
+class RunPeriod(msgspec.Struct, frozen=True, kw_only=True):
     """A time during which one environment ran one content. `version` is its label where the ledger tells it.
 
     `until` is None for what was still running when the ledger was last written. `traffic` is the last share of the requests,
@@ -74,7 +76,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     traffic: int | None = None
 
 
-class Content(msgspec.Struct, frozen=True, kw_only=True):
+class DataRef(msgspec.Struct, frozen=True, kw_only=True):
     """Data that is asked for: by the name of its dataset, by the beginning of its digest, or by both."""
 
     dataset: str | None = None
@@ -97,7 +99,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
             )
         return cls(dataset=name or None, prefix=prefix or None)
 
-    def matches(self, dataset: str, stored: Stored) -> bool:
+    def matches(self, dataset: str, stored: StoredFile) -> bool:
         """Tell whether the content of a dataset is what is asked for."""
         if self.dataset not in {None, dataset}:
             return False
@@ -113,7 +115,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
         return "@".join(part for part in (self.dataset, self.prefix) if part)
 
 
-def periods(entries: Iterable[Deployment]) -> list[Period]:
+def run_periods(entries: Iterable[Deployment]) -> list[RunPeriod]:
     """Return what one environment ran of one model and when, from all its entries on the ledger in their order.
 
     Every entry says what the target was seen to run, also one that was blocked; a time ends where an entry sees something
@@ -121,11 +123,11 @@ def periods(entries: Iterable[Deployment]) -> list[Period]:
     the champion for good does so until an entry does not see it any longer.
     """
     entries = list(entries)
-    ended: list[Period] = []
-    running: Period | None = None
-    beside: Period | None = None
+    ended: list[RunPeriod] = []
+    running: RunPeriod | None = None
+    beside: RunPeriod | None = None
 
-    def end(period: Period | None, at: datetime) -> None:
+    def end(period: RunPeriod | None, at: datetime) -> None:
         if period is not None:
             ended.append(msgspec.structs.replace(period, until=at))
 
@@ -151,9 +153,9 @@ def periods(entries: Iterable[Deployment]) -> list[Period]:
     return sorted([*ended, *_standing(entries), *filter(None, (running, beside))], key=lambda period: period.since)
 
 
-def _standing(entries: Iterable[Deployment]) -> Iterator[Period]:
+def _standing(entries: Iterable[Deployment]) -> Iterator[RunPeriod]:
     """Yield when something ran beside the champion for good."""
-    running: dict[Digest, Period] = {}
+    running: dict[Digest, RunPeriod] = {}
     for entry in entries:
         if entry.status == "blocked":  # which leaves all that runs alone
             continue
@@ -161,18 +163,18 @@ def _standing(entries: Iterable[Deployment]) -> Iterator[Period]:
         for digest in running.keys() - there.keys():
             yield msgspec.structs.replace(running.pop(digest), until=entry.at)
         for digest, one in there.items():
-            began = Period(
+            began = RunPeriod(
                 digest=digest, version=one.version, promotion=entry.promotion, since=entry.at, traffic=one.traffic
             )
             running[digest] = msgspec.structs.replace(running.get(digest, began), traffic=one.traffic)
     yield from running.values()
 
 
-def _began(entry: Deployment) -> Period | None:
+def _began(entry: Deployment) -> RunPeriod | None:
     """Return the time that begins with an entry; None where it has seen nothing run."""
     if entry.digest is None:
         return None
-    return Period(
+    return RunPeriod(
         digest=entry.digest,
         version=entry.version,
         promotion=entry.promotion,
@@ -181,11 +183,11 @@ def _began(entry: Deployment) -> Period | None:
     )
 
 
-def version_node(version: Version) -> Node:
+def version_node(version: Version) -> LineageNode:
     """Return the node of a version."""
     ref = str(VersionRef(version.model, version.version))
     facts = {"digest": version.digest, "registered_at": version.registered_at}
-    return Node(id=version_id(ref), kind="version", label=ref, facts=facts)
+    return LineageNode(id=version_id(ref), kind="version", label=ref, facts=facts)
 
 
 def version_id(ref: str) -> str:
@@ -193,20 +195,20 @@ def version_id(ref: str) -> str:
     return f"version:{ref}"
 
 
-def data_node(dataset: str, stored: Stored) -> Node:
+def data_node(dataset: str, stored: StoredFile) -> LineageNode:
     """Return the node of one content of a dataset."""
     facts = {"dataset": dataset, "sha256": stored.sha256, "md5": stored.md5, "size": stored.size}
-    return Node(id=f"data:{dataset}@{stored.sha256}", kind="data", label=dataset, facts=facts)
+    return LineageNode(id=f"data:{dataset}@{stored.sha256}", kind="data", label=dataset, facts=facts)
 
 
-def code_node(version: Version, commit: Mapping[str, Any] | None = None) -> Node:
+def code_node(version: Version, commit: Mapping[str, Any] | None = None) -> LineageNode:
     """Return the node of the commit whose code a version was trained with, with what else is known of the commit."""
     inputs = version.inputs
     facts = {"digest": inputs.code, **(commit or {})}
-    return Node(id=f"code:{inputs.commit}", kind="code", label=inputs.commit, facts=facts)
+    return LineageNode(id=f"code:{inputs.commit}", kind="code", label=inputs.commit, facts=facts)
 
 
-def origins(version: Version, *, problem: str, commit: Mapping[str, Any] | None = None) -> Graph:
+def build_origins_graph(version: Version, *, problem: str, commit: Mapping[str, Any] | None = None) -> LineageGraph:
     """Return all that a version was made from.
 
     Args:
@@ -215,23 +217,29 @@ def origins(version: Version, *, problem: str, commit: Mapping[str, Any] | None 
         commit: what is known of the commit whose code it was trained with.
     """
     inputs, trainer, split = version.inputs, version.trained_by, version.evaluation.split
-    params, packages = sha256(canonical(inputs.params)), inputs.environment
-    parts: list[tuple[Role, Node]] = [
+    params, packages = sha256(canonical(inputs.params)), inputs.lock
+    parts: list[tuple[EdgeRole, LineageNode]] = [
         *(("data", data_node(name, stored)) for name, stored in inputs.data.items()),
         ("code", code_node(version, commit)),
-        ("parameters", Node(id=f"params:{params}", kind="params", label=params, facts=dict(inputs.params))),
-        ("problem", Node(id=f"problem:{problem}", kind="problem", label=problem)),
-        ("test split", Node(id=f"split:{split}", kind="split", label=split, facts={"rows": version.evaluation.rows})),
-        ("trained by", Node(id=f"person:{trainer.email}", kind="person", label=f"{trainer.name} <{trainer.email}>")),
+        ("parameters", LineageNode(id=f"params:{params}", kind="params", label=params, facts=dict(inputs.params))),
+        ("problem", LineageNode(id=f"problem:{problem}", kind="problem", label=problem)),
+        (
+            "test split",
+            LineageNode(id=f"split:{split}", kind="split", label=split, facts={"rows": version.evaluation.rows}),
+        ),
+        (
+            "trained by",
+            LineageNode(id=f"person:{trainer.email}", kind="person", label=f"{trainer.name} <{trainer.email}>"),
+        ),
     ]
     if packages is not None:
-        parts.insert(-3, ("packages", Node(id=f"packages:{packages}", kind="packages", label=packages)))
+        parts.insert(-3, ("packages", LineageNode(id=f"packages:{packages}", kind="packages", label=packages)))
     own = version_node(version)
-    edges = [Edge(source=node.id, target=own.id, role=role) for role, node in parts]
-    return Graph([own, *(node for _, node in parts)], edges)
+    edges = [LineageEdge(source=node.id, target=own.id, role=role) for role, node in parts]
+    return LineageGraph([own, *(node for _, node in parts)], edges)
 
 
-def runs(version: Version, ran: Mapping[tuple[str, str], Iterable[Period]]) -> Graph:
+def build_runs_graph(version: Version, ran: Mapping[tuple[str, str], Iterable[RunPeriod]]) -> LineageGraph:
     """Return the environments that ran a version, and when.
 
     Args:
@@ -242,12 +250,12 @@ def runs(version: Version, ran: Mapping[tuple[str, str], Iterable[Period]]) -> G
     nodes, edges = [own], []
     for key, times in ran.items():
         label = "/".join(key)
-        node = Node(id=f"environment:{label}", kind="environment", label=label)
+        node = LineageNode(id=f"environment:{label}", kind="environment", label=label)
         for time in times:
             if time.digest == version.digest:
                 nodes.append(node)
                 edges.append(
-                    Edge(
+                    LineageEdge(
                         source=own.id,
                         target=node.id,
                         role="ran in",
@@ -256,28 +264,28 @@ def runs(version: Version, ran: Mapping[tuple[str, str], Iterable[Period]]) -> G
                         traffic=time.traffic,
                     )
                 )
-    return joined([Graph(nodes, edges)])
+    return merge_graphs([LineageGraph(nodes, edges)])
 
 
-def joined(graphs: Iterable[Graph]) -> Graph:
+def merge_graphs(graphs: Iterable[LineageGraph]) -> LineageGraph:
     """Return one graph of several; of a node that is in more than one, the one with the most facts."""
-    nodes: dict[str, Node] = {}
-    edges: dict[tuple[str, str, str, datetime | None], Edge] = {}
+    nodes: dict[str, LineageNode] = {}
+    edges: dict[tuple[str, str, str, datetime | None], LineageEdge] = {}
     for graph in graphs:
         for node in graph.nodes:
             if node.id not in nodes or len(node.facts) > len(nodes[node.id].facts):
                 nodes[node.id] = node
         edges.update({(edge.source, edge.target, edge.role, edge.since): edge for edge in graph.edges})
-    return Graph(list(nodes.values()), list(edges.values()))
+    return LineageGraph(list(nodes.values()), list(edges.values()))
 
 
-def walk(graph: Graph, root: str, direction: Direction) -> Iterator[Step]:
+def walk(graph: LineageGraph, root: str, direction: Direction) -> Iterator[LineageStep]:
     """Yield what is above a node (what it was made from) or below it, depth first, in the order of the edges.
 
     A node that several edges lead to comes once for each. What leads back to where the walk came from is left out.
     """
     nodes = {node.id: node for node in graph.nodes}
-    onward: dict[str, list[tuple[Edge, str]]] = {}
+    onward: dict[str, list[tuple[LineageEdge, str]]] = {}
     for edge in graph.edges:
         here, there = (edge.target, edge.source) if direction == "up" else (edge.source, edge.target)
         onward.setdefault(here, []).append((edge, there))
@@ -290,7 +298,7 @@ def walk(graph: Graph, root: str, direction: Direction) -> Iterator[Step]:
             path.popitem()
         elif found[1] not in path:
             edge, there = found
-            yield Step(len(path), edge, nodes[there])
+            yield LineageStep(len(path), edge, nodes[there])
             path[there] = None
             waiting.append(iter(onward.get(there, ())))
 

@@ -1,35 +1,44 @@
-"""The metrics that records may name: which way is better, and for which kind of problem. Computed in `ml.metrics`."""
+"""The metrics that records may name: direction, tasks, and what each reads. `ml.metrics` computes them."""
 
 from typing import Literal
 
 import msgspec
 
-TaskKind = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression"]
+Direction = Literal["max", "min"]
+PredictionKind = Literal["score", "class", "value"]
 
 
-class MetricFacts(msgspec.Struct, frozen=True):
-    """What is known of a metric without computing it."""
+class Metric(msgspec.Struct, frozen=True):
+    """Properties of a metric that are known without computing it.
 
-    direction: Literal["max", "min"]
-    kinds: tuple[TaskKind, ...]
+    Attributes:
+        direction: whether more (`max`) or less (`min`) is better.
+        tasks: the tasks that it is defined for.
+        reads: what it reads beside the label: a score, a predicted class, or a predicted value.
+    """
+
+    direction: Direction
+    tasks: tuple[Task, ...]
+    reads: PredictionKind
 
 
-_BINARY: tuple[TaskKind, ...] = ("binary",)
-_CLASSES: tuple[TaskKind, ...] = ("binary", "multiclass")
-_VALUES: tuple[TaskKind, ...] = ("regression",)
+_BINARY: tuple[Task, ...] = ("binary",)
+_CLASSES: tuple[Task, ...] = ("binary", "multiclass")
+_VALUES: tuple[Task, ...] = ("regression",)
 
-METRICS: dict[str, MetricFacts] = {
-    "roc_auc": MetricFacts("max", _BINARY),
-    "average_precision": MetricFacts("max", _BINARY),
-    "log_loss": MetricFacts("min", _BINARY),
-    "brier": MetricFacts("min", _BINARY),
-    "accuracy": MetricFacts("max", _CLASSES),
-    "balanced_accuracy": MetricFacts("max", _CLASSES),
-    "f1": MetricFacts("max", _CLASSES),
-    "precision": MetricFacts("max", _CLASSES),
-    "recall": MetricFacts("max", _CLASSES),
-    "r2": MetricFacts("max", _VALUES),
-    "rmse": MetricFacts("min", _VALUES),
-    "mae": MetricFacts("min", _VALUES),
-    "mape": MetricFacts("min", _VALUES),
+METRICS: dict[str, Metric] = {
+    "roc_auc": Metric("max", _BINARY, "score"),
+    "average_precision": Metric("max", _BINARY, "score"),
+    "log_loss": Metric("min", _BINARY, "score"),
+    "brier": Metric("min", _BINARY, "score"),
+    "accuracy": Metric("max", _CLASSES, "class"),
+    "balanced_accuracy": Metric("max", _CLASSES, "class"),
+    "f1": Metric("max", _CLASSES, "class"),
+    "precision": Metric("max", _CLASSES, "class"),
+    "recall": Metric("max", _CLASSES, "class"),
+    "r2": Metric("max", _VALUES, "value"),
+    "rmse": Metric("min", _VALUES, "value"),
+    "mae": Metric("min", _VALUES, "value"),
+    "mape": Metric("min", _VALUES, "value"),
 }

@@ -16,7 +16,7 @@ _END = r"$(?!\n)"
 NAME = rf"^(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$))(?!.*\.lock$)[a-z0-9]+([._-][a-z0-9]+)*{_END}"
 """Lower-case ASCII, in words joined by one `.`, `_` or `-`: safe in a path (no device of Windows), a Git ref and a page."""
 
-NAMES_ARE = (
+NAME_RULES = (
     "names are lower-case letters and digits, joined by one . _ or -, 64 at the most; no device of Windows, as con, nul or com1, "
     "and nothing that ends in .lock"
 )

@@ -8,10 +8,10 @@ import msgspec
 
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, skipped
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.policy import ApprovalRule, Approvals
+from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.errors import MlgitError
 
-Overall = Literal["pass", "fail", "error", "wait"]
+OverallOutcome = Literal["pass", "fail", "error", "wait"]
 NO_WAIVERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 _LONGEST = 2000  # characters of a message, as a gate report keeps it
@@ -44,9 +44,9 @@ def evaluate(
     ]
 
 
-def overall(verdicts: Sequence[GateVerdict]) -> Overall:
+def overall_outcome(verdicts: Sequence[GateVerdict]) -> OverallOutcome:
     """Return what follows from all answers but those that only warn; an empty list is no pass, for nothing was asked."""
-    outcomes = {verdict.outcome for verdict in verdicts if verdict.refuses}
+    outcomes = {verdict.outcome for verdict in verdicts if verdict.blocks}
     if not verdicts:
         return "error"
     for outcome in ("fail", "error", "wait"):
@@ -55,7 +55,7 @@ def overall(verdicts: Sequence[GateVerdict]) -> Overall:
     return "pass"
 
 
-def answers(gates: Sequence[Gate], verdicts: Sequence[GateVerdict]) -> bool:
+def matches_gates(gates: Sequence[Gate], verdicts: Sequence[GateVerdict]) -> bool:
     """Tell whether the verdicts are on just these gates, in their order and with the weight that the policy gives each.
 
     A report that says `warn` of a gate that blocks would let through what that gate refuses.
@@ -63,7 +63,7 @@ def answers(gates: Sequence[Gate], verdicts: Sequence[GateVerdict]) -> bool:
     return [(gate.id, gate.severity) for gate in gates] == [(said.gate, said.severity) for said in verdicts]
 
 
-def differing(then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> list[str]:
+def outcome_differences(then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> list[str]:
     """Return in words where two judgements by the same gates give other answers; nothing where they agree.
 
     Messages, numbers behind the answers, and ways out are not compared.
@@ -77,7 +77,7 @@ def differing(then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> list[s
     ]
 
 
-def unlike(then: GateVerdict, now: GateVerdict) -> list[str]:
+def verdict_differences(then: GateVerdict, now: GateVerdict) -> list[str]:
     """Return in words where two answers of one gate differ: in the outcome, else in the facts.
 
     Numbers agree within 1e-9 times the larger of 1 and the number: they are sums of floats, whose last digits depend on the
@@ -89,7 +89,7 @@ def unlike(then: GateVerdict, now: GateVerdict) -> list[str]:
     return [f"{then.gate}: {what}" for what in _unlike(then.facts, facts, "")]
 
 
-def rule_for(approvals: Approvals, change: str) -> ApprovalRule:
+def approval_rule(approvals: ApprovalRules, change: str) -> ApprovalRule:
     """Return who must agree to a kind of change; what is not stated is as for `promote`."""
     rule: ApprovalRule | None = getattr(approvals, change)
     return rule or approvals.promote

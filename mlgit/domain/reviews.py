@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from mlgit.domain.approvals import ReviewVote
 from mlgit.domain.codec import canonical, sha256
 from mlgit.domain.names import CommitId, Digest
-from mlgit.domain.records.ledger import GivenReview, Reviews
+from mlgit.domain.records.ledger import Reviews, SubmittedReview
 
 
 def words(told: Reviews) -> list[ReviewVote]:
@@ -40,7 +40,7 @@ def decided(told: Reviews, decisions: dict[CommitId, Digest | None], *, believed
         believed: whether a review of a commit that is not here is of the decision that was taken down with it; else of none.
     """
 
-    def decision(one: GivenReview) -> Digest | None:
+    def decision(one: SubmittedReview) -> Digest | None:
         if one.commit is not None and one.commit in decisions:
             return decisions[one.commit]
         return one.decision if believed else None
@@ -53,12 +53,12 @@ def same(one: Reviews, other: Reviews) -> bool:
     return replace(one, by=other.by, at=other.at) == other
 
 
-def _digest(one: GivenReview) -> Digest:
+def _digest(one: SubmittedReview) -> Digest:
     """Return the digest of a review as the forge tells it; what follows from the commit is no part of it."""
     return sha256(canonical(replace(one, decision=None)))
 
 
-def _unseen(one: GivenReview) -> str:
+def _unseen(one: SubmittedReview) -> str:
     if one.decision is not None:
         return ""
     if one.commit is None:

@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain.names import VersionRef
-from mlgit.domain.records.ledger import Deployment, SeenVersion
-from mlgit.domain.records.promotion import Promotion, Slot, Slots
+from mlgit.domain.records.ledger import Deployment, ObservedVersion
+from mlgit.domain.records.promotion import Promotion, SlotAssignment, SlotAssignments
 from mlgit.domain.records.version import Version
 
 SlotName = Literal["champion", "challenger", "shadow"]
@@ -30,17 +30,17 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.slot} {self.version}" + (f" with {self.traffic}%" if self.traffic else "")
 
 
-def filled(slots: Slots) -> dict[SlotName, Slot]:
+def filled(slots: SlotAssignments) -> dict[SlotName, SlotAssignment]:
     """Return the slots that have a version, the champion first."""
     return {name: slot for name in NAMES if (slot := getattr(slots, name)) is not None}
 
 
-def others(slots: Slots) -> dict[BesideName, Slot]:
+def others(slots: SlotAssignments) -> dict[BesideName, SlotAssignment]:
     """Return the slots beside the champion that have a version."""
     return {name: slot for name in BESIDE if (slot := getattr(slots, name)) is not None}
 
 
-def answers(name: SlotName, slot: Slot) -> int:
+def answers(name: SlotName, slot: SlotAssignment) -> int:
     """Return the per cent of the requests that the version of a slot answers; a shadow none, whatever it is asked."""
     return 0 if name == "shadow" else slot.traffic
 
@@ -50,7 +50,7 @@ def placed(manifest: Promotion | None) -> list[Placed]:
     return [] if manifest is None else placed_in(manifest.model, manifest.slots)
 
 
-def placed_in(model: str, slots: Slots) -> list[Placed]:
+def placed_in(model: str, slots: SlotAssignments) -> list[Placed]:
     """Return what slots of a model have beside the champion."""
     return [
         Placed(slot=name, version=str(VersionRef(model, slot.version)), traffic=answers(name, slot))
@@ -68,28 +68,28 @@ def placed_as_seen(entry: Deployment | None) -> list[Placed]:
     ]
 
 
-def seen(entry: Deployment) -> dict[BesideName, SeenVersion]:
+def seen(entry: Deployment) -> dict[BesideName, ObservedVersion]:
     """Return what an entry of the ledger saw beside the champion for good, by slot."""
     if entry.beside is None:
         return {}
     return {name: one for name in BESIDE if (one := getattr(entry.beside, name)) is not None}
 
 
-def entering(slots: Slots, before: Slots | None) -> list[SlotName]:
+def entering(slots: SlotAssignments, before: SlotAssignments | None) -> list[SlotName]:
     """Return the slots that a version comes to, the champion first: as another one than was there, or with another share.
 
     The champion's share follows from the challenger's, so a champion that stays does not enter with another one.
     """
     found: list[SlotName] = []
     for name, slot in filled(slots).items():
-        there: Slot | None = None if before is None else getattr(before, name)
+        there: SlotAssignment | None = None if before is None else getattr(before, name)
         same = there is not None and there.digest == slot.digest
         if not same or (name == "challenger" and there is not None and there.traffic != slot.traffic):
             found.append(name)
     return found
 
 
-def promoted(manifest: Promotion, before: Promotion | None) -> Slot | None:
+def promoted(manifest: Promotion, before: Promotion | None) -> SlotAssignment | None:
     """Return the slot whose version a manifest promotes: the one that gates judge, and that people agree to.
 
     It is the one that a version comes to. Of a rollback it is the champion, as it is where nothing changes. It is None where
@@ -110,13 +110,13 @@ def promoted(manifest: Promotion, before: Promotion | None) -> Slot | None:
 
 
 def put(
-    before: Slots | None,
+    before: SlotAssignments | None,
     version: Version,
     name: SlotName = "champion",
     *,
     traffic: int | None = None,
     clear: frozenset[BesideName] = frozenset(),
-) -> Slots:
+) -> SlotAssignments:
     """Return the slots with a version in one of them, which leaves any other that it had; the rest stays as it is.
 
     Args:
@@ -129,7 +129,7 @@ def put(
     kept = {} if before is None else {n: slot for n, slot in others(before).items() if n not in clear}
     kept = {n: slot for n, slot in kept.items() if slot.digest != version.digest}
     champion = None if before is None else before.champion
-    slot = Slot(version=version.version, digest=version.digest, traffic=ALL if traffic is None else traffic)
+    slot = SlotAssignment(version=version.version, digest=version.digest, traffic=ALL if traffic is None else traffic)
     if name != "champion":
         kept[name] = slot
     elif champion is None or champion.digest != version.digest:
@@ -137,10 +137,10 @@ def put(
     challenger, shadow = kept.get("challenger"), kept.get("shadow")
     if champion is not None:
         champion = replace(champion, traffic=ALL - (challenger.traffic if challenger is not None else 0))
-    return Slots(champion=champion, challenger=challenger, shadow=shadow)
+    return SlotAssignments(champion=champion, challenger=challenger, shadow=shadow)
 
 
-def leaving(slots: Slots, before: Slots) -> list[Slot]:
+def leaving(slots: SlotAssignments, before: SlotAssignments) -> list[SlotAssignment]:
     """Return what had a version before that is in no slot any longer, the champion first."""
     stay = {slot.digest for slot in filled(slots).values()}
     return [slot for slot in filled(before).values() if slot.digest not in stay]

@@ -12,7 +12,7 @@ _OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
 """Names that the database of a machine may have for whatever its owner chose."""
 
 
-def find(name: str) -> tzinfo | None:
+def find_zone(name: str) -> tzinfo | None:
     """Return the zone of a name; None if there is none that is the same on every machine."""
     if name == "UTC":  # known without a database
         return UTC
@@ -28,7 +28,7 @@ def check_zones(environment: Environment) -> Iterator[Finding]:
     """Every zone that the windows of an environment name is one of the database."""
     for index, window in enumerate(environment.windows):
         for name, span in (("allow", window.allow), ("deny", window.deny)):
-            if span is not None and find(span.zone) is None:
+            if span is not None and find_zone(span.zone) is None:
                 yield Finding(
                     "zone-unknown",
                     f"there is no time zone {span.zone}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from mlgit.domain.names import Digest, Md5
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.errors import MlgitError, refused
 
 _BLOCK = 1 << 20
@@ -48,7 +48,7 @@ def copy_file(source: Path, destination: Path) -> Hashes:
         return _hashes(_written(_blocks(content), copy))
 
 
-def stored(path: Path, name: str) -> Stored:
+def stored(path: Path, name: str) -> StoredFile:
     """Describe a file as DVC is to keep it, under its name inside the version's folder.
 
     Raises:
@@ -57,7 +57,7 @@ def stored(path: Path, name: str) -> Stored:
     hashes = hash_file(path)
     if not hashes.size:
         raise refused("file-empty", f"{path} is empty", fix="run the stage that writes it again")
-    return Stored(path=name, sha256=hashes.sha256, md5=hashes.md5, size=hashes.size)
+    return StoredFile(path=name, sha256=hashes.sha256, md5=hashes.md5, size=hashes.size)
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:

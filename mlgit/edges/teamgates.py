@@ -4,20 +4,20 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from mlgit.domain.results import CommandAnswer
 from mlgit.edges import private
 from mlgit.edges.formats import jsonfile
 from mlgit.errors import MlgitError, refused
 from mlgit.ops.kernel.ports.git import Tree
-from mlgit.ops.kernel.ports.team_gates import CommandResult
 
 GROUP: Final = "mlgit.gates"
 """Entry points of this group are gates."""
 
 
-class TeamGates:
+class PrivateTeamGates:
     """Runs commands and finds functions (see `ops.kernel.ports.TeamGates`)."""
 
-    def run(self, tree: Tree, command: Sequence[str], document: bytes, *, seconds: float) -> CommandResult:
+    def run(self, tree: Tree, command: Sequence[str], document: bytes, *, seconds: float) -> CommandAnswer:
         """Run a command in a checkout of a tree, hand it a document on stdin, and read its answer from stdout."""
         with private.folders() as (checkout, home):
             private.check_out(tree, checkout)
@@ -25,11 +25,11 @@ class TeamGates:
             stdin.write_bytes(document)
             ended = private.run(command, checkout, home, seconds=seconds, stdin=stdin)
         if ended.why:
-            return CommandResult(None, ended.why)
+            return CommandAnswer(None, ended.why)
         try:
-            return CommandResult(jsonfile.parse(ended.stdout, "answer").value, "")
+            return CommandAnswer(jsonfile.parse(ended.stdout, "answer").value)
         except MlgitError as error:
-            return CommandResult(None, f"its answer is no JSON document: {error.findings[0].message}")
+            return CommandAnswer(None, f"its answer is no JSON document: {error.findings[0].message}")
 
     def installed(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
         """Return the function that an installed package provides as a gate.

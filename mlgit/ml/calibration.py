@@ -1,44 +1,14 @@
 """Do scores mean what they say: of the rows with a score of 0.7, are seven of ten positive?"""
 
-import msgspec
 import numpy as np
 import pandas as pd
 
-from mlgit.ml.columns import Label
-from mlgit.ml.metrics import read
+from mlgit.domain.records.problem import Label
+from mlgit.domain.results import CalibrationBin, CalibrationErrors
+from mlgit.ml.metrics import read_input
 
 
-class Bin(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows with scores of one range.
-
-    Attributes:
-        rows: how many.
-        score: their mean score.
-        rate: share of them that is of the positive class.
-    """
-
-    rows: int
-    score: float
-    rate: float
-
-
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """How far scores are from the shares that they state.
-
-    Attributes:
-        ece: expected calibration error, 0 to 1: the mean over all rows of how far the score of a bin is from its rate.
-        brier: mean squared difference of score and truth, 0 to 1.
-        rows: number of rows.
-        bins: the bins, scores ascending; fewer than asked for where many rows share a score.
-    """
-
-    ece: float
-    brier: float
-    rows: int
-    bins: list[Bin]
-
-
-def calibration(predictions: pd.DataFrame, positive: Label | None, *, bins: int = 10) -> Calibration:
+def calibration(predictions: pd.DataFrame, positive: Label | None, *, bins: int = 10) -> CalibrationErrors:
     """Return how well the scores of a binary task are calibrated.
 
     Bins have equal mass: as many rows each, as far as rows with one score stay together. The error is never below 0, so
@@ -57,7 +27,7 @@ def calibration(predictions: pd.DataFrame, positive: Label | None, *, bins: int 
         Undefined: there are no rows or no scores.
         BadPredictions: as for `measure`; a score is beyond 0 to 1.
     """
-    columns = read("brier", predictions, positive)
+    columns = read_input("brier", predictions, positive)
     score, truth = columns.output, columns.truth.astype(np.float64)
     levels = np.arange(1, bins) / bins
     edges = np.unique(np.quantile(score, levels, method="inverted_cdf")) if bins > 1 else np.empty(0)
@@ -65,12 +35,12 @@ def calibration(predictions: pd.DataFrame, positive: Label | None, *, bins: int 
     counts = np.bincount(place)
     rows = counts[counts > 0]
     scores, rates = (np.bincount(place, weights=values)[counts > 0] / rows for values in (score, truth))
-    return Calibration(
+    return CalibrationErrors(
         ece=float(rows @ np.abs(scores - rates) / rows.sum()),
         brier=float(np.mean((score - truth) ** 2)),
         rows=len(score),
         bins=[
-            Bin(rows=int(count), score=float(mean), rate=float(rate))
+            CalibrationBin(rows=int(count), score=float(mean), rate=float(rate))
             for count, mean, rate in zip(rows, scores, rates, strict=True)
         ],
     )

@@ -16,7 +16,7 @@ _LONGEST_EXAMPLE = 40  # and characters of each
 _FEW = 20  # a column with no more distinct values groups its rows, however few there are
 
 
-class Categories(
+class CategoricalProfile(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="categories", tag_field="kind"
 ):
     """Counts of a column of texts or booleans.
@@ -46,7 +46,7 @@ def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.if_else(pc.is_valid(column), f"({column.type})", pa.scalar(None, pa.string()))
 
 
-def choose_categories(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, Categories]:
+def choose_categories(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, CategoricalProfile]:
     """Return categories for each column of a table, nothing counted yet.
 
     They are the most frequent values, up to 1,000, or half, a quarter ... of that until the table's texts fit a file.
@@ -57,12 +57,12 @@ def choose_categories(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, Categ
     while sum(_size(texts[:most]) for texts in ranked.values()) > budget:
         most //= 2
     return {
-        name: Categories(n=0, missing=0, counts=dict.fromkeys(sorted(texts[:most]), 0), other=0)
+        name: CategoricalProfile(n=0, missing=0, counts=dict.fromkeys(sorted(texts[:most]), 0), other=0)
         for name, texts in ranked.items()
     }
 
 
-def count_categories(reference: Categories, column: pa.ChunkedArray) -> Categories:
+def count_categories(reference: CategoricalProfile, column: pa.ChunkedArray) -> CategoricalProfile:
     """Return the counts of a column in the categories of the reference."""
     texts = texts_of(column)
     tally = _tally(texts)
@@ -79,7 +79,7 @@ def count_categories(reference: Categories, column: pa.ChunkedArray) -> Categori
     )
 
 
-def merge_categories(one: Categories, other: Categories) -> Categories:
+def merge_categories(one: CategoricalProfile, other: CategoricalProfile) -> CategoricalProfile:
     """Return the counts of two columns together; both have the same categories."""
     # The first few of a union are among the first few of its parts: this, too, is the same in any order.
     examples = sorted({*one.other_examples, *other.other_examples})[:_EXAMPLES]

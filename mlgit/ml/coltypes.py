@@ -5,15 +5,15 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pandas.api import types as dtypes
 
+from mlgit.domain.records.dataset import ColumnType
 from mlgit.ml.columns import Array
 
-ColumnType = Literal["integer", "number", "string", "boolean", "date", "datetime"]
 Column: TypeAlias = "pd.Series[Any]"
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -23,14 +23,14 @@ _DATETIME = re.compile(
 )
 
 
-def present(column: Column) -> Column:
+def drop_missing(column: Column) -> Column:
     """Return the values that are not missing, in their own type: neither a category nor, where possible, an object."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
     return column.dropna().infer_objects()
 
 
-def of_type(column: Column, kind: ColumnType) -> Array:
+def is_of_type(column: Column, kind: ColumnType) -> Array:
     """Return for each value whether it is of a type.
 
     Whole numbers are integers however they are stored; dates and times may be stored as texts in the form of ISO 8601.
@@ -38,7 +38,7 @@ def of_type(column: Column, kind: ColumnType) -> Array:
     return _TESTS[kind](column)
 
 
-def type_of(column: Column) -> ColumnType | None:
+def infer_type(column: Column) -> ColumnType | None:
     """Return the narrowest type that all values are of; None if there is none, "string" if no value is there."""
     if column.empty:
         return "string"
@@ -54,7 +54,7 @@ def matches(column: Column, pattern: re.Pattern[str]) -> Array:
     return matched
 
 
-def moments(column: Column) -> Column:
+def to_timestamps(column: Column) -> Column:
     """Return times in UTC (those without a zone are taken to be), missing where a value is none."""
     if dtypes.is_datetime64_any_dtype(column.dtype):
         return pd.to_datetime(column, utc=True)
@@ -110,7 +110,7 @@ def _is_text_of(column: Column, form: re.Pattern[str]) -> Array:
     """Say which texts have the form of a time and are one: 2026-02-30 is none."""
     formed = matches(column, form)
     # Reading times is slow; where nothing looks like one it is not tried.
-    return formed & moments(column).notna().to_numpy() if formed.any() else formed
+    return formed & to_timestamps(column).notna().to_numpy() if formed.any() else formed
 
 
 def _is_string(column: Column) -> Array:

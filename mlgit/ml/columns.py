@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Label = str | int | float | bool
+from mlgit.domain.records.problem import Label
+
 Array = npt.NDArray[Any]
 
 
-class BadPredictions(ValueError):
+class InvalidPredictions(ValueError):
     """A predictions table that cannot be measured at all: a column is missing, or holds what it must not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class MetricInput:
     """The two columns that a metric reads, as arrays of one length without missing or infinite values.
 
     Attributes:
@@ -35,37 +36,41 @@ class Columns:
     classes: int = 0
     positive: int | None = None
 
-    def take(self, rows: Array) -> "Columns":
+    def take(self, rows: Array) -> "MetricInput":
         """Return the rows at these positions, in this order; a position may repeat."""
-        return Columns(truth=self.truth[rows], output=self.output[rows], classes=self.classes, positive=self.positive)
+        return MetricInput(
+            truth=self.truth[rows], output=self.output[rows], classes=self.classes, positive=self.positive
+        )
 
 
-def read_scores(predictions: pd.DataFrame, positive: Label | None) -> Columns:
+def read_scores(predictions: pd.DataFrame, positive: Label | None) -> MetricInput:
     """Return `label` and `score`.
 
     Raises:
         BadPredictions: a column is missing, has gaps or is of the wrong kind, or no positive class is named.
     """
     if positive is None:
-        raise BadPredictions("scores can only be judged when the positive class is known")
+        raise InvalidPredictions("scores can only be judged when the positive class is known")
     label = _column(predictions, "label")
     classes = _coded(label, label, positive)
-    return Columns(truth=classes.truth == classes.positive, output=_numbers(_column(predictions, "score")))
+    return MetricInput(truth=classes.truth == classes.positive, output=_numbers(_column(predictions, "score")))
 
 
-def read_classes(predictions: pd.DataFrame, positive: Label | None) -> Columns:
+def read_classes(predictions: pd.DataFrame, positive: Label | None) -> MetricInput:
     """Return `label` and `prediction` as class codes; raises as `read_scores`, but needs no positive class."""
     return _coded(_column(predictions, "label"), _column(predictions, "prediction"), positive)
 
 
-def read_values(predictions: pd.DataFrame) -> Columns:
+def read_values(predictions: pd.DataFrame) -> MetricInput:
     """Return `label` and `prediction` as numbers; raises as `read_scores`."""
-    return Columns(truth=_numbers(_column(predictions, "label")), output=_numbers(_column(predictions, "prediction")))
+    return MetricInput(
+        truth=_numbers(_column(predictions, "label")), output=_numbers(_column(predictions, "prediction"))
+    )
 
 
 def _column(predictions: pd.DataFrame, name: str) -> "pd.Series[Any]":
     if name not in predictions.columns:
-        raise BadPredictions(f"there is no column {name!r}")
+        raise InvalidPredictions(f"there is no column {name!r}")
     column = predictions[name]
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
@@ -74,7 +79,7 @@ def _column(predictions: pd.DataFrame, name: str) -> "pd.Series[Any]":
     if _is_numeric(column):
         gaps = gaps | ~np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if gaps.any():
-        raise BadPredictions(f"column {name!r} has {int(gaps.sum()):,} missing or infinite values")
+        raise InvalidPredictions(f"column {name!r} has {int(gaps.sum()):,} missing or infinite values")
     return column
 
 
@@ -84,25 +89,25 @@ def _is_numeric(column: "pd.Series[Any]") -> bool:
 
 def _numbers(column: "pd.Series[Any]") -> Array:
     if not _is_numeric(column):
-        raise BadPredictions(f"column {str(column.name)!r} must hold numbers")
+        raise InvalidPredictions(f"column {str(column.name)!r} must hold numbers")
     return column.to_numpy(dtype=np.float64)
 
 
-def _coded(label: "pd.Series[Any]", prediction: "pd.Series[Any]", positive: Label | None) -> Columns:
+def _coded(label: "pd.Series[Any]", prediction: "pd.Series[Any]", positive: Label | None) -> MetricInput:
     """Number the classes in the order in which they occur, labels first, so that equal labels get equal codes."""
     numeric = _is_numeric(label)
     # Text never equals a number ("1" is not 1): a wrong type must be refused, not measured as an accuracy of 0.
     if _is_numeric(prediction) != numeric:
-        raise BadPredictions("of the columns 'label' and 'prediction', one holds numbers and the other does not")
+        raise InvalidPredictions("of the columns 'label' and 'prediction', one holds numbers and the other does not")
     if positive is not None and isinstance(positive, str) == numeric:
         kind = "numbers" if numeric else "no numbers"
-        raise BadPredictions(f"column 'label' holds {kind}, so {positive!r} cannot be its positive class")
+        raise InvalidPredictions(f"column 'label' holds {kind}, so {positive!r} cannot be its positive class")
     dtype = np.float64 if numeric else object
     codes, names = pd.factorize(np.concatenate([label.to_numpy(dtype=dtype), prediction.to_numpy(dtype=dtype)]))
     known = list(names)
     if positive is not None and positive not in known:
         known.append(positive)
-    return Columns(
+    return MetricInput(
         truth=codes[: len(label)],
         output=codes[len(label) :],
         classes=len(known),

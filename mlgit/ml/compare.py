@@ -4,56 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 
-from mlgit.ml.columns import Array, BadPredictions, Columns, Label
-from mlgit.ml.draws import strata_of, weights_of
-from mlgit.ml.metrics import Undefined, find, read
+from mlgit.domain.records.problem import Label
+from mlgit.domain.results import Gain
+from mlgit.ml.columns import Array, InvalidPredictions, MetricInput
+from mlgit.ml.draws import resample_weights, row_strata
+from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, find_metric, read_input
 from mlgit.ml.resample import resampler
 
 _SHOWN = 3  # keys of differing rows that an error names
 
 
-class NotSameRows(ValueError):
+class MismatchedRows(ValueError):
     """Two predictions tables differ in their rows or labels; the text says in how many and shows a few."""
 
 
-class Gain(msgspec.Struct, frozen=True, kw_only=True):
-    """How much better the candidate is than the champion, with a confidence interval.
-
-    Attributes:
-        metric: what was measured.
-        candidate: its value for the candidate.
-        champion: its value for the champion.
-        value: the gain, in units of the metric; above zero is better, whichever way the metric goes.
-        low: lower end of the interval of the gain.
-        high: upper end.
-        level: share of such intervals that hold the true gain, above 0 and below 1.
-        rows: number of rows compared.
-        method: which test was made.
-        resamples: number of bootstrap resamples; None for a test without.
-        seed: what they were drawn with; None as well.
-        p: two-sided p-value of "no difference"; None for the bootstrap, of which the interval is judged.
-    """
-
-    metric: str
-    candidate: float
-    champion: float
-    value: float
-    low: float
-    high: float
-    level: float
-    rows: int
-    method: str = "paired bootstrap, percentile"
-    resamples: int | None = None
-    seed: int | None = None
-    p: float | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resampled:
+class BootstrapGains:
     """The gain of the candidate over the champion, on all rows and on each resample.
 
     Attributes:
@@ -74,7 +43,7 @@ class Resampled:
     seed: int
     rows: int
 
-    def at(self, level: float) -> Gain:
+    def gain_at(self, level: float) -> Gain:
         """Return the gain with its percentile interval at a level between 0 and 1."""
         low, high = np.quantile(self.gains, [(1 - level) / 2, (1 + level) / 2])
         return Gain(
@@ -90,7 +59,7 @@ class Resampled:
             seed=self.seed,
         )
 
-    def share_from(self, gain: float) -> float:
+    def p_value_of(self, gain: float) -> float:
         """Return the share of resamples with at least this gain: the one-sided p-value of "the gain is at least that".
 
         It counts what the percentile interval counts. Without a resample below it is 0, and stands for less than
@@ -122,7 +91,7 @@ def align(candidate: pd.DataFrame, champion: pd.DataFrame, keys: Sequence[str]) 
     try:
         both = left.merge(right, on=keys, how="outer", indicator="_side", sort=False)
     except ValueError as error:
-        raise NotSameRows(f"the keys {', '.join(keys)} are of different types in the two tables") from error
+        raise MismatchedRows(f"the keys {', '.join(keys)} are of different types in the two tables") from error
     one_side = both["_side"] != "both"
     _refuse_differing(both[one_side | _differ(both["_label"], both["_other"])], keys, total=len(both))
     # All rows are on both sides, so an inner merge keeps the order of the left one.
@@ -166,26 +135,26 @@ def paired_bootstrap(
         ValueError: no such metric, or a setting outside its range.
     """
     _need_level(level)
-    return resample_gains(metric, candidate, champion, positive, resamples=resamples, seed=seed).at(level)
+    return resample_gains(metric, candidate, champion, positive, resamples=resamples, seed=seed).gain_at(level)
 
 
 def resample_gains(
     metric: str, candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | None, *, resamples: int, seed: int
-) -> Resampled:
+) -> BootstrapGains:
     """Return the gain on each resample, for intervals at any level; arguments and exceptions as for `paired_bootstrap`."""
     if not (resamples >= 1 and seed >= 0):
         raise ValueError(f"resamples {resamples} or seed {seed} is outside its range")
-    definition = find(metric)
+    definition = find_metric(metric)
     new, old = read_pair(metric, candidate, champion, positive)
     sign = 1 if definition.direction == "max" else -1
-    values = definition.function(new), definition.function(old)
-    strata = strata_of(definition, new)
+    values = FUNCTIONS[metric](new), FUNCTIONS[metric](old)
+    strata = row_strata(definition, new)
     order = np.argsort(strata, kind="stable")
     evaluate_new, evaluate_old = resampler(metric, new.take(order)), resampler(metric, old.take(order))
-    blocks = weights_of(strata[order], resamples, seed)
+    blocks = resample_weights(strata[order], resamples, seed)
     gains = np.concatenate([sign * (evaluate_new(block) - evaluate_old(block)) for block in blocks])
     _need_defined(metric, gains)
-    return Resampled(
+    return BootstrapGains(
         metric=metric,
         candidate=values[0],
         champion=values[1],
@@ -210,11 +179,11 @@ def bootstrap(
     Rows are drawn as for `paired_bootstrap`; so are arguments and exceptions.
     """
     _need_level(level)
-    definition, columns = find(metric), read(metric, predictions, positive)
-    strata = strata_of(definition, columns)
+    definition, columns = find_metric(metric), read_input(metric, predictions, positive)
+    strata = row_strata(definition, columns)
     order = np.argsort(strata, kind="stable")
     evaluate = resampler(metric, columns.take(order))
-    values = np.concatenate([evaluate(block) for block in weights_of(strata[order], resamples, seed)])
+    values = np.concatenate([evaluate(block) for block in resample_weights(strata[order], resamples, seed)])
     _need_defined(metric, values)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -222,17 +191,17 @@ def bootstrap(
 
 def read_pair(
     metric: str, candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | None
-) -> tuple[Columns, Columns]:
+) -> tuple[MetricInput, MetricInput]:
     """Return what a metric reads of both tables, after proving that their labels are the same row by row.
 
     Raises:
         NotSameRows: the tables differ in length, or in a label.
         BadPredictions, Undefined, ValueError: as for `read`.
     """
-    pair = read(metric, candidate, positive), read(metric, champion, positive)
+    pair = read_input(metric, candidate, positive), read_input(metric, champion, positive)
     # Labels themselves are compared: class codes number each table's own classes.
     if len(candidate) != len(champion) or _differ(_plain(candidate["label"]), _plain(champion["label"])).any():
-        raise NotSameRows("the two tables are not the same row by row; they must be aligned first")
+        raise MismatchedRows("the two tables are not the same row by row; they must be aligned first")
     return pair
 
 
@@ -244,16 +213,16 @@ def _need_level(level: float) -> None:
 def _need_defined(metric: str, values: Array) -> None:
     undefined = int(np.isnan(values).sum())
     if undefined:
-        raise Undefined(f"{metric} is undefined on {undefined:,} of {len(values):,} resamples")
+        raise UndefinedMetric(f"{metric} is undefined on {undefined:,} of {len(values):,} resamples")
 
 
 def _need_keys(table: pd.DataFrame, name: str, keys: list[str]) -> None:
     lacking = [column for column in [*keys, "label"] if column not in table.columns]
     if not keys or lacking:
-        raise BadPredictions(f"the predictions of the {name} lack {', '.join(lacking) or 'keys'}")
+        raise InvalidPredictions(f"the predictions of the {name} lack {', '.join(lacking) or 'keys'}")
     unnamed = int((table[keys].isna().any(axis=1) | table.duplicated(keys)).sum())
     if unnamed:
-        raise BadPredictions(f"in the predictions of the {name}, {unnamed:,} rows have no key of their own")
+        raise InvalidPredictions(f"in the predictions of the {name}, {unnamed:,} rows have no key of their own")
 
 
 def _sortable(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -273,7 +242,7 @@ def _refuse_differing(rows: pd.DataFrame, keys: list[str], *, total: int) -> Non
         return
     counts = rows["_side"].value_counts()
     shown = ["/".join(f"{key}={row[key]}" for key in keys) for row in rows.head(_SHOWN).to_dict("records")]
-    raise NotSameRows(
+    raise MismatchedRows(
         f"{len(rows):,} of {total:,} rows differ ({counts['left_only']:,} only of the candidate, "
         f"{counts['right_only']:,} only of the champion, {counts['both']:,} with another label), "
         f"such as {', '.join(shown)}"

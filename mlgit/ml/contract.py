@@ -6,28 +6,15 @@ A violation shows up to three of the values that break a rule; where data is per
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
-import msgspec
 import numpy as np
 import pandas as pd
 
-from mlgit.ml.coltypes import Column, ColumnType, matches, moments, of_type, present, type_of
+from mlgit.domain.records.dataset import ColumnRule
+from mlgit.domain.results import ContractRule, ContractViolation
+from mlgit.ml.coltypes import Column, drop_missing, infer_type, is_of_type, matches, to_timestamps
 from mlgit.ml.columns import Array
 
-RuleId = Literal[
-    "column-missing",
-    "column-extra",
-    "too-few-rows",
-    "too-many-rows",
-    "stale",
-    "duplicate",
-    "null",
-    "type",
-    "range",
-    "not-allowed",
-    "pattern",
-]
 _SHOWN = 3  # values that a violation shows,
 _LONGEST = 80  # and characters of each,
 _LOOKED_AT = 1000  # from the first that are wrong
@@ -36,60 +23,7 @@ _OFTEN = 5  # and only where each occurs this often on average
 _DAY = 86_400
 
 
-class ColumnFacts(msgspec.Struct, frozen=True, kw_only=True, rename={"in_": "in"}):
-    """What a column looks like, in the words of a contract; min and max are None where values are no numbers."""
-
-    type: ColumnType
-    min: float | None = None
-    max: float | None = None
-    in_: list[str] | None = None
-    nullable: bool
-    unique: bool
-
-
-class ColumnRule(msgspec.Struct, frozen=True, kw_only=True, rename={"in_": "in"}):
-    """What every value of a column must be.
-
-    Attributes:
-        type: type of the values. Whole numbers are integers however they are stored; dates may be ISO 8601 texts.
-        min: smallest number allowed.
-        max: largest number allowed.
-        in_: the values allowed.
-        nullable: whether values may be missing.
-        unique: whether no value may occur twice.
-        pattern: regular expression that the whole text must match.
-    """
-
-    type: ColumnType
-    min: float | None = None
-    max: float | None = None
-    in_: list[str | int | float | bool] | None = None
-    nullable: bool = True
-    unique: bool = False
-    pattern: str | None = None
-
-
-class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """One way in which a table breaks its contract.
-
-    Attributes:
-        rule: the rule that is broken.
-        column: the column that it is about; None for the table as a whole.
-        count: rows that break it.
-        rows: rows of the table.
-        examples: up to three different values that break it, as text.
-        message: the fact, in words.
-    """
-
-    rule: RuleId
-    column: str | None
-    count: int
-    rows: int
-    examples: list[str]
-    message: str
-
-
-def draft(frame: pd.DataFrame) -> dict[str, ColumnFacts]:
+def draft_rules(frame: pd.DataFrame) -> dict[str, ColumnRule]:
     """Return what each column of a table looks like, as a start for its contract.
 
     Texts that repeat themselves become a list of allowed values; only integers and texts can be found to be unique.
@@ -100,7 +34,7 @@ def draft(frame: pd.DataFrame) -> dict[str, ColumnFacts]:
     return {str(name): _facts(frame[name]) for name in frame.columns}
 
 
-def check(
+def check_table(
     frame: pd.DataFrame,
     columns: Mapping[str, ColumnRule],
     *,
@@ -110,7 +44,7 @@ def check(
     freshness_column: str | None = None,
     max_age_seconds: float | None = None,
     now: datetime,
-) -> list[Violation]:
+) -> list[ContractViolation]:
     """Return every violation of a contract: of the table first, then column by column in the order of the contract.
 
     Args:
@@ -142,9 +76,9 @@ def check(
     return found
 
 
-def _facts(column: Column) -> ColumnFacts:
-    values = present(column)
-    kind = type_of(values)
+def _facts(column: Column) -> ColumnRule:
+    values = drop_missing(column)
+    kind = infer_type(values)
     if kind is None:
         raise ValueError(f"column {str(column.name)!r} mixes types, or has one that a contract cannot ask for")
     nullable = len(values) < len(column)
@@ -153,7 +87,7 @@ def _facts(column: Column) -> ColumnFacts:
     numeric = kind in ("integer", "number") and not values.empty
     distinct = values.nunique()
     repeats = kind == "string" and 0 < distinct <= _MOST_ALLOWED and distinct * _OFTEN <= len(values)
-    return ColumnFacts(
+    return ColumnRule(
         type=kind,
         min=_number(values.min()) if numeric else None,
         max=_number(values.max()) if numeric else None,
@@ -168,7 +102,9 @@ def _number(value: float) -> float:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _check_names(frame: pd.DataFrame, needed: list[str], columns: Mapping[str, ColumnRule]) -> Iterator[Violation]:
+def _check_names(
+    frame: pd.DataFrame, needed: list[str], columns: Mapping[str, ColumnRule]
+) -> Iterator[ContractViolation]:
     for name in needed:
         if name not in frame.columns:
             yield _violation("column-missing", name, len(frame), f"there is no column {name!r}")
@@ -177,15 +113,15 @@ def _check_names(frame: pd.DataFrame, needed: list[str], columns: Mapping[str, C
             yield _violation("column-extra", name, len(frame), f"the contract has no column {name!r}")
 
 
-def _check_row_count(rows: int, rows_min: int | None, rows_max: int | None) -> Iterator[Violation]:
+def _check_row_count(rows: int, rows_min: int | None, rows_max: int | None) -> Iterator[ContractViolation]:
     if rows_min is not None and rows < rows_min:
         yield _violation("too-few-rows", None, rows, f"{rows:,} rows, at least {rows_min:,} required")
     if rows_max is not None and rows > rows_max:
         yield _violation("too-many-rows", None, rows, f"{rows:,} rows, at most {rows_max:,} allowed")
 
 
-def _check_freshness(frame: pd.DataFrame, name: str, max_age: float, now: datetime) -> Iterator[Violation]:
-    times = moments(present(frame[name]))
+def _check_freshness(frame: pd.DataFrame, name: str, max_age: float, now: datetime) -> Iterator[ContractViolation]:
+    times = to_timestamps(drop_missing(frame[name]))
     past = times[times <= now]
     if past.empty:
         yield _violation("stale", name, len(frame), f"{name!r} has no time up to {now.isoformat()}")
@@ -197,7 +133,7 @@ def _check_freshness(frame: pd.DataFrame, name: str, max_age: float, now: dateti
         yield _violation("stale", name, len(frame), message, examples=[newest.isoformat()])
 
 
-def _check_unique(frame: pd.DataFrame, names: list[str]) -> Iterator[Violation]:
+def _check_unique(frame: pd.DataFrame, names: list[str]) -> Iterator[ContractViolation]:
     """Yield a violation if rows repeat an earlier one in these columns; missing values repeat nothing."""
     complete = frame[names].dropna()
     repeated = complete[complete.duplicated()].drop_duplicates()
@@ -210,11 +146,11 @@ def _check_unique(frame: pd.DataFrame, names: list[str]) -> Iterator[Violation]:
     yield _violation("duplicate", column, len(frame), message, count=count, examples=examples)
 
 
-def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable: bool) -> Iterator[Violation]:
+def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable: bool) -> Iterator[ContractViolation]:
     rows = len(frame)
-    values = present(frame[name])
+    values = drop_missing(frame[name])
 
-    def broken(rule_id: RuleId, bad: Array, among: Column, fact: str) -> Iterator[Violation]:
+    def broken(rule_id: ContractRule, bad: Array, among: Column, fact: str) -> Iterator[ContractViolation]:
         if bad.any():
             count = int(bad.sum())
             examples = among[bad].head(_LOOKED_AT)
@@ -225,7 +161,7 @@ def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable:
     missing = rows - len(values)
     if missing and not nullable:
         yield _violation("null", name, rows, f"{name}: {missing:,} of {rows:,} values are missing", count=missing)
-    typed = of_type(values, rule.type)
+    typed = is_of_type(values, rule.type)
     yield from broken("type", ~typed, values, f"are not of type {rule.type}")
     # The other rules are about values of the right type; the others are known to be wrong.
     values = values[typed].infer_objects()
@@ -245,7 +181,7 @@ def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable:
 
 def _allowed(values: Column, rule: ColumnRule) -> "pd.Series[bool]":
     if rule.type in ("date", "datetime"):
-        return moments(values).isin(moments(pd.Series(rule.in_ or [], dtype=object)))
+        return to_timestamps(values).isin(to_timestamps(pd.Series(rule.in_ or [], dtype=object)))
     return values.isin(rule.in_ or [])
 
 
@@ -257,15 +193,15 @@ def _compiled(name: str, pattern: str) -> re.Pattern[str]:
 
 
 def _violation(
-    rule: RuleId,
+    rule: ContractRule,
     column: str | None,
     rows: int,
     message: str,
     *,
     count: int | None = None,
     examples: Iterable[object] = (),
-) -> Violation:
+) -> ContractViolation:
     """Make a violation; it concerns all rows unless a count is given."""
     texts = list(dict.fromkeys(str(example)[:_LONGEST] for example in examples))[:_SHOWN]
     concerned = rows if count is None else count
-    return Violation(rule=rule, column=column, count=concerned, rows=rows, examples=texts, message=message)
+    return ContractViolation(rule=rule, column=column, count=concerned, rows=rows, examples=texts, message=message)

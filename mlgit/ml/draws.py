@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlgit.ml.columns import Array, Columns
-from mlgit.ml.metrics import Metric
+from mlgit.domain.metrics import Metric
+from mlgit.ml.columns import Array, MetricInput
 
 _BLOCK = 2**18  # weights held at a time: 2 MB, so that memory is bounded and a block stays in the processor's cache
 
 
-def strata_of(definition: Metric, columns: Columns) -> Array:
+def row_strata(definition: Metric, columns: MetricInput) -> Array:
     """Return the stratum of each row (rows,): its label where labels are classes; all rows are one for values.
 
     Rows are drawn within their stratum, so that every resample has as many rows of each label as the table.
@@ -20,7 +20,7 @@ def strata_of(definition: Metric, columns: Columns) -> Array:
     return columns.truth.astype(np.int64)
 
 
-def weights_of(strata: Array, resamples: int, seed: int) -> Iterator[Array]:
+def resample_weights(strata: Array, resamples: int, seed: int) -> Iterator[Array]:
     """Yield blocks (some resamples, rows) of how often each row was drawn; rows are ordered by stratum.
 
     A row is drawn for each row, out of the rows of its stratum: 32 random bits times the size of the stratum, without

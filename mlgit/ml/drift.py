@@ -12,8 +12,9 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from mlgit.ml.numeric import Array, Numbers
-from mlgit.ml.profile import Categories, Profile
+from mlgit.domain.results import ColumnDrift, Drift
+from mlgit.ml.numeric import Array, NumericProfile
+from mlgit.ml.profile import CategoricalProfile, TableProfile
 
 _BINS = 10  # of equal mass in the reference: the convention for the index
 _MOST_VALUES = 20  # a column with no more distinct values in both tables is compared value by value
@@ -22,43 +23,7 @@ _SHORTENED = 1 / 50  # of the gap to the nearest other bound: how far a bound ma
 _INSIDE = 1 / 256  # share of all rows that a bin may hold beside those on its lower bound
 
 
-class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a column lies apart in two tables.
-
-    Attributes:
-        column: its name.
-        psi: population stability index, from 0.
-        js: Jensen-Shannon distance, 0 to 1.
-        ks: largest difference of the shares of rows below any number, 0 to 1; None for a column of categories.
-        bins: how many psi and js were summed over, missing values being one.
-        noise: the psi that two samples of these sizes show on average where nothing drifts.
-    """
-
-    column: str
-    psi: float
-    js: float
-    ks: float | None
-    bins: int
-    noise: float
-
-
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """How far two tables lie apart.
-
-    Attributes:
-        columns: each column that both have and of one kind, by name.
-        added: columns that only the newer table has.
-        removed: columns that only the reference has.
-        retyped: columns that hold numbers in one and categories, or times, in the other.
-    """
-
-    columns: list[ColumnDrift]
-    added: list[str]
-    removed: list[str]
-    retyped: list[str]
-
-
-def drift(reference: Profile, current: Profile) -> Drift:
+def drift(reference: TableProfile, current: TableProfile) -> Drift:
     """Compare the profiles of two tables, each made with bins of its own.
 
     The population stability index is the sum of (q - p) ln(q / p) over bins with shares p in the reference and q now. Its
@@ -82,9 +47,9 @@ def drift(reference: Profile, current: Profile) -> Drift:
     columns, retyped = [], []
     for name in sorted(old.keys() & new.keys()):
         before, after = old[name], new[name]
-        if isinstance(before, Numbers) and isinstance(after, Numbers) and before.unit == after.unit:
+        if isinstance(before, NumericProfile) and isinstance(after, NumericProfile) and before.unit == after.unit:
             columns.append(_numbers(name, before, after))
-        elif isinstance(before, Categories) and isinstance(after, Categories):
+        elif isinstance(before, CategoricalProfile) and isinstance(after, CategoricalProfile):
             columns.append(_categories(name, before, after))
         else:
             retyped.append(name)
@@ -108,7 +73,7 @@ def jensen_shannon(reference: Array, current: Array) -> float:
     return math.sqrt(min(max(entropy, 0.0), 1.0))
 
 
-def _numbers(name: str, before: Numbers, after: Numbers) -> ColumnDrift:
+def _numbers(name: str, before: NumericProfile, after: NumericProfile) -> ColumnDrift:
     for part in (before, after):
         fits = len(part.counts) == len(part.edges) + 1 and sum(part.counts) == part.n and min(part.counts) >= 0
         if not fits or any(low >= high for low, high in pairwise(part.edges)):
@@ -124,7 +89,7 @@ def _numbers(name: str, before: Numbers, after: Numbers) -> ColumnDrift:
     return _measured(name, before, after, shares, apart)
 
 
-def _categories(name: str, before: Categories, after: Categories) -> ColumnDrift:
+def _categories(name: str, before: CategoricalProfile, after: CategoricalProfile) -> ColumnDrift:
     for part in (before, after):
         if sum(part.counts.values()) + part.other != part.n or min(part.other, *part.counts.values(), 0) < 0:
             raise ValueError(f"the counts of column {name!r} do not add up")
@@ -145,8 +110,8 @@ def _categories(name: str, before: Categories, after: Categories) -> ColumnDrift
 
 def _measured(
     name: str,
-    before: Numbers | Categories,
-    after: Numbers | Categories,
+    before: NumericProfile | CategoricalProfile,
+    after: NumericProfile | CategoricalProfile,
     shares: Sequence[Array],
     ks: float | None,
 ) -> ColumnDrift:
@@ -164,13 +129,13 @@ def _measured(
     )
 
 
-def _with_missing(shares: Array, column: Numbers | Categories) -> Array:
+def _with_missing(shares: Array, column: NumericProfile | CategoricalProfile) -> Array:
     """Return shares of the rows with a value as shares of all rows, with that of the missing ones at the end."""
     rows = max(column.n + column.missing, 1)
     return np.append(shares * column.n / rows, column.missing / rows)
 
 
-def _bounds_of_mass(column: Numbers) -> Array:
+def _bounds_of_mass(column: NumericProfile) -> Array:
     """Return those bounds of a column's own bins that cut it into parts of equal mass, as far as its values allow."""
     if not column.edges:
         return np.empty(0)
@@ -180,7 +145,7 @@ def _bounds_of_mass(column: Numbers) -> Array:
     return np.unique(edges[np.minimum(places, len(edges) - 1)])
 
 
-def _below(column: Numbers, points: Array) -> Array:
+def _below(column: NumericProfile, points: Array) -> Array:
     """Return the share of a column's values below each point (points,), exact on its own bounds and else to 1/256."""
     if not column.n or not column.edges:
         return np.zeros(len(points))

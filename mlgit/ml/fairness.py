@@ -2,32 +2,15 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import pandas as pd
 
-from mlgit.ml.columns import BadPredictions, Columns, Label, read_classes
-from mlgit.ml.metrics import Undefined, measure
-from mlgit.ml.slices import MIN_PER_CLASS, MIN_ROWS, slices_of, too_little
+from mlgit.domain.records.problem import Label
+from mlgit.domain.results import GroupMeasure
+from mlgit.ml.columns import InvalidPredictions, MetricInput, read_classes
+from mlgit.ml.metrics import UndefinedMetric, measure
+from mlgit.ml.slices import MIN_PER_CLASS, MIN_ROWS, iter_slices, why_too_small
 
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
-
-
-class GroupMeasure(msgspec.Struct, frozen=True, kw_only=True):
-    """Measures of one group: the rows where a column has one value (or lies in one quarter).
-
-    Attributes:
-        column: the column.
-        value: its value, as text.
-        rows: number of rows of the group.
-        measures: what was measured, by name; empty where there is too little to say.
-        reason: why it is empty.
-    """
-
-    column: str
-    value: str
-    rows: int
-    measures: dict[str, float] = {}
-    reason: str | None = None
 
 
 def group_measures(
@@ -56,7 +39,7 @@ def group_measures(
         BadPredictions: a column is missing, or as for `measure`; a rate without a positive class.
     """
     result = []
-    for column, value, rows in slices_of(predictions, columns):
+    for column, value, rows in iter_slices(predictions, columns):
         part = predictions.iloc[rows]
         found: dict[str, float] = {}
         reason: str | None = f"{len(rows):,} rows, {min_rows:,} needed"
@@ -64,7 +47,7 @@ def group_measures(
             try:
                 found = {name: _measured(name, part, positive, min_rows, min_per_class) for name in measures}
                 reason = None
-            except Undefined as undefined:
+            except UndefinedMetric as undefined:
                 reason = str(undefined)
         result.append(GroupMeasure(column=column, value=value, rows=len(rows), measures=found, reason=reason))
     return result
@@ -73,20 +56,20 @@ def group_measures(
 def _measured(name: str, part: pd.DataFrame, positive: Label | None, min_rows: int, min_per_class: int) -> float:
     if name in RATES:
         if positive is None:
-            raise BadPredictions(f"{name} can only be told when the positive class is known")
+            raise InvalidPredictions(f"{name} can only be told when the positive class is known")
         return _rate(name, read_classes(part, positive), min_per_class)
-    reason = too_little(part, name, positive, min_rows, min_per_class)
+    reason = why_too_small(part, name, positive, min_rows, min_per_class)
     if reason is not None:
-        raise Undefined(reason)
+        raise UndefinedMetric(reason)
     return measure(name, part, positive)
 
 
-def _rate(name: str, columns: Columns, min_per_class: int) -> float:
+def _rate(name: str, columns: MetricInput, min_per_class: int) -> float:
     chosen, actual = columns.output == columns.positive, columns.truth == columns.positive
     if name == "selection_rate":
         return float(chosen.mean())
     among = actual if name == "true_positive_rate" else ~actual
     if among.sum() < min_per_class:
         which = "the positive class" if name == "true_positive_rate" else "the other class"
-        raise Undefined(f"{int(among.sum()):,} rows of {which}, {min_per_class:,} needed")
+        raise UndefinedMetric(f"{int(among.sum()):,} rows of {which}, {min_per_class:,} needed")
     return float(chosen[among].mean())

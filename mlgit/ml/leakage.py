@@ -3,46 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mlgit.ml.coltypes import moments
-from mlgit.ml.columns import Array, BadPredictions, Label
-from mlgit.ml.metrics import Task
+from mlgit.domain.metrics import Task
+from mlgit.domain.records.problem import Label
+from mlgit.domain.results import FeatureStrength, Overlap
+from mlgit.ml.coltypes import to_timestamps
+from mlgit.ml.columns import Array, InvalidPredictions
 
 _HALVES = 2
-
-
-class FeatureStrength(msgspec.Struct, frozen=True, kw_only=True):
-    """How well a feature alone tells the label.
-
-    Attributes:
-        feature: its name.
-        strength: 0 to 1; 1 tells it without fail.
-        measure: what was measured: `roc_auc` (0.5 tells nothing; whichever way the feature goes) or `rank correlation`.
-    """
-
-    feature: str
-    strength: float
-    measure: Literal["roc_auc", "rank correlation"]
-
-
-class Overlap(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the test rows were trained on.
-
-    Attributes:
-        rows: rows of the test.
-        shared: how many of them; None where it cannot be told.
-        exact: whether it is just these; else at least these.
-        why: what it was told from, or why it cannot be told; empty where keys were compared.
-    """
-
-    rows: int
-    shared: int | None
-    exact: bool
-    why: str = ""
 
 
 def feature_strengths(
@@ -67,7 +38,7 @@ def feature_strengths(
         BadPredictions: there are not as many labels as rows.
     """
     if len(features) != len(labels):
-        raise BadPredictions(f"there are {len(features):,} rows of features and {len(labels):,} predictions")
+        raise InvalidPredictions(f"there are {len(features):,} rows of features and {len(labels):,} predictions")
     targets = _targets(labels, task, positive)
     measure: Literal["roc_auc", "rank correlation"] = "rank correlation" if task == "regression" else "roc_auc"
     found = [
@@ -109,15 +80,15 @@ def overlap(
     keyed = {name: table for name, table in datasets.items() if set(keys) <= set(table.columns)}
     sources = [name for name, table in keyed.items() if _shared(test, table, keys) == rows]
     if len(sources) != 1:
-        why = f"{', '.join(sources) or 'no dataset'} has all of the test rows, by {', '.join(keys)}"
-        return Overlap(rows=rows, shared=None, exact=False, why=why)
+        reason = f"{', '.join(sources) or 'no dataset'} has all of the test rows, by {', '.join(keys)}"
+        return Overlap(rows=rows, shared=None, exact=False, reason=reason)
     there = len(keyed[sources[0]].drop_duplicates(list(keys)))
     counts = f"{sources[0]} has {there:,} rows, {trained_on:,} were trained on and {rows:,} are tested on"
     if trained_on > there or trained_on + rows <= there:
         return Overlap(
-            rows=rows, shared=None, exact=False, why=f"only counts are kept of the rows trained on: {counts}"
+            rows=rows, shared=None, exact=False, reason=f"only counts are kept of the rows trained on: {counts}"
         )
-    return Overlap(rows=rows, shared=min(trained_on + rows - there, rows), exact=False, why=counts)
+    return Overlap(rows=rows, shared=min(trained_on + rows - there, rows), exact=False, reason=counts)
 
 
 def _shared(test: pd.DataFrame, training: pd.DataFrame, keys: Sequence[str]) -> int:
@@ -132,7 +103,7 @@ def _shared(test: pd.DataFrame, training: pd.DataFrame, keys: Sequence[str]) -> 
 def _keys(table: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
     lacking = [key for key in keys if key not in table.columns]
     if lacking:
-        raise BadPredictions(f"{name} has no column {', '.join(lacking)}, by which rows are named")
+        raise InvalidPredictions(f"{name} has no column {', '.join(lacking)}, by which rows are named")
     return table[list(keys)]
 
 
@@ -162,7 +133,7 @@ def _strength(column: "pd.Series[Any]", targets: Sequence[tuple[float, Array]], 
 def _ways(column: "pd.Series[Any]", target: Array) -> list[Array]:
     """Return the numbers that a feature can be ranked by."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        numbers = moments(column).to_numpy(dtype="datetime64[us]").astype(np.float64)
+        numbers = to_timestamps(column).to_numpy(dtype="datetime64[us]").astype(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:

@@ -1,42 +1,21 @@
-"""Metrics of a predictions table: what each one reads, which way is better, and when it says nothing.
+"""Metrics of a predictions table: how each is computed, and where it is undefined.
 
 The numbers are scikit-learn's; see its user guide, "Metrics and scoring", for the formulas.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
-from mlgit.ml.columns import Array, BadPredictions, Columns, Label, read_classes, read_scores, read_values
-
-Task = Literal["binary", "multiclass", "regression"]
-Direction = Literal["max", "min"]
-Reads = Literal["score", "class", "value"]
+from mlgit.domain.metrics import METRICS, Metric, Task
+from mlgit.domain.records.problem import Label
+from mlgit.ml.columns import Array, InvalidPredictions, MetricInput, read_classes, read_scores, read_values
 
 
-class Undefined(ValueError):
+class UndefinedMetric(ValueError):
     """A metric has no value on these rows; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One way to measure predictions.
-
-    Attributes:
-        direction: whether more ("max") or less ("min") is better.
-        tasks: the tasks that it is for.
-        reads: what it reads beside the label.
-        function: columns of at least one row in, a finite number out; raises Undefined.
-    """
-
-    direction: Direction
-    tasks: tuple[Task, ...]
-    reads: Reads
-    function: Callable[[Columns], float]
 
 
 def measure(metric: str, predictions: pd.DataFrame, positive: Label | None) -> float:
@@ -53,7 +32,8 @@ def measure(metric: str, predictions: pd.DataFrame, positive: Label | None) -> f
         BadPredictions: a column is missing, has missing or infinite values, or is of the wrong kind.
         ValueError: there is no such metric.
     """
-    return find(metric).function(read(metric, predictions, positive))
+    columns = read_input(metric, predictions, positive)
+    return FUNCTIONS[metric](columns)
 
 
 def measure_all(predictions: pd.DataFrame, task: Task, positive: Label | None) -> dict[str, float]:
@@ -74,14 +54,14 @@ def measure_all(predictions: pd.DataFrame, task: Task, positive: Label | None) -
         if task in metric.tasks:
             try:
                 measured[name] = measure(name, predictions, positive if task == "binary" else None)
-            except Undefined as undefined:
+            except UndefinedMetric as undefined:
                 reason = str(undefined)
     if not measured:
-        raise Undefined(f"no {task} metric is defined: {reason}")
+        raise UndefinedMetric(f"no {task} metric is defined: {reason}")
     return measured
 
 
-def find(metric: str) -> Metric:
+def find_metric(metric: str) -> Metric:
     """Return the metric of this name.
 
     Raises:
@@ -92,125 +72,124 @@ def find(metric: str) -> Metric:
     return METRICS[metric]
 
 
-def read(metric: str, predictions: pd.DataFrame, positive: Label | None) -> Columns:
+def read_input(metric: str, predictions: pd.DataFrame, positive: Label | None) -> MetricInput:
     """Return the columns that a metric reads, checked; arguments and exceptions as for `measure`."""
-    reads = find(metric).reads
+    reads = find_metric(metric).reads
     if predictions.empty:
-        raise Undefined("there are no rows")
+        raise UndefinedMetric("there are no rows")
     if reads == "value":
         return read_values(predictions)
     if reads == "class":
         return read_classes(predictions, positive)
     if "score" not in predictions.columns:
-        raise Undefined(f"{metric} needs scores, and there is no column 'score'")
+        raise UndefinedMetric(f"{metric} needs scores, and there is no column 'score'")
     columns = read_scores(predictions, positive)
     if metric in ("log_loss", "brier") and not (columns.output.min() >= 0 and columns.output.max() <= 1):
-        raise BadPredictions(f"{metric} needs probabilities, and column 'score' goes beyond 0 to 1")
+        raise InvalidPredictions(f"{metric} needs probabilities, and column 'score' goes beyond 0 to 1")
     return columns
 
 
-def _roc_auc(columns: Columns) -> float:
+def _roc_auc(columns: MetricInput) -> float:
     _need_both_classes(columns)
     return float(sk.roc_auc_score(columns.truth, columns.output))
 
 
-def _average_precision(columns: Columns) -> float:
+def _average_precision(columns: MetricInput) -> float:
     _need_both_classes(columns)
     return float(sk.average_precision_score(columns.truth, columns.output))
 
 
-def _log_loss(columns: Columns) -> float:
+def _log_loss(columns: MetricInput) -> float:
     return float(sk.log_loss(columns.truth, columns.output, labels=[False, True]))
 
 
-def _brier(columns: Columns) -> float:
+def _brier(columns: MetricInput) -> float:
     return float(sk.brier_score_loss(columns.truth.astype(np.int64), columns.output, pos_label=1))
 
 
-def _accuracy(columns: Columns) -> float:
+def _accuracy(columns: MetricInput) -> float:
     return float(sk.accuracy_score(columns.truth, columns.output))
 
 
-def _balanced_accuracy(columns: Columns) -> float:
+def _balanced_accuracy(columns: MetricInput) -> float:
     classes = np.unique(columns.truth)
     if len(classes) < 2:  # noqa: PLR2004  (balance is between at least two)
-        raise Undefined("every row has the same label")
+        raise UndefinedMetric("every row has the same label")
     # The mean recall of the classes that occur as labels, as balanced_accuracy_score, which warns of all others.
     return float(sk.recall_score(columns.truth, columns.output, labels=classes, average="macro", zero_division=0.0))
 
 
-def _precision(columns: Columns) -> float:
+def _precision(columns: MetricInput) -> float:
     if columns.positive is None:
         return float(sk.precision_score(columns.truth, columns.output, average="macro", zero_division=0.0))
     truth, output = _one_against_rest(columns)
     if not output.any():
-        raise Undefined("no row was predicted as the positive class")
+        raise UndefinedMetric("no row was predicted as the positive class")
     return float(sk.precision_score(truth, output))
 
 
-def _recall(columns: Columns) -> float:
+def _recall(columns: MetricInput) -> float:
     if columns.positive is None:
         return float(sk.recall_score(columns.truth, columns.output, average="macro", zero_division=0.0))
     truth, output = _one_against_rest(columns)
     if not truth.any():
-        raise Undefined("no row has the positive class")
+        raise UndefinedMetric("no row has the positive class")
     return float(sk.recall_score(truth, output))
 
 
-def _f1(columns: Columns) -> float:
+def _f1(columns: MetricInput) -> float:
     if columns.positive is None:
         return float(sk.f1_score(columns.truth, columns.output, average="macro", zero_division=0.0))
     truth, output = _one_against_rest(columns)
     if not (truth.any() or output.any()):
-        raise Undefined("no row has the positive class, and none was predicted as it")
+        raise UndefinedMetric("no row has the positive class, and none was predicted as it")
     return float(sk.f1_score(truth, output))
 
 
-def _r2(columns: Columns) -> float:
+def _r2(columns: MetricInput) -> float:
     if columns.truth.min() == columns.truth.max():
-        raise Undefined("every row has the same label")
+        raise UndefinedMetric("every row has the same label")
     return float(sk.r2_score(columns.truth, columns.output))
 
 
-def _rmse(columns: Columns) -> float:
+def _rmse(columns: MetricInput) -> float:
     return float(sk.root_mean_squared_error(columns.truth, columns.output))
 
 
-def _mae(columns: Columns) -> float:
+def _mae(columns: MetricInput) -> float:
     return float(sk.mean_absolute_error(columns.truth, columns.output))
 
 
-def _mape(columns: Columns) -> float:
+def _mape(columns: MetricInput) -> float:
     if not columns.truth.all():
-        raise Undefined("a label is 0, and no error is a share of 0")
+        raise UndefinedMetric("a label is 0, and no error is a share of 0")
     return float(sk.mean_absolute_percentage_error(columns.truth, columns.output))
 
 
-def _one_against_rest(columns: Columns) -> tuple[Array, Array]:
+def _one_against_rest(columns: MetricInput) -> tuple[Array, Array]:
     return columns.truth == columns.positive, columns.output == columns.positive
 
 
-def _need_both_classes(columns: Columns) -> None:
+def _need_both_classes(columns: MetricInput) -> None:
     if columns.truth.all():
-        raise Undefined("every row has the positive class")
+        raise UndefinedMetric("every row has the positive class")
     if not columns.truth.any():
-        raise Undefined("no row has the positive class")
+        raise UndefinedMetric("no row has the positive class")
 
 
-_CLASSES: tuple[Task, ...] = ("binary", "multiclass")
-
-METRICS: dict[str, Metric] = {
-    "roc_auc": Metric("max", ("binary",), "score", _roc_auc),
-    "average_precision": Metric("max", ("binary",), "score", _average_precision),
-    "log_loss": Metric("min", ("binary",), "score", _log_loss),
-    "brier": Metric("min", ("binary",), "score", _brier),
-    "accuracy": Metric("max", _CLASSES, "class", _accuracy),
-    "balanced_accuracy": Metric("max", _CLASSES, "class", _balanced_accuracy),
-    "f1": Metric("max", _CLASSES, "class", _f1),
-    "precision": Metric("max", _CLASSES, "class", _precision),
-    "recall": Metric("max", _CLASSES, "class", _recall),
-    "r2": Metric("max", ("regression",), "value", _r2),
-    "rmse": Metric("min", ("regression",), "value", _rmse),
-    "mae": Metric("min", ("regression",), "value", _mae),
-    "mape": Metric("min", ("regression",), "value", _mape),
+FUNCTIONS: dict[str, Callable[[MetricInput], float]] = {
+    "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+    "log_loss": _log_loss,
+    "brier": _brier,
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "f1": _f1,
+    "precision": _precision,
+    "recall": _recall,
+    "r2": _r2,
+    "rmse": _rmse,
+    "mae": _mae,
+    "mape": _mape,
 }
+"""How each metric of METRICS is computed: columns of at least one row in, a finite number out; raises Undefined."""

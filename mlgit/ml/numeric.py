@@ -16,7 +16,9 @@ _BEYOND = 1e100  # what is larger stands for "none" rather than for a number, an
 _LEVELS = np.unique(np.concatenate([_TAIL, np.arange(1, 256) / 256, 1 - _TAIL]))
 
 
-class Numbers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="numbers", tag_field="kind"):
+class NumericProfile(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="numbers", tag_field="kind"
+):
     """Counts of a numeric column.
 
     Attributes:
@@ -69,19 +71,19 @@ def values_of(column: pa.ChunkedArray) -> Array:
     return np.concatenate(chunks) if chunks else np.empty(0)
 
 
-def usable(values: Array) -> Array:
+def is_countable(values: Array) -> Array:
     """Return for each value whether it counts as a number."""
     return np.asarray(np.abs(values) < _BEYOND)
 
 
-def choose_bins(column: pa.ChunkedArray) -> Numbers:
+def choose_bins(column: pa.ChunkedArray) -> NumericProfile:
     """Return bins for a column, nothing counted yet: its even quantiles and its tails, each distinct value once."""
     values = values_of(column)
-    values = values[usable(values)]
+    values = values[is_countable(values)]
     edges: list[float] = []
     if len(values):
         edges = _shortened(np.unique(np.quantile(values, _LEVELS, method="inverted_cdf"))).tolist()
-    return Numbers(
+    return NumericProfile(
         n=0,
         missing=0,
         edges=tuple(edges),
@@ -94,15 +96,15 @@ def choose_bins(column: pa.ChunkedArray) -> Numbers:
     )
 
 
-def bins_of(reference: Numbers, values: Array) -> Array:
+def bins_of(reference: NumericProfile, values: Array) -> Array:
     """Return the number of the bin of each usable value."""
     return np.searchsorted(np.asarray(reference.edges, dtype=np.float64), values, side="right")
 
 
-def count_numbers(reference: Numbers, column: pa.ChunkedArray) -> Numbers:
+def count_numbers(reference: NumericProfile, column: pa.ChunkedArray) -> NumericProfile:
     """Return the counts of a column in the bins of the reference; raises as `values_of`."""
     values = values_of(column)
-    there = values[usable(values)]
+    there = values[is_countable(values)]
     counts = np.bincount(bins_of(reference, there), minlength=len(reference.counts))
     return msgspec.structs.replace(
         reference,
@@ -116,7 +118,7 @@ def count_numbers(reference: Numbers, column: pa.ChunkedArray) -> Numbers:
     )
 
 
-def merge_numbers(one: Numbers, other: Numbers) -> Numbers:
+def merge_numbers(one: NumericProfile, other: NumericProfile) -> NumericProfile:
     """Return the counts of two columns together; both have the same bins."""
     return msgspec.structs.replace(
         one,

@@ -5,9 +5,11 @@ import math
 import pandas as pd
 from scipy import stats
 
-from mlgit.ml.columns import Array, Label
-from mlgit.ml.compare import Gain, read_pair
-from mlgit.ml.metrics import Undefined, find
+from mlgit.domain.records.problem import Label
+from mlgit.domain.results import Gain
+from mlgit.ml.columns import Array
+from mlgit.ml.compare import read_pair
+from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric
 
 _FEW = 25  # differing rows below which the chi-squared distribution is not trusted, and counts are
 _LEAST = 2  # rows of a class without which it has no variance
@@ -38,14 +40,14 @@ def delong(candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | No
     new, old = read_pair("roc_auc", candidate, champion, positive)
     least = min(int(new.truth.sum()), int((~new.truth).sum()))
     if least < _LEAST:
-        raise Undefined(f"DeLong's test needs two rows of each class, and one has {least}")
+        raise UndefinedMetric(f"DeLong's test needs two rows of each class, and one has {least}")
     new_placements, old_placements = _placements(new.truth, new.output), _placements(old.truth, old.output)
     # Differences first: equal models then differ by exactly nothing, and swapped ones by exactly the opposite.
     differences = [one - other for one, other in zip(new_placements, old_placements, strict=True)]
     value = float(differences[0].mean())
     error = math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in differences))
     reach = float(stats.norm.ppf((1 + level) / 2)) * error
-    auc = find("roc_auc").function
+    auc = FUNCTIONS["roc_auc"]
     return Gain(
         metric="roc_auc",
         candidate=auc(new),
@@ -79,7 +81,7 @@ def mcnemar(candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | N
     won, lost, rows = int((right & ~was_right).sum()), int((was_right & ~right).sum()), len(candidate)
     exact = won + lost < _FEW
     p, low, high = (_exact if exact else _chi_squared)(won, lost, rows, level)
-    accuracy = find("accuracy").function
+    accuracy = FUNCTIONS["accuracy"]
     return Gain(
         metric="accuracy",
         candidate=accuracy(new),

@@ -11,28 +11,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlgit.ml.categorical import Categories, choose_categories, count_categories, merge_categories, texts_of
+from mlgit.ml.categorical import CategoricalProfile, choose_categories, count_categories, merge_categories, texts_of
 from mlgit.ml.numeric import (
-    Numbers,
+    NumericProfile,
     add,
     bins_of,
     choose_bins,
     count_numbers,
+    is_countable,
     is_numeric,
     merge_numbers,
-    usable,
     values_of,
 )
 
 if TYPE_CHECKING:  # at run time pandas is not needed, and costs more than a small table does
     import pandas as pd
 
-__all__ = ["Categories", "Numbers", "Profile", "build", "count", "from_json", "merge", "to_json"]
+__all__ = ["CategoricalProfile", "NumericProfile", "TableProfile", "build", "count", "from_json", "merge", "to_json"]
 
 _MOST_CLASSES = 20  # an integer label with more distinct values is a number to predict, not a class
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="profile", tag_field="kind"):
+class TableProfile(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="profile", tag_field="kind"
+):
     """Counts of a table.
 
     Attributes:
@@ -46,13 +48,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     schema: Literal[1] = 1
     rows: int
-    columns: dict[str, Numbers | Categories]
+    columns: dict[str, NumericProfile | CategoricalProfile]
     score: str | None = None
     label: str | None = None
     joint: dict[str, tuple[int, ...]] | None = None
 
 
-def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str | None = None) -> Profile:
+def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str | None = None) -> TableProfile:
     """Return the profile of a table, with bins and categories made for it.
 
     Args:
@@ -74,16 +76,16 @@ def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str
         for name in arrow.column_names
         if is_numeric(arrow[name]) and not (name == label and _few_whole_numbers(arrow[name]))
     ]
-    chosen: dict[str, Numbers | Categories] = {name: choose_bins(arrow[name]) for name in numeric}
+    chosen: dict[str, NumericProfile | CategoricalProfile] = {name: choose_bins(arrow[name]) for name in numeric}
     chosen |= choose_categories({name: arrow[name] for name in arrow.column_names if name not in chosen})
     joint = None
-    if score is not None and label is not None and isinstance(classes := chosen[label], Categories):
+    if score is not None and label is not None and isinstance(classes := chosen[label], CategoricalProfile):
         joint = dict.fromkeys(classes.counts, (0,) * len(chosen[score].counts))
     columns = {name: chosen[name] for name in sorted(chosen)}
-    return count(Profile(rows=0, columns=columns, score=score, label=label, joint=joint), arrow)
+    return count(TableProfile(rows=0, columns=columns, score=score, label=label, joint=joint), arrow)
 
 
-def count(profile: Profile, table: "pa.Table | pd.DataFrame") -> Profile:
+def count(profile: TableProfile, table: "pa.Table | pd.DataFrame") -> TableProfile:
     """Return the profile of another table in the bins and categories of this one.
 
     A column that the table lacks counts as missing in every row; columns that the profile lacks are left out.
@@ -92,10 +94,10 @@ def count(profile: Profile, table: "pa.Table | pd.DataFrame") -> Profile:
         ValueError: a column of numbers holds something else.
     """
     arrow = _arrow(table)
-    columns: dict[str, Numbers | Categories] = {}
+    columns: dict[str, NumericProfile | CategoricalProfile] = {}
     for name, reference in profile.columns.items():
         column = _column(arrow, name)
-        if isinstance(reference, Categories):
+        if isinstance(reference, CategoricalProfile):
             columns[name] = count_categories(reference, column)
             continue
         try:
@@ -105,7 +107,7 @@ def count(profile: Profile, table: "pa.Table | pd.DataFrame") -> Profile:
     return msgspec.structs.replace(profile, rows=arrow.num_rows, columns=columns, joint=_count_joint(profile, arrow))
 
 
-def merge(one: Profile, other: Profile) -> Profile:
+def merge(one: TableProfile, other: TableProfile) -> TableProfile:
     """Return the profile of two tables together. The order does not matter, but for the last digits of the sums.
 
     Raises:
@@ -113,19 +115,19 @@ def merge(one: Profile, other: Profile) -> Profile:
     """
     if _shape(one) != _shape(other):
         raise ValueError("profiles can only be added where they have the same columns, bins and categories")
-    columns: dict[str, Numbers | Categories] = {}
+    columns: dict[str, NumericProfile | CategoricalProfile] = {}
     for name, column in one.columns.items():
-        if isinstance(column, Numbers):
-            columns[name] = merge_numbers(column, cast("Numbers", other.columns[name]))
+        if isinstance(column, NumericProfile):
+            columns[name] = merge_numbers(column, cast("NumericProfile", other.columns[name]))
         else:
-            columns[name] = merge_categories(column, cast("Categories", other.columns[name]))
+            columns[name] = merge_categories(column, cast("CategoricalProfile", other.columns[name]))
     joint = None
     if one.joint is not None and other.joint is not None:
         joint = {name: add(counts, other.joint[name]) for name, counts in one.joint.items()}
     return msgspec.structs.replace(one, rows=one.rows + other.rows, columns=columns, joint=joint)
 
 
-def to_json(profile: Profile) -> bytes:
+def to_json(profile: TableProfile) -> bytes:
     """Write a profile as JSON, one line for each column: short, and a changed column is a changed line."""
     document = msgspec.to_builtins(profile, order="sorted")
     columns = ",\n".join(_entry(name, column) for name, column in document.pop("columns").items())
@@ -133,13 +135,13 @@ def to_json(profile: Profile) -> bytes:
     return f'{{\n"columns":{{\n{columns}\n}},\n{rest}\n}}\n'.encode()
 
 
-def from_json(content: bytes) -> Profile:
+def from_json(content: bytes) -> TableProfile:
     """Read a profile.
 
     Raises:
         msgspec.MsgspecError: the content is not a profile.
     """
-    return msgspec.json.decode(content, type=Profile)
+    return msgspec.json.decode(content, type=TableProfile)
 
 
 def _entry(name: str, value: object) -> str:
@@ -156,11 +158,11 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _few_whole_numbers(column: pa.ChunkedArray) -> bool:
     values = values_of(column)
-    distinct = np.unique(values[usable(values)])
+    distinct = np.unique(values[is_countable(values)])
     return len(distinct) <= _MOST_CLASSES and bool((distinct == np.round(distinct)).all())
 
 
-def _count_joint(profile: Profile, table: pa.Table) -> dict[str, tuple[int, ...]] | None:
+def _count_joint(profile: TableProfile, table: pa.Table) -> dict[str, tuple[int, ...]] | None:
     """Count rows by label and bin of the score; rows without one of them, or with another label, are left out."""
     if profile.joint is None:
         return None
@@ -168,16 +170,16 @@ def _count_joint(profile: Profile, table: pa.Table) -> dict[str, tuple[int, ...]
     scores, labels = values_of(_column(table, score)), texts_of(_column(table, label))
     joint = {}
     for name, counts in profile.joint.items():
-        chosen = (values_of(pc.equal(labels, name)) == 1) & usable(scores)
-        bins = bins_of(cast("Numbers", profile.columns[score]), scores[chosen])
+        chosen = (values_of(pc.equal(labels, name)) == 1) & is_countable(scores)
+        bins = bins_of(cast("NumericProfile", profile.columns[score]), scores[chosen])
         joint[name] = tuple(np.bincount(bins, minlength=len(counts)).tolist())
     return joint
 
 
-def _shape(profile: Profile) -> object:
+def _shape(profile: TableProfile) -> object:
     """Return all that must be equal in two profiles before they can be added."""
     columns = {
-        name: (column.edges, column.unit) if isinstance(column, Numbers) else set(column.counts)
+        name: (column.edges, column.unit) if isinstance(column, NumericProfile) else set(column.counts)
         for name, column in profile.columns.items()
     }
     joint = None if profile.joint is None else set(profile.joint)

@@ -9,28 +9,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlgit.ml.columns import Array, Columns
-from mlgit.ml.metrics import Undefined, find
+from mlgit.ml.columns import Array, MetricInput
+from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric
 
 Evaluate = Callable[[Array], Array]
 """Weights (resamples, rows) of int64 in, values (resamples,) of float64 out: NaN where the metric is undefined."""
 
 
-def resampler(metric: str, columns: Columns) -> Evaluate:
+def resampler(metric: str, columns: MetricInput) -> Evaluate:
     """Return what evaluates `metric` on resamples of these columns, as scikit-learn would on each resampled table."""
     prepare = _PREPARE.get(metric)
     return prepare(columns) if prepare else _one_by_one(metric, columns)
 
 
-def _one_by_one(metric: str, columns: Columns) -> Evaluate:
+def _one_by_one(metric: str, columns: MetricInput) -> Evaluate:
     """Build each resampled table: slow, and right for every metric."""
-    function = find(metric).function
+    function = FUNCTIONS[metric]
     rows = np.arange(len(columns.truth))
 
     def value(weights: Array) -> float:
         try:
             return function(columns.take(np.repeat(rows, weights)))
-        except Undefined:
+        except UndefinedMetric:
             return np.nan
 
     return lambda weights: np.array([value(row) for row in weights], dtype=np.float64)
@@ -39,7 +39,7 @@ def _one_by_one(metric: str, columns: Columns) -> Evaluate:
 # Ranking metrics: the share of pairs that are in the right order, and the precision at each positive row.
 
 
-def _roc_auc(columns: Columns) -> Evaluate:
+def _roc_auc(columns: MetricInput) -> Evaluate:
     """Count, for each positive row, the negative rows that score less, and half of those that score the same.
 
     Source: Hanley & McNeil (1982), "The meaning and use of the area under a ROC curve": the Mann-Whitney statistic.
@@ -56,7 +56,7 @@ def _roc_auc(columns: Columns) -> Evaluate:
     return evaluate
 
 
-def _average_precision(columns: Columns) -> Evaluate:
+def _average_precision(columns: MetricInput) -> Evaluate:
     """Average, over the positive rows, the precision among all rows that score at least as much."""
     positive, negative = _by_score(columns)
     less_negative, _ = _places(columns.output[negative], columns.output[positive])
@@ -75,7 +75,7 @@ def _average_precision(columns: Columns) -> Evaluate:
     return evaluate
 
 
-def _by_score(columns: Columns) -> tuple[Array, Array]:
+def _by_score(columns: MetricInput) -> tuple[Array, Array]:
     """Return the positions of the positive and of the negative rows, each with scores ascending."""
     order = np.argsort(columns.output, kind="stable")
     return order[columns.truth[order]], order[~columns.truth[order]]
@@ -99,10 +99,10 @@ _FromCounts = Callable[[Array, Array, Array], Array]
 """Rows with the class, rows predicted as it, and rows that are both, each (resamples, classes) -> (resamples,)."""
 
 
-def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[Columns], Evaluate]:
+def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[MetricInput], Evaluate]:
     """Prepare a metric from its two formulas: for a positive class, and for all classes together."""
 
-    def prepare(columns: Columns) -> Evaluate:
+    def prepare(columns: MetricInput) -> Evaluate:
         right = np.flatnonzero(columns.truth == columns.output)
 
         def evaluate(weights: Array) -> Array:
@@ -119,10 +119,10 @@ def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[Column
     return prepare
 
 
-def _same_for_all(formula: _FromCounts) -> Callable[[Columns], Evaluate]:
+def _same_for_all(formula: _FromCounts) -> Callable[[MetricInput], Evaluate]:
     """Prepare a metric to which no class is special."""
     prepare = _counting(formula, formula)
-    return lambda columns: prepare(Columns(truth=columns.truth, output=columns.output, classes=columns.classes))
+    return lambda columns: prepare(MetricInput(truth=columns.truth, output=columns.output, classes=columns.classes))
 
 
 def _per_class(weights: Array, codes: Array, classes: int) -> Array:
@@ -170,10 +170,10 @@ _Loss = Callable[[Array, Array], Array]
 """Truth and output (rows,) -> (rows,)."""
 
 
-def _averaging(loss: _Loss, finish: Callable[[Array], Array]) -> Callable[[Columns], Evaluate]:
+def _averaging(loss: _Loss, finish: Callable[[Array], Array]) -> Callable[[MetricInput], Evaluate]:
     """Prepare a metric that is `finish` of the mean of a loss of each row."""
 
-    def prepare(columns: Columns) -> Evaluate:
+    def prepare(columns: MetricInput) -> Evaluate:
         losses = loss(columns.truth, columns.output)
         return lambda weights: finish(np.asarray(weights @ losses / weights.sum(axis=1)))
 
@@ -195,7 +195,7 @@ def _shares(truth: Array, output: Array) -> Array:
     return np.asarray(np.abs(truth - output) / np.where(truth == 0, np.nan, np.abs(truth)))
 
 
-def _r2(columns: Columns) -> Evaluate:
+def _r2(columns: MetricInput) -> Evaluate:
     """Compare the squared error with that of the mean of the resample."""
     errors = _squares(columns.truth, columns.output)
     centred = columns.truth - columns.truth.mean()
@@ -221,7 +221,7 @@ def _same(values: Array) -> Array:
     return values
 
 
-_PREPARE: dict[str, Callable[[Columns], Evaluate]] = {
+_PREPARE: dict[str, Callable[[MetricInput], Evaluate]] = {
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
     "log_loss": _averaging(_log_losses, _same),

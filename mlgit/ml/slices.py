@@ -2,63 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from mlgit.ml.columns import Array, BadPredictions, Label
-from mlgit.ml.compare import Gain, NotSameRows, Resampled, bootstrap, resample_gains
+from mlgit.domain.records.problem import Label
+from mlgit.domain.results import Correction, SliceGain, SliceValue
+from mlgit.ml.columns import Array, InvalidPredictions
+from mlgit.ml.compare import BootstrapGains, MismatchedRows, bootstrap, resample_gains
 from mlgit.ml.correction import bonferroni_level, holm
-from mlgit.ml.metrics import Undefined, find, measure
+from mlgit.ml.metrics import UndefinedMetric, find_metric, measure
 
 MIN_ROWS = 200
 MIN_PER_CLASS = 30
 MISSING = "(missing)"
 
-Correction = Literal["none", "bonferroni", "holm"]
-
 _MOST_VALUES = 20  # a numeric column with more distinct values is cut at its quartiles
 _LONGEST_VALUE = 200  # characters of a slice's name
-
-
-class SliceValue(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric on the rows where a column has one value (or lies in one quarter).
-
-    Attributes:
-        column: the column.
-        value: its value, as text.
-        rows: number of rows of the slice.
-        metric: the metric there; None where there is too little to say.
-        reason: why `metric` is None.
-        low: lower end of the bootstrap interval of the metric, where one was asked for.
-        high: upper end.
-    """
-
-    column: str
-    value: str
-    rows: int
-    metric: float | None = None
-    reason: str | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
-    """The gain of the candidate over the champion on one slice; fields as for SliceValue.
-
-    Attributes:
-        p: share of the resamples in which the candidate is not worse by more than was accepted, adjusted for the number of
-            slices as asked; harm is likely where it is small. None without a gain.
-    """
-
-    column: str
-    value: str
-    rows: int
-    gain: Gain | None = None
-    reason: str | None = None
-    p: float | None = None
 
 
 def slice_values(
@@ -91,16 +53,16 @@ def slice_values(
         BadPredictions: a column is missing, or as for `measure`.
     """
     result = []
-    for column, value, rows in slices_of(predictions, columns):
+    for column, value, rows in iter_slices(predictions, columns):
         part = predictions.iloc[rows]
-        reason = too_little(part, metric, positive, min_rows, min_per_class)
+        reason = why_too_small(part, metric, positive, min_rows, min_per_class)
         measured = low = high = None
         if reason is None:
             try:
                 measured = measure(metric, part, positive)
                 if level is not None:
                     low, high = bootstrap(metric, part, positive, resamples=resamples, seed=seed, level=level)
-            except Undefined as undefined:
+            except UndefinedMetric as undefined:
                 measured, reason = None, str(undefined)
         result.append(
             SliceValue(column=column, value=value, rows=len(rows), metric=measured, reason=reason, low=low, high=high)
@@ -140,37 +102,37 @@ def slice_gains(
         if column in candidate.columns and column in champion.columns:
             differing = int((_texts(candidate[column]) != _texts(champion[column])).sum())
             if differing:
-                raise NotSameRows(f"{differing:,} rows have another {column!r} in the two tables")
-    parts: list[tuple[SliceGain, Resampled | None]] = []
-    for column, value, rows in slices_of(candidate, columns):
+                raise MismatchedRows(f"{differing:,} rows have another {column!r} in the two tables")
+    parts: list[tuple[SliceGain, BootstrapGains | None]] = []
+    for column, value, rows in iter_slices(candidate, columns):
         part = candidate.iloc[rows]
-        reason = too_little(part, metric, positive, min_rows, min_per_class)
+        reason = why_too_small(part, metric, positive, min_rows, min_per_class)
         gains = None
         if reason is None:
             try:
                 gains = resample_gains(metric, part, champion.iloc[rows], positive, resamples=resamples, seed=seed)
-            except Undefined as undefined:
+            except UndefinedMetric as undefined:
                 reason = str(undefined)
         parts.append((SliceGain(column=column, value=value, rows=len(rows), reason=reason), gains))
     return _corrected(parts, level, max_drop, correction)
 
 
 def _corrected(
-    parts: Sequence[tuple[SliceGain, Resampled | None]], level: float, max_drop: float, correction: Correction
+    parts: Sequence[tuple[SliceGain, BootstrapGains | None]], level: float, max_drop: float, correction: Correction
 ) -> list[SliceGain]:
     """Put gain and p into the slices that can have them, once it is known how many these are."""
-    raw = [gains.share_from(-max_drop) for _, gains in parts if gains is not None]
+    raw = [gains.p_value_of(-max_drop) for _, gains in parts if gains is not None]
     if correction == "bonferroni" and raw:
         level = bonferroni_level(level, len(raw))
     adjusted = {"none": raw, "bonferroni": [min(1.0, p * len(raw)) for p in raw], "holm": holm(raw)}[correction]
     p_values = iter(adjusted)
     return [
-        part if gains is None else msgspec.structs.replace(part, gain=gains.at(level), p=next(p_values))
+        part if gains is None else msgspec.structs.replace(part, gain=gains.gain_at(level), p=next(p_values))
         for part, gains in parts
     ]
 
 
-def slices_of(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, str, Array]]:
+def iter_slices(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, str, Array]]:
     """Yield column, value and row positions of each slice.
 
     Raises:
@@ -178,7 +140,7 @@ def slices_of(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str
     """
     for column in columns:
         if column not in table.columns:
-            raise BadPredictions(f"there is no column {column!r} to slice by")
+            raise InvalidPredictions(f"there is no column {column!r} to slice by")
         codes, values = _cut(table[column])
         order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(len(values) + 1))
@@ -212,13 +174,13 @@ def _texts(column: "pd.Series[Any]") -> Array:
     return column.astype(object).where(column.notna(), MISSING).astype(str).to_numpy(dtype=object)
 
 
-def too_little(
+def why_too_small(
     part: pd.DataFrame, metric: str, positive: Label | None, min_rows: int, min_per_class: int
 ) -> str | None:
     """Return why a slice says nothing of a metric, or None; arguments as for `slice_values`."""
     if len(part) < min_rows:
         return f"{len(part):,} rows, {min_rows:,} needed"
-    if positive is not None and find(metric).reads != "value" and "label" in part.columns:
+    if positive is not None and find_metric(metric).reads != "value" and "label" in part.columns:
         positives = int((part["label"] == positive).sum())
         for count, name in ((positives, "the positive class"), (len(part) - positives, "the other class")):
             if count < min_per_class:

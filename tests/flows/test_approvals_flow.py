@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.records import GateReport, Promotion, Version
-from mlgit.domain.records.promotion import ReportRef, Slot, Slots, VersionPin
+from mlgit.domain.records.promotion import ReportRef, SlotAssignment, SlotAssignments, VersionPin
 from mlgit.edges.formats.records import read_record
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team, signer
@@ -314,8 +314,10 @@ def forged(team: Team, number: int, *, change: Callable[[GateReport], GateReport
     passed = [replace(one, outcome="pass") for one in theirs.results]
     made = change(replace(theirs, candidate=pin, results=passed, outcome="pass"))
     place = layout.gate_report(MODEL, number, named.promotion)
-    champion = Slot(version=number, digest=version.digest)
-    written = replace(named, slots=Slots(champion=champion), gates=ReportRef(report=place, digest=digest(made)))
+    champion = SlotAssignment(version=number, digest=version.digest)
+    written = replace(
+        named, slots=SlotAssignments(champion=champion), gates=ReportRef(report=place, digest=digest(made))
+    )
     on_branch(team.mallory, {place: to_json(made), MANIFEST: to_json(written)})
 
 
@@ -375,7 +377,7 @@ def test_a_version_that_was_swapped_under_its_label_is_another_version(proposed:
     """The label and the digest in the manifest have to be of one version."""
     named = manifest(proposed)
     assert named.slots.champion is not None
-    swapped = replace(named, slots=Slots(champion=replace(named.slots.champion, version=3)))
+    swapped = replace(named, slots=SlotAssignments(champion=replace(named.slots.champion, version=3)))
     on_branch(proposed.mallory, {MANIFEST: to_json(swapped)})
     assert "slot-differs" in proposed.ana.refused("merge")
 

@@ -251,4 +251,4 @@ def test_a_pattern_that_is_none_is_refused(project: Path, capsys: pytest.Capture
     ],
 )
 def test_a_draft_leaves_room(low: float, high: float, limits: tuple[float, float]) -> None:
-    assert contracts.limits(low, high) == limits
+    assert contracts.limits_with_margin(low, high) == limits

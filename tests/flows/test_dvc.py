@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.dvc import lockfile, pipeline, pointers, workspace
 from mlgit.edges.dvc.store import DvcStore
@@ -45,7 +45,7 @@ def finding(action: Callable[[], object]) -> Finding:
     return found
 
 
-def fetched(store: DvcStore, file: Stored) -> bytes:
+def fetched(store: DvcStore, file: StoredFile) -> bytes:
     with store.fetch(file) as path:
         return path.read_bytes()
 
@@ -61,13 +61,13 @@ def store(root: Path) -> DvcStore:
 
 
 @pytest.fixture
-def model(root: Path) -> tuple[Path, Stored]:
+def model(root: Path) -> tuple[Path, StoredFile]:
     path = root / "model.skops"
     path.write_bytes(CONTENT)
     return path, hashing.stored(path, "model.skops")
 
 
-def object_in(folder: Path, file: Stored) -> Path:
+def object_in(folder: Path, file: StoredFile) -> Path:
     return folder / "files/md5" / file.md5[:2] / file.md5[2:]
 
 
@@ -87,7 +87,7 @@ def take_the_place_of(path: Path, content: bytes) -> None:
 
 class TestStore:
     def test_what_was_uploaded_is_in_cache_and_remote(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         _, file = model
         assert store.missing([file]) == [file]
@@ -96,14 +96,14 @@ class TestStore:
         assert object_in(root / ".dvc/cache", file).read_bytes() == CONTENT
         assert object_in(root.parent / "storage", file).read_bytes() == CONTENT
 
-    def test_an_upload_can_be_repeated(self, root: Path, store: DvcStore, model: tuple[Path, Stored]) -> None:
+    def test_an_upload_can_be_repeated(self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
         store.upload([model, model])
         before = object_in(root.parent / "storage", model[1]).stat().st_mtime_ns
         store.upload([model, model])
         assert object_in(root.parent / "storage", model[1]).stat().st_mtime_ns == before
 
     def test_only_what_the_remote_lacks_is_missing(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         (root / "other").write_bytes(b"other")
@@ -112,7 +112,7 @@ class TestStore:
         assert store.missing([]) == []
 
     def test_a_second_clone_pulls_the_same_bytes(
-        self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         clone = checkout(tmp_path / "clone")
@@ -122,7 +122,7 @@ class TestStore:
 
     @pytest.mark.parametrize("source", ["cache", "remote"])
     def test_a_fetched_copy_is_private_and_does_not_stay(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored], source: str
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile], source: str
     ) -> None:
         path, file = model
         store.upload([model])
@@ -145,7 +145,7 @@ class TestStore:
         self,
         root: Path,
         store: DvcStore,
-        model: tuple[Path, Stored],
+        model: tuple[Path, StoredFile],
         links: str,
         source: str,
         swap: Callable[[Path, bytes], None],
@@ -164,7 +164,7 @@ class TestStore:
 
     @pytest.mark.parametrize("links", ["reflink,copy", "hardlink,symlink"])
     def test_work_tree_cache_and_remote_share_no_file(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored], links: str
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile], links: str
     ) -> None:
         dvc(root, "config", "cache.type", links)
         store.upload([model])
@@ -179,7 +179,7 @@ class TestStore:
         assert remote.read_bytes() == CONTENT
 
     def test_a_copy_of_what_changes_all_the_time_is_whole_or_refused(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         cached, done = object_in(root / ".dvc/cache", model[1]), threading.Event()
@@ -203,7 +203,7 @@ class TestStore:
             changing.join()
         assert fetched(store, model[1]) == CONTENT
 
-    def test_what_is_nowhere_is_missing(self, store: DvcStore, model: tuple[Path, Stored]) -> None:
+    def test_what_is_nowhere_is_missing(self, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
         found = finding(lambda: fetched(store, model[1]))
         assert found.id == "data-missing"
         assert model[1].md5 in found.why
@@ -214,7 +214,7 @@ class TestStore:
     )
     @pytest.mark.parametrize("source", ["cache", "remote"])
     def test_a_damaged_object_is_never_handed_out(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored], source: str, damage: bytes
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile], source: str, damage: bytes
     ) -> None:
         _, file = model
         store.upload([model])
@@ -229,7 +229,7 @@ class TestStore:
             assert hashing.hash_file(remote if source == "remote" else cached).sha256 in found.why
 
     def test_an_object_of_another_size_in_the_remote_is_not_taken_for_present(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         replace(object_in(root.parent / "storage", model[1]), CONTENT[:100])
@@ -237,7 +237,7 @@ class TestStore:
         assert found.id == "data-corrupt"
         assert "100 bytes" in found.why
 
-    def test_asking_removes_nothing(self, root: Path, store: DvcStore, model: tuple[Path, Stored]) -> None:
+    def test_asking_removes_nothing(self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
         store.upload([model])
         remote = object_in(root.parent / "storage", model[1])
         remote.chmod(0o644)
@@ -246,7 +246,7 @@ class TestStore:
         assert remote.exists()
 
     def test_a_file_that_changed_since_it_was_hashed_is_not_uploaded(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         path, file = model
         path.write_bytes(b"X" + CONTENT[1:])
@@ -255,25 +255,25 @@ class TestStore:
         assert not (root.parent / "storage").exists()
 
     def test_a_file_that_changed_is_not_taken_for_the_one_in_the_cache(
-        self, store: DvcStore, model: tuple[Path, Stored]
+        self, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         model[0].write_bytes(b"X" + CONTENT[1:])
         assert finding(lambda: store.upload([model])).id == "data-corrupt"
 
     def test_a_link_into_the_cache_is_the_file_there(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         model[0].unlink()
         model[0].symlink_to(object_in(root / ".dvc/cache", model[1]))
         store.upload([model])
 
-    def test_a_file_that_is_gone_is_not_uploaded(self, store: DvcStore, model: tuple[Path, Stored]) -> None:
+    def test_a_file_that_is_gone_is_not_uploaded(self, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
         model[0].unlink()
         assert finding(lambda: store.upload([model])).id == "file-unreadable"
 
-    def test_a_damaged_cache_is_not_uploaded(self, root: Path, store: DvcStore, model: tuple[Path, Stored]) -> None:
+    def test_a_damaged_cache_is_not_uploaded(self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
         store.upload([model])
         object_in(root.parent / "storage", model[1]).unlink()
         replace(object_in(root / ".dvc/cache", model[1]), b"X" + CONTENT[1:])
@@ -281,7 +281,7 @@ class TestStore:
         assert not object_in(root.parent / "storage", model[1]).exists()
 
     def test_a_cache_elsewhere_is_used(
-        self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         with (root / ".dvc/config.local").open("w") as config:
             config.write(f"[cache]\n    dir = {tmp_path / 'elsewhere'}\n")
@@ -290,7 +290,7 @@ class TestStore:
         assert not (root / ".dvc/cache").exists()
 
     def test_a_remote_whose_folder_is_a_file_is_unreachable(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         (root.parent / "storage").write_text("not a folder")
         actions: list[Callable[[], object]] = [
@@ -305,19 +305,21 @@ class TestStore:
             assert (found.id, found.why) == ("remote-unreachable", "Not a directory")
             assert silence.value.exit == Exit.UNJUDGED
 
-    def test_an_unknown_remote_is_named_with_those_that_are_known(self, root: Path, model: tuple[Path, Stored]) -> None:
+    def test_an_unknown_remote_is_named_with_those_that_are_known(
+        self, root: Path, model: tuple[Path, StoredFile]
+    ) -> None:
         found = finding(lambda: DvcStore(root, "elsewhere").missing([model[1]]))
         assert found.id == "remote-missing"
         assert "storage" in found.why
 
     def test_a_remote_for_which_a_package_is_missing_is_unsupported(
-        self, root: Path, model: tuple[Path, Stored]
+        self, root: Path, model: tuple[Path, StoredFile]
     ) -> None:
         (root / ".dvc/config").write_text("['remote \"far\"']\n    url = oss://bucket/path\n")
         assert finding(lambda: DvcStore(root, "far").missing([model[1]])).id == "remote-unsupported"
 
     def test_a_cache_that_cannot_be_written_is_no_fault_of_the_data(
-        self, root: Path, store: DvcStore, model: tuple[Path, Stored]
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         (root / ".dvc/cache").write_text("not a folder")
         with pytest.raises(Inconclusive) as failure:
@@ -330,7 +332,7 @@ class TestStore:
         assert finding(lambda: hashing.stored(root / "absent", "absent")).id == "file-unreadable"
 
     def test_a_bare_repository_and_a_checkout_without_dvc_say_what_they_lack(
-        self, tmp_path: Path, model: tuple[Path, Stored]
+        self, tmp_path: Path, model: tuple[Path, StoredFile]
     ) -> None:
         assert finding(lambda: DvcStore(None, "storage").missing([model[1]])).id == "dvc-missing"
         assert finding(lambda: fetched(DvcStore(tmp_path, "storage"), model[1])).id == "dvc-missing"
@@ -371,7 +373,7 @@ class TestHttpRemote:
         ("status", "expected"), [(401, "remote-refused"), (403, "remote-refused"), (400, "remote-unreachable")]
     )
     def test_a_refusal_is_not_taken_for_an_absence(
-        self, root: Path, server: HTTPServer, model: tuple[Path, Stored], status: int, expected: str
+        self, root: Path, server: HTTPServer, model: tuple[Path, StoredFile], status: int, expected: str
     ) -> None:
         server.RequestHandlerClass.status = status  # type: ignore[attr-defined]
         with pytest.raises(Inconclusive) as silence:
@@ -380,7 +382,7 @@ class TestHttpRemote:
         assert found.id == expected
         assert self.SECRET not in str(found)
 
-    def test_an_absence_is_an_absence(self, root: Path, server: HTTPServer, model: tuple[Path, Stored]) -> None:
+    def test_an_absence_is_an_absence(self, root: Path, server: HTTPServer, model: tuple[Path, StoredFile]) -> None:
         server.RequestHandlerClass.status = 404  # type: ignore[attr-defined]
         assert self.remote(root, server.server_port).missing([model[1]]) == [model[1]]
 

@@ -9,7 +9,7 @@ import pytest
 from mlgit.cli.main import run
 from mlgit.cli.session import Session
 from mlgit.domain.cards import CardText
-from mlgit.domain.gates.card import SECTIONS
+from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.errors import Finding
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.project import new
@@ -74,7 +74,7 @@ def test_a_model_takes_over_what_problem_and_contract_say(project: Path) -> None
     assert drafted.reads == known.reads
     assert drafted.lock == "requirements.txt"
     card = CardText.parse((project / "models/trees/card.md").read_text())
-    assert list(card.sections) == [heading.casefold() for heading in SECTIONS]
+    assert list(card.sections) == [heading.casefold() for heading in CARD_SECTIONS]
 
 
 @pytest.mark.parametrize("noun", ["problem", "dataset"])

@@ -242,7 +242,7 @@ def test_what_is_not_looked_back_upon_stops_the_next_promotion_but_no_way_back(u
     urgent.ben.does("approve")
     urgent.ben.does("merge")
     ana.does("apply production")
-    reviewed = "reviewed: {by: cara, on: 2026-03-31, outcome: the gate was right}\n"
+    reviewed = "reviewed: {by: cara, date: 2026-03-31, outcome: the gate was right}\n"
     for place in ("staging", "production"):
         path = f"overrides/{place}/{MODEL}@3.yaml"
         ana.commit("Look back", {path: ana.read(path) + reviewed})

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.records import Deployment, Hold, Promotion
-from mlgit.domain.records.promotion import Slot, Slots
+from mlgit.domain.records.promotion import SlotAssignment, SlotAssignments
 from mlgit.edges.formats.records import read_record
 from tests.flows.builder import MODEL
 from tests.flows.people import START, Desk, Team
@@ -171,7 +171,7 @@ def test_calling_a_promotion_a_rollback_is_no_way_round_the_gates(mistaken: Team
     ana = mistaken.ana
     ana.does(BACK)
     third = json.loads(ana.show("main", f"models/{MODEL}/versions/v3/version.json"))["digest"]
-    wanted = replace(manifest(ana, BRANCH), slots=Slots(champion=Slot(version=3, digest=third)))
+    wanted = replace(manifest(ana, BRANCH), slots=SlotAssignments(champion=SlotAssignment(version=3, digest=third)))
     on_branch(mistaken.mallory, {MANIFEST: to_json(wanted)})
     assert mistaken.ben.refused("approve") == ["rollback-unverified"]
     assert "rollback-unverified" in ana.refused("merge")
@@ -192,7 +192,7 @@ def test_an_entry_that_somebody_put_onto_the_ledger_proves_nothing(mistaken: Tea
     mistaken.mallory.commit("Deploy malignancy in production", {f"{folder}/3.json": to_json(forged)})
     ana.git("switch", "--quiet", "main")
     ana.does("rollback production --to 1 --reason 'version 3 is what mallory wants'")
-    wanted = replace(manifest(ana, BRANCH), slots=Slots(champion=Slot(version=3, digest=third)))
+    wanted = replace(manifest(ana, BRANCH), slots=SlotAssignments(champion=SlotAssignment(version=3, digest=third)))
     on_branch(mistaken.mallory, {MANIFEST: to_json(wanted)})
     assert mistaken.ben.refused("approve") == ["rollback-unverified"]
 

@@ -250,6 +250,6 @@ def test_it_does_not_come_with_what_rests_on_it(agreed: Team) -> None:
     assert advanced(agreed.mallory)["state"] == "proposed"
     text = agreed.ana.read(FILE)
     agreed.ana.git("switch", "--quiet", BRANCH)
-    agreed.mallory.commit("Bring it along", {FILE: text + "most: 3\n"})
+    agreed.mallory.commit("Bring it along", {FILE: text + "max_promotions: 3\n"})
     agreed.ana.git("switch", "--quiet", "main")
     assert {"policy-with-promotion", "promotion-not-alone"} <= set(agreed.ana.refused("merge"))

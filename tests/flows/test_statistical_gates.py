@@ -46,7 +46,7 @@ def test_every_statistical_gate_can_be_answered_from_what_is_stored(running: Tea
     assert facts[3]["comparisons"] == facts[4]["comparisons"] == 2
     assert facts[5]["comparisons"] == 1
     assert sum(part["rows"] for part in facts[6]["bins"]) == facts[6]["rows"]
-    assert (facts[7]["overlap"], facts[7]["not_told"][0][:47]) == (
+    assert (facts[7]["overlap"], facts[7]["not_checked"][0][:47]) == (
         None,
         "only counts are kept of the rows trained on: bi",
     )
@@ -85,7 +85,7 @@ def test_rows_of_a_dataset_that_is_all_training_are_found_in_the_test(running: T
     """Of this project the one dataset has both sides of the split: said to be for training alone, all test rows are in it."""
     (result,) = ask(running, "{id: leakage, training: [biopsies], max_single_feature: 1}")
     facts = result["facts"]
-    assert (result["outcome"], facts["overlap"], facts["overlap_is"]) == ("fail", facts["rows"], "exact")
+    assert (result["outcome"], facts["overlap"], facts["overlap_exact"]) == ("fail", facts["rows"], True)
 
 
 @pytest.mark.parametrize("change", ["altered", "gone"])

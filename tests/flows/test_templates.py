@@ -19,8 +19,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from mlgit import __version__
 from mlgit.domain.cards import CardText
-from mlgit.domain.gates.card import SECTIONS
-from mlgit.domain.layout import place
+from mlgit.domain.gates.card import CARD_SECTIONS
+from mlgit.domain.layout import parse_path
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.dataset import Dataset
@@ -72,7 +72,7 @@ def text_files(folder: Path) -> list[Path]:
 def records(folder: Path) -> dict[str, Record]:
     """Read every record as mlgit reads it, by its path; every file at a record's place must be one."""
     paths = [path.relative_to(folder).as_posix() for path in text_files(folder)]
-    return {path: read_record(path, (folder / path).read_bytes()) for path in paths if place(path) is not None}
+    return {path: read_record(path, (folder / path).read_bytes()) for path in paths if parse_path(path) is not None}
 
 
 def only(folder: Path, kind: type[Record]) -> Any:
@@ -155,7 +155,7 @@ def test_records_name_each_other(project: Path) -> None:
     assert problem.target.column in columns
     assert problem.target.column not in model.signature.inputs
     assert METRICS[problem.metric.primary].direction == problem.metric.direction
-    assert problem.target.type in METRICS[problem.metric.primary].kinds
+    assert problem.target.type in METRICS[problem.metric.primary].tasks
     for name in found["mlgit.yaml"].environments:  # type: ignore[attr-defined]
         environment: Any = found[f"environments/{name}/environment.yaml"]
         assert f"policies/{environment.policy}.yaml" in found
@@ -169,7 +169,7 @@ def test_every_record_names_the_schema_of_its_kind(project: Path) -> None:
         named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
         assert named is not None, path
         target = Path(os.path.normpath(Path(path).parent / named[1])).as_posix()
-        at = place(path)
+        at = parse_path(path)
         assert at is not None
         assert target == f".mlgit/schemas/{at.kind}.schema.json"
 
@@ -198,8 +198,8 @@ def test_nobody_may_sign_and_no_type_is_trusted_at_first(project: Path) -> None:
 def test_the_card_has_every_section_and_none_is_written_yet(project: Path) -> None:
     (card,) = project.glob("models/*/card.md")
     text = CardText.parse(card.read_text(encoding="utf-8"))
-    assert list(text.sections) == [heading.casefold() for heading in SECTIONS]
-    assert not any(text.is_written(heading) for heading in SECTIONS)
+    assert list(text.sections) == [heading.casefold() for heading in CARD_SECTIONS]
+    assert not any(text.is_written(heading) for heading in CARD_SECTIONS)
 
 
 @pytest.mark.parametrize(

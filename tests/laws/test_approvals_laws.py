@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlgit.domain.approvals import ApprovalResult, People, SignedVote, count_votes
+from mlgit.domain.gates.base import RiskCondition
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
+from mlgit.domain.records.policy import ApprovalRule, RoleRequirement
 from tests import samples
 
 TODAY, STALE = samples.sha(1), samples.sha(2)
@@ -57,7 +58,9 @@ def signed(email: str, *, minute: int, verdict: str, decision: str, key: str | N
 
 
 FOUND = st.lists(words(), max_size=8, unique_by=lambda word: word.digest)
-NEEDS = st.integers(1, 2) | st.builds(RoleNeed, min=st.integers(1, 2), when=st.none() | st.just(When(risk="high")))
+NEEDS = st.integers(1, 2) | st.builds(
+    RoleRequirement, min=st.integers(1, 2), when=st.none() | st.just(RiskCondition(risk="high"))
+)
 RULES = st.builds(ApprovalRule, min=st.integers(0, 3), roles=st.dictionaries(st.sampled_from(["ml", "risk"]), NEEDS))
 EXCLUDED = st.dictionaries(st.sampled_from(PEOPLE), st.just("author of the promotion"), max_size=3)
 RISKS = st.sampled_from(["low", "high"])
@@ -100,7 +103,10 @@ def test_it_is_complete_exactly_when_all_are_there_and_nobody_objects(
     found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     result = tally(found, rule, excluded, risk)
-    needs = {role: need if isinstance(need, RoleNeed) else RoleNeed(min=need) for role, need in rule.roles.items()}
+    needs = {
+        role: need if isinstance(need, RoleRequirement) else RoleRequirement(min=need)
+        for role, need in rule.roles.items()
+    }
     asked = {role: need.min for role, need in needs.items() if need.when is None or need.when.risk == risk}
     objects = any(one.reason == "rejected it" for one in result.uncounted)
     there = len(result.counted) >= rule.min and all(

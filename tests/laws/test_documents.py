@@ -145,7 +145,7 @@ PROBLEMS = st.fixed_dictionaries(
         "name": NAMES,
         "owner": WORDS,
         "decision": st.fixed_dictionaries(
-            {"what": WORDS}, optional={"human_in_loop": st.booleans(), "why_learning": WORDS}
+            {"action": WORDS}, optional={"human_in_loop": st.booleans(), "why_ml": WORDS}
         ),
         "target": st.fixed_dictionaries(
             {"column": WORDS, "type": st.sampled_from(["binary", "regression"])},
@@ -155,7 +155,7 @@ PROBLEMS = st.fixed_dictionaries(
     },
     optional={
         "risk": RISKS,
-        "baseline": st.fixed_dictionaries({"what": WORDS, "metric": st.floats(0.1, 0.9)}) | st.none(),
+        "baseline": st.fixed_dictionaries({"method": WORDS, "metric": st.floats(0.1, 0.9)}) | st.none(),
     },
 )
 GATES = st.one_of(
@@ -212,7 +212,7 @@ PROMOTIONS = st.fixed_dictionaries(
         "reason": WORDS | st.none(),
         "ticket": WORDS,
         "ramp": st.fixed_dictionaries(
-            {"steps": st.lists(st.integers(1, 100), min_size=1, max_size=3), "hold": st.just("24h")}
+            {"steps": st.lists(st.integers(1, 100), min_size=1, max_size=3), "interval": st.just("24h")}
         ),
     },
 )

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlgit.domain.metrics import METRICS
+from mlgit.domain.records.dataset import ColumnRule
 from mlgit.ml import profile
-from mlgit.ml.columns import Columns
+from mlgit.ml.columns import MetricInput
 from mlgit.ml.compare import align, paired_bootstrap
-from mlgit.ml.contract import ColumnRule, check, draft
-from mlgit.ml.metrics import METRICS, Undefined, measure, read
+from mlgit.ml.contract import check_table, draft_rules
+from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, measure, read_input
 from mlgit.ml.resample import resampler
 
 # Few distinct scores and values, so that ties are the rule.
@@ -38,11 +40,11 @@ def predictions(draw: st.DrawFn, metric: str) -> tuple[pd.DataFrame, str | None]
     return pd.DataFrame({"label": column(labels), "prediction": column(labels), "score": column(SCORES)}), positive
 
 
-def reference(metric: str, columns: Columns, weights: list[int]) -> float:
+def reference(metric: str, columns: MetricInput, weights: list[int]) -> float:
     """The metric of the resampled table itself, as scikit-learn computes it; NaN where it is undefined."""
     try:
-        return METRICS[metric].function(columns.take(np.repeat(np.arange(len(weights)), weights)))
-    except Undefined:
+        return FUNCTIONS[metric](columns.take(np.repeat(np.arange(len(weights)), weights)))
+    except UndefinedMetric:
         return math.nan
 
 
@@ -56,7 +58,7 @@ def test_a_resample_is_measured_as_scikit_learn_measures_its_rows(metric: str, d
         st.lists(st.lists(st.integers(0, rows - 1), min_size=rows, max_size=rows), min_size=1, max_size=4)
     )
     weights = np.array([np.bincount(drawn, minlength=rows) for drawn in draws])
-    columns = read(metric, table, positive)
+    columns = read_input(metric, table, positive)
     expected = [reference(metric, columns, row.tolist()) for row in weights]
     np.testing.assert_allclose(resampler(metric, columns)(weights), expected, rtol=1e-9, atol=1e-12)
 
@@ -115,7 +117,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     )
 
 
-def integers(value: profile.Profile) -> object:
+def integers(value: profile.TableProfile) -> object:
     """All of a profile but its sums, which are rounded."""
     document = msgspec.to_builtins(value)
     for column in document["columns"].values():
@@ -136,8 +138,8 @@ def test_counting_parts_and_adding_is_counting_the_whole(table: pd.DataFrame, da
     assert integers(merged) == integers(whole)
     for name in ("amount", "count", "at", "score"):
         one, other = merged.columns[name], whole.columns[name]
-        assert isinstance(one, profile.Numbers)
-        assert isinstance(other, profile.Numbers)
+        assert isinstance(one, profile.NumericProfile)
+        assert isinstance(other, profile.NumericProfile)
         assert one.sum == pytest.approx(other.sum, rel=1e-9, abs=1e-3)
         assert one.sum_squares == pytest.approx(other.sum_squares, rel=1e-9)
 
@@ -150,11 +152,13 @@ def test_a_profile_counts_every_row_once(table: pd.DataFrame) -> None:
     assert profile.from_json(profile.to_json(made)) == made
     for column in made.columns.values():
         counted = (
-            sum(column.counts) if isinstance(column, profile.Numbers) else sum(column.counts.values()) + column.other
+            sum(column.counts)
+            if isinstance(column, profile.NumericProfile)
+            else sum(column.counts.values()) + column.other
         )
         assert counted == column.n
         assert column.n + column.missing == made.rows == len(table)
-        if isinstance(column, profile.Numbers):
+        if isinstance(column, profile.NumericProfile):
             assert list(column.edges) == sorted(set(column.edges))
     assert made.joint is not None
     assert sum(map(sum, made.joint.values())) == made.columns["score"].n
@@ -183,5 +187,5 @@ def data_sets(draw: st.DrawFn) -> pd.DataFrame:
 @settings(max_examples=50, deadline=None)
 @given(frame=data_sets())
 def test_a_table_keeps_the_contract_drafted_from_it(frame: pd.DataFrame) -> None:
-    rules = {name: msgspec.convert(msgspec.to_builtins(facts), ColumnRule) for name, facts in draft(frame).items()}
-    assert check(frame, rules, rows_min=1, now=datetime(2026, 1, 1, tzinfo=UTC)) == []
+    rules = {name: msgspec.convert(msgspec.to_builtins(rule), ColumnRule) for name, rule in draft_rules(frame).items()}
+    assert check_table(frame, rules, rows_min=1, now=datetime(2026, 1, 1, tzinfo=UTC)) == []

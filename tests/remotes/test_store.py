@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.dvc.store import DvcStore
 from mlgit.errors import Finding, Inconclusive, MlgitError
@@ -27,7 +27,7 @@ class Person:
         (root / ".dvc/config.local").write_text(f"['remote \"storage\"']\n{secrets}" if secrets else "")
         self.store = DvcStore(root, "storage")
 
-    def file(self, name: str, content: bytes = CONTENT) -> tuple[Path, Stored]:
+    def file(self, name: str, content: bytes = CONTENT) -> tuple[Path, StoredFile]:
         path = self.root / name
         path.write_bytes(content)
         return path, hashing.stored(path, name)
@@ -39,7 +39,7 @@ def ana(tmp_path: Path, place: Place) -> Person:
 
 
 @pytest.fixture
-def pushed(ana: Person, request: pytest.FixtureRequest) -> Stored:
+def pushed(ana: Person, request: pytest.FixtureRequest) -> StoredFile:
     """Something of this test's own, in the place."""
     path, file = ana.file("model.skops", CONTENT + request.node.name.encode())
     ana.store.upload([(path, file)])
@@ -54,14 +54,14 @@ def finding(action: Callable[[], object], kind: type[MlgitError] = MlgitError) -
     return found
 
 
-def test_what_was_pushed_comes_back_in_another_clone(place: Place, pushed: Stored, tmp_path: Path) -> None:
+def test_what_was_pushed_comes_back_in_another_clone(place: Place, pushed: StoredFile, tmp_path: Path) -> None:
     ben = Person(tmp_path / "ben", place)
     assert ben.store.missing([pushed]) == []
     with ben.store.fetch(pushed) as copy:
         assert hashing.hash_file(copy) == (pushed.md5, pushed.sha256, pushed.size)
 
 
-def test_what_is_there_already_is_not_pushed_again(ana: Person, place: Place, pushed: Stored) -> None:
+def test_what_is_there_already_is_not_pushed_again(ana: Person, place: Place, pushed: StoredFile) -> None:
     before = place.objects.names()
     ana.store.upload([(ana.root / "model.skops", pushed)])
     assert place.objects.names() == before
@@ -78,7 +78,7 @@ def test_what_is_there_already_is_not_pushed_again(ana: Person, place: Place, pu
     ids=["tampered", "cut", "emptied", "gone"],
 )
 def test_what_was_damaged_there_is_refused(
-    place: Place, pushed: Stored, tmp_path: Path, damage: Callable[[bytes], bytes | None], found: str
+    place: Place, pushed: StoredFile, tmp_path: Path, damage: Callable[[bytes], bytes | None], found: str
 ) -> None:
     path = object_path(pushed.md5)
     content = place.objects.read(path)
@@ -105,7 +105,7 @@ def test_a_folder_that_nobody_made_is_told_over_webdav(place: Place, tmp_path: P
         ben.store.probe()
 
 
-def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: Stored, tmp_path: Path) -> None:
+def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: StoredFile, tmp_path: Path) -> None:
     wrong = {
         "webdav": {"password": "wrong"},
         "ssh": {"keyfile": str(Path(place.own.get("keyfile", "person")).with_name("stranger"))},
@@ -118,7 +118,7 @@ def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: Stored, tmp_path
 
 
 def test_a_place_without_a_server_is_told_from_one_without_the_file(
-    place: Place, pushed: Stored, tmp_path: Path
+    place: Place, pushed: StoredFile, tmp_path: Path
 ) -> None:
     if "://" not in place.url:
         pytest.skip("a folder has no server")

@@ -8,7 +8,7 @@ import pytest
 from mlgit import explanations
 from mlgit.cli.main import COMMANDS
 from mlgit.domain.gates import REGISTRY
-from mlgit.domain.layout import place
+from mlgit.domain.layout import parse_path
 from mlgit.domain.records import KINDS
 from mlgit.edges.formats.records import read_record
 from tools import examples, reference
@@ -94,7 +94,7 @@ def test_every_command_gate_finding_and_record_has_its_place() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_examples_of_records_are_valid_where_they_are_said_to_be(kind: str) -> None:
     path, text = examples.of(kind)
-    found = place(path)
+    found = parse_path(path)
     assert found is not None
     assert found.kind == kind
     assert isinstance(read_record(path, text.encode()), KINDS[kind])

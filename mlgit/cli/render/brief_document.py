@@ -23,8 +23,8 @@ from mlgit.cli.render.brief_blocks import (
 )
 from mlgit.cli.render.brief_since import changes
 from mlgit.domain.brief import Measured, SliceTold
-from mlgit.domain.gates.metrics import percent
-from mlgit.domain.records.environment import Span, Window
+from mlgit.domain.gates.common import format_level
+from mlgit.domain.records.environment import ChangeWindow, WeeklyHours
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
 from mlgit.ops.promotion.approvals import VoteShown
@@ -179,13 +179,13 @@ def _table(verdicts: Sequence[GateVerdict]) -> Table:
         return f"{one.outcome}, warns only" if one.severity == "warn" and one.outcome != "pass" else one.outcome
 
     rows = [
-        (one.gate, answer(one), one.message + (f"; {one.fix}" if one.refuses and one.fix else "")) for one in verdicts
+        (one.gate, answer(one), one.message + (f"; {one.fix}" if one.blocks and one.fix else "")) for one in verdicts
     ]
     return Table(("Gate", "Answer", "Why"), rows)
 
 
 def _weight(one: GateVerdict) -> tuple[int, str]:
-    order = 0 if one.refuses else 1 if one.outcome == "waived" else 3 if one.outcome == "skip" else 2
+    order = 0 if one.blocks else 1 if one.outcome == "waived" else 3 if one.outcome == "skip" else 2
     return order, one.gate
 
 
@@ -245,13 +245,13 @@ def _when(brief: Brief) -> Iterator[str]:
         yield "Nobody can say yet when: something has to happen first."
 
 
-def _window(window: Window) -> Iterator[str]:
+def _window(window: ChangeWindow) -> Iterator[str]:
     for word, span in (("Changes are let in only", window.allow), ("Changes are kept out", window.deny)):
         if span is not None:
             yield f"{word} {_span(span)}."
 
 
-def _span(span: Span) -> str:
+def _span(span: WeeklyHours) -> str:
     also = ", rollbacks too" if span.rollback else ""
     return f"{', '.join(span.days)} from {span.from_} to {span.to or '24:00'} {span.zone}{also}"
 
@@ -281,7 +281,7 @@ def _deeds(brief: Brief, effect: Effect) -> Iterator[str]:
         yield f"{few(effect.leaving)} runs there no longer."
     if effect.ramp is not None:
         steps = ", ".join(map(str, effect.ramp.steps))
-        yield f"It takes over step by step: {steps} per cent of the requests, {effect.ramp.hold} each."
+        yield f"It takes over step by step: {steps} per cent of the requests, {effect.ramp.interval} each."
     if effect.holds:
         yield f"A hold comes along, so that nothing brings it back unasked: {effect.holds}"
     by = "somebody else" if effect.target == "none" else f"mlgit apply, into a target of the kind {effect.target}"
@@ -336,4 +336,4 @@ def _better(one: Measured) -> str:
 def _interval(one: Measured | SliceTold) -> str:
     if one.low is None or one.high is None or one.level is None:
         return ""
-    return f"{percent(one.level)}: {one.low:+.4f} to {one.high:+.4f}"
+    return f"{format_level(one.level)}: {one.low:+.4f} to {one.high:+.4f}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mlgit.cli.render import text
-from mlgit.domain.records.gatereport import LETS_THROUGH, GateVerdict
+from mlgit.domain.records.gatereport import PASSING_OUTCOMES, GateVerdict
 from mlgit.ops.review.gate_reports import ReportsVerified
 
 _ANSWERS = {"same": "same", "differs": "differs", "unjudged": "cannot be judged"}
@@ -31,4 +31,4 @@ def reports(found: ReportsVerified) -> str:
 
 
 def _only_warns(verdict: GateVerdict) -> str:
-    return "(warns only) " if verdict.severity == "warn" and verdict.outcome not in LETS_THROUGH else ""
+    return "(warns only) " if verdict.severity == "warn" and verdict.outcome not in PASSING_OUTCOMES else ""

@@ -26,7 +26,7 @@ def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Ite
     yield from check_separation(path for path, _ in changes)
     yield from check_immutable(changes)
     for path in own:
-        if layout.place(path) is not None:
+        if layout.parse_path(path) is not None:
             yield Finding(
                 "merge-differs",
                 f"the merge brings {path} as nobody proposed it",
@@ -181,7 +181,7 @@ def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequenc
             at=at,
         )
     kept = [[one for one in answers if one.gate not in lost] for answers in (then, now)]
-    if differing := policy.differing(*kept):
+    if differing := policy.outcome_differences(*kept):
         yield Finding(
             "gates-differ",
             "the gates do not answer as the report says",

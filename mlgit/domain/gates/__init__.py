@@ -1,4 +1,4 @@
-"""The gates, one small class each. A new gate is a class and a line in REGISTRY."""
+"""The gates that mlgit has. A new one is a module, and a line in AnyGate; the registry follows from it."""
 
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.gates.budgets import Latency, Size
@@ -43,3 +43,4 @@ AnyGate = (
 )
 
 REGISTRY: dict[str, type[Gate]] = {str(gate.__struct_config__.tag): gate for gate in AnyGate.__args__}
+"""All gates by their kind."""

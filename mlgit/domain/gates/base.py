@@ -1,4 +1,4 @@
-"""What a gate is: one yes/no question, the evidence that it is judged on, and its answer."""
+"""The interface of gates: a gate asks one yes/no question, is judged on evidence, and returns a result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -7,87 +7,36 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from mlgit.domain.cards import CardText
-from mlgit.domain.gates.facts import (
+from mlgit.domain.names import Digest
+from mlgit.domain.records.base import RecordPart, describe
+from mlgit.domain.records.gatereport import GateOutcome, GateSeverity
+from mlgit.domain.records.model import Model
+from mlgit.domain.records.problem import Problem, Risk
+from mlgit.domain.records.version import Version
+from mlgit.domain.results import (
     CalibrationErrors,
+    CommandAnswer,
     Correction,
+    DatasetCheck,
     Drift,
     FeatureStrength,
     Gain,
     GroupMeasure,
+    InputColumn,
+    ModelFileInspection,
     Overlap,
     PairedTest,
+    PredictionComparison,
     SliceGain,
     SliceValue,
 )
-from mlgit.domain.names import Digest
-from mlgit.domain.records.base import Part, doc
-from mlgit.domain.records.gatereport import Outcome, Severity
-from mlgit.domain.records.model import Model
-from mlgit.domain.records.problem import Problem, Risk
-from mlgit.domain.records.version import Version
 from mlgit.errors import Finding
 
 
-class DataReport(Protocol):
-    """What a check of a dataset against its contract found."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def violations(self) -> Sequence[str]: ...
-
-
-class InspectedFile(Protocol):
-    """What a look into a model file found, without loading it."""
-
-    @property
-    def format(self) -> str | None: ...
-    @property
-    def types(self) -> Sequence[str]: ...
-    @property
-    def findings(self) -> Sequence[Finding]: ...
-
-
-class Rescored(Protocol):
-    """How the answers of a model file on the stored features stand to the stored predictions.
-
-    `distance` is the largest |answer - prediction| / (1 + |prediction|) where answers are numbers; `differing` is in how many
-    rows the labels differ where they are labels, and the difference in rows where there are more or fewer.
-    """
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def distance(self) -> float: ...
-    @property
-    def differing(self) -> int: ...
-
-
-class InputColumn(Protocol):
-    """A column that a version takes, as the profile of its training table has it.
-
-    `type` is None where the profile lacks the column; `required` says that no row trained on was without a value.
-    """
-
-    @property
-    def type(self) -> str | None: ...
-    @property
-    def required(self) -> bool: ...
-
-
-class Said(Protocol):
-    """What a team's own command answered: a mapping, or None with the reason."""
-
-    @property
-    def answer(self) -> Mapping[str, Any] | None: ...
-    @property
-    def why(self) -> str: ...
-
-
 class Evidence(Protocol):
-    """The facts that gates are judged on. What costs time is fetched when first asked for.
+    """The facts that gates are judged on. Expensive ones are computed when a gate first asks for them.
 
-    A method raises MlgitError where its facts cannot be had; the gate's outcome is then `error`.
+    A method raises MlgitError if its facts are unavailable; the outcome of the gate is then `error`.
     """
 
     @property
@@ -102,161 +51,174 @@ class Evidence(Protocol):
     def card(self) -> CardText: ...
     @property
     def at(self) -> datetime:
-        """When is judged."""
+        """Time of the judgement; gates use it in place of the clock."""
         ...
 
-    def integrity(self) -> Sequence[Finding]:
-        """Return what is wrong with the candidate's record and with every file that it names."""
+    def check_integrity(self) -> Sequence[Finding]:
+        """Return findings on the candidate's record and on every file that it names."""
         ...
 
-    def immutability(self) -> Sequence[Finding]:
-        """Return each path of the candidate's folder that was changed after it first came in."""
+    def check_immutability(self) -> Sequence[Finding]:
+        """Return a finding for each path of the candidate's folder that changed after it was added."""
         ...
 
-    def datasets(self) -> Mapping[str, DataReport]:
-        """Return the check of each dataset, as the candidate was made from it, against its contract."""
+    def check_datasets(self) -> Mapping[str, DatasetCheck]:
+        """Check each dataset that the candidate was made from against its contract; return results by name."""
         ...
 
-    def measured(self, metric: str) -> float:
+    def metric_value(self, metric: str) -> float:
         """Return a metric of the candidate, computed from its stored predictions."""
         ...
 
     def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gain:
-        """Return the paired gain of the candidate over the champion on the same rows, by a test that fits the metric."""
+        """Return the paired gain of the candidate over the champion on the same rows."""
         ...
 
     def slice_gains(
         self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
     ) -> Sequence[SliceGain]:
-        """Return the paired gain on each value of the columns that the problem slices by."""
+        """Return the paired gain on each value of the problem's slice columns."""
         ...
 
     def slice_values(
         self, metric: str, columns: Sequence[str], *, min_rows: int, resamples: int, level: float | None
     ) -> Sequence[SliceValue]:
-        """Return a metric of the candidate on each value of the columns; with an interval where a level is given."""
+        """Return a metric of the candidate on each value of the columns, with an interval if a level is given."""
         ...
 
-    def groups(self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int) -> Sequence[GroupMeasure]:
+    def group_measures(
+        self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int
+    ) -> Sequence[GroupMeasure]:
         """Return rates or metrics of the candidate on each value of the columns."""
         ...
 
     def calibration(self, *, bins: int) -> CalibrationErrors:
-        """Return how far the candidate's scores are from the shares that they state."""
+        """Return the calibration errors of the candidate's scores."""
         ...
 
     def drift(self) -> Drift:
-        """Return how far the candidate's training data lies from the champion's, by their profiles."""
+        """Return how far the candidate's training data differs from the champion's, by their profiles."""
         ...
 
     def overlap(self, training: Sequence[str]) -> Overlap:
-        """Return how many test rows were trained on, as far as datasets of training rows, or counts, let it be told."""
+        """Return how many test rows were used for training.
+
+        Args:
+            training: datasets of which every row is for training; without any, a lower bound may follow from counts.
+        """
         ...
 
     def feature_strengths(self) -> Sequence[FeatureStrength]:
-        """Return how well each stored feature alone tells the label of the test rows, strongest first."""
+        """Return how well each stored feature alone predicts the label of the test rows, strongest first."""
         ...
 
-    def missing(self) -> Sequence[str]:
-        """Return those of the candidate's files and data that the DVC remote does not have."""
+    def missing_files(self) -> Sequence[str]:
+        """Return paths of the candidate's files and data that are not in the DVC remote."""
         ...
 
-    def model_file(self) -> InspectedFile:
-        """Return what a look into the candidate's model file found, by the project's list of trusted types."""
+    def inspect_model_file(self) -> ModelFileInspection:
+        """Inspect the candidate's model file without loading it, with the project's list of trusted types."""
         ...
 
-    def rescored(self) -> Rescored:
-        """Return how the model file itself, asked again on the stored features, answers."""
+    def rescore(self) -> PredictionComparison:
+        """Compare what the model file predicts for the stored features with the stored predictions."""
         ...
 
-    def reproduced(self, *, seconds: int) -> Rescored:
-        """Return how the predictions of training again, from what the candidate's record names, stand to the stored ones."""
+    def reproduce(self, *, seconds: int) -> PredictionComparison:
+        """Train again from the candidate's recorded inputs, and compare the predictions with the stored ones."""
         ...
 
-    def inputs(self, version: Version) -> Mapping[str, InputColumn]:
-        """Return the columns that a version takes, in order."""
+    def input_columns(self, version: Version) -> Mapping[str, InputColumn]:
+        """Return the input columns of a version by name, in order."""
         ...
 
-    def lock(self) -> Digest | None:
-        """Return the digest of the file that pins the packages, at the commit trained with; None if there is none."""
+    def lock_digest(self) -> Digest | None:
+        """Return the digest of the file that pins the packages, at the training commit; None if there is none."""
         ...
 
-    def run(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> Said:
-        """Run a command of the team's in a private checkout of the commit that judges, with the evidence on stdin."""
+    def run_command(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> CommandAnswer:
+        """Run a team's own command in a private checkout of the base commit, with the evidence on stdin."""
         ...
 
-    def installed(self, name: str) -> Callable[["Evidence", Mapping[str, Any]], Any]:
-        """Return a gate that an installed package provides under a name."""
+    def installed_gate(self, name: str) -> Callable[["Evidence", Mapping[str, Any]], Any]:
+        """Return the gate function that an installed package provides under a name."""
         ...
 
 
 class GateResult(msgspec.Struct, frozen=True):
-    """The answer of a gate: an outcome, why, the numbers behind it, and the way out where it is no."""
+    """Result of a gate: the outcome, a message, the numbers behind it, and how to fix a failure."""
 
-    outcome: Outcome
+    outcome: GateOutcome
     message: str
     facts: dict[str, Any] = {}
     fix: str = ""
 
 
 def passed(message: str, **facts: Any) -> GateResult:
-    """The answer is yes."""
+    """Return a result with the outcome `pass`."""
     return GateResult("pass", message, facts)
 
 
 def failed(message: str, **facts: Any) -> GateResult:
-    """The answer is no."""
+    """Return a result with the outcome `fail`."""
     return GateResult("fail", message, facts)
 
 
 def skipped(message: str) -> GateResult:
-    """The question does not arise; says why."""
+    """Return a result with the outcome `skip`: the gate does not apply, and the message says why."""
     return GateResult("skip", message)
 
 
 def from_findings(findings: Sequence[Finding], passed_message: str) -> GateResult:
-    """Pass when there is no finding; else fail with the first and the number of the others."""
+    """Pass if there are no findings; otherwise fail with the first and the number of the others."""
     if not findings:
         return passed(passed_message)
-    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
-    return failed(findings[0].message + more, findings=[_said(f) for f in findings[:20]])
+    message = first_and_count([finding.message for finding in findings])
+    return failed(message, findings=[_finding_text(finding) for finding in findings[:20]])
 
 
-class When(Part, frozen=True, kw_only=True):
-    """A condition."""
+def first_and_count(texts: Sequence[str]) -> str:
+    """Return the first text, and how many more there are."""
+    return texts[0] if len(texts) == 1 else f"{texts[0]}, and {len(texts) - 1} more"
 
-    risk: Annotated[Risk, doc("Only for problems of this tier.")]
+
+class RiskCondition(RecordPart, frozen=True, kw_only=True):
+    """Restricts a rule to problems of one risk tier."""
+
+    risk: Annotated[Risk, describe("Only for problems of this tier.")]
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="id"):
-    """A gate with its settings, as a policy lists it. Subclasses name themselves with `tag` and answer in `judge`."""
+    """A gate with its settings, as a policy lists it. Subclasses set their id with `tag` and implement `judge`."""
 
-    severity: Annotated[Severity, doc("Whether a `no` stops a version (block), or is shown only (warn).")] = "block"
-    when: Annotated[When | None, doc("Asked only then; always, if missing.")] = None
+    severity: Annotated[
+        GateSeverity, describe("Whether a failure stops the version (block) or is only shown (warn).")
+    ] = "block"
+    when: Annotated[RiskCondition | None, describe("Judged only under this condition; always if missing.")] = None
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Answer the question on the evidence.
+        """Judge the candidate on the evidence.
 
         Raises:
-            MlgitError: the evidence cannot be had.
+            MlgitError: the evidence is unavailable.
         """
         raise NotImplementedError
 
     @property
     def id(self) -> str:
-        """The name by which a policy and a report call this gate."""
-        return str(self.__struct_config__.tag)
+        """Id of this gate in a report; a team's own gate adds its name to the kind."""
+        return self.kind
 
     @property
     def kind(self) -> str:
-        """The word that a policy chooses the gate by: `id` in its file."""
+        """Kind of the gate: `id` in a policy file."""
         return str(self.__struct_config__.tag)
 
     @classmethod
     def summary(cls) -> str:
-        """The question, from the class's docstring."""
+        """Return what the gate demands: the first line of the class's docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
 
 
-def _said(finding: Finding) -> str:
+def _finding_text(finding: Finding) -> str:
     return f"{finding.id}: {finding.message}" + (f" ({finding.why})" if finding.why else "")

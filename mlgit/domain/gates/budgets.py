@@ -1,9 +1,9 @@
-"""Does the candidate keep to what a version may cost?"""
+"""Is the candidate within the budgets for size and latency?"""
 
 from typing import Annotated
 
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
-from mlgit.domain.records.base import Positive, doc
+from mlgit.domain.records.base import PositiveFloat, describe
 
 _MB = 1_000_000
 
@@ -11,10 +11,12 @@ _MB = 1_000_000
 class Size(Gate, frozen=True, kw_only=True, tag="size"):
     """The model file is no larger than the model's budget, or than `max_mb`."""
 
-    max_mb: Annotated[Positive | None, doc("Megabytes; the model's own budget if missing.")] = None
+    max_mb: Annotated[PositiveFloat | None, describe("Megabytes (10^6 bytes); the model's own budget if missing.")] = (
+        None
+    )
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when the size is within the budget."""
+        """Pass if the size is within the budget."""
         limit = self.max_mb or evidence.model.budgets.size_mb
         if limit is None:
             return skipped("the model has no budget for its size")
@@ -24,12 +26,12 @@ class Size(Gate, frozen=True, kw_only=True, tag="size"):
 
 
 class Latency(Gate, frozen=True, kw_only=True, tag="latency"):
-    """95 of 100 single predictions were done, when the version was registered, within the model's budget or `max_p95_ms`."""
+    """The 95th percentile of single-prediction latency, measured at registration, is within the budget or `max_p95_ms`."""
 
-    max_p95_ms: Annotated[Positive | None, doc("Milliseconds; the model's own budget if missing.")] = None
+    max_p95_ms: Annotated[PositiveFloat | None, describe("Milliseconds; the model's own budget if missing.")] = None
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when the recorded 95th percentile is within the budget."""
+        """Pass if the recorded 95th percentile is within the budget."""
         limit = self.max_p95_ms or evidence.model.budgets.p95_ms
         if limit is None:
             return skipped("the model has no budget for its latency")

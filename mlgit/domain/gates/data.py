@@ -1,20 +1,19 @@
-"""Does the data keep its contract?"""
+"""Does the data satisfy its contract?"""
 
-from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, first_and_count, passed
 
 
 class DataContract(Gate, frozen=True, kw_only=True, tag="data-contract"):
-    """Every dataset that the candidate was made from keeps its contract."""
+    """Every dataset that the candidate was made from satisfies its contract."""
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when there is a dataset, and none breaks a rule of its contract."""
-        reports = evidence.datasets()
-        if not reports:
+        """Pass if there is a dataset, and none violates its contract."""
+        checks = evidence.check_datasets()
+        if not checks:
             return failed("the record names no data that the candidate was made from")
-        broken = [f"{name}: {violation}" for name, report in reports.items() for violation in report.violations]
-        rows = {name: report.rows for name, report in reports.items()}
-        if broken:
-            more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-            return failed(f"{broken[0]}{more}", rows=rows, violations=broken[:20])
-        kept = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.items())
-        return passed(f"contract kept by {kept}", rows=rows)
+        violations = [f"{name}: {violation}" for name, check in checks.items() for violation in check.violations]
+        rows = {name: check.rows for name, check in checks.items()}
+        if violations:
+            return failed(first_and_count(violations), rows=rows, violations=violations[:20])
+        satisfied = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.items())
+        return passed(f"contract satisfied by {satisfied}", rows=rows)

@@ -1,54 +1,57 @@
-"""How deep does the evidence go?
+"""Do the stored predictions follow from the model file, and from training again?
 
-That metrics follow from the stored predictions (*recompute*) is what `integrity` says. That the predictions follow from the
-model file (*rescore*), and from code, data and parameters (*reproduce*), is asked here.
+`integrity` checks that the metrics follow from the stored predictions (*recompute*). The gates here check that the
+predictions follow from the model file (*rescore*), and from code, data and parameters (*reproduce*).
 """
 
 from typing import Annotated
 
-from mlgit.domain.gates.base import Evidence, Gate, GateResult, Rescored, failed, passed
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed
 from mlgit.domain.names import Duration, seconds
-from mlgit.domain.records.base import doc
+from mlgit.domain.records.base import describe
+from mlgit.domain.results import PredictionComparison
 
 
 class Rescore(Gate, frozen=True, kw_only=True, tag="rescore"):
-    """The model file, loaded in a guarded process and asked on the stored features, gives the stored predictions.
+    """The model file, loaded in a guarded process, predicts the stored predictions from the stored features.
 
-    Predictions that were written by hand, or by another model, fail here. An answer counts as the same where
-    |answer - prediction| <= tolerance * (1 + |prediction|); labels have to be equal.
+    Predictions that were written by hand, or by another model, fail here. A prediction counts as equal if
+    |new - stored| <= tolerance * (1 + |stored|); labels have to be identical.
     """
 
-    tolerance: Annotated[float, doc("How far an answer may be off.", ge=0, le=0.1)] = 1e-6
+    tolerance: Annotated[float, describe("Maximum relative error of a prediction.", ge=0, le=0.1)] = 1e-6
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when no row differs; fail where the features were not kept, so that nobody can ask."""
+        """Pass if no row differs; fail if the features were not kept, because then nobody can check."""
         if evidence.candidate.evaluation.features is None:
             fix = "name outputs.test in the model's file, and register again"
             return GateResult("fail", "the features of the test split were not kept", fix=fix)
-        return _held(evidence.rescored(), self.tolerance, "the model file")
+        return _judge_comparison(evidence.rescore(), self.tolerance, "the model file")
 
 
 class Reproduce(Gate, frozen=True, kw_only=True, tag="reproduce"):
     """Training again from the recorded commit, data and parameters gives the stored predictions.
 
-    The stages of the pipeline run in a private checkout, with the packages that are installed where the gate is asked. What it
-    costs is a training, each time that gates are judged: when a promotion is made, when it is merged, and when it is applied.
-    Predictions count as the same as for `rescore`.
+    The stages of the pipeline run in a private checkout, with the packages that are installed where the gate is judged.
+    This costs a training run each time that gates are judged: when a promotion is created, merged and applied.
+    Predictions count as equal as for `rescore`.
     """
 
-    tolerance: Annotated[float, doc("How far a prediction may be off.", ge=0, le=0.5)] = 1e-6
-    timeout: Annotated[Duration, doc("After how long the training is stopped.")] = "1h"
+    tolerance: Annotated[float, describe("Maximum relative error of a prediction.", ge=0, le=0.5)] = 1e-6
+    timeout: Annotated[Duration, describe("Time after which the training is stopped.")] = "1h"
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when no row differs."""
-        return _held(evidence.reproduced(seconds=seconds(self.timeout)), self.tolerance, "training again")
+        """Pass if no row differs."""
+        comparison = evidence.reproduce(seconds=seconds(self.timeout))
+        return _judge_comparison(comparison, self.tolerance, "training again")
 
 
-def _held(found: Rescored, tolerance: float, what: str) -> GateResult:
-    # The distance differs in its last digits between machines, so it is no fact that can be compared.
-    facts = {"rows": found.rows, "differing": found.differing, "tolerance": tolerance}
-    if found.differing:
-        return failed(f"{what} gives something else in {found.differing:,} of {found.rows:,} rows", **facts)
-    if not found.distance <= tolerance:
-        return failed(f"{what} gives predictions that are off by up to {found.distance:.2g}", **facts)
-    return passed(f"{what} gives the stored predictions of {found.rows:,} rows", **facts)
+def _judge_comparison(comparison: PredictionComparison, tolerance: float, source: str) -> GateResult:
+    # The error differs in its last digits between machines, so it is not a fact: reports are compared by their facts.
+    facts = {"rows": comparison.rows, "mismatches": comparison.mismatches, "tolerance": tolerance}
+    if comparison.mismatches:
+        message = f"{source} gives other predictions in {comparison.mismatches:,} of {comparison.rows:,} rows"
+        return failed(message, **facts)
+    if not comparison.max_error <= tolerance:
+        return failed(f"{source} gives predictions that are off by up to {comparison.max_error:.2g}", **facts)
+    return passed(f"{source} gives the stored predictions of {comparison.rows:,} rows", **facts)

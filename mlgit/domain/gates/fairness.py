@@ -1,4 +1,4 @@
-"""Does the candidate treat groups of rows alike?"""
+"""Are error rates or metrics similar across groups?"""
 
 import math
 from collections.abc import Sequence
@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta
 
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
-from mlgit.domain.gates.facts import GroupMeasure
-from mlgit.domain.gates.metrics import NAMED, MinRows
+from mlgit.domain.gates.common import MAX_LISTED, MinRows
 from mlgit.domain.names import Line, Name
-from mlgit.domain.records.base import doc
+from mlgit.domain.records.base import describe
+from mlgit.domain.results import GroupMeasure
 
-Measure = Literal["selection_rate", "true_positive_rate", "false_positive_rate", "equalized_odds"]
+FairnessMeasure = Literal["selection_rate", "true_positive_rate", "false_positive_rate", "equalized_odds"]
 
-_Distance = Annotated[float, Meta(ge=0)]
+_Difference = Annotated[float, Meta(ge=0)]
 _Ratio = Annotated[float, Meta(gt=0, le=1)]
 
 _ODDS = ("true_positive_rate", "false_positive_rate")
-_PAIR = 2  # groups without which there is nothing to compare
+_MIN_GROUPS = 2  # a comparison needs two
 
 
 class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
@@ -28,32 +28,32 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
     the one that differs more (Hardt, Price & Srebro 2016, "Equality of opportunity in supervised learning"); the true positive
     rate alone is equality of opportunity. `min_ratio: 0.8` of selection rates is the four-fifths rule (Uniform Guidelines on
     Employee Selection Procedures, 29 CFR 1607.4 D). Differences are those observed, without an interval. A group with too few
-    rows is not judged, and named.
+    rows is not judged, and listed.
     """
 
-    columns: Annotated[tuple[Line, ...], doc("Columns of the predictions whose values are the groups.", min_length=1)]
-    measure: Annotated[Measure, doc("What is compared: of the rows of a group, how many are predicted positive.")] = (
-        "equalized_odds"
-    )
-    metric: Annotated[Name | None, doc("A metric to compare instead.")] = None
-    max_difference: Annotated[_Distance | None, doc("Highest less lowest, at most.")] = None
-    min_ratio: Annotated[_Ratio | None, doc("Lowest divided by highest, at least.")] = None
+    columns: Annotated[
+        tuple[Line, ...], describe("Columns of the predictions whose values are the groups.", min_length=1)
+    ]
+    measure: Annotated[FairnessMeasure, describe("The rate that is compared.")] = "equalized_odds"
+    metric: Annotated[Name | None, describe("A metric to compare instead of a rate.")] = None
+    max_difference: Annotated[_Difference | None, describe("Maximum of the highest value minus the lowest.")] = None
+    min_ratio: Annotated[_Ratio | None, describe("Minimum of the lowest value divided by the highest.")] = None
     min_rows: MinRows = 200
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when no column has groups that lie too far apart; without either limit, nothing was asked."""
+        """Pass if no column has groups that differ too much; fail if no limit is set."""
         if self.metric is None and evidence.problem.target.type != "binary":
-            return skipped(f"{self.measure} is for a binary target, and here it is {evidence.problem.target.type}")
+            return skipped(f"{self.measure} needs a binary target, and this one is {evidence.problem.target.type}")
         if self.max_difference is None and self.min_ratio is None:
-            return failed("neither max_difference nor min_ratio is stated")
-        groups = evidence.groups(self._measures, self.columns, min_rows=self.min_rows)
+            return failed("neither max_difference nor min_ratio is set")
+        groups = evidence.group_measures(self._measures, self.columns, min_rows=self.min_rows)
         spreads = [spread for column in self.columns for spread in self._spreads(column, groups)]
         small = [f"{group.column}={group.value} ({group.reason})" for group in groups if group.reason is not None]
         if not spreads:
-            named = f": not judged {', '.join(small[:NAMED])}" if small else ""
-            return skipped(f"no column has two groups that are large enough to compare{named}")
-        apart = [spread for spread in spreads if not self._within(spread)]
-        worst = max(apart or spreads, key=lambda one: math.inf if math.isnan(one.difference) else one.difference)
+            listed = f": not judged {', '.join(small[:MAX_LISTED])}" if small else ""
+            return skipped(f"no column has two groups that are large enough to compare{listed}")
+        unfair = [spread for spread in spreads if not self._within_limits(spread)]
+        worst = max(unfair or spreads, key=_difference)
         judged = {spread.column for spread in spreads}
         facts: dict[str, Any] = {
             "measure": self.metric or self.measure,
@@ -61,14 +61,14 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
             "min_ratio": self.min_ratio,
             "comparisons": len(spreads),
             "spreads": [spread._asdict() for spread in spreads],
-            "not_judged": small[:NAMED],
+            "not_judged": small[:MAX_LISTED],
             "columns_not_judged": [column for column in self.columns if column not in judged],
         }
         message = (
             f"{worst.measure} {worst.low:.4f} for {worst.column}={worst.lowest}, {worst.high:.4f} for {worst.highest}: "
-            f"{self._said(worst)}" + (f"; {len(small)} groups not judged" if small else "")
+            f"{self._describe(worst)}" + (f"; {len(small)} groups not judged" if small else "")
         )
-        return failed(message, **facts) if apart else passed(message, **facts)
+        return failed(message, **facts) if unfair else passed(message, **facts)
 
     @property
     def _measures(self) -> tuple[str, ...]:
@@ -77,32 +77,31 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
         return _ODDS if self.measure == "equalized_odds" else (self.measure,)
 
     def _spreads(self, column: str, groups: Sequence[GroupMeasure]) -> list["_Spread"]:
-        """Return for each measure how far the judged groups of a column lie apart; nothing where there are not two."""
+        """Return the spread of each measure over the judged groups of a column; none for fewer than two groups."""
         judged = [group for group in groups if group.column == column and group.reason is None]
-        if len(judged) < _PAIR:
+        if len(judged) < _MIN_GROUPS:
             return []
         return [
             _spread(column, name, [(group.value, group.measures[name]) for group in judged]) for name in self._measures
         ]
 
-    def _within(self, spread: "_Spread") -> bool:
-        """Say whether a spread is within the limits; asked so that what is no number is not."""
-        near = self.max_difference is None or spread.difference <= self.max_difference
-        even = self.min_ratio is None or spread.ratio >= self.min_ratio
-        return near and even
+    def _within_limits(self, spread: "_Spread") -> bool:
+        # Compared with <= and >=, so that NaN is outside the limits.
+        difference_ok = self.max_difference is None or spread.difference <= self.max_difference
+        ratio_ok = self.min_ratio is None or spread.ratio >= self.min_ratio
+        return difference_ok and ratio_ok
 
-    def _said(self, spread: "_Spread") -> str:
-        near = (
-            []
-            if self.max_difference is None
-            else [f"difference {spread.difference:.4f}, {self.max_difference:g} allowed"]
-        )
-        even = [] if self.min_ratio is None else [f"ratio {spread.ratio:.4f}, {self.min_ratio:g} required"]
-        return "; ".join(near + even)
+    def _describe(self, spread: "_Spread") -> str:
+        parts = []
+        if self.max_difference is not None:
+            parts.append(f"difference {spread.difference:.4f}, {self.max_difference:g} allowed")
+        if self.min_ratio is not None:
+            parts.append(f"ratio {spread.ratio:.4f}, {self.min_ratio:g} required")
+        return "; ".join(parts)
 
 
 class _Spread(NamedTuple):
-    """The groups of a column in which a measure is lowest and highest, and how far these lie apart."""
+    """The groups of a column with the lowest and the highest value of a measure, and how far these differ."""
 
     column: str
     measure: str
@@ -114,11 +113,15 @@ class _Spread(NamedTuple):
     ratio: float
 
 
+def _difference(spread: _Spread) -> float:
+    return math.inf if math.isnan(spread.difference) else spread.difference
+
+
 def _spread(column: str, measure: str, values: Sequence[tuple[str, float]]) -> _Spread:
-    nowhere = next((item for item in values if math.isnan(item[1])), None)
-    lowest = nowhere or min(values, key=lambda item: item[1])
-    highest = nowhere or max(values, key=lambda item: item[1])
+    undefined = next((item for item in values if math.isnan(item[1])), None)
+    lowest = undefined or min(values, key=lambda item: item[1])
+    highest = undefined or max(values, key=lambda item: item[1])
     low, high = lowest[1], highest[1]
-    # Where nobody is chosen, all fare alike.
+    # A rate of zero in every group is equal treatment.
     ratio = 1.0 if low == high == 0 else low / high if high else math.nan
     return _Spread(column, measure, lowest[0], low, highest[0], high, high - low, ratio)

@@ -1,23 +1,25 @@
-"""Is the candidate what its record says it is?"""
+"""Is the candidate unchanged since it was registered?"""
 
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, from_findings
 
 
 class Integrity(Gate, frozen=True, kw_only=True, tag="integrity"):
-    """The record's digest, and the digest and size of every file that it names, are what was recorded.
+    """The record's digest, and digest and size of every file that it names, are as recorded.
 
-    The recorded metrics have to follow from the stored predictions: this is evidence of the depth *recompute*, for which no
+    The recorded metrics have to follow from the stored predictions: this is evidence at the depth *recompute*, for which no
     model is loaded. The gate `rescore` goes one step deeper.
     """
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when nothing differs."""
-        return from_findings(evidence.integrity(), "record, model file, card, profile and predictions are as recorded")
+        """Pass if nothing differs."""
+        return from_findings(
+            evidence.check_integrity(), "record, model file, card, profile and predictions are as recorded"
+        )
 
 
 class Immutability(Gate, frozen=True, kw_only=True, tag="immutability"):
-    """No file of the version was changed or deleted since it first came in."""
+    """No file of the version was changed or deleted since it was added."""
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass when each path has had one content over the whole history."""
-        return from_findings(evidence.immutability(), "unchanged since it was registered")
+        """Pass if each path has the same content throughout the history."""
+        return from_findings(evidence.check_immutability(), "unchanged since it was registered")

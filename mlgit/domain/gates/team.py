@@ -1,4 +1,4 @@
-"""Questions that a team brings itself: a command in its repository, or a function in an installed package."""
+"""A team's own gates: a command in its repository, or a function in an installed package."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -7,22 +7,22 @@ import msgspec
 
 from mlgit.domain.gates.base import Evidence, Gate, GateResult
 from mlgit.domain.names import Duration, Line, Name, seconds
-from mlgit.domain.records.base import doc
+from mlgit.domain.records.base import describe
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import Version
 from mlgit.errors import MlgitError
 
-MOST_ANSWER: Final = 1 << 16
-"""Bytes of one answer, as JSON: a gate report keeps it for ever."""
-MOST_DEPTH: Final = 16
-"""How deep facts may be nested: a reader of reports stops somewhere."""
+MAX_ANSWER_BYTES: Final = 1 << 16
+"""Maximum size of an answer as JSON: gate reports are kept forever."""
+MAX_FACTS_DEPTH: Final = 16
+"""Maximum nesting of facts, so that every reader of reports can follow."""
 
-Settings = Annotated[dict[str, Any], doc("Whatever the gate asks for; handed on as it is.")]
+Settings = Annotated[dict[str, Any], describe("Settings of the gate itself, passed on unchanged.")]
 
 
 class EvidenceFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Private copies of tables, each verified against its record; Parquet. They are gone once the command has ended."""
+    """Paths of private copies of tables, each verified against its record (Parquet). Removed when the command ends."""
 
     predictions: str
     features: str | None
@@ -30,10 +30,10 @@ class EvidenceFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="mlgit/evidence.v1"):
-    """What a command of the team's reads on stdin."""
+    """The document that a team's own command reads from stdin."""
 
     at: str
-    """When is judged, as RFC 3339 writes it."""
+    """Time of the judgement (RFC 3339)."""
     problem: Problem
     model: Model
     candidate: Version
@@ -50,15 +50,15 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Exec(Gate, frozen=True, kw_only=True, tag="exec"):
-    """A command of the team's own, run in a private checkout of the base commit, answers.
+    """A command of the team, run in a private checkout of the base commit, returns the outcome.
 
-    It gets the evidence as one JSON document on stdin, and answers with `{"outcome": "pass", "message": "..."}` on stdout;
-    outcome is pass, fail or skip, and `facts` (a mapping) and `fix` (text) may be there. Whatever else happens is an `error`.
+    It reads the evidence as one JSON document from stdin, and writes `{"outcome": "pass", "message": "..."}` to stdout.
+    The outcome is pass, fail or skip; `facts` (a mapping) and `fix` (text) are optional. Anything else is an `error`.
     """
 
-    name: Annotated[Name, doc("What a report calls it: `exec:<name>`.")]
-    command: Annotated[tuple[Line, ...], doc("Program and arguments; no shell reads them.", min_length=1)]
-    timeout: Annotated[Duration, doc("After how long it is stopped.")] = "5m"
+    name: Annotated[Name, describe("Name of the gate; reports call it `exec:<name>`.")]
+    command: Annotated[tuple[Line, ...], describe("Program and arguments, run without a shell.", min_length=1)]
+    timeout: Annotated[Duration, describe("Time after which it is stopped.")] = "5m"
     settings: Settings = {}
 
     @property
@@ -67,20 +67,20 @@ class Exec(Gate, frozen=True, kw_only=True, tag="exec"):
         return f"{self.kind}:{self.name}"
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Run the command and take its word."""
-        said = evidence.run(self.command, self.settings, seconds=seconds(self.timeout))
-        if said.answer is None:
-            return GateResult("error", said.why)
-        return _taken(said.answer, "the command")
+        """Run the command and return its answer."""
+        ran = evidence.run_command(self.command, self.settings, seconds=seconds(self.timeout))
+        if ran.answer is None:
+            return GateResult("error", ran.error)
+        return _result(ran.answer, "the command")
 
 
 class Python(Gate, frozen=True, kw_only=True, tag="python"):
-    """A function in an installed package, found by its name among the entry points `mlgit.gates`, answers.
+    """A function of an installed package, found by its name among the entry points `mlgit.gates`, returns the outcome.
 
     It is called with the evidence and the settings, and returns a `GateResult`.
     """
 
-    name: Annotated[Name, doc("Name of the entry point; a report calls the gate `python:<name>`.")]
+    name: Annotated[Name, describe("Name of the entry point; reports call the gate `python:<name>`.")]
     settings: Settings = {}
 
     @property
@@ -89,8 +89,8 @@ class Python(Gate, frozen=True, kw_only=True, tag="python"):
         return f"{self.kind}:{self.name}"
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Call the function and take its word; what it raises is an `error`."""
-        function = evidence.installed(self.name)
+        """Call the function and return its result; an exception is an `error`."""
+        function = evidence.installed_gate(self.name)
         try:
             result = function(evidence, dict(self.settings))
         except MlgitError:
@@ -99,23 +99,23 @@ class Python(Gate, frozen=True, kw_only=True, tag="python"):
             return GateResult("error", f"{self.name} failed with {type(error).__name__}: {error}")
         if not isinstance(result, GateResult):
             return GateResult("error", f"{self.name} returned {type(result).__name__}, not a GateResult")
-        return _taken({key: getattr(result, key) for key in _Answer.__struct_fields__}, self.name)
+        return _result({key: getattr(result, key) for key in _Answer.__struct_fields__}, self.name)
 
 
-def _taken(answer: Mapping[str, Any], who: str) -> GateResult:
-    """Return an answer from outside as a result; an `error` where it is none."""
+def _result(answer: Mapping[str, Any], source: str) -> GateResult:
+    """Return an answer from outside as a result; an invalid one as an `error`."""
     try:
         content = msgspec.json.encode(dict(answer))
-        taken = msgspec.json.decode(content, type=_Answer)
+        parsed = msgspec.json.decode(content, type=_Answer)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        return GateResult("error", f"{who} gave no usable answer: {error}")
-    if len(content) > MOST_ANSWER:
-        return GateResult("error", f"{who} answered {len(content):,} bytes, {MOST_ANSWER:,} are kept")
-    if _depth(taken.facts) > MOST_DEPTH:
-        return GateResult("error", f"{who} gave facts that are nested more than {MOST_DEPTH} deep")
-    if not taken.message.strip():
-        return GateResult("error", f"{who} gave no message")
-    return GateResult(taken.outcome, taken.message, taken.facts, taken.fix)
+        return GateResult("error", f"{source} gave no valid answer: {error}")
+    if len(content) > MAX_ANSWER_BYTES:
+        return GateResult("error", f"{source} answered {len(content):,} bytes, at most {MAX_ANSWER_BYTES:,} allowed")
+    if _depth(parsed.facts) > MAX_FACTS_DEPTH:
+        return GateResult("error", f"{source} gave facts that are nested more than {MAX_FACTS_DEPTH} deep")
+    if not parsed.message.strip():
+        return GateResult("error", f"{source} gave no message")
+    return GateResult(parsed.outcome, parsed.message, parsed.facts, parsed.fix)
 
 
 def _depth(value: Any) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
 from mlgit.domain.names import seconds
-from mlgit.domain.policy import answers, overall
+from mlgit.domain.policy import matches_gates, overall_outcome
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.gatereport import GateReport
 from mlgit.errors import Finding, Location
@@ -51,9 +51,9 @@ def _check_named(case: PromotionContext, report: GateReport, where: Location) ->
 
 def _check_answers(case: PromotionContext, report: GateReport, where: Location) -> Iterator[Finding]:
     gates, results = case.policy.gates, report.results
-    if answers(gates, results) and overall(results) == "pass" and report.outcome == "pass":
+    if matches_gates(gates, results) and overall_outcome(results) == "pass" and report.outcome == "pass":
         return
-    bad = [f"{verdict.gate}: {verdict.outcome}" for verdict in results if verdict.refuses]
+    bad = [f"{verdict.gate}: {verdict.outcome}" for verdict in results if verdict.blocks]
     asked, answered = (", ".join(names) for names in ([one.id for one in gates], [one.gate for one in results]))
     yield Finding(
         "gates-failed",

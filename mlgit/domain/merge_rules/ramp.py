@@ -57,7 +57,7 @@ def ramp_step(ramp: Ramp, entries: Sequence[Deployment], promotion: str, at: dat
     larger = [share for share in ramp.steps if share > last]
     if since is None or not larger:
         return RampStep(last, last, paused=since is None)
-    due = since + timedelta(seconds=seconds(ramp.hold))
+    due = since + timedelta(seconds=seconds(ramp.interval))
     return RampStep(larger[0], last) if at >= due else RampStep(last, last, due)
 
 

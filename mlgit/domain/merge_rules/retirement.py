@@ -24,11 +24,11 @@ def check_ended(version: Version, retirement: Retirement | None, at: datetime) -
         retirement: the record that ends its life, if there is one.
         at: the moment.
     """
-    if retirement is None or retirement.on > at.date():
+    if retirement is None or retirement.since > at.date():
         return
     yield Finding(
         "version-retired",
-        f"{version.model}@{version.version} is retired since {retirement.on}",
+        f"{version.model}@{version.version} is retired since {retirement.since}",
         why=f"{retirement.by}: {retirement.reason}",
         fix="promote another version",
         at=Location(layout.retirement(version.model, version.version)),

@@ -9,7 +9,7 @@ from mlgit.domain.names import Digest
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.governance import Hold
 from mlgit.domain.records.ledger import Deployment
-from mlgit.domain.records.promotion import Promotion, Slot
+from mlgit.domain.records.promotion import Promotion, SlotAssignment
 from mlgit.domain.records.version import Version
 from mlgit.domain.slots import BesideName, answers, others, seen
 from mlgit.errors import Finding, Location
@@ -43,7 +43,7 @@ def last_verified(
     digest: Digest,
     at: datetime,
     *,
-    beside: Mapping[BesideName, Slot] = MappingProxyType({}),
+    beside: Mapping[BesideName, SlotAssignment] = MappingProxyType({}),
 ) -> Deployment | None:
     """Return the last entry by a moment that saw a version run well as champion; None if there is none.
 
@@ -69,7 +69,7 @@ def last_verified(
     return found[-1] if found else None
 
 
-def _ran(entry: Deployment, name: BesideName, slot: Slot) -> bool:
+def _ran(entry: Deployment, name: BesideName, slot: SlotAssignment) -> bool:
     one = seen(entry).get(name)
     return one is not None and (one.digest, one.traffic) == (slot.digest, answers(name, slot))
 

@@ -70,7 +70,9 @@ def check_carries(
         return
     else:
         why = (
-            f"it expired at {_minute(end(standing))}" if now == "expired" else f"it may carry {standing.most}, and did"
+            f"it expired at {_minute(end(standing))}"
+            if now == "expired"
+            else f"it may carry {standing.max_promotions}, and did"
         )
     yield Finding(
         "standing-unfounded",
@@ -134,7 +136,11 @@ def state(
         return "expired"
     if lacking(standing, agreed, at):
         return "unsigned"
-    return "used-up" if standing.most is not None and used(standing, past) >= standing.most else "in-force"
+    return (
+        "used-up"
+        if standing.max_promotions is not None and used(standing, past) >= standing.max_promotions
+        else "in-force"
+    )
 
 
 def end(standing: StandingApproval) -> datetime:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, get_args
 
 from mlgit.domain import layout, zones
 from mlgit.domain.promotion_context import PromotionContext
-from mlgit.domain.records.environment import Environment, Span, Weekday, Window
+from mlgit.domain.records.environment import ChangeWindow, Environment, Weekday, WeeklyHours
 from mlgit.errors import Finding, Location
 
 _DAYS: Final = get_args(Weekday)
@@ -47,12 +47,12 @@ def check_window(environment: Environment, change: str, at: datetime) -> Iterato
     )
 
 
-def is_open(windows: Sequence[Window], at: datetime) -> bool:
+def is_open(windows: Sequence[ChangeWindow], at: datetime) -> bool:
     """Tell whether windows let a change in at a moment. A span whose zone is not known denies, and allows nothing."""
     return _Rules(windows).let_in(at)
 
 
-def opening(windows: Sequence[Window], at: datetime) -> datetime | None:
+def opening(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
     """Return the first whole minute after a moment at which windows are open, in UTC; None if none is within a fortnight.
 
     Every minute is looked at, at most 20,160 of them: a zone may change its offset at any, and says so nowhere.
@@ -66,7 +66,7 @@ def opening(windows: Sequence[Window], at: datetime) -> datetime | None:
 class _Hours(NamedTuple):
     """A span, as the minutes of a week that it holds, counted from Monday 00:00 in its zone."""
 
-    span: Span
+    span: WeeklyHours
     zone: tzinfo | None
     minutes: frozenset[int]
 
@@ -81,40 +81,40 @@ class _Hours(NamedTuple):
 class _Rules:
     """Windows, ready to be asked often."""
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[ChangeWindow]) -> None:
         self.allowed = [_hours(window.allow) for window in windows if window.allow is not None]
         self.denied = [_hours(window.deny) for window in windows if window.deny is not None]
 
     def let_in(self, at: datetime) -> bool:
         return self.denied_by(at) is None and (not self.allowed or any(hours.hold(at) for hours in self.allowed))
 
-    def denied_by(self, at: datetime) -> Span | None:
+    def denied_by(self, at: datetime) -> WeeklyHours | None:
         return next((hours.span for hours in self.denied if hours.hold(at) is not False), None)
 
 
-def _hours(span: Span) -> _Hours:
+def _hours(span: WeeklyHours) -> _Hours:
     start = _minute_of_day(span.from_)
     length = _DAY - start if span.to is None else (_minute_of_day(span.to) - start) % _DAY or _DAY
     begins = (_DAYS.index(day) * _DAY + start for day in span.days)
-    return _Hours(span, zones.find(span.zone), frozenset((at + n) % _WEEK for at in begins for n in range(length)))
+    return _Hours(span, zones.find_zone(span.zone), frozenset((at + n) % _WEEK for at in begins for n in range(length)))
 
 
 def _minute_of_day(clock: str) -> int:
     return int(clock[:2]) * _HOUR + int(clock[3:])
 
 
-def _held_to(windows: Sequence[Window], change: str) -> Sequence[Window]:
+def _held_to(windows: Sequence[ChangeWindow], change: str) -> Sequence[ChangeWindow]:
     """Return what a kind of change is held to."""
     if change != "rollback":
         return windows
 
-    def held(span: Span | None) -> Span | None:
+    def held(span: WeeklyHours | None) -> WeeklyHours | None:
         return span if span is not None and span.rollback else None
 
-    return [Window(allow=held(window.allow), deny=held(window.deny)) for window in windows]
+    return [ChangeWindow(allow=held(window.allow), deny=held(window.deny)) for window in windows]
 
 
-def _cause(windows: Sequence[Window], at: datetime) -> str:
+def _cause(windows: Sequence[ChangeWindow], at: datetime) -> str:
     """Say which spans keep changes out at a moment."""
     denied = _Rules(windows).denied_by(at)
     if denied is not None:
@@ -122,5 +122,5 @@ def _cause(windows: Sequence[Window], at: datetime) -> str:
     return "allowed are " + "; ".join(_words(window.allow) for window in windows if window.allow is not None)
 
 
-def _words(span: Span) -> str:
+def _words(span: WeeklyHours) -> str:
     return f"{', '.join(span.days)} from {span.from_} to {span.to or '24:00'} {span.zone}"

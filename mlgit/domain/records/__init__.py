@@ -1,7 +1,10 @@
-"""Records: one module a kind of file. What is asked for is imported then, so that a command loads only the kinds it reads."""
+"""Records: one module for each kind of file. Classes are imported on first use, so that a command loads only those it reads."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from mlgit.domain.records.kinds import KINDS as KINDS
+from mlgit.domain.records.kinds import RECORD_KINDS
 
 if TYPE_CHECKING:
     from mlgit.domain.records.base import Record as Record
@@ -24,30 +27,7 @@ if TYPE_CHECKING:
     from mlgit.domain.records.promotion import Promotion as Promotion
     from mlgit.domain.records.version import Version as Version
 
-    KINDS: dict[str, type[Record]]
-
-_MODULES = {
-    "Record": "base",
-    "KINDS": "kinds",
-    "Project": "project",
-    "Problem": "problem",
-    "Dataset": "dataset",
-    "Model": "model",
-    "Version": "version",
-    "GateReport": "gatereport",
-    "Policy": "policy",
-    "Environment": "environment",
-    "Promotion": "promotion",
-    "Roles": "governance",
-    "Hold": "governance",
-    "Override": "governance",
-    "StandingApproval": "governance",
-    "Retirement": "governance",
-    "Approval": "ledger",
-    "DecisionRecord": "ledger",
-    "Deployment": "ledger",
-    "Reviews": "ledger",
-}
+_MODULES = {kind.class_name: kind.record.partition(":")[0] for kind in RECORD_KINDS.values()} | {"Record": "base"}
 
 
 def __getattr__(name: str) -> Any:

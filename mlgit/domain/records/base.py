@@ -1,4 +1,4 @@
-"""What all records share, and how a field is described."""
+"""Base classes of records, and how fields are described."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -6,22 +6,27 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
-Moment = Annotated[datetime, Meta(tz=True)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
 
 
-def doc(text: str, **constraints: Any) -> Meta:
-    """Describe a field: the text goes into the JSON Schema, the reference page and error messages."""
+def describe(text: str, **constraints: Any) -> Meta:
+    """Describe a field: the text appears in the JSON Schema, on the reference page and in error messages.
+
+    Args:
+        text: one sentence.
+        constraints: keyword arguments of `msgspec.Meta`, such as `ge` or `max_length`.
+    """
     return Meta(description=text, **constraints)
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A piece of a record."""
+class RecordPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A mapping inside a record."""
 
 
-class Record(Part, frozen=True, kw_only=True, tag_field="kind"):
-    """A kind of file. Fields that equal their default are not written, so a new optional field changes no old digest."""
+class Record(RecordPart, frozen=True, kw_only=True, tag_field="kind"):
+    """A kind of file. Fields that equal their default are not written, so a new optional field changes no existing digest."""
 
     written_by: ClassVar[Literal["people", "mlgit"]]
 

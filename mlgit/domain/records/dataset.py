@@ -1,4 +1,4 @@
-"""`datasets/<dataset>/dataset.yaml`: the contract that data must keep."""
+"""`datasets/<dataset>/dataset.yaml`: the contract of a dataset."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -6,69 +6,71 @@ from typing import Annotated, Literal
 import msgspec
 
 from mlgit.domain.names import Duration, Line, Name, RelativePath, Text
-from mlgit.domain.records.base import Count, Part, Record, doc
+from mlgit.domain.records.base import NonNegativeInt, Record, RecordPart, describe
 
 ColumnType = Literal["integer", "number", "string", "boolean", "date", "datetime"]
 
 
-class Column(Part, frozen=True, kw_only=True):
-    """What every value of a column must be."""
+class ColumnRule(RecordPart, frozen=True, kw_only=True):
+    """Constraints on every value of a column."""
 
-    type: Annotated[ColumnType, doc("Type of the values.")]
-    nullable: Annotated[bool, doc("Whether values may be missing.")] = True
-    unique: Annotated[bool, doc("Whether no value may occur twice.")] = False
-    min: Annotated[float | None, doc("Smallest value allowed.")] = None
-    max: Annotated[float | None, doc("Largest value allowed.")] = None
-    in_: Annotated[list[str | int | float | bool] | None, doc("The values allowed.")] = msgspec.field(
+    type: Annotated[ColumnType, describe("Type of the values.")]
+    nullable: Annotated[bool, describe("Whether values may be missing.")] = True
+    unique: Annotated[bool, describe("Whether each value may occur only once.")] = False
+    min: Annotated[float | None, describe("Smallest value allowed.")] = None
+    max: Annotated[float | None, describe("Largest value allowed.")] = None
+    in_: Annotated[list[str | int | float | bool] | None, describe("The values allowed.")] = msgspec.field(
         default=None, name="in"
     )
-    pattern: Annotated[Line | None, doc("Regular expression that the whole text must match.")] = None
+    pattern: Annotated[Line | None, describe("Regular expression that the whole text must match.")] = None
 
 
-class Freshness(Part, frozen=True, kw_only=True):
-    """How old data may be."""
+class Freshness(RecordPart, frozen=True, kw_only=True):
+    """Maximum age of the data."""
 
-    column: Annotated[Line, doc("The column that says when a row is from.")]
-    max_age: Annotated[Duration, doc("How old the newest row may be.")]
-
-
-class Rows(Part, frozen=True, kw_only=True):
-    """How many rows there must be."""
-
-    min: Annotated[Count, doc("At least.")] = 0
-    max: Annotated[Count | None, doc("At most.")] = None
+    column: Annotated[Line, describe("Column with the date or time of a row.")]
+    max_age: Annotated[Duration, describe("Maximum age of the newest row.")]
 
 
-class Retention(Part, frozen=True, kw_only=True):
-    """How long data is kept."""
+class RowCount(RecordPart, frozen=True, kw_only=True):
+    """Limits on the number of rows."""
 
-    until: Annotated[date, doc("The day after which it must be gone.")]
-    basis: Annotated[Text | None, doc("The rule or contract that says so.")] = None
+    min: Annotated[NonNegativeInt, describe("Minimum.")] = 0
+    max: Annotated[NonNegativeInt | None, describe("Maximum.")] = None
 
 
-class Revocation(Part, frozen=True, kw_only=True):
-    """Data that may not be used any more."""
+class Retention(RecordPart, frozen=True, kw_only=True):
+    """How long the data may be kept."""
 
-    since: Annotated[date, doc("From this day on.")]
-    reason: Annotated[Text, doc("Why.")]
+    until: Annotated[date, describe("Last day on which it may be kept.")]
+    basis: Annotated[Text | None, describe("Rule or contract that requires it.")] = None
+
+
+class Revocation(RecordPart, frozen=True, kw_only=True):
+    """Withdrawal of the permission to use the data."""
+
+    since: Annotated[date, describe("First day on which it must not be used.")]
+    reason: Annotated[Text, describe("Why it was revoked.")]
 
 
 class Dataset(Record, frozen=True, kw_only=True, tag="dataset"):
-    """Named data and the contract that it keeps; the content is a DVC pointer beside this file."""
+    """Named data and its contract; the content is a DVC pointer beside this file."""
 
     written_by = "people"
 
-    name: Annotated[Name, doc("Name of the dataset.")]
-    owner: Annotated[Line, doc("Team or person that answers for it.")]
-    path: Annotated[RelativePath, doc("The data file, relative to this folder; its pointer is `<path>.dvc`.")]
+    name: Annotated[Name, describe("Name of the dataset.")]
+    owner: Annotated[Line, describe("Team or person responsible for it.")]
+    path: Annotated[RelativePath, describe("The data file, relative to this folder; its pointer is `<path>.dvc`.")]
     classification: Annotated[
-        Literal["public", "internal", "personal", "sensitive"], doc("How it must be protected.")
+        Literal["public", "internal", "personal", "sensitive"], describe("Required level of protection.")
     ] = "internal"
-    source: Annotated[Text | None, doc("Where it comes from, and under which licence.")] = None
-    columns: Annotated[dict[Line, Column], doc("Every column, and what its values must be.", min_length=1)]
-    extra_columns: Annotated[Literal["refuse", "allow"], doc("What to do with columns that are not listed.")] = "refuse"
-    keys: Annotated[list[Line], doc("Columns that together name a row.")] = []
-    rows: Annotated[Rows, doc("How many rows there must be.")] = Rows()
-    freshness: Annotated[Freshness | None, doc("How old it may be.")] = None
-    retention: Annotated[Retention | None, doc("How long it is kept.")] = None
-    revoked: Annotated[Revocation | None, doc("Set when it may not be used any more.")] = None
+    source: Annotated[Text | None, describe("Where it comes from, and under which license.")] = None
+    columns: Annotated[dict[Line, ColumnRule], describe("Every column, with constraints on its values.", min_length=1)]
+    extra_columns: Annotated[
+        Literal["refuse", "allow"], describe("Whether columns that are not listed violate the contract.")
+    ] = "refuse"
+    keys: Annotated[list[Line], describe("Columns that together identify a row.")] = []
+    rows: Annotated[RowCount, describe("Limits on the number of rows.")] = RowCount()
+    freshness: Annotated[Freshness | None, describe("Maximum age of the data.")] = None
+    retention: Annotated[Retention | None, describe("How long it may be kept.")] = None
+    revoked: Annotated[Revocation | None, describe("Set when it must not be used any more.")] = None

@@ -5,61 +5,61 @@ from typing import Annotated, Literal
 import msgspec
 
 from mlgit.domain.names import Duration, Line, Name
-from mlgit.domain.records.base import Part, Record, doc
+from mlgit.domain.records.base import Record, RecordPart, describe
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
 
 
-class DirectoryTarget(Part, frozen=True, kw_only=True, tag_field="type", tag="directory"):
-    """A folder with one folder a release, and a link `current` that is switched atomically."""
+class DirectoryTargetSpec(RecordPart, frozen=True, kw_only=True, tag_field="type", tag="directory"):
+    """A folder that contains a folder for each release, and a link `current` that is switched atomically."""
 
-    path: Annotated[Line, doc("The folder; relative to the root of the repository, or absolute.")]
-
-
-class NoTarget(Part, frozen=True, kw_only=True, tag_field="type", tag="none"):
-    """Somebody else brings the version to where it runs."""
+    path: Annotated[Line, describe("The folder; relative to the root of the repository, or absolute.")]
 
 
-class Span(Part, frozen=True, kw_only=True):
-    """Hours of some days, as a clock on a wall in the zone shows them."""
+class NoTargetSpec(RecordPart, frozen=True, kw_only=True, tag_field="type", tag="none"):
+    """Versions are deployed by something other than mlgit."""
 
-    days: Annotated[list[Weekday], doc("Days of the week, in the zone, on which it begins.", min_length=1)]
-    from_: Annotated[ClockTime, doc("Start, HH:MM.")] = msgspec.field(default="00:00", name="from")
+
+class WeeklyHours(RecordPart, frozen=True, kw_only=True):
+    """Hours on some days of the week, in the local time of a zone."""
+
+    days: Annotated[list[Weekday], describe("Days of the week on which it starts, in the zone.", min_length=1)]
+    from_: Annotated[ClockTime, describe("Start, HH:MM.")] = msgspec.field(default="00:00", name="from")
     to: Annotated[
         ClockTime | None,
-        doc("End, HH:MM, no longer in it; of the next day if not after `from`; the end of the day if missing."),
+        describe("End (exclusive), HH:MM; on the next day if not after `from`; the end of the day if missing."),
     ] = None
-    zone: Annotated[Line, doc("Time zone of the IANA database, for example Europe/Berlin.")] = "UTC"
-    rollback: Annotated[bool, doc("Whether rollbacks are held to it too.")] = False
+    zone: Annotated[Line, describe("Time zone of the IANA database, for example Europe/Berlin.")] = "UTC"
+    rollback: Annotated[bool, describe("Whether it applies to rollbacks too.")] = False
 
 
-class Window(Part, frozen=True, kw_only=True):
-    """When changes are let in, or kept out."""
+class ChangeWindow(RecordPart, frozen=True, kw_only=True):
+    """When changes are allowed or denied."""
 
-    allow: Annotated[Span | None, doc("Changes only then.")] = None
-    deny: Annotated[Span | None, doc("No changes then.")] = None
+    allow: Annotated[WeeklyHours | None, describe("Changes only during these hours.")] = None
+    deny: Annotated[WeeklyHours | None, describe("No changes during these hours.")] = None
 
 
-class Soak(Part, frozen=True, kw_only=True):
-    """Healthy time elsewhere that must come first."""
+class Soak(RecordPart, frozen=True, kw_only=True):
+    """Time that a version must run in another environment without problems before a promotion."""
 
-    in_: Annotated[Name, doc("The environment to be healthy in.")] = msgspec.field(name="in")
-    for_: Annotated[Duration, doc("For how long, without a break.")] = msgspec.field(name="for")
-    max_gap: Annotated[Duration | None, doc("How long nobody may have looked; any time if missing.")] = None
+    in_: Annotated[Name, describe("Name of the other environment.")] = msgspec.field(name="in")
+    for_: Annotated[Duration, describe("How long it must run without interruption.")] = msgspec.field(name="for")
+    max_gap: Annotated[Duration | None, describe("Maximum time between two observations; no limit if missing.")] = None
 
 
 class Environment(Record, frozen=True, kw_only=True, tag="environment"):
-    """A place where versions run, what must come before, and the policy that guards it."""
+    """A place where versions run, with its policy and what a version must pass before it."""
 
     written_by = "people"
 
-    name: Annotated[Name, doc("Name of the environment.")]
-    policy: Annotated[Name, doc("The policy that guards it.")]
-    target: Annotated[DirectoryTarget | NoTarget, doc("What runs the versions.")]
-    after: Annotated[list[Name], doc("Environments that a version must run in first.")] = []
-    soak: Annotated[Soak | None, doc("Healthy time that must come first.")] = None
-    windows: Annotated[list[Window], doc("When changes are let in.")] = []
+    name: Annotated[Name, describe("Name of the environment.")]
+    policy: Annotated[Name, describe("Name of its policy.")]
+    target: Annotated[DirectoryTargetSpec | NoTargetSpec, describe("Where and how versions are deployed.")]
+    after: Annotated[list[Name], describe("Environments in which a version must run first.")] = []
+    soak: Annotated[Soak | None, describe("Time that a version must run elsewhere first.")] = None
+    windows: Annotated[list[ChangeWindow], describe("When changes are allowed.")] = []
     auto_promote: Annotated[
-        bool, doc("Whether `mlgit advance` promotes what passes, where people agreed to that in advance.")
+        bool, describe("Whether `mlgit advance` promotes versions that pass, under a standing approval.")
     ] = False

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mlgit.domain.names import Digest, Name, PromotionId
-from mlgit.domain.records.base import Moment, Part, Record, doc
+from mlgit.domain.records.base import Record, RecordPart, Timestamp, describe
 from mlgit.domain.records.promotion import PolicyRef, VersionPin
 
-Outcome = Literal["pass", "fail", "wait", "skip", "waived", "error"]
-Severity = Literal["block", "warn"]
-LETS_THROUGH = frozenset({"pass", "skip", "waived"})
+GateOutcome = Literal["pass", "fail", "wait", "skip", "waived", "error"]
+GateSeverity = Literal["block", "warn"]
+PASSING_OUTCOMES = frozenset({"pass", "skip", "waived"})
 
 _WORDS = r"[a-z0-9]+([._-][a-z0-9]+)*"
 GATE_ID = rf"^{_WORDS}(:{_WORDS})?$(?!\n)"
@@ -19,40 +19,42 @@ GateId = Annotated[
     msgspec.Meta(
         pattern=GATE_ID,
         max_length=80,
-        description="Name of a gate; of one of the team's own `exec:<name>` or `python:<name>`",
+        description="Id of a gate; `exec:<name>` or `python:<name>` for a team's own",
     ),
 ]
 
 
-class GateVerdict(Part, frozen=True, kw_only=True):
-    """What one gate said."""
+class GateVerdict(RecordPart, frozen=True, kw_only=True):
+    """The result of one gate."""
 
-    gate: Annotated[GateId, doc("The gate.")]
-    outcome: Annotated[Outcome, doc("Its answer; only pass, skip and waived let a version through.")]
-    message: Annotated[str, doc("Why, in words.", max_length=2000)]
-    facts: Annotated[dict[str, Any], doc("The numbers behind it.")] = {}
-    fix: Annotated[str, doc("The way out, where it did not pass.", max_length=500)] = ""
-    severity: Annotated[Severity, doc("Whether a `no` stops the version (block), or is shown only (warn).")] = "block"
+    gate: Annotated[GateId, describe("Id of the gate.")]
+    outcome: Annotated[GateOutcome, describe("Its outcome; pass, skip and waived allow a promotion.")]
+    message: Annotated[str, describe("Reason for the outcome.", max_length=2000)]
+    facts: Annotated[dict[str, Any], describe("Numbers that the outcome is based on.")] = {}
+    fix: Annotated[str, describe("How to fix a failure.", max_length=500)] = ""
+    severity: Annotated[
+        GateSeverity, describe("Whether a failure stops the version (block) or is only shown (warn).")
+    ] = "block"
 
     @property
-    def refuses(self) -> bool:
-        """Whether this answer stops the version."""
-        return self.severity == "block" and self.outcome not in LETS_THROUGH
+    def blocks(self) -> bool:
+        """Whether this result stops the version."""
+        return self.severity == "block" and self.outcome not in PASSING_OUTCOMES
 
 
 class GateReport(Record, frozen=True, kw_only=True, tag="gate-report"):
-    """How the gates judged a version, with the digest of everything that they looked at."""
+    """How the gates judged a version, with the digest of everything that they read."""
 
     written_by = "mlgit"
 
-    promotion: Annotated[PromotionId, doc("The promotion that asked.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    candidate: Annotated[VersionPin, doc("The version that was judged.")]
-    champion: Annotated[VersionPin | None, doc("The version that it was compared with.")]
-    policy: Annotated[PolicyRef, doc("The policy that asked.")]
-    reads: Annotated[dict[str, Digest | None], doc("Digest of each thing that was looked at.")]
-    results: Annotated[list[GateVerdict], doc("What each gate said, in the order of the policy.")]
-    outcome: Annotated[Literal["pass", "fail", "error", "wait"], doc("What follows from all of them.")]
-    at: Annotated[Moment, doc("When they were judged.")]
-    tool: Annotated[str, doc("The mlgit that judged.")]
+    promotion: Annotated[PromotionId, describe("Id of the promotion.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    candidate: Annotated[VersionPin, describe("The version that was judged.")]
+    champion: Annotated[VersionPin | None, describe("The version that it was compared with.")]
+    policy: Annotated[PolicyRef, describe("The policy whose gates were judged.")]
+    reads: Annotated[dict[str, Digest | None], describe("Digest of everything that the gates read.")]
+    results: Annotated[list[GateVerdict], describe("Result of each gate, in the order of the policy.")]
+    outcome: Annotated[Literal["pass", "fail", "error", "wait"], describe("Overall outcome.")]
+    at: Annotated[Timestamp, describe("When the gates were judged.")]
+    tool: Annotated[str, describe("Version of mlgit that judged them.")]

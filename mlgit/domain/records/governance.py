@@ -1,112 +1,120 @@
-"""What people decide beside promotions: holds, overrides, retirements; and who may decide: roles."""
+"""Decisions of people beside promotions (holds, overrides, standing approvals, retirements), and their roles."""
 
-from datetime import date
+import datetime as dt
 from typing import Annotated, Literal
 
 from mlgit.domain.names import Digest, Line, Name, PromotionId, Text
-from mlgit.domain.records.base import Moment, Part, Record, doc
+from mlgit.domain.records.base import Record, RecordPart, Timestamp, describe
 from mlgit.domain.records.gatereport import GateId
 
 
 class Hold(Record, frozen=True, kw_only=True, tag="hold"):
-    """Something that may not change, or may not come back, until the hold is lifted.
+    """A stop on changes, or on one version, until it is lifted.
 
-    A hold on a version keeps that version out, whatever brings it. One on a model, an environment or the project is a
-    freeze: it stops every change but a rollback.
+    A hold on a version keeps that version out, whatever kind of change proposes it. One on a model, an environment or the
+    project is a freeze: it stops every change except rollbacks.
     """
 
     written_by = "people"
 
-    scope: Annotated[Literal["project", "environment", "model", "version"], doc("What is held.")]
-    environment: Annotated[Name | None, doc("The environment; all if missing.")] = None
-    model: Annotated[Name | None, doc("The model; all if missing.")] = None
+    scope: Annotated[Literal["project", "environment", "model", "version"], describe("What is on hold.")]
+    environment: Annotated[Name | None, describe("Name of the environment; all if missing.")] = None
+    model: Annotated[Name | None, describe("Name of the model; all if missing.")] = None
     version: Annotated[
-        Annotated[int, doc("Label.", ge=1)] | None, doc("Label of the version that may not come back.")
+        Annotated[int, describe("Number.", ge=1)] | None, describe("Number of the version that is on hold.")
     ] = None
-    digest: Annotated[Digest | None, doc("Digest of that version's record.")] = None
-    reason: Annotated[Text, doc("Why.")]
-    by: Annotated[Line, doc("Who decided it.")]
-    until: Annotated[Moment | None, doc("When it ends by itself; never if missing.")] = None
+    digest: Annotated[Digest | None, describe("Digest of that version's record.")] = None
+    reason: Annotated[Text, describe("Reason for the hold.")]
+    by: Annotated[Line, describe("Person who decided it.")]
+    until: Annotated[Timestamp | None, describe("When it expires; never if missing.")] = None
 
 
-class Review(Part, frozen=True, kw_only=True):
-    """What came of looking back upon an override."""
+class PostIncidentReview(RecordPart, frozen=True, kw_only=True):
+    """The review after an override."""
 
-    by: Annotated[Line, doc("Who looked back.")]
-    on: Annotated[date, doc("When.")]
-    outcome: Annotated[Text, doc("What was found, and what is done about it.", min_length=1)]
+    by: Annotated[Line, describe("Reviewer.")]
+    date: Annotated[dt.date, describe("Date of the review.")]
+    outcome: Annotated[Text, describe("What was found, and which actions follow.", min_length=1)]
 
 
 class Override(Record, frozen=True, kw_only=True, tag="override"):
-    """Gates that are waived once, in the open, for a stated time and a single version.
+    """A waiver of gates for one version, limited in time.
 
-    It holds once it is on the base branch and everybody in `people` has agreed to it (`mlgit override approve`). What they
-    agree to is all of it but `reviewed`.
+    It is in force once it is on the base branch and everybody in `people` has approved it (`mlgit override approve`). The
+    approvals cover everything except `reviewed`.
     """
 
     written_by = "people"
 
-    override: Annotated[PromotionId, doc("Its id: a ULID, which the signatures of its people name.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    version: Annotated[int, doc("Label of the version that it is for.", ge=1)]
-    digest: Annotated[Digest, doc("Digest of that version's record.")]
-    waives: Annotated[list[GateId], doc("The gates that are waived.", min_length=1)]
-    incident: Annotated[Line, doc("The incident that makes it necessary.")]
-    people: Annotated[list[Name], doc("Who decides it, as `.mlgit/roles.yaml` calls them; at least two.", min_length=2)]
-    expires: Annotated[Moment, doc("When it stops to hold.")]
-    review_by: Annotated[date, doc("Until when it must have been looked back upon.")]
-    reviewed: Annotated[Review | None, doc("The look back; missing until then.")] = None
+    override: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    version: Annotated[int, describe("Number of the version that it is for.", ge=1)]
+    digest: Annotated[Digest, describe("Digest of that version's record.")]
+    waives: Annotated[list[GateId], describe("The gates that are waived.", min_length=1)]
+    incident: Annotated[Line, describe("The incident that requires it.")]
+    people: Annotated[
+        list[Name], describe("Its approvers, by their names in `.mlgit/roles.yaml`; at least two.", min_length=2)
+    ]
+    expires: Annotated[Timestamp, describe("When it expires.")]
+    review_by: Annotated[dt.date, describe("Last day for the post-incident review.")]
+    reviewed: Annotated[PostIncidentReview | None, describe("The post-incident review; missing until then.")] = None
 
 
 class StandingApproval(Record, frozen=True, kw_only=True, tag="standing"):
-    """Promotions of one model to one environment that are agreed to in advance, for a stated time.
+    """An approval in advance for promotions of one model to one environment, limited in time.
 
-    It holds once it is on the base branch and everybody in `people` has agreed to all of it (`mlgit standing approve`). Only
-    plain promotions may rest on it, where the environment has `auto_promote: true` and every gate passed.
+    It is in force once it is on the base branch and everybody in `people` has approved it (`mlgit standing approve`). It
+    applies only to plain promotions, where the environment has `auto_promote: true` and every gate passed.
     """
 
     written_by = "people"
 
-    standing: Annotated[PromotionId, doc("Its id: a ULID, which the signatures of its people name.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
+    standing: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
     people: Annotated[
         list[Name],
-        doc("Who agrees, as `.mlgit/roles.yaml` calls them; as many, and as what, as the policy asks.", min_length=1),
+        describe(
+            "Its approvers, by their names in `.mlgit/roles.yaml`; number and roles as the policy requires.",
+            min_length=1,
+        ),
     ]
-    until: Annotated[Moment, doc("When it stops to hold; at most a year after it was made.")]
-    most: Annotated[
-        Annotated[int, doc("How many.", ge=1)] | None, doc("How many promotions may rest on it; any number if missing.")
+    until: Annotated[Timestamp, describe("When it expires; at most a year after it was created.")]
+    max_promotions: Annotated[
+        Annotated[int, describe("Number.", ge=1)] | None,
+        describe("Maximum number of promotions that use it; no limit if missing."),
     ] = None
-    reason: Annotated[Text, doc("Why they need not be agreed to one by one.")]
+    reason: Annotated[Text, describe("Why single approvals are not necessary.")]
 
 
 class Retirement(Record, frozen=True, kw_only=True, tag="retirement"):
-    """The end of a version's life; its record stays for ever."""
+    """The end of a version's life; its record is kept forever."""
 
     written_by = "people"
 
-    model: Annotated[Name, doc("The model.")]
-    version: Annotated[int, doc("Label of the version.", ge=1)]
-    digest: Annotated[Digest, doc("Digest of the version's record.")]
-    reason: Annotated[Text, doc("Why.")]
-    by: Annotated[Line, doc("Who decided it.")]
-    on: Annotated[date, doc("From this day on.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    version: Annotated[int, describe("Number of the version.", ge=1)]
+    digest: Annotated[Digest, describe("Digest of the version's record.")]
+    reason: Annotated[Text, describe("Reason for the retirement.")]
+    by: Annotated[Line, describe("Person who decided it.")]
+    since: Annotated[dt.date, describe("First day on which the version is retired.")]
 
 
-class RoleHolder(Part, frozen=True, kw_only=True):
-    """A person and what they may approve as."""
+class RoleHolder(RecordPart, frozen=True, kw_only=True):
+    """A person and their roles."""
 
-    emails: Annotated[list[Line], doc("Addresses in commits, and principals of signing keys.", min_length=1)]
-    roles: Annotated[list[Name], doc("Roles.")] = []
-    logins: Annotated[list[Line], doc("Names at the forge, in whatever case; reviews by these are this person's.")] = []
-    bot: Annotated[bool, doc("Whether it is a program; programs never approve.")] = False
+    emails: Annotated[
+        list[Line], describe("E-mail addresses in commits, and principals of signing keys.", min_length=1)
+    ]
+    roles: Annotated[list[Name], describe("Roles in which the person may approve.")] = []
+    logins: Annotated[list[Line], describe("Logins at the forge, in any case; their reviews are this person's.")] = []
+    bot: Annotated[bool, describe("Whether it is a program; programs never approve.")] = False
 
 
 class Roles(Record, frozen=True, kw_only=True, tag="roles"):
-    """`.mlgit/roles.yaml`: who is who. One person is one entry, however many addresses and keys they have."""
+    """The people of a project. Each person is one entry, with any number of addresses and keys."""
 
     written_by = "people"
 
-    people: Annotated[dict[Name, RoleHolder], doc("People, by a short name.")]
+    people: Annotated[dict[Name, RoleHolder], describe("People, by a short name.")]

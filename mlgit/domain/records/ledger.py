@@ -1,145 +1,153 @@
-"""What mlgit writes on the ledger branch: approvals, decisions, deployments. Nobody edits these by hand."""
+"""Records that mlgit writes on the ledger branch: approvals, decisions, deployments and review snapshots."""
 
 from typing import Annotated, Any, Literal
 
 from mlgit.domain.names import CommitId, Digest, Line, Name, PromotionId, Text
-from mlgit.domain.records.base import Moment, Part, Record, doc
+from mlgit.domain.records.base import Record, RecordPart, Timestamp, describe
 
 
 class Approval(Record, frozen=True, kw_only=True, tag="approval"):
-    """One person's signed word on one decision; the bytes of this file are what is signed."""
+    """One person's signed vote on one decision; the bytes of this file are signed."""
 
     written_by = "mlgit"
 
-    promotion: Annotated[PromotionId, doc("The promotion.")]
-    decision: Annotated[Digest, doc("Digest over all that the decision rests on.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    verdict: Annotated[Literal["approve", "reject"], doc("What the person says.")]
-    by: Annotated[Line, doc("Principal of the signing key.")]
-    at: Annotated[Moment, doc("When.")]
-    comment: Annotated[Text | None, doc("What they add.")] = None
+    promotion: Annotated[PromotionId, describe("Id of the promotion, override or standing approval.")]
+    decision: Annotated[Digest, describe("Digest of everything that the decision is based on.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    verdict: Annotated[Literal["approve", "reject"], describe("The vote.")]
+    by: Annotated[Line, describe("Principal of the signing key.")]
+    at: Annotated[Timestamp, describe("When it was signed.")]
+    comment: Annotated[Text | None, describe("Comment of the person.")] = None
 
 
-class CountedApproval(Part, frozen=True, kw_only=True):
-    """An approval that counts, and as what."""
+class CountedApproval(RecordPart, frozen=True, kw_only=True):
+    """An approval that counts, and the roles in which it does."""
 
-    person: Annotated[Line, doc("Who.")]
-    roles: Annotated[list[Name], doc("Roles at the base commit.")]
-    key: Annotated[Line | None, doc("Fingerprint of the key that signed; missing for a review.")] = None
-    review: Annotated[Line | None, doc("The review of a pull request; missing for a signature.")] = None
-    approval: Annotated[Digest, doc("Digest of the signed file, or of the review as the snapshot has it.")]
+    person: Annotated[Line, describe("Name of the person.")]
+    roles: Annotated[list[Name], describe("Their roles at the base commit.")]
+    key: Annotated[Line | None, describe("Fingerprint of the signing key; missing for a review.")] = None
+    review: Annotated[Line | None, describe("The review of a pull request; missing for a signature.")] = None
+    approval: Annotated[Digest, describe("Digest of the signed file, or of the review in its snapshot.")]
 
     @property
-    def proof(self) -> str:
-        """What proves it: the fingerprint of a key, or where the review is."""
+    def source(self) -> str:
+        """What the approval was given by: the fingerprint of a key, or a review."""
         return self.key or self.review or ""
 
 
 class DecisionRecord(Record, frozen=True, kw_only=True, tag="decision"):
-    """`decisions/<promotion>.json`: why a promotion was allowed to be applied, with all that it rests on."""
+    """Why a promotion was allowed to be applied, with everything that the decision is based on."""
 
     written_by = "mlgit"
 
-    promotion: Annotated[PromotionId, doc("The promotion.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    decision: Annotated[Digest, doc("Digest over `reads`.")]
+    promotion: Annotated[PromotionId, describe("Id of the promotion.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    decision: Annotated[Digest, describe("Digest of `reads`.")]
     reads: Annotated[
-        dict[Name, Digest | None], doc("Digest of each thing that the decision rests on; null where there was none.")
+        dict[Name, Digest | None],
+        describe("Digest of everything that the decision is based on; null where there was none."),
     ]
-    approvals: Annotated[list[CountedApproval], doc("The approvals that were counted.")]
-    commit: Annotated[CommitId, doc("The commit of the base branch that was applied.")]
-    at: Annotated[Moment, doc("When it was judged.")]
+    approvals: Annotated[list[CountedApproval], describe("The approvals that count.")]
+    commit: Annotated[CommitId, describe("The commit of the base branch that was applied.")]
+    at: Annotated[Timestamp, describe("When it was decided.")]
 
 
-class SeenVersion(Part, frozen=True, kw_only=True):
-    """A version that was seen to run beside the champion."""
+class ObservedVersion(RecordPart, frozen=True, kw_only=True):
+    """A version that was observed to run beside the champion."""
 
-    version: Annotated[int, doc("Label of the version.", ge=1)]
-    digest: Annotated[Digest, doc("Digest of the version's record.")]
-    artifact: Annotated[Digest, doc("Digest of the file that runs, as read back from the target.")]
-    traffic: Annotated[int, doc("Per cent of the requests that it answers; 0 for a shadow.", ge=0, le=99)]
+    version: Annotated[int, describe("Number of the version.", ge=1)]
+    digest: Annotated[Digest, describe("Digest of the version's record.")]
+    artifact: Annotated[Digest, describe("Digest of the model file that runs, as read back from the target.")]
+    traffic: Annotated[int, describe("Share of requests in per cent; 0 for a shadow.", ge=0, le=99)]
 
 
-class SeenBeside(Part, frozen=True, kw_only=True):
-    """What was seen to run beside the champion for good."""
+class OtherSlots(RecordPart, frozen=True, kw_only=True):
+    """Versions that were observed in the other slots, beside the champion."""
 
-    challenger: Annotated[SeenVersion | None, doc("The version that answered a share of the requests.")] = None
-    shadow: Annotated[SeenVersion | None, doc("The version that was asked and did not answer.")] = None
+    challenger: Annotated[ObservedVersion | None, describe("The version that answers a share of requests.")] = None
+    shadow: Annotated[ObservedVersion | None, describe("The version whose predictions are not returned.")] = None
 
 
 class Deployment(Record, frozen=True, kw_only=True, tag="deployment"):
-    """`deployments/<environment>/<model>/<seq>.json`: what a target was seen to run."""
+    """What a target was observed to run."""
 
     written_by = "mlgit"
 
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    seq: Annotated[int, doc("Counts up from 1.", ge=1)]
-    promotion: Annotated[PromotionId, doc("The promotion that asked for it.")]
-    status: Annotated[Literal["verified", "degraded", "blocked"], doc("What was observed.")]
-    version: Annotated[int | None, doc("Label of the version that runs; missing if none.")]
-    digest: Annotated[Digest | None, doc("Digest of the version that runs.")]
-    artifact: Annotated[Digest | None, doc("Digest of the file that runs, as read back from the target.")]
-    target: Annotated[dict[str, Any], doc("What the target said of itself.")]
-    commit: Annotated[CommitId, doc("The commit of the base branch that was applied.")]
-    at: Annotated[Moment, doc("When.")]
-    previous: Annotated[Digest | None, doc("Digest of the entry before; null for the first.")]
-    message: Annotated[Text | None, doc("What went wrong.")] = None
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    seq: Annotated[int, describe("Sequence number, from 1.", ge=1)]
+    promotion: Annotated[PromotionId, describe("Id of the promotion that was applied.")]
+    status: Annotated[Literal["verified", "degraded", "blocked"], describe("Result of the observation.")]
+    version: Annotated[int | None, describe("Number of the version that runs; null if none.")]
+    digest: Annotated[Digest | None, describe("Digest of the version that runs.")]
+    artifact: Annotated[Digest | None, describe("Digest of the model file that runs, as read back from the target.")]
+    target: Annotated[dict[str, Any], describe("What the target reported about itself.")]
+    commit: Annotated[CommitId, describe("The commit of the base branch that was applied.")]
+    at: Annotated[Timestamp, describe("When it was observed.")]
+    previous: Annotated[Digest | None, describe("Digest of the previous entry; null for the first.")]
+    message: Annotated[Text | None, describe("What went wrong.")] = None
     traffic: Annotated[
-        Annotated[int, doc("Per cent.", ge=1, le=99)] | None,
-        doc("Share of the requests that the version answers while it takes over; all but a challenger's if missing."),
+        Annotated[int, describe("Per cent.", ge=1, le=99)] | None,
+        describe(
+            "Share of requests that the version answers during a ramp; everything but a challenger's share if missing."
+        ),
     ] = None
-    beside: Annotated[SeenBeside | None, doc("What was seen to run beside it for good; nothing if missing.")] = None
+    beside: Annotated[OtherSlots | None, describe("What runs beside it in the other slots; nothing if missing.")] = None
 
 
-class GivenReview(Part, frozen=True, kw_only=True):
-    """A review as the forge told it, and what the commit that was looked at decides."""
+class SubmittedReview(RecordPart, frozen=True, kw_only=True):
+    """A review as the forge reported it, with the decision at the reviewed commit."""
 
-    id: Annotated[int, doc("Its number at the forge.", ge=0)]
-    login: Annotated[Line | None, doc("Who; null where the account is gone.")]
-    verdict: Annotated[Literal["approve", "reject", "comment", "dismissed"], doc("What was said.")]
-    commit: Annotated[CommitId | None, doc("The commit that was looked at; null where the forge does not know.")]
-    at: Annotated[Moment, doc("When.")]
+    id: Annotated[int, describe("Its number at the forge.", ge=0)]
+    login: Annotated[Line | None, describe("Login of the reviewer; null if the account was deleted.")]
+    verdict: Annotated[Literal["approve", "reject", "comment", "dismissed"], describe("The vote.")]
+    commit: Annotated[CommitId | None, describe("The reviewed commit; null if the forge does not know.")]
+    at: Annotated[Timestamp, describe("When it was submitted.")]
     decision: Annotated[
-        Digest | None, doc("The decision at that commit, on the base of the time; missing where there was none.")
+        Digest | None, describe("The decision at that commit, on the base at that time; missing if there was none.")
     ] = None
 
 
-class PostedCheck(Part, frozen=True, kw_only=True):
-    """The latest result of a check on the head, and who posted it."""
+class PostedCheck(RecordPart, frozen=True, kw_only=True):
+    """The latest result of a check on the head commit, and who posted it."""
 
-    name: Annotated[Line, doc("Its name.")]
-    state: Annotated[Literal["pending", "success", "failure", "neutral"], doc("Its result.")]
-    by: Annotated[Line | None, doc("The app or the login; null where the forge does not tell.")]
+    name: Annotated[Line, describe("Name of the check.")]
+    state: Annotated[Literal["pending", "success", "failure", "neutral"], describe("Its result.")]
+    by: Annotated[Line | None, describe("App or login that posted it; null if the forge does not report it.")]
 
 
 class Reviews(Record, frozen=True, kw_only=True, tag="reviews"):
-    """`reviews/<promotion>/<number>.json`: what the forge told of the pull request of a promotion.
+    """A snapshot of the pull request of a promotion, as the forge reported it.
 
-    The commit of the ledger that brings it has the reviewed commits among its parents, so that every clone has them.
+    The commit of the ledger that adds it has the reviewed commits among its parents, so that every clone has them.
     """
 
     written_by = "mlgit"
 
-    promotion: Annotated[PromotionId, doc("The promotion.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    forge: Annotated[Literal["github", "gitea"], doc("The kind of forge.")]
-    repository: Annotated[Line, doc("Owner and name of the repository there.")]
-    pull_request: Annotated[int, doc("Number of the pull request.", ge=1)]
-    url: Annotated[Line, doc("Where people find it.")]
-    branch: Annotated[Line, doc("The branch that it brings.")]
-    base: Annotated[Line, doc("The branch that it goes to.")]
-    head: Annotated[CommitId, doc("The newest commit that it brings.")]
-    author: Annotated[Line | None, doc("Who opened it; null where the account is gone.")]
-    merged_as: Annotated[CommitId | None, doc("The commit of the base branch that it became; missing if open.")] = None
-    merged_by: Annotated[Line | None, doc("Who merged it; missing if open, or if nobody knows.")] = None
-    reviews: Annotated[list[GivenReview], doc("Every review that was submitted, the oldest first.")]
-    checks: Annotated[list[PostedCheck] | None, doc("Checks on the head; missing where the forge did not tell.")] = None
-    rules: Annotated[
-        dict[str, Any] | None, doc("What the forge enforces on the base branch, as far as it told; missing where not.")
+    promotion: Annotated[PromotionId, describe("Id of the promotion.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    forge: Annotated[Literal["github", "gitea"], describe("Kind of forge.")]
+    repository: Annotated[Line, describe("Owner and name of the repository at the forge.")]
+    pull_request: Annotated[int, describe("Number of the pull request.", ge=1)]
+    url: Annotated[Line, describe("Address of the pull request.")]
+    branch: Annotated[Line, describe("Its head branch.")]
+    base: Annotated[Line, describe("Its base branch.")]
+    head: Annotated[CommitId, describe("Newest commit of the head branch.")]
+    author: Annotated[Line | None, describe("Who opened it; null if the account was deleted.")]
+    merged_as: Annotated[
+        CommitId | None, describe("The commit of the base branch that merged it; missing if open.")
     ] = None
-    by: Annotated[Line, doc("Who took this down.")]
-    at: Annotated[Moment, doc("When.")]
+    merged_by: Annotated[Line | None, describe("Who merged it; missing if open or unknown.")] = None
+    reviews: Annotated[list[SubmittedReview], describe("Every submitted review, oldest first.")]
+    checks: Annotated[
+        list[PostedCheck] | None, describe("Checks on the head; missing if the forge did not report them.")
+    ] = None
+    rules: Annotated[
+        dict[str, Any] | None,
+        describe("Branch protection of the base branch, as far as the forge reported it; missing if not at all."),
+    ] = None
+    by: Annotated[Line, describe("Who recorded the snapshot.")]
+    at: Annotated[Timestamp, describe("When it was recorded.")]

@@ -3,52 +3,54 @@
 from typing import Annotated, Literal
 
 from mlgit.domain.names import Line, Name, Text
-from mlgit.domain.records.base import Part, Record, doc
+from mlgit.domain.records.base import Record, RecordPart, describe
 
 Risk = Literal["low", "medium", "high"]
 Label = str | int | bool
 
 
-class Decision(Part, frozen=True, kw_only=True):
-    """What is done with a prediction."""
+class Decision(RecordPart, frozen=True, kw_only=True):
+    """The use of a prediction."""
 
-    what: Annotated[Text, doc("The action that follows from a prediction.")]
-    human_in_loop: Annotated[bool, doc("Whether a person decides, with the prediction at hand.")] = False
-    why_learning: Annotated[Text | None, doc("Why a rule or a table would not do.")] = None
+    action: Annotated[Text, describe("The action that a prediction leads to.")]
+    human_in_loop: Annotated[bool, describe("Whether a person decides, with the prediction as advice.")] = False
+    why_ml: Annotated[Text | None, describe("Why rules or a lookup table are not enough.")] = None
 
 
-class Target(Part, frozen=True, kw_only=True):
+class PredictionTarget(RecordPart, frozen=True, kw_only=True):
     """The column to predict."""
 
-    column: Annotated[Line, doc("Name of the column.")]
-    type: Annotated[Literal["binary", "multiclass", "regression"], doc("What kind of answer is wanted.")]
-    positive: Annotated[Label | None, doc("Binary only: the label that a high score speaks for.")] = None
+    column: Annotated[Line, describe("Name of the column.")]
+    type: Annotated[Literal["binary", "multiclass", "regression"], describe("Kind of task.")]
+    positive: Annotated[Label | None, describe("Binary only: the positive class, whose probability is the score.")] = (
+        None
+    )
 
 
-class Baseline(Part, frozen=True, kw_only=True):
-    """What is reached without learning."""
+class Baseline(RecordPart, frozen=True, kw_only=True):
+    """What a simple method without machine learning achieves."""
 
-    what: Annotated[Text, doc("The simple way that a model has to beat.")]
-    metric: Annotated[float, doc("What it scores in the primary metric.")]
+    method: Annotated[Text, describe("The simple method that a model has to beat.")]
+    metric: Annotated[float, describe("Its value of the primary metric.")]
 
 
-class ProblemMetric(Part, frozen=True, kw_only=True):
-    """How one knows that a model helps."""
+class ProblemMetric(RecordPart, frozen=True, kw_only=True):
+    """How models are evaluated."""
 
-    primary: Annotated[Name, doc("The metric that decides; see the list of metrics.")]
-    direction: Annotated[Literal["max", "min"], doc("Whether more or less is better.")] = "max"
-    slices: Annotated[list[Line], doc("Columns over whose values the metric is looked at as well.")] = []
+    primary: Annotated[Name, describe("The metric that models are compared by; see the list of metrics.")]
+    direction: Annotated[Literal["max", "min"], describe("Whether more or less is better.")] = "max"
+    slices: Annotated[list[Line], describe("Columns whose values are evaluated as slices.")] = []
 
 
 class Problem(Record, frozen=True, kw_only=True, tag="problem"):
-    """What is to be predicted, for whom, and how one will know that it helps."""
+    """What is to be predicted, for whom, and how success is measured."""
 
     written_by = "people"
 
-    name: Annotated[Name, doc("Name of the problem.")]
-    owner: Annotated[Line, doc("Team or person that answers for it.")]
-    risk: Annotated[Risk, doc("Tier; policies may ask more of a higher one.")] = "low"
-    decision: Annotated[Decision, doc("What is done with a prediction.")]
-    target: Annotated[Target, doc("What is predicted.")]
-    metric: Annotated[ProblemMetric, doc("How one knows that it helps.")]
-    baseline: Annotated[Baseline | None, doc("What is reached without learning.")] = None
+    name: Annotated[Name, describe("Name of the problem.")]
+    owner: Annotated[Line, describe("Team or person responsible for it.")]
+    risk: Annotated[Risk, describe("Risk tier; policies may require more of a higher one.")] = "low"
+    decision: Annotated[Decision, describe("What a prediction is used for.")]
+    target: Annotated[PredictionTarget, describe("What is predicted.")]
+    metric: Annotated[ProblemMetric, describe("How models are evaluated.")]
+    baseline: Annotated[Baseline | None, describe("What a simple method achieves.")] = None

@@ -3,20 +3,21 @@
 from typing import Annotated, Literal
 
 from mlgit.domain.names import Line, Name
-from mlgit.domain.records.base import Record, doc
+from mlgit.domain.records.base import Record, describe
 
 
 class Project(Record, frozen=True, kw_only=True, tag="project"):
-    """A repository under mlgit: its name, its environments in order, where its pull requests and its data live."""
+    """A repository managed by mlgit: its name, its environments in order, its forge and its DVC remote."""
 
     written_by = "people"
 
-    name: Annotated[Name, doc("Name of the project.")]
+    name: Annotated[Name, describe("Name of the project.")]
     environments: Annotated[
-        list[Name], doc("Environments, first to last; a version climbs them in this order.", min_length=1)
+        list[Name], describe("Environments in the order of promotion, first to last.", min_length=1)
     ]
-    base: Annotated[Line, doc("The branch whose files are the desired state.")] = "main"
+    base: Annotated[Line, describe("Base branch: its files are the desired state.")] = "main"
     forge: Annotated[
-        Literal["none", "github", "gitea"], doc("Who keeps pull requests; none means signed approvals.")
+        Literal["none", "github", "gitea"],
+        describe("Forge that has the pull requests; none means signed approvals only."),
     ] = "none"
-    remote: Annotated[Line, doc("The DVC remote that holds data and models.")] = "storage"
+    remote: Annotated[Line, describe("DVC remote for data and models.")] = "storage"

@@ -1,68 +1,73 @@
-"""`environments/<environment>/<model>.yaml`: the version that an environment is to run."""
+"""`environments/<environment>/<model>.yaml`: the version that an environment should run."""
 
 from typing import Annotated, Literal
 
 from mlgit.domain.names import CommitId, Digest, Duration, Line, Name, PromotionId, RelativePath, Text
-from mlgit.domain.records.base import Part, Record, doc
+from mlgit.domain.records.base import Record, RecordPart, describe
 
 
-class Slot(Part, frozen=True, kw_only=True):
-    """A version and the share of traffic that it gets."""
+class SlotAssignment(RecordPart, frozen=True, kw_only=True):
+    """A version in a slot, and its share of traffic."""
 
-    version: Annotated[int, doc("Label of the version.", ge=1)]
-    digest: Annotated[Digest, doc("Digest of the version's record.")]
-    traffic: Annotated[int, doc("Per cent; champion and challenger add up to 100.", ge=0, le=100)] = 100
-
-
-class Slots(Part, frozen=True, kw_only=True):
-    """What runs, in which part."""
-
-    champion: Annotated[Slot | None, doc("The version that answers.")]
-    challenger: Annotated[Slot | None, doc("A version that answers a share of requests.")] = None
-    shadow: Annotated[Slot | None, doc("A version that is asked but never answers; it states no traffic.")] = None
+    version: Annotated[int, describe("Number of the version.", ge=1)]
+    digest: Annotated[Digest, describe("Digest of the version's record.")]
+    traffic: Annotated[int, describe("Per cent; champion and challenger add up to 100.", ge=0, le=100)] = 100
 
 
-class Ramp(Part, frozen=True, kw_only=True):
-    """How a version takes over, step by step."""
+class SlotAssignments(RecordPart, frozen=True, kw_only=True):
+    """The version in each slot."""
 
-    steps: Annotated[list[Annotated[int, doc("Per cent.", ge=1, le=100)]], doc("Shares of traffic.", min_length=1)]
-    hold: Annotated[Duration, doc("How long each step lasts.")]
-    gates: Annotated[list[Name], doc("What must hold before the next step.")] = []
+    champion: Annotated[SlotAssignment | None, describe("The version that answers requests.")]
+    challenger: Annotated[SlotAssignment | None, describe("A version that answers a share of requests.")] = None
+    shadow: Annotated[
+        SlotAssignment | None, describe("A version whose predictions are not returned; it has no traffic.")
+    ] = None
 
 
-class PromotionRef(Part, frozen=True, kw_only=True):
+class Ramp(RecordPart, frozen=True, kw_only=True):
+    """How traffic moves to the version in steps."""
+
+    steps: Annotated[
+        list[Annotated[int, describe("Per cent.", ge=1, le=100)]],
+        describe("Shares of traffic, in order.", min_length=1),
+    ]
+    interval: Annotated[Duration, describe("Time between two steps.")]
+    gates: Annotated[list[Name], describe("Gates that must pass before the next step.")] = []
+
+
+class PromotionRef(RecordPart, frozen=True, kw_only=True):
     """An earlier promotion, by id and content."""
 
-    promotion: Annotated[PromotionId, doc("Its id.")]
-    digest: Annotated[Digest, doc("Digest of its manifest.")]
+    promotion: Annotated[PromotionId, describe("Its id.")]
+    digest: Annotated[Digest, describe("Digest of its manifest.")]
 
 
-class ReportRef(Part, frozen=True, kw_only=True):
-    """A gate report, by place and content."""
+class ReportRef(RecordPart, frozen=True, kw_only=True):
+    """A gate report, by path and content."""
 
-    report: Annotated[RelativePath, doc("Where it is.")]
-    digest: Annotated[Digest, doc("Digest of the report.")]
-
-
-class VersionPin(Part, frozen=True, kw_only=True):
-    """A version by label and content."""
-
-    version: Annotated[int, doc("Label of the version.", ge=1)]
-    digest: Annotated[Digest, doc("Digest of the version's record.")]
+    report: Annotated[RelativePath, describe("Its path.")]
+    digest: Annotated[Digest, describe("Digest of the report.")]
 
 
-class PolicyRef(Part, frozen=True, kw_only=True):
+class VersionPin(RecordPart, frozen=True, kw_only=True):
+    """A version, by number and content."""
+
+    version: Annotated[int, describe("Number of the version.", ge=1)]
+    digest: Annotated[Digest, describe("Digest of the version's record.")]
+
+
+class PolicyRef(RecordPart, frozen=True, kw_only=True):
     """A policy, by name and content."""
 
-    name: Annotated[Name, doc("Its name.")]
-    digest: Annotated[Digest, doc("Digest of the policy.")]
+    name: Annotated[Name, describe("Its name.")]
+    digest: Annotated[Digest, describe("Digest of the policy.")]
 
 
-class StandingRef(Part, frozen=True, kw_only=True):
+class StandingRef(RecordPart, frozen=True, kw_only=True):
     """A standing approval, by id and content."""
 
-    id: Annotated[PromotionId, doc("Its id.")]
-    digest: Annotated[Digest, doc("Digest of it.")]
+    id: Annotated[PromotionId, describe("Its id.")]
+    digest: Annotated[Digest, describe("Digest of the standing approval.")]
 
 
 class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
@@ -70,19 +75,22 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
 
     written_by = "people"
 
-    promotion: Annotated[PromotionId, doc("Unique, so that two proposals made at once conflict.")]
-    environment: Annotated[Name, doc("The environment.")]
-    model: Annotated[Name, doc("The model.")]
-    change: Annotated[Literal["promote", "rollback", "ramp", "retire", "recertify"], doc("What is done.")]
-    slots: Annotated[Slots, doc("What is to run.")]
-    replaces: Annotated[PromotionRef | None, doc("The manifest that this one takes the place of; null the first time.")]
-    baseline: Annotated[VersionPin | None, doc("The champion that the gates compared with; null if there was none.")]
-    gates: Annotated[ReportRef | None, doc("The gate report that it rests on.")]
-    policy: Annotated[PolicyRef, doc("The policy that it was judged by.")]
-    reason: Annotated[Text | None, doc("Why now.")] = None
-    ticket: Annotated[Line | None, doc("Number in another system.")] = None
-    ramp: Annotated[Ramp | None, doc("How it takes over.")] = None
-    standing: Annotated[StandingRef | None, doc("The standing approval that it rests on; none if missing.")] = None
+    promotion: Annotated[PromotionId, describe("Its id, unique, so that two concurrent proposals conflict.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    change: Annotated[Literal["promote", "rollback", "ramp", "retire", "recertify"], describe("Kind of change.")]
+    slots: Annotated[SlotAssignments, describe("The version in each slot.")]
+    replaces: Annotated[PromotionRef | None, describe("The manifest that this one replaces; null for the first.")]
+    baseline: Annotated[
+        VersionPin | None, describe("The champion that the gates compared with; null if there was none.")
+    ]
+    gates: Annotated[ReportRef | None, describe("The gate report that it is based on.")]
+    policy: Annotated[PolicyRef, describe("The policy that it was judged by.")]
+    reason: Annotated[Text | None, describe("Reason for the change.")] = None
+    ticket: Annotated[Line | None, describe("Number in another system.")] = None
+    ramp: Annotated[Ramp | None, describe("How traffic moves to the version in steps.")] = None
+    standing: Annotated[StandingRef | None, describe("The standing approval that it uses; none if missing.")] = None
     ledger: Annotated[
-        CommitId | None, doc("The ledger's newest commit when this was proposed, so that rewriting it shows.")
+        CommitId | None,
+        describe("Newest commit of the ledger when this was proposed, so that rewritten history is detected."),
     ] = None

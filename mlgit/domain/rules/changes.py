@@ -31,7 +31,7 @@ def check_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         changed: path and status (`A`, `M`, `D`, `T`) of each difference from the base.
     """
     for path, status in changed:
-        if status == "D" and (place := layout.place(path)) is not None and place.kind == "promotion":
+        if status == "D" and (place := layout.parse_path(path)) is not None and place.kind == "promotion":
             yield Finding(
                 "manifest-deleted",
                 f"{path} was deleted",
@@ -44,11 +44,14 @@ def check_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
 def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
     """What judges and what is judged do not change together."""
     paths = sorted(changed)
-    promoted = [path for path in paths if (place := layout.place(path)) and place.kind == "promotion"]
+    promoted = [path for path in paths if (place := layout.parse_path(path)) and place.kind == "promotion"]
     judging = [
         path
         for path in paths
-        if ((place := layout.place(path)) and place.kind in {"policy", "environment", "roles", "override", "standing"})
+        if (
+            (place := layout.parse_path(path))
+            and place.kind in {"policy", "environment", "roles", "override", "standing"}
+        )
         or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
     ]
     if promoted and judging:
@@ -73,9 +76,9 @@ def check_promotion_alone(
         held: path of the hold that may come along, where the promotion is a rollback that brings one.
     """
     for path in sorted(changed):
-        place = layout.place(path)
+        place = layout.parse_path(path)
         own = path in {layout.promotion(environment, model), held}
-        report = place is not None and place.kind == "gate-report" and place.says["model"] == model
+        report = place is not None and place.kind == "gate-report" and place.fields["model"] == model
         if not own and not report:
             yield Finding(
                 "promotion-not-alone",

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from mlgit.domain import layout
-from mlgit.domain.names import NAMES_ARE, is_name
+from mlgit.domain.names import NAME_RULES, is_name
 from mlgit.errors import Finding, Location, Severity
 
 LARGEST = 5 << 20
@@ -39,7 +39,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             yield Finding(
                 "name-unfit",
                 f"{name!r} does not do as a name",
-                why=NAMES_ARE,
+                why=NAME_RULES,
                 fix="rename it",
                 at=Location(path),
             )
@@ -63,7 +63,7 @@ def check_unplaced(paths: Iterable[str]) -> Iterator[Finding]:
         paths: paths at which no record belongs.
     """
     for path in paths:
-        if path.partition("/")[0] in layout.WRITTEN and (meant := layout.meant(path)) is not None:
+        if path.partition("/")[0] in layout.RECORD_FOLDERS and (meant := layout.suggested_path(path)) is not None:
             yield Finding(
                 "file-unplaced",
                 f"{path} is not read",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
 from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.records.promotion import Promotion, Slot
+from mlgit.domain.records.promotion import Promotion, SlotAssignment
 from mlgit.domain.rules.written import unknown
 from mlgit.errors import Finding, Location
 
@@ -27,7 +27,7 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> It
     file = layout.promotion(manifest.environment, manifest.model)
     traffic = 0
     for name in ("champion", "challenger", "shadow"):
-        slot: Slot | None = getattr(manifest.slots, name)
+        slot: SlotAssignment | None = getattr(manifest.slots, name)
         if slot is None:
             continue
         traffic += slot.traffic if name != "shadow" else 0

@@ -9,7 +9,7 @@ from mlgit.domain.codec import sha256, version_digest
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Problem
-from mlgit.domain.records.version import Stored, Version
+from mlgit.domain.records.version import StoredFile, Version
 from mlgit.errors import Finding, Location
 
 
@@ -86,7 +86,7 @@ def stated_blobs(version: Version) -> dict[str, str]:
     return {} if version.blobs is None else {"card.md": version.blobs.card, "profile.json": version.blobs.profile}
 
 
-def stored_files(version: Version) -> tuple[Stored, ...]:
+def stored_files(version: Version) -> tuple[StoredFile, ...]:
     """Return the files of a version that DVC keeps."""
     evaluation = version.evaluation
     return (version.artifact, evaluation.predictions, *([evaluation.features] if evaluation.features else []))

@@ -25,12 +25,12 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
     facts = METRICS.get(name)
     if facts is None:
         yield _unknown_metric(name, file, "metric.primary")
-    elif problem.target.type not in facts.kinds:
+    elif problem.target.type not in facts.tasks:
         yield Finding(
             "metric-unsuitable",
             f"{name} does not fit a {problem.target.type} target",
-            why=f"it is for {' and '.join(facts.kinds)}",
-            fix=f"use one of {', '.join(sorted(n for n, f in METRICS.items() if problem.target.type in f.kinds))}",
+            why=f"it is for {' and '.join(facts.tasks)}",
+            fix=f"use one of {', '.join(sorted(n for n, f in METRICS.items() if problem.target.type in f.tasks))}",
             at=Location(file, path="metric.primary"),
         )
     elif problem.metric.direction != facts.direction:

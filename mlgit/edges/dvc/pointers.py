@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from mlgit.domain.names import Md5, RelativePath
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.document import Document
 from mlgit.errors import MlgitError, refused
@@ -34,7 +34,7 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
         return self.md5.endswith(".dir")
 
 
-def render(stored: Stored) -> bytes:
+def render(stored: StoredFile) -> bytes:
     """Return the pointer to a file, to lie beside it: the bytes that DVC 3 writes."""
     name = stored.path.rpartition("/")[2]
     path = name if _PLAIN.fullmatch(name) else _quoted(name)

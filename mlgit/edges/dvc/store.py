@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.dvc import probe, workspace
 from mlgit.errors import Inconclusive, MlgitError, inconclusive, refused
@@ -36,7 +36,7 @@ class DvcStore:
         self._root = root
         self._name = remote
 
-    def missing(self, files: Sequence[Stored]) -> Sequence[Stored]:
+    def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
         """Return those that the remote does not have, asking for all at once. Their content is not read.
 
         Raises:
@@ -47,7 +47,7 @@ class DvcStore:
         return [file for file, there in zip(files, self._are_there(files), strict=True) if not there]
 
     @contextmanager
-    def fetch(self, file: Stored) -> Iterator[Path]:
+    def fetch(self, file: StoredFile) -> Iterator[Path]:
         """Give a private, verified copy of a file under its own name, from the cache or else the remote, for a while.
 
         Raises:
@@ -64,7 +64,7 @@ class DvcStore:
                 _check(file, hashing.hash_file(copy), f'in remote "{self._name}"')
             yield copy
 
-    def upload(self, files: Sequence[tuple[Path, Stored]]) -> None:
+    def upload(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
         """Put files into cache and remote, where they are not yet, and ask the remote afterwards whether it has them.
 
         Raises:
@@ -98,7 +98,7 @@ class DvcStore:
         """
         probe.run(self._name, self._remote, self._answers, lambda error: _says_not_there(_cause(error)))
 
-    def _keep(self, path: Path, file: Stored) -> None:
+    def _keep(self, path: Path, file: StoredFile) -> None:
         """Put a file into the cache if it is not there; what is in the cache afterwards is what was recorded."""
         cached = self._cached(file)
         if cached.is_file():
@@ -114,7 +114,7 @@ class DvcStore:
             except OSError as error:
                 raise _disk_failed(error) from error
 
-    def _are_there(self, files: Sequence[Stored]) -> list[bool]:
+    def _are_there(self, files: Sequence[StoredFile]) -> list[bool]:
         if not files:
             return []
         with self._answers():
@@ -125,7 +125,7 @@ class DvcStore:
             )
             return [self._is_there(file, answer) for file, answer in zip(files, answers, strict=True)]
 
-    def _is_there(self, file: Stored, answer: Any) -> bool:
+    def _is_there(self, file: StoredFile, answer: Any) -> bool:
         if isinstance(answer, Exception):
             if _says_not_there(_cause(answer)):
                 return False
@@ -135,7 +135,7 @@ class DvcStore:
             raise _corrupt(file, f'in remote "{self._name}"', f"it has {size} bytes, {file.size} were recorded")
         return True
 
-    def _download(self, file: Stored, copy: Path) -> None:
+    def _download(self, file: StoredFile, copy: Path) -> None:
         if self.missing([file]):
             raise refused(
                 "data-missing",
@@ -146,7 +146,7 @@ class DvcStore:
         with self._answers():
             self._remote.fs.get_file(self._remote.oid_to_path(file.md5), str(copy))
 
-    def _remote_paths(self, files: Sequence[Stored]) -> list[Path]:
+    def _remote_paths(self, files: Sequence[StoredFile]) -> list[Path]:
         """Return where files lie in a remote that is a folder; nothing for any other remote."""
         from dvc.fs import LocalFileSystem  # noqa: PLC0415 - takes 0.1 s
 
@@ -154,7 +154,7 @@ class DvcStore:
             return []
         return [Path(self._remote.oid_to_path(file.md5)) for file in files]
 
-    def _cached(self, file: Stored) -> Path:
+    def _cached(self, file: StoredFile) -> Path:
         return Path(self._cache.oid_to_path(file.md5))
 
     @cached_property
@@ -231,7 +231,7 @@ def _tidy(objects: Sequence[Path]) -> Iterator[None]:
 
 
 @contextmanager
-def _scratch(file: Stored) -> Iterator[Path]:
+def _scratch(file: StoredFile) -> Iterator[Path]:
     """Give a path for a private copy of a file, in a folder that only this user may enter and that is removed after."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="mlgit-")
@@ -248,13 +248,13 @@ def _copied(source: Path, copy: Path) -> hashing.Hashes:
         raise _disk_failed(error) from error
 
 
-def _check(file: Stored, found: hashing.Hashes, where: str) -> None:
+def _check(file: StoredFile, found: hashing.Hashes, where: str) -> None:
     if found != (file.md5, file.sha256, file.size):
         why = f"recorded {file.sha256} of {file.size} bytes, found {found.sha256} of {found.size} bytes"
         raise _corrupt(file, where, why)
 
 
-def _corrupt(file: Stored, where: str, why: str) -> MlgitError:
+def _corrupt(file: StoredFile, where: str, why: str) -> MlgitError:
     fix = "remove the damaged copy; where the data was made, run `dvc push`; then run this again"
     return refused("data-corrupt", f"{file.path} {where} is not what was recorded", why=why, fix=fix)
 

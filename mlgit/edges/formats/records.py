@@ -23,7 +23,7 @@ def read_record(file: str, content: bytes) -> Record:
     Raises:
         MlgitError: no record belongs there, or everything that is wrong with the content.
     """
-    place = layout.place(file)
+    place = layout.parse_path(file)
     if place is None:
         raise refused(
             "record-unplaced",
@@ -53,12 +53,12 @@ def _convert(kind: type[Record], document: Document) -> Record:
         raise schemacheck.refusal(kind, document, error) from error
 
 
-def _check_place(record: Record, place: layout.Place, file: str, content: bytes) -> None:
-    paths = {key: _SAID_BY.get((place.kind, key), (key,)) for key in place.says}
+def _check_place(record: Record, place: layout.RecordPath, file: str, content: bytes) -> None:
+    paths = {key: _SAID_BY.get((place.kind, key), (key,)) for key in place.fields}
     wrong = {
         key: path
         for key, path in paths.items()
-        if path[0] in record.__struct_fields__ and _said(record, path) != place.says[key]
+        if path[0] in record.__struct_fields__ and _said(record, path) != place.fields[key]
     }
     if not wrong:
         return
@@ -67,7 +67,7 @@ def _check_place(record: Record, place: layout.Place, file: str, content: bytes)
         *(
             Finding(
                 "path-mismatch",
-                f"{key} is {_said(record, path)} in the file, but {place.says[key]} in its path",
+                f"{key} is {_said(record, path)} in the file, but {place.fields[key]} in its path",
                 "a record says the same as the place where it is",
                 "correct the file, or move it to where it belongs",
                 document.at(path),

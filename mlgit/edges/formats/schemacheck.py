@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 import msgspec
 
 from mlgit.domain import names
-from mlgit.domain.records.base import Moment, Record
+from mlgit.domain.records.base import Record, Timestamp
 from mlgit.domain.schema import json_schema
 from mlgit.edges.formats.document import MOST_FINDINGS, Document, Path, dotted, shortened
 from mlgit.errors import Finding, Location, MlgitError
@@ -42,7 +42,7 @@ _BOUNDS = {
 }
 _FORMATS: dict[str, tuple[Any, str]] = {
     "date": (date, "a day, written 2030-01-31"),
-    "date-time": (Moment, "a time with its zone, written 2030-01-31T14:00:00Z"),
+    "date-time": (Timestamp, "a time with its zone, written 2030-01-31T14:00:00Z"),
 }
 _FORMS: dict[str | None, str | None] = {
     meta.pattern: meta.description

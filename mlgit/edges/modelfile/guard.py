@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from mlgit.domain.records.problem import Label
-from mlgit.domain.records.version import Format
+from mlgit.domain.records.version import ModelFormat
 from mlgit.edges.modelfile.inspection import inspect
 from mlgit.edges.modelfile.trust import BUILT_IN, check_types
 from mlgit.errors import Location, MlgitError, inconclusive, refused
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Task = Literal["binary", "multiclass", "regression"]
 
-_PACKAGES: Final[dict[Format, str]] = {
+_PACKAGES: Final[dict[ModelFormat, str]] = {
     "skops": "skops",
     "onnx": "onnxruntime",
     "xgboost": "xgboost",
@@ -81,7 +81,7 @@ class Scored:
 
 def score(
     path: Path,
-    kind: Format,
+    kind: ModelFormat,
     trusted: AbstractSet[str],
     features: Path,
     *,

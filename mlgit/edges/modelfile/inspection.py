@@ -5,13 +5,13 @@ from typing import Final
 
 import msgspec
 
-from mlgit.domain.records.version import Format
+from mlgit.domain.records.version import ModelFormat
 from mlgit.edges.modelfile.skopsfile import listed_types
 from mlgit.edges.modelfile.sniff import sniff
 from mlgit.edges.modelfile.trust import BUILT_IN
 from mlgit.errors import Finding, Location, refused
 
-EXTENSIONS: Final[dict[str, Format]] = {
+EXTENSIONS: Final[dict[str, ModelFormat]] = {
     ".skops": "skops",
     ".onnx": "onnx",
     ".ubj": "xgboost",
@@ -20,7 +20,7 @@ EXTENSIONS: Final[dict[str, Format]] = {
     ".safetensors": "safetensors",
 }
 _PICKLES: Final = frozenset({".pkl", ".pickle", ".joblib"})
-_USUAL: Final[dict[Format, str]] = {kind: extension for extension, kind in reversed(EXTENSIONS.items())}
+_USUAL: Final[dict[ModelFormat, str]] = {kind: extension for extension, kind in reversed(EXTENSIONS.items())}
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class ModelFile(msgspec.Struct, frozen=True):
     format known.
     """
 
-    format: Format
+    format: ModelFormat
     types: list[str]
     built_in: list[str]
     findings: list[Finding]
@@ -68,7 +68,7 @@ def inspect(path: Path, file: str | None = None) -> ModelFile:
     )
 
 
-def _check_extension(file: str, kind: Format) -> list[Finding]:
+def _check_extension(file: str, kind: ModelFormat) -> list[Finding]:
     extension = PurePath(file).suffix.lower()
     said = "pickle" if extension in _PICKLES else EXTENSIONS.get(extension)
     if said is None or said == kind:

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from mlgit.domain.records.version import Format
+from mlgit.domain.records.version import ModelFormat
 from mlgit.errors import Location, MlgitError, refused
 
 PICKLE_FIX: Final = (
@@ -42,7 +42,7 @@ _MODEL_PROTO: Final = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20
 _IR_VERSION, _GRAPH = 1, 7
 
 
-def sniff(path: Path, at: Location) -> Format:
+def sniff(path: Path, at: Location) -> ModelFormat:
     """Return the format of a model file; any zip archive counts as skops here and is looked into later.
 
     Raises:
@@ -59,7 +59,7 @@ def sniff(path: Path, at: Location) -> Format:
     raise _no_model(head, at)
 
 
-def _known(stream: BinaryIO, head: bytes, size: int) -> Format | None:
+def _known(stream: BinaryIO, head: bytes, size: int) -> ModelFormat | None:
     # safetensors comes before pickle: a header of 640 bytes begins like a pickle of protocol 2.
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "skops"

@@ -53,9 +53,9 @@ class ChangeVerifier:
             after: the state with it.
             seen: the ids of all promotions that the base branch had before.
         """
-        place = layout.place(path)
+        place = layout.parse_path(path)
         assert place is not None  # noqa: S101 - the path of a manifest
-        key = (place.says["environment"], place.says["model"])
+        key = (place.fields["environment"], place.fields["model"])
         findings = list(checks.check_shape([(one.path, one.status) for one in step.changes], step.own))
         for one in step.changes:
             if one.path == path:
@@ -163,7 +163,7 @@ class ChangeVerifier:
         there = self._chronicle.in_folder(folder, LedgerCutoff(cut.step)) if proposed.policy.evidence == "forge" else {}
         if not there:
             return proposed
-        newest = max(there, key=lambda path: layout.sequence(path.rpartition("/")[2]) or 0)
+        newest = max(there, key=lambda path: layout.sequence_number(path.rpartition("/")[2]) or 0)
         told = self._chronicle.library.record(newest, there[newest].blob)
         assert isinstance(told, Reviews)  # noqa: S101 - by its path
         given = [one for one in told.reviews if cut.at is None or one.at <= cut.at]
@@ -248,5 +248,5 @@ def is_manifest(path: str) -> bool:
     """Tell whether a path is that of a manifest."""
     if not path.startswith("environments/"):
         return False
-    place = layout.place(path)
+    place = layout.parse_path(path)
     return place is not None and place.kind == "promotion"

@@ -42,7 +42,7 @@ def rule_changes(step: HistoryStep) -> Iterator[RuleChange]:
     for change in step.changes:
         if not change.path.startswith(_TOPS):
             continue
-        place = layout.place(change.path)
+        place = layout.parse_path(change.path)
         kind = _FILES.get(change.path) or (place.kind if place else "")
         if kind in _JUDGING or change.path in _FILES:
             yield RuleChange(

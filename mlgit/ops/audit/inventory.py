@@ -38,7 +38,7 @@ def inventory(state: Lifecycle, changes: Iterable[AuditedChange]) -> tuple[list[
                 problem=model.problem,
                 owner=problem.owner if isinstance(problem, Problem) else "unknown",
                 risk=problem.risk if isinstance(problem, Problem) else "unknown",
-                decision=problem.decision.what if isinstance(problem, Problem) else "unknown",
+                decision=problem.decision.action if isinstance(problem, Problem) else "unknown",
                 datasets=list(model.datasets),
                 versions=len(numbers[name]),
                 newest=max(numbers[name], default=None),
@@ -60,7 +60,7 @@ def inventory(state: Lifecycle, changes: Iterable[AuditedChange]) -> tuple[list[
 
 def standing(state: Lifecycle) -> tuple[list[InForce], list[Finding]]:
     """Return every hold, override, standing approval and retirement, sorted by path, and what of them cannot be read."""
-    paths = [path for entry in state.tree.entries(_PLACES) if layout.place(path := entry.path) is not None]
+    paths = [path for entry in state.tree.entries(_PLACES) if layout.parse_path(path := entry.path) is not None]
     records, problems = state.read_each(paths)
     return [one for path, record in records.items() for one in _standing(path, record)], problems
 
@@ -99,10 +99,10 @@ def _standing(path: str, record: Record | None) -> Iterator[InForce]:
         by, until = " and ".join(record.people), f"{record.expires:%Y-%m-%d %H:%M}"
         yield InForce(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
     elif isinstance(record, StandingApproval):
-        most = "promotions" if record.most is None else f"at most {record.most} promotions"
+        most = "promotions" if record.max_promotions is None else f"at most {record.max_promotions} promotions"
         subject = f"{record.environment} {record.model}: {most}"
         by, until = " and ".join(record.people), f"{record.until:%Y-%m-%d %H:%M}"
         yield InForce(kind="standing", name=name, subject=subject, by=by, reason=record.reason, until=until)
     elif isinstance(record, Retirement):
-        subject, until = f"{record.model}@{record.version}", f"from {record.on}"
+        subject, until = f"{record.model}@{record.version}", f"from {record.since}"
         yield InForce(kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until)

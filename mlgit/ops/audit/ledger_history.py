@@ -112,7 +112,7 @@ class LedgerHistory:
         """
         if key not in self._entries:
             folder = layout.deployments(*key)
-            numbers = sorted(filter(None, map(layout.sequence, self._files.names(folder))))
+            numbers = sorted(filter(None, map(layout.sequence_number, self._files.names(folder))))
             paths = [f"{folder}/{one}.json" for one in numbers]
             found = Lifecycle(self._files, self._read).read(Deployment, paths)
             self._entries[key] = [entry for entry in found.values() if entry is not None]

@@ -86,5 +86,5 @@ class Prefetch:
 def _is_wanted(path: str) -> bool:
     if path in {layout.SIGNERS, layout.TRUSTED_TYPES}:
         return True
-    place = layout.place(path)
+    place = layout.parse_path(path)
     return place is not None and place.kind in _KINDS

@@ -159,7 +159,9 @@ class Replay:
         """Return what the ledger gained of deployments and decisions; what cannot be read is a finding."""
         deployments: list[Deployment] = []
         decisions: list[DecisionRecord] = []
-        wanted = [path for path in self._chronicle.new if path.startswith((_SEEN, _DECIDED)) and layout.place(path)]
+        wanted = [
+            path for path in self._chronicle.new if path.startswith((_SEEN, _DECIDED)) and layout.parse_path(path)
+        ]
         self._library.keep(self._chronicle.added[path].blob for path in wanted if path.startswith(_SEEN))
         for some in _batches(wanted):
             self._library.fetch(self._chronicle.added[path].blob for path in some if path.startswith(_DECIDED))

@@ -96,11 +96,11 @@ def _proposals(workspace: Workspace, update: RefUpdate) -> Iterator[Proposal]:
     span = update.new if update.old is None else f"{update.old}..{update.new}"
     for commit, changes in reversed(list(repository.commits(span or ""))):
         for change in changes if commit.parents else ():
-            place = layout.place(change.path)
+            place = layout.parse_path(change.path)
             if place is None or place.kind != "promotion" or change.status == "D":
                 continue
             before, after = (Lifecycle(repository.tree(one), reader) for one in (commit.parents[0], commit.id))
-            yield Proposal(place.says["environment"], place.says["model"], before, after, commit.id, ())
+            yield Proposal(place.fields["environment"], place.fields["model"], before, after, commit.id, ())
 
 
 def _again(workspace: Workspace, proposal: Proposal) -> Again:

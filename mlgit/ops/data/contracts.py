@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mlgit.domain import layout
 from mlgit.domain.names import seconds
 from mlgit.domain.records import Dataset
+from mlgit.domain.records.dataset import ColumnRule
+from mlgit.domain.results import ContractViolation
 from mlgit.errors import Location, refused
 from mlgit.ops.project import new
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from mlgit.ml.contract import ColumnFacts, Violation
-
 _ROOM: Final = 2.0  # a limit lies this many times as far from zero as what was seen
 _KEY = re.compile(r"(^|[_\W])([Ii][Dd]|[Kk]ey|KEY)$|[a-z](Id|ID|Key)$")
 
 
-class Outline(NamedTuple):
+class ContractDraft(NamedTuple):
     """How a contract might begin: the rule of each column as YAML in flow style, the keys, and the least number of rows."""
 
     columns: dict[str, str]
@@ -29,31 +29,19 @@ class Outline(NamedTuple):
     rows: int
 
 
-def violations(contract: Dataset, frame: "DataFrame", *, at: datetime) -> "list[Violation]":
+def check_contract(contract: Dataset, frame: "DataFrame", *, at: datetime) -> list[ContractViolation]:
     """Return every rule of a contract that a table breaks, as of a moment.
 
     Raises:
         MlgitError: a pattern of the contract is no regular expression (`pattern-invalid`).
     """
-    from mlgit.ml.contract import ColumnRule, check  # noqa: PLC0415 - pandas
+    from mlgit.ml.contract import check_table  # noqa: PLC0415 - pandas
 
-    columns = {
-        name: ColumnRule(
-            type=column.type,
-            min=column.min,
-            max=column.max,
-            in_=column.in_,
-            nullable=column.nullable,
-            unique=column.unique,
-            pattern=column.pattern,
-        )
-        for name, column in contract.columns.items()
-    }
     fresh = contract.freshness
     try:
-        found = check(
+        found = check_table(
             frame,
-            columns,
+            contract.columns,
             keys=contract.keys,
             rows_min=contract.rows.min,
             rows_max=contract.rows.max,
@@ -74,7 +62,7 @@ def violations(contract: Dataset, frame: "DataFrame", *, at: datetime) -> "list[
     return found
 
 
-def outline(frame: "DataFrame", file: str) -> Outline:
+def draft_contract(frame: "DataFrame", file: str) -> ContractDraft:
     """Return a start for the contract of a table: what it looks like today, with some room.
 
     Args:
@@ -87,7 +75,7 @@ def outline(frame: "DataFrame", file: str) -> Outline:
     from mlgit.ml import contract  # noqa: PLC0415 - pandas
 
     try:
-        facts = contract.draft(frame)
+        facts = contract.draft_rules(frame)
     except ValueError as error:
         raise refused(
             "column-unfit",
@@ -95,15 +83,15 @@ def outline(frame: "DataFrame", file: str) -> Outline:
             why=str(error),
             fix="give every column values of one type: integer, number, string, boolean, date or datetime",
         ) from error
-    key = next((name for name, fact in facts.items() if fact.unique and _KEY.search(name)), None)
-    return Outline(
-        columns={name: _rule(fact, is_key=name == key) for name, fact in facts.items()},
+    key = next((name for name, rule in facts.items() if rule.unique and _KEY.search(name)), None)
+    return ContractDraft(
+        columns={name: _rule(rule, is_key=name == key) for name, rule in facts.items()},
         keys=[] if key is None else [key],
         rows=int(_nice(len(frame) / _ROOM, math.floor)),
     )
 
 
-def limits(low: float, high: float) -> tuple[float, float]:
+def limits_with_margin(low: float, high: float) -> tuple[float, float]:
     """Return limits with room around what was seen.
 
     Args:
@@ -118,22 +106,22 @@ def limits(low: float, high: float) -> tuple[float, float]:
     return lower, upper
 
 
-def _rule(fact: "ColumnFacts", *, is_key: bool) -> str:
+def _rule(rule: ColumnRule, *, is_key: bool) -> str:
     """Write the rule of a column from what it looks like, with room beyond what was seen."""
-    return f"{{{', '.join(f'{key}: {value}' for key, value in _parts(fact, is_key=is_key))}}}"
+    return f"{{{', '.join(f'{key}: {value}' for key, value in _parts(rule, is_key=is_key))}}}"
 
 
-def _parts(fact: "ColumnFacts", *, is_key: bool) -> Iterator[tuple[str, Any]]:
-    yield "type", fact.type
-    if not fact.nullable:
+def _parts(rule: ColumnRule, *, is_key: bool) -> Iterator[tuple[str, Any]]:
+    yield "type", rule.type
+    if not rule.nullable:
         yield "nullable", "false"
     if is_key:
         yield "unique", "true"
-    elif fact.min is not None and fact.max is not None:  # numbers that name rows go on and on
-        low, high = limits(fact.min, fact.max)
+    elif rule.min is not None and rule.max is not None:  # numbers that name rows go on and on
+        low, high = limits_with_margin(rule.min, rule.max)
         yield from (("min", low), ("max", high))
-    if fact.in_ is not None:
-        yield "in", f"[{', '.join(map(new.scalar, fact.in_))}]"
+    if rule.in_ is not None:
+        yield "in", f"[{', '.join(new.scalar(str(value)) for value in rule.in_)}]"
 
 
 def _nice(value: float, to_whole: Callable[[float], int]) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.domain.names import NAMES_ARE, Digest, is_name
+from mlgit.domain.names import NAME_RULES, Digest, is_name
 from mlgit.domain.records import Dataset
 from mlgit.errors import Exit, Location, MlgitError, refused, usage_error
 from mlgit.ops.data import contracts
@@ -231,7 +231,7 @@ def _broken(contract: Dataset, frame: "DataFrame", at: datetime) -> list[BrokenR
             examples=[] if protected else violation.examples,
             message=violation.message,
         )
-        for violation in contracts.violations(contract, frame, at=at)
+        for violation in contracts.check_contract(contract, frame, at=at)
     ]
     if contract.revoked is not None and contract.revoked.since <= at.date():
         message = f"revoked since {contract.revoked.since}: {contract.revoked.reason}"
@@ -259,7 +259,7 @@ def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tupl
         raise usage_error(
             "name-unfit",
             f"{dataset!r} does not do as a name",
-            why=NAMES_ARE,
+            why=NAME_RULES,
             fix="say --name NAME",
         )
     contract = state.dataset(dataset) if state.tree.read(layout.dataset(dataset)) is not None else None
@@ -317,7 +317,7 @@ def _check_kept(workspace: Workspace, target: Path, path: str, new_md5: str, poi
 
 
 def _draft(workspace: Workspace, place: _Place, frame: "DataFrame", draft: new.DraftTemplate) -> bytes:
-    found = contracts.outline(frame, place.path)
+    found = contracts.draft_contract(frame, place.path)
     path = place.path.split("/", 2)[2]
     values = new.contract_values(workspace, place.dataset, path, found.columns, keys=found.keys, rows=found.rows)
     return draft("dataset", values)

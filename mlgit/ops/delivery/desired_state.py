@@ -10,8 +10,8 @@ from mlgit.domain.codec import version_digest
 from mlgit.domain.merge_rules.ramp import RampStep, ramp_step
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Promotion, Version
-from mlgit.domain.records.ledger import SeenBeside, SeenVersion
-from mlgit.domain.records.promotion import Slot, VersionPin
+from mlgit.domain.records.ledger import ObservedVersion, OtherSlots
+from mlgit.domain.records.promotion import SlotAssignment, VersionPin
 from mlgit.domain.slots import ALL, BesideName, answers, others
 from mlgit.errors import Location, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -45,10 +45,10 @@ class DesiredState(msgspec.Struct, frozen=True):
         return self.traffic or ALL - sum(share.traffic for share in self.beside)
 
     @property
-    def standing(self) -> SeenBeside | None:
+    def standing(self) -> OtherSlots | None:
         """What is to run beside the champion for good, as the ledger has it: all but a version that takes over."""
         found = {
-            share.slot: SeenVersion(
+            share.slot: ObservedVersion(
                 version=share.version.version,
                 digest=share.version.digest,
                 artifact=share.version.artifact.sha256,
@@ -57,7 +57,7 @@ class DesiredState(msgspec.Struct, frozen=True):
             for share in self.beside
             if share.version is not self.promoted
         }
-        return SeenBeside(challenger=found.get("challenger"), shadow=found.get("shadow")) if found else None
+        return OtherSlots(challenger=found.get("challenger"), shadow=found.get("shadow")) if found else None
 
     def is_run_by(self, observed: Observed) -> bool:
         """Tell whether a target runs just this, every file as it was given."""
@@ -107,7 +107,7 @@ def _standing(base: Lifecycle, manifest: Promotion) -> tuple[TrafficShare, ...]:
     )
 
 
-def _pinned(base: Lifecycle, manifest: Promotion, path: str, pin: Slot | VersionPin) -> Version:
+def _pinned(base: Lifecycle, manifest: Promotion, path: str, pin: SlotAssignment | VersionPin) -> Version:
     """Return the version that a manifest names at a path, whose record is the one that was named."""
     at = Location(layout.promotion(manifest.environment, manifest.model), path=path)
     version = base.version(VersionRef(manifest.model, pin.version), at=at)

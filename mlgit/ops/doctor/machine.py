@@ -13,14 +13,14 @@ def programs(subject: Subject) -> Said:
 
 def zone_data(subject: Subject) -> Said:
     """The database of time zones is there, where windows need it."""
-    if zones.find("Europe/Berlin") is not None:
+    if zones.find_zone("Europe/Berlin") is not None:
         return Said("the database of time zones is there")
     needed = sorted(
         f"{one.name} ({span.zone})"
         for one in subject.environments
         for window in one.windows
         for span in (window.allow, window.deny)
-        if span is not None and zones.find(span.zone) is None
+        if span is not None and zones.find_zone(span.zone) is None
     )
     if not needed:
         return Said("there is no database of time zones, and no window needs one")

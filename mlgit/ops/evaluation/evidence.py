@@ -6,26 +6,29 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mlgit.domain import layout
 from mlgit.domain.cards import CardText
-from mlgit.domain.gates.facts import (
+from mlgit.domain.names import Digest, VersionRef
+from mlgit.domain.records import Dataset, Model, Problem, Version
+from mlgit.domain.records.problem import Label
+from mlgit.domain.records.version import StoredFile
+from mlgit.domain.results import (
     CalibrationErrors,
+    CommandAnswer,
     Correction,
+    DatasetCheck,
     Drift,
     FeatureStrength,
     Gain,
     GroupMeasure,
+    InputColumn,
+    ModelFileInspection,
     Overlap,
     PairedTest,
+    PredictionComparison,
     SliceGain,
     SliceValue,
 )
-from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.records import Dataset, Model, Problem, Version
-from mlgit.domain.records.problem import Label
-from mlgit.domain.records.version import Stored
 from mlgit.domain.rules.changes import check_immutable
 from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError, refused
@@ -33,21 +36,13 @@ from mlgit.ops.data import contracts
 from mlgit.ops.evaluation import evidence_files, evidence_numbers, rescoring, team_gates
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.data import DataStore
-from mlgit.ops.kernel.ports.team_gates import CommandResult
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_EVEN = 0.5
-_CLOSE = 1e-9  # metrics are sums of floats, whose last digits depend on the machine
-
-
-class DataReport(msgspec.Struct, frozen=True):
-    """How many rows a dataset has, and what in it breaks its contract."""
-
-    rows: int
-    violations: list[str]
+_THRESHOLD = 0.5
+_TOLERANCE = 1e-9  # metrics are sums of floats, whose last digits depend on the machine
 
 
 class StoredEvidence:
@@ -75,7 +70,7 @@ class StoredEvidence:
         file = f"{self._folder}/card.md"
         return self._workspace.formats.card(file, self._state.tree.read(file) or b"")[1]
 
-    def integrity(self) -> Sequence[Finding]:
+    def check_integrity(self) -> Sequence[Finding]:
         """Check the record, the files in Git, the files in DVC, and the recorded numbers against the stored predictions."""
         pointers = {
             f"{stored.path}.dvc": self._workspace.formats.pointer(stored) for stored in stored_files(self.candidate)
@@ -94,9 +89,9 @@ class StoredEvidence:
                 if any(found.id == "data-missing" for found in error.findings):
                     raise
                 findings.extend(error.findings)
-        return findings or self._metrics_differ()
+        return findings or self._check_metrics()
 
-    def immutability(self) -> Sequence[Finding]:
+    def check_immutability(self) -> Sequence[Finding]:
         """Look through the first-parent history of the candidate's folder."""
         commit = self._state.tree.commit
         if commit is None:
@@ -104,17 +99,18 @@ class StoredEvidence:
         history = self._workspace.repository.commits(commit, paths=[self._folder])
         return list(check_immutable((change.path, change.status) for _, changes in history for change in changes))
 
-    def datasets(self) -> Mapping[str, DataReport]:
+    def check_datasets(self) -> Mapping[str, DatasetCheck]:
         """Check each dataset against its contract."""
         return {
-            name: self._checked(self._state.dataset(name), self._dataset(name)) for name in self.candidate.inputs.data
+            name: self._check_dataset(self._state.dataset(name), self._dataset(name))
+            for name in self.candidate.inputs.data
         }
 
-    def measured(self, metric: str) -> float:
+    def metric_value(self, metric: str) -> float:
         """Compute a metric of the candidate from its stored predictions."""
         from mlgit.ml.metrics import measure  # noqa: PLC0415 - scikit-learn
 
-        with measurable(f"{metric} of {self._ref(self.candidate)}"):
+        with translating_ml_errors(f"{metric} of {self._ref(self.candidate)}"):
             return measure(metric, self._table(self.candidate), self.problem.target.positive)
 
     def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gain:
@@ -123,7 +119,7 @@ class StoredEvidence:
 
         candidate, champion = self._paired
         positive = self.problem.target.positive
-        with measurable(f"the gain in {metric}"):
+        with translating_ml_errors(f"the gain in {metric}"):
             if test == "delong":
                 return paired.delong(candidate, champion, positive, level=level)
             if test == "mcnemar":
@@ -139,7 +135,7 @@ class StoredEvidence:
         from mlgit.ml.slices import slice_gains  # noqa: PLC0415 - scikit-learn
 
         candidate, champion = self._paired
-        with measurable(f"the gain in {metric} on slices"):
+        with translating_ml_errors(f"the gain in {metric} on slices"):
             return slice_gains(
                 metric,
                 candidate,
@@ -160,7 +156,7 @@ class StoredEvidence:
         """Compute a metric of the candidate on each slice."""
         from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
 
-        with measurable(f"{metric} on slices"):
+        with translating_ml_errors(f"{metric} on slices"):
             return slice_values(
                 self._table(self.candidate),
                 metric,
@@ -172,11 +168,13 @@ class StoredEvidence:
                 seed=self._seed,
             )
 
-    def groups(self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int) -> Sequence[GroupMeasure]:
+    def group_measures(
+        self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int
+    ) -> Sequence[GroupMeasure]:
         """Compute rates or metrics of the candidate on each group."""
         from mlgit.ml.fairness import group_measures  # noqa: PLC0415 - scikit-learn
 
-        with measurable(f"{' and '.join(measures)} of groups"):
+        with translating_ml_errors(f"{' and '.join(measures)} of groups"):
             return group_measures(
                 self._table(self.candidate), measures, columns, self.problem.target.positive, min_rows=min_rows
             )
@@ -185,20 +183,20 @@ class StoredEvidence:
         """Hold the candidate's scores against the labels."""
         from mlgit.ml.calibration import calibration  # noqa: PLC0415 - scikit-learn
 
-        with measurable(f"the calibration of {self._ref(self.candidate)}"):
+        with translating_ml_errors(f"the calibration of {self._ref(self.candidate)}"):
             return calibration(self._table(self.candidate), self.problem.target.positive, bins=bins)
 
     def drift(self) -> Drift:
         """Compare the profiles of both training tables."""
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none
-        return evidence_numbers.drift(self._state, champion, self.candidate)
+        return evidence_numbers.profile_drift(self._state, champion, self.candidate)
 
     def overlap(self, training: Sequence[str]) -> Overlap:
         """Look for the candidate's test rows in the data that it was made from."""
-        trained_on = evidence_numbers.profile_of(self._state, self.candidate).rows
-        with measurable("which test rows were trained on"):
-            return evidence_numbers.overlap(
+        trained_on = evidence_numbers.load_profile(self._state, self.candidate).rows
+        with translating_ml_errors("which test rows were trained on"):
+            return evidence_numbers.train_test_overlap(
                 self.candidate,
                 self._table(self.candidate),
                 self.model.keys,
@@ -215,46 +213,46 @@ class StoredEvidence:
         assert features is not None  # noqa: S101 - gates do not ask where there are none
         target, labels = self.problem.target, self._table(self.candidate)["label"]
         columns = self.candidate.inputs.columns or list(self.model.signature.inputs)
-        with measurable("what each feature alone tells"):
+        with translating_ml_errors("what each feature alone tells"):
             return feature_strengths(self._content(features), labels, columns, target.type, target.positive)
 
-    def missing(self) -> Sequence[str]:
+    def missing_files(self) -> Sequence[str]:
         """Ask the remote for the candidate's files and data."""
-        return evidence_files.missing(self._store, self.candidate)
+        return evidence_files.missing_files(self._store, self.candidate)
 
-    def model_file(self) -> evidence_files.InspectedFile:
+    def inspect_model_file(self) -> ModelFileInspection:
         """Look into the candidate's model file."""
-        return evidence_files.inspect(self._workspace, self._store, self.candidate, self._trusted)
+        return evidence_files.inspect_model_file(self._workspace, self._store, self.candidate, self._trusted)
 
-    def inputs(self, version: Version) -> Mapping[str, evidence_files.InputColumn]:
+    def input_columns(self, version: Version) -> Mapping[str, InputColumn]:
         """Read the columns that a version takes from its record and its profile."""
-        return evidence_files.inputs(self._state, version)
+        return evidence_files.input_columns(self._state, version)
 
-    def lock(self) -> Digest | None:
+    def lock_digest(self) -> Digest | None:
         """Hash the file that pinned the packages at the commit that the candidate was trained from."""
-        return evidence_files.lock(self._workspace, self.candidate)
+        return evidence_files.lock_digest(self._workspace, self.candidate)
 
-    def rescored(self) -> rescoring.Rescored:
+    def rescore(self) -> PredictionComparison:
         """Ask the candidate's model file again on its own stored features."""
         scored = rescoring.score(
             self._workspace, self._store, self.candidate, self.problem, self._trusted, on=self.candidate
         )
-        with measurable(f"what {self._ref(self.candidate)} answers"):
+        with translating_ml_errors(f"what {self._ref(self.candidate)} answers"):
             return rescoring.compare(scored, self._table(self.candidate), self.model)
 
-    def reproduced(self, *, seconds: int) -> rescoring.Rescored:
+    def reproduce(self, *, seconds: int) -> PredictionComparison:
         """Train the candidate again from what its record names."""
-        with measurable(f"what training {self._ref(self.candidate)} again gives"):
-            return rescoring.reproduced(
+        with translating_ml_errors(f"what training {self._ref(self.candidate)} again gives"):
+            return rescoring.reproduce(
                 self._workspace, self._store, self.candidate, self._table(self.candidate), seconds=seconds
             )
 
-    def run(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> CommandResult:
+    def run_command(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> CommandAnswer:
         """Run a command of the team's in a checkout of the commit that judges."""
-        facts = team_gates.Facts(self.problem, self.model, self.candidate, self.champion, self.at)
-        return team_gates.run(self._workspace, self._state, self._store, facts, command, settings, seconds=seconds)
+        inputs = team_gates.CommandInputs(self.problem, self.model, self.candidate, self.champion, self.at)
+        return team_gates.run(self._workspace, self._state, self._store, inputs, command, settings, seconds=seconds)
 
-    def installed(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
+    def installed_gate(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
         """Find a gate among the installed packages."""
         return self._workspace.team_gates.installed(name)
 
@@ -280,7 +278,7 @@ class StoredEvidence:
     def _dataset(self, name: str) -> "DataFrame":
         return self._content(self.candidate.inputs.data[name])
 
-    def _content(self, stored: Stored) -> "DataFrame":
+    def _content(self, stored: StoredFile) -> "DataFrame":
         if stored.sha256 not in self._tables:
             with self._store.fetch(stored) as path:
                 self._tables[stored.sha256] = self._workspace.tables.frame(path)
@@ -293,12 +291,12 @@ class StoredEvidence:
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none
         same = champion.evaluation.split == self.candidate.evaluation.split
-        answers = self._table(champion) if same else self._scored_again
-        with measurable("the comparison"):
+        answers = self._table(champion) if same else self._champion_on_new_rows
+        with translating_ml_errors("the comparison"):
             return align(self._table(self.candidate), answers, self.model.keys)
 
     @cached_property
-    def _scored_again(self) -> "DataFrame":
+    def _champion_on_new_rows(self) -> "DataFrame":
         """The champion's answers on the candidate's test rows, from its model file, in a guarded process."""
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none
@@ -314,14 +312,16 @@ class StoredEvidence:
         column = "prediction" if scored.score is None else "score"
         answers = answers.assign(**{column: scored.prediction if scored.score is None else scored.score})
         if column == "score":  # the labels that it decides for, at even odds, for metrics that need them
-            answers = answers.assign(prediction=_decided(scored.score, answers["label"], self.problem.target.positive))
+            answers = answers.assign(
+                prediction=_labels_of(scored.score, answers["label"], self.problem.target.positive)
+            )
         return answers
 
-    def _metrics_differ(self) -> Sequence[Finding]:
+    def _check_metrics(self) -> Sequence[Finding]:
         differing = []
         for metric, recorded in self.candidate.evaluation.metrics.items():
-            measured = self.measured(metric)
-            if abs(measured - recorded) > _CLOSE * max(1.0, abs(recorded)):
+            measured = self.metric_value(metric)
+            if abs(measured - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
                 differing.append(
                     Finding(
                         "metric-differs",
@@ -332,22 +332,22 @@ class StoredEvidence:
                 )
         return differing
 
-    def _checked(self, contract: Dataset, frame: "DataFrame") -> DataReport:
-        messages = [violation.message for violation in contracts.violations(contract, frame, at=self.at)]
+    def _check_dataset(self, contract: Dataset, frame: "DataFrame") -> DatasetCheck:
+        messages = [violation.message for violation in contracts.check_contract(contract, frame, at=self.at)]
         if contract.revoked is not None and contract.revoked.since <= self.at.date():
             messages.insert(0, f"revoked since {contract.revoked.since}: {contract.revoked.reason}")
-        return DataReport(len(frame), messages)
+        return DatasetCheck(len(frame), messages)
 
 
-def _decided(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
+def _labels_of(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
     """Return the label of each score, in the type of the labels: the positive one from one half on, else the other."""
     others = [label for label in labels.unique().tolist() if label != positive]
     negative = others[0] if others else None
-    return [positive if score >= _EVEN else negative for score in scores]
+    return [positive if score >= _THRESHOLD else negative for score in scores]
 
 
 @contextlib.contextmanager
-def measurable(what: str) -> Iterator[None]:
+def translating_ml_errors(what: str) -> Iterator[None]:
     """Turn what the numbers cannot say into a finding that says which number."""
     try:
         yield

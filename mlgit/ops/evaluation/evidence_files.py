@@ -8,29 +8,15 @@ from mlgit.domain import layout
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Version
+from mlgit.domain.results import InputColumn, ModelFileInspection
 from mlgit.domain.rules.versions import stored_files
-from mlgit.errors import Finding, Inconclusive, Location, MlgitError, inconclusive, refused
+from mlgit.errors import Inconclusive, Location, MlgitError, inconclusive, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.data import DataStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 
-class InspectedFile(msgspec.Struct, frozen=True):
-    """What a look into a model file found."""
-
-    format: str | None
-    types: list[str]
-    findings: list[Finding] = []
-
-
-class InputColumn(msgspec.Struct, frozen=True):
-    """A column that a version takes (see `gates.base.InputColumn`)."""
-
-    type: str | None
-    required: bool
-
-
-def missing(store: DataStore, version: Version) -> list[str]:
+def missing_files(store: DataStore, version: Version) -> list[str]:
     """Return those of a version's files and data, by path, that the remote does not have."""
     folder = layout.version_folder(version.model, version.version)
     files = {f"{folder}/{one.path}": one for one in stored_files(version)}
@@ -39,7 +25,7 @@ def missing(store: DataStore, version: Version) -> list[str]:
     return [path for path, one in files.items() if one.md5 in absent]
 
 
-def inspect(workspace: Workspace, store: DataStore, version: Version, trusted: bytes) -> InspectedFile:
+def inspect_model_file(workspace: Workspace, store: DataStore, version: Version, trusted: bytes) -> ModelFileInspection:
     """Look into a version's model file; what speaks against it is a finding.
 
     Raises:
@@ -47,14 +33,15 @@ def inspect(workspace: Workspace, store: DataStore, version: Version, trusted: b
     """
     with store.fetch(version.artifact) as path:
         try:
-            return InspectedFile(*workspace.model_files.inspect(path, trusted))
+            format_, types = workspace.model_files.inspect(path, trusted)
         except Inconclusive:
             raise
         except MlgitError as error:
-            return InspectedFile(None, [], list(error.findings))
+            return ModelFileInspection(format=None, findings=list(error.findings))
+    return ModelFileInspection(format=format_, types=types)
 
 
-def inputs(state: Lifecycle, version: Version) -> Mapping[str, InputColumn]:
+def input_columns(state: Lifecycle, version: Version) -> Mapping[str, InputColumn]:
     """Return the columns that a version takes, with what the profile of its training table knows of each.
 
     Raises:
@@ -84,7 +71,7 @@ def inputs(state: Lifecycle, version: Version) -> Mapping[str, InputColumn]:
     }
 
 
-def lock(workspace: Workspace, version: Version) -> Digest | None:
+def lock_digest(workspace: Workspace, version: Version) -> Digest | None:
     """Return the digest of the file that pins the packages, as the model named it at the commit trained with.
 
     Raises:

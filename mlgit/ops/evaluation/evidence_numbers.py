@@ -9,18 +9,17 @@ from mlgit.domain import layout
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Version
+from mlgit.domain.results import Drift, Overlap
 from mlgit.errors import Location, MlgitError, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from mlgit.ml.drift import Drift
-    from mlgit.ml.leakage import Overlap
-    from mlgit.ml.profile import Profile
+    from mlgit.ml.profile import TableProfile
 
 
-def profile_of(state: Lifecycle, version: Version) -> "Profile":
+def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
     """Return the reference profile of a version: what its training table looked like.
 
     Raises:
@@ -54,22 +53,22 @@ def profile_of(state: Lifecycle, version: Version) -> "Profile":
         raise _unreadable(path, str(error)) from error
 
 
-def drift(state: Lifecycle, champion: Version, candidate: Version) -> "Drift":
+def profile_drift(state: Lifecycle, champion: Version, candidate: Version) -> Drift:
     """Return how far a candidate's training data lies from a champion's.
 
     Raises:
-        MlgitError: a profile cannot be had (as for `profile_of`), or says what does not fit together (`profile-unreadable`).
+        MlgitError: a profile cannot be had (as for `load_profile`), or says what does not fit together (`profile-unreadable`).
     """
-    from mlgit.ml import drift as distances  # noqa: PLC0415 - pyarrow
+    from mlgit.ml import drift as ml_drift  # noqa: PLC0415 - pyarrow
 
-    profiles = [profile_of(state, version) for version in (champion, candidate)]
+    profiles = [load_profile(state, version) for version in (champion, candidate)]
     try:
-        return distances.drift(*profiles)
+        return ml_drift.drift(*profiles)
     except ValueError as error:
         raise _unreadable(layout.profile(candidate.model, candidate.version), str(error)) from error
 
 
-def overlap(
+def train_test_overlap(
     candidate: Version,
     test: "DataFrame",
     keys: Sequence[str],
@@ -77,7 +76,7 @@ def overlap(
     *,
     trained_on: int,
     table_of: "Callable[[str], DataFrame]",
-) -> "Overlap":
+) -> Overlap:
     """Return how many test rows were trained on, as far as it can be told.
 
     Args:

@@ -6,7 +6,7 @@ from datetime import datetime
 from mlgit import __version__
 from mlgit.domain.codec import digest
 from mlgit.domain.names import Name, PromotionId, VersionRef
-from mlgit.domain.policy import NO_WAIVERS, Overall, evaluate, overall
+from mlgit.domain.policy import NO_WAIVERS, OverallOutcome, evaluate, overall_outcome
 from mlgit.domain.records import GateReport, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, VersionPin
@@ -24,7 +24,7 @@ class GateResults(Outcome, frozen=True, kw_only=True, tag="mlgit/gate.v1"):
     champion: str | None
     environment: Name
     policy: Name
-    outcome: Overall
+    outcome: OverallOutcome
     results: list[GateVerdict]
 
     @property
@@ -60,7 +60,7 @@ def run(
         champion=None if champion is None else f"{ref.model}@{champion.version}",
         environment=environment,
         policy=policy.name,
-        outcome=overall(results),
+        outcome=overall_outcome(results),
         results=results,
     )
 
@@ -116,7 +116,7 @@ def gate_report(
             **{f"data-{name}": stored.sha256 for name, stored in version.inputs.data.items()},
         },
         results=results,
-        outcome=overall(results),
+        outcome=overall_outcome(results),
         at=at,
         tool=f"mlgit {__version__}",
     )

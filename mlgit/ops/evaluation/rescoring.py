@@ -3,11 +3,10 @@
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mlgit.domain import layout
 from mlgit.domain.codec import digest_of
 from mlgit.domain.records import Model, Problem, Version
+from mlgit.domain.results import PredictionComparison
 from mlgit.errors import Location, refused
 from mlgit.ops.evaluation import evidence_files
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -17,14 +16,6 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-
-class Rescored(msgspec.Struct, frozen=True):
-    """How answers stand to the stored predictions (see `gates.base.Rescored`)."""
-
-    rows: int
-    distance: float
-    differing: int
 
 
 def score(
@@ -64,7 +55,7 @@ def score(
         )
 
 
-def compare(scored: Scored, table: "DataFrame", model: Model) -> Rescored:
+def compare(scored: Scored, table: "DataFrame", model: Model) -> PredictionComparison:
     """Hold answers against stored predictions, row by row, in their order.
 
     Raises:
@@ -76,12 +67,12 @@ def compare(scored: Scored, table: "DataFrame", model: Model) -> Rescored:
     answers: Any = np.asarray(scored.prediction if scored.score is None else scored.score)
     if column not in table.columns:
         raise ValueError(f"the stored predictions of {model.name} have no column {column!r}")
-    return _held(table[column].to_numpy(), answers)
+    return _compare_rows(table[column].to_numpy(), answers)
 
 
-def reproduced(
+def reproduce(
     workspace: Workspace, store: DataStore, version: Version, table: "DataFrame", *, seconds: float
-) -> Rescored:
+) -> PredictionComparison:
     """Train a version again from the commit, data and parameters of its record, and hold what comes out against a table.
 
     Args:
@@ -96,7 +87,7 @@ def reproduced(
         Unjudged: the commit is not here (`revision-unknown`).
         ValueError: the tables have no column in common that could be compared.
     """
-    from mlgit.ml.compare import NotSameRows, align  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.compare import MismatchedRows, align  # noqa: PLC0415 - scikit-learn
 
     then = evidence_files.trained_from(workspace, version)
     model = then.model(version.model)
@@ -113,12 +104,12 @@ def reproduced(
         again = workspace.tables.frame(path)
     try:
         stored_rows, rows = align(table, again, model.keys)
-    except NotSameRows:
-        return Rescored(len(table), 0.0, len(table))
+    except MismatchedRows:
+        return PredictionComparison(rows=len(table), mismatches=len(table))
     column = next((name for name in ("score", "prediction") if name in table.columns and name in again.columns), None)
     if column is None:
         raise ValueError("neither has both tables a score, nor a prediction")
-    return _held(stored_rows[column].to_numpy(), rows[column].to_numpy())
+    return _compare_rows(stored_rows[column].to_numpy(), rows[column].to_numpy())
 
 
 def _check_inputs(workspace: Workspace, then: Lifecycle, model: Model, version: Version) -> None:
@@ -142,14 +133,15 @@ def _check_inputs(workspace: Workspace, then: Lifecycle, model: Model, version: 
         )
 
 
-def _held(stated: Any, answers: Any) -> Rescored:
-    """Hold answers against what is stated, row by row."""
+def _compare_rows(stored: Any, predictions: Any) -> PredictionComparison:
+    """Compare predictions with the stored ones, row by row."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    if len(stated) != len(answers):
-        return Rescored(len(stated), 0.0, abs(len(stated) - len(answers)))
-    if np.issubdtype(stated.dtype, np.floating):
-        off = np.abs(answers.astype(float) - stated) / (1 + np.abs(stated))
-        return Rescored(len(stated), float(off.max(initial=0.0)), 0)
-    pairs = zip(stated.tolist(), answers.tolist(), strict=True)
-    return Rescored(len(stated), 0.0, sum(one != other for one, other in pairs))
+    rows = len(stored)
+    if rows != len(predictions):
+        return PredictionComparison(rows=rows, mismatches=abs(rows - len(predictions)))
+    if np.issubdtype(stored.dtype, np.floating):
+        errors = np.abs(predictions.astype(float) - stored) / (1 + np.abs(stored))
+        return PredictionComparison(rows=rows, max_error=float(errors.max(initial=0.0)))
+    pairs = zip(stored.tolist(), predictions.tolist(), strict=True)
+    return PredictionComparison(rows=rows, mismatches=sum(old != new for old, new in pairs))

@@ -9,14 +9,14 @@ import msgspec
 
 from mlgit.domain.gates.team import EvidenceDocument, EvidenceFiles
 from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
+from mlgit.domain.results import CommandAnswer
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.data import DataStore
-from mlgit.ops.kernel.ports.team_gates import CommandResult
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 
-class Facts(msgspec.Struct, frozen=True):
+class CommandInputs(msgspec.Struct, frozen=True):
     """The records that a command is told of, and when is judged."""
 
     problem: Problem
@@ -30,12 +30,12 @@ def run(
     workspace: Workspace,
     state: Lifecycle,
     store: DataStore,
-    facts: Facts,
+    inputs: CommandInputs,
     command: Sequence[str],
     settings: Mapping[str, Any],
     *,
     seconds: int,
-) -> CommandResult:
+) -> CommandAnswer:
     """Run a command in a checkout of the commit that a state is of, never of one that proposes something.
 
     Raises:
@@ -44,14 +44,14 @@ def run(
     assert state.tree.commit is not None  # noqa: S101 - what is judged by is always a commit
     with ExitStack() as open_files:
 
-        def copy(stored: Stored | None) -> str | None:
+        def copy(stored: StoredFile | None) -> str | None:
             return None if stored is None else str(open_files.enter_context(store.fetch(stored)))
 
-        candidate, champion = facts.candidate, facts.champion
+        candidate, champion = inputs.candidate, inputs.champion
         document = EvidenceDocument(
-            at=f"{facts.at:%Y-%m-%dT%H:%M:%SZ}",
-            problem=facts.problem,
-            model=facts.model,
+            at=f"{inputs.at:%Y-%m-%dT%H:%M:%SZ}",
+            problem=inputs.problem,
+            model=inputs.model,
             candidate=candidate,
             champion=champion,
             settings=dict(settings),

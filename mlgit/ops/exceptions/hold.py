@@ -187,7 +187,7 @@ def _name(hold: Hold) -> str:
     """Return the name of a hold. No model is called `environment`, so none is taken for the freeze of one."""
     where = hold.environment or EVERYWHERE
     if hold.model is not None and hold.version is not None:
-        return layout.version_hold(where, hold.model, hold.version)
+        return layout.version_hold_name(where, hold.model, hold.version)
     return f"{where}/{hold.model or 'environment'}"
 
 

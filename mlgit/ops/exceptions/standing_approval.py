@@ -126,7 +126,7 @@ def new(
         model=model,
         people=list(dict.fromkeys(people)),
         until=times.future_time(until, now),
-        most=most,
+        max_promotions=most,
         reason=reason,
     )
     name, waiting = signed_exceptions.place(
@@ -140,7 +140,7 @@ def new(
         model=model,
         people=standing.people,
         until=standing.until,
-        most=standing.most,
+        most=standing.max_promotions,
         auto_promote=where.auto_promote,
         state="planned",
         base=base_name,
@@ -176,7 +176,7 @@ def approve(workspace: Workspace, name: str, *, comment: str | None = None, dry_
         environment=standing.environment,
         model=standing.model,
         until=conditions.end(standing),
-        most=standing.most,
+        most=standing.max_promotions,
         reason=standing.reason,
         person=word.person,
         digest=word.digest,
@@ -208,7 +208,7 @@ def listed(workspace: Workspace, *, at: str | None = None) -> StandingApprovals:
                 people=one.people,
                 missing=conditions.lacking(one, agreed, moment.at),
                 until=conditions.end(one),
-                most=one.most,
+                most=one.max_promotions,
                 used=conditions.used(one, before),
                 reason=one.reason,
                 state=conditions.state(one, agreed, before, moment.at),
@@ -220,7 +220,7 @@ def listed(workspace: Workspace, *, at: str | None = None) -> StandingApprovals:
 
 def _words(standing: StandingApproval) -> str:
     """Return what a standing approval is about, for its commit and its pull request."""
-    carries = "any number of them" if standing.most is None else f"{standing.most} at most"
+    carries = "any number of them" if standing.max_promotions is None else f"{standing.max_promotions} at most"
     until = f"{conditions.end(standing).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return f"{carries}, until {until}, on the word of {' and '.join(standing.people)}"
 

@@ -120,10 +120,10 @@ def _check_records(workspace: Workspace, tip: CommitId, changes: Iterable[PathCh
     """Hold that what is added can be read, and that each deployment follows from the one before."""
     ledger = Ledger(workspace.repository.tree(tip), workspace.formats.record)
     assert ledger.tree is not None  # noqa: S101 - it has a tip
-    places = {change.path: place for change in changes if (place := layout.place(change.path)) is not None}
+    places = {change.path: place for change in changes if (place := layout.parse_path(change.path)) is not None}
     findings: list[Finding] = []
     keys = dict.fromkeys(
-        (place.says["environment"], place.says["model"]) for place in places.values() if place.kind == "deployment"
+        (place.fields["environment"], place.fields["model"]) for place in places.values() if place.kind == "deployment"
     )
     try:
         for path, content in ledger.tree.read_many(places):

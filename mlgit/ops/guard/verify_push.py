@@ -207,9 +207,9 @@ class _Commit:
 
     def _check_files(self) -> list[Finding]:
         keys = [
-            (place.says["environment"], place.says["model"])
+            (place.fields["environment"], place.fields["model"])
             for change in self._changes
-            if change.status != "D" and (place := layout.place(change.path)) and place.kind == "promotion"
+            if change.status != "D" and (place := layout.parse_path(change.path)) and place.kind == "promotion"
         ]
         findings: list[Finding] = []
         if not keys:

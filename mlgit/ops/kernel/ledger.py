@@ -35,7 +35,7 @@ class Ledger:
         newest = {
             key: f"{layout.deployments(*key)}/{max(numbers)}.json"
             for key, names in zip(wanted, listings, strict=True)
-            if (numbers := [number for name in names if (number := layout.sequence(name)) is not None])
+            if (numbers := [number for name in names if (number := layout.sequence_number(name)) is not None])
         }
         entries = self._lifecycle.read(Deployment, newest.values())
         return {key: entry for key, path in newest.items() if (entry := entries[path]) is not None}
@@ -50,7 +50,7 @@ class Ledger:
         if self.tree is None or self._lifecycle is None:
             return {key: [] for key in wanted}
         listings = self.tree.names_of([layout.deployments(*key) for key in wanted])
-        numbered = [sorted(filter(None, map(layout.sequence, names))) for names in listings]
+        numbered = [sorted(filter(None, map(layout.sequence_number, names))) for names in listings]
         paths = {
             key: [f"{layout.deployments(*key)}/{number}.json" for number in numbers]
             for key, numbers in zip(wanted, numbered, strict=True)

@@ -54,7 +54,7 @@ class Lifecycle:
         wanted = list(models)
         listings = self.tree.names_of([f"models/{model}/versions" for model in wanted])
         return {
-            model: sorted(label for name in _folders(names) if (label := layout.label(name)) is not None)
+            model: sorted(label for name in _folders(names) if (label := layout.version_number(name)) is not None)
             for model, names in zip(wanted, listings, strict=True)
         }
 

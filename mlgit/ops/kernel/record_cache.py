@@ -53,7 +53,7 @@ class CachedRecordReader:
             return {}
 
     def _known(self, file: str, key: str) -> Record | None:
-        place, known = layout.place(file), self._before.get(key)
+        place, known = layout.parse_path(file), self._before.get(key)
         if place is None or known is None:
             return None
         try:

@@ -149,7 +149,7 @@ def _runs_code(state: Lifecycle, path: str) -> bool:
 
 
 def _kind(path: str) -> str | None:
-    place = layout.place(path)
+    place = layout.parse_path(path)
     return None if place is None else place.kind
 
 

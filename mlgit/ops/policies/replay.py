@@ -9,7 +9,7 @@ import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.names import VersionRef, is_name
-from mlgit.domain.policy import Overall, evaluate, overall
+from mlgit.domain.policy import OverallOutcome, evaluate, overall_outcome
 from mlgit.domain.records import GateReport, Policy, Promotion
 from mlgit.domain.rules.written import check_policy
 from mlgit.domain.slots import promoted
@@ -40,8 +40,8 @@ class ReplayedPromotion(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     candidate: str
     at: datetime
-    then: Overall | None
-    now: Overall
+    then: OverallOutcome | None
+    now: OverallOutcome
     rolled_back: bool
     refused_by: list[ReplayedRefusal] = []
 
@@ -161,14 +161,14 @@ def _merged(
     folder = f"environments/{environment}" if environment else "environments"
     for commit, changes in workspace.repository.commits(tip, paths=[folder]):
         for change in changes:
-            place = layout.place(change.path)
+            place = layout.parse_path(change.path)
             if place is None or place.kind != "promotion" or change.after is None or not commit.parents:
                 continue
             after = Lifecycle(workspace.repository.tree(commit.id), workspace.formats.record)
             before = Lifecycle(workspace.repository.tree(commit.parents[0]), workspace.formats.record)
             try:
                 manifest, was = after.find(Promotion, change.path), before.find(Promotion, change.path)
-                guarded = before.environment(place.says["environment"]).policy == policy
+                guarded = before.environment(place.fields["environment"]).policy == policy
                 ref = None if manifest is None else manifest.gates
                 report = None if ref is None else after.find(GateReport, ref.report)
             except MlgitError:
@@ -208,8 +208,8 @@ def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedProm
         )
     return msgspec.structs.replace(
         known,
-        now=overall(verdicts),
-        refused_by=[ReplayedRefusal(one.gate, one.outcome, one.message) for one in verdicts if one.refuses],  # type: ignore[arg-type]  # those that refuse
+        now=overall_outcome(verdicts),
+        refused_by=[ReplayedRefusal(one.gate, one.outcome, one.message) for one in verdicts if one.blocks],  # type: ignore[arg-type]  # those that refuse
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from mlgit.domain import layout
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.records import KINDS
 from mlgit.domain.schema import json_schema
@@ -17,27 +18,8 @@ from mlgit.ops.kernel.outcome import Outcome
 Topic = Literal["finding", "gate", "record"]
 Schema = dict[str, Any]
 
-PLACES: Final = {
-    "project": "mlgit.yaml",
-    "problem": "problems/<problem>.yaml",
-    "dataset": "datasets/<dataset>/dataset.yaml",
-    "model": "models/<model>/model.yaml",
-    "version": "models/<model>/versions/v<N>/version.json",
-    "gate-report": "models/<model>/versions/v<N>/gates/<promotion>.json",
-    "policy": "policies/<policy>.yaml",
-    "environment": "environments/<environment>/environment.yaml",
-    "promotion": "environments/<environment>/<model>.yaml",
-    "roles": ".mlgit/roles.yaml",
-    "hold": "holds/<name>.yaml",
-    "override": "overrides/<name>.yaml",
-    "standing": "standing/<name>.yaml",
-    "retirement": "retirements/<model>/v<N>.yaml",
-    "approval": "approvals/<promotion>/<name>.json",
-    "decision": "decisions/<promotion>.json",
-    "deployment": "deployments/<environment>/<model>/<N>.json",
-    "reviews": "reviews/<promotion>/<N>.json",
-}
-"""Where each kind of record lives; the last three on the branch `mlgit-ledger`."""
+PLACES: Final = {kind: layout.path_template(kind) for kind in KINDS}
+"""Where each kind of record lives; those on the ledger branch say so in `RECORD_KINDS`."""
 
 _WORDS: Final = {
     "string": "text",

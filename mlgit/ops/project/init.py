@@ -15,8 +15,8 @@ import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256
-from mlgit.domain.names import NAMES_ARE, CommitId, is_name
-from mlgit.domain.records.version import Stored
+from mlgit.domain.names import NAME_RULES, CommitId, is_name
+from mlgit.domain.records.version import StoredFile
 from mlgit.errors import Finding, Location, MlgitError, refused, usage_error
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -204,7 +204,7 @@ def _check(wish: InitRequest, root: Path) -> None:
         raise usage_error(
             "name-unfit",
             f"{wish.name!r} does not do as a name",
-            why=NAMES_ARE,
+            why=NAME_RULES,
             fix=f"--name {name_of(wish.name)}",
         )
     if wish.owner is not None and not _FITS_IN_QUOTES.fullmatch(wish.owner):
@@ -300,9 +300,9 @@ def _in_the_way(path: str) -> Finding:
     )
 
 
-def _stored(path: str, content: bytes) -> Stored:
+def _stored(path: str, content: bytes) -> StoredFile:
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return Stored(path=PurePosixPath(path).name, sha256=sha256(content), md5=md5, size=len(content))
+    return StoredFile(path=PurePosixPath(path).name, sha256=sha256(content), md5=md5, size=len(content))
 
 
 def _is_data(path: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from mlgit.domain import layout
-from mlgit.domain.names import NAMES_ARE, is_name
+from mlgit.domain.names import NAME_RULES, is_name
 from mlgit.errors import Location, refused, usage_error
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
@@ -64,7 +64,7 @@ def run(
         raise usage_error(
             "name-unfit",
             f"{name!r} does not do as a name",
-            why=NAMES_ARE,
+            why=NAME_RULES,
             fix="choose another one",
         )
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)

@@ -193,7 +193,7 @@ def _of_history(workspace: Workspace, state: Lifecycle, promotion: str) -> tuple
     assert state.tree.commit is not None  # noqa: S101 - a state of a commit
     for commit, changes in repository.commits(state.tree.commit, paths=["environments"]):
         for change in changes:
-            place = layout.place(change.path)
+            place = layout.parse_path(change.path)
             if place is None or place.kind != "promotion" or change.after is None:
                 continue
             tree = repository.tree(commit.id)

@@ -10,10 +10,10 @@ from mlgit.domain import layout, slots
 from mlgit.domain.codec import digest
 from mlgit.domain.merge_rules import standing as conditions
 from mlgit.domain.names import VersionRef, new_promotion_id
-from mlgit.domain.policy import rule_for
+from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.promotion import Slots, StandingRef
+from mlgit.domain.records.promotion import SlotAssignments, StandingRef
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.kernel import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -203,13 +203,13 @@ class AutoPromotion:
             )
         )
 
-    def _slots(self, version: Version) -> Slots:
+    def _slots(self, version: Version) -> SlotAssignments:
         return slots.put(None if self._before is None else self._before.slots, version)
 
     @property
     def _asks_people(self) -> bool:
         """Whether the policy asks for anybody's agreement to a promotion."""
-        rule = rule_for(self._policy.approvals, "promote")
+        rule = approval_rule(self._policy.approvals, "promote")
         return bool(rule.min or rule.roles)
 
     def _in_force(self) -> list[StandingRef]:

@@ -16,7 +16,7 @@ from mlgit.domain.merge_rules.rollback import last_verified
 from mlgit.domain.names import CommitId, Digest, Duration, Name, PromotionId, VersionRef, proposed_at
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Version
-from mlgit.domain.records.environment import NoTarget, Window
+from mlgit.domain.records.environment import ChangeWindow, NoTargetSpec
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import Promotion, Ramp
 from mlgit.domain.slots import SlotName
@@ -82,7 +82,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     waits: list[Finding]
     earliest: datetime | None
-    windows: list[Window]
+    windows: list[ChangeWindow]
     soak_in: Name | None = None
     soak_for: Duration | None = None
     soaked_at: datetime | None = None
@@ -333,7 +333,7 @@ def _effect(workspace: Workspace, judged: Proposal, case: PromotionContext) -> E
         ],
         leaving=[str(VersionRef(judged.model, one.version)) for one in gone],
         ramp=manifest.ramp,
-        target="none" if isinstance(target, NoTarget) else str(target.__struct_config__.tag),
+        target="none" if isinstance(target, NoTargetSpec) else str(target.__struct_config__.tag),
         holds=rollback_hold(judged),
     )
 

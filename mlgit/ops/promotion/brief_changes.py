@@ -11,7 +11,7 @@ from mlgit.domain.cards import CardText
 from mlgit.domain.codec import sha256, to_mapping
 from mlgit.domain.names import CommitId, Name, VersionRef
 from mlgit.domain.records import Dataset, GateReport, Version
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.errors import MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -32,8 +32,8 @@ class DataChange(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     dataset: Name
-    before: Stored | None
-    after: Stored | None
+    before: StoredFile | None
+    after: StoredFile | None
     rows_before: int | None = None
     rows_after: int | None = None
     contract: list[InputChange] | None = None

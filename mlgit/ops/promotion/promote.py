@@ -13,10 +13,10 @@ from mlgit.domain.merge_rules.manifest import check_earlier
 from mlgit.domain.merge_rules.ramp import check_plan
 from mlgit.domain.merge_rules.slots import check_layout, no_champion
 from mlgit.domain.names import PromotionId, VersionRef, new_promotion_id
-from mlgit.domain.policy import rule_for
+from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slots, VersionPin
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, SlotAssignments, VersionPin
+from mlgit.domain.records.version import StoredFile
 from mlgit.domain.rules.versions import stored_files
 from mlgit.domain.slots import BesideName, SlotName
 from mlgit.errors import MlgitError, refused
@@ -94,7 +94,7 @@ def run(
         policy=policy.name,
         evidence=policy.evidence,
         ramp=ramp,
-        approvals_needed=people_needed(rule_for(policy.approvals, "promote"), base.problem_of(ref.model).risk),
+        approvals_needed=people_needed(approval_rule(policy.approvals, "promote"), base.problem_of(ref.model).risk),
     )
     if wanted == was:
         return replace(plan, state="runs-already")
@@ -163,7 +163,7 @@ def open_already(
     environment: str,
     model: str,
     change: str,
-    wanted: Slots,
+    wanted: SlotAssignments,
     ramp: Ramp | None = None,
 ) -> proposals.Proposal | None:
     """Return the open proposal of just this change, if nothing in it is out of date by the snapshot; None if there is none."""
@@ -179,7 +179,7 @@ def open_already(
 
 
 def check_free(
-    base: Lifecycle, version: Version, environment: str, wanted: Slots | None = None, *, at: datetime
+    base: Lifecycle, version: Version, environment: str, wanted: SlotAssignments | None = None, *, at: datetime
 ) -> None:
     """Refuse to propose what is held or frozen, or while an override there has waited too long for its review.
 
@@ -213,7 +213,7 @@ def check_free(
 
 
 def check_stored(
-    workspace: Workspace, base: Lifecycle, version: Version, files: Sequence[Stored], on_step: Callable[[str], None]
+    workspace: Workspace, base: Lifecycle, version: Version, files: Sequence[StoredFile], on_step: Callable[[str], None]
 ) -> None:
     """Refuse unless the remote has files of a version (`data-missing`)."""
     remote = base.project().remote
@@ -278,7 +278,7 @@ def draft_manifest(
         environment=environment,
         model=model,
         change="promote",
-        slots=Slots(champion=None),
+        slots=SlotAssignments(champion=None),
         replaces=None if before is None else PromotionRef(promotion=before.promotion, digest=digest(before)),
         baseline=None if champion is None else VersionPin(version=champion.version, digest=champion.digest),
         gates=None,

@@ -9,7 +9,7 @@ from mlgit.domain import layout
 from mlgit.domain.approvals import people_needed
 from mlgit.domain.merge_rules import recertify as conditions
 from mlgit.domain.names import VersionRef, new_promotion_id
-from mlgit.domain.policy import rule_for
+from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Promotion, Version
 from mlgit.errors import refused
 from mlgit.ops.kernel import manifest_history
@@ -74,7 +74,7 @@ def run(
         approval_age=None if due is None else due.state,
         state="planned",
         policy=policy.name,
-        approvals_needed=people_needed(rule_for(policy.approvals, "recertify"), base.problem_of(model).risk),
+        approvals_needed=people_needed(approval_rule(policy.approvals, "recertify"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
     command = f"mlgit recertify {environment}/{model}"

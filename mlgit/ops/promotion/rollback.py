@@ -11,9 +11,9 @@ from mlgit.domain.approvals import people_needed
 from mlgit.domain.codec import digest
 from mlgit.domain.merge_rules import holds, retirement
 from mlgit.domain.names import VersionRef, new_promotion_id
-from mlgit.domain.policy import rule_for
+from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Deployment, Hold, Promotion, Retirement, Version
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Slot, Slots, VersionPin
+from mlgit.domain.records.promotion import PolicyRef, PromotionRef, SlotAssignment, SlotAssignments, VersionPin
 from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, MlgitError, refused, usage_error
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -77,7 +77,7 @@ def run(
         state="planned",
         policy=policy.name,
         hold=held,
-        approvals_needed=people_needed(rule_for(policy.approvals, "rollback"), base.problem_of(model).risk),
+        approvals_needed=people_needed(approval_rule(policy.approvals, "rollback"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
     command = f"mlgit rollback {environment} {model}"
@@ -93,7 +93,7 @@ def run(
     )
     records: dict[str, Promotion | Hold] = {layout.promotion(environment, model): manifest}
     if hold and held is None:
-        held = layout.version_hold(environment, model, replaced.version)
+        held = layout.version_hold_name(environment, model, replaced.version)
         records[layout.hold(held)] = _hold(environment, replaced, reason, by=workspace.repository.identity()[1])
     files = {path: workspace.formats.yaml(path, record) for path, record in records.items()}
     marks: dict[str, Literal["+", "~"]] = {path: "+" if base.tree.read(path) is None else "~" for path in sorted(files)}
@@ -129,7 +129,9 @@ def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, 
     return before, champion
 
 
-def _last_good(snapshot: Snapshot, before: Promotion, champion: Version, to: int | None) -> tuple[Slots, Deployment]:
+def _last_good(
+    snapshot: Snapshot, before: Promotion, champion: Version, to: int | None
+) -> tuple[SlotAssignments, Deployment]:
     """Return the slots to go back to, and when they were last seen to run well.
 
     Of several it is those that were seen last. A champion that is held or retired is passed over, or refused where it was
@@ -158,11 +160,11 @@ def _last_good(snapshot: Snapshot, before: Promotion, champion: Version, to: int
     raise _nowhere(base, before, champion, list(others), to)
 
 
-def _restored(base: Lifecycle, before: Promotion, entry: Deployment, at: datetime) -> Slots:
+def _restored(base: Lifecycle, before: Promotion, entry: Deployment, at: datetime) -> SlotAssignments:
     """Return the slots as an entry saw them. Beside the champion, what it replaces, and what is held or retired, stays out."""
     was = before.slots.champion
     beside = {
-        name: Slot(version=one.version, digest=one.digest, traffic=one.traffic or slots.ALL)
+        name: SlotAssignment(version=one.version, digest=one.digest, traffic=one.traffic or slots.ALL)
         for name, one in slots.seen(entry).items()
         if (was is None or was.digest != one.digest)
         and not _against(base, base.version(VersionRef(before.model, one.version)), before.environment, at)
@@ -170,11 +172,11 @@ def _restored(base: Lifecycle, before: Promotion, entry: Deployment, at: datetim
     answered = sum(slots.answers(name, slot) for name, slot in beside.items())
     assert entry.version is not None  # noqa: S101 - only such are looked at
     assert entry.digest is not None  # noqa: S101 - it has a version
-    champion = Slot(version=entry.version, digest=entry.digest, traffic=slots.ALL - answered)
-    return Slots(champion=champion, challenger=beside.get("challenger"), shadow=beside.get("shadow"))
+    champion = SlotAssignment(version=entry.version, digest=entry.digest, traffic=slots.ALL - answered)
+    return SlotAssignments(champion=champion, challenger=beside.get("challenger"), shadow=beside.get("shadow"))
 
 
-def _version(base: Lifecycle, model: str, slot: Slot | None) -> Version:
+def _version(base: Lifecycle, model: str, slot: SlotAssignment | None) -> Version:
     assert slot is not None  # noqa: S101 - slots to go back to have a champion
     return base.version(VersionRef(model, slot.version))
 
@@ -228,7 +230,7 @@ def _hold_on(base: Lifecycle, environment: str, replaced: Version, at: datetime)
 
 
 def _manifest(
-    base: Lifecycle, before: Promotion, champion: Version, wanted: Slots, promotion: str, reason: str
+    base: Lifecycle, before: Promotion, champion: Version, wanted: SlotAssignments, promotion: str, reason: str
 ) -> Promotion:
     policy = base.policy(base.environment(before.environment).policy)
     return Promotion(

@@ -11,7 +11,7 @@ from mlgit.domain.names import Name, VersionRef
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.problem import Label
 from mlgit.errors import Exit, Inconclusive, MlgitError, inconclusive, refused, usage_error
-from mlgit.ops.evaluation.evidence import measurable
+from mlgit.ops.evaluation.evidence import translating_ml_errors
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -213,7 +213,7 @@ class _Bench:
         with self._store.fetch(version.evaluation.predictions) as path:
             table = self._workspace.tables.frame(path)
         what = f"{self._metric} of {ref}"
-        with measurable(what if self._part is None else f"{what} on {self._part}"):
+        with translating_ml_errors(what if self._part is None else f"{what} on {self._part}"):
             if self._part is not None:
                 return _on(self._part, table, self._metric, self._positive)
             from mlgit.ml.metrics import measure  # noqa: PLC0415 - scikit-learn
@@ -239,8 +239,8 @@ def _on(part: MeasuredSlice, table: "DataFrame", metric: str, positive: Label | 
 
 
 def _check_metric(metric: str, problem: Problem) -> None:
-    if metric not in METRICS or problem.target.type not in METRICS[metric].kinds:
-        fitting = sorted(name for name, facts in METRICS.items() if problem.target.type in facts.kinds)
+    if metric not in METRICS or problem.target.type not in METRICS[metric].tasks:
+        fitting = sorted(name for name, facts in METRICS.items() if problem.target.type in facts.tasks)
         raise usage_error(
             "metric-unsuitable",
             f"{metric} does not fit a {problem.target.type} target",

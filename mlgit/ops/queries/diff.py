@@ -72,7 +72,7 @@ def _changes(one: Version, other: Version) -> Iterator[InputChange]:
             for name in data
         ),
         *_flat("params", one.inputs.params, other.inputs.params),
-        ("environment", one.inputs.environment, other.inputs.environment),
+        ("environment", one.inputs.lock, other.inputs.lock),
         ("test split", one.evaluation.split, other.evaluation.split),
         ("seed", one.seed, other.seed),
         ("format", one.artifact.format, other.artifact.format),

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from mlgit.domain import layout, lineage
-from mlgit.domain.lineage import Content, Edge, Graph, Node, Period
+from mlgit.domain.lineage import DataRef, LineageEdge, LineageGraph, LineageNode, RunPeriod
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.rules.versions import check_version
@@ -20,7 +20,7 @@ _BATCH = 1000  # records that are held at a time
 _ID = re.compile(r"[0-9a-f]{7,64}")
 
 Progress = Callable[[int], None]
-Ran = dict[tuple[str, str], list[Period]]
+Ran = dict[tuple[str, str], list[RunPeriod]]
 
 
 class Lineage(Outcome, frozen=True, kw_only=True, tag="mlgit/lineage.v1"):
@@ -36,15 +36,15 @@ class Lineage(Outcome, frozen=True, kw_only=True, tag="mlgit/lineage.v1"):
     roots: list[str]
     versions: list[str]
     read: int
-    nodes: list[Node]
-    edges: list[Edge]
+    nodes: list[LineageNode]
+    edges: list[LineageEdge]
     findings: list[Finding] = []
     unread: list[Finding] = []
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> LineageGraph:
         """The nodes and edges."""
-        return Graph(self.nodes, self.edges)
+        return LineageGraph(self.nodes, self.edges)
 
     @property
     def exit(self) -> Exit:
@@ -68,18 +68,18 @@ def of_version(
     corrections = list(search.find(lambda one: one.supersedes == ref.number, {ref.model: later}))
     ran = search.ran([ref.model])
     problem = then.state.model(ref.model).problem
-    graph = lineage.joined(
+    graph = lineage.merge_graphs(
         [
-            lineage.origins(version, problem=problem, commit=_told(workspace, version.inputs.commit)),
+            lineage.build_origins_graph(version, problem=problem, commit=_told(workspace, version.inputs.commit)),
             _corrected(then, version),
             *(_superseding(one) for one in corrections),
-            *(lineage.runs(one, ran) for one in (version, *corrections)),
+            *(lineage.build_runs_graph(one, ran) for one in (version, *corrections)),
         ]
     )
     return search.answer(str(ref), [lineage.version_id(str(ref))], [version], graph)
 
 
-def of_data(then: Snapshot, content: Content, *, on_progress: Progress = lambda _: None) -> Lineage:
+def of_data(then: Snapshot, content: DataRef, *, on_progress: Progress = lambda _: None) -> Lineage:
     """Tell which versions were made from data, and where each of them ran.
 
     Args:
@@ -102,8 +102,8 @@ def of_data(then: Snapshot, content: Content, *, on_progress: Progress = lambda 
     parts = []
     for version in found:
         nodes = [lineage.data_node(name, stored) for name, stored in data(version).items()]
-        parts += [_feeding(nodes, version, "data"), lineage.runs(version, ran)]
-    graph = lineage.joined(parts)
+        parts += [_feeding(nodes, version, "data"), lineage.build_runs_graph(version, ran)]
+    graph = lineage.merge_graphs(parts)
     return search.answer(f"data {content}", [node.id for node in graph.nodes if node.kind == "data"], found, graph)
 
 
@@ -137,8 +137,8 @@ def of_code(workspace: Workspace, then: Snapshot, commit: str, *, on_progress: P
     parts = []
     for version in found:
         nodes = [lineage.code_node(version, told[version.inputs.commit])]
-        parts += [_feeding(nodes, version, "code"), lineage.runs(version, ran)]
-    graph = lineage.joined(parts)
+        parts += [_feeding(nodes, version, "code"), lineage.build_runs_graph(version, ran)]
+    graph = lineage.merge_graphs(parts)
     return search.answer(f"code {wanted}", [node.id for node in graph.nodes if node.kind == "code"], found, graph)
 
 
@@ -169,9 +169,9 @@ class _Search:
         folders = () if ledger.tree is None else ledger.tree.names("deployments")
         environments = [name.removesuffix("/") for name in folders if name.endswith("/")]
         keys = [(environment, model) for model in dict.fromkeys(models) for environment in self._ordered(environments)]
-        return {key: lineage.periods(entries) for key, entries in ledger.deployments_of(keys).items()}
+        return {key: lineage.run_periods(entries) for key, entries in ledger.deployments_of(keys).items()}
 
-    def answer(self, question: str, roots: list[str], found: Sequence[Version], graph: Graph) -> Lineage:
+    def answer(self, question: str, roots: list[str], found: Sequence[Version], graph: LineageGraph) -> Lineage:
         """Put the answer together."""
         unsound = [
             finding
@@ -198,28 +198,28 @@ class _Search:
         return sorted(environments, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
-def _feeding(nodes: Sequence[Node], version: Version, role: lineage.Role) -> Graph:
+def _feeding(nodes: Sequence[LineageNode], version: Version, role: lineage.EdgeRole) -> LineageGraph:
     own = lineage.version_node(version)
-    return Graph([*nodes, own], [Edge(source=node.id, target=own.id, role=role) for node in nodes])
+    return LineageGraph([*nodes, own], [LineageEdge(source=node.id, target=own.id, role=role) for node in nodes])
 
 
-def _superseding(version: Version) -> Graph:
+def _superseding(version: Version) -> LineageGraph:
     """Return a version with the edge from the one that it corrects."""
     own = lineage.version_node(version)
     before = lineage.version_id(f"{version.model}@{version.supersedes}")
-    return Graph([own], [Edge(source=before, target=own.id, role="supersedes")])
+    return LineageGraph([own], [LineageEdge(source=before, target=own.id, role="supersedes")])
 
 
-def _corrected(then: Snapshot, version: Version) -> Graph:
+def _corrected(then: Snapshot, version: Version) -> LineageGraph:
     """Return what a version corrects, what that corrects, and so on; a label lower than the one before it, each time."""
     graphs = []
     while version.supersedes is not None and version.supersedes < version.version:
         before = then.state.version_at(version.model, version.supersedes)
         if before is None:
             break
-        graphs += [Graph([lineage.version_node(before)], []), _superseding(version)]
+        graphs += [LineageGraph([lineage.version_node(before)], []), _superseding(version)]
         version = before
-    return lineage.joined(graphs)
+    return lineage.merge_graphs(graphs)
 
 
 def _told(workspace: Workspace, commit: CommitId, *, author: bool = True) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def _promoted(
 ) -> Iterator[Event]:
     for one, changes in workspace.repository.commits(then.commit, paths=paths):
         for change in changes:
-            place = layout.place(change.path)
-            if place is None or place.kind != "promotion" or model not in {None, place.says["model"]}:
+            place = layout.parse_path(change.path)
+            if place is None or place.kind != "promotion" or model not in {None, place.fields["model"]}:
                 continue
             before = _manifest(workspace, change.path, one.parents[0] if one.parents else None)
             after = _manifest(workspace, change.path, one.id)
@@ -83,8 +83,8 @@ def _promoted(
             yield Event(
                 at=one.at,
                 kind=_kind(manifest),
-                environment=place.says["environment"],
-                model=place.says["model"],
+                environment=place.fields["environment"],
+                model=place.fields["model"],
                 before=_label(before),
                 after=_label(after),
                 beside=slots.placed(after),
@@ -123,7 +123,7 @@ def _deployed(
     for one, changes in repository.commits(tip, paths=["deployments"]):
         seen = Lifecycle(repository.tree(one.id), workspace.formats.record)
         for change in changes:
-            place = layout.place(change.path)
+            place = layout.parse_path(change.path)
             entry = seen.find(Deployment, change.path) if place is not None and place.kind == "deployment" else None
             if entry is None or _was_seen_before(seen, entry):
                 continue

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.domain.gates.card import SECTIONS
+from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
-from mlgit.domain.records.version import SliceMetric, Stored
+from mlgit.domain.records.version import SliceMetric, StoredFile
 from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.domain.slots import NAMES, SlotName, filled
 from mlgit.errors import Exit, Finding
@@ -53,12 +53,12 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     version: str
     digest: Digest
     problem: str
-    artifact: Stored
+    artifact: StoredFile
     format: str
     types: list[str]
     commit: str
     code: Digest
-    data: dict[str, Stored]
+    data: dict[str, StoredFile]
     params: dict[str, Any]
     seed: int | None
     primary: str
@@ -173,8 +173,8 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         champion_of=_places(state, ref.model, "champion").get(record.digest, []),
         challenger_of=_places(state, ref.model, "challenger").get(record.digest, []),
         shadow_of=_places(state, ref.model, "shadow").get(record.digest, []),
-        sections=len(SECTIONS),
-        sections_written=sum(map(text.is_written, SECTIONS)),
+        sections=len(CARD_SECTIONS),
+        sections_written=sum(map(text.is_written, CARD_SECTIONS)),
         findings=list(check_version(record, files, pointers)),
     )
 

@@ -13,13 +13,13 @@ import msgspec
 from mlgit.domain import decision_checks, layout
 from mlgit.domain.approval_age import ApprovalAge
 from mlgit.domain.approvals import People, SignedVote, UncountedVote, Vote
-from mlgit.domain.lineage import Period, periods
+from mlgit.domain.lineage import RunPeriod, run_periods
 from mlgit.domain.merge_rules.recertify import approval_age
 from mlgit.domain.names import CommitId, Digest, Name, PromotionId, VersionRef, proposed_at
 from mlgit.domain.records import DecisionRecord, Deployment, GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import CountedApproval
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.domain.slots import Placed, placed, placed_as_seen, seen
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError
 from mlgit.ops.kernel.outcome import Outcome
@@ -96,7 +96,7 @@ class InputStory(msgspec.Struct, frozen=True, kw_only=True):
 
     commit: CommitId
     code: Digest
-    data: dict[Name, Stored]
+    data: dict[Name, StoredFile]
     params: dict[str, Any]
     environment: Digest | None
     trained_by: str
@@ -239,7 +239,7 @@ def _seen(entries: Sequence[Deployment], wanted: Version | None) -> LastObservat
     if not entries:
         return None
     last = entries[-1]
-    running = [period for period in periods(entries) if period.until is None]
+    running = [period for period in run_periods(entries) if period.until is None]
     now = next((period for period in running if period.traffic is None), None)
     well = next((entry for entry in reversed(entries) if entry.status == "verified"), None)
     standing = placed_as_seen(well)
@@ -259,7 +259,7 @@ def _seen(entries: Sequence[Deployment], wanted: Version | None) -> LastObservat
     )
 
 
-def _label(period: Period | None, model: str, wanted: Version | None) -> str | None:
+def _label(period: RunPeriod | None, model: str, wanted: Version | None) -> str | None:
     """Return the version that ran, where the ledger or the manifest tells its label."""
     if period is None:
         return None
@@ -315,7 +315,7 @@ def _made_from(version: Version) -> InputStory:
         code=inputs.code,
         data=inputs.data,
         params=inputs.params,
-        environment=inputs.environment,
+        environment=inputs.lock,
         trained_by=f"{version.trained_by.name} <{version.trained_by.email}>",
         registered_at=version.registered_at,
     )

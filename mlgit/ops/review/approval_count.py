@@ -10,7 +10,7 @@ from mlgit.domain import layout, reviews
 from mlgit.domain.approvals import ApprovalResult, People, SignedVote, Vote, count_votes
 from mlgit.domain.codec import digest, sha256
 from mlgit.domain.names import Digest, PromotionId, proposed_at
-from mlgit.domain.policy import rule_for
+from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Approval, StandingApproval
 from mlgit.domain.records.policy import Policy
 from mlgit.errors import Inconclusive, MlgitError, refused
@@ -48,7 +48,7 @@ def count_approvals(
     counted = count_votes(
         votes_on(workspace, proposal, ledger) if found is None else found,
         decision=decided,
-        rule=rule_for(policy.approvals, proposal.manifest.change),
+        rule=approval_rule(policy.approvals, proposal.manifest.change),
         risk=problem.risk,
         directory=directory,
         excluded=excluded(workspace, proposal, policy, directory),

@@ -6,7 +6,7 @@ from mlgit.domain import layout, slots
 from mlgit.domain.names import VersionRef
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Environment, Retirement
-from mlgit.domain.records.environment import NoTarget
+from mlgit.domain.records.environment import NoTargetSpec
 from mlgit.errors import Location
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger import Ledger
@@ -60,7 +60,7 @@ def deployments_of(
 ) -> dict[str, list[Deployment]]:
     """Return what the ledger has seen of a model in an environment, and in those before it that have a target."""
     earlier = dict.fromkeys([*environment.after, *([environment.soak.in_] if environment.soak else [])])
-    watched = [name for name in earlier if not isinstance(before.environment(name).target, NoTarget)]
+    watched = [name for name in earlier if not isinstance(before.environment(name).target, NoTargetSpec)]
     keys = [(name, model) for name in (environment.name, *watched)]
     return {name: entries for (name, _), entries in ledger.deployments_of(keys).items()}
 

@@ -139,7 +139,7 @@ def kept(workspace: Workspace, judged: Proposal) -> list[CommitId]:
 
 def _numbers(there: Ledger, promotion: PromotionId) -> list[int]:
     names = [] if there.tree is None else there.tree.names(layout.reviews(promotion))
-    return [number for name in names if (number := layout.sequence(name)) is not None]
+    return [number for name in names if (number := layout.sequence_number(name)) is not None]
 
 
 def _open(forge: Forge, judged: Proposal, base: str) -> PullRequest | None:

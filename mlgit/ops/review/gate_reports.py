@@ -9,7 +9,7 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
 from mlgit.domain.names import CommitId, VersionRef
-from mlgit.domain.policy import answers, unlike
+from mlgit.domain.policy import matches_gates, verdict_differences
 from mlgit.domain.records import GateReport
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Exit, MlgitError, refused
@@ -82,7 +82,7 @@ def _named(state: Lifecycle, name: str | None) -> list[str]:
         folder = f"{layout.version_folder(version.model, version.version)}/gates"
         return [f"{folder}/{file}" for file in state.tree.names(folder) if file.endswith(".json")]
     found = (entry.path for entry in state.tree.entries(["models"]) if "/gates/" in entry.path)
-    reports = [path for path in found if (place := layout.place(path)) is not None and place.kind == "gate-report"]
+    reports = [path for path in found if (place := layout.parse_path(path)) is not None and place.kind == "gate-report"]
     return [path for path in reports if name is None or name == path or path.endswith(f"/gates/{name}.json")]
 
 
@@ -156,11 +156,13 @@ def _judge_again(
     )
     different = [*_not_named(workspace, path, report, commit), *_other_inputs(report, again)]
     policy = before.policy(before.environment(report.environment).policy)
-    if not answers(policy.gates, report.results):
+    if not matches_gates(policy.gates, report.results):
         return [*different, f"the answers are not those to the gates of policy {policy.name}"], []
     pairs = list(zip(report.results, again.results, strict=True))
     missing = [f"{now.gate}: {now.message}" for then, now in pairs if _is_error(now) and not _is_error(then)]
-    different += [what for then, now in pairs if _is_error(then) or not _is_error(now) for what in unlike(then, now)]
+    different += [
+        what for then, now in pairs if _is_error(then) or not _is_error(now) for what in verdict_differences(then, now)
+    ]
     if not missing and report.outcome != again.outcome:
         different.append(f"outcome: {report.outcome} then, {again.outcome} now")
     return different, missing

@@ -10,7 +10,7 @@ from mlgit.domain.approvals import ApprovalResult
 from mlgit.domain.decision import ReadSet, decision
 from mlgit.domain.merge_rules.rollback import keeps_out
 from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.policy import differing
+from mlgit.domain.policy import outcome_differences
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import GateReport, Hold, Override, StandingApproval
 from mlgit.domain.rules.changes import check_promotion_alone
@@ -158,7 +158,7 @@ class PromotionVerifier:
         report, again = proposal.report, self.evaluate_gates(proposal)
         if report is None or again is None:
             return
-        changed = differing(report.results, again.results)
+        changed = outcome_differences(report.results, again.results)
         if not changed:
             return
         why = "; ".join(changed)
@@ -184,7 +184,7 @@ def rollback_hold(proposal: Proposal) -> str | None:
     leaving = [] if before is None else slots.leaving(proposal.manifest.slots, before.slots)
     if not leaving:
         return None
-    path = layout.hold(layout.version_hold(proposal.environment, proposal.model, leaving[0].version))
+    path = layout.hold(layout.version_hold_name(proposal.environment, proposal.model, leaving[0].version))
     hold = proposal.after.find(Hold, path)
     replaced = proposal.before.version(VersionRef(proposal.model, leaving[0].version))
     return path if hold is not None and keeps_out(hold, proposal.manifest, replaced) else None

@@ -7,7 +7,7 @@ from mlgit.domain.names import Digest
 from mlgit.domain.records import Model, Problem
 from mlgit.domain.records.version import SliceMetric
 from mlgit.errors import Location, refused
-from mlgit.ops.evaluation.evidence import measurable
+from mlgit.ops.evaluation.evidence import translating_ml_errors
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, flo
     """
     from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - scikit-learn
 
-    with measurable(f"the evaluation of {model.name}"):
+    with translating_ml_errors(f"the evaluation of {model.name}"):
         measured = measure_all(table, problem.target.type, problem.target.positive)
     if problem.metric.primary not in measured:
         raise refused(
@@ -86,7 +86,7 @@ def slices(table: "DataFrame", problem: Problem) -> list[SliceMetric]:
     from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
 
     columns, positive = problem.metric.slices, problem.target.positive
-    with measurable(f"{problem.metric.primary} on slices"):
+    with translating_ml_errors(f"{problem.metric.primary} on slices"):
         parts = slice_values(table, problem.metric.primary, columns, positive, min_rows=_SMALLEST_SLICE)
     return [SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric) for part in parts]
 

@@ -9,10 +9,10 @@ import msgspec
 from mlgit.domain import carddraft, layout
 from mlgit.domain.cards import CardText
 from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_digest
-from mlgit.domain.gates.card import SECTIONS
+from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
 from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Artifact, Blobs, Evaluation, Inputs, Person
+from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs
 from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, Location, MlgitError, Severity, refused
 from mlgit.ops.kernel import snapshot
@@ -110,7 +110,7 @@ def run(
         profile=sha256(profile),
         inputs=inputs,
         evaluation=evaluation,
-        trained_by=Person(name=author, email=email),
+        trained_by=GitIdentity(name=author, email=email),
         registered_at=workspace.clock.now().replace(microsecond=0),
         seed=_seed(inputs.params),
         supersedes=supersedes,
@@ -246,7 +246,7 @@ def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId
         data=data,
         columns=list(model.signature.inputs),
         params=workspace.formats.params(model.params, tree.read(model.params) or b""),
-        environment=None if lock is None else sha256(lock),
+        lock=None if lock is None else sha256(lock),
     )
 
 
@@ -285,9 +285,9 @@ def _card(
     return b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, prose).encode()
 
 
-def _blobs(tree: Tree, card: bytes, profile: bytes) -> Blobs | None:
+def _blobs(tree: Tree, card: bytes, profile: bytes) -> GitBlobs | None:
     blobs = tree.blobs([card, profile])
-    return None if blobs is None else Blobs(card=blobs[0], profile=blobs[1])
+    return None if blobs is None else GitBlobs(card=blobs[0], profile=blobs[1])
 
 
 def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) -> dict[str, bytes]:
@@ -329,7 +329,7 @@ def _seed(params: dict[str, Any]) -> int | None:
 
 def _unwritten(state: Lifecycle, model: Model) -> list[Finding]:
     text = CardText.parse((state.tree.read(layout.model_card(model.name)) or b"").decode("utf-8", "replace"))
-    empty = [heading for heading in SECTIONS if not text.is_written(heading)]
+    empty = [heading for heading in CARD_SECTIONS if not text.is_written(heading)]
     if not empty:
         return []
     return [

@@ -129,10 +129,10 @@ def _check_unnamed(workspace: Workspace, state: Lifecycle, bases: dict[str, Life
         if began
         else [entry.path for entry in state.tree.entries()]
     )
-    records = [path for path in paths if path != own and layout.place(path) is not None]
+    records = [path for path in paths if path != own and layout.parse_path(path) is not None]
     for path, content in state.tree.read_many(records):
-        place = layout.place(path)
-        later = place is not None and place.kind == "version" and place.says["model"] == version.model
+        place = layout.parse_path(path)
+        later = place is not None and place.kind == "version" and place.fields["model"] == version.model
         names = version.digest.encode() in (content or b"")
         if names or (later and _corrects(state, path, version)):
             raise refused(

@@ -187,7 +187,7 @@ def check_change(
     check.unplaced(others)
     check.overrides_kept(base, [change.path for change in changes if change.status != "A"])
     folders = {"/".join(path.split("/")[:4]) for path in there if layout.is_immutable(path)}
-    folders = {folder for folder in folders if layout.place(f"{folder}/version.json") is not None}
+    folders = {folder for folder in folders if layout.parse_path(f"{folder}/version.json") is not None}
     list(check.versions(sorted(folders), folders))
     check.records(changed.get("gate-report", []))
     for manifest in _of(Promotion, check.records(changed.get("promotion", []))):
@@ -415,7 +415,7 @@ def _by_kind(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
     kinds: dict[str, list[str]] = {}
     others = []
     for path in paths:
-        if (place := layout.place(path)) is not None:
+        if (place := layout.parse_path(path)) is not None:
             kinds.setdefault(place.kind, []).append(path)
         else:
             others.append(path)
@@ -423,9 +423,9 @@ def _by_kind(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _name(path: str) -> str:
-    place = layout.place(path)
+    place = layout.parse_path(path)
     assert place is not None  # noqa: S101 - _by_kind kept only what has a place
-    return place.says.get("name", "")
+    return place.fields.get("name", "")
 
 
 def _clashes(tree: Tree, paths: Iterable[str]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Print what is reached without learning, on the same test rows: the figure in problems/progression.yaml."""
+"""Print the result of the baseline on the same test rows: the figure in problems/progression.yaml."""
 
 import pandas as pd
 from sklearn.dummy import DummyRegressor

@@ -12,7 +12,7 @@ import mlgit
 from mlgit import explanations
 from mlgit.cli.main import run
 from mlgit.domain.gates import REGISTRY
-from mlgit.domain.layout import place
+from mlgit.domain.layout import parse_path
 from mlgit.domain.records import KINDS
 from mlgit.errors import UsageError
 from mlgit.ops.project import explain
@@ -98,7 +98,7 @@ def test_no_word_has_two_meanings() -> None:
 def test_a_kind_is_explained_with_its_place_and_every_key(kind: str) -> None:
     found = explain.run(kind, [], str)
     assert found.place is not None
-    at = place(re.sub(r"<\w+>", "1", found.place))
+    at = parse_path(re.sub(r"<\w+>", "1", found.place))
     assert at is not None
     assert at.kind == kind
     fields = {field.name: field for field in found.fields}

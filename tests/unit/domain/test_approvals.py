@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, People, SignedVote, count_votes, people_needed
+from mlgit.domain.gates.base import RiskCondition
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.records.policy import ApprovalRule, RoleNeed, When
+from mlgit.domain.records.policy import ApprovalRule, RoleRequirement
 from mlgit.domain.records.problem import Risk
 from tests import samples
 
@@ -163,20 +164,20 @@ def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
         ),
         (ApprovalRule(min=0, roles={"risk": 1, "ml-reviewer": 1}), "low", []),
         (ApprovalRule(min=0, roles={"legal": 1}), "low", ["1 more approval as legal (0 of 1 so far; carl may)"]),
-        (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "low", []),
-        (ApprovalRule(min=0, roles={"legal": RoleNeed(when=When(risk="high"))}), "medium", []),
+        (ApprovalRule(min=0, roles={"legal": RoleRequirement(when=RiskCondition(risk="high"))}), "low", []),
+        (ApprovalRule(min=0, roles={"legal": RoleRequirement(when=RiskCondition(risk="high"))}), "medium", []),
         (
-            ApprovalRule(min=0, roles={"risk": RoleNeed(when=When(risk="high")), "legal": 1}),
+            ApprovalRule(min=0, roles={"risk": RoleRequirement(when=RiskCondition(risk="high")), "legal": 1}),
             "low",
             ["1 more approval as legal (0 of 1 so far; carl may)"],
         ),
         (
-            ApprovalRule(min=0, roles={"legal": RoleNeed(min=2, when=When(risk="high"))}),
+            ApprovalRule(min=0, roles={"legal": RoleRequirement(min=2, when=RiskCondition(risk="high"))}),
             "high",
             ["2 more approvals as legal (0 of 2 so far; carl may)"],
         ),
         (
-            ApprovalRule(min=3, roles={"legal": RoleNeed()}),
+            ApprovalRule(min=3, roles={"legal": RoleRequirement()}),
             "low",
             ["1 more approval (2 of 3 so far; carl may)", "1 more approval as legal (0 of 1 so far; carl may)"],
         ),
@@ -216,7 +217,9 @@ def test_the_directory_knows_who_is_who() -> None:
 
 
 def test_every_need_is_told_met_or_not() -> None:
-    rule = ApprovalRule(min=2, roles={"risk": 1, "ml-reviewer": RoleNeed(min=1, when=When(risk="high"))})
+    rule = ApprovalRule(
+        min=2, roles={"risk": 1, "ml-reviewer": RoleRequirement(min=1, when=RiskCondition(risk="high"))}
+    )
     result = tally(said("ada@acme.example"), rule=rule, risk="low")
     assert result.needs == [ApprovalRequirement(None, 2, ["ada"], ["bea"]), ApprovalRequirement("risk", 1, [], ["bea"])]
     assert [need.lacks for need in result.needs] == [1, 1]
@@ -261,8 +264,8 @@ def test_what_is_not_counted_is_told_by_the_digest_of_its_file() -> None:
         (ApprovalRule(min=0), "low", 0),
         (ApprovalRule(min=0, roles={"reviewer": 2, "owner": 1}), "low", 2),
         (ApprovalRule(min=3, roles={"reviewer": 2}), "low", 3),
-        (ApprovalRule(min=0, roles={"risk": RoleNeed(min=2, when=When(risk="high"))}), "low", 0),
-        (ApprovalRule(min=0, roles={"risk": RoleNeed(min=2, when=When(risk="high"))}), "high", 2),
+        (ApprovalRule(min=0, roles={"risk": RoleRequirement(min=2, when=RiskCondition(risk="high"))}), "low", 0),
+        (ApprovalRule(min=0, roles={"risk": RoleRequirement(min=2, when=RiskCondition(risk="high"))}), "high", 2),
     ],
 )
 def test_how_many_people_a_rule_asks_for_at_the_least(rule: ApprovalRule, risk: Risk, needed: int) -> None:

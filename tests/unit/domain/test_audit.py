@@ -13,7 +13,7 @@ from mlgit.domain.names import new_promotion_id
 from mlgit.domain.records import DecisionRecord, Promotion
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import CountedApproval
-from mlgit.domain.records.promotion import PolicyRef, ReportRef, Slot, Slots
+from mlgit.domain.records.promotion import PolicyRef, ReportRef, SlotAssignment, SlotAssignments
 from mlgit.errors import Finding, Severity
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ def promotion(**fields: Any) -> Promotion:
         "environment": "production",
         "model": "churn",
         "change": "promote",
-        "slots": Slots(champion=Slot(version=1, digest=DIGEST)),
+        "slots": SlotAssignments(champion=SlotAssignment(version=1, digest=DIGEST)),
         "replaces": None,
         "baseline": None,
         "gates": ReportRef(report="models/churn/versions/v1/gates/x.json", digest=DIGEST),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlgit.domain.brief import Measured, card_sections, differing, earliest, measures, slices, soaked_at
 from mlgit.domain.cards import CardText
 from mlgit.domain.records import Version
-from mlgit.domain.records.environment import Soak, Span, Window
+from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.problem import ProblemMetric
 from mlgit.domain.records.version import SliceMetric
@@ -140,8 +140,10 @@ def test_documents_differ_at_the_paths_that_say_something_else() -> None:
 
 SEEN = {"staging": [entry(-10)]}
 SOAK = Soak(in_="staging", for_="12h")
-NIGHT = Window(deny=Span(days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from_="14:00", to="20:00"))
-NEVER = Window(deny=Span(days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))
+NIGHT = ChangeWindow(
+    deny=WeeklyHours(days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from_="14:00", to="20:00")
+)
+NEVER = ChangeWindow(deny=WeeklyHours(days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))
 WAITS: list[tuple[str, dict[str, Any], datetime | None]] = [
     ("nothing", {}, NOW),
     ("soak", {"soak": SOAK}, NOW + 2 * HOUR),

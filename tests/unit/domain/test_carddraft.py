@@ -8,9 +8,9 @@ import pytest
 
 from mlgit.domain import carddraft
 from mlgit.domain.cards import CardText
-from mlgit.domain.gates.card import SECTIONS
+from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.records.card import Card
-from mlgit.domain.records.problem import ProblemMetric, Target
+from mlgit.domain.records.problem import PredictionTarget, ProblemMetric
 from mlgit.domain.records.version import Evaluation, SliceMetric
 from mlgit.domain.rules.versions import check_card
 from tests import samples
@@ -54,7 +54,7 @@ def test_a_label_may_change_and_so_is_not_in_the_card() -> None:
     ],
 )
 def test_every_kind_of_target_has_its_task(kind: Any, tag: str) -> None:
-    made = front_matter(problem=samples.problem(target=Target(column="y", type=kind)))
+    made = front_matter(problem=samples.problem(target=PredictionTarget(column="y", type=kind)))
     assert made["pipeline_tag"] == tag
     assert made["model-index"][0]["results"][0]["task"]["type"] == tag
 
@@ -106,5 +106,5 @@ def test_the_value_of_a_slice_stays_in_its_cell(value: str) -> None:
 
 def test_the_first_prose_has_every_section_and_none_is_written() -> None:
     text = CardText.parse(carddraft.prose_draft("delay"))
-    assert list(text.sections) == [heading.casefold() for heading in SECTIONS]
-    assert not any(text.is_written(heading) for heading in SECTIONS)
+    assert list(text.sections) == [heading.casefold() for heading in CARD_SECTIONS]
+    assert not any(text.is_written(heading) for heading in CARD_SECTIONS)

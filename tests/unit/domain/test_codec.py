@@ -206,7 +206,7 @@ def test_what_is_of_another_type_or_order_is_another_content(one: Any, other: An
 
 
 def test_whole_numbers_where_numbers_are_asked_for_are_numbers() -> None:
-    baseline = {"what": "guess", "metric": 1}
+    baseline = {"method": "guess", "metric": 1}
     document = codec.to_mapping(samples.problem()) | {"baseline": baseline}
     as_float = document | {"baseline": baseline | {"metric": 1.0}}
     kind = type(samples.problem())

@@ -15,9 +15,9 @@ from mlgit.domain.gates.team import Exec
 from mlgit.domain.merge_rules import check_at_apply, holds, overrides, rollback
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Hold, Override, Policy, Version
-from mlgit.domain.records.governance import Review, RoleHolder
-from mlgit.domain.records.ledger import SeenBeside, SeenVersion
-from mlgit.domain.records.promotion import Slots
+from mlgit.domain.records.governance import PostIncidentReview, RoleHolder
+from mlgit.domain.records.ledger import ObservedVersion, OtherSlots
+from mlgit.domain.records.promotion import SlotAssignments
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, ULID, sha
@@ -79,7 +79,7 @@ def test_a_hold_stands_in_the_way_of(what: str, fields: Mapping[str, Any], expec
 
 def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
     other = samples.version(2)
-    slots = Slots(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(other, traffic=10))
+    slots = SlotAssignments(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(other, traffic=10))
     manifest = samples.promotion(CANDIDATE, slots=slots)
     (finding,) = check_at_apply(manifest, {"bad": hold(**VERSION | {"version": 2, "digest": other.digest})}, NOW)
     assert (finding.id, finding.message) == ("version-held", "delay@2 is held")
@@ -88,7 +88,7 @@ def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
 
 @pytest.mark.parametrize("part", ["champion", "challenger", "shadow"])
 def test_a_version_that_is_held_may_be_in_no_slot(part: str) -> None:
-    slots = Slots(**{"champion": samples.slot(samples.version(2)), part: samples.slot(CANDIDATE)})
+    slots = SlotAssignments(**{"champion": samples.slot(samples.version(2)), part: samples.slot(CANDIDATE)})
     (finding,) = check_at_apply(samples.promotion(slots=slots), {"bad": hold(**VERSION)}, NOW)
     assert finding.message == "delay@1 is held"
 
@@ -171,8 +171,8 @@ OTHER = samples.version(2)
 
 
 def beside(of: Version, traffic: int, slot: str = "challenger") -> dict[str, Any]:
-    one = SeenVersion(version=of.version, digest=of.digest, artifact=of.artifact.sha256, traffic=traffic)
-    return {"beside": SeenBeside(**{slot: one})}
+    one = ObservedVersion(version=of.version, digest=of.digest, artifact=of.artifact.sha256, traffic=traffic)
+    return {"beside": OtherSlots(**{slot: one})}
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def beside(of: Version, traffic: int, slot: str = "challenger") -> dict[str, Any
     ],
 )
 def test_a_way_back_restores_only_what_ran_together(seen: list[Deployment], named: str | None) -> None:
-    slots = Slots(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(OTHER, traffic=10))
+    slots = SlotAssignments(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(OTHER, traffic=10))
     manifest = samples.promotion(slots=slots, change="rollback")
     judged = case(manifest=manifest, slots={1: CANDIDATE, 2: OTHER}, deployments={"production": seen})
     assert [one.message for one in rollback.check_rollback(judged, NOW)] == ([] if named is None else [named])
 
 
 def test_a_shadow_comes_back_with_the_champion_it_ran_beside() -> None:
-    slots = Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(OTHER))
+    slots = SlotAssignments(champion=samples.slot(CANDIDATE), shadow=samples.slot(OTHER))
     manifest = samples.promotion(slots=slots, change="rollback")
     seen = {"production": [deployment(**beside(OTHER, 0, "shadow"))]}  # it answers nothing
     judged = case(manifest=manifest, slots={1: CANDIDATE, 2: OTHER}, deployments=seen)
@@ -313,7 +313,9 @@ REVIEWS: list[tuple[str, Override, str, bool]] = [
     ("elsewhere", override(review_by=NOW.date() - DAY, environment="staging"), "promote", True),
     (
         "looked back upon",
-        override(review_by=NOW.date() - DAY, reviewed=Review(by="cara", on=NOW.date(), outcome="no harm")),
+        override(
+            review_by=NOW.date() - DAY, reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome="no harm")
+        ),
         "promote",
         True,
     ),
@@ -341,7 +343,7 @@ def test_a_decision_reads_the_overrides_that_it_rests_on_and_no_other() -> None:
 
 
 def test_what_people_agree_to_is_all_but_the_look_back() -> None:
-    reviewed = override(reviewed=Review(by="cara", on=NOW.date(), outcome="no harm"))
+    reviewed = override(reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome="no harm"))
     assert override_digest(reviewed) == override_digest(override())
     assert override_digest(override(expires=NOW)) != override_digest(override())
 
@@ -407,7 +409,8 @@ def test_an_override_is_in_order(what: str, one: Override, expected: list[str]) 
 
 def test_a_look_back_is_added_once() -> None:
     first, second = (
-        override(reviewed=Review(by="cara", on=NOW.date(), outcome=outcome)) for outcome in ("no harm", "much harm")
+        override(reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome=outcome))
+        for outcome in ("no harm", "much harm")
     )
     kept = [(override(), first, True), (first, first, True), (first, second, False), (first, override(), False)]
     for before, after, may in kept:

@@ -17,10 +17,18 @@ from mlgit.domain.merge_rules.manifest import check_earlier, check_manifest, che
 from mlgit.domain.merge_rules.retirement import check_ended, check_retired
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import GateReport, Promotion
-from mlgit.domain.records.environment import Soak, Span, Window
+from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import Retirement
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, Ramp, ReportRef, Slots, StandingRef, VersionPin
+from mlgit.domain.records.promotion import (
+    PolicyRef,
+    PromotionRef,
+    Ramp,
+    ReportRef,
+    SlotAssignments,
+    StandingRef,
+    VersionPin,
+)
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
@@ -220,7 +228,7 @@ def ended(at: datetime = NOW) -> Retirement:
         digest=CANDIDATE.digest,
         reason="unfair",
         by="ada@acme.example",
-        on=at.date(),
+        since=at.date(),
     )
 
 
@@ -252,13 +260,13 @@ def test_the_end_of_a_life_is_told_with_who_decided_it_and_why() -> None:
 
 
 def unfit() -> PromotionContext:
-    plan = Ramp(steps=[10, 50], hold="1h")
+    plan = Ramp(steps=[10, 50], interval="1h")
     return case(manifest=manifest(ramp=plan), deployments={"production": []})
 
 
 def crowded() -> Promotion:
     """A manifest that brings a new champion, and what was champion into another slot."""
-    slots = Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(CHAMPION))
+    slots = SlotAssignments(champion=samples.slot(CANDIDATE), shadow=samples.slot(CHAMPION))
     return manifest(slots=slots)
 
 
@@ -304,7 +312,10 @@ def test_each_condition_is_asked_before_a_merge(judged: Callable[[], PromotionCo
     [
         ({"environment": samples.environment(soak=Soak(in_="staging", for_="72h"))}, {"soak-short"}),
         ({"deployments": {"staging": []}}, {"upstream-unverified"}),
-        ({"environment": samples.environment(windows=[Window(deny=Span(days=["wed"]))])}, {"window-closed"}),
+        (
+            {"environment": samples.environment(windows=[ChangeWindow(deny=WeeklyHours(days=["wed"]))])},
+            {"window-closed"},
+        ),
     ],
 )
 def test_what_passes_by_itself_is_told_apart(changes: Any, found: set[str]) -> None:
@@ -315,6 +326,6 @@ def test_what_passes_by_itself_is_told_apart(changes: Any, found: set[str]) -> N
 
 @pytest.mark.parametrize(("held", "found"), [(True, ["window-closed"]), (False, [])])
 def test_a_way_back_waits_only_for_windows_that_hold_it(held: bool, found: list[str]) -> None:
-    closed = samples.environment(windows=[Window(deny=Span(days=["wed"], rollback=held))])
+    closed = samples.environment(windows=[ChangeWindow(deny=WeeklyHours(days=["wed"], rollback=held))])
     judged = case(environment=closed, manifest=manifest(change="rollback"))
     assert [one.id for one in merge_rules.check_waiting(judged, NOW)] == found

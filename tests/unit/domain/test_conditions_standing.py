@@ -8,14 +8,15 @@ import pytest
 from mlgit.domain import governance
 from mlgit.domain.approvals import People, SignedVote, count_votes
 from mlgit.domain.codec import digest
+from mlgit.domain.gates.base import RiskCondition
 from mlgit.domain.merge_rules import standing as conditions
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion, StandingApproval
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.records.policy import ApprovalRule, Approvals, RoleNeed, When
-from mlgit.domain.records.promotion import Ramp, Slots, StandingRef, VersionPin
+from mlgit.domain.records.policy import ApprovalRule, ApprovalRules, RoleRequirement
+from mlgit.domain.records.promotion import Ramp, SlotAssignments, StandingRef, VersionPin
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
@@ -74,10 +75,10 @@ STATES: list[tuple[str, dict[str, Any], dict[str, Any], list[Promotion], str]] =
     ("one did not sign", {}, {ID: {"ada": MADE}}, [], "unsigned"),
     ("one signs later", {}, words(bea=NOW + DAY), [], "unsigned"),
     ("one signs now", {}, words(bea=NOW), [], "in-force"),
-    ("one is left", {"most": 3}, words(), TWICE, "in-force"),
-    ("none is left", {"most": 2}, words(), TWICE, "used-up"),
-    ("others rested on another one", {"most": 1}, words(), [earlier(2, standing=None)], "in-force"),
-    ("an edit is no new start", {"most": 2, "reason": "edited"}, words(), TWICE, "used-up"),
+    ("one is left", {"max_promotions": 3}, words(), TWICE, "in-force"),
+    ("none is left", {"max_promotions": 2}, words(), TWICE, "used-up"),
+    ("others rested on another one", {"max_promotions": 1}, words(), [earlier(2, standing=None)], "in-force"),
+    ("an edit is no new start", {"max_promotions": 2, "reason": "edited"}, words(), TWICE, "used-up"),
 ]
 
 
@@ -109,8 +110,8 @@ CARRIES: list[tuple[str, StandingApproval | None, Any, list[Promotion], list[str
     ("elsewhere", standing(environment="staging"), words(), [], ["standing-unfounded"], "delay in staging"),
     ("another model", standing(model="churn"), words(), [], ["standing-unfounded"], "churn in production"),
     ("expired", standing(until=NOW), words(), [], ["standing-unfounded"], "expired at"),
-    ("used up", standing(most=1), words(), [earlier(2)], ["standing-unfounded"], "may carry 1"),
-    ("used by itself", standing(most=1), words(), [manifest()], [], ""),
+    ("used up", standing(max_promotions=1), words(), [earlier(2)], ["standing-unfounded"], "may carry 1"),
+    ("used by itself", standing(max_promotions=1), words(), [manifest()], [], ""),
     ("unsigned", standing(), {}, [], ["standing-unsigned"], "ada, bea had not"),
 ]
 
@@ -131,14 +132,19 @@ FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a plain promotion", {}, {}, ""),
     ("the first one", {}, {"champion": None}, ""),
     ("a rollback", {"change": "rollback"}, {}, "it is a rollback"),
-    ("a ramp", {"ramp": Ramp(steps=[50, 100], hold="1h")}, {}, "step by step"),
+    ("a ramp", {"ramp": Ramp(steps=[50, 100], interval="1h")}, {}, "step by step"),
     (
         "a challenger",
-        {"slots": Slots(champion=samples.slot(CANDIDATE), challenger=samples.slot(OLDER))},
+        {"slots": SlotAssignments(champion=samples.slot(CANDIDATE), challenger=samples.slot(OLDER))},
         {},
         "beside the champion",
     ),
-    ("a shadow", {"slots": Slots(champion=samples.slot(CANDIDATE), shadow=samples.slot(OLDER))}, {}, "beside"),
+    (
+        "a shadow",
+        {"slots": SlotAssignments(champion=samples.slot(CANDIDATE), shadow=samples.slot(OLDER))},
+        {},
+        "beside",
+    ),
     ("no such environment", {}, {"environment": samples.environment()}, "no auto_promote: true"),
     ("an older one", {}, {"champion": samples.version(3)}, "older than the champion, delay@3"),
     ("the champion itself", {}, {"champion": CANDIDATE}, ""),
@@ -190,7 +196,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("it rests on none", {"manifest": manifest(standing=None), "standing": None}, []),
     ("there is none", {"standing": None}, ["standing-unfounded"]),
     ("it has expired", {"standing": standing(until=NOW)}, ["standing-unfounded"]),
-    ("it is used up", {"standing": standing(most=1), "past": [earlier(2)]}, ["standing-unfounded"]),
+    ("it is used up", {"standing": standing(max_promotions=1), "past": [earlier(2)]}, ["standing-unfounded"]),
     ("nobody signed", {"agreed": {}}, ["standing-unsigned"]),
     ("no version comes in", {"version": None}, ["standing-unfit"]),
     ("the champion is newer", {"champion": samples.version(3)}, ["standing-unfit"]),
@@ -253,7 +259,9 @@ def test_a_word_in_advance_counts_for_the_decision_but_not_of_who_is_excluded() 
 
 # The file
 
-RULE = Approvals(promote=ApprovalRule(min=2, roles={"risk": RoleNeed(min=1, when=When(risk="high"))}))
+RULE = ApprovalRules(
+    promote=ApprovalRule(min=2, roles={"risk": RoleRequirement(min=1, when=RiskCondition(risk="high"))})
+)
 FILES: list[tuple[str, dict[str, Any], str, list[tuple[str, str | None]]]] = [
     ("as it should be", {}, "high", []),
     (

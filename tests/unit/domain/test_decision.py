@@ -9,7 +9,7 @@ import pytest
 from mlgit.domain.codec import digest
 from mlgit.domain.decision import changed, decision, read_set
 from mlgit.domain.gates import CardComplete
-from mlgit.domain.records.dataset import Column
+from mlgit.domain.records.dataset import ColumnRule
 from tests import samples
 
 PARTS: dict[str, Any] = {
@@ -44,7 +44,7 @@ def edited(**changes: Any) -> Callable[[Any], Any]:
         ("model", edited(reads=["lib/"]), ["model"]),
         (
             "contracts",
-            lambda all_: {"flights": edited(columns={"a": Column(type="date")})(all_["flights"])},
+            lambda all_: {"flights": edited(columns={"a": ColumnRule(type="date")})(all_["flights"])},
             ["contract-flights"],
         ),
         ("contracts", lambda all_: all_ | {"weather": samples.dataset(name="weather")}, ["contract-weather"]),

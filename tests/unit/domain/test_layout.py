@@ -3,7 +3,7 @@
 import pytest
 
 from mlgit.domain import layout
-from mlgit.domain.layout import Place, is_immutable, place
+from mlgit.domain.layout import RecordPath, is_immutable, parse_path
 from mlgit.domain.records import KINDS
 
 ULID = "01JD8ZK3M90000000000000000"
@@ -36,7 +36,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("path", "kind", "says"), PLACES)
 def test_a_path_tells_its_kind_and_what_the_content_must_say(path: str, kind: str, says: dict[str, str]) -> None:
-    assert place(path) == Place(kind, says)
+    assert parse_path(path) == RecordPath(kind, says)
 
 
 def test_every_kind_has_a_place() -> None:
@@ -62,7 +62,7 @@ def test_every_kind_has_a_place() -> None:
     ],
 )
 def test_no_record_belongs_elsewhere(path: str) -> None:
-    assert place(path) is None
+    assert parse_path(path) is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_no_record_belongs_elsewhere(path: str) -> None:
     ],
 )
 def test_an_extension_can_be_in_the_way(path: str, meant: str | None) -> None:
-    assert layout.meant(path) == meant
+    assert layout.suggested_path(path) == meant
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_record_of_a_version_is_told_whatever_its_label(path: str, like: bool)
 
 
 def test_a_path_that_climbs_says_so_in_the_name_that_the_content_must_have() -> None:
-    assert place("models/../model.yaml") == Place("model", {"name": ".."})
-    assert place("environments/../environment.yaml") == Place("environment", {"name": ".."})
+    assert parse_path("models/../model.yaml") == RecordPath("model", {"name": ".."})
+    assert parse_path("environments/../environment.yaml") == RecordPath("environment", {"name": ".."})
 
 
 def test_a_manifest_of_a_model_called_environment_would_be_the_environment() -> None:

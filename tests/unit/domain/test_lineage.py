@@ -6,11 +6,22 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from mlgit.domain.lineage import Content, Edge, Graph, Node, Step, joined, origins, periods, runs, walk
+from mlgit.domain.lineage import (
+    DataRef,
+    LineageEdge,
+    LineageGraph,
+    LineageNode,
+    LineageStep,
+    build_origins_graph,
+    build_runs_graph,
+    merge_graphs,
+    run_periods,
+    walk,
+)
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Deployment
-from mlgit.domain.records.ledger import SeenBeside, SeenVersion
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.ledger import ObservedVersion, OtherSlots
+from mlgit.domain.records.version import StoredFile
 from mlgit.errors import UsageError
 from tests import samples
 
@@ -67,12 +78,12 @@ def test_what_takes_over_step_by_step_runs_beside_the_other_from_its_first_share
         msgspec.structs.replace(entry, traffic=share)
         for entry, (_, _, share) in zip(entries(*((word, digest) for word, digest, _ in seen)), seen, strict=True)
     ]
-    assert [(one.digest, hour(one.since), hour(one.until), one.traffic) for one in periods(listed)] == expected
+    assert [(one.digest, hour(one.since), hour(one.until), one.traffic) for one in run_periods(listed)] == expected
 
 
 def test_what_stands_beside_the_champion_runs_while_it_is_seen() -> None:
-    def with_beside(digest: Digest, share: int) -> SeenBeside:
-        return SeenBeside(challenger=SeenVersion(version=2, digest=digest, artifact=digest, traffic=share))
+    def with_beside(digest: Digest, share: int) -> OtherSlots:
+        return OtherSlots(challenger=ObservedVersion(version=2, digest=digest, artifact=digest, traffic=share))
 
     words = ["verified", "verified", "blocked", "verified", "degraded", "verified"]
     places = [None, with_beside(B, 10), None, with_beside(B, 20), None, with_beside(C, 10)]
@@ -80,7 +91,7 @@ def test_what_stands_beside_the_champion_runs_while_it_is_seen() -> None:
         msgspec.structs.replace(entry, beside=there)
         for entry, there in zip(entries(*((word, A) for word in words)), places, strict=True)
     ]
-    found = [(one.digest, hour(one.since), hour(one.until), one.traffic) for one in periods(listed)]
+    found = [(one.digest, hour(one.since), hour(one.until), one.traffic) for one in run_periods(listed)]
     assert found == [(A, 0, None, None), (B, 1, 4, 20), (C, 5, None, 10)]
 
 
@@ -101,10 +112,10 @@ def test_what_stands_beside_the_champion_runs_while_it_is_seen() -> None:
 def test_times_begin_and_end_where_the_ledger_saw_something_else(
     seen: list[tuple[str, Digest | None]], expected: list[tuple[Digest, int, int | None]]
 ) -> None:
-    assert [(one.digest, hour(one.since), hour(one.until)) for one in periods(entries(*seen))] == expected
+    assert [(one.digest, hour(one.since), hour(one.until)) for one in run_periods(entries(*seen))] == expected
 
 
-STORED = Stored(path="flights.parquet", sha256="sha256:" + "3f9a" * 16, md5="9b1c" * 8, size=9)
+STORED = StoredFile(path="flights.parquet", sha256="sha256:" + "3f9a" * 16, md5="9b1c" * 8, size=9)
 
 
 @pytest.mark.parametrize(
@@ -129,15 +140,15 @@ STORED = Stored(path="flights.parquet", sha256="sha256:" + "3f9a" * 16, md5="9b1
     ],
 )
 def test_data_is_named_by_dataset_by_digest_or_by_both(text: str, matches: bool) -> None:
-    content = Content.parse(text)
+    content = DataRef.parse(text)
     assert content.matches("flights", STORED) == matches
     assert str(content) == text
 
 
 def test_a_folder_is_found_by_its_digest_with_and_without_the_ending() -> None:
     folder = msgspec.structs.replace(STORED, md5=f"{'9b1c' * 8}.dir")
-    assert Content.parse(f"md5:{folder.md5}").matches("flights", folder)
-    assert Content.parse(f"md5:{'9b1c' * 8}").matches("flights", folder)
+    assert DataRef.parse(f"md5:{folder.md5}").matches("flights", folder)
+    assert DataRef.parse(f"md5:{'9b1c' * 8}").matches("flights", folder)
 
 
 @pytest.mark.parametrize(
@@ -146,15 +157,15 @@ def test_a_folder_is_found_by_its_digest_with_and_without_the_ending() -> None:
 )
 def test_what_names_no_data_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Content.parse(text)
+        DataRef.parse(text)
     assert caught.value.findings[0].id == "data-name"
 
 
 def test_a_version_comes_from_data_code_parameters_packages_people_and_a_problem() -> None:
     version = samples.version(
-        2, inputs=msgspec.structs.replace(samples.version().inputs, environment=samples.sha(9)), supersedes=1
+        2, inputs=msgspec.structs.replace(samples.version().inputs, lock=samples.sha(9)), supersedes=1
     )
-    graph = origins(version, problem="late-arrival", commit={"author": "Ada"})
+    graph = build_origins_graph(version, problem="late-arrival", commit={"author": "Ada"})
     assert [(edge.role, edge.source.partition(":")[0]) for edge in graph.edges] == [
         ("data", "data"),
         ("code", "code"),
@@ -172,16 +183,18 @@ def test_a_version_comes_from_data_code_parameters_packages_people_and_a_problem
 
 
 def test_packages_that_were_not_recorded_are_left_out() -> None:
-    assert "packages" not in {edge.role for edge in origins(samples.version(), problem="late-arrival").edges}
+    assert "packages" not in {
+        edge.role for edge in build_origins_graph(samples.version(), problem="late-arrival").edges
+    }
 
 
 def test_a_version_ran_where_the_ledger_saw_its_digest() -> None:
     version = samples.version(1, digest=A)
     ran = {
-        ("staging", "delay"): periods(entries(("verified", A), ("verified", B), ("verified", A))),
-        ("production", "delay"): periods(entries(("verified", B))),
+        ("staging", "delay"): run_periods(entries(("verified", A), ("verified", B), ("verified", A))),
+        ("production", "delay"): run_periods(entries(("verified", B))),
     }
-    graph = runs(version, ran)
+    graph = build_runs_graph(version, ran)
     assert [(edge.target, edge.until is None) for edge in graph.edges] == [
         ("environment:staging/delay", False),
         ("environment:staging/delay", True),
@@ -189,14 +202,14 @@ def test_a_version_ran_where_the_ledger_saw_its_digest() -> None:
     assert [node.id for node in graph.nodes] == ["version:delay@1", "environment:staging/delay"]
 
 
-def graph_of(*pairs: str) -> Graph:
+def graph_of(*pairs: str) -> LineageGraph:
     """A graph of one-letter nodes: `ab` is an edge from a to b."""
     names = sorted({letter for pair in pairs for letter in pair})
-    nodes = [Node(id=name, kind="version", label=name) for name in names]
-    return Graph(nodes, [Edge(source=pair[0], target=pair[1], role="supersedes") for pair in pairs])
+    nodes = [LineageNode(id=name, kind="version", label=name) for name in names]
+    return LineageGraph(nodes, [LineageEdge(source=pair[0], target=pair[1], role="supersedes") for pair in pairs])
 
 
-def told(steps: list[Step]) -> str:
+def told(steps: list[LineageStep]) -> str:
     return " ".join(f"{step.depth}{step.node.id}" for step in steps)
 
 
@@ -220,14 +233,14 @@ def test_a_walk_goes_deep_first_and_never_in_a_circle(pairs: list[str], down: st
 
 def test_a_walk_is_as_long_as_a_chain() -> None:
     names = [str(number) for number in range(5000)]
-    nodes = [Node(id=name, kind="version", label=name) for name in names]
-    edges = [Edge(source=one, target=other, role="supersedes") for one, other in pairwise(names)]
-    assert [step.depth for step in walk(Graph(nodes, edges), "0", "down")] == list(range(1, 5000))
+    nodes = [LineageNode(id=name, kind="version", label=name) for name in names]
+    edges = [LineageEdge(source=one, target=other, role="supersedes") for one, other in pairwise(names)]
+    assert [step.depth for step in walk(LineageGraph(nodes, edges), "0", "down")] == list(range(1, 5000))
 
 
 def test_graphs_are_joined_without_repeating_and_keep_what_is_known() -> None:
-    more = Graph([Node(id="a", kind="version", label="a", facts={"digest": A})], [])
-    both = joined([graph_of("ab", "bc"), more, graph_of("ab")])
+    more = LineageGraph([LineageNode(id="a", kind="version", label="a", facts={"digest": A})], [])
+    both = merge_graphs([graph_of("ab", "bc"), more, graph_of("ab")])
     assert [node.id for node in both.nodes] == ["a", "b", "c"]
     assert both.nodes[0].facts == {"digest": A}
     assert [(edge.source, edge.target) for edge in both.edges] == [("a", "b"), ("b", "c")]

@@ -5,7 +5,7 @@ from mlgit.domain.names import is_name
 
 
 def test_every_metric_can_be_named_and_suits_a_kind_of_problem() -> None:
-    assert all(is_name(name) and facts.kinds for name, facts in METRICS.items())
+    assert all(is_name(name) and facts.tasks for name, facts in METRICS.items())
 
 
 def test_errors_are_better_when_smaller_and_all_else_when_larger() -> None:
@@ -19,6 +19,6 @@ def test_errors_are_better_when_smaller_and_all_else_when_larger() -> None:
 
 
 def test_scores_need_two_classes_and_distances_need_numbers() -> None:
-    assert METRICS["roc_auc"].kinds == METRICS["log_loss"].kinds == ("binary",)
-    assert METRICS["f1"].kinds == ("binary", "multiclass")
-    assert METRICS["rmse"].kinds == METRICS["r2"].kinds == ("regression",)
+    assert METRICS["roc_auc"].tasks == METRICS["log_loss"].tasks == ("binary",)
+    assert METRICS["f1"].tasks == ("binary", "multiclass")
+    assert METRICS["rmse"].tasks == METRICS["r2"].tasks == ("regression",)

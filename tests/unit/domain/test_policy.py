@@ -6,14 +6,21 @@ import msgspec
 import pytest
 
 from mlgit.domain import codec
-from mlgit.domain.gates.base import Evidence, Gate, GateResult, When, failed, passed, skipped
-from mlgit.domain.policy import answers, differing, evaluate, overall, rule_for, unlike
+from mlgit.domain.gates.base import Evidence, Gate, GateResult, RiskCondition, failed, passed, skipped
+from mlgit.domain.policy import (
+    approval_rule,
+    evaluate,
+    matches_gates,
+    outcome_differences,
+    overall_outcome,
+    verdict_differences,
+)
 from mlgit.domain.records import GateReport, Policy
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.policy import ApprovalRule, Approvals
+from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.errors import Finding, MlgitError
 from tests import samples
-from tests.unit.gates.evidence import Known
+from tests.unit.gates.evidence import Stub
 
 NO_EVIDENCE: Any = None
 
@@ -99,8 +106,8 @@ def test_a_message_is_cut_to_what_a_report_can_keep() -> None:
     ],
 )
 def test_all_answers_together(outcomes: list[str], all_together: str) -> None:
-    assert overall([verdict(outcome) for outcome in outcomes]) == all_together
-    assert overall([verdict(outcome) for outcome in reversed(outcomes)]) == all_together
+    assert overall_outcome([verdict(outcome) for outcome in outcomes]) == all_together
+    assert overall_outcome([verdict(outcome) for outcome in reversed(outcomes)]) == all_together
 
 
 # Weight, conditions, waivers
@@ -121,21 +128,21 @@ WAIVED = {"says": "waived by ana and ben for INC-7, until 2026-04-01"}
 )
 def test_what_only_warns_stops_nobody(verdicts: list[tuple[Any, Any]], all_together: str) -> None:
     said = [GateVerdict(gate="says", outcome=outcome, message="so", severity=weight) for outcome, weight in verdicts]
-    assert overall(said) == all_together
+    assert overall_outcome(said) == all_together
 
 
 def test_a_verdict_carries_the_weight_that_the_policy_gives_its_gate() -> None:
     verdicts = evaluate([Says(result=failed("no"), severity="warn"), Says(result=failed("no"))], NO_EVIDENCE)
     assert [one.severity for one in verdicts] == ["warn", "block"]
-    assert [one.refuses for one in verdicts] == [False, True]
+    assert [one.blocks for one in verdicts] == [False, True]
 
 
 @pytest.mark.parametrize(
     ("tier", "risk", "outcome"), [("high", "high", "fail"), ("high", "low", "skip"), ("low", "high", "skip")]
 )
 def test_a_gate_for_one_tier_is_listed_and_skipped_for_another(tier: Any, risk: str, outcome: str) -> None:
-    evidence: Any = Known(problem=samples.problem(risk=risk))
-    (said,) = evaluate([Says(result=failed("no"), when=When(risk=tier))], evidence)
+    evidence: Any = Stub(problem=samples.problem(risk=risk))
+    (said,) = evaluate([Says(result=failed("no"), when=RiskCondition(risk=tier))], evidence)
     assert (said.gate, said.outcome) == ("says", outcome)
     assert said.message == ("no" if outcome == "fail" else f"asked only where the risk is {tier}; here it is {risk}")
 
@@ -228,15 +235,15 @@ def test_what_is_not_said_changes_no_digest() -> None:
 )
 def test_verdicts_are_on_the_gates_of_the_policy_with_their_weight(said: list[tuple[str, Any]], are: bool) -> None:
     verdicts = [GateVerdict(gate=gate, outcome="pass", message="so", severity=weight) for gate, weight in said]
-    assert answers([Says(result=passed("yes")), Cannot()], verdicts) is are
+    assert matches_gates([Says(result=passed("yes")), Cannot()], verdicts) is are
 
 
 def test_a_report_that_makes_light_of_a_gate_differs() -> None:
     then = [GateVerdict(gate="says", outcome="fail", message="so", severity="warn")]
-    assert differing(then, [verdict("fail")]) == ["answered then says (warn); asked now says"]
-    assert differing([*then, *then], []) == ["answered then says (warn), says (warn); asked now "]
-    assert differing([verdict("pass")], [verdict("fail")]) == ["says: pass then, fail now (so)"]
-    assert differing([verdict("pass")], [verdict("pass")]) == []
+    assert outcome_differences(then, [verdict("fail")]) == ["answered then says (warn); asked now says"]
+    assert outcome_differences([*then, *then], []) == ["answered then says (warn), says (warn); asked now "]
+    assert outcome_differences([verdict("pass")], [verdict("fail")]) == ["says: pass then, fail now (so)"]
+    assert outcome_differences([verdict("pass")], [verdict("pass")]) == []
 
 
 @pytest.mark.parametrize(
@@ -266,16 +273,16 @@ def test_a_report_that_makes_light_of_a_gate_differs() -> None:
 )
 def test_facts_agree_but_for_the_last_digits(then: dict[str, Any], now: dict[str, Any], found: list[str]) -> None:
     one, other = (GateVerdict(gate="says", outcome="pass", message="so", facts=facts) for facts in (then, now))
-    assert unlike(one, other) == found
+    assert verdict_differences(one, other) == found
 
 
 def test_another_outcome_is_told_before_facts() -> None:
     then = GateVerdict(gate="says", outcome="pass", message="so", facts={"value": 1})
-    assert unlike(then, verdict("fail")) == ["says: pass then, fail now (so)"]
+    assert verdict_differences(then, verdict("fail")) == ["says: pass then, fail now (so)"]
 
 
 @pytest.mark.parametrize("change", ["promote", "rollback", "ramp", "retire"])
 def test_a_change_has_its_own_rule_or_that_of_a_promotion(change: str) -> None:
     promote, own = ApprovalRule(min=3), ApprovalRule(min=0)
-    assert rule_for(Approvals(promote=promote), change) == promote
-    assert rule_for(Approvals(**{"promote": promote, change: own}), change) == own
+    assert approval_rule(ApprovalRules(promote=promote), change) == promote
+    assert approval_rule(ApprovalRules(**{"promote": promote, change: own}), change) == own

@@ -12,7 +12,7 @@ from mlgit.domain.decision import decision
 from mlgit.domain.decision_checks import check_decision, check_unchanged, is_named, missing_approvals
 from mlgit.domain.records import DecisionRecord
 from mlgit.domain.records.ledger import CountedApproval
-from mlgit.domain.records.promotion import ReportRef, Slots
+from mlgit.domain.records.promotion import ReportRef, SlotAssignments
 from tests import samples
 from tests.samples import NOW, sha
 
@@ -87,7 +87,11 @@ UNCHANGED: list[tuple[str, Callable[[], list[Any]], list[str]]] = [
     ("no version, as one left", lambda: [MANIFEST, None, REPORT], []),
     ("a record that was edited", lambda: [MANIFEST, replace(VERSION, seed=9), REPORT], ["version-tampered"]),
     ("another version under its label", lambda: [MANIFEST, samples.version(1, seed=9), REPORT], ["slot-differs"]),
-    ("what only a merge asks for", lambda: [replace(MANIFEST, slots=Slots(champion=None)), VERSION, REPORT], []),
+    (
+        "what only a merge asks for",
+        lambda: [replace(MANIFEST, slots=SlotAssignments(champion=None)), VERSION, REPORT],
+        [],
+    ),
     ("a report that was edited", lambda: [MANIFEST, VERSION, replace(REPORT, tool="mlgit 1")], ["gates-differ"]),
     ("a report that is gone", lambda: [MANIFEST, VERSION, None], ["gates-differ"]),
     ("no report was named", lambda: [replace(MANIFEST, gates=None), VERSION, None], []),

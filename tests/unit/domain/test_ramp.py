@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from mlgit.domain.merge_rules.ramp import RampStep, check_plan, check_ramp, ramp_step
 from mlgit.domain.records import Deployment
-from mlgit.domain.records.promotion import Ramp, Slots, VersionPin
+from mlgit.domain.records.promotion import Ramp, SlotAssignments, VersionPin
 from mlgit.errors import Location
 from tests import samples
 from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, case, entry
 
-PLAN = Ramp(steps=[10, 50, 100], hold="24h")
+PLAN = Ramp(steps=[10, 50, 100], interval="24h")
 BASELINE = VersionPin(version=1, digest=ONE.digest)
 
 
@@ -84,7 +84,7 @@ def test_a_share_grows_by_one_step_at_a_time_and_only_after_its_time(looks: list
 def test_a_plan_leads_to_all_of_the_requests_from_another_version(
     steps: list[int], changes: Any, found: list[str]
 ) -> None:
-    manifest = samples.promotion(TWO, **{"baseline": BASELINE, "ramp": Ramp(steps=steps, hold="1h")} | changes)
+    manifest = samples.promotion(TWO, **{"baseline": BASELINE, "ramp": Ramp(steps=steps, interval="1h")} | changes)
     findings = list(check_plan(manifest))
     assert [one.id for one in findings] == found
     assert all(one.at == Location("environments/production/delay.yaml", path="ramp") for one in findings)
@@ -114,7 +114,9 @@ def test_a_champion_that_is_on_a_ramp_itself_shares_with_nobody(
 
 
 def test_a_ramp_and_a_challenger_do_not_fit_together_nor_a_ramp_and_no_new_champion() -> None:
-    crowded = Slots(champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10))
+    crowded = SlotAssignments(
+        champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10)
+    )
     found = check_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
     assert [one.id for one in found] == ["ramp-occupied"]
     found = check_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))

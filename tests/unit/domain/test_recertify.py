@@ -10,7 +10,7 @@ from mlgit.domain.merge_rules import recertify as conditions
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Promotion, Version
-from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots, StandingRef, VersionPin
+from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments, StandingRef, VersionPin
 from tests import samples
 from tests.samples import NOW, sha
 from tests.unit.domain.test_soak import entry
@@ -39,7 +39,7 @@ AGES: list[tuple[str, Promotion, str | None]] = [
     ("made fifteen days ago", made(15), "good"),
     ("made thirty days ago", made(30), "overdue"),
     ("made yesterday, on words of forty days ago", ON_OLD_WORDS, "overdue"),
-    ("nothing runs", made(90, slots=Slots(champion=None)), None),
+    ("nothing runs", made(90, slots=SlotAssignments(champion=None)), None),
 ]
 
 
@@ -58,7 +58,7 @@ def test_until_when_approvals_are_good_is_told() -> None:
 
 # What it is compared with
 
-BESIDE = Slots(champion=samples.slot(SECOND), shadow=samples.slot(THIRD))
+BESIDE = SlotAssignments(champion=samples.slot(SECOND), shadow=samples.slot(THIRD))
 PASTS: list[tuple[str, list[Promotion], Version | None]] = [
     ("nothing was there", [], None),
     ("the first one", [made(9, against=None)], None),
@@ -69,7 +69,7 @@ PASTS: list[tuple[str, list[Promotion], Version | None]] = [
     ("it was promoted twice", [made(8), made(7, THIRD, SECOND), made(6, against=THIRD)], THIRD),
     ("it has left", [made(8), made(7, THIRD, SECOND)], FIRST),
     ("another one ran since", [made(8), made(7, THIRD, FIRST)], FIRST),
-    ("nothing runs", [made(8, against=THIRD), made(7, slots=Slots(champion=None), against=FIRST)], THIRD),
+    ("nothing runs", [made(8, against=THIRD), made(7, slots=SlotAssignments(champion=None), against=FIRST)], THIRD),
 ]
 
 
@@ -83,7 +83,7 @@ def test_it_is_compared_with_what_it_was_compared_with(
 # What it may say
 
 BEFORE = made(20)
-RAMP = Ramp(steps=[50, 100], hold="1h")
+RAMP = Ramp(steps=[50, 100], interval="1h")
 
 
 def seen(of: Version) -> dict[str, list[Deployment]]:
@@ -94,9 +94,9 @@ def seen(of: Version) -> dict[str, list[Deployment]]:
 SAID: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("the same again", {}, {}, []),
     ("a promotion is judged elsewhere", {"change": "promote", "baseline": None}, {}, []),
-    ("another version", {"slots": Slots(champion=samples.slot(THIRD))}, {}, ["recertify-changes"]),
+    ("another version", {"slots": SlotAssignments(champion=samples.slot(THIRD))}, {}, ["recertify-changes"]),
     ("another slot", {"slots": BESIDE}, {}, ["recertify-changes"]),
-    ("no version", {"slots": Slots(champion=None)}, {}, ["recertify-changes"]),
+    ("no version", {"slots": SlotAssignments(champion=None)}, {}, ["recertify-changes"]),
     ("a ramp", {"ramp": RAMP}, {}, ["recertify-changes"]),
     ("nothing runs", {}, {"before": None}, ["recertify-changes"]),
     ("against itself", {"baseline": pin(SECOND)}, {}, ["recertify-baseline"]),

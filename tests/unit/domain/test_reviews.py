@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlgit.domain import reviews
 from mlgit.domain.approvals import STALE, ApprovalResult, People, SignedVote, count_votes
 from mlgit.domain.records.governance import RoleHolder, Roles
-from mlgit.domain.records.ledger import GivenReview, Reviews
+from mlgit.domain.records.ledger import Reviews, SubmittedReview
 from mlgit.domain.records.policy import ApprovalRule
 from tests import samples
 
@@ -28,16 +28,16 @@ UNLISTED = "no entry of .mlgit/roles.yaml has this login"
 NOT_HERE = f"commit {OLDER[:12]}, which was looked at, is not here or proposes something else"
 
 
-def given(login: str | None, verdict: Any = "approve", minute: int = 0, **changes: Any) -> GivenReview:
+def given(login: str | None, verdict: Any = "approve", minute: int = 0, **changes: Any) -> SubmittedReview:
     settings: dict[str, Any] = {
         "commit": HEAD,
         "decision": DECISION,
         "at": samples.NOW + timedelta(minutes=minute),
     } | changes
-    return GivenReview(id=100 + minute, login=login, verdict=verdict, **settings)
+    return SubmittedReview(id=100 + minute, login=login, verdict=verdict, **settings)
 
 
-def told(*found: GivenReview, **changes: Any) -> Reviews:
+def told(*found: SubmittedReview, **changes: Any) -> Reviews:
     settings: dict[str, Any] = {"author": "ada-l", "by": "ada-l", "at": samples.NOW} | changes
     return Reviews(
         schema=1,
@@ -66,7 +66,7 @@ def test_a_review_counts_with_roles_and_where_it_is() -> None:
     (counted,) = tally(word).counted
     assert counted.approval == word.digest
     assert (counted.person, counted.roles, counted.key) == ("bea", ["risk"], None)
-    assert counted.review == counted.proof == "review 100 of acme/churn#7"
+    assert counted.review == counted.source == "review 100 of acme/churn#7"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_review_counts_with_roles_and_where_it_is() -> None:
         ([given("ci[bot]")], [], ["a program does not approve"]),
     ],
 )
-def test_who_is_counted_and_why_not(found: list[GivenReview], counted: list[str], reasons: list[str]) -> None:
+def test_who_is_counted_and_why_not(found: list[SubmittedReview], counted: list[str], reasons: list[str]) -> None:
     result = tally(*reviews.words(told(*found)))
     assert [one.person for one in result.counted] == counted
     assert [one.reason for one in result.uncounted] == reasons
@@ -107,7 +107,7 @@ def test_one_person_counts_once_however_they_say_it() -> None:
     signed = SignedVote(approval, samples.sha(9), "SHA256:bea")
     for minute, proof in ((1, "review 101 of acme/churn#7"), (-1, "SHA256:bea")):
         (counted,) = tally(signed, *reviews.words(told(given("bea-b", minute=minute)))).counted
-        assert counted.proof == proof
+        assert counted.source == proof
     assert tally(signed, *reviews.words(told(given("bea-b", "reject", 1)))).missing[0].startswith("bea rejected it")
 
 

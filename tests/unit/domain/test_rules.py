@@ -11,12 +11,12 @@ from mlgit.domain import carddraft
 from mlgit.domain.codec import digest, sha256
 from mlgit.domain.gates import BeatsChampion, CardComplete, Exec, Integrity, Python, SliceHarm, Threshold
 from mlgit.domain.records.card import Card
-from mlgit.domain.records.environment import Soak, Span, Window
+from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.records.policy import ApprovalRule, Approvals
-from mlgit.domain.records.problem import ProblemMetric, Target
-from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
-from mlgit.domain.records.version import Blobs
+from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
+from mlgit.domain.records.problem import PredictionTarget, ProblemMetric
+from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
+from mlgit.domain.records.version import GitBlobs
 from mlgit.domain.rules.changes import check_immutable, check_kept, check_promotion_alone, check_separation
 from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
 from mlgit.domain.rules.promotions import check_replaces, check_slots
@@ -42,7 +42,9 @@ def ids(findings: Iterable[Finding]) -> list[str]:
 
 def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> list[Finding]:
     stated = ProblemMetric(**{"primary": "roc_auc"} | metric)
-    return list(check_problem(samples.problem(target=Target(column="y", type=kind, positive=positive), metric=stated)))
+    return list(
+        check_problem(samples.problem(target=PredictionTarget(column="y", type=kind, positive=positive), metric=stated))
+    )
 
 
 # Problems
@@ -119,7 +121,7 @@ def test_a_model_is_not_called_environment() -> None:
         ({"name": "unlisted", "after": ["production"]}, []),
         ({"soak": Soak(in_="staging", for_="72h")}, []),
         ({"soak": Soak(in_="nowhere", for_="72h")}, ["environment-unknown"]),
-        ({"windows": [Window(deny=Span(days=["fri"], zone="Europe/Atlantis"))]}, ["zone-unknown"]),
+        ({"windows": [ChangeWindow(deny=WeeklyHours(days=["fri"], zone="Europe/Atlantis"))]}, ["zone-unknown"]),
     ],
 )
 def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found: list[str]) -> None:
@@ -174,12 +176,12 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
         ({}, {}, []),
         ({"exclude": ("author", "lineage")}, {}, []),
         ({}, {"change": "ramp"}, ["environments/production/delay.yaml"]),
-        ({}, {"ramp": Ramp(steps=[10], hold="1h")}, []),
-        ({}, {"ramp": Ramp(steps=[10], hold="1h", gates=["live"])}, ["environments/production/delay.yaml"]),
+        ({}, {"ramp": Ramp(steps=[10], interval="1h")}, []),
+        ({}, {"ramp": Ramp(steps=[10], interval="1h", gates=["live"])}, ["environments/production/delay.yaml"]),
         (
             {},
             {
-                "slots": Slots(
+                "slots": SlotAssignments(
                     champion=samples.slot(VERSION), challenger=samples.slot(VERSION), shadow=samples.slot(VERSION)
                 )
             },
@@ -205,7 +207,7 @@ def test_what_is_not_enforced_is_not_let_through_in_silence(policy: Any, manifes
 def test_approvals_that_nobody_looks_for_cannot_be_asked_for(
     change: str, rule: ApprovalRule, evidence: Any, impossible: bool
 ) -> None:
-    approvals = Approvals(**{"promote": ApprovalRule(min=0)} | {change: rule})
+    approvals = ApprovalRules(**{"promote": ApprovalRule(min=0)} | {change: rule})
     policy = samples.policy(approvals=approvals, evidence=evidence)
     found = ids(check_enforced(policy))
     assert found == (["approvals-impossible"] if impossible else [])
@@ -257,7 +259,9 @@ def test_what_is_known_by_its_id_needs_no_content() -> None:
     assert (finding.id, finding.at) == ("version-file-missing", Location("models/delay/versions/v8/card.md"))
 
 
-STATED = samples.version(8, card=sha256(CARD), profile=sha256(PROFILE), blobs=Blobs(card="c4" * 20, profile="d5" * 20))
+STATED = samples.version(
+    8, card=sha256(CARD), profile=sha256(PROFILE), blobs=GitBlobs(card="c4" * 20, profile="d5" * 20)
+)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +374,7 @@ def test_a_card_of_another_model_is_found() -> None:
 
 def slots(**slots: Any) -> list[Finding]:
     manifest = samples.promotion(
-        change="promote" if slots.get("champion") else "retire", slots=Slots(**{"champion": None} | slots)
+        change="promote" if slots.get("champion") else "retire", slots=SlotAssignments(**{"champion": None} | slots)
     )
     return list(check_slots(manifest, {1: samples.version(1).digest, 2: samples.version(2).digest}))
 
@@ -417,7 +421,7 @@ def test_slots_that_do_not_fit(bad: dict[str, Any], found: str, path: str) -> No
 
 
 def test_an_unknown_version_names_the_last_ones_there_are() -> None:
-    manifest = samples.promotion(slots=Slots(champion=samples.slot(ONE, version=99)))
+    manifest = samples.promotion(slots=SlotAssignments(champion=samples.slot(ONE, version=99)))
     (finding,) = check_slots(manifest, dict.fromkeys(range(1, 20), ONE.digest))
     assert finding.why == "delay has versions 14, 15, 16, 17, 18, 19"
     (finding,) = check_slots(manifest, {})
@@ -437,7 +441,7 @@ def test_an_unknown_version_names_the_last_ones_there_are() -> None:
     ],
 )
 def test_a_change_is_what_it_says(change: str, champion: Any, found: list[str]) -> None:
-    manifest = samples.promotion(change=change, slots=Slots(champion=champion))
+    manifest = samples.promotion(change=change, slots=SlotAssignments(champion=champion))
     assert ids(check_slots(manifest, {1: ONE.digest})) == found
 
 

@@ -10,7 +10,7 @@ from mlgit.domain.merge_rules import standing
 from mlgit.domain.merge_rules.slots import check_layout, check_places
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion
-from mlgit.domain.records.promotion import PromotionRef, Ramp, Slots
+from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW
@@ -20,20 +20,22 @@ from tests.unit.domain.test_soak import entry
 ONE, TWO, THREE = (samples.version(number) for number in (1, 2, 3))
 VERSIONS = {1: ONE, 2: TWO, 3: THREE}
 FILE = "environments/production/delay.yaml"
-PLAN = Ramp(steps=[10, 100], hold="1h")
+PLAN = Ramp(steps=[10, 100], interval="1h")
 
 
-def these(champion: int | None, challenger: int | None = None, shadow: int | None = None, share: int = 10) -> Slots:
+def these(
+    champion: int | None, challenger: int | None = None, shadow: int | None = None, share: int = 10
+) -> SlotAssignments:
     """Return slots by the labels of their versions."""
     answered = 100 - (share if challenger else 0)
-    return Slots(
+    return SlotAssignments(
         champion=samples.slot(VERSIONS[champion], traffic=answered) if champion else None,
         challenger=samples.slot(VERSIONS[challenger], traffic=share) if challenger else None,
         shadow=samples.slot(VERSIONS[shadow]) if shadow else None,
     )
 
 
-BEFORE_AND_AFTER: list[tuple[str, Slots | None, Slots, list[str], int | None]] = [
+BEFORE_AND_AFTER: list[tuple[str, SlotAssignments | None, SlotAssignments, list[str], int | None]] = [
     ("the first version", None, these(1), ["champion"], 1),
     ("another champion", these(1), these(2), ["champion"], 2),
     ("the same once more", these(1), these(1), [], 1),
@@ -53,7 +55,7 @@ BEFORE_AND_AFTER: list[tuple[str, Slots | None, Slots, list[str], int | None]] =
 
 @pytest.mark.parametrize(("before", "after", "entering", "promoted"), [one[1:] for one in BEFORE_AND_AFTER])
 def test_what_is_promoted_is_the_version_that_comes_to_a_slot(
-    before: Slots | None, after: Slots, entering: list[str], promoted: int | None
+    before: SlotAssignments | None, after: SlotAssignments, entering: list[str], promoted: int | None
 ) -> None:
     assert slots.entering(after, before) == entering
     was = None if before is None else samples.promotion(slots=before)
@@ -68,7 +70,7 @@ def test_a_rollback_is_about_the_champion_and_a_retirement_about_nobody() -> Non
     assert slots.promoted(end, samples.promotion(slots=these(1))) is None
 
 
-PUT: list[tuple[str, Slots | None, int, dict[str, Any], Slots]] = [
+PUT: list[tuple[str, SlotAssignments | None, int, dict[str, Any], SlotAssignments]] = [
     ("the first champion", None, 1, {}, these(1)),
     ("a challenger", these(1), 2, {"name": "challenger", "traffic": 10}, these(1, 2)),
     ("another one in its place", these(1, 2), 3, {"name": "challenger", "traffic": 30}, these(1, 3, share=30)),
@@ -85,7 +87,7 @@ PUT: list[tuple[str, Slots | None, int, dict[str, Any], Slots]] = [
 
 @pytest.mark.parametrize(("before", "number", "words", "after"), [one[1:] for one in PUT], ids=[one[0] for one in PUT])
 def test_a_version_comes_to_one_slot_and_leaves_the_others(
-    before: Slots | None, number: int, words: dict[str, Any], after: Slots
+    before: SlotAssignments | None, number: int, words: dict[str, Any], after: SlotAssignments
 ) -> None:
     found = slots.put(before, VERSIONS[number], **words)
     assert found == after
@@ -113,12 +115,12 @@ def test_slots_are_told_in_words() -> None:
         (these(1, 2, share=99), []),
         (these(1, 2, share=100), ["slot-traffic"]),
         (these(1, 2, share=0), ["slot-traffic"]),
-        (Slots(champion=samples.slot(ONE), shadow=samples.slot(TWO, traffic=10)), ["slot-traffic"]),
+        (SlotAssignments(champion=samples.slot(ONE), shadow=samples.slot(TWO, traffic=10)), ["slot-traffic"]),
         (these(None, None, 2), ["slot-alone"]),
         (these(None), []),
     ],
 )
-def test_slots_are_what_can_run_at_once(found: Slots, ids: list[str]) -> None:
+def test_slots_are_what_can_run_at_once(found: SlotAssignments, ids: list[str]) -> None:
     assert [one.id for one in check_layout(samples.promotion(slots=found))] == ids
 
 
@@ -131,7 +133,7 @@ def test_a_slot_that_is_wrong_is_named() -> None:
     assert alone.at == Location(FILE, path="slots")
 
 
-def after(before: Promotion, slots: Slots, **changes: Any) -> PromotionContext:
+def after(before: Promotion, slots: SlotAssignments, **changes: Any) -> PromotionContext:
     manifest = samples.promotion(
         slots=slots,
         promotion=samples.OLDER_ULID,
@@ -151,7 +153,7 @@ def after(before: Promotion, slots: Slots, **changes: Any) -> PromotionContext:
         (these(1, 1), {}, ["slot-twice"]),
     ],
 )
-def test_one_version_comes_in_at_a_time(slots: Slots, changes: dict[str, Any], ids: list[str]) -> None:
+def test_one_version_comes_in_at_a_time(slots: SlotAssignments, changes: dict[str, Any], ids: list[str]) -> None:
     assert [one.id for one in check_places(after(samples.promotion(slots=these(1)), slots, **changes), NOW)] == ids
 
 
@@ -167,7 +169,7 @@ def test_one_version_comes_in_at_a_time(slots: Slots, changes: dict[str, Any], i
     ids=["cut off", "over", "nothing else", "another champion", "a way back"],
 )
 def test_a_ramp_is_not_cut_off_by_what_comes_beside_it(
-    slots: Slots, changes: dict[str, Any], share: int | None, ids: list[str]
+    slots: SlotAssignments, changes: dict[str, Any], share: int | None, ids: list[str]
 ) -> None:
     ramped = samples.promotion(slots=these(2), ramp=PLAN)
     seen = {"production": [entry(-99, of=TWO, traffic=share)]}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlgit.domain.merge_rules.windows import check_window, is_open, opening
-from mlgit.domain.records.environment import Span, Window
+from mlgit.domain.records.environment import ChangeWindow, WeeklyHours
 from mlgit.domain.zones import check_zones
 from mlgit.errors import Location
 from tests import samples
@@ -23,16 +23,16 @@ def moment(text: str, zone: Any = UTC, *, fold: int = 0) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold).astimezone(UTC)
 
 
-def deny(**span: Any) -> Window:
-    return Window(deny=Span(**{"days": DAYS} | span))
+def deny(**span: Any) -> ChangeWindow:
+    return ChangeWindow(deny=WeeklyHours(**{"days": DAYS} | span))
 
 
-def allow(**span: Any) -> Window:
-    return Window(allow=Span(**{"days": DAYS} | span))
+def allow(**span: Any) -> ChangeWindow:
+    return ChangeWindow(allow=WeeklyHours(**{"days": DAYS} | span))
 
 
 # 2026-03-06 is a Friday.
-EDGES: list[tuple[str, Window, str, bool]] = [
+EDGES: list[tuple[str, ChangeWindow, str, bool]] = [
     ("before a denied span", deny(days=["fri"], from_="14:00"), "2026-03-06 13:59:59", True),
     ("at its first moment", deny(days=["fri"], from_="14:00"), "2026-03-06 14:00", False),
     ("at the end of the day", deny(days=["fri"], from_="14:00"), "2026-03-06 23:59:59", False),
@@ -59,12 +59,12 @@ EDGES: list[tuple[str, Window, str, bool]] = [
 
 
 @pytest.mark.parametrize(("window", "at", "opened"), [case[1:] for case in EDGES], ids=[case[0] for case in EDGES])
-def test_a_span_begins_and_ends_to_the_minute(window: Window, at: str, opened: bool) -> None:
+def test_a_span_begins_and_ends_to_the_minute(window: ChangeWindow, at: str, opened: bool) -> None:
     assert is_open([window], moment(at)) is opened
 
 
 # In Berlin 02:00 is skipped on 2026-03-29 (01:59 is followed by 03:00), and comes twice on 2026-10-25.
-CHANGES: list[tuple[str, Window, str, int, bool]] = [
+CHANGES: list[tuple[str, ChangeWindow, str, int, bool]] = [
     ("before the skipped hour", deny(from_="02:00", to="03:00"), "2026-03-29 01:59", 0, True),
     ("after the skipped hour", deny(from_="02:00", to="03:00"), "2026-03-29 03:00", 0, True),
     ("a span that ends in it", deny(from_="01:00", to="02:30"), "2026-03-29 01:59", 0, False),
@@ -85,10 +85,10 @@ CHANGES: list[tuple[str, Window, str, int, bool]] = [
 @pytest.mark.parametrize(
     ("window", "at", "fold", "opened"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES]
 )
-def test_a_span_goes_by_the_clock_on_the_wall(window: Window, at: str, fold: int, opened: bool) -> None:
+def test_a_span_goes_by_the_clock_on_the_wall(window: ChangeWindow, at: str, fold: int, opened: bool) -> None:
     span = window.deny
     assert span is not None
-    windows = [Window(deny=Span(days=span.days, from_=span.from_, to=span.to, zone="Europe/Berlin"))]
+    windows = [ChangeWindow(deny=WeeklyHours(days=span.days, from_=span.from_, to=span.to, zone="Europe/Berlin"))]
     assert is_open(windows, moment(at, BERLIN, fold=fold)) is opened
 
 
@@ -96,19 +96,19 @@ def test_a_span_goes_by_the_clock_on_the_wall(window: Window, at: str, fold: int
     ("windows", "opened"),
     [
         ([], True),
-        ([Window()], True),
+        ([ChangeWindow()], True),
         ([allow(days=["fri"])], True),
         ([allow(days=["sat"])], False),
         ([allow(days=["sat"]), allow(days=["fri"])], True),
         ([allow(days=["fri"]), deny(from_="12:00", to="13:00")], False),
-        ([Window(allow=Span(days=["fri"]), deny=Span(days=["fri"], from_="13:00"))], True),
+        ([ChangeWindow(allow=WeeklyHours(days=["fri"]), deny=WeeklyHours(days=["fri"], from_="13:00"))], True),
         ([deny(days=["sat"]), deny(days=["fri"])], False),
         ([deny(zone="Europe/Atlantis")], False),
         ([allow(zone="Europe/Atlantis")], False),
         ([allow(zone="Europe/Atlantis"), allow()], True),
     ],
 )
-def test_no_denied_span_holds_and_one_of_the_allowed_does(windows: list[Window], opened: bool) -> None:
+def test_no_denied_span_holds_and_one_of_the_allowed_does(windows: list[ChangeWindow], opened: bool) -> None:
     assert is_open(windows, moment("2026-03-06 12:30")) is opened
 
 
@@ -152,7 +152,7 @@ def test_the_opening_is_looked_for_within_a_fortnight() -> None:
         ([deny(), deny(days=["sat"], rollback=True)], True),
     ],
 )
-def test_a_rollback_is_let_through_unless_a_span_holds_it_too(windows: list[Window], opened: bool) -> None:
+def test_a_rollback_is_let_through_unless_a_span_holds_it_too(windows: list[ChangeWindow], opened: bool) -> None:
     environment = samples.environment(windows=windows)
     assert (not list(check_window(environment, "rollback", moment("2026-03-06 12:00")))) is opened
     assert len(list(check_window(environment, "promote", moment("2026-03-06 12:00")))) == 1
@@ -163,7 +163,10 @@ def test_a_rollback_is_let_through_unless_a_span_holds_it_too(windows: list[Wind
 )
 def test_a_zone_that_nobody_knows_is_found(zone: str) -> None:
     environment = samples.environment(
-        windows=[Window(), Window(allow=Span(days=["fri"]), deny=Span(days=["fri"], zone=zone))]
+        windows=[
+            ChangeWindow(),
+            ChangeWindow(allow=WeeklyHours(days=["fri"]), deny=WeeklyHours(days=["fri"], zone=zone)),
+        ]
     )
     (finding,) = check_zones(environment)
     assert (finding.id, finding.at) == (
@@ -177,13 +180,13 @@ ZONES = st.sampled_from(
     ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca"]
 )
 SPANS = st.builds(
-    Span,
+    WeeklyHours,
     days=st.lists(st.sampled_from(DAYS), min_size=1, max_size=4),
     from_=CLOCKS,
     to=st.none() | CLOCKS,
     zone=ZONES,
 )
-WINDOWS = st.lists(st.builds(Window, allow=st.none() | SPANS, deny=st.none() | SPANS), max_size=3)
+WINDOWS = st.lists(st.builds(ChangeWindow, allow=st.none() | SPANS, deny=st.none() | SPANS), max_size=3)
 # Around the days on which those zones change their clocks in 2026, and at any other time of the year.
 MOMENTS = st.one_of(
     st.sampled_from(
@@ -200,7 +203,7 @@ MOMENTS = st.one_of(
 ).flatmap(lambda day: st.integers(-1500, 1500).map(lambda n: datetime.combine(day, time(), UTC) + timedelta(minutes=n)))
 
 
-def shown(span: Span, around: datetime) -> set[datetime]:
+def shown(span: WeeklyHours, around: datetime) -> set[datetime]:
     """Every minute that a span has on a wall calendar, of three weeks around a moment: each day written out."""
     found: set[datetime] = set()
     for offset in range(-4, 18):
@@ -220,7 +223,7 @@ def shown(span: Span, around: datetime) -> set[datetime]:
     return found
 
 
-def minutes(windows: list[Window], at: datetime, number: int) -> list[bool]:
+def minutes(windows: list[ChangeWindow], at: datetime, number: int) -> list[bool]:
     """Whether windows are open at a moment and in the minutes after it, by looking each up in the calendars."""
     allowed = [(ZoneInfo(one.allow.zone), shown(one.allow, at)) for one in windows if one.allow]
     denied = [(ZoneInfo(one.deny.zone), shown(one.deny, at)) for one in windows if one.deny]
@@ -235,12 +238,12 @@ def minutes(windows: list[Window], at: datetime, number: int) -> list[bool]:
 
 
 @given(WINDOWS, MOMENTS)
-def test_it_is_open_when_the_calendars_say_so(windows: list[Window], at: datetime) -> None:
+def test_it_is_open_when_the_calendars_say_so(windows: list[ChangeWindow], at: datetime) -> None:
     assert [is_open(windows, at + timedelta(minutes=n)) for n in range(0, 180, 7)] == minutes(windows, at, 180)[::7]
 
 
 @given(WINDOWS, MOMENTS)
-def test_it_opens_at_the_first_minute_that_the_calendars_have_open(windows: list[Window], at: datetime) -> None:
+def test_it_opens_at_the_first_minute_that_the_calendars_have_open(windows: list[ChangeWindow], at: datetime) -> None:
     found = opening(windows, at)
     looked = 1 + (14 * 24 * 60 if found is None else (found - at) // timedelta(minutes=1))
     assert looked <= 1 + 14 * 24 * 60

@@ -5,7 +5,7 @@ from dvc.utils.serialize import dumps_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 from mlgit.edges.dvc import pointers
 from mlgit.errors import MlgitError
 
@@ -13,8 +13,8 @@ MD5 = "2c85e8b671f8c5d9eaac19fc1c18b007"
 GOOD = f"outs:\n- md5: {MD5}\n  size: 100\n  hash: md5\n  path: model.skops\n"
 
 
-def a_file(path: str = "model.skops", md5: str = MD5, size: int = 100) -> Stored:
-    return Stored(path=path, sha256=f"sha256:{'0' * 64}", md5=md5, size=size)
+def a_file(path: str = "model.skops", md5: str = MD5, size: int = 100) -> StoredFile:
+    return StoredFile(path=path, sha256=f"sha256:{'0' * 64}", md5=md5, size=size)
 
 
 def test_a_pointer_is_what_dvc_writes() -> None:

@@ -24,7 +24,7 @@ schema: 1
 name: churn
 owner: "@acme/ml"
 decision:
-  what: call people before they leave
+  action: call people before they leave
 target: {column: left, type: binary, positive: yes}
 metric: {primary: roc_auc}
 """
@@ -138,8 +138,8 @@ def test_values_that_yaml_1_1_would_change_are_kept() -> None:
         pytest.param(PROBLEM_FILE, PROBLEM + "<<: {risk: low}\n", [("yaml-feature", 9, None)], id="8-merge"),
         pytest.param(
             PROBLEM_FILE,
-            PROBLEM.replace("what: call", "what: !!python/name:os.system call"),
-            [("yaml-feature", 6, "decision.what")],
+            PROBLEM.replace("action: call", "action: !!python/name:os.system call"),
+            [("yaml-feature", 6, "decision.action")],
             id="9-tag",
         ),
         pytest.param(PROBLEM_FILE, PROBLEM + "---\n" + PROBLEM, [("yaml-documents", 9, None)], id="10-two-documents"),
@@ -177,7 +177,7 @@ def test_values_that_yaml_1_1_would_change_are_kept() -> None:
         ),
         pytest.param(
             PROBLEM_FILE,
-            PROBLEM + "baseline: {what: x, metric: .inf}\n",
+            PROBLEM + "baseline: {method: x, metric: .inf}\n",
             [("number-not-finite", 9, "baseline.metric")],
             id="13-infinity-yaml",
         ),
@@ -376,7 +376,7 @@ def test_a_gate_report_says_the_version_of_its_candidate() -> None:
         (PROBLEM_FILE, PROBLEM.replace("call people before they leave", "5"), 'put it in quotes: "5"'),
         (
             PROBLEM_FILE,
-            PROBLEM.replace("what: call", "human_in_loop: yes\n  what: call"),
+            PROBLEM.replace("action: call", "human_in_loop: yes\n  action: call"),
             "write true or false, without quotes",
         ),
         (

@@ -10,25 +10,25 @@ from typing import Any
 
 import pytest
 
+from mlgit.domain.results import CommandAnswer
 from mlgit.edges.private import MOST_OUTPUT, check_out
-from mlgit.edges.teamgates import TeamGates
+from mlgit.edges.teamgates import PrivateTeamGates
 from mlgit.errors import MlgitError
-from mlgit.ops.kernel.ports.team_gates import CommandResult
 from tests.dicttree import DictTree
 
 PASS = {"outcome": "pass", "message": "none found"}
 
 
-def run(program: str, *, document: bytes = b"{}", seconds: float = 30, **files: str) -> CommandResult:
+def run(program: str, *, document: bytes = b"{}", seconds: float = 30, **files: str) -> CommandAnswer:
     """Run a program of Python that is a file of the tree."""
     tree = DictTree({"checks/gate.py": program.encode(), **{path: text.encode() for path, text in files.items()}})
-    return TeamGates().run(tree, ["python", "checks/gate.py", "$HOME; *"], document, seconds=seconds)
+    return PrivateTeamGates().run(tree, ["python", "checks/gate.py", "$HOME; *"], document, seconds=seconds)
 
 
 def facts(expression: str, **more: Any) -> Any:
     """Return what an expression is to a command."""
     said = run(f"import json, os, sys\nprint(json.dumps({{'fact': {expression}}}))", **more)
-    assert said.answer is not None, said.why
+    assert said.answer is not None, said.error
     return said.answer["fact"]
 
 
@@ -70,18 +70,18 @@ BAD: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("program", "why"), BAD)
 def test_whatever_is_no_answer_is_none(program: str, why: str) -> None:
     said = run(program)
-    assert (said.answer, why in said.why) == (None, True), said.why
-    assert said.why.isprintable()
+    assert (said.answer, why in said.error) == (None, True), said.error
+    assert said.error.isprintable()
 
 
 def test_a_program_that_is_not_there_is_said() -> None:
-    said = TeamGates().run(DictTree({}), ["no-such-program"], b"{}", seconds=5)
-    assert (said.answer, said.why) == (None, "no-such-program cannot be started: No such file or directory")
+    said = PrivateTeamGates().run(DictTree({}), ["no-such-program"], b"{}", seconds=5)
+    assert (said.answer, said.error) == (None, "no-such-program cannot be started: No such file or directory")
 
 
 def test_what_is_said_on_stderr_does_not_matter_where_there_is_an_answer() -> None:
     program = f"import sys; sys.stderr.write('x' * 1_000_000); print('{json.dumps(PASS)}')"
-    assert run(program) == CommandResult(PASS, "")
+    assert run(program) == CommandAnswer(PASS)
 
 
 WAITS = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
@@ -107,8 +107,8 @@ def test_a_command_ends_in_time_with_all_that_it_started(program: str, seconds: 
     began = time.monotonic()
     said = run(program, seconds=seconds)
     assert time.monotonic() - began < 30
-    assert (said.answer, why in said.why) == (None, True), said.why
-    child = said.why.partition("<")[2].partition(">")[0]
+    assert (said.answer, why in said.error) == (None, True), said.error
+    child = said.error.partition("<")[2].partition(">")[0]
     assert _is_gone(int(child))
 
 
@@ -154,7 +154,7 @@ def test_a_function_of_an_installed_package_is_found_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _package(tmp_path, monkeypatch, "acme-latency = acme_gates_for_a_test:latency")
-    assert TeamGates().installed("acme-latency")(None, {"p99": 20}) == {"p99": 20}
+    assert PrivateTeamGates().installed("acme-latency")(None, {"p99": 20}) == {"p99": 20}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_function_that_cannot_be_used_is_refused(
 ) -> None:
     _package(tmp_path, monkeypatch, points)
     with pytest.raises(MlgitError) as raised:
-        TeamGates().installed("acme")
+        PrivateTeamGates().installed("acme")
     (found,) = raised.value.findings
     assert (found.id, says in found.why) == (finding, True), found
 
@@ -184,7 +184,7 @@ def test_two_packages_with_one_name_are_refused(tmp_path: Path, monkeypatch: pyt
         (info / "entry_points.txt").write_text(f"[mlgit.gates]\nacme = {name}:gate\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(MlgitError) as raised:
-        TeamGates().installed("acme")
+        PrivateTeamGates().installed("acme")
     assert (raised.value.findings[0].id, "2 installed packages" in raised.value.findings[0].message) == (
         "gate-unknown",
         True,

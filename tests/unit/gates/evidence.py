@@ -1,4 +1,4 @@
-"""Evidence that says what a test wants, and evidence that cannot be had."""
+"""Evidence with the facts that a test sets, and evidence that is unavailable."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,19 +9,32 @@ import msgspec
 
 from mlgit.domain.cards import CardText
 from mlgit.domain.gates.base import passed
-from mlgit.domain.gates.card import SECTIONS
-from mlgit.domain.gates.facts import Correction, PairedTest
+from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
+from mlgit.domain.results import (
+    CalibrationBin,
+    CalibrationErrors,
+    ColumnDrift,
+    CommandAnswer,
+    Correction,
+    DatasetCheck,
+    Drift,
+    FeatureStrength,
+    Gain,
+    GroupMeasure,
+    InputColumn,
+    ModelFileInspection,
+    Overlap,
+    PairedTest,
+    PredictionComparison,
+    SliceGain,
+    SliceValue,
+)
 from mlgit.errors import Finding, inconclusive
-from mlgit.ml.calibration import Bin, Calibration
-from mlgit.ml.drift import ColumnDrift, Drift
-from mlgit.ml.fairness import GroupMeasure
-from mlgit.ml.leakage import FeatureStrength, Overlap
-from mlgit.ml.slices import SliceValue
 from tests import samples
 
-CALIBRATED = Calibration(ece=0.02, brier=0.16, rows=1200, bins=[Bin(rows=1200, score=0.42, rate=0.4)])
+CALIBRATED = CalibrationErrors(ece=0.02, brier=0.16, rows=1200, bins=[CalibrationBin(rows=1200, score=0.42, rate=0.4)])
 DRIFTED = Drift(
     columns=[ColumnDrift(column="dep_hour", psi=0.05, js=0.1, ks=0.06, bins=10, noise=0.01)],
     added=[],
@@ -29,93 +42,52 @@ DRIFTED = Drift(
     retyped=[],
 )
 NO_OVERLAP = Overlap(rows=1200, shared=0, exact=True)
-WRITTEN = CardText({heading.casefold(): "Words that say something." for heading in SECTIONS})
+NUMBERS, CATEGORIES = InputColumn("numbers", required=True), InputColumn("categories", required=True)
+WRITTEN = CardText({heading.casefold(): "Words that say something." for heading in CARD_SECTIONS})
 
 
 def whole(version: Version) -> Version:
     """Return a version that was registered with all that a record can name."""
-    features = Stored(path="test.parquet", sha256=samples.sha(62), md5=f"{62:032x}", size=1062)
+    features = StoredFile(path="test.parquet", sha256=samples.sha(62), md5=f"{62:032x}", size=1062)
     return msgspec.structs.replace(
         version,
         evaluation=msgspec.structs.replace(version.evaluation, features=features),
-        inputs=msgspec.structs.replace(version.inputs, environment=samples.sha(60)),
+        inputs=msgspec.structs.replace(version.inputs, lock=samples.sha(60)),
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gained:
-    """A gain with an interval (see `gates.base.Gain`)."""
-
-    value: float = 0.01
-    low: float = 0.005
-    high: float = 0.015
-    candidate: float = 0.81
-    champion: float = 0.8
-    level: float = 0.95
-    rows: int = 1200
-    method: str = "paired bootstrap, percentile"
-    resamples: int | None = 1000
-    seed: int | None = 7
-    p: float | None = None
+def gain(value: float = 0.01, low: float = 0.005, high: float = 0.015, **changes: Any) -> Gain:
+    """Return a gain with an interval."""
+    sound: dict[str, Any] = {
+        "metric": "roc_auc",
+        "candidate": 0.81,
+        "champion": 0.8,
+        "level": 0.95,
+        "rows": 1200,
+        "resamples": 1000,
+        "seed": 7,
+    }
+    return Gain(value=value, low=low, high=high, **(sound | changes))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A slice (see `gates.base.SliceGain`)."""
-
-    gain: Gained | None
-    column: str = "carrier"
-    value: str = "AA"
-    rows: int = 500
-    p: float | None = 1.0
-    reason: str | None = None
+def slice_gain(gain: Gain | None, *, value: str = "AA", p: float | None = 1.0, **changes: Any) -> SliceGain:
+    """Return the gain on a slice."""
+    return SliceGain(column="carrier", value=value, gain=gain, p=p, **({"rows": 500} | changes))
 
 
-@dataclass(frozen=True)
-class Checked:
-    """The check of a dataset (see `gates.base.DataReport`)."""
+def inspected(format_: str | None = "skops", **changes: Any) -> ModelFileInspection:
+    """Return the result of inspecting a model file."""
+    return ModelFileInspection(format=format_, **changes)
 
-    rows: int
-    violations: Sequence[str] = ()
+
+def compared(max_error: float = 1e-12, mismatches: int = 0) -> PredictionComparison:
+    """Return a comparison of recomputed with stored predictions."""
+    return PredictionComparison(rows=1200, max_error=max_error, mismatches=mismatches)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
-    """A look into a model file (see `gates.base.InspectedFile`)."""
-
-    format: str | None = "skops"
-    types: Sequence[str] = ()
-    findings: Sequence[Finding] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Again:
-    """Answers of a model file that was asked again (see `gates.base.Rescored`)."""
-
-    rows: int = 1200
-    distance: float = 1e-12
-    differing: int = 0
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that a version takes (see `gates.base.InputColumn`)."""
-
-    type: str | None = "numbers"
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered (see `gates.base.Said`)."""
-
-    answer: Mapping[str, Any] | None = field(default_factory=lambda: {"outcome": "pass", "message": "none found"})
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """Evidence that is at hand; sound unless a test says otherwise. Keeps what it was asked for."""
+class Stub:
+    """Evidence with fixed facts, sound unless a test changes them. Records what it was asked for."""
 
     problem: Problem = field(default_factory=samples.problem)
     model: Model = field(default_factory=samples.model)
@@ -124,10 +96,10 @@ class Known:
     card: CardText = WRITTEN
     findings: Sequence[Finding] = ()
     history: Sequence[Finding] = ()
-    reports: Mapping[str, Checked] = field(default_factory=lambda: {"flights": Checked(1200)})
+    checks: Mapping[str, DatasetCheck] = field(default_factory=lambda: {"flights": DatasetCheck(1200)})
     metrics: Mapping[str, float] = field(default_factory=lambda: {"roc_auc": 0.712})
-    gained: Gained = Gained()
-    parts: Sequence[Part] = (Part(gain=Gained()),)
+    gained: Gain = field(default_factory=gain)
+    slices: Sequence[SliceGain] = field(default_factory=lambda: [slice_gain(gain())])
     values: Sequence[SliceValue] = (
         SliceValue(column="carrier", value="AA", rows=700, metric=0.7, low=0.66, high=0.74),
         SliceValue(column="carrier", value="UA", rows=500, metric=0.73, low=0.68, high=0.78),
@@ -141,42 +113,42 @@ class Known:
         )
         for value, rate in (("AA", 0.5), ("UA", 0.45))
     )
-    calibrated: Calibration = CALIBRATED
+    calibrated: CalibrationErrors = CALIBRATED
     drifted: Drift = DRIFTED
     overlapped: Overlap = NO_OVERLAP
     strengths: Sequence[FeatureStrength] = (FeatureStrength(feature="dep_hour", strength=0.62, measure="roc_auc"),)
     asked: list[Any] = field(default_factory=list)
     at: datetime = samples.NOW
     absent: Sequence[str] = ()
-    looked: Looked = Looked()
-    again: Again = Again()
-    columns: Mapping[str, Mapping[str, Column]] = field(default_factory=dict)
+    inspected: ModelFileInspection = field(default_factory=inspected)
+    compared: PredictionComparison = field(default_factory=compared)
+    columns: Mapping[str, Mapping[str, InputColumn]] = field(default_factory=dict)
     locked: str | None = samples.sha(60)
-    said: Said = field(default_factory=Said)
+    answer: CommandAnswer = field(default_factory=lambda: CommandAnswer({"outcome": "pass", "message": "none found"}))
     function: Callable[[Any, Mapping[str, Any]], Any] = lambda evidence, settings: passed("fast enough")
 
-    def integrity(self) -> Sequence[Finding]:
+    def check_integrity(self) -> Sequence[Finding]:
         return self.findings
 
-    def immutability(self) -> Sequence[Finding]:
+    def check_immutability(self) -> Sequence[Finding]:
         return self.history
 
-    def datasets(self) -> Mapping[str, Checked]:
-        return self.reports
+    def check_datasets(self) -> Mapping[str, DatasetCheck]:
+        return self.checks
 
-    def measured(self, metric: str) -> float:
+    def metric_value(self, metric: str) -> float:
         self.asked.append(metric)
         return self.metrics[metric]
 
-    def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gained:
+    def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gain:
         self.asked.append((metric, resamples, level, test))
         return self.gained
 
     def slice_gains(
         self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
-    ) -> Sequence[Part]:
+    ) -> Sequence[SliceGain]:
         self.asked.append((metric, min_rows, resamples, level, max_drop, correction))
-        return self.parts
+        return self.slices
 
     def slice_values(
         self, metric: str, columns: Sequence[str], *, min_rows: int, resamples: int, level: float | None
@@ -184,11 +156,13 @@ class Known:
         self.asked.append((metric, columns, min_rows, resamples, level))
         return self.values
 
-    def groups(self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int) -> Sequence[GroupMeasure]:
+    def group_measures(
+        self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int
+    ) -> Sequence[GroupMeasure]:
         self.asked.append((measures, columns, min_rows))
         return self.grouped
 
-    def calibration(self, *, bins: int) -> Calibration:
+    def calibration(self, *, bins: int) -> CalibrationErrors:
         self.asked.append(bins)
         return self.calibrated
 
@@ -202,30 +176,30 @@ class Known:
     def feature_strengths(self) -> Sequence[FeatureStrength]:
         return self.strengths
 
-    def missing(self) -> Sequence[str]:
+    def missing_files(self) -> Sequence[str]:
         return self.absent
 
-    def model_file(self) -> Looked:
-        return self.looked
+    def inspect_model_file(self) -> ModelFileInspection:
+        return self.inspected
 
-    def rescored(self) -> Again:
-        return self.again
+    def rescore(self) -> PredictionComparison:
+        return self.compared
 
-    def reproduced(self, *, seconds: int) -> Again:
+    def reproduce(self, *, seconds: int) -> PredictionComparison:
         self.asked.append(seconds)
-        return self.again
+        return self.compared
 
-    def inputs(self, version: Version) -> Mapping[str, Column]:
-        return self.columns.get(version.digest, {"dep_hour": Column(), "carrier": Column("categories")})
+    def input_columns(self, version: Version) -> Mapping[str, InputColumn]:
+        return self.columns.get(version.digest, {"dep_hour": NUMBERS, "carrier": CATEGORIES})
 
-    def lock(self) -> str | None:
+    def lock_digest(self) -> str | None:
         return self.locked
 
-    def run(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> Said:
+    def run_command(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> CommandAnswer:
         self.asked.append((command, settings, seconds))
-        return self.said
+        return self.answer
 
-    def installed(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
+    def installed_gate(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
         self.asked.append(name)
         return self.function
 
@@ -236,33 +210,33 @@ FACTS = (
     "candidate",
     "champion",
     "card",
-    "integrity",
-    "immutability",
-    "datasets",
-    "measured",
+    "check_integrity",
+    "check_immutability",
+    "check_datasets",
+    "metric_value",
     "gain",
     "slice_gains",
     "slice_values",
-    "groups",
+    "group_measures",
     "calibration",
     "drift",
     "overlap",
     "feature_strengths",
     "at",
-    "missing",
-    "model_file",
-    "rescored",
-    "reproduced",
-    "inputs",
-    "lock",
-    "run",
-    "installed",
+    "missing_files",
+    "inspect_model_file",
+    "rescore",
+    "reproduce",
+    "input_columns",
+    "lock_digest",
+    "run_command",
+    "installed_gate",
 )
-"""All that a gate may ask evidence for."""
+"""Everything that a gate may ask evidence for."""
 
 
-class Without:
-    """Sound evidence of which some facts cannot be had."""
+class Unavailable:
+    """Sound evidence of which some facts are unavailable."""
 
     def __init__(self, *facts: str) -> None:
         self._facts = facts
@@ -272,4 +246,4 @@ class Without:
             raise inconclusive(
                 "data-missing", f"{name} cannot be fetched", why="the remote does not answer", fix="try again"
             )
-        return getattr(Known(), name)
+        return getattr(Stub(), name)

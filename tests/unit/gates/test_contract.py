@@ -9,14 +9,13 @@ from mlgit.domain import codec
 from mlgit.domain.gates import REGISTRY, AnyGate
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.names import is_name
-from mlgit.domain.policy import evaluate, overall
+from mlgit.domain.policy import evaluate, overall_outcome
 from mlgit.domain.records import Policy
-from mlgit.domain.records.model import Signature
-from mlgit.domain.records.problem import ProblemMetric, Target
-from mlgit.ml.fairness import GroupMeasure
-from mlgit.ml.slices import SliceValue
+from mlgit.domain.records.model import ModelSignature
+from mlgit.domain.records.problem import PredictionTarget, ProblemMetric
+from mlgit.domain.results import GroupMeasure, SliceValue
 from tests import samples
-from tests.unit.gates.evidence import FACTS, Known, Part, Without
+from tests.unit.gates.evidence import FACTS, Stub, Unavailable, slice_gain
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "integrity": [{}],
@@ -65,38 +64,44 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 }
 """Settings of each gate with which it passes on sound evidence; those that say nothing come first."""
 
-DOES_NOT_ARISE: dict[str, list[Known]] = {
-    "beats-baseline": [Known(problem=samples.problem(baseline=None))],
-    "beats-champion": [Known(champion=None), Known(champion=msgspec.structs.replace(Known().candidate, version=3))],
+DOES_NOT_ARISE: dict[str, list[Stub]] = {
+    "beats-baseline": [Stub(problem=samples.problem(baseline=None))],
+    "beats-champion": [
+        Stub(champion=None),
+        Stub(champion=msgspec.structs.replace(Stub().candidate, version=3)),
+    ],
     "slice-harm": [
-        Known(champion=None),
-        Known(problem=samples.problem(metric=ProblemMetric(primary="roc_auc"))),
-        Known(parts=[Part(gain=None, rows=3, reason="3 rows")]),
-        Known(parts=[]),
+        Stub(champion=None),
+        Stub(problem=samples.problem(metric=ProblemMetric(primary="roc_auc"))),
+        Stub(slices=[slice_gain(None, rows=3, reason="3 rows")]),
+        Stub(slices=[]),
     ],
     "slice-minimum": [
-        Known(problem=samples.problem(metric=ProblemMetric(primary="roc_auc"))),
-        Known(values=[SliceValue(column="carrier", value="AA", rows=3, reason="3 rows")]),
-        Known(values=[]),
+        Stub(problem=samples.problem(metric=ProblemMetric(primary="roc_auc"))),
+        Stub(values=[SliceValue(column="carrier", value="AA", rows=3, reason="3 rows")]),
+        Stub(values=[]),
     ],
     "fairness": [
-        Known(problem=samples.problem(target=Target(column="late", type="multiclass"))),
-        Known(grouped=Known().grouped[:1]),
-        Known(grouped=[GroupMeasure(column="carrier", value="AA", rows=3, reason="3 rows")]),
-        Known(grouped=[]),
+        Stub(problem=samples.problem(target=PredictionTarget(column="late", type="multiclass"))),
+        Stub(grouped=Stub().grouped[:1]),
+        Stub(grouped=[GroupMeasure(column="carrier", value="AA", rows=3, reason="3 rows")]),
+        Stub(grouped=[]),
     ],
     "calibration": [
-        Known(problem=samples.problem(target=Target(column="late", type="regression"))),
-        Known(problem=samples.problem(target=Target(column="late", type="multiclass"))),
-        Known(model=samples.model(signature=Signature(inputs={"carrier": "string"}, output="label"))),
+        Stub(problem=samples.problem(target=PredictionTarget(column="late", type="regression"))),
+        Stub(problem=samples.problem(target=PredictionTarget(column="late", type="multiclass"))),
+        Stub(model=samples.model(signature=ModelSignature(inputs={"carrier": "string"}, output="label"))),
     ],
-    "data-drift": [Known(champion=None), Known(champion=msgspec.structs.replace(Known().candidate, version=3))],
+    "data-drift": [
+        Stub(champion=None),
+        Stub(champion=msgspec.structs.replace(Stub().candidate, version=3)),
+    ],
     "signature-compatible": [
-        Known(champion=None),
-        Known(champion=msgspec.structs.replace(Known().candidate, version=3)),
+        Stub(champion=None),
+        Stub(champion=msgspec.structs.replace(Stub().candidate, version=3)),
     ],
-    "size": [Known()],
-    "latency": [Known()],
+    "size": [Stub()],
+    "latency": [Stub()],
 }
 """Evidence on which the question of a gate does not arise, for a gate with no more settings than it needs."""
 
@@ -130,17 +135,17 @@ def test_has_a_name_and_asks_a_question_in_one_sentence(gate: str) -> None:
 
 @every_setting
 def test_passes_on_sound_evidence_and_says_why(gate: str, settings: dict[str, Any]) -> None:
-    (verdict,) = evaluate([made(gate, settings)], Known())
+    (verdict,) = evaluate([made(gate, settings)], Stub())
     assert (verdict.gate, verdict.outcome) == (made(gate, settings).id, "pass")
     assert verdict.message.strip() == verdict.message != ""
 
 
 @every_setting
 def test_never_passes_without_evidence(gate: str, settings: dict[str, Any]) -> None:
-    nothing: Any = Without(*FACTS)
+    nothing: Any = Unavailable(*FACTS)
     (verdict,) = evaluate([made(gate, settings)], nothing)
     assert verdict.outcome == "error"
-    assert overall([verdict]) == "error"
+    assert overall_outcome([verdict]) == "error"
     assert "the remote does not answer" in verdict.message
     assert (verdict.facts, verdict.fix) == ({"finding": "data-missing"}, "try again")
 
@@ -148,14 +153,14 @@ def test_never_passes_without_evidence(gate: str, settings: dict[str, Any]) -> N
 @every_setting
 @pytest.mark.parametrize("fact", FACTS)
 def test_does_not_make_up_a_fact_that_cannot_be_had(gate: str, settings: dict[str, Any], fact: str) -> None:
-    evidence: Any = Without(fact)
+    evidence: Any = Unavailable(fact)
     (verdict,) = evaluate([made(gate, settings)], evidence)
-    (sound,) = evaluate([made(gate, settings)], Known())
+    (sound,) = evaluate([made(gate, settings)], Stub())
     assert verdict.outcome == "error" or verdict == sound
 
 
 @pytest.mark.parametrize(("gate", "evidence"), [(gate, one) for gate, all_ in DOES_NOT_ARISE.items() for one in all_])
-def test_skips_with_a_reason_where_the_question_does_not_arise(gate: str, evidence: Known) -> None:
+def test_skips_with_a_reason_where_the_question_does_not_arise(gate: str, evidence: Stub) -> None:
     (verdict,) = evaluate([made(gate, NEEDED.get(gate, {}))], evidence)
     assert verdict.outcome == "skip"
     assert verdict.message
@@ -178,10 +183,10 @@ def test_a_setting_that_is_not_known_is_refused(gate: str) -> None:
 
 @every_setting
 def test_an_answer_fits_a_report(gate: str, settings: dict[str, Any]) -> None:
-    report = samples.gate_report(results=evaluate([made(gate, settings)], Known()))
+    report = samples.gate_report(results=evaluate([made(gate, settings)], Stub()))
     assert codec.from_mapping(type(report), codec.to_mapping(report)) == report
 
 
 @every_setting
 def test_the_same_evidence_gives_the_same_answer(gate: str, settings: dict[str, Any]) -> None:
-    assert evaluate([made(gate, settings)] * 2, Known())[0] == evaluate([made(gate, settings)], Known())[0]
+    assert evaluate([made(gate, settings)] * 2, Stub())[0] == evaluate([made(gate, settings)], Stub())[0]

@@ -17,15 +17,16 @@ from mlgit.domain.gates import (
     Rescore,
     SignatureCompatible,
 )
+from mlgit.domain.results import InputColumn, ModelFileInspection, PredictionComparison
 from mlgit.errors import Finding
 from tests import samples
-from tests.unit.gates.evidence import Again, Column, Known, Looked
+from tests.unit.gates.evidence import CATEGORIES, NUMBERS, Stub, compared, inspected
 
 PICKLE = Finding("model-pickle", "the model file is a pickle", "it begins like one")
 
 
 def test_what_the_remote_lacks_is_named() -> None:
-    result = InRemote().judge(Known(absent=["models/delay/versions/v2/model.skops", "datasets/flights/flights.csv"]))
+    result = InRemote().judge(Stub(absent=["models/delay/versions/v2/model.skops", "datasets/flights/flights.csv"]))
     assert (result.outcome, result.message) == (
         "fail",
         "not in the remote: models/delay/versions/v2/model.skops, and 1 more",
@@ -35,20 +36,20 @@ def test_what_the_remote_lacks_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "looked", "outcome", "says"),
+    ("settings", "inspection", "outcome", "says"),
     [
-        ({}, Looked(), "pass", "skops"),
-        ({}, Looked(findings=[PICKLE]), "fail", "the model file is a pickle"),
-        ({}, Looked(format="onnx"), "fail", "its content is onnx, and skops is recorded"),
-        ({"formats": ("onnx",)}, Looked(), "fail", "accepted are onnx"),
-        ({}, Looked(types=["acme.Model"]), "fail", "other types than those recorded"),
-        ({}, Looked(format=None), "fail", "None"),
+        ({}, inspected(), "pass", "skops"),
+        ({}, inspected(findings=[PICKLE]), "fail", "the model file is a pickle"),
+        ({}, inspected("onnx"), "fail", "its content is onnx, and skops is recorded"),
+        ({"formats": ("onnx",)}, inspected(), "fail", "accepted are onnx"),
+        ({}, inspected(types=["acme.Model"]), "fail", "other types than those recorded"),
+        ({}, inspected(None), "fail", "None"),
     ],
 )
 def test_a_model_file_is_what_is_recorded_and_accepted(
-    settings: dict[str, Any], looked: Looked, outcome: str, says: str
+    settings: dict[str, Any], inspection: ModelFileInspection, outcome: str, says: str
 ) -> None:
-    result = ModelSafe(**settings).judge(Known(looked=looked))
+    result = ModelSafe(**settings).judge(Stub(inspected=inspection))
     assert (result.outcome, says in result.message) == (outcome, True), result.message
 
 
@@ -63,12 +64,13 @@ def test_a_model_file_is_what_is_recorded_and_accepted(
     ],
 )
 def test_an_evaluation_grows_old(ago: timedelta, outcome: str) -> None:
-    known = Known()
-    evidence = Known(at=known.candidate.registered_at + ago)
+    known = Stub()
+    evidence = Stub(at=known.candidate.registered_at + ago)
     assert EvaluationFresh(max_age="7d").judge(evidence).outcome == outcome
 
 
-N, C = Column("numbers"), Column("categories")
+N, C = NUMBERS, CATEGORIES
+OPTIONAL = InputColumn("numbers", required=False)
 
 
 @pytest.mark.parametrize(
@@ -76,25 +78,29 @@ N, C = Column("numbers"), Column("categories")
     [
         ({"a": N, "b": C}, {"a": N, "b": C}, False, "pass", "2 columns"),
         ({"a": N, "b": C}, {"b": C, "a": N}, False, "pass", "2 columns"),
-        ({"a": N, "b": C}, {"a": N}, True, "fail", "b is gone"),
-        ({"a": N}, {"a": C}, True, "fail", "a was numbers and is categories"),
-        ({"a": N}, {"a": Column(None)}, True, "fail", "a was numbers and is not profiled"),
-        ({"a": N}, {"a": N, "b": C}, False, "fail", "b is new"),
-        ({"a": N}, {"a": N, "b": C}, True, "pass", "and 1 new"),
-        ({"a": Column("numbers", required=False)}, {"a": N}, True, "fail", "and now on none"),
-        ({"a": N}, {"a": Column("numbers", required=False)}, False, "pass", "1 columns"),
-        ({"a": N, "b": N}, {"c": N}, False, "fail", "a is gone, and 2 more"),
+        ({"a": N, "b": C}, {"a": N}, True, "fail", "b is removed"),
+        ({"a": N}, {"a": C}, True, "fail", "a changed from numbers to categories"),
+        ({"a": N}, {"a": InputColumn(None, required=True)}, True, "fail", "a changed from numbers to not profiled"),
+        ({"a": N}, {"a": N, "b": C}, False, "fail", "b is added"),
+        ({"a": N}, {"a": N, "b": C}, True, "pass", "and 1 added"),
+        ({"a": OPTIONAL}, {"a": N}, True, "fail", "and is now required"),
+        ({"a": N}, {"a": OPTIONAL}, False, "pass", "1 columns"),
+        ({"a": N, "b": N}, {"c": N}, False, "fail", "a is removed, and 2 more"),
         ({}, {"a": N}, True, "error", "delay@1 names no input columns"),
         ({"a": N}, {}, True, "error", "delay@2 names no input columns"),
     ],
 )
 def test_whoever_asks_the_champion_can_ask_the_candidate(
-    champion: Mapping[str, Column], candidate: Mapping[str, Column], allow_added: bool, outcome: str, says: str
+    champion: Mapping[str, InputColumn],
+    candidate: Mapping[str, InputColumn],
+    allow_added: bool,
+    outcome: str,
+    says: str,
 ) -> None:
-    known = Known()
+    known = Stub()
     assert known.champion is not None
     columns = {known.champion.digest: champion, known.candidate.digest: candidate}
-    result = SignatureCompatible(allow_added=allow_added).judge(Known(columns=columns))
+    result = SignatureCompatible(allow_added=allow_added).judge(Stub(columns=columns))
     assert (result.outcome, says in result.message) == (outcome, True), result.message
 
 
@@ -110,32 +116,32 @@ def test_whoever_asks_the_champion_can_ask_the_candidate(
 def test_packages_are_pinned_at_the_commit_trained_from(
     recorded: str | None, found: str | None, outcome: str, says: str
 ) -> None:
-    version = Known().candidate
-    version = msgspec.structs.replace(version, inputs=msgspec.structs.replace(version.inputs, environment=recorded))
-    result = EnvironmentLocked().judge(Known(candidate=version, locked=found))
+    version = Stub().candidate
+    version = msgspec.structs.replace(version, inputs=msgspec.structs.replace(version.inputs, lock=recorded))
+    result = EnvironmentLocked().judge(Stub(candidate=version, locked=found))
     assert (result.outcome, says in result.message) == (outcome, True)
 
 
 @pytest.mark.parametrize(
-    ("again", "tolerance", "outcome"),
+    ("comparison", "tolerance", "outcome"),
     [
-        (Again(distance=0.0), 0.0, "pass"),
-        (Again(distance=1e-6), 1e-6, "pass"),
-        (Again(distance=math.nextafter(1e-6, 1)), 1e-6, "fail"),
-        (Again(distance=math.nan), 0.1, "fail"),
-        (Again(distance=math.inf), 0.1, "fail"),
-        (Again(differing=1), 0.1, "fail"),
+        (compared(0.0), 0.0, "pass"),
+        (compared(1e-6), 1e-6, "pass"),
+        (compared(math.nextafter(1e-6, 1)), 1e-6, "fail"),
+        (compared(math.nan), 0.1, "fail"),
+        (compared(math.inf), 0.1, "fail"),
+        (compared(mismatches=1), 0.1, "fail"),
     ],
 )
 def test_the_model_file_or_training_again_gives_the_stored_predictions(
-    again: Again, tolerance: float, outcome: str
+    comparison: PredictionComparison, tolerance: float, outcome: str
 ) -> None:
-    assert Rescore(tolerance=tolerance).judge(Known(again=again)).outcome == outcome
-    evidence = Known(again=again)
+    assert Rescore(tolerance=tolerance).judge(Stub(compared=comparison)).outcome == outcome
+    evidence = Stub(compared=comparison)
     assert Reproduce(tolerance=tolerance, timeout="2h").judge(evidence).outcome == outcome
     assert evidence.asked == [7200]
 
 
 def test_without_features_nobody_can_ask_the_model_and_that_is_no_pass() -> None:
-    result = Rescore().judge(Known(candidate=samples.version(2, seed=2)))
+    result = Rescore().judge(Stub(candidate=samples.version(2, seed=2)))
     assert (result.outcome, "outputs.test" in result.fix) == ("fail", True)

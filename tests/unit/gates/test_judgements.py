@@ -24,15 +24,16 @@ from mlgit.domain.gates.base import Gate
 from mlgit.domain.records.model import Budgets
 from mlgit.domain.records.policy import Policy
 from mlgit.domain.records.problem import Baseline, ProblemMetric
+from mlgit.domain.results import DatasetCheck, Gain
 from mlgit.errors import Finding
 from tests import samples
-from tests.unit.gates.evidence import WRITTEN, Checked, Gained, Known, Part
+from tests.unit.gates.evidence import WRITTEN, Stub, gain, slice_gain
 
 NAN, INF = math.nan, math.inf
 ABOVE = math.nextafter
 
 
-def outcome(gate: Gate, evidence: Known) -> str:
+def outcome(gate: Gate, evidence: Stub) -> str:
     return gate.judge(evidence).outcome
 
 
@@ -62,7 +63,7 @@ def outcome(gate: Gate, evidence: Known) -> str:
     ],
 )
 def test_threshold(limits: dict[str, float], value: float, expected: str) -> None:
-    assert outcome(Threshold(metric="f1", **limits), Known(metrics={"f1": value})) == expected
+    assert outcome(Threshold(metric="f1", **limits), Stub(metrics={"f1": value})) == expected
 
 
 @pytest.mark.parametrize(
@@ -85,9 +86,9 @@ def test_threshold(limits: dict[str, float], value: float, expected: str) -> Non
 )
 def test_beats_baseline(direction: Any, baseline: float, value: float, margin: float, expected: str) -> None:
     problem = samples.problem(
-        metric=ProblemMetric(primary="f1", direction=direction), baseline=Baseline(what="guess", metric=baseline)
+        metric=ProblemMetric(primary="f1", direction=direction), baseline=Baseline(method="guess", metric=baseline)
     )
-    assert outcome(BeatsBaseline(margin=margin), Known(problem=problem, metrics={"f1": value})) == expected
+    assert outcome(BeatsBaseline(margin=margin), Stub(problem=problem, metrics={"f1": value})) == expected
 
 
 @pytest.mark.parametrize(
@@ -105,15 +106,15 @@ def test_beats_baseline(direction: Any, baseline: float, value: float, margin: f
     ],
 )
 def test_beats_champion(low: float, margin: float, expected: str) -> None:
-    assert outcome(BeatsChampion(margin=margin), Known(gained=Gained(value=0.5, low=low, high=0.6))) == expected
+    assert outcome(BeatsChampion(margin=margin), Stub(gained=gain(value=0.5, low=low, high=0.6))) == expected
 
 
-def test_beats_champion_goes_by_the_low_end_alone() -> None:
-    assert outcome(BeatsChampion(), Known(gained=Gained(value=0.5, low=-0.1, high=0.9))) == "fail"
+def test_beats_champion_goes_by_the_lower_bound_alone() -> None:
+    assert outcome(BeatsChampion(), Stub(gained=gain(value=0.5, low=-0.1, high=0.9))) == "fail"
 
 
 def test_beats_champion_asks_as_it_is_set() -> None:
-    evidence = Known()
+    evidence = Stub()
     BeatsChampion().judge(evidence)
     BeatsChampion(metric="f1", resamples=500, level=0.9).judge(evidence)
     BeatsChampion(metric="accuracy", test="mcnemar").judge(evidence)
@@ -125,10 +126,10 @@ def test_beats_champion_asks_as_it_is_set() -> None:
 
 
 def test_beats_champion_says_by_how_much() -> None:
-    answer = BeatsChampion(margin=0.02).judge(Known())
+    answer = BeatsChampion(margin=0.02).judge(Stub())
     assert answer.message == (
         "roc_auc 0.8100 against 0.8000: +0.0100 (95%: +0.0050 to +0.0150), "
-        "by paired bootstrap; its low end must reach +0.02"
+        "by paired bootstrap; lower bound of at least +0.02 required"
     )
     assert (answer.facts["test"], answer.facts["resamples"], answer.facts["level"], answer.facts["seed"]) == (
         "paired bootstrap, percentile",
@@ -139,36 +140,36 @@ def test_beats_champion_says_by_how_much() -> None:
     assert answer.facts["low"] == 0.005
 
 
-def sliced(*gains: Gained | None) -> Known:
-    return Known(parts=[Part(gain=gain, value=f"s{index}") for index, gain in enumerate(gains)])
+def sliced(*gains: Gain | None) -> Stub:
+    return Stub(slices=[slice_gain(on_slice, value=f"s{index}") for index, on_slice in enumerate(gains)])
 
 
-FINE = Gained(value=0.0, low=-0.01, high=0.01)
+FINE = gain(value=0.0, low=-0.01, high=0.01)
 
 
 @pytest.mark.parametrize(
-    ("gain", "settings", "expected"),
+    ("harm", "settings", "expected"),
     [
-        (Gained(value=-0.05, low=-0.1, high=-0.02), {}, "pass"),
-        (Gained(value=-0.05, low=-0.1, high=ABOVE(-0.02, -1)), {}, "fail"),
-        (Gained(value=-0.05, low=-0.1, high=0.0), {}, "pass"),
-        (Gained(value=-0.05, low=-0.1, high=0.0), {"strict": True}, "fail"),
-        (Gained(value=-0.02, low=-0.1, high=0.0), {"strict": True}, "pass"),
-        (Gained(value=0.0, low=-0.1, high=0.0), {"max_drop": 0.0}, "pass"),
-        (Gained(value=-0.2, low=-0.3, high=-0.1), {"max_drop": 0.1}, "pass"),
-        (Gained(value=NAN, low=NAN, high=NAN), {}, "fail"),
-        (Gained(value=NAN, low=NAN, high=NAN), {"strict": True}, "fail"),
-        (Gained(value=0.0, low=-0.1, high=NAN), {}, "fail"),
+        (gain(value=-0.05, low=-0.1, high=-0.02), {}, "pass"),
+        (gain(value=-0.05, low=-0.1, high=ABOVE(-0.02, -1)), {}, "fail"),
+        (gain(value=-0.05, low=-0.1, high=0.0), {}, "pass"),
+        (gain(value=-0.05, low=-0.1, high=0.0), {"strict": True}, "fail"),
+        (gain(value=-0.02, low=-0.1, high=0.0), {"strict": True}, "pass"),
+        (gain(value=0.0, low=-0.1, high=0.0), {"max_drop": 0.0}, "pass"),
+        (gain(value=-0.2, low=-0.3, high=-0.1), {"max_drop": 0.1}, "pass"),
+        (gain(value=NAN, low=NAN, high=NAN), {}, "fail"),
+        (gain(value=NAN, low=NAN, high=NAN), {"strict": True}, "fail"),
+        (gain(value=0.0, low=-0.1, high=NAN), {}, "fail"),
         (FINE, {"max_drop": NAN}, "fail"),
     ],
 )
-def test_slice_harm(gain: Gained, settings: dict[str, Any], expected: str) -> None:
-    assert outcome(SliceHarm(**settings), sliced(FINE, gain, FINE, None)) == expected
+def test_slice_harm(harm: Gain, settings: dict[str, Any], expected: str) -> None:
+    assert outcome(SliceHarm(**settings), sliced(FINE, harm, FINE, None)) == expected
 
 
 def test_slice_harm_names_the_worst_and_counts_the_rest() -> None:
-    harmed = Gained(value=-0.2, low=-0.3, high=-0.1)
-    answer = SliceHarm().judge(sliced(FINE, harmed, Gained(value=-0.01, low=-0.1, high=0.1), None))
+    harmed = gain(value=-0.2, low=-0.3, high=-0.1)
+    answer = SliceHarm().judge(sliced(FINE, harmed, gain(value=-0.01, low=-0.1, high=0.1), None))
     assert answer.message == (
         "1 of 3 slices worse; worst of 3 (correction none): carrier=s1 -0.2000 (95%: -0.3000 to -0.1000), -0.02 allowed"
     )
@@ -178,14 +179,12 @@ def test_slice_harm_names_the_worst_and_counts_the_rest() -> None:
 
 
 def test_a_gain_that_is_no_number_is_the_worst() -> None:
-    answer = SliceHarm().judge(
-        sliced(Gained(value=-0.2, low=-0.3, high=0.1), Gained(value=NAN, low=NAN, high=NAN), FINE)
-    )
+    answer = SliceHarm().judge(sliced(gain(value=-0.2, low=-0.3, high=0.1), gain(value=NAN, low=NAN, high=NAN), FINE))
     assert answer.facts["worst"]["slice"] == "carrier=s1"
 
 
 def test_slice_harm_asks_as_it_is_set() -> None:
-    evidence = Known()
+    evidence = Stub()
     SliceHarm(metric="recall", min_rows=50, resamples=500, level=0.9).judge(evidence)
     assert evidence.asked == [("recall", 50, 500, 0.9, 0.02, "none")]
 
@@ -204,7 +203,7 @@ def test_slice_harm_asks_as_it_is_set() -> None:
 )
 def test_size(size: int, max_mb: float | None, budget: float | None, expected: str) -> None:
     artifact = msgspec.structs.replace(samples.version().artifact, size=size)
-    evidence = Known(candidate=samples.version(artifact=artifact), model=samples.model(budgets=Budgets(size_mb=budget)))
+    evidence = Stub(candidate=samples.version(artifact=artifact), model=samples.model(budgets=Budgets(size_mb=budget)))
     assert outcome(Size(max_mb=max_mb), evidence) == expected
 
 
@@ -224,7 +223,7 @@ def test_size(size: int, max_mb: float | None, budget: float | None, expected: s
 )
 def test_latency(p95: float | None, limit: float | None, budget: float | None, expected: str) -> None:
     evaluation = msgspec.structs.replace(samples.version().evaluation, p95_ms=p95)
-    evidence = Known(
+    evidence = Stub(
         candidate=samples.version(evaluation=evaluation), model=samples.model(budgets=Budgets(p95_ms=budget))
     )
     assert outcome(Latency(max_p95_ms=limit), evidence) == expected
@@ -241,7 +240,7 @@ def test_latency(p95: float | None, limit: float | None, budget: float | None, e
     ],
 )
 def test_card_complete(sections: dict[str, str], wanted: tuple[str, ...], missing: list[str]) -> None:
-    answer = CardComplete(sections=wanted).judge(Known(card=CardText(sections)))
+    answer = CardComplete(sections=wanted).judge(Stub(card=CardText(sections)))
     assert answer.outcome == ("fail" if missing else "pass")
     assert answer.facts.get("empty", []) == missing
     assert all(heading in answer.message for heading in missing)
@@ -256,19 +255,19 @@ def test_a_policy_cannot_ask_for_a_card_without_sections() -> None:
 
 
 def test_data_contract() -> None:
-    assert outcome(DataContract(), Known(reports={"a": Checked(10), "b": Checked(0)})) == "pass"
+    assert outcome(DataContract(), Stub(checks={"a": DatasetCheck(10), "b": DatasetCheck(0)})) == "pass"
     broken = {
-        "a": Checked(10),
-        "b": Checked(5, ["late: 2 are missing", "carrier: 1 is not allowed"]),
-        "c": Checked(1, ["no rows"]),
+        "a": DatasetCheck(10),
+        "b": DatasetCheck(5, ["late: 2 are missing", "carrier: 1 is not allowed"]),
+        "c": DatasetCheck(1, ["no rows"]),
     }
-    answer = DataContract().judge(Known(reports=broken))
+    answer = DataContract().judge(Stub(checks=broken))
     assert (answer.outcome, answer.message) == ("fail", "b: late: 2 are missing, and 2 more")
     assert answer.facts["rows"] == {"a": 10, "b": 5, "c": 1}
 
 
 def test_data_of_which_nothing_is_recorded_keeps_no_contract() -> None:
-    assert outcome(DataContract(), Known(reports={})) == "fail"
+    assert outcome(DataContract(), Stub(checks={})) == "fail"
 
 
 @pytest.mark.parametrize("gate", [Integrity(), Immutability()])
@@ -277,16 +276,16 @@ def test_integrity_and_immutability_fail_on_the_first_finding(gate: Gate) -> Non
         Finding("version-tampered", "the record is not what was registered"),
         Finding("pointer-differs", "the pointer differs"),
     ]
-    one = gate.judge(Known(findings=wrong[:1], history=wrong[:1]))
+    one = gate.judge(Stub(findings=wrong[:1], history=wrong[:1]))
     assert (one.outcome, one.message) == ("fail", "the record is not what was registered")
-    both = gate.judge(Known(findings=wrong, history=wrong))
+    both = gate.judge(Stub(findings=wrong, history=wrong))
     assert both.message == "the record is not what was registered, and 1 more"
     assert both.facts["findings"][1] == "pointer-differs: the pointer differs"
 
 
 def test_a_long_list_of_findings_is_cut_in_the_facts_and_counted_in_the_message() -> None:
     many = [Finding("immutable-changed", f"file {number} was changed") for number in range(100)]
-    answer = Immutability().judge(Known(history=many))
+    answer = Immutability().judge(Stub(history=many))
     assert answer.message.endswith("and 99 more")
     assert len(answer.facts["findings"]) == 20
     assert all(one != other for one, other in pairwise(answer.facts["findings"]))

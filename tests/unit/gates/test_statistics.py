@@ -15,21 +15,26 @@ from mlgit.domain.gates.leakage import Leakage
 from mlgit.domain.gates.metrics import BeatsChampion, check_test
 from mlgit.domain.gates.slices import SliceHarm, SliceMinimum
 from mlgit.domain.policy import evaluate
-from mlgit.domain.records.model import Signature
-from mlgit.domain.records.problem import Target
-from mlgit.ml import calibration as measured
-from mlgit.ml.drift import ColumnDrift, Drift
-from mlgit.ml.fairness import GroupMeasure
-from mlgit.ml.leakage import FeatureStrength, Overlap
-from mlgit.ml.slices import SliceValue
+from mlgit.domain.records.model import ModelSignature
+from mlgit.domain.records.problem import PredictionTarget
+from mlgit.domain.results import (
+    CalibrationBin,
+    CalibrationErrors,
+    ColumnDrift,
+    Drift,
+    FeatureStrength,
+    GroupMeasure,
+    Overlap,
+    SliceValue,
+)
 from tests import samples
-from tests.unit.gates.evidence import Gained, Known, Part
+from tests.unit.gates.evidence import Stub, gain, slice_gain
 
 NAN = math.nan
 ABOVE = math.nextafter
 
 
-def outcome(gate: Gate, evidence: Known) -> str:
+def outcome(gate: Gate, evidence: Stub) -> str:
     return evaluate([gate], evidence)[0].outcome
 
 
@@ -50,7 +55,7 @@ def outcome(gate: Gate, evidence: Known) -> str:
 def test_a_test_is_for_one_metric(test: Any, metric: str, fits: bool) -> None:
     found = check_test(test, metric)
     assert (found is None) == fits
-    (verdict,) = evaluate([BeatsChampion(metric=metric, test=test)], Known())
+    (verdict,) = evaluate([BeatsChampion(metric=metric, test=test)], Stub())
     assert verdict.outcome == ("pass" if fits else "error")
     if found is not None:
         assert (found.id, verdict.facts) == ("test-unsuitable", {"finding": "test-unsuitable"})
@@ -58,13 +63,13 @@ def test_a_test_is_for_one_metric(test: Any, metric: str, fits: bool) -> None:
 
 
 def test_a_test_has_to_fit_the_primary_metric_where_none_is_named() -> None:
-    assert outcome(BeatsChampion(test="delong"), Known()) == "pass"
-    assert outcome(BeatsChampion(test="mcnemar"), Known()) == "error"
+    assert outcome(BeatsChampion(test="delong"), Stub()) == "pass"
+    assert outcome(BeatsChampion(test="mcnemar"), Stub()) == "error"
 
 
 def test_a_test_without_resamples_names_none() -> None:
-    gained = Gained(method="DeLong", resamples=None, seed=None, p=0.01234)
-    answer = BeatsChampion(test="delong").judge(Known(gained=gained))
+    gained = gain(method="DeLong", resamples=None, seed=None, p=0.01234)
+    answer = BeatsChampion(test="delong").judge(Stub(gained=gained))
     assert answer.message.endswith("+0.0150), by DeLong, p 0.01234")
     assert (answer.facts["p"], answer.facts["resamples"]) == (0.01234, None)
 
@@ -86,22 +91,22 @@ def test_a_test_without_resamples_names_none() -> None:
 def test_holm_goes_by_p_and_the_others_by_the_interval(
     correction: Any, p: float | None, high: float, expected: str
 ) -> None:
-    part = Part(gain=Gained(value=-0.05, low=-0.2, high=high), p=p)
-    answer = SliceHarm(correction=correction, level=0.95).judge(Known(parts=[part, Part(gain=Gained())]))
+    harm = slice_gain(gain(value=-0.05, low=-0.2, high=high), p=p)
+    answer = SliceHarm(correction=correction, level=0.95).judge(Stub(slices=[harm, slice_gain(gain())]))
     assert answer.outcome == expected
     assert (answer.facts["comparisons"], answer.facts["correction"]) == (2, correction)
 
 
 def test_a_corrected_level_is_shown_in_full() -> None:
-    answer = SliceHarm(correction="bonferroni").judge(Known(parts=[Part(gain=Gained(level=0.9975))]))
+    answer = SliceHarm(correction="bonferroni").judge(Stub(slices=[slice_gain(gain(level=0.9975))]))
     assert "(99.75%: " in answer.message
 
 
 # slice-minimum
 
 
-def valued(*metrics: float | None, low: float = 0.0, high: float = 0.0) -> Known:
-    return Known(
+def valued(*metrics: float | None, low: float = 0.0, high: float = 0.0) -> Stub:
+    return Stub(
         values=[
             SliceValue(
                 column="carrier",
@@ -150,9 +155,9 @@ def test_slice_minimum_judges_the_end_of_the_interval_that_is_nearer_to_the_limi
 def test_slice_minimum_names_what_is_beyond_and_what_was_not_judged() -> None:
     answer = SliceMinimum(min=0.7).judge(valued(0.9, 0.6, 0.65, None))
     assert answer.message == (
-        "2 of 3 slices beyond the limit; worst of 3: carrier=s1 roc_auc 0.6000, at least 0.7 required; 1 not judged"
+        "2 of 3 slices outside the limits; worst of 3: carrier=s1 roc_auc 0.6000, at least 0.7 required; 1 not judged"
     )
-    assert answer.facts["beyond"] == ["carrier=s1", "carrier=s2"]
+    assert answer.facts["outside_limits"] == ["carrier=s1", "carrier=s2"]
     assert answer.facts["not_judged"] == ["carrier=s3 (3 rows, 200 needed)"]
     assert answer.facts["comparisons"] == 3
 
@@ -162,7 +167,7 @@ def test_a_metric_that_is_no_number_is_the_worst_slice() -> None:
 
 
 def test_slice_minimum_asks_as_it_is_set() -> None:
-    evidence = Known()
+    evidence = Stub()
     SliceMinimum(min=0.1).judge(evidence)
     SliceMinimum(metric="f1", min=0.1, columns=("origin",), min_rows=50, interval=True, level=0.9, resamples=500).judge(
         evidence
@@ -173,8 +178,8 @@ def test_slice_minimum_asks_as_it_is_set() -> None:
 # fairness
 
 
-def grouped(*rates: float | None, measures: Sequence[str] = ("selection_rate",)) -> Known:
-    return Known(
+def grouped(*rates: float | None, measures: Sequence[str] = ("selection_rate",)) -> Stub:
+    return Stub(
         grouped=[
             GroupMeasure(column="sex", value=f"g{index}", rows=300, measures=dict.fromkeys(measures, rate))
             if rate is not None
@@ -219,7 +224,7 @@ def test_equalized_odds_go_by_the_rate_that_differs_more() -> None:
         )
         for value, tpr, fpr in (("f", 0.8, 0.1), ("m", 0.75, 0.3))
     ]
-    evidence = Known(grouped=groups)
+    evidence = Stub(grouped=groups)
     answer = Fairness(columns=("sex",), max_difference=0.1).judge(evidence)
     assert answer.message == ("false_positive_rate 0.1000 for sex=f, 0.3000 for m: difference 0.2000, 0.1 allowed")
     assert [spread["measure"] for spread in answer.facts["spreads"]] == ["true_positive_rate", "false_positive_rate"]
@@ -238,8 +243,8 @@ def test_fairness_names_groups_and_columns_that_were_not_judged() -> None:
 
 
 def test_a_metric_of_any_target_can_be_compared() -> None:
-    problem = samples.problem(target=Target(column="delay", type="regression"))
-    known = Known(problem=problem, grouped=grouped(2.0, 2.5, measures=("mae",)).grouped)
+    problem = samples.problem(target=PredictionTarget(column="delay", type="regression"))
+    known = Stub(problem=problem, grouped=grouped(2.0, 2.5, measures=("mae",)).grouped)
     assert outcome(Fairness(columns=("sex",), metric="mae", max_difference=1.0), known) == "pass"
     assert outcome(Fairness(columns=("sex",), metric="mae", max_difference=0.4), known) == "fail"
     assert known.asked == [(("mae",), ("sex",), 200)] * 2
@@ -248,10 +253,10 @@ def test_a_metric_of_any_target_can_be_compared() -> None:
 # calibration
 
 
-def calibrated(ece: float, brier: float) -> Known:
-    return Known(
-        calibrated=measured.Calibration(
-            ece=ece, brier=brier, rows=1000, bins=[measured.Bin(rows=1000, score=0.4, rate=0.42)]
+def calibrated(ece: float, brier: float) -> Stub:
+    return Stub(
+        calibrated=CalibrationErrors(
+            ece=ece, brier=brier, rows=1000, bins=[CalibrationBin(rows=1000, score=0.4, rate=0.42)]
         )
     )
 
@@ -283,9 +288,9 @@ def test_calibration_says_both_errors_and_which_has_a_limit() -> None:
 
 
 def test_calibration_says_why_it_does_not_arise() -> None:
-    model = samples.model(signature=Signature(inputs={"carrier": "string"}, output="label"))
-    assert Calibration(max_ece=0.1).judge(Known(model=model)).message == (
-        "only probabilities of a binary target can be calibrated; here a binary target has a label"
+    model = samples.model(signature=ModelSignature(inputs={"carrier": "string"}, output="label"))
+    assert Calibration(max_ece=0.1).judge(Stub(model=model)).message == (
+        "calibration needs probabilities of a binary target; this model predicts a label of a binary target"
     )
 
 
@@ -294,15 +299,15 @@ def test_calibration_says_why_it_does_not_arise() -> None:
 
 def leaking(
     *strengths: float, shared: int | None = 0, rows: int = 1000, exact: bool = True, features: bool = True
-) -> Known:
+) -> Stub:
     candidate = samples.version(2, seed=2)
     if features:
         evaluation = msgspec.structs.replace(candidate.evaluation, features=samples.stored("test.parquet", 99))
         candidate = msgspec.structs.replace(candidate, evaluation=evaluation)
-    why = "no dataset has all of the test rows, by flight_id" if shared is None else ""
-    return Known(
+    reason = "no dataset has all of the test rows, by flight_id" if shared is None else ""
+    return Stub(
         candidate=candidate,
-        overlapped=Overlap(rows=rows, shared=shared, exact=exact, why=why),
+        overlapped=Overlap(rows=rows, shared=shared, exact=exact, reason=reason),
         strengths=[
             FeatureStrength(feature=f"f{index}", strength=strength, measure="roc_auc")
             for index, strength in enumerate(strengths)
@@ -331,7 +336,7 @@ def leaking(
         ({}, leaking(shared=None), "error"),
     ],
 )
-def test_leakage(settings: dict[str, Any], evidence: Known, expected: str) -> None:
+def test_leakage(settings: dict[str, Any], evidence: Stub, expected: str) -> None:
     assert outcome(msgspec.convert(settings, Leakage), evidence) == expected
 
 
@@ -339,24 +344,25 @@ def test_leakage(settings: dict[str, Any], evidence: Known, expected: str) -> No
 def test_the_label_among_the_inputs_is_a_leak_whatever_else_is_known(by_record: bool) -> None:
     candidate = samples.version(2, seed=2)
     inputs = msgspec.structs.replace(candidate.inputs, columns=["carrier", "late"] if by_record else [])
-    signature = Signature(
+    signature = ModelSignature(
         inputs={"carrier": "string", **({} if by_record else {"late": "boolean"})}, output="probability"
     )
-    known = Known(candidate=msgspec.structs.replace(candidate, inputs=inputs), model=samples.model(signature=signature))
+    known = Stub(candidate=msgspec.structs.replace(candidate, inputs=inputs), model=samples.model(signature=signature))
     answer = Leakage().judge(known)
-    assert (answer.outcome, answer.message) == ("fail", "the label late is among the inputs of the model")
+    assert (answer.outcome, answer.message) == ("fail", "the label late is an input of the model")
     assert answer.fix
 
 
 def test_leakage_says_what_leaks_and_what_cannot_be_told() -> None:
     answer = Leakage().judge(leaking(0.995, 0.6, shared=12, exact=False))
     assert answer.message == (
-        "at least 12 of 1,000 test rows (1.20%) were trained on; alone tells the label: f0 (roc_auc 0.9950), 0.98 allowed"
+        "at least 12 of 1,000 test rows (1.20%) were used for training; "
+        "predicts the label alone: f0 (roc_auc 0.9950), 0.98 allowed"
     )
-    assert (answer.facts["overlap_is"], answer.facts["strong_features"]) == ("at least", ["f0"])
+    assert (answer.facts["overlap_exact"], answer.facts["strong_features"]) == (False, ["f0"])
     unknown = Leakage().judge(leaking(0.6, shared=None))
-    assert unknown.message.startswith("which rows were trained on cannot be told; the strongest feature alone: f0")
-    assert unknown.facts["not_told"] == ["no dataset has all of the test rows, by flight_id"]
+    assert unknown.message.startswith("which rows were used for training is unknown; strongest single feature: f0")
+    assert unknown.facts["not_checked"] == ["no dataset has all of the test rows, by flight_id"]
     (error,) = evaluate([Leakage()], leaking(shared=None, features=False))
     assert error.facts == {"finding": "leakage-unknown"}
     assert "the features of the test rows were not kept" in error.message
@@ -366,11 +372,11 @@ def test_leakage_says_what_leaks_and_what_cannot_be_told() -> None:
 # data-drift
 
 
-def drifted(*psis: float, **changes: list[str]) -> Known:
+def drifted(*psis: float, **changes: list[str]) -> Stub:
     columns = [
         ColumnDrift(column=f"c{index}", psi=psi, js=0.1, ks=None, bins=10, noise=0.01) for index, psi in enumerate(psis)
     ]
-    return Known(drifted=Drift(columns=columns, **({"added": [], "removed": [], "retyped": []} | changes)))
+    return Stub(drifted=Drift(columns=columns, **({"added": [], "removed": [], "retyped": []} | changes)))
 
 
 @pytest.mark.parametrize(
@@ -394,14 +400,14 @@ def drifted(*psis: float, **changes: list[str]) -> Known:
         ({}, drifted(added=["new"], removed=["old"]), "fail"),
     ],
 )
-def test_data_drift(settings: dict[str, Any], evidence: Known, expected: str) -> None:
+def test_data_drift(settings: dict[str, Any], evidence: Stub, expected: str) -> None:
     assert outcome(msgspec.convert(settings, DataDrift), evidence) == expected
 
 
 def test_data_drift_names_the_worst_and_what_changed() -> None:
     answer = DataDrift().judge(drifted(0.1, 0.4, added=["new"], removed=["old"], retyped=["c9"]))
     assert answer.message == (
-        "2 of 3 columns drifted, 0 allowed; worst psi 0.400 in c1, 0.25 allowed; other values in c9; new new; gone old"
+        "2 of 3 columns drifted, 0 allowed; worst psi 0.400 in c1, 0.25 allowed; type changed: c9; added: new; removed: old"
     )
     assert answer.facts["drifted"] == ["c9", "c1"]
     assert [column["column"] for column in answer.facts["columns"]] == ["c1", "c0"]

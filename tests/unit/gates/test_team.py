@@ -7,16 +7,17 @@ import pytest
 
 from mlgit.domain.gates import Exec, Python
 from mlgit.domain.gates.base import GateResult, failed, passed, skipped
-from mlgit.domain.gates.team import MOST_ANSWER, MOST_DEPTH
+from mlgit.domain.gates.team import MAX_ANSWER_BYTES, MAX_FACTS_DEPTH
 from mlgit.domain.policy import evaluate
+from mlgit.domain.results import CommandAnswer
 from mlgit.errors import inconclusive
-from tests.unit.gates.evidence import Known, Said
+from tests.unit.gates.evidence import Stub
 
 NO_PII = Exec(name="no-pii", command=("python", "checks/no_pii.py"), timeout="2m", settings={"columns": ["name"]})
 
 
 def test_a_command_is_handed_its_settings_and_time() -> None:
-    evidence = Known()
+    evidence = Stub()
     assert evaluate([NO_PII], evidence)[0].gate == "exec:no-pii"
     assert evidence.asked == [(("python", "checks/no_pii.py"), {"columns": ["name"]}, 120)]
 
@@ -44,25 +45,28 @@ ANSWERS: list[tuple[Mapping[str, Any], GateResult | None]] = [
     ({"outcome": "pass", "message": "none", "severity": "warn"}, None),
     ({"message": "none"}, None),
     ({}, None),
-    ({"outcome": "pass", "message": "x" * MOST_ANSWER}, None),
+    ({"outcome": "pass", "message": "x" * MAX_ANSWER_BYTES}, None),
     ({"outcome": "pass", "message": "\ud800"}, None),
-    ({"outcome": "pass", "message": "none", "facts": nested(MOST_DEPTH)}, passed("none", **nested(MOST_DEPTH))),
-    ({"outcome": "pass", "message": "none", "facts": nested(MOST_DEPTH + 1)}, None),
+    (
+        {"outcome": "pass", "message": "none", "facts": nested(MAX_FACTS_DEPTH)},
+        passed("none", **nested(MAX_FACTS_DEPTH)),
+    ),
+    ({"outcome": "pass", "message": "none", "facts": nested(MAX_FACTS_DEPTH + 1)}, None),
 ]
 
 
-@pytest.mark.parametrize(("answer", "result"), ANSWERS)
-def test_an_answer_is_taken_or_is_an_error(answer: Mapping[str, Any], result: GateResult | None) -> None:
-    said = NO_PII.judge(Known(said=Said(answer)))
-    if result is None:
-        assert said.outcome == "error"
+@pytest.mark.parametrize(("answer", "expected"), ANSWERS)
+def test_an_answer_is_taken_or_is_an_error(answer: Mapping[str, Any], expected: GateResult | None) -> None:
+    result = NO_PII.judge(Stub(answer=CommandAnswer(answer)))
+    if expected is None:
+        assert result.outcome == "error"
     else:
-        assert said == result
+        assert result == expected
 
 
 def test_no_answer_is_an_error_that_says_why() -> None:
-    said = NO_PII.judge(Known(said=Said(None, "it ended with code 3")))
-    assert said == GateResult("error", "it ended with code 3")
+    result = NO_PII.judge(Stub(answer=CommandAnswer(None, "it ended with code 3")))
+    assert result == GateResult("error", "it ended with code 3")
 
 
 def test_a_function_is_handed_evidence_and_a_copy_of_its_settings() -> None:
@@ -72,11 +76,11 @@ def test_a_function_is_handed_evidence_and_a_copy_of_its_settings() -> None:
     def judge(evidence: Any, settings: Any) -> GateResult:
         settings["p99"] = 0
         handed.append(evidence)
-        return passed("fast", metric=evidence.measured("roc_auc"))
+        return passed("fast", metric=evidence.metric_value("roc_auc"))
 
-    evidence = Known(function=judge)
-    (said,) = evaluate([gate], evidence)
-    assert (said.gate, said.outcome, said.facts) == ("python:acme-latency", "pass", {"metric": 0.712})
+    evidence = Stub(function=judge)
+    (verdict,) = evaluate([gate], evidence)
+    assert (verdict.gate, verdict.outcome, verdict.facts) == ("python:acme-latency", "pass", {"metric": 0.712})
     assert (handed, gate.settings) == ([evidence], {"p99": 20})
 
 
@@ -95,11 +99,11 @@ def _cannot(evidence: Any, settings: Any) -> GateResult:
         (_cannot, "the table cannot be fetched"),
         (lambda evidence, settings: True, "returned bool"),
         (lambda evidence, settings: None, "returned NoneType"),
-        (lambda evidence, settings: GateResult("waived", "trust me"), "no usable answer"),
-        (lambda evidence, settings: passed("fine", table=object()), "no usable answer"),
+        (lambda evidence, settings: GateResult("waived", "trust me"), "no valid answer"),
+        (lambda evidence, settings: passed("fine", table=object()), "no valid answer"),
         (lambda: passed("fine"), "TypeError"),
     ],
 )
 def test_a_function_that_gives_no_answer_is_an_error(function: Any, says: str) -> None:
-    (said,) = evaluate([Python(name="acme")], Known(function=function))
-    assert (said.outcome, says in said.message) == ("error", True), said.message
+    (verdict,) = evaluate([Python(name="acme")], Stub(function=function))
+    assert (verdict.outcome, says in verdict.message) == ("error", True), verdict.message

@@ -9,8 +9,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from mlgit.ml.calibration import calibration
-from mlgit.ml.columns import BadPredictions
-from mlgit.ml.metrics import Undefined
+from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.metrics import UndefinedMetric
 
 
 def table(scores: list[float], labels: list[bool]) -> pd.DataFrame:
@@ -73,10 +73,10 @@ def test_the_order_of_rows_makes_no_difference(rows: list[tuple[float, bool]], o
 @pytest.mark.parametrize(
     ("predictions", "positive", "error", "message"),
     [
-        (table([], []), True, Undefined, "there are no rows"),
-        (table([0.1], [True]).drop(columns="score"), True, Undefined, "there is no column 'score'"),
-        (table([1.2, 0.1], [True, False]), True, BadPredictions, "goes beyond 0 to 1"),
-        (table([0.1], [True]), None, BadPredictions, "positive class"),
+        (table([], []), True, UndefinedMetric, "there are no rows"),
+        (table([0.1], [True]).drop(columns="score"), True, UndefinedMetric, "there is no column 'score'"),
+        (table([1.2, 0.1], [True, False]), True, InvalidPredictions, "goes beyond 0 to 1"),
+        (table([0.1], [True]), None, InvalidPredictions, "positive class"),
     ],
 )
 def test_what_has_no_probabilities_is_refused(

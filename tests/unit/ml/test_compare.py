@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlgit.ml.columns import BadPredictions, Columns
-from mlgit.ml.compare import Gain, NotSameRows, align, paired_bootstrap
-from mlgit.ml.metrics import METRICS, Metric, Undefined, measure
+from mlgit.domain.metrics import METRICS, Metric
+from mlgit.domain.results import Gain
+from mlgit.ml.columns import InvalidPredictions, MetricInput
+from mlgit.ml.compare import MismatchedRows, align, paired_bootstrap
+from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, measure
 
 
 def binary(rows: int, noise: float, seed: int = 1) -> pd.DataFrame:
@@ -165,21 +167,22 @@ def test_resamples_keep_the_rows_of_each_label() -> None:
 
 def test_a_metric_that_some_resamples_lack_is_undefined() -> None:
     once = binary(100, 0.5).assign(prediction=["yes"] + ["no"] * 99)
-    with pytest.raises(Undefined, match=r"precision is undefined on \d+ of 1,000 resamples"):
+    with pytest.raises(UndefinedMetric, match=r"precision is undefined on \d+ of 1,000 resamples"):
         paired_bootstrap("precision", once, once, "yes", seed=1)
 
 
 def test_a_metric_without_a_fast_way_is_resampled_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    def median_error(columns: Columns) -> float:
+    def median_error(columns: MetricInput) -> float:
         if columns.truth.max() < 0:
-            raise Undefined("no label is above zero")
+            raise UndefinedMetric("no label is above zero")
         return float(np.median(np.abs(columns.truth - columns.output)))
 
-    monkeypatch.setitem(METRICS, "median_error", Metric("min", ("regression",), "value", median_error))
+    monkeypatch.setitem(METRICS, "median_error", Metric("min", ("regression",), "value"))
+    monkeypatch.setitem(FUNCTIONS, "median_error", median_error)
     gain = paired_bootstrap("median_error", regression(200, 0.2), regression(200, 2), None, resamples=100, seed=1)
     assert 0 < gain.low < gain.value < gain.high
     once = regression(50, 1).assign(label=[1.0] + [-1.0] * 49)
-    with pytest.raises(Undefined, match=r"median_error is undefined on \d+ of 100 resamples"):
+    with pytest.raises(UndefinedMetric, match=r"median_error is undefined on \d+ of 100 resamples"):
         paired_bootstrap("median_error", once, once, None, resamples=100, seed=1)
 
 
@@ -198,7 +201,7 @@ def test_settings_outside_their_range_are_refused(settings: dict[str, float]) ->
     ],
 )
 def test_tables_that_are_not_aligned_are_refused(other: pd.DataFrame) -> None:
-    with pytest.raises(NotSameRows, match="must be aligned first"):
+    with pytest.raises(MismatchedRows, match="must be aligned first"):
         paired_bootstrap("accuracy", binary(50, 1), other, "yes", seed=1)
 
 
@@ -228,7 +231,7 @@ BASE = pd.DataFrame({"id": [1, 2, 3, 4, 5], "label": ["a", "b", "a", "b", "a"]})
     ],
 )
 def test_align_says_what_differs(champion: pd.DataFrame, message: str) -> None:
-    with pytest.raises(NotSameRows) as caught:
+    with pytest.raises(MismatchedRows) as caught:
         align(BASE, champion, ["id"])
     assert message in str(caught.value)
 
@@ -244,5 +247,5 @@ def test_align_says_what_differs(champion: pd.DataFrame, message: str) -> None:
     ],
 )
 def test_align_needs_keys_that_name_rows(champion: pd.DataFrame, keys: list[str], message: str) -> None:
-    with pytest.raises(BadPredictions, match=message):
+    with pytest.raises(InvalidPredictions, match=message):
         align(BASE, champion, keys)

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlgit.ml.contract import ColumnFacts, ColumnRule, Violation, check, draft
+from mlgit.domain.records.dataset import ColumnRule
+from mlgit.domain.results import ContractViolation
+from mlgit.ml.contract import check_table, draft_rules
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
@@ -17,46 +19,46 @@ NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("values", "facts"),
     [
-        ([3, 1, 2], ColumnFacts(type="integer", min=1, max=3, nullable=False, unique=True)),
-        ([3, 3, 2], ColumnFacts(type="integer", min=2, max=3, nullable=False, unique=False)),
-        ([3.0, None, 2.0], ColumnFacts(type="integer", min=2, max=3, nullable=True, unique=False)),
-        ([3.0, 1.0], ColumnFacts(type="number", min=1, max=3, nullable=False, unique=False)),
-        ([0.5, None], ColumnFacts(type="number", min=0.5, max=0.5, nullable=True, unique=False)),
-        ([Decimal("0.5")], ColumnFacts(type="number", min=0.5, max=0.5, nullable=False, unique=False)),
-        ([True, False], ColumnFacts(type="boolean", nullable=False, unique=False)),
-        ([True, None], ColumnFacts(type="boolean", nullable=True, unique=False)),
-        (["AA", "UA"] * 5, ColumnFacts(type="string", in_=["AA", "UA"], nullable=False, unique=False)),
-        (["AA", "UA"] * 4, ColumnFacts(type="string", nullable=False, unique=False)),
-        (["a1", "a2"], ColumnFacts(type="string", nullable=False, unique=True)),
-        (["2026-01-31", "2026-02-28"], ColumnFacts(type="date", nullable=False, unique=False)),
-        (["2026-01-31", "2026-02-30"], ColumnFacts(type="string", nullable=False, unique=True)),
-        ([date(2026, 1, 31), None], ColumnFacts(type="date", nullable=True, unique=False)),
-        (["2026-01-31T10:00:00Z"], ColumnFacts(type="datetime", nullable=False, unique=False)),
-        ([datetime(2026, 1, 31, 10, tzinfo=UTC)], ColumnFacts(type="datetime", nullable=False, unique=False)),
-        ([datetime(2026, 1, 31, tzinfo=UTC)], ColumnFacts(type="date", nullable=False, unique=False)),
-        ([None, None], ColumnFacts(type="string", nullable=True, unique=False)),
-        (pd.Categorical(["x", "y"] * 5), ColumnFacts(type="string", in_=["x", "y"], nullable=False, unique=False)),
+        ([3, 1, 2], ColumnRule(type="integer", min=1, max=3, nullable=False, unique=True)),
+        ([3, 3, 2], ColumnRule(type="integer", min=2, max=3, nullable=False, unique=False)),
+        ([3.0, None, 2.0], ColumnRule(type="integer", min=2, max=3, nullable=True, unique=False)),
+        ([3.0, 1.0], ColumnRule(type="number", min=1, max=3, nullable=False, unique=False)),
+        ([0.5, None], ColumnRule(type="number", min=0.5, max=0.5, nullable=True, unique=False)),
+        ([Decimal("0.5")], ColumnRule(type="number", min=0.5, max=0.5, nullable=False, unique=False)),
+        ([True, False], ColumnRule(type="boolean", nullable=False, unique=False)),
+        ([True, None], ColumnRule(type="boolean", nullable=True, unique=False)),
+        (["AA", "UA"] * 5, ColumnRule(type="string", in_=["AA", "UA"], nullable=False, unique=False)),
+        (["AA", "UA"] * 4, ColumnRule(type="string", nullable=False, unique=False)),
+        (["a1", "a2"], ColumnRule(type="string", nullable=False, unique=True)),
+        (["2026-01-31", "2026-02-28"], ColumnRule(type="date", nullable=False, unique=False)),
+        (["2026-01-31", "2026-02-30"], ColumnRule(type="string", nullable=False, unique=True)),
+        ([date(2026, 1, 31), None], ColumnRule(type="date", nullable=True, unique=False)),
+        (["2026-01-31T10:00:00Z"], ColumnRule(type="datetime", nullable=False, unique=False)),
+        ([datetime(2026, 1, 31, 10, tzinfo=UTC)], ColumnRule(type="datetime", nullable=False, unique=False)),
+        ([datetime(2026, 1, 31, tzinfo=UTC)], ColumnRule(type="date", nullable=False, unique=False)),
+        ([None, None], ColumnRule(type="string", nullable=True, unique=False)),
+        (pd.Categorical(["x", "y"] * 5), ColumnRule(type="string", in_=["x", "y"], nullable=False, unique=False)),
     ],
 )
-def test_a_column_is_described(values: Any, facts: ColumnFacts) -> None:
-    assert draft(pd.DataFrame({"column": values})) == {"column": facts}
+def test_a_column_is_described(values: Any, facts: ColumnRule) -> None:
+    assert draft_rules(pd.DataFrame({"column": values})) == {"column": facts}
 
 
 @pytest.mark.parametrize("values", [[[1], [2]], ["a", 1], [1.5, np.inf]])
 def test_a_column_without_a_type_cannot_be_described(values: list[Any]) -> None:
     with pytest.raises(ValueError, match="column 'column' mixes types"):
-        draft(pd.DataFrame({"column": values}))
+        draft_rules(pd.DataFrame({"column": values}))
 
 
 def test_facts_are_written_in_the_words_of_a_contract() -> None:
-    (facts,) = draft(pd.DataFrame({"hour": [0, 23]})).values()
-    assert msgspec.json.encode(facts) == b'{"type":"integer","min":0,"max":23,"in":null,"nullable":false,"unique":true}'
+    (facts,) = draft_rules(pd.DataFrame({"hour": [0, 23]})).values()
+    assert msgspec.json.encode(facts) == b'{"type":"integer","nullable":false,"unique":true,"min":0,"max":23}'
 
 
 def violation(
     rule: Any, count: int, rows: int, examples: list[str], message: str, column: str | None = "x"
-) -> Violation:
-    return Violation(rule=rule, column=column, count=count, rows=rows, examples=examples, message=message)
+) -> ContractViolation:
+    return ContractViolation(rule=rule, column=column, count=count, rows=rows, examples=examples, message=message)
 
 
 TYPES = {
@@ -71,7 +73,7 @@ TYPES = {
 
 @pytest.mark.parametrize(("kind", "values"), [(kind, values) for kind, lists in TYPES.items() for values in lists])
 def test_values_of_the_type_are_accepted(kind: Any, values: list[Any]) -> None:
-    assert check(pd.DataFrame({"x": values}), {"x": ColumnRule(type=kind)}, now=NOW) == []
+    assert check_table(pd.DataFrame({"x": values}), {"x": ColumnRule(type=kind)}, now=NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_values_of_the_type_are_accepted(kind: Any, values: list[Any]) -> None:
     ],
 )
 def test_values_of_another_type_are_found(kind: Any, values: list[Any], examples: list[str]) -> None:
-    (found,) = check(pd.DataFrame({"x": values}), {"x": ColumnRule(type=kind)}, now=NOW)
+    (found,) = check_table(pd.DataFrame({"x": values}), {"x": ColumnRule(type=kind)}, now=NOW)
     assert (found.rule, found.column, found.rows, found.examples) == ("type", "x", len(values), examples)
     assert found.message == f"x: {found.count} of {len(values)} values are not of type {kind}"
 
@@ -152,7 +154,7 @@ def test_values_of_another_type_are_found(kind: Any, values: list[Any], examples
     ],
 )
 def test_values_are_held_against_their_rule(values: list[Any], rule: ColumnRule, expected: list[Any]) -> None:
-    found = check(pd.DataFrame({"x": values}), {"x": rule}, now=NOW)
+    found = check_table(pd.DataFrame({"x": values}), {"x": rule}, now=NOW)
     assert [
         one.rule if isinstance(wanted, str) else one for one, wanted in zip(found, expected, strict=True)
     ] == expected
@@ -160,7 +162,9 @@ def test_values_are_held_against_their_rule(values: list[Any], rule: ColumnRule,
 
 def test_columns_must_be_those_of_the_contract() -> None:
     rules = {"x": ColumnRule(type="integer"), "y": ColumnRule(type="integer")}
-    assert check(pd.DataFrame({"x": [1, 2], "z": [1, 2]}), rules, keys=["id", "x"], freshness_column="at", now=NOW) == [
+    assert check_table(
+        pd.DataFrame({"x": [1, 2], "z": [1, 2]}), rules, keys=["id", "x"], freshness_column="at", now=NOW
+    ) == [
         violation("column-missing", 2, 2, [], "there is no column 'y'", "y"),
         violation("column-missing", 2, 2, [], "there is no column 'id'", "id"),
         violation("column-missing", 2, 2, [], "there is no column 'at'", "at"),
@@ -176,8 +180,8 @@ def test_columns_must_be_those_of_the_contract() -> None:
         ({"rows_max": 2}, [violation("too-many-rows", 3, 3, [], "3 rows, at most 2 allowed", None)]),
     ],
 )
-def test_rows_are_counted(limits: dict[str, int], expected: list[Violation]) -> None:
-    assert check(pd.DataFrame({"x": [1, 2, 3]}), {"x": ColumnRule(type="integer")}, now=NOW, **limits) == expected  # type: ignore[arg-type]
+def test_rows_are_counted(limits: dict[str, int], expected: list[ContractViolation]) -> None:
+    assert check_table(pd.DataFrame({"x": [1, 2, 3]}), {"x": ColumnRule(type="integer")}, now=NOW, **limits) == expected  # type: ignore[arg-type]
 
 
 FLIGHTS = {"day": ColumnRule(type="string"), "no": ColumnRule(type="integer", unique=False)}
@@ -185,21 +189,23 @@ FLIGHTS = {"day": ColumnRule(type="string"), "no": ColumnRule(type="integer", un
 
 def test_keys_name_each_row_once() -> None:
     frame = pd.DataFrame({"day": ["mo", "mo", "tu", "mo", "mo"], "no": [1, 2, 1, 1, 1]})
-    assert check(frame, FLIGHTS, keys=["day", "no"], now=NOW) == [
+    assert check_table(frame, FLIGHTS, keys=["day", "no"], now=NOW) == [
         violation("duplicate", 2, 5, ["mo/1"], "2 of 5 rows repeat the day, no of an earlier one", None)
     ]
 
 
 def test_keys_are_never_missing() -> None:
     frame = pd.DataFrame({"day": ["mo", None, None], "no": [1, 2, 2]})
-    assert check(frame, FLIGHTS, keys=["day", "no"], now=NOW) == [
+    assert check_table(frame, FLIGHTS, keys=["day", "no"], now=NOW) == [
         violation("null", 2, 3, [], "day: 2 of 3 values are missing", "day")
     ]
 
 
 def test_a_unique_key_is_reported_once() -> None:
     rules = {"x": ColumnRule(type="integer", unique=True)}
-    assert [found.rule for found in check(pd.DataFrame({"x": [1, 1]}), rules, keys=["x"], now=NOW)] == ["duplicate"]
+    assert [found.rule for found in check_table(pd.DataFrame({"x": [1, 1]}), rules, keys=["x"], now=NOW)] == [
+        "duplicate"
+    ]
 
 
 def ago(**age: float) -> datetime:
@@ -223,7 +229,7 @@ def ago(**age: float) -> datetime:
     ],
 )
 def test_data_is_fresh(times: list[Any], message: str | None) -> None:
-    found = check(
+    found = check_table(
         pd.DataFrame({"at": times}),
         {"at": ColumnRule(type="datetime")},
         freshness_column="at",
@@ -235,15 +241,15 @@ def test_data_is_fresh(times: list[Any], message: str | None) -> None:
 
 
 def test_long_values_are_cut() -> None:
-    (found,) = check(pd.DataFrame({"x": ["a" * 500]}), {"x": ColumnRule(type="integer")}, now=NOW)
+    (found,) = check_table(pd.DataFrame({"x": ["a" * 500]}), {"x": ColumnRule(type="integer")}, now=NOW)
     assert found.examples == ["a" * 80]
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
-        check(pd.DataFrame(), {}, now=datetime(2026, 1, 1))  # noqa: DTZ001
+        check_table(pd.DataFrame(), {}, now=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_a_bad_pattern_is_refused() -> None:
     with pytest.raises(ValueError, match="the pattern of column 'x' is not a regular expression"):
-        check(pd.DataFrame({"x": ["a"]}), {"x": ColumnRule(type="string", pattern="(")}, now=NOW)
+        check_table(pd.DataFrame({"x": ["a"]}), {"x": ColumnRule(type="string", pattern="(")}, now=NOW)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
+from mlgit.domain.results import ColumnDrift
 from mlgit.ml import profile
-from mlgit.ml.drift import ColumnDrift, drift, jensen_shannon, psi
+from mlgit.ml.drift import drift, jensen_shannon, psi
 
 WIDTH = 1 / 256  # of the rows: what a bin may hold beside the rows on its bound
 
@@ -148,7 +149,7 @@ EMPTY = profile.build(pd.DataFrame({"x": [1.0]}).head(0))
 SOUND = profile.build(pd.DataFrame({"x": [1.0, 2.0, 3.0], "c": ["a", "a", "b"]}))
 
 
-def altered(column: str, **changes: Any) -> profile.Profile:
+def altered(column: str, **changes: Any) -> profile.TableProfile:
     columns = SOUND.columns | {column: msgspec.structs.replace(SOUND.columns[column], **changes)}
     return msgspec.structs.replace(SOUND, columns=columns)
 
@@ -165,7 +166,7 @@ def altered(column: str, **changes: Any) -> profile.Profile:
         (altered("c", counts={"a": 4, "b": -1}), "do not add up"),
     ],
 )
-def test_a_profile_that_does_not_fit_itself_is_refused(other: profile.Profile, message: str) -> None:
+def test_a_profile_that_does_not_fit_itself_is_refused(other: profile.TableProfile, message: str) -> None:
     for pair in ((SOUND, other), (other, SOUND)):
         with pytest.raises(ValueError, match=message):
             drift(*pair)

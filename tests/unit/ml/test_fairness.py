@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from mlgit.ml.columns import BadPredictions
+from mlgit.ml.columns import InvalidPredictions
 from mlgit.ml.fairness import RATES, group_measures
 from mlgit.ml.metrics import measure
 
@@ -84,10 +84,10 @@ def test_numbers_are_groups_by_quarter(predictions: pd.DataFrame) -> None:
 def test_what_cannot_be_told_is_said(
     predictions: pd.DataFrame, changes: dict[str, Any], columns: list[str], positive: str | None, message: str
 ) -> None:
-    with pytest.raises(BadPredictions, match=message):
+    with pytest.raises(InvalidPredictions, match=message):
         group_measures(predictions.assign(**changes), ["selection_rate"], columns, positive)
 
 
 def test_predictions_without_classes_have_no_rates(predictions: pd.DataFrame) -> None:
-    with pytest.raises(BadPredictions, match="there is no column 'prediction'"):
+    with pytest.raises(InvalidPredictions, match="there is no column 'prediction'"):
         group_measures(predictions.drop(columns="prediction"), ["selection_rate"], ["sex"], "yes")

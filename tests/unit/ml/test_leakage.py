@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from mlgit.ml.columns import BadPredictions
-from mlgit.ml.leakage import Overlap, feature_strengths, overlap
+from mlgit.domain.results import Overlap
+from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.leakage import feature_strengths, overlap
 
 ROWS = 600
 LATE = np.random.default_rng(0).random(ROWS) < 0.3
@@ -86,7 +87,7 @@ def test_a_single_class_tells_nothing() -> None:
 
 
 def test_features_of_other_rows_are_refused() -> None:
-    with pytest.raises(BadPredictions, match="there are 600 rows of features and 599 predictions"):
+    with pytest.raises(InvalidPredictions, match="there are 600 rows of features and 599 predictions"):
         strength(NOISE, LATE[1:])
 
 
@@ -107,13 +108,13 @@ def rows(*keys: Any) -> pd.DataFrame:
             {"all": rows(1, 2, 3, 4, 5)},
             [],
             4,
-            Overlap(rows=3, shared=2, exact=False, why="all has 5 rows, 4 were trained on and 3 are tested on"),
+            Overlap(rows=3, shared=2, exact=False, reason="all has 5 rows, 4 were trained on and 3 are tested on"),
         ),
         (
             {"all": rows(3, 4, 5)},
             [],
             3,
-            Overlap(rows=3, shared=3, exact=False, why="all has 3 rows, 3 were trained on and 3 are tested on"),
+            Overlap(rows=3, shared=3, exact=False, reason="all has 3 rows, 3 were trained on and 3 are tested on"),
         ),
     ],
 )
@@ -145,7 +146,7 @@ def test_rows_that_were_trained_on(
 def test_what_cannot_be_told_is_said(datasets: dict[str, pd.DataFrame], trained_on: int, why: str) -> None:
     found = overlap(rows(3, 4, 5), datasets, ["id"], training=[], trained_on=trained_on)
     assert (found.shared, found.exact) == (None, False)
-    assert found.why.startswith(why)
+    assert found.reason.startswith(why)
 
 
 def test_several_keys_name_a_row_together() -> None:
@@ -155,5 +156,5 @@ def test_several_keys_name_a_row_together() -> None:
 
 
 def test_training_rows_without_keys_are_refused() -> None:
-    with pytest.raises(BadPredictions, match="past has no column id, by which rows are named"):
+    with pytest.raises(InvalidPredictions, match="past has no column id, by which rows are named"):
         overlap(rows(1), {"past": pd.DataFrame({"day": [1]})}, ["id"], training=["past"], trained_on=1)

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from mlgit.ml.columns import BadPredictions
-from mlgit.ml.metrics import METRICS, Undefined, measure, measure_all
+from mlgit.domain.metrics import METRICS
+from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.metrics import UndefinedMetric, measure, measure_all
 
 LABEL = ["yes", "no", "no", "yes", "no", "yes", "no", "no"]
 SCORE = [0.9, 0.2, 0.6, 0.4, 0.4, 0.7, 0.1, 0.2]
@@ -72,7 +73,7 @@ def test_the_type_of_a_text_column_makes_no_difference(dtype: Any) -> None:
 
 @pytest.mark.parametrize("positive", [1, True, 1.0])
 @pytest.mark.parametrize("dtype", ["int64", "bool", "float64", "Int64", "boolean"])
-def test_the_type_of_a_number_column_makes_no_difference(dtype: Any, positive: float) -> None:
+def test_the_type_of_a_number_column_makes_no_difference(dtype: Any, positive: Any) -> None:
     numbers = (BINARY[["label", "prediction"]] == "yes").astype(dtype)
     table = numbers.assign(score=SCORE)
     assert measure_all(table, "binary", positive) == measure_all(BINARY, "binary", "yes")
@@ -117,19 +118,19 @@ NO = pd.DataFrame({"label": ["no"] * 3, "score": [0.1, 0.2, 0.3], "prediction": 
     ],
 )
 def test_undefined_says_why(metric: str, table: pd.DataFrame, reason: str) -> None:
-    with pytest.raises(Undefined) as caught:
+    with pytest.raises(UndefinedMetric) as caught:
         measure(metric, table, "yes")
     assert str(caught.value) == reason
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_no_metric_is_defined_without_rows(metric: str) -> None:
-    with pytest.raises(Undefined, match="there are no rows"):
+    with pytest.raises(UndefinedMetric, match="there are no rows"):
         measure(metric, BINARY.head(0), "yes")
 
 
 def test_nothing_can_be_measured_without_rows() -> None:
-    with pytest.raises(Undefined, match="no binary metric is defined: there are no rows"):
+    with pytest.raises(UndefinedMetric, match="no binary metric is defined: there are no rows"):
         measure_all(BINARY.head(0), "binary", "yes")
 
 
@@ -150,17 +151,17 @@ def test_nothing_can_be_measured_without_rows() -> None:
     ],
 )
 def test_what_cannot_be_measured_is_refused(metric: str, table: pd.DataFrame, reason: str) -> None:
-    with pytest.raises(BadPredictions, match=reason):
+    with pytest.raises(InvalidPredictions, match=reason):
         measure(metric, table, "yes")
 
 
 def test_scores_need_a_positive_class() -> None:
-    with pytest.raises(BadPredictions, match="when the positive class is known"):
+    with pytest.raises(InvalidPredictions, match="when the positive class is known"):
         measure("roc_auc", BINARY, None)
 
 
 def test_a_number_cannot_be_the_positive_class_of_texts() -> None:
-    with pytest.raises(BadPredictions, match="column 'label' holds no numbers, so 1 cannot be"):
+    with pytest.raises(InvalidPredictions, match="column 'label' holds no numbers, so 1 cannot be"):
         measure("recall", BINARY, 1)
 
 

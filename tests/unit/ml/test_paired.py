@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlgit.ml.columns import BadPredictions
-from mlgit.ml.compare import NotSameRows, paired_bootstrap
-from mlgit.ml.metrics import Undefined
+from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.compare import MismatchedRows, paired_bootstrap
+from mlgit.ml.metrics import UndefinedMetric
 from mlgit.ml.paired import delong, mcnemar
 
 
@@ -85,7 +85,7 @@ def test_the_p_of_delong_is_uniform_where_nothing_differs() -> None:
 )
 def test_delong_needs_two_rows_of_each_class(labels: list[bool], message: str) -> None:
     table = scored(labels, [0.1, 0.2, 0.3])
-    with pytest.raises(Undefined, match=message):
+    with pytest.raises(UndefinedMetric, match=message):
         delong(table, table, positive=True)
 
 
@@ -151,9 +151,9 @@ def test_a_positive_class_makes_no_difference_to_accuracy() -> None:
 
 @pytest.mark.parametrize("test", [delong, mcnemar])
 def test_tables_that_are_not_aligned_are_refused(test: type) -> None:
-    with pytest.raises(NotSameRows):
+    with pytest.raises(MismatchedRows):
         test(sampled(50, 1, 1), sampled(49, 1, 1), positive=True)
-    with pytest.raises(BadPredictions):
+    with pytest.raises(InvalidPredictions):
         test(sampled(50, 1, 1).drop(columns="label"), sampled(50, 1, 1), positive=True)
 
 

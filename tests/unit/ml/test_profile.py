@@ -9,24 +9,24 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlgit.ml.profile import Categories, Numbers, Profile, build, count, from_json, merge, to_json
+from mlgit.ml.profile import CategoricalProfile, NumericProfile, TableProfile, build, count, from_json, merge, to_json
 
 
-def numbers(made: Profile, name: str) -> Numbers:
+def numbers(made: TableProfile, name: str) -> NumericProfile:
     column = made.columns[name]
-    assert isinstance(column, Numbers)
+    assert isinstance(column, NumericProfile)
     return column
 
 
-def categories(made: Profile, name: str) -> Categories:
+def categories(made: TableProfile, name: str) -> CategoricalProfile:
     column = made.columns[name]
-    assert isinstance(column, Categories)
+    assert isinstance(column, CategoricalProfile)
     return column
 
 
 def test_numbers_are_counted_in_bins() -> None:
     found = numbers(build(pd.DataFrame({"x": [3.0, 1.0, 2.0, 2.0, None, np.inf, -1e300]})), "x")
-    assert found == Numbers(
+    assert found == NumericProfile(
         n=4, missing=3, edges=(1.0, 2.0, 3.0), counts=(0, 1, 2, 1), sum=8.0, sum_squares=18.0, min=1.0, max=3.0
     )
 
@@ -83,9 +83,9 @@ def test_times_are_counted_in_seconds(values: list[object]) -> None:
 def test_texts_are_counted_by_category(dtype: str) -> None:
     table = pd.DataFrame({"carrier": pd.Series(["UA", "AA", "UA", None], dtype=dtype)})
     made = build(table)
-    assert categories(made, "carrier") == Categories(n=3, missing=1, counts={"AA": 1, "UA": 2}, other=0)
+    assert categories(made, "carrier") == CategoricalProfile(n=3, missing=1, counts={"AA": 1, "UA": 2}, other=0)
     later = categories(count(made, pd.DataFrame({"carrier": ["ZZ", "UA", "BB", "ZZ", None]})), "carrier")
-    assert later == Categories(n=4, missing=1, counts={"AA": 0, "UA": 1}, other=3, other_examples=("BB", "ZZ"))
+    assert later == CategoricalProfile(n=4, missing=1, counts={"AA": 0, "UA": 1}, other=3, other_examples=("BB", "ZZ"))
 
 
 def test_numbered_categories_are_categories() -> None:
@@ -99,7 +99,7 @@ def test_booleans_are_categories() -> None:
 
 def test_a_type_without_text_is_only_counted() -> None:
     table = pa.table({"embedding": pa.array([[1.0, 2.0], None, [3.0]])})
-    assert categories(build(table), "embedding") == Categories(
+    assert categories(build(table), "embedding") == CategoricalProfile(
         n=2, missing=1, counts={"(list<item: double>)": 2}, other=0
     )
 
@@ -117,7 +117,7 @@ def test_categories_are_capped_at_the_most_frequent() -> None:
 def test_a_column_that_names_rows_leaves_no_names() -> None:
     table = pd.DataFrame({"customer": [f"Customer {i}" for i in range(100)]})
     made = build(table)
-    assert categories(made, "customer") == Categories(n=100, missing=0, counts={}, other=100)
+    assert categories(made, "customer") == CategoricalProfile(n=100, missing=0, counts={}, other=100)
     assert b"Customer 1" not in to_json(count(made, table))
 
 
@@ -137,7 +137,7 @@ def test_score_and_label_are_counted_together(label: list[object], names: list[s
 
 def test_a_label_that_is_a_number_has_no_joint_counts() -> None:
     made = build(pd.DataFrame({"p": range(30), "y": np.arange(30) / 7}), score="p", label="y")
-    assert isinstance(made.columns["y"], Numbers)
+    assert isinstance(made.columns["y"], NumericProfile)
     assert made.joint is None
 
 
@@ -145,14 +145,14 @@ def test_columns_that_are_missing_or_new() -> None:
     made = build(pd.DataFrame({"x": [1.0, 2.0], "c": ["a", "b"]}))
     later = count(made, pd.DataFrame({"x": [1.0, 2.0, 3.0], "new": 1}))
     assert later.rows == 3
-    assert categories(later, "c") == Categories(n=0, missing=3, counts={"a": 0, "b": 0}, other=0)
+    assert categories(later, "c") == CategoricalProfile(n=0, missing=3, counts={"a": 0, "b": 0}, other=0)
     assert set(later.columns) == {"x", "c"}
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame({"x": [], "c": []}), pd.DataFrame({"x": [None], "c": [None]})])
 def test_a_table_without_values_has_a_profile(frame: pd.DataFrame) -> None:
     made = build(frame.astype({"x": "float64", "c": "object"}))
-    assert numbers(made, "x") == Numbers(
+    assert numbers(made, "x") == NumericProfile(
         n=0, missing=len(frame), edges=(), counts=(0,), sum=0, sum_squares=0, min=None, max=None
     )
     assert made.rows == len(frame)
@@ -189,7 +189,7 @@ X = build(pd.DataFrame({"x": [1.0, 2.0], "c": ["a", "b"]}))
         build(pd.DataFrame({"x": [1.0, 2.0], "c": ["a", "b"]}), score="x"),
     ],
 )
-def test_profiles_with_other_bins_are_not_added(other: Profile) -> None:
+def test_profiles_with_other_bins_are_not_added(other: TableProfile) -> None:
     with pytest.raises(ValueError, match="same columns, bins and categories"):
         merge(X, other)
 

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlgit.ml.columns import BadPredictions
-from mlgit.ml.compare import NotSameRows, paired_bootstrap
+from mlgit.domain.results import Correction, SliceGain, SliceValue
+from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.compare import MismatchedRows, paired_bootstrap
 from mlgit.ml.correction import holm
 from mlgit.ml.metrics import measure
-from mlgit.ml.slices import Correction, SliceGain, SliceValue, slice_gains, slice_values
+from mlgit.ml.slices import slice_gains, slice_values
 
 ROWS = 1000
 
@@ -151,7 +152,7 @@ def test_regression_needs_no_classes() -> None:
 def test_a_candidate_cannot_change_its_slices() -> None:
     candidate, champion = predictions(0), predictions(0.3)
     candidate.loc[:4, "carrier"] = "AA"
-    with pytest.raises(NotSameRows, match="5 rows have another 'carrier'"):
+    with pytest.raises(MismatchedRows, match="5 rows have another 'carrier'"):
         slice_gains("roc_auc", candidate, champion, ["carrier"], positive=True, seed=1)
 
 
@@ -163,7 +164,7 @@ def test_a_champion_from_before_the_slice_column_is_compared() -> None:
 
 
 def test_a_missing_slice_column_is_refused() -> None:
-    with pytest.raises(BadPredictions, match="no column 'origin' to slice by"):
+    with pytest.raises(InvalidPredictions, match="no column 'origin' to slice by"):
         slice_values(predictions(0), "accuracy", ["origin"], positive=True)
 
 

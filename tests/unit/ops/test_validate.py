@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mlgit.domain.codec import to_json
-from mlgit.domain.records.promotion import Slots
+from mlgit.domain.records.promotion import SlotAssignments
 from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.validation.validate import check_all, check_change
 from tests import samples
@@ -328,7 +328,7 @@ def test_policy_and_promotion_do_not_change_together() -> None:
 
 
 def test_a_model_that_retires_names_no_version() -> None:
-    manifest, files = promoted(1, change="retire", slots=Slots(champion=None))
+    manifest, files = promoted(1, change="retire", slots=SlotAssignments(champion=None))
     assert manifest.slots.champion is None
     assert found_in_all(files) == []
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,15 +16,15 @@ from mlgit.ops.kernel.ports.git import Tree
 class DataStore(Protocol):
     """Where DVC keeps content."""
 
-    def missing(self, files: Sequence[Stored]) -> Sequence[Stored]:
+    def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
         """Return those that the remote does not have."""
         ...
 
-    def upload(self, files: Sequence[tuple[Path, Stored]]) -> None:
+    def upload(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
         """Put files into the cache and the remote, and make sure that they are there."""
         ...
 
-    def fetch(self, file: Stored) -> AbstractContextManager[Path]:
+    def fetch(self, file: StoredFile) -> AbstractContextManager[Path]:
         """Give a private, verified copy of a file: its sha256 and size are those recorded.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlgit.domain.cards import CardText
 from mlgit.domain.records import Record
 from mlgit.domain.records.card import Card
-from mlgit.domain.records.version import Stored
+from mlgit.domain.records.version import StoredFile
 
 if TYPE_CHECKING:
     pass
@@ -35,7 +35,7 @@ class Formats(Protocol):
         """Read a model card: its front matter and its prose."""
         ...
 
-    def pointer(self, stored: Stored) -> bytes:
+    def pointer(self, stored: StoredFile) -> bytes:
         """Return the bytes of the DVC pointer to a file."""
         ...
 

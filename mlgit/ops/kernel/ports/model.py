@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlgit.domain.metrics import TaskKind
+from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
-from mlgit.domain.records.version import Format
+from mlgit.domain.records.version import ModelFormat
 
 if TYPE_CHECKING:
     pass
@@ -34,7 +34,7 @@ class Scored(Protocol):
 class ModelFiles(Protocol):
     """Model files, handled as the hostile things they may be."""
 
-    def inspect(self, path: Path, trusted: bytes) -> tuple[Format, list[str]]:
+    def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
         """Return the kind of a file, and the types in it beyond those always trusted. Loads nothing.
 
         Args:
@@ -49,12 +49,12 @@ class ModelFiles(Protocol):
     def score(
         self,
         path: Path,
-        kind: Format,
+        kind: ModelFormat,
         trusted: bytes,
         features: Path,
         *,
         columns: Sequence[str],
-        task: TaskKind,
+        task: Task,
         positive: Label | None,
     ) -> Scored:
         """Load the model in a guarded process and let it answer on a table of features."""

@@ -3,24 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
+from mlgit.domain.results import CommandAnswer
 
 if TYPE_CHECKING:
     pass
 from mlgit.ops.kernel.ports.git import Tree
 
 
-class CommandResult(msgspec.Struct, frozen=True):
-    """What a team's own command answered: a mapping, or None and why there is none."""
-
-    answer: Mapping[str, Any] | None
-    why: str
-
-
 class TeamGates(Protocol):
     """Gates that a team brings itself."""
 
-    def run(self, tree: Tree, command: Sequence[str], document: bytes, *, seconds: float) -> CommandResult:
+    def run(self, tree: Tree, command: Sequence[str], document: bytes, *, seconds: float) -> CommandAnswer:
         """Run a command in a private checkout of a tree, hand it a document on stdin, and read its answer from stdout.
 
         Args:
