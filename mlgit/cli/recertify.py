@@ -7,6 +7,7 @@ from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_date
 from mlgit.errors import usage_error
 from mlgit.ops.promotion import recertify
 
@@ -53,7 +54,7 @@ def _show(found: recertify.Recertified) -> str:
     against = f"against {found.against}" if found.against else "with no version to compare it with"
     lines = [f"Plan: {found.champion} is agreed to again in {found.environment}, judged {against}"]
     if found.until is not None:
-        lines.append(f"  {found.due}, to be agreed to again by {found.until:%Y-%m-%d}")
+        lines.append(f"  {found.due}, to be agreed to again by {utc_date(found.until)}")
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time, utc_timestamp
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, InputColumn, failed, from_findings, passed, skipped
 from mlgit.domain.names import Duration, seconds
 from mlgit.domain.records.base import doc
@@ -64,9 +65,9 @@ class EvaluationFresh(Gate, frozen=True, kw_only=True, tag="evaluation-fresh"):
         """Pass when the time that the record states is within `max_age` before the judgement, and not after it."""
         since = evidence.candidate.registered_at
         age = evidence.at - since
-        facts = {"registered_at": f"{since:%Y-%m-%dT%H:%M:%SZ}", "days": age.total_seconds() / 86_400}
+        facts = {"registered_at": utc_timestamp(since), "days": age.total_seconds() / 86_400}
         if age < -_TWO_CLOCKS:
-            return failed(f"registered at {since:%Y-%m-%d %H:%M} UTC, which has not come yet", **facts)
+            return failed(f"registered at {utc_time(since)}, which has not come yet", **facts)
         message = f"registered {max(age, timedelta()).total_seconds() / 86_400:.1f} days ago, {self.max_age} allowed"
         if age > timedelta(seconds=seconds(self.max_age)):
             return GateResult("fail", message, facts, f"run `mlgit train {evidence.model.name}` and register again")

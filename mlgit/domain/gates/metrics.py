@@ -3,6 +3,7 @@
 import math
 from typing import Annotated, Any
 
+from mlgit.domain.formatting import confidence_interval, metric_gain
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
 from mlgit.domain.gates.facts import Gain, PairedTest
 from mlgit.domain.names import Name
@@ -108,14 +109,9 @@ class BeatsChampion(Gate, frozen=True, kw_only=True, tag="beats-champion"):
         return failed(f"{message}; its low end must reach {self.margin:+g}", **facts)
 
 
-def percent(level: float) -> str:
-    """Return a level as per cent."""
-    return f"{100 * level:.4g}%"
-
-
 def interval(gain: Gain) -> str:
     """Return a gain and its interval in words."""
-    return f"{gain.value:+.4f} ({percent(gain.level)}: {gain.low:+.4f} to {gain.high:+.4f})"
+    return f"{metric_gain(gain.value)} ({confidence_interval(gain.level, gain.low, gain.high)})"
 
 
 def test_of(gain: Gain) -> str:

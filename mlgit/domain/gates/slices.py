@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from mlgit.domain.formatting import percent
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
 from mlgit.domain.gates.facts import Correction, Gain, SliceGain, SliceValue
-from mlgit.domain.gates.metrics import NAMED, Level, MinRows, Resamples, facts_of, interval, percent
+from mlgit.domain.gates.metrics import NAMED, Level, MinRows, Resamples, facts_of, interval
 from mlgit.domain.names import Line, Name
 from mlgit.domain.records.base import doc
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mlgit.domain.formatting import utc_timestamp
 from mlgit.domain.gates.team import EvidenceDocument, EvidenceFiles
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import Stored
@@ -49,7 +50,7 @@ def run(
 
         candidate, champion = facts.candidate, facts.champion
         document = EvidenceDocument(
-            at=f"{facts.at:%Y-%m-%dT%H:%M:%SZ}",
+            at=utc_timestamp(facts.at),
             problem=facts.problem,
             model=facts.model,
             candidate=candidate,
