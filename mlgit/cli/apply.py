@@ -3,9 +3,10 @@
 import click
 
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
-from mlgit.cli.render import applications, text
+from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.ops.delivery import apply
+from mlgit.pages import applications
 
 
 @click.command()

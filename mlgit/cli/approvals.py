@@ -5,6 +5,7 @@ import click
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_minute
 from mlgit.ops.promotion import approvals
 
 
@@ -48,12 +49,11 @@ def _show(found: approvals.ApprovalsShown) -> str:
     parts = ["\n".join(map(text.clean, facts)), text.table(["AS", "COUNTED", "BY", "WHO ELSE MAY"], needs)]
     if found.counted:
         rows = [
-            [one.person, _names(one.roles), f"{one.at:%Y-%m-%d %H:%M}", one.key or one.review or ""]
-            for one in found.counted
+            [one.person, _names(one.roles), utc_minute(one.at), one.key or one.review or ""] for one in found.counted
         ]
         parts.append(text.table(["COUNTED", "ROLES", "WHEN (UTC)", "KEY OR REVIEW"], rows))
     if found.uncounted:
-        rows = [[one.person, one.verdict, f"{one.at:%Y-%m-%d %H:%M}", _reason(one)] for one in found.uncounted]
+        rows = [[one.person, one.verdict, utc_minute(one.at), _reason(one)] for one in found.uncounted]
         parts.append(text.table(["NOT COUNTED", "SAID", "WHEN (UTC)", "WHY"], rows))
     parts.append(text.clean(f"Missing: {'; '.join(found.missing)}" if found.missing else "Nothing is missing."))
     return "\n\n".join(parts) + text.following(_next(found))

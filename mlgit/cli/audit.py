@@ -27,7 +27,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=click.Choice(["text", "json", "html", "md"]),
     default="text",
     show_default=True,
-    help="How to tell it; html and md are evidence reports.",
+    help="Output format; html and md are evidence reports.",
 )
 @click.option("--output", type=_FILE, help="Write it to a file, and its sha256 beside it.")
 @click.option("--full", is_flag=True, help="Begin with the first commit, whatever an earlier audit concluded.")
@@ -78,35 +78,39 @@ def command(
         )
     if kept is not None and found.checkpoint is not None:
         _write(kept, pack(found.checkpoint))
-    told = _told(found.audit, "json" if session.as_json else form)
+    written = _written(found.audit, "json" if session.as_json else form)
     if output is None:
-        click.echo(told, nl=False)
+        click.echo(written, nl=False)
         return int(found.audit.exit)
-    _write(output, told.encode())
-    digest = hashlib.sha256(told.encode()).hexdigest()
+    _write(output, written.encode())
+    digest = hashlib.sha256(written.encode()).hexdigest()
     _write(output.with_name(f"{output.name}.sha256"), f"{digest}  {output.name}\n".encode())
-    click.echo(_told(found.audit, "text"), nl=False)
+    click.echo(_written(found.audit, "text"), nl=False)
     click.echo(f"Written to {output}, and its sha256 beside it.")
     return int(found.audit.exit)
 
 
-def _told(found: Audit, form: Format) -> str:
+def _written(found: Audit, form: Format) -> str:
     """Return an audit in a format, with a newline at its end."""
+    from mlgit.pages import audit as pages  # noqa: PLC0415 - only once there is an audit to show
+
     match form:
         case "json":
             return msgspec.json.format(msgspec.json.encode(found.stamped()), indent=2).decode() + "\n"
         case "md":
-            from mlgit.cli.render import audit_markdown  # noqa: PLC0415 - one format at a time
+            from mlgit.pages import markdown  # noqa: PLC0415 - one format at a time
 
-            return audit_markdown.render(found.stamped())
+            return pages.with_checksum(markdown.write(pages.report(found.stamped())) + "\n")
         case "html":
-            from mlgit.cli.render import audit_html  # noqa: PLC0415 - one format at a time
+            from mlgit.pages import html  # noqa: PLC0415 - one format at a time
 
-            return audit_html.render(found.stamped())
+            return pages.with_checksum(html.write(pages.report(found.stamped())))
         case "text":
-            from mlgit.cli.render import audit_text  # noqa: PLC0415 - one format at a time
+            from mlgit.cli.render import document, text  # noqa: PLC0415 - one format at a time
 
-            return audit_text.render(found) + "\n"
+            page = pages.summary(found)
+            shown = document.write(page, width=document.UNLIMITED, rows=document.UNLIMITED)
+            return shown + text.following(pages.next_step(found)) + "\n"
 
 
 def _read(path: Path) -> bytes:

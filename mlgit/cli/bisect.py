@@ -8,6 +8,7 @@ import click
 from mlgit.cli.params import MODEL, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural
 from mlgit.domain.metrics import METRICS
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import bisect
@@ -85,7 +86,7 @@ def _show(found: bisect.Bisection) -> str:
     rows = [_row(one, found) for one in found.measured]
     parts = [
         text.clean(
-            f"{found.metric}{where} of {len(found.measured)} of {text.plural(found.total, 'version')} of {found.model}"
+            f"{found.metric}{where} of {len(found.measured)} of {plural(found.total, 'version')} of {found.model}"
         ),
         text.table(["VERSION", found.metric.upper(), "ROWS", ""], rows),
         text.clean(_answer(found)),

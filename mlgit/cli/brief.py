@@ -8,7 +8,7 @@ from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.ops.promotion import brief
-from mlgit.ops.promotion.brief import Brief
+from mlgit.ops.promotion.brief_result import Brief
 
 Format = Literal["text", "md", "json"]
 
@@ -21,16 +21,16 @@ Format = Literal["text", "md", "json"]
     type=click.Choice(["text", "md", "json"]),
     default="text",
     show_default=True,
-    help="How to tell it; md is the body of its pull request.",
+    help="Output format; md is the body of its pull request.",
 )
 @at_option
 @session_command
 def command(session: Session, promotion: str | None, form: Format, at: str | None) -> int:
     """Show what a reviewer of a promotion needs to know.
 
-    How good the candidate is against the champion, what changed in data, code, parameters and card, what the gates said, who
-    agreed and who may, when it can be merged, what that does, and how to undo it. The promotion is an open one, or one that
-    was merged, then as of its merge. It decides nothing: the exit code is 0 whatever it tells.
+    How the candidate compares with the champion, what changed in data, code, parameters and card, the outcome of each gate,
+    who approved and who may, when it can be merged, what merging does, and how to roll it back. A merged promotion is shown
+    as of its merge. The brief decides nothing, so the exit code is 0 whatever it shows.
 
     \b
     Examples:
@@ -44,12 +44,14 @@ def command(session: Session, promotion: str | None, form: Format, at: str | Non
 
 
 def _show(found: Brief) -> str:
-    from mlgit.cli.render import brief_text  # noqa: PLC0415 - one format at a time
+    from mlgit.cli.render import document  # noqa: PLC0415 - one format at a time
+    from mlgit.pages import brief as pages  # noqa: PLC0415 - likewise
 
-    return brief_text.render(found) + text.following(found.next)
+    return document.write(pages.page(found)) + text.following(found.next)
 
 
 def _markdown(found: Brief) -> str:
-    from mlgit.cli.render import brief_markdown  # noqa: PLC0415 - one format at a time
+    from mlgit.pages import brief as pages  # noqa: PLC0415 - one format at a time
+    from mlgit.pages import markdown  # noqa: PLC0415 - likewise
 
-    return brief_markdown.body(found)
+    return markdown.forge_body(pages.pull_request_page(found))

@@ -6,15 +6,17 @@ import click
 import msgspec
 
 from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
-from mlgit.cli.render import annotations, applications, brief_markdown, ci_markdown, text
+from mlgit.cli.render import annotations, text
 from mlgit.cli.session import Session
 from mlgit.domain import layout
+from mlgit.domain.formatting import plural
 from mlgit.edges.runner import Runner
 from mlgit.errors import Location, refused
 from mlgit.ops.ci import apply, check, gate, report, verdict, watch
 from mlgit.ops.ci.event import Event
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.monitoring import observe
+from mlgit.pages import applications, ci, markdown, policy_replay
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -58,10 +60,10 @@ def _verdict(session: Session, place: Path | None, *, posted: bool) -> int:
     event = Event.parse(runner.event_name, runner.event())
     forge = _forge(session) if posted else None
     found = verdict.run(session, event)
-    said = ci_markdown.verdict(found)
+    said = ci.verdict_summary(found)
     if forge is not None:
-        marked = annotations.of_check(found.findings)
-        found = check.post(forge, found, title=ci_markdown.answer(found), summary=said, annotations=marked)
+        marked = annotations.check_annotations(found.findings)
+        found = check.post(forge, found, title=ci.verdict_title(found), summary=said, annotations=marked)
     runner.summarise(said)
     runner.output({"answer": found.exit.name.lower(), "promotions": " ".join(found.promotions)})
     if place is not None:
@@ -86,7 +88,7 @@ def _gate(session: Session) -> int:
     runner = Runner()
     found = gate.run(session, Event.parse(runner.event_name, runner.event()), on_step=session.step)
     for replayed in found.replayed:
-        runner.summarise(brief_markdown.policy_replay_markdown(replayed))
+        runner.summarise(markdown.forge_body(policy_replay.page(replayed)))
     return session.answer(found, _show_gate)
 
 
@@ -108,7 +110,7 @@ def _report(session: Session, place: Path, *, dry_run: bool) -> int:
     runner = Runner()
     said = report.read(runner.left(session.directory / place, report.LARGEST))
     event = Event.parse(runner.event_name, runner.event())
-    return session.answer(report.run(_forge(session), event, said, ci_markdown.comment, dry_run=dry_run), _show_report)
+    return session.answer(report.run(_forge(session), event, said, ci.verdict_comment, dry_run=dry_run), _show_report)
 
 
 @command.command("apply")
@@ -128,7 +130,7 @@ def _apply(session: Session, environment: str | None, *, dry_run: bool) -> int:
       mlgit ci apply --dry-run
     """
     found = apply.run(session, environment, dry_run=dry_run, on_step=session.step)
-    Runner().summarise(ci_markdown.applied(found))
+    Runner().summarise(ci.apply_summary(found))
     return session.answer(found, _show_applied)
 
 
@@ -147,7 +149,7 @@ def _observe(session: Session, environment: str | None, *, dry_run: bool) -> int
       mlgit ci observe production --dry-run
     """
     seen = observe.run(session, environment, dry_run=dry_run, on_step=session.step)
-    return session.answer(watch.run(_forge(session), seen, ci_markdown.observed, dry_run=dry_run), _show_observed)
+    return session.answer(watch.run(_forge(session), seen, ci.observation_issue, dry_run=dry_run), _show_observed)
 
 
 def _forge(session: Session) -> Forge:
@@ -171,9 +173,9 @@ def _write(place: Path, found: verdict.Verdict) -> None:
 
 def _show_verdict(found: verdict.Verdict) -> str:
     held = f" onto {found.base or 'nothing'} {found.onto[:12]}" if found.onto else ""
-    brought = f", {text.plural(len(found.promotions), 'promotion')}" if found.promotions else ""
-    summary = f"{found.event}: {found.head[:12]}{held}{brought}: {text.plural(len(found.findings), 'finding')}"
-    return annotations.said(found.findings, summary)
+    brought = f", {plural(len(found.promotions), 'promotion')}" if found.promotions else ""
+    summary = f"{found.event}: {found.head[:12]}{held}{brought}: {plural(len(found.findings), 'finding')}"
+    return annotations.annotate(found.findings, summary)
 
 
 def _show_gate(found: gate.Regated) -> str:
@@ -181,7 +183,7 @@ def _show_gate(found: gate.Regated) -> str:
         return "The change brings no promotion."
     words = {"same": "as its report says", "differs": "not as its report says", "unjudged": "could not be judged"}
     lines = [f"{one.candidate} for {one.environment}: {words[one.answer]}" for one in found.results]
-    return annotations.said(found.findings, *lines)
+    return annotations.annotate(found.findings, *lines)
 
 
 def _show_report(found: report.Reported) -> str:
@@ -195,7 +197,9 @@ def _show_report(found: report.Reported) -> str:
 
 def _show_applied(found: apply.AppliedHere) -> str:
     rows = text.table(applications.HEADER, map(applications.row, found.applied.results)).splitlines()
-    return annotations.said(found.findings, *(rows if found.applied.results else ["Nothing has been promoted yet."]))
+    return annotations.annotate(
+        found.findings, *(rows if found.applied.results else ["Nothing has been promoted yet."])
+    )
 
 
 def _show_observed(found: watch.Watched) -> str:
@@ -208,4 +212,4 @@ def _show_observed(found: watch.Watched) -> str:
         "planned": "Nothing was written (dry run).",
     }[found.state]
     findings = [finding for one in found.seen.results for finding in one.findings]
-    return annotations.said(findings, *rows, issue)
+    return annotations.annotate(findings, *rows, issue)

@@ -9,6 +9,7 @@ from mlgit.cli.new import draft_text
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural
 from mlgit.edges.project import DataDisk
 from mlgit.ops.data import datasets
 
@@ -111,10 +112,10 @@ def _show_check(check: datasets.ContractCheck) -> str:
     if check.rows is None:
         return f"{text.word('error')} {check.dataset}: {check.file} is not here"
     note = {"changed": "; changed since it was added", "not-added": "; not added yet"}.get(check.state, "")
-    facts = f"{check.dataset}: {text.plural(check.rows, 'row')} in {check.file}{note}"
+    facts = f"{check.dataset}: {plural(check.rows, 'row')} in {check.file}{note}"
     if not check.broken:
         return f"{text.word('pass')}  {facts}"
-    return f"{text.word('fail')}  {facts}, {text.plural(len(check.broken), 'rule')} broken\n{_table(check.broken)}"
+    return f"{text.word('fail')}  {facts}, {plural(len(check.broken), 'rule')} broken\n{_table(check.broken)}"
 
 
 def _table(broken: Sequence[datasets.BrokenRule]) -> str:

@@ -7,6 +7,7 @@ import click
 from mlgit.cli.params import VERSION, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import size
 from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import diff
@@ -55,6 +56,6 @@ def _short(value: Any, what: str = "") -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     if what == "size":
-        return text.size(value)
+        return size(value)
     words = str(value)
     return words[7:19] if words.startswith("sha256:") else words[:40]

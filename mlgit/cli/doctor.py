@@ -9,6 +9,7 @@ import click
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural
 from mlgit.domain.ruleset import Role, recommended
 from mlgit.edges import templates
 from mlgit.edges.machine import Machine
@@ -113,11 +114,11 @@ def _summary(found: doctor.Diagnosis) -> str:
     errors = sum(finding.severity is Severity.ERROR for finding in judged)
     warnings = sum(finding.severity is Severity.WARNING for finding in _several(found.checks))
     told = (
-        text.plural(errors, "error"),
-        text.plural(warnings, "warning"),
+        plural(errors, "error"),
+        plural(warnings, "warning"),
         f"{sum(one.state == 'unjudged' for one in found.checks)} could not be judged",
     )
-    return f"{text.plural(len(found.checks), 'check')}: {', '.join(told)}"
+    return f"{plural(len(found.checks), 'check')}: {', '.join(told)}"
 
 
 def _several(checks: Iterable[doctor.Checked]) -> list[Finding]:

@@ -1,6 +1,6 @@
 """Hold a version back, or freeze what may not change."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import click
 
@@ -9,6 +9,7 @@ from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_minute
 from mlgit.domain.names import VersionRef
 from mlgit.errors import usage_error
 from mlgit.ops.exceptions import hold
@@ -139,7 +140,7 @@ def _show_list(found: hold.Holds) -> str:
             one.name,
             one.what,
             "yes" if one.in_force else "over",
-            f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M}" if one.until else "-",
+            utc_minute(one.until),
             one.by,
             one.reason,
         ]

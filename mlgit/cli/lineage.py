@@ -1,7 +1,6 @@
 """Show what a version was made from, and what became of data or code."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Literal
 
 import click
@@ -10,6 +9,7 @@ import msgspec
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import dot, text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural, size, utc_time
 from mlgit.domain.lineage import DataRef, Direction, LineageEdge, LineageNode, walk
 from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel import snapshot
@@ -61,7 +61,7 @@ def _show(found: lineage.Lineage) -> str:
     nodes = {node.id: node for node in found.graph.nodes}
     parts = ["\n".join(_tree(found, nodes[root])) for root in found.roots]
     if not found.versions:
-        parts.append(f"None of {text.plural(found.read, 'version')} comes from {text.clean(found.question)}.")
+        parts.append(f"None of {plural(found.read, 'version')} comes from {text.clean(found.question)}.")
     parts += [text.finding(finding) for finding in (*found.findings, *found.unread)]
     shown = "\n\n".join(parts)
     return shown + (text.following(f"mlgit show {found.versions[-1]}") if found.versions else "")
@@ -111,14 +111,14 @@ def _known(node: LineageNode) -> str:
     """Return what else is known of a node, in words."""
     facts = node.facts
     if node.kind == "version":
-        return f"  {facts['digest'][:19]}, registered {_time(facts['registered_at'])}"
+        return f"  {facts['digest'][:19]}, registered {utc_time(facts['registered_at'])}"
     if node.kind == "data":
-        return f"  {facts['sha256'][:19]}, md5 {facts['md5'][:12]}, {text.size(facts['size'])}"
+        return f"  {facts['sha256'][:19]}, md5 {facts['md5'][:12]}, {size(facts['size'])}"
     if node.kind == "code":
         if "author" in facts:
-            return f"  by {facts['author']}, {_time(facts['at'])}: {facts['subject']}"
+            return f"  by {facts['author']}, {utc_time(facts['at'])}: {facts['subject']}"
         return f"  {facts['digest'][:19]}{'' if facts['here'] else ', not in this repository'}"
-    return f"  {text.plural(facts['rows'], 'row')}" if node.kind == "split" else ""
+    return f"  {plural(facts['rows'], 'row')}" if node.kind == "split" else ""
 
 
 def _when(edge: LineageEdge) -> str:
@@ -127,11 +127,7 @@ def _when(edge: LineageEdge) -> str:
     share = "" if edge.traffic is None else f", with {edge.traffic} per cent of the requests at last"
     if edge.traffic == 0:
         share = ", as a shadow"
-    return f"  {_time(edge.since)} until {_time(edge.until) if edge.until else 'now'}{share}"
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return f"  {utc_time(edge.since)} until {utc_time(edge.until, 'now')}{share}"
 
 
 def _dot(found: lineage.Lineage) -> str:

@@ -5,6 +5,7 @@ import click
 from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_minute
 from mlgit.ops.queries import log
 
 
@@ -36,7 +37,7 @@ def _show(history: log.History) -> str:
         return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
     rows = [
         [
-            f"{event.at:%Y-%m-%d %H:%M}",
+            utc_minute(event.at),
             event.kind,
             event.environment,
             ", ".join([_what(event), *map(str, event.beside)]),

@@ -1,6 +1,6 @@
 """Waive gates for one version, in an emergency."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import click
 
@@ -9,6 +9,7 @@ from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import ENVIRONMENT, VERSION, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import VersionRef
 from mlgit.ops.exceptions import override
 
@@ -126,7 +127,7 @@ def _list(session: Session, at: str | None) -> int:
 def _show_added(found: override.OverrideDrafted) -> str:
     lines = [
         f"Plan: {', '.join(found.waives)} waived for {found.candidate} in {found.environment}",
-        f"  until {_minute(found.expires)}, by {' and '.join(found.people)}",
+        f"  until {utc_time(found.expires)}, by {' and '.join(found.people)}",
         f"  + {found.file}",
     ]
     if found.state == "planned":
@@ -153,7 +154,7 @@ def _show_approved(found: override.OverrideApproved) -> str:
     }[found.state]
     lines = [
         said,
-        f"  waives     {', '.join(found.waives)} for {found.candidate} in {found.environment}, until {_minute(found.expires)}",
+        f"  waives     {', '.join(found.waives)} for {found.candidate} in {found.environment}, until {utc_time(found.expires)}",
         f"  incident   {found.incident}",
         f"  digest     {found.digest}",
         f"  missing    {', '.join(found.missing) or 'nobody'}",
@@ -175,13 +176,9 @@ def _show_list(found: override.Overrides) -> str:
             ", ".join(one.waives),
             one.incident,
             one.state if one.state != "unsigned" else f"unsigned by {', '.join(one.missing)}",
-            _minute(one.expires),
+            utc_time(one.expires),
             "done" if one.reviewed else f"by {one.review_by}" + (", overdue" if one.review_due else ""),
         ]
         for one in found.overrides
     ]
     return text.table(["OVERRIDE", "WAIVES", "INCIDENT", "STATE", "EXPIRES", "REVIEW"], rows)
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from mlgit.cli.params import ENVIRONMENT, session_command
-from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.errors import usage_error
 from mlgit.ops.policies import replay
@@ -53,34 +52,7 @@ def _replay(session: Session, name: str, file: Path, last: int, environment: str
 
 
 def _show(found: replay.PolicyReplay) -> str:
-    others = [one for one in found.judged if one.now != "pass"]
-    rows = [
-        [
-            one.candidate,
-            one.environment,
-            f"{one.at:%Y-%m-%d}",
-            one.then or "-",
-            one.now,
-            "yes" if one.rolled_back else "",
-            _why(one),
-        ]
-        for one in [*others, *(one for one in found.judged if one.now == "pass" and one.rolled_back)]
-    ]
-    header = ["VERSION", "ENVIRONMENT", "JUDGED", "THEN", "NOW", "ROLLED BACK", "WHY"]
-    parts = [text.table(header, rows, words={3, 4})] if rows else []
-    parts += [f"cannot be read: {text.clean(path)}" for path in found.unread]
-    return "\n".join([*parts, *_summary(found)])
+    from mlgit.cli.render import document  # noqa: PLC0415 - only where something is replayed
+    from mlgit.pages import policy_replay  # noqa: PLC0415 - likewise
 
-
-def _summary(found: replay.PolicyReplay) -> list[str]:
-    last = f"the last {text.plural(len(found.judged), 'promotion')} under policy {found.policy}"
-    lines = [f"It would have blocked {found.blocked} of {last}."]
-    if found.let_through_and_rolled_back:
-        lines.append(f"It would have let through {found.let_through_and_rolled_back} that was later rolled back.")
-    if found.unjudged:
-        lines.append(f"{found.unjudged} cannot be judged: evidence is gone.")
-    return lines
-
-
-def _why(one: replay.ReplayedPromotion) -> str:
-    return "; ".join(f"{refusal.gate}: {refusal.message}" for refusal in one.refused_by)
+    return document.write(policy_replay.page(found), rows=document.UNLIMITED)

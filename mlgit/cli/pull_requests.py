@@ -27,19 +27,20 @@ def body_of(session: Session) -> "Body":
     """Return what writes the body of a promotion's pull request: the brief of it, in Markdown."""
 
     def write(waiting: "Proposal") -> str:
-        from mlgit.cli.render import brief_markdown  # noqa: PLC0415 - only where there is a forge
         from mlgit.ops.promotion import brief  # noqa: PLC0415 - only where there is a forge
+        from mlgit.pages import brief as pages  # noqa: PLC0415 - likewise
+        from mlgit.pages import markdown  # noqa: PLC0415 - likewise
 
-        return brief_markdown.body(brief.run(session, waiting.manifest.promotion))
+        return markdown.forge_body(pages.pull_request_page(brief.run(session, waiting.manifest.promotion)))
 
     return write
 
 
 def said(words: str) -> str:
     """Return words as Markdown in which nothing of them acts: no mention, no issue that is closed, no structure."""
-    from mlgit.cli.render import brief_markdown  # noqa: PLC0415 - only where there is a forge
+    from mlgit.pages import markdown  # noqa: PLC0415 - only where there is a forge
 
-    return brief_markdown.plain(words)
+    return markdown.escape(words)
 
 
 def told(url: str | None, warnings: Sequence[Finding]) -> Iterator[str]:

@@ -5,6 +5,7 @@ import click
 from mlgit.cli.params import session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural
 from mlgit.ops.promotion import queue
 
 
@@ -32,7 +33,7 @@ def _show(found: queue.PromotionQueue) -> str:
     names = {one.promotion: f"{one.candidate} for {one.environment}" for one in order}
     rows = [[str(one.place or "-"), one.candidate, one.environment, one.promotion, _standing(one)] for one in order]
     parts = [
-        f"{text.plural(len(found.waiting), 'promotion is', 'promotions are')} open for {where}",
+        f"{plural(len(found.waiting), 'promotion is', 'promotions are')} open for {where}",
         text.table(["PLACE", "CANDIDATE", "ENVIRONMENT", "PROMOTION", "STANDING"], rows),
     ]
     notes = [

@@ -7,6 +7,7 @@ from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_date
 from mlgit.errors import usage_error
 from mlgit.ops.promotion import recertify
 from mlgit.ops.promotion.proposed import Proposed
@@ -54,7 +55,7 @@ def _show(found: Proposed) -> str:
     against = f"against {found.compared_with}" if found.compared_with else "with no version to compare it with"
     lines = [f"Plan: {found.candidate} is agreed to again in {found.environment}, judged {against}"]
     if found.approval_due is not None:
-        lines.append(f"  {found.approval_age}, to be agreed to again by {found.approval_due:%Y-%m-%d}")
+        lines.append(f"  {found.approval_age}, to be agreed to again by {utc_date(found.approval_due)}")
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
     lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
     if found.state == "refused":

@@ -5,6 +5,7 @@ import click
 from mlgit.cli.params import MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import size
 from mlgit.ops.training import register
 
 
@@ -40,7 +41,7 @@ def _show(found: register.Registered) -> str:
     lines = [
         said,
         f"  digest   {found.digest}",
-        f"  file     {found.format}, {text.size(found.size)}"
+        f"  file     {found.format}, {size(found.size)}"
         + (f", p95 {found.p95_ms:.1f} ms a row" if found.p95_ms else ""),
         f"  types    {', '.join(found.types) or 'none beyond those always trusted'}",
         f"  {found.primary.ljust(8)} {found.metrics[found.primary]:.4f}",

@@ -6,6 +6,7 @@ from mlgit.cli import pull_requests
 from mlgit.cli.params import ENVIRONMENT, MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_time
 from mlgit.ops.promotion import rollback
 from mlgit.ops.promotion.proposed import Proposed
 
@@ -61,7 +62,8 @@ def _show(found: Proposed) -> str:
     now = found.champion if found.replaced == found.champion else f"{found.champion}, and {found.replaced} beside it"
     lines = [f"Plan: {found.environment} goes back to {to} (now {now})"]
     lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
-    lines.append(f"{found.candidate} was seen to run well there at {found.verified_at:%Y-%m-%d %H:%M} UTC.")
+    if found.verified_at is not None:
+        lines.append(f"{found.candidate} was seen to run well there at {utc_time(found.verified_at)}.")
     if found.hold:
         lines.append(f"Hold {text.clean(found.hold)} keeps {found.replaced} out until it is lifted.")
     else:

@@ -6,6 +6,7 @@ import msgspec
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import metric_value, size, utc_date, utc_time
 from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import show
@@ -47,9 +48,9 @@ def _show_model(found: show.ModelShown) -> str:
     rows = [
         [
             one.version,
-            f"{one.value:.4f}" if one.value is not None else "-",
-            text.size(one.size),
-            f"{one.registered_at:%Y-%m-%d}",
+            metric_value(one.value),
+            size(one.size),
+            utc_date(one.registered_at),
             one.trained_by,
             _places(one) or "-",
         ]
@@ -75,14 +76,14 @@ def _show_version(found: show.VersionShown) -> str:
         *([("challenger of", ", ".join(found.challenger_of))] if found.challenger_of else []),
         *([("shadow of", ", ".join(found.shadow_of))] if found.shadow_of else []),
         ("trained by", f"{found.trained_by} at commit {found.commit[:7]}"),
-        ("registered", f"{found.registered_at:%Y-%m-%d %H:%M} UTC"),
+        ("registered", utc_time(found.registered_at)),
         (
             "model file",
-            f"{found.artifact.path}, {found.format}, {text.size(found.artifact.size)}, {found.artifact.sha256[:19]}",
+            f"{found.artifact.path}, {found.format}, {size(found.artifact.size)}, {found.artifact.sha256[:19]}",
         ),
         *([("types", ", ".join(found.types))] if found.types else []),
         *(
-            (f"data {name}", f"{stored.path}, {text.size(stored.size)}, md5 {stored.md5[:12]}")
+            (f"data {name}", f"{stored.path}, {size(stored.size)}, md5 {stored.md5[:12]}")
             for name, stored in found.data.items()
         ),
         ("params", msgspec.json.encode(found.params).decode()),

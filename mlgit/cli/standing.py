@@ -1,6 +1,6 @@
 """Agree to promotions in advance, for a stated time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import click
 
@@ -9,6 +9,7 @@ from mlgit.cli.moments import MOMENT
 from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural, utc_time
 from mlgit.ops.exceptions import standing_approval
 
 
@@ -109,7 +110,7 @@ def _show_new(found: standing_approval.StandingDrafted) -> str:
     people = " and ".join(found.people)
     lines = [
         f"Plan: {_carries(found.most)} of {found.model} to {found.environment} agreed to in advance",
-        f"  until {_minute(found.until)}, by {people}",
+        f"  until {utc_time(found.until)}, by {people}",
         f"  + {found.file}",
     ]
     if not found.auto_promote:
@@ -139,7 +140,7 @@ def _show_approved(found: standing_approval.StandingSigned) -> str:
     }[found.state]
     lines = [
         said,
-        f"  carries  {_carries(found.most)} of {found.model} to {found.environment}, until {_minute(found.until)}",
+        f"  carries  {_carries(found.most)} of {found.model} to {found.environment}, until {utc_time(found.until)}",
         f"  reason   {found.reason}",
         f"  digest   {found.digest}",
         f"  missing  {', '.join(found.missing) or 'nobody'}",
@@ -161,7 +162,7 @@ def _show_list(found: standing_approval.StandingApprovals) -> str:
             " and ".join(one.people),
             _state(one),
             f"{one.used} of {one.most}" if one.most is not None else str(one.used),
-            _minute(one.until),
+            utc_time(one.until),
             one.reason,
         ]
         for one in found.standing
@@ -176,8 +177,4 @@ def _state(one: standing_approval.StandingShown) -> str:
 
 
 def _carries(most: int | None) -> str:
-    return "promotions" if most is None else f"{most} promotion{'s' if most > 1 else ''}"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return "promotions" if most is None else plural(most, "promotion")

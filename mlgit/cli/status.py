@@ -1,12 +1,11 @@
 """Show what runs where, and what is proposed."""
 
-from datetime import datetime
-
 import click
 
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import metric_gain, metric_value, utc_date
 from mlgit.ops.queries import status
 from mlgit.ops.queries.status_outcome import Status
 
@@ -31,7 +30,9 @@ def command(session: Session, at: str | None) -> int:
 def _show(found: Status) -> str:
     parts = [f"{text.clean(found.project)} at {text.clean(found.branch)} {found.commit[:7]}"]
     if found.rows:
-        rows = [[row.model, row.environment, row.champion or "-", day(row.since), row.deployed] for row in found.rows]
+        rows = [
+            [row.model, row.environment, row.champion or "-", utc_date(row.since), row.deployed] for row in found.rows
+        ]
         heads = ["MODEL", "ENVIRONMENT", "CHAMPION", "SINCE", "DEPLOYED"]
         if any(row.beside for row in found.rows):
             heads.append("BESIDE IT")
@@ -40,7 +41,7 @@ def _show(found: Status) -> str:
         parts.append(text.table(heads, rows))
         parts += [f"{row.environment}/{row.model}: {text.clean(row.message)}" for row in found.rows if row.message]
         parts += [
-            f"{row.environment}/{row.model}: recertification {row.certified.state}, by {day(row.certified.until)}"
+            f"{row.environment}/{row.model}: recertification {row.certified.state}, by {utc_date(row.certified.until)}"
             for row in found.rows
             if row.certified is not None and row.certified.state != "good"
         ]
@@ -57,8 +58,8 @@ def _show(found: Status) -> str:
             [
                 one.version,
                 one.metric,
-                number(one.value),
-                f"{one.gain:+.4f}" if one.gain is not None else "-",
+                metric_value(one.value),
+                metric_gain(one.gain),
                 one.against or "-",
                 one.environment,
             ]
@@ -66,13 +67,3 @@ def _show(found: Status) -> str:
         ]
         parts.append(text.table(["CANDIDATE", "METRIC", "VALUE", "GAIN", "AGAINST", "NOT YET IN"], newer))
     return "\n\n".join(parts) + text.following(found.next)
-
-
-def day(moment: datetime | None) -> str:
-    """Return a day, or a dash."""
-    return moment.strftime("%Y-%m-%d") if moment else "-"
-
-
-def number(value: float | None) -> str:
-    """Return four decimals, or a dash."""
-    return f"{value:.4f}" if value is not None else "-"

@@ -5,6 +5,7 @@ import click
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import annotations, text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural
 from mlgit.errors import Severity
 from mlgit.ops.validation import validate
 
@@ -33,7 +34,7 @@ def command(session: Session, base: str | None, form: str, at: str | None) -> in
     """
     with session.progress("checking") as on_progress:
         outcome = validate.run(session, base=base, at=at, on_progress=on_progress)
-    return session.answer(outcome, annotations.validated if form == "github" else _show)
+    return session.answer(outcome, annotations.validation if form == "github" else _show)
 
 
 def _show(found: validate.Validated) -> str:
@@ -42,10 +43,10 @@ def _show(found: validate.Validated) -> str:
     changed = (
         ""
         if found.changed is None or found.base is None
-        else f", {text.plural(found.changed, 'path')} changed since {text.clean(found.base or '')}"
+        else f", {plural(found.changed, 'path')} changed since {text.clean(found.base or '')}"
     )
     summary = (
-        f"{text.plural(found.checked, 'record')} checked in {text.clean(found.where)}{changed}: "
-        f"{text.plural(errors, 'error')}, {text.plural(warnings, 'warning')}"
+        f"{plural(found.checked, 'record')} checked in {text.clean(found.where)}{changed}: "
+        f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
     )
     return "\n\n".join([*(text.finding(finding) for finding in found.findings), summary])

@@ -8,6 +8,7 @@ import click
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import plural
 from mlgit.errors import usage_error
 from mlgit.ops.guard import verify_push
 from mlgit.ops.guard.push import HOOK, RefUpdate
@@ -50,8 +51,8 @@ def _show(found: verify_push.PushVerified) -> str:
         refused = "\n\nNothing of the push was taken." if found.exit else ""
         return "\n\n".join(text.finding(finding) for finding in found.findings) + refused
     said = [
-        f"{one.ref.removeprefix('refs/heads/')}: {text.plural(one.commits, 'commit')} verified"
-        + (f", with {text.plural(len(one.promotions), 'promotion')}" if one.promotions else "")
+        f"{one.ref.removeprefix('refs/heads/')}: {plural(one.commits, 'commit')} verified"
+        + (f", with {plural(len(one.promotions), 'promotion')}" if one.promotions else "")
         for one in found.refs
         if one.role != "other"
     ]

@@ -1,7 +1,6 @@
 """Show why an environment runs what it runs."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import click
 import msgspec
@@ -10,6 +9,7 @@ from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import size, utc_date, utc_time
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import why
 
@@ -41,7 +41,7 @@ def _show(found: why.Why) -> str:
     if found.evidence is not None:
         one = found.evidence
         holds = "as the manifest names it" if one.holds else "NOT the one that the manifest names"
-        when = f", {_time(one.at)}" if one.at else ""
+        when = f", {utc_time(one.at)}" if one.at else ""
         head = f"Gates of policy {one.policy}: {one.report}, {one.digest[7:19]}, {holds}{when}"
         parts.append("\n".join([text.clean(head), *([gates(one.results)] if one.results else [])]))
     if found.made_from is not None:
@@ -54,27 +54,30 @@ def _show(found: why.Why) -> str:
 
 def _what(found: why.Why) -> Iterator[tuple[str, str]]:
     brought, seen = found.brought, found.seen
-    since = f" since {_time(brought.merged_at)}" if brought and brought.merged_at else ""
+    since = f" since {utc_time(brought.merged_at)}" if brought and brought.merged_at else ""
     yield "wanted", f"{', '.join([found.wanted or 'nothing', *map(str, found.beside)])}{since}"
     yield "runs", _seen(seen) if seen else "not seen by the ledger yet"
     if brought is None:
         return
     by = f" by {', '.join(brought.proposed_by)}" if brought.proposed_by else ""
-    yield "promotion", f"{brought.promotion} ({brought.change}), proposed {_time(brought.proposed_at)}{by}"
+    yield (
+        "promotion",
+        f"{brought.promotion} ({brought.change}), proposed {utc_time(brought.proposed_at, 'unknown')}{by}",
+    )
     if brought.commit is not None:
-        yield "merged", f"{_time(brought.merged_at)} by {brought.merged_by}, in {brought.commit[:7]}"
+        yield "merged", f"{utc_time(brought.merged_at, 'unknown')} by {brought.merged_by}, in {brought.commit[:7]}"
     yield (
         "replaced",
         f"{brought.replaced or 'nothing'} ({brought.replaced_promotion})" if brought.replaced_promotion else "nothing",
     )
     yield "reason", (brought.reason or "none given") + (f", ticket {brought.ticket}" if brought.ticket else "")
     if found.certified is not None:
-        yield "agreed again", f"{found.certified.state}, by {found.certified.until:%Y-%m-%d}"
+        yield "agreed again", f"{found.certified.state}, by {utc_date(found.certified.until)}"
 
 
 def _seen(seen: why.LastObservation) -> str:
     runs = seen.version or (f"something else, {seen.digest[7:19]}" if seen.digest else "nothing")
-    since = f" since {_time(seen.since)}" if seen.since else ""
+    since = f" since {utc_time(seen.since)}" if seen.since else ""
     since += f", beside it {seen.beside} with {seen.traffic} per cent of the requests" if seen.beside else ""
     since += f", beside it {', '.join(map(str, seen.standing))}" if seen.standing else ""
     trouble = "" if seen.status == "verified" else f"; {seen.status}: {seen.message or 'no reason given'}"
@@ -91,7 +94,7 @@ def _agreement(found: why.Why) -> str:
     for one in found.agreed:
         comment = f'  "{one.comment}"' if one.comment else ""
         roles = f" ({', '.join(one.roles)})" if one.roles else ""
-        said = f"{one.person}{roles}  {_time(one.at)}  {one.key or one.review}{comment}"
+        said = f"{one.person}{roles}  {utc_time(one.at, 'unknown')}  {one.key or one.review}{comment}"
         lines.append(f"  {text.word('pass' if one.holds else 'fail', 6)}  {text.clean(said)}")
     lines += [f"  {text.word('skip', 6)}  {text.clean(f'{one.person}: {one.reason}')}" for one in found.uncounted]
     return "\n".join(lines)
@@ -99,16 +102,12 @@ def _agreement(found: why.Why) -> str:
 
 def _made_from(made: why.InputStory) -> Iterator[tuple[str, str]]:
     for name, stored in made.data.items():
-        yield f"data {name}", f"{stored.path}, {text.size(stored.size)}, {stored.sha256[:19]}, md5 {stored.md5[:12]}"
+        yield f"data {name}", f"{stored.path}, {size(stored.size)}, {stored.sha256[:19]}, md5 {stored.md5[:12]}"
     yield "code", f"commit {made.commit[:7]}, {made.code[:19]}"
     yield "params", msgspec.json.encode(made.params).decode()
     if made.environment:
         yield "packages", made.environment[:19]
-    yield "trained by", f"{made.trained_by}, registered {_time(made.registered_at)}"
-
-
-def _time(moment: datetime | None) -> str:
-    return "unknown" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+    yield "trained by", f"{made.trained_by}, registered {utc_time(made.registered_at)}"
 
 
 def _facts(facts: Iterator[tuple[str, str]]) -> str:

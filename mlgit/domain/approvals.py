@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from mlgit.domain.formatting import plural
 from mlgit.domain.names import Digest
 from mlgit.domain.records.governance import Roles
 from mlgit.domain.records.ledger import Approval, CountedApproval
@@ -122,10 +123,9 @@ class ApprovalRequirement(msgspec.Struct, frozen=True):
         return max(0, self.needed - len(self.counted))
 
     def __str__(self) -> str:
-        what = "approval" if self.lacks == 1 else "approvals"
         role = "" if self.role is None else f" as {self.role}"
         who = f"{', '.join(self.may)} may" if self.may else "nobody who is listed may"
-        return f"{self.lacks} more {what}{role} ({len(self.counted)} of {self.needed} so far; {who})"
+        return f"{plural(self.lacks, 'more approval')}{role} ({len(self.counted)} of {self.needed} so far; {who})"
 
 
 class ApprovalResult(msgspec.Struct, frozen=True):

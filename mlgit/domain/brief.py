@@ -1,4 +1,4 @@
-"""What a reviewer wants to know of a promotion, taken from records alone: how good it is, and when it may be merged."""
+"""What a brief takes from records alone: how good a candidate is, what its card changes, and when it can be merged."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,17 +19,18 @@ from mlgit.domain.records.problem import ProblemMetric
 from mlgit.domain.records.version import SliceMetric, Version
 
 BEGIN: Final = "<!-- mlgit:begin -->"
-"""What stands between this and `END` in the body of a pull request is mlgit's; all else is people's."""
+"""mlgit writes what is between this and `END` in the body of a pull request; people write the rest."""
 END: Final = "<!-- mlgit:end -->"
 
 _MINUTE: Final = timedelta(minutes=1)
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
     """A metric of candidate and champion.
 
-    `gain` is above zero where the candidate is better, whatever the direction of the metric; None where both cannot be
-    compared. `low` and `high` are its interval at `level`, and `gate` is who computed it; None where it comes from the records.
+    `gain` is above zero where the candidate is better, whatever the direction of the metric; None where the two cannot be
+    compared. `low` and `high` are its confidence interval at `level`, and `gate` is the gate that computed it; None where the
+    numbers come from the version records.
     """
 
     metric: Name
@@ -44,8 +45,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     gate: str | None = None
 
 
-class SliceTold(msgspec.Struct, frozen=True, kw_only=True):
-    """The primary metric on one part of the rows; its numbers are as those of `Measured`."""
+class SliceComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The primary metric on one slice of the test rows; the numbers mean what they mean in `MetricComparison`."""
 
     which: Literal["best", "worst", "least-gain"]
     slice: str
@@ -59,8 +60,8 @@ class SliceTold(msgspec.Struct, frozen=True, kw_only=True):
     gate: str | None = None
 
 
-class _GainFacts(msgspec.Struct, frozen=True):
-    """What a gate that compares both versions leaves in its facts (see `gates.metrics.facts_of`)."""
+class _ComparisonFacts(msgspec.Struct, frozen=True):
+    """The facts of a gate that compares both versions (see `gates.metrics.facts_of`)."""
 
     metric: Name
     candidate: float
@@ -73,39 +74,42 @@ class _GainFacts(msgspec.Struct, frozen=True):
     test: str | None = None
 
 
-class _SliceFacts(_GainFacts, frozen=True, kw_only=True):
+class _SliceFacts(_ComparisonFacts, frozen=True, kw_only=True):
     slice: str
 
 
-def measures(
+def compare_metrics(
     results: Sequence[GateVerdict],
     metric: ProblemMetric,
     candidate: Version,
     champion: Version | None,
-) -> list[Measured]:
+) -> list[MetricComparison]:
     """Return every metric of a candidate beside the champion's, the primary one first.
 
-    The numbers are those that a gate compared on the same rows, with their interval; else those of the records, with a gain
-    only where both were tested on the same rows. What a report says in a form that no gate writes is passed over.
+    Where a gate compared both on the same rows, the numbers and the interval are the gate's. Otherwise they are those of the
+    version records, with a gain only where both were tested on the same rows. Facts that are not in the form of a gate's
+    comparison are ignored.
 
     Args:
-        results: what the gates said.
-        metric: the metric that decides.
+        results: the verdicts of the gates.
+        metric: the primary metric of the problem.
         candidate: the version that is proposed.
         champion: the version that runs; None if none does.
     """
-    judged = _judged(results)
-    ours = candidate.evaluation.metrics
-    theirs = champion.evaluation.metrics if champion is not None else {}
-    names = sorted(ours.keys() | theirs.keys() | judged.keys(), key=lambda name: (name != metric.primary, name))
-    found = []
+    judged = _judged_metrics(results)
+    before = champion.evaluation.metrics if champion is not None else {}
+    after = candidate.evaluation.metrics
+    names = sorted(before.keys() | after.keys() | judged.keys(), key=lambda name: (name != metric.primary, name))
+    same_rows = _same_rows(candidate, champion)
+    compared = []
     for name in names:
+        is_primary = name == metric.primary
         if name in judged:
             gate, facts = judged[name]
-            found.append(
-                Measured(
+            compared.append(
+                MetricComparison(
                     metric=name,
-                    is_primary=name == metric.primary,
+                    is_primary=is_primary,
                     candidate=facts.candidate,
                     champion=facts.champion,
                     gain=facts.gain,
@@ -116,70 +120,71 @@ def measures(
                     gate=gate,
                 )
             )
-            continue
-        before, after = theirs.get(name), ours.get(name)
-        gain = _gain(name, metric, before, after) if _same_rows(candidate, champion) else None
-        found.append(
-            Measured(metric=name, is_primary=name == metric.primary, candidate=after, champion=before, gain=gain)
-        )
-    return found
+        else:
+            old, new = before.get(name), after.get(name)
+            gain = _gain(name, metric, old, new) if same_rows else None
+            compared.append(
+                MetricComparison(metric=name, is_primary=is_primary, candidate=new, champion=old, gain=gain)
+            )
+    return compared
 
 
-def slices(
+def compare_slices(
     results: Sequence[GateVerdict], metric: ProblemMetric, candidate: Version, champion: Version | None
-) -> list[SliceTold]:
-    """Return on which part of the rows a candidate is best, on which it is worst, and where it gains least (or loses most).
+) -> list[SliceComparison]:
+    """Return the slice on which a candidate is best, the one on which it is worst, and the one on which it gains least.
 
-    The last is the one that a gate found worst, if one compared slices by the primary metric; else that of the records, where
-    both were tested on the same rows. Arguments are those of `measures`.
+    The last is the slice that a gate found worst, if a gate compared slices by the primary metric; otherwise that of the
+    version records, where both were tested on the same rows. Arguments are those of `compare_metrics`.
     """
     measured = [part for part in candidate.evaluation.slices if part.metric is not None]
     sign = 1 if metric.direction == "max" else -1
     ordered = sorted(measured, key=lambda part: (sign * _number(part), part.column, part.value))
-    before = {(one.column, one.value): one.metric for one in champion.evaluation.slices} if champion is not None else {}
-    before = before if _same_rows(candidate, champion) else {}
+    before: dict[tuple[str, str], float | None] = {}
+    if champion is not None and _same_rows(candidate, champion):
+        before = {(part.column, part.value): part.metric for part in champion.evaluation.slices}
 
-    def told(which: Literal["best", "worst", "least-gain"], part: SliceMetric) -> SliceTold:
-        was = before.get((part.column, part.value))
-        return SliceTold(
+    def compare(which: Literal["best", "worst", "least-gain"], part: SliceMetric) -> SliceComparison:
+        old = before.get((part.column, part.value))
+        return SliceComparison(
             which=which,
             slice=f"{part.column}={part.value}",
             rows=part.rows,
             candidate=part.metric,
-            champion=was,
-            gain=_gain(metric.primary, metric, was, part.metric),
+            champion=old,
+            gain=_gain(metric.primary, metric, old, part.metric),
         )
 
-    found = [told("best", ordered[-1]), told("worst", ordered[0])] if len(ordered) > 1 else []
-    least = next(_worst_judged(results, metric.primary), None)
+    compared = [compare("best", ordered[-1]), compare("worst", ordered[0])] if len(ordered) > 1 else []
+    least = next(_judged_worst_slices(results, metric.primary), None)
     if least is None:
-        gains = [one for one in (told("least-gain", part) for part in ordered) if one.gain is not None]
-        least = min(gains, key=lambda one: one.gain or 0.0, default=None)
-    return [*found, *([least] if least is not None else [])]
+        gains = [part for part in (compare("least-gain", part) for part in ordered) if part.gain is not None]
+        least = min(gains, key=lambda part: part.gain or 0.0, default=None)
+    return [*compared, *([least] if least is not None else [])]
 
 
-def card_sections(before: CardText, after: CardText) -> dict[str, Literal["added", "changed", "removed"]]:
-    """Return the sections of two cards that differ, by heading, in the order of the later card; those that are gone last."""
-    found: dict[str, Literal["added", "changed", "removed"]] = {}
+def changed_card_sections(before: CardText, after: CardText) -> dict[str, Literal["added", "changed", "removed"]]:
+    """Return the sections that differ between two cards, by heading, in the order of the later card; removed ones come last."""
+    changed: dict[str, Literal["added", "changed", "removed"]] = {}
     for heading, text in after.sections.items():
         if heading not in before.sections:
-            found[heading] = "added"
-        elif before.sections[heading].split() != text.split():  # how lines are broken says nothing
-            found[heading] = "changed"
-    return found | {heading: "removed" for heading in before.sections if heading not in after.sections}
+            changed[heading] = "added"
+        elif before.sections[heading].split() != text.split():  # line breaks do not matter
+            changed[heading] = "changed"
+    return changed | {heading: "removed" for heading in before.sections if heading not in after.sections}
 
 
-def differing(before: Any, after: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield where two documents differ, as a dotted path with both values; None for what one does not have."""
+def differences(before: Any, after: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two documents differ, as a dotted path with both values; None where one lacks the key."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys([*before, *after]):
-            yield from differing(before.get(key), after.get(key), f"{where}.{key}" if where else str(key))
+            yield from differences(before.get(key), after.get(key), f"{where}.{key}" if where else str(key))
     elif before != after:
         yield where, before, after
 
 
-def soaked_at(case: PromotionContext, at: datetime) -> datetime | None:
-    """Return when a version will have soaked for as long as is asked for; None where it is not soaking, or need not."""
+def soak_complete_at(case: PromotionContext, at: datetime) -> datetime | None:
+    """Return when a version will have soaked for long enough; None where it is not healthy yet, or need not soak."""
     soak = case.environment.soak
     if soak is None or case.version is None:
         return None
@@ -188,48 +193,48 @@ def soaked_at(case: PromotionContext, at: datetime) -> datetime | None:
     return None if run is None else _whole_minute(run.since + timedelta(seconds=seconds(soak.for_)))
 
 
-def earliest(case: PromotionContext, at: datetime) -> datetime | None:
-    """Return the first moment at which a promotion has nothing to wait for, if nothing happens meanwhile.
+def earliest_merge(case: PromotionContext, at: datetime) -> datetime | None:
+    """Return the first time at which a promotion has nothing to wait for, if nothing changes before.
 
     Args:
-        case: the promotion, with what the ledger has seen.
-        at: the moment from which on it is looked for.
+        case: the promotion, with its deployments.
+        at: the time from which to search.
 
     Returns:
-        `at` itself where there is nothing to wait for now; None where something has to happen first, or where no window opens
-        within a fortnight.
+        `at` itself where there is nothing to wait for; None where something has to happen first, or no window opens within
+        fourteen days.
     """
     if not merge_rules.check_waiting(case, at):
         return at
-    moment = max(soaked_at(case, at) or at, at)
-    if list(check_windows(case, moment)):
-        opens = opening(case.environment.windows, moment)
+    time = max(soak_complete_at(case, at) or at, at)
+    if list(check_windows(case, time)):
+        opens = opening(case.environment.windows, time)
         if opens is None:
             return None
-        moment = opens
-    return None if merge_rules.check_waiting(case, moment) else moment
+        time = opens
+    return None if merge_rules.check_waiting(case, time) else time
 
 
-def _judged(results: Sequence[GateVerdict]) -> dict[str, tuple[str, _GainFacts]]:
-    """Return the comparisons that gates made, by metric; of two with one metric, the first."""
-    found: dict[str, tuple[str, _GainFacts]] = {}
+def _judged_metrics(results: Sequence[GateVerdict]) -> dict[str, tuple[str, _ComparisonFacts]]:
+    """Return the gate that compared each metric, with its facts; of several gates, the first."""
+    judged: dict[str, tuple[str, _ComparisonFacts]] = {}
     for verdict in results:
         try:
-            facts = msgspec.convert(verdict.facts, type=_GainFacts)
+            facts = msgspec.convert(verdict.facts, type=_ComparisonFacts)
         except msgspec.ValidationError:
             continue
-        found.setdefault(facts.metric, (verdict.gate, facts))
-    return found
+        judged.setdefault(facts.metric, (verdict.gate, facts))
+    return judged
 
 
-def _worst_judged(results: Sequence[GateVerdict], metric: str) -> Iterator[SliceTold]:
+def _judged_worst_slices(results: Sequence[GateVerdict], metric: str) -> Iterator[SliceComparison]:
     for verdict in results:
         try:
             facts = msgspec.convert(verdict.facts.get("worst"), type=_SliceFacts)
         except msgspec.ValidationError:
             continue
         if facts.metric == metric:
-            yield SliceTold(
+            yield SliceComparison(
                 which="least-gain",
                 slice=facts.slice,
                 rows=facts.rows,
@@ -247,12 +252,12 @@ def _same_rows(candidate: Version, champion: Version | None) -> bool:
     return champion is not None and champion.evaluation.split == candidate.evaluation.split
 
 
-def _gain(name: str, decides: ProblemMetric, before: float | None, after: float | None) -> float | None:
-    """Return by how much one number is better; None where one is missing, or nobody knows which way is better."""
+def _gain(name: str, primary: ProblemMetric, before: float | None, after: float | None) -> float | None:
+    """Return by how much the later number is better; None where one is missing, or the direction of the metric is unknown."""
     if before is None or after is None:
         return None
-    if name == decides.primary:
-        direction: str = decides.direction
+    if name == primary.primary:
+        direction: str = primary.direction
     elif name in METRICS:
         direction = METRICS[name].direction
     else:
@@ -264,7 +269,7 @@ def _number(part: SliceMetric) -> float:
     return -math.inf if part.metric is None else part.metric
 
 
-def _whole_minute(moment: datetime) -> datetime:
-    """Return the first whole minute from a moment on, in UTC."""
-    whole = moment.astimezone(UTC).replace(second=0, microsecond=0)
-    return whole if whole == moment else whole + _MINUTE
+def _whole_minute(time: datetime) -> datetime:
+    """Return the first whole minute at or after a time, in UTC."""
+    whole = time.astimezone(UTC).replace(second=0, microsecond=0)
+    return whole if whole == time else whole + _MINUTE

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from mlgit.domain import layout
 from mlgit.domain.codec import override_digest
+from mlgit.domain.formatting import utc_date
 from mlgit.domain.merge_rules.standing import LONGEST
 from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.records.governance import Hold, Override, RoleHolder, StandingApproval
@@ -134,8 +135,8 @@ def check_standing(
     if not timedelta() < standing.until - proposed_at(standing.standing) <= LONGEST:
         yield Finding(
             "standing-term",
-            f"standing approval {name} is to hold until {standing.until:%Y-%m-%d}",
-            why=f"it was made on {proposed_at(standing.standing):%Y-%m-%d}, and none holds for more than a year",
+            f"standing approval {name} is to hold until {utc_date(standing.until)}",
+            why=f"it was made on {utc_date(proposed_at(standing.standing))}, and none holds for more than a year",
             fix="name an earlier day, and make a new one when it is over",
             at=Location(file, path="until"),
         )

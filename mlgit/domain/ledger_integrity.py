@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
+from mlgit.domain.formatting import utc_time, utc_time_with_seconds
 from mlgit.domain.names import CommitId, proposed_at
 from mlgit.domain.records.ledger import DecisionRecord, Deployment
 from mlgit.domain.records.promotion import Promotion
@@ -40,10 +41,10 @@ def check_entries(entries: Sequence[Deployment], decided: Collection[str] | None
         elif entry.previous != digest(before):
             yield _broken(entry, f"it does not name what entry {before.seq} says")
         if entry.at < before.at:
-            yield _time(entry, f"entry {before.seq} is of {before.at:%Y-%m-%d %H:%M:%S} UTC")
+            yield _time(entry, f"entry {before.seq} is of {utc_time_with_seconds(before.at)}")
     for entry in entries:
         if entry.at + CLOCK_TOLERANCE < proposed_at(entry.promotion):
-            yield _time(entry, f"its promotion was made at {proposed_at(entry.promotion):%Y-%m-%d %H:%M:%S} UTC")
+            yield _time(entry, f"its promotion was made at {utc_time_with_seconds(proposed_at(entry.promotion))}")
     carried_out = dict.fromkeys(entry.promotion for entry in entries if entry.status == "verified")
     for promotion in carried_out if decided is not None else ():
         if promotion not in (decided or ()):
@@ -85,7 +86,7 @@ def check_cross_references(
             yield Finding(
                 "base-commit-missing",
                 f"the base branch does not have commit {record.commit[:12]}",
-                why=f"the ledger says that it was applied at {record.at:%Y-%m-%d %H:%M} UTC",
+                why=f"the ledger says that it was applied at {utc_time(record.at)}",
                 fix=f"bring the base branch up to date with `git pull`; if it is still not there, {_REWRITTEN}",
                 at=_place(record),
             )
@@ -128,7 +129,7 @@ def _time(entry: Deployment, why: str) -> Finding:
     return Finding(
         "ledger-time",
         f"entry {entry.seq} of {where} is of a time at which it cannot have been",
-        why=f"it says {entry.at:%Y-%m-%d %H:%M:%S} UTC; {why}",
+        why=f"it says {utc_time_with_seconds(entry.at)}; {why}",
         fix="set the clock of this machine; what is on the ledger already was written by one that was wrong",
         at=Location(_path(entry), path="at"),
     )

@@ -46,7 +46,7 @@ def test_whose_signature_is_on_the_commits_is_told(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     signatures = [one.get("signature") for one in found["changes"]]
     assert [one["by"] for one in signatures] == ["ana@acme.example"] * 3
-    assert "| Made by a commit with a good signature | 3 of 3 |" in told(proposed.ana, "--format md")
+    assert "| Changes with a verified commit signature | 3 of 3 |" in told(proposed.ana, "--format md")
 
 
 def test_a_signature_by_a_key_that_nobody_has_proves_nothing_and_harms_nothing(proposed: Team) -> None:
@@ -189,15 +189,15 @@ def test_the_page_is_whole_and_loads_nothing(proposed: Team) -> None:
 def test_every_section_has_its_place_in_the_frameworks(proposed: Team) -> None:
     text = told(proposed.ana, "--format md")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert [one.replace("\\", "") for one in headings] == [
+    assert headings == [
         "Inventory",
         "Changes",
         "Deployments",
         "Holds, overrides, standing approvals, retirements",
-        "Rules: who changed them, and when",
-        "Integrity of the history",
-        "What could not be checked",
-        "Where frameworks ask for this",
+        "Rule changes",
+        "Repository history",
+        "Not checked",
+        "Regulatory frameworks",
     ]
     for framework in ("Annex IV", "SR 11", "42001", "NIST"):
         assert framework in text

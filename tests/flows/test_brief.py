@@ -5,15 +5,21 @@ from typing import Any
 
 import pytest
 
-from mlgit.cli.render.brief_markdown import body
 from mlgit.domain.brief import BEGIN, END
 from mlgit.ops.policies import impact
 from mlgit.ops.promotion import brief
+from mlgit.ops.promotion.brief_result import Brief
+from mlgit.pages.brief import pull_request_page
+from mlgit.pages.markdown import forge_body
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_gates_flow import STAGING, policy
 
 WHERE = f"production/{MODEL}"
+
+
+def body(found: Brief) -> str:
+    return forge_body(pull_request_page(found))
 
 
 def told(desk: Desk, line: str = "brief") -> Any:
@@ -28,30 +34,30 @@ def told(desk: Desk, line: str = "brief") -> Any:
 def test_an_open_promotion_is_told_as_it_is(proposed: Team) -> None:
     ana = proposed.ana
     found = told(ana)
-    assert (found["state"], found["stands"], found["slot"]) == ("open", "lacking", "champion")
-    assert (found["candidate"], found["champion"], found["primary"]) == (f"{MODEL}@2", f"{MODEL}@1", "roc_auc")
-    judged = {one["metric"]: one for one in found["measures"]}["roc_auc"]
+    assert (found["state"], found["readiness"], found["slot"]) == ("open", "needs-approval", "champion")
+    assert (found["candidate"], found["champion"], found["primary_metric"]) == (f"{MODEL}@2", f"{MODEL}@1", "roc_auc")
+    judged = {one["metric"]: one for one in found["metrics"]}["roc_auc"]
     facts = {one["gate"]: one["facts"] for one in found["gates"] if "facts" in one}["beats-champion"]
     assert {name: judged[name] for name in ("gain", "low", "high")} == {
         name: facts[name] for name in ("gain", "low", "high")
     }
     assert [one["which"] for one in found["slices"]] == ["best", "worst", "least-gain"]
-    since = found["since"]
-    assert (since["code"]["files"], since["code"]["commits"], since["code"]["authors"]) == (
-        {"params.yaml": "~"},
+    changes = found["changes_since_champion"]
+    assert (changes["code"]["files"], changes["code"]["commits"], changes["code"]["authors"]) == (
+        {"params.yaml": "changed"},
         1,
         ["ana"],
     )
-    assert since["params"] == [{"what": "params.train.fit", "before": "plain", "after": "better"}]
-    (data,) = since["data"]
+    assert changes["params"] == [{"what": "params.train.fit", "before": "plain", "after": "better"}]
+    (data,) = changes["data"]
     assert (data["rows_before"], data["rows_after"], data["contract"]) == (569, 569, [])
-    assert since["rows_after"] > 0
+    assert changes["training_rows_after"] > 0
     assert found["approvals"]["missing"] == ["1 more approval (0 of 1 so far; ben, cara may)"]
     assert found["decision"] == ana("approvals --json").json["decision"]
     assert found["effect"]["slots"] == [{"slot": "champion", "version": f"{MODEL}@2", "traffic": 100}]
-    assert found["effect"]["leaving"] == [f"{MODEL}@1"]
-    assert set(found["effect"]["files"].values()) == {"~", "+"}
-    assert found["back"]["to"] == f"{MODEL}@1"
+    assert found["effect"]["stops_running"] == [f"{MODEL}@1"]
+    assert set(found["effect"]["files"].values()) == {"changed", "added"}
+    assert found["rollback"]["version"] == f"{MODEL}@1"
     assert found["next"] == f"mlgit approve {WHERE}"
 
 
@@ -76,26 +82,26 @@ def test_it_goes_from_approved_over_merged_to_taken_back(proposed: Team) -> None
     ana = proposed.ana
     proposed.ben.does("approve --comment 'looked at @everybody'")
     found = told(ana)
-    assert (found["stands"], found["timing"]["earliest"], found["next"]) == (
+    assert (found["readiness"], found["timing"]["mergeable_from"], found["next"]) == (
         "ready",
-        found["at"],
+        found["as_of"],
         f"mlgit merge {WHERE}",
     )
     assert "looked at @&#8203;everybody" in ana.does("brief --format md").out
     ana.does("merge")
     ana.does("apply")
     merged = told(ana, f"brief {WHERE}")
-    assert (merged["state"], merged["stands"], merged["decision"]) == ("merged", "ready", found["decision"])
+    assert (merged["state"], merged["readiness"], merged["decision"]) == ("merged", "ready", found["decision"])
     assert [one["person"] for one in merged["approvals"]["counted"]] == ["ben"]
-    kept = ("measures", "slices", "gates", "since", "effect", "proposed_by")
+    kept = ("metrics", "slices", "gates", "changes_since_champion", "effect", "proposed_by")
     assert {name: merged[name] for name in kept} == {name: found[name] for name in kept}
     before = told(ana, f"brief {WHERE} --at HEAD~1")
-    assert (before["candidate"], before["champion"], before["since"]) == (f"{MODEL}@1", None, None)
+    assert (before["candidate"], before["champion"], before["changes_since_champion"]) == (f"{MODEL}@1", None, None)
     ana.does(f"rollback production {MODEL} --reason INC-7")
     back = told(ana)
-    assert (back["change"], back["candidate"], back["back"], back["gates"]) == ("rollback", f"{MODEL}@1", None, [])
-    assert back["effect"]["holds"] == f"holds/{WHERE}@2.yaml"
-    assert back["since"]["code"]["commits"] == 0
+    assert (back["change"], back["candidate"], back["rollback"], back["gates"]) == ("rollback", f"{MODEL}@1", None, [])
+    assert back["effect"]["hold_file"] == f"holds/{WHERE}@2.yaml"
+    assert back["changes_since_champion"]["code"]["commits"] == 0
 
 
 def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
@@ -109,15 +115,15 @@ def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
         },
     )
     found = told(ana)
-    assert found["stands"] == "refused"
-    assert "promotion-stale" in [one["id"] for one in found["against"]]
-    assert [one["id"] for one in found["timing"]["waits"]] == ["soak-short"]
-    assert found["timing"]["earliest"] == found["timing"]["soaked_at"] > found["at"]
-    assert found["next"] == f"mlgit explain {found['against'][0]['id']}"
+    assert found["readiness"] == "blocked"
+    assert "promotion-stale" in [one["id"] for one in found["problems"]]
+    assert [one["id"] for one in found["timing"]["waiting_for"]] == ["soak-short"]
+    assert found["timing"]["mergeable_from"] == found["timing"]["soak_complete_at"] > found["as_of"]
+    assert found["next"] == f"mlgit explain {found['problems'][0]['id']}"
     ana.does(f"hold add production {MODEL}@2 --reason 'INC-7 | #1'")
     ana.git("merge", "--quiet", "mlgit/hold/production/" + f"{MODEL}@2")
     found = told(ana)
-    assert [(one["stops"], one["reason"]) for one in found["holds"]] == [(True, "INC-7 | #1")]
+    assert [(one["blocks"], one["reason"]) for one in found["holds"]] == [(True, "INC-7 | #1")]
     shown = ana.does("brief --format md").out
     assert "INC-7 &#124; &#35;&#8203;1" in shown
 
@@ -128,21 +134,26 @@ def test_a_challenger_and_what_is_agreed_to_again_are_told_as_what_they_are(runn
     found = told(ana)
     assert (found["candidate"], found["slot"], found["champion"]) == (f"{MODEL}@2", "challenger", f"{MODEL}@1")
     assert [(one["slot"], one["traffic"]) for one in found["effect"]["slots"]] == [("champion", 90), ("challenger", 10)]
-    assert found["effect"]["leaving"] == []
+    assert found["effect"]["stops_running"] == []
     assert f"Promote {MODEL}@2 to staging, as challenger" in ana.does("brief").out
     ana.does("merge")
     ana.does("apply staging")
     ana.does(f"recertify {WHERE}")
     found = told(ana)
-    assert (found["candidate"], found["champion"], found["since"], found["back"]) == (f"{MODEL}@1", None, None, None)
-    assert f"Agree again to {MODEL}@1 in production" in ana.does("brief").out
+    assert (found["candidate"], found["champion"], found["changes_since_champion"], found["rollback"]) == (
+        f"{MODEL}@1",
+        None,
+        None,
+        None,
+    )
+    assert f"Re-approve {MODEL}@1 in production" in ana.does("brief").out
 
 
 def test_the_contract_is_held_against_that_of_the_champion(proposed: Team) -> None:
     ana = proposed.ana
     contract = "datasets/biopsies/dataset.yaml"
     ana.edit(contract, "rows: {min: 500}", "rows: {min: 501}")
-    (data,) = told(ana)["since"]["data"]
+    (data,) = told(ana)["changes_since_champion"]["data"]
     assert data["contract"] == [{"what": "rows.min", "before": 500, "after": 501}]
 
 

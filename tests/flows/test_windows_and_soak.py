@@ -47,7 +47,7 @@ def test_a_change_waits_for_its_window_to_be_merged_and_to_be_applied(running: T
     team.now.wait(5 * DAY)
     before = ana.everything()
     answer = ana.does("apply production")
-    assert "waits for its window" in answer.out
+    assert "waiting for its window" in answer.out
     assert "production lets no change in until Sun 2026-03-08 23:00 UTC" in answer.out
     assert ana.everything() == before
     assert runs(team, "production") == 1

@@ -104,7 +104,7 @@ def test_a_verdict_is_a_check_of_its_own_where_no_job_of_the_forge_makes_one(at:
     assert judged().code == 1
     (run,) = forge.runs
     assert (run.name, run.commit, run.conclusion) == (VERDICT, head, "failure")
-    assert run.output["title"] == "something stands against this change"
+    assert run.output["title"] == "this change has problems"
     assert "key-unknown" in run.output["summary"]
     (marked,) = run.output["annotations"]
     assert (marked["path"], marked["title"], marked["annotation_level"]) == (POLICY, "key-unknown", "failure")
@@ -127,4 +127,4 @@ def test_a_verdict_is_a_check_of_its_own_where_no_job_of_the_forge_makes_one(at:
     ana.git("switch", "--quiet", "main")
     assert judged().code == 0
     assert (forge.runs[-1].commit, forge.runs[-1].conclusion) == (ana.head("change"), "success")
-    assert forge.runs[-1].output["title"] == "nothing stands against this change"
+    assert forge.runs[-1].output["title"] == "no problems found"

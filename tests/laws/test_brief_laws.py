@@ -5,9 +5,9 @@ import html
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.cli.render import text
-from mlgit.cli.render.brief_markdown import plain
-from tests.unit.cli.briefs import INVISIBLE, MARKDOWN, READ_BY_FORGES
+from mlgit.pages.markdown import escape
+from mlgit.pages.plain import clean
+from tests.unit.pages.briefs import INVISIBLE, MARKDOWN, READ_BY_FORGES
 
 # Pieces of what means something to Markdown, to HTML or to a forge, so that what is drawn comes close to that.
 pieces = st.sampled_from(
@@ -36,9 +36,9 @@ words = st.one_of(st.lists(pieces, max_size=30).map("".join), st.text(max_size=3
 
 @given(words)
 def test_a_text_is_read_as_one_paragraph_of_just_that_text(said: str) -> None:
-    written = plain(said)
+    written = escape(said)
     tokens = MARKDOWN.parse(written)
-    expected = text.clean(" ".join(said.split()))
+    expected = clean(" ".join(said.split()))
     if not expected:
         assert tokens == []
         return
@@ -52,7 +52,7 @@ def test_a_text_is_read_as_one_paragraph_of_just_that_text(said: str) -> None:
 
 @given(words, words)
 def test_two_texts_are_read_as_two_cells_of_one_row(one: str, other: str) -> None:
-    tokens = MARKDOWN.parse(f"| a | b |\n| --- | --- |\n| {plain(one)} | {plain(other)} |")
+    tokens = MARKDOWN.parse(f"| a | b |\n| --- | --- |\n| {escape(one)} | {escape(other)} |")
     assert [token.type for token in tokens].count("td_open") == 2
     assert [token.type for token in tokens].count("tr_open") == 2
     assert {child.type for token in tokens for child in token.children or ()} <= {"text"}
@@ -60,14 +60,14 @@ def test_two_texts_are_read_as_two_cells_of_one_row(one: str, other: str) -> Non
 
 @given(words)
 def test_a_text_means_the_same_inside_of_html_and_cannot_end_it(said: str) -> None:
-    written = plain(said)
+    written = escape(said)
     assert not {"<", ">", "\n"} & set(written)
     shown = html.unescape(written).replace(INVISIBLE, "").replace("\uff04", "$")
-    assert shown == text.clean(" ".join(said.split())).replace("\uff04", "$")
+    assert shown == clean(" ".join(said.split())).replace("\uff04", "$")
 
 
 @given(words, st.integers(1, 40))
 def test_what_is_cut_begins_as_the_whole_does_and_is_no_longer_than_told(said: str, most: int) -> None:
-    whole, cut = (html.unescape(plain(said, limit)).replace(INVISIBLE, "") for limit in (None, most))
+    whole, cut = (html.unescape(escape(said, limit)).replace(INVISIBLE, "") for limit in (None, most))
     assert len(cut) <= most
     assert cut == whole or whole.startswith(cut.removesuffix("…"))

@@ -1,1 +1,1 @@
-"""How outcomes are shown."""
+"""Outcomes for a terminal and for the log of a workflow."""

@@ -1,12 +1,13 @@
-"""Findings as GitHub Actions' workflow commands, which show them on the lines that they are about.
+"""Findings as workflow commands of GitHub Actions, which show each finding on its line of a file.
 
-The form is that of the documentation of workflow commands; data and properties are escaped as the runner unescapes them.
+Data and properties are escaped as the runner unescapes them (see its documentation of workflow commands).
 """
 
 from collections.abc import Iterable, Mapping
 
 from mlgit.cli.render.text import clean
 from mlgit.domain.forge import Annotation, Level
+from mlgit.domain.formatting import plural
 from mlgit.errors import Finding, Severity
 from mlgit.ops.validation.validate import Validated
 
@@ -17,14 +18,15 @@ _COMMANDS: Mapping[Severity, Level] = {
 }
 
 
-def validated(found: Validated) -> str:
-    """Return an annotation a finding, and a line with their number."""
-    return said(found.findings, f"{found.checked} records checked, {len(found.findings)} findings")
+def validation(validated: Validated) -> str:
+    """Return an annotation for each finding, and a line with their number."""
+    summary = f"{plural(validated.checked, 'record')} checked, {plural(len(validated.findings), 'finding')}"
+    return annotate(validated.findings, summary)
 
 
-def said(findings: Iterable[Finding], *lines: str) -> str:
-    """Return an annotation a finding, and lines for the log."""
-    return "\n".join([*map(annotation, findings), *map(plain, lines)])
+def annotate(findings: Iterable[Finding], *lines: str) -> str:
+    """Return an annotation for each finding, and lines for the log."""
+    return "\n".join([*map(annotation, findings), *map(log_line, lines)])
 
 
 def annotation(finding: Finding) -> str:
@@ -36,8 +38,8 @@ def annotation(finding: Finding) -> str:
     return f"::{_COMMANDS[finding.severity]} {listed}::{_escape(_message(finding))}"
 
 
-def of_check(findings: Iterable[Finding]) -> list[Annotation]:
-    """Return the annotations of a check: a forge takes those alone that are about a file."""
+def check_annotations(findings: Iterable[Finding]) -> list[Annotation]:
+    """Return the annotations of a check; a forge takes only those that are about a file."""
     return [
         Annotation(
             path=finding.at.file,
@@ -51,8 +53,8 @@ def of_check(findings: Iterable[Finding]) -> list[Annotation]:
     ]
 
 
-def plain(line: str) -> str:
-    """Return a line for a log that no runner takes for a command: neither `::` at its start nor `##[` anywhere is left."""
+def log_line(line: str) -> str:
+    """Return a line for a log that no runner takes for a command: it has neither `::` at its start nor `##[` anywhere."""
     line = clean(line).replace("##[", "## [")
     return f": {line.lstrip()[1:]}" if line.lstrip().startswith("::") else line
 

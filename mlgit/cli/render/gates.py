@@ -1,16 +1,17 @@
-"""How gates are shown, wherever they are."""
+"""Gates and verified gate reports for a terminal."""
 
 from collections.abc import Sequence
 
 from mlgit.cli.render import text
+from mlgit.domain.formatting import plural, utc_time
 from mlgit.domain.records.gatereport import PASSING_OUTCOMES, GateVerdict
 from mlgit.ops.review.gate_reports import ReportsVerified
 
-_ANSWERS = {"same": "same", "differs": "differs", "unjudged": "cannot be judged"}
+_ANSWERS = {"same": "same", "differs": "differs", "unjudged": "inconclusive"}
 
 
 def gates(verdicts: Sequence[GateVerdict]) -> str:
-    """Return one line a gate: its answer, its name, and why. Of one that only warns, the line says so."""
+    """Return one line for each gate: its outcome, its name, and why; the line of one that only warns says that."""
     width = max((len(verdict.gate) for verdict in verdicts), default=0)
     return "\n".join(
         f"  {text.word(verdict.outcome, 6)}  {verdict.gate.ljust(width)}  {_only_warns(verdict)}{text.clean(verdict.message)}"
@@ -18,16 +19,18 @@ def gates(verdicts: Sequence[GateVerdict]) -> str:
     )
 
 
-def reports(found: ReportsVerified) -> str:
-    """Return one line a report that was judged again, with what differs or is missing below it, and their number."""
+def reports(verified: ReportsVerified) -> str:
+    """Return one line for each report that was judged again, with the details below it, and then the totals."""
     lines = []
-    for one in found.reports:
-        what = f"{one.candidate} for {one.environment}, judged {one.at:%Y-%m-%d %H:%M} UTC" if one.at else one.report
-        lines.append(f"  {_ANSWERS[one.answer]:<16}  {text.clean(what)}  {one.promotion or ''}".rstrip())
-        lines += [f"      {text.clean(detail)}" for detail in one.details]
-    many = {answer: sum(one.answer == answer for one in found.reports) for answer in _ANSWERS}
-    counted = f"{many['same']} the same, {many['differs']} differ, {many['unjudged']} cannot be judged"
-    return "\n".join([*lines, f"{text.plural(len(found.reports), 'report')} judged again: {counted}"])
+    for report in verified.reports:
+        judged = (
+            f"{report.candidate} for {report.environment}, judged {utc_time(report.at)}" if report.at else report.report
+        )
+        lines.append(f"  {_ANSWERS[report.answer]:<12}  {text.clean(judged)}  {report.promotion or ''}".rstrip())
+        lines += [f"      {text.clean(detail)}" for detail in report.details]
+    counts = {answer: sum(report.answer == answer for report in verified.reports) for answer in _ANSWERS}
+    total = f"{counts['same']} the same, {counts['differs']} differ, {counts['unjudged']} inconclusive"
+    return "\n".join([*lines, f"{plural(len(verified.reports), 'report')} judged again: {total}"])
 
 
 def _only_warns(verdict: GateVerdict) -> str:

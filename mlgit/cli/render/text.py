@@ -1,17 +1,18 @@
 """Plain text for people: words before symbols, colour only repeats the words, hostile text made harmless."""
 
-import re
+import sys
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 
 import click
 
 from mlgit.errors import Finding, Severity
+from mlgit.pages import plain
+from mlgit.pages.plain import clean
 
-# Control characters but the tab; what changes direction or cannot be seen; and surrogates, which cannot be printed at all.
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
-)
+__all__ = ["clean", "finding", "following", "table", "word"]
+
+_FINDING_INDENT = " " * len("  why  ")
 _COLOURS = {
     "pass": "green",
     "fail": "red",
@@ -21,29 +22,30 @@ _COLOURS = {
     "skip": "bright_black",
     "warning": "yellow",
     "note": "cyan",
+    "PROVEN": "green",
+    "OVERRIDDEN": "yellow",
+    "UNPROVEN": "yellow",
+    "VIOLATION": "red",
 }
 
 
-def clean(text: str) -> str:
-    """Return text as one line, with every control, direction and invisible character written out, so that none can act."""
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
 def word(outcome: str, width: int = 0) -> str:
-    """Return the word of an outcome or severity, padded and in its colour."""
-    return click.style(outcome.ljust(width), fg=_COLOURS.get(outcome))
+    """Return the word of an outcome, verdict or severity in its colour, padded; any other word as it is."""
+    colour = _COLOURS.get(outcome)
+    return click.style(outcome.ljust(width), fg=colour) if colour else outcome.ljust(width)
 
 
-def finding(found: Finding) -> str:
-    """Show a finding: what, where, why, and the way out."""
-    head = click.style(
-        f"{found.severity}[{found.id}]", fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR
-    )
-    lines = [f"{head}: {_indented(found.message)}"]
-    for label, value in (("at", str(found.at or "")), ("why", found.why), ("fix", found.fix)):
-        if value:
-            lines.append(f"  {label:<4} {_indented(value)}")
-    return "\n".join(lines)
+def finding(found: Finding, width: int = sys.maxsize) -> str:
+    """Show a finding: what is wrong, where, why, and how to fix it; lines that are wider than `width` are wrapped."""
+    head = plain.finding_head(found)
+    styled = click.style(head, fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR)
+    lines = [
+        part
+        for line in plain.finding(found).split("\n")
+        for part in textwrap.wrap(line, width, subsequent_indent=_FINDING_INDENT, break_on_hyphens=False) or [line]
+    ]
+    shown = "\n".join(lines)
+    return styled + shown.removeprefix(head) if shown.startswith(head) else shown
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: Collection[int] = ()) -> str:
@@ -61,23 +63,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: Collec
     return "\n".join(line(row) for row in cells)
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return `1 error`, `2 errors`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the unit that fits: `512 bytes`, `210.5 kB`, `1.2 MB`, `3.0 GB`."""
-    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count} bytes"
-
-
 def following(step: str | None) -> str:
     """Return the line that names the next step; nothing where there is none."""
     return f"\nNext: {click.style(clean(step), bold=True)}" if step else ""
-
-
-def _indented(text: str) -> str:
-    return "\n       ".join(clean(line) for line in text.split("\n"))

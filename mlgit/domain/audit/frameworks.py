@@ -40,10 +40,10 @@ FRAMEWORK_POINTS: Final = (
         "GOVERN",
     ),
     FrameworkPoint(
-        "Read sets", "Annex IV 2: data, process of development; art. 10, 11", "documentation", "A.7: data", "MAP"
+        "Decision inputs", "Annex IV 2: data, process of development; art. 10, 11", "documentation", "A.7: data", "MAP"
     ),
     FrameworkPoint(
-        "Rules", "Annex IV 5: risk management system; art. 9", "policies, governance", "A.2: policies", "GOVERN"
+        "Rule changes", "Annex IV 5: risk management system; art. 9", "policies, governance", "A.2: policies", "GOVERN"
     ),
     FrameworkPoint(
         "Deployments",
@@ -60,7 +60,7 @@ FRAMEWORK_POINTS: Final = (
         "MANAGE",
     ),
     FrameworkPoint(
-        "Integrity", "art. 12: record-keeping", "documentation, internal audit", "A.6: event logs", "GOVERN"
+        "Repository history", "art. 12: record-keeping", "documentation, internal audit", "A.6: event logs", "GOVERN"
     ),
 )
 """In the order of the sections of a report."""

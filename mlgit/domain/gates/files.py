@@ -5,7 +5,17 @@ from datetime import timedelta
 from typing import Annotated
 
 from mlgit.domain import layout
-from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, first_and_count, from_findings, passed, skipped
+from mlgit.domain.formatting import utc_time, utc_timestamp
+from mlgit.domain.gates.base import (
+    Evidence,
+    Gate,
+    GateResult,
+    failed,
+    first_and_count,
+    from_findings,
+    passed,
+    skipped,
+)
 from mlgit.domain.names import Duration, seconds
 from mlgit.domain.records.base import describe
 from mlgit.domain.records.version import ModelFormat
@@ -65,9 +75,9 @@ class EvaluationFresh(Gate, frozen=True, kw_only=True, tag="evaluation-fresh"):
         """Pass if the recorded time is within `max_age` before the judgement, and not after it."""
         registered_at = evidence.candidate.registered_at
         age = evidence.at - registered_at
-        facts = {"registered_at": f"{registered_at:%Y-%m-%dT%H:%M:%SZ}", "days": age.total_seconds() / 86_400}
+        facts = {"registered_at": utc_timestamp(registered_at), "days": age.total_seconds() / 86_400}
         if age < -_CLOCK_SKEW:
-            return failed(f"registered at {registered_at:%Y-%m-%d %H:%M} UTC, which is in the future", **facts)
+            return failed(f"registered at {utc_time(registered_at)}, which is in the future", **facts)
         message = f"registered {max(age, timedelta()).total_seconds() / 86_400:.1f} days ago, {self.max_age} allowed"
         if age > timedelta(seconds=seconds(self.max_age)):
             return GateResult("fail", message, facts, f"run `mlgit train {evidence.model.name}` and register again")

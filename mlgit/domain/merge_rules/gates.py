@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import seconds
 from mlgit.domain.policy import matches_gates, overall_outcome
 from mlgit.domain.promotion_context import PromotionContext
@@ -68,12 +69,8 @@ def _check_answers(case: PromotionContext, report: GateReport, where: Location) 
 def _check_age(case: PromotionContext, report: GateReport, at: datetime, where: Location) -> Iterator[Finding]:
     limit = case.policy.max_gate_age
     if report.at > at + _TWO_CLOCKS:
-        why = f"it says {_minute(report.at)}"
+        why = f"it says {utc_time(report.at)}"
         yield Finding("gates-future", "the gate report is from the future", why=why, fix=_AGAIN, at=where)
     if at - report.at > timedelta(seconds=seconds(limit)):
-        why = f"it is from {_minute(report.at)}"
+        why = f"it is from {utc_time(report.at)}"
         yield Finding("gates-old", f"the gate report is older than {limit}", why=why, fix=_AGAIN, at=where)
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

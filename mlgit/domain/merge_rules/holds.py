@@ -1,9 +1,10 @@
 """What is held stays out, and what is frozen stays as it is, until the hold is lifted or ends by itself."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import Digest
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.governance import Hold
@@ -57,7 +58,7 @@ def check_change(
         yield Finding(
             "change-frozen" if version is None else "version-held",
             f"{environment}/{model} is frozen: no change but a rollback" if version is None else f"{version} is held",
-            why=f"{hold.by}: {hold.reason}" + (f" (until {_minute(hold.until)})" if hold.until else ""),
+            why=f"{hold.by}: {hold.reason}" + (f" (until {utc_time(hold.until)})" if hold.until else ""),
             fix=f"once the reason is gone, `mlgit hold lift {name} --reason ...`"
             + ("" if version is None else "; or name another version"),
             at=Location(layout.hold(name)),
@@ -90,7 +91,3 @@ def in_force(
 def is_running(hold: Hold, at: datetime) -> bool:
     """Tell whether the time of a hold is not over at a moment."""
     return hold.until is None or at < hold.until
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

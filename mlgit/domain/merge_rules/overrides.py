@@ -1,9 +1,10 @@
 """What an override waives is waived for one version, for a stated time, by two people; and it is looked back upon."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import Digest
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.governance import Override
@@ -91,7 +92,7 @@ def waivers(
     """
     never = _never(policy)
     return {
-        gate: f"waived by {' and '.join(override.people)} for {override.incident}, until {_minute(override.expires)}"
+        gate: f"waived by {' and '.join(override.people)} for {override.incident}, until {utc_time(override.expires)}"
         for override in overrides
         if (override.environment, override.model, override.digest) == (environment, model, digest)
         and at < override.expires
@@ -124,11 +125,7 @@ def _why_not(case: PromotionContext, gate: str, at: datetime) -> str:
         if gate not in override.waives:
             reasons.append(f"{name} waives {', '.join(override.waives)}")
         elif at >= override.expires:
-            reasons.append(f"{name} expired at {_minute(override.expires)}")
+            reasons.append(f"{name} expired at {utc_time(override.expires)}")
         elif missing:
             reasons.append(f"{name} is not agreed to by {', '.join(missing)}")
     return "; ".join(reasons) or "there is none for this version on the base branch before the promotion"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -6,6 +6,7 @@ from typing import Final
 
 from mlgit.domain import layout
 from mlgit.domain.approval_age import ApprovalAge
+from mlgit.domain.formatting import utc_date
 from mlgit.domain.merge_rules.soak import healthy_period
 from mlgit.domain.names import Digest, proposed_at, seconds
 from mlgit.domain.promotion_context import PromotionContext
@@ -44,7 +45,7 @@ def overdue(environment: str, model: str, found: ApprovalAge) -> Finding:
     """Return the warning that what runs was not agreed to again in time."""
     return Finding(
         "recertification-overdue",
-        f"{environment}/{model} was to be agreed to again by {found.until:%Y-%m-%d}",
+        f"{environment}/{model} was to be agreed to again by {utc_date(found.until)}",
         why="the policy limits how old the approvals of what runs may be (`recertify`)",
         fix=f"`mlgit recertify {environment}/{model}` proposes it",
         at=Location(layout.promotion(environment, model)),

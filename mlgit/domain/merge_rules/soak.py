@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import Digest, VersionRef, proposed_at, seconds
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.environment import Environment, Soak
@@ -126,8 +127,8 @@ def _short(
     return Finding(
         "soak-short",
         f"{ref} has been healthy in {soak.in_} for {_words(at - run.since)}, and {soak.for_} are asked for",
-        why=f"it was seen there first at {run.since:%Y-%m-%d %H:%M} UTC, and last at {run.last:%Y-%m-%d %H:%M} UTC",
-        fix=f"run the command again at {_minute(enough):%Y-%m-%d %H:%M} UTC or later, if it stays healthy",
+        why=f"it was seen there first at {utc_time(run.since)}, and last at {utc_time(run.last)}",
+        fix=f"run the command again at {utc_time(_minute(enough))} or later, if it stays healthy",
         at=where,
     )
 
@@ -136,10 +137,10 @@ def _last(entries: Sequence[Deployment], environment: str, at: datetime) -> str:
     """Say what the ledger has seen last in an environment by a moment."""
     seen = [entry for entry in entries if entry.at <= at]
     if not seen:
-        return f"the ledger has seen nothing in {environment} by {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"the ledger has seen nothing in {environment} by {utc_time(at)}"
     last = seen[-1]
     what = "no version" if last.digest is None else f"the version of digest {last.digest[7:19]}"
-    return f"the ledger has last seen {what} in {environment}, {last.status}, at {last.at:%Y-%m-%d %H:%M} UTC"
+    return f"the ledger has last seen {what} in {environment}, {last.status}, at {utc_time(last.at)}"
 
 
 def _words(time: timedelta) -> str:

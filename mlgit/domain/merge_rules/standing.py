@@ -1,11 +1,12 @@
 """What rests on a standing approval was agreed to in advance: a plain promotion, by people who still may, while it holds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.environment import Environment
@@ -61,7 +62,7 @@ def check_carries(
         yield Finding(
             "standing-unsigned",
             f"the standing approval that {manifest.environment}/{manifest.model} rests on is not agreed to",
-            why=f"{', '.join(missing)} had not signed it by {_minute(at)}",
+            why=f"{', '.join(missing)} had not signed it by {utc_time(at)}",
             fix="each of them runs `mlgit standing approve`; `mlgit standing list` shows who is missing",
             at=where,
         )
@@ -70,7 +71,7 @@ def check_carries(
         return
     else:
         why = (
-            f"it expired at {_minute(end(standing))}"
+            f"it expired at {utc_time(end(standing))}"
             if now == "expired"
             else f"it may carry {standing.max_promotions}, and did"
         )
@@ -196,7 +197,3 @@ def _not_onward(version: Version | None, champion: Version | None, past: Iterabl
 def _not_passed(report: GateReport | None) -> Sequence[GateVerdict]:
     """Return the answers that are no clean pass: a gate that only warns counts like any other here."""
     return [one for one in report.results if one.outcome not in {"pass", "skip"}] if report else []
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple, get_args
 
 from mlgit.domain import layout, zones
+from mlgit.domain.formatting import utc_time_with_weekday
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.environment import ChangeWindow, Environment, Weekday, WeeklyHours
 from mlgit.errors import Finding, Location
@@ -37,11 +38,11 @@ def check_window(environment: Environment, change: str, at: datetime) -> Iterato
     if is_open(windows, at):
         return
     until = opening(windows, at)
-    when = f"until {until:%a %Y-%m-%d %H:%M} UTC" if until else "for the next fourteen days and longer"
+    when = f"until {utc_time_with_weekday(until)}" if until else "for the next fourteen days and longer"
     yield Finding(
         "window-closed",
         f"{environment.name} lets no change in {when}",
-        why=f"it is {at.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC, and {_cause(windows, at)}",
+        why=f"it is {utc_time_with_weekday(at)}, and {_cause(windows, at)}",
         fix="run the command again then" if until else "the windows never open: change them",
         at=Location(layout.environment(environment.name), path="windows"),
     )

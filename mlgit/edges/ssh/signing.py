@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.edges.ssh import keygen
 from mlgit.edges.ssh.keys import Malformed, PublicKey
 from mlgit.edges.ssh.signers import APPROVALS, COMMITS, AllowedSigners, Signer, parse
@@ -211,7 +212,7 @@ def _check_lines(lines: Sequence[Signer], file: str, namespace: str, at: datetim
     if not valid:
         why = "; ".join(f"{file}:{line.line} says {_times(line)}" for line in fitting)
         who = fitting[0].principals[0]
-        raise _disproved("signature-time", f"the key of {who} was not valid on {at:%Y-%m-%d %H:%M:%S %Z}", why)
+        raise _disproved("signature-time", f"the key of {who} was not valid on {utc_time_with_seconds(at)}", why)
     return valid[0]
 
 
@@ -221,7 +222,7 @@ def _disproved(id_: str, message: str, why: str) -> MlgitError:
 
 def _times(line: Signer) -> str:
     times = (("from", line.valid_after), ("until", line.valid_before))
-    return " ".join(f"{word} {moment:%Y-%m-%d %H:%M:%S %Z}" for word, moment in times if moment)
+    return " ".join(f"{word} {utc_time_with_seconds(moment)}" for word, moment in times if moment)
 
 
 def _missing(message: str, why: str) -> MlgitError:

@@ -28,16 +28,14 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 _CACHE: Final = "audit"
 _NOT_FETCHED: Final = (
-    "The bytes of models, predictions and data were not fetched; their digests are those of the records.",
-    "Gates were not run again; their reports are held against the digests that people agreed to. `--fetch` runs them.",
+    "Model files, predictions and data were not fetched; their digests are those in the records.",
+    "Gates were not run again; their reports were compared with the digests that people approved. `--fetch` runs them.",
 )
-_NOT_ASKED: Final = (
-    "No forge was asked: that people gave the reviews which the ledger states is the word of whoever took them down."
-)
+_NOT_ASKED: Final = "No forge was asked: reviews count as the ledger has them, on the word of whoever recorded them."
 _NOT_CHECKED: Final = (
-    "Signatures were asked for on the commits that changed what runs alone, and decide nothing; what counts are approvals.",
-    "Times are those of the machines that wrote them; only their order in each branch is certain.",
-    "That history was not rewritten before the first audit that was kept (see `--checkpoint`), no single clone can tell.",
+    "Commit signatures were verified only on commits that changed what runs. No verdict depends on them; approvals count.",
+    "Times are those of the machines that wrote them; only their order within each branch is certain.",
+    "A clone cannot show whether history was rewritten before the first audit that was kept (see `--checkpoint`).",
 )
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.audit.records import AuditedDeployment, RuleChange
+from mlgit.domain.formatting import utc_date, utc_time
 from mlgit.domain.ledger_integrity import check_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment
@@ -26,12 +27,12 @@ def check_step(step: HistoryStep, before: datetime | None) -> Iterator[Finding]:
     """A commit changed nothing that is immutable, and is not older than the one before it, of which the time is given."""
     commit = step.commit
     for finding in check_immutable((change.path, change.status) for change in step.changes):
-        yield replace(finding, why=f"commit {commit.id[:12]} of {commit.at:%Y-%m-%d} did it; {finding.why}")
+        yield replace(finding, why=f"commit {commit.id[:12]} of {utc_date(commit.at)} did it; {finding.why}")
     if before is not None and commit.at < before - _TWO_CLOCKS:
         yield Finding(
             "time-backwards",
             f"commit {commit.id[:12]} says that it is older than the one before it",
-            why=f"it is dated {commit.at:%Y-%m-%d %H:%M} UTC, and follows one of {before:%Y-%m-%d %H:%M} UTC",
+            why=f"it is dated {utc_time(commit.at)}, and follows one of {utc_time(before)}",
             fix="ask whoever committed; rules that depend on time were judged by the date that it states",
             severity=Severity.WARNING,
         )

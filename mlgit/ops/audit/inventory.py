@@ -5,6 +5,7 @@ from datetime import datetime
 
 from mlgit.domain import layout
 from mlgit.domain.audit.records import AuditedChange, InForce, ModelInventory, RunningVersion
+from mlgit.domain.formatting import utc_minute
 from mlgit.domain.merge_rules.recertify import approval_age, overdue
 from mlgit.domain.records import Hold, Model, Override, Problem, Record, Retirement, StandingApproval
 from mlgit.errors import Finding, MlgitError
@@ -92,16 +93,16 @@ def _standing(path: str, record: Record | None) -> Iterator[InForce]:
         subject = (
             " ".join(filter(None, (record.environment, record.model, (record.digest or "")[7:19]))) or "everything"
         )
-        until = None if record.until is None else f"{record.until:%Y-%m-%d %H:%M}"
+        until = None if record.until is None else utc_minute(record.until)
         yield InForce(kind="hold", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
     elif isinstance(record, Override):
         subject = f"{record.environment} {record.model} {record.digest[7:19]}: {', '.join(record.waives)}"
-        by, until = " and ".join(record.people), f"{record.expires:%Y-%m-%d %H:%M}"
+        by, until = " and ".join(record.people), utc_minute(record.expires)
         yield InForce(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
     elif isinstance(record, StandingApproval):
         most = "promotions" if record.max_promotions is None else f"at most {record.max_promotions} promotions"
         subject = f"{record.environment} {record.model}: {most}"
-        by, until = " and ".join(record.people), f"{record.until:%Y-%m-%d %H:%M}"
+        by, until = " and ".join(record.people), utc_minute(record.until)
         yield InForce(kind="standing", name=name, subject=subject, by=by, reason=record.reason, until=until)
     elif isinstance(record, Retirement):
         subject, until = f"{record.model}@{record.version}", f"from {record.since}"

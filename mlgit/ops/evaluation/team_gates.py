@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mlgit.domain.formatting import utc_timestamp
 from mlgit.domain.gates.team import EvidenceDocument, EvidenceFiles
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import StoredFile
@@ -49,7 +50,7 @@ def run(
 
         candidate, champion = inputs.candidate, inputs.champion
         document = EvidenceDocument(
-            at=f"{inputs.at:%Y-%m-%dT%H:%M:%SZ}",
+            at=utc_timestamp(inputs.at),
             problem=inputs.problem,
             model=inputs.model,
             candidate=candidate,

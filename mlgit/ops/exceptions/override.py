@@ -1,6 +1,6 @@
 """Waive gates once, in the open: draft an override, sign it, and list those that there are."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import People
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.merge_rules.overrides import lacking
 from mlgit.domain.names import VersionRef, new_promotion_id, proposed_at
 from mlgit.domain.records import Override
@@ -239,7 +240,7 @@ def _people(base: Lifecycle, email: str, others: list[str]) -> list[str]:
 
 def _words(override: Override) -> str:
     """Return what an override is about, for its commit and its pull request."""
-    until = f"{override.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    until = utc_time(override.expires)
     return f"waives {', '.join(override.waives)} until {until}, as {' and '.join(override.people)} decide"
 
 

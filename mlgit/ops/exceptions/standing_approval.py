@@ -1,13 +1,14 @@
 """Agree to promotions in advance: draft a standing approval, sign it, and list those that there are."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.merge_rules import standing as conditions
 from mlgit.domain.names import new_promotion_id, proposed_at
 from mlgit.domain.records import StandingApproval
@@ -221,7 +222,7 @@ def listed(workspace: Workspace, *, at: str | None = None) -> StandingApprovals:
 def _words(standing: StandingApproval) -> str:
     """Return what a standing approval is about, for its commit and its pull request."""
     carries = "any number of them" if standing.max_promotions is None else f"{standing.max_promotions} at most"
-    until = f"{conditions.end(standing).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    until = utc_time(conditions.end(standing))
     return f"{carries}, until {until}, on the word of {' and '.join(standing.people)}"
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from mlgit.domain.formatting import utc_time
 from mlgit.errors import usage_error
 
 
@@ -16,7 +17,5 @@ def future_time(named: datetime | timedelta, now: datetime) -> datetime:
     except OverflowError as error:
         raise usage_error("moment-far", "that moment is beyond the calendar", fix="name an earlier one") from error
     if moment <= now:
-        raise usage_error(
-            "moment-past", f"{moment:%Y-%m-%d %H:%M} UTC is over", fix="name a moment to come, or a time as 4h"
-        )
+        raise usage_error("moment-past", f"{utc_time(moment)} is over", fix="name a moment to come, or a time as 4h")
     return moment

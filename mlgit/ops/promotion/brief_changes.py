@@ -1,4 +1,4 @@
-"""What changed between the champion and the version that is to take its place: data, code, parameters, columns, card."""
+"""What changed between the champion and the candidate: data, code, parameters, columns, card."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -19,16 +19,23 @@ from mlgit.ops.queries import diff
 from mlgit.ops.queries.diff import InputChange
 from mlgit.ops.review.proposals import Proposal
 
-Mark = Literal["+", "~", "-"]
-"""What happens to a file: it comes, changes, or goes."""
+FileStatus = Literal["added", "changed", "deleted"]
+"""What a change does to a file."""
 
-_OWN = ("seed", "test split", "format", "size", "p95 ms", "trained by")  # of what `diff` compares, as it calls it
+_RECORD_FIELDS = (
+    "seed",
+    "test split",
+    "format",
+    "size",
+    "p95 ms",
+    "trained by",
+)  # of what `diff` compares, by its names
 
 
 class DataChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset of one version or of both: its content, its rows as the gate reports state them, its contract.
+    """A dataset that one version or both were trained on: its content, its rows by the gate reports, its contract.
 
-    `contract` is what the contract says otherwise since the champion was trained; None where that commit is not here.
+    `contract` lists the rules that changed since the champion was trained; None where that commit is not in this clone.
     """
 
     dataset: Name
@@ -45,22 +52,23 @@ class DataChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CodeChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What influences a version, apart from data: the paths under `reads`, at the two commits that were trained with.
+    """The code that a version depends on: the paths under `reads`, at the two commits that the versions were trained from.
 
-    `commits` and `authors` are of the commits on the way that changed such paths. `unknown` says why they cannot be told.
+    `commits` and `authors` are those of the commits in between that changed such paths. `not_compared` says why the code could
+    not be compared; None where it was.
     """
 
     same: bool
     before: CommitId
     after: CommitId
-    files: dict[str, Mark] = {}
+    files: dict[str, FileStatus] = {}
     commits: int = 0
     authors: list[str] = []
-    unknown: str | None = None
+    not_compared: str | None = None
 
 
 class ColumnsChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns that the model takes."""
+    """The input columns of the model."""
 
     added: list[str]
     removed: list[str]
@@ -68,67 +76,70 @@ class ColumnsChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CardChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The sections of the card that differ, by heading. `unknown` says why that cannot be told."""
+    """The sections of the card that differ, by heading. `not_compared` says why the cards could not be compared."""
 
     sections: dict[str, Literal["added", "changed", "removed"]] = {}
-    unknown: str | None = None
+    not_compared: str | None = None
 
 
-class Since(msgspec.Struct, frozen=True, kw_only=True):
-    """All that changed since the champion; `rows_before` and `rows_after` are those of the tables that were trained on.
+class ChangesSinceChampion(msgspec.Struct, frozen=True, kw_only=True):
+    """All that changed since the champion. The training rows are those of the tables that the versions were trained on.
 
-    `lock` is the file that pins the packages; None where both have the same. `other` is what else the records say otherwise.
+    `lock_file` is the file that pins the packages; None where both have the same. `other` lists other fields of the version
+    records that differ.
     """
 
     champion: str
-    rows_before: int | None
-    rows_after: int | None
+    training_rows_before: int | None
+    training_rows_after: int | None
     data: list[DataChange]
     code: CodeChange
     params: list[InputChange]
     columns: ColumnsChange
-    lock: InputChange | None
+    lock_file: InputChange | None
     card: CardChange
     other: list[InputChange]
 
 
 class _Rows(msgspec.Struct, frozen=True):
-    """The one number that is wanted of a profile; reading all of it takes packages that cost more than the answer is worth."""
+    """The one number that is needed of a profile; to read all of it takes packages that are slow to import."""
 
     rows: int
 
 
-def since(workspace: Workspace, judged: Proposal, champion: Version, candidate: Version) -> Since:
-    """Return what changed between two versions of a model, as far as this clone can tell.
+def changes_since_champion(
+    workspace: Workspace, judged: Proposal, champion: Version, candidate: Version
+) -> ChangesSinceChampion:
+    """Return what changed between two versions of a model, as far as this clone has it.
 
     Args:
-        workspace: where.
-        judged: the promotion; its state before knows the champion, that after both.
+        workspace: the repository.
+        judged: the promotion; its state before has the champion, that after has both.
         champion: the version that runs.
         candidate: the version that is to run.
 
     Raises:
         MlgitError: a record that is named cannot be read.
     """
-    refs = [VersionRef(one.model, one.version) for one in (champion, candidate)]
+    refs = [VersionRef(version.model, version.version) for version in (champion, candidate)]
     changes = diff.run(judged.after, *refs).changes
-    return Since(
+    return ChangesSinceChampion(
         champion=str(refs[0]),
-        rows_before=_rows_trained(judged.after, champion),
-        rows_after=_rows_trained(judged.after, candidate),
+        training_rows_before=_training_rows(judged.after, champion),
+        training_rows_after=_training_rows(judged.after, candidate),
         data=list(_data(workspace, judged, champion, candidate)),
         code=_code(workspace, judged, champion, candidate),
-        params=[one for one in changes if one.what.startswith("params")],
+        params=[change for change in changes if change.what.startswith("params")],
         columns=_columns(champion.inputs.columns, candidate.inputs.columns),
-        lock=next((one for one in changes if one.what == "environment"), None),
+        lock_file=next((change for change in changes if change.what == "environment"), None),
         card=_card(workspace, judged.after, champion, candidate),
-        other=[one for one in changes if one.what in _OWN],
+        other=[change for change in changes if change.what in _RECORD_FIELDS],
     )
 
 
-def mark(status: str) -> Mark:
-    """Return what happens to a file, by what Git says of it."""
-    return "+" if status == "A" else "-" if status == "D" else "~"
+def file_status(letter: str) -> FileStatus:
+    """Return what a change does to a file, by the letter that Git has for it."""
+    return "added" if letter == "A" else "deleted" if letter == "D" else "changed"
 
 
 def _data(workspace: Workspace, judged: Proposal, champion: Version, candidate: Version) -> Iterator[DataChange]:
@@ -148,47 +159,49 @@ def _data(workspace: Workspace, judged: Proposal, champion: Version, candidate: 
 
 
 def _rows_reported(report: GateReport | None) -> dict[str, int]:
-    """Return how many rows the datasets had when a report was made, as the gate on contracts counted them."""
+    """Return the rows of each dataset as the gate `data-contract` counted them for a report."""
     for verdict in report.results if report is not None else ():
         if verdict.gate == "data-contract":
             try:
                 return msgspec.convert(verdict.facts.get("rows", {}), type=dict[str, int])
             except msgspec.ValidationError:
-                return {}  # a report that no gate wrote; that it is none is found elsewhere
+                return {}  # no gate wrote this report; verification finds that
     return {}
 
 
 def _contract(workspace: Workspace, now: Lifecycle, champion: Version, name: str) -> list[InputChange] | None:
-    """Return how a contract differs from what it was when the champion was trained; None where that cannot be told."""
+    """Return the rules of a contract that changed since the champion was trained; None where they cannot be compared."""
     if workspace.repository.resolve(champion.inputs.commit) is None:
         return None
     then = Lifecycle(workspace.repository.tree(champion.inputs.commit), workspace.formats.record)
     path = layout.dataset(name)
     try:
-        was, is_now = then.find(Dataset, path), now.find(Dataset, path)
-    except MlgitError:  # one of them is not readable by today's rules
+        records = then.find(Dataset, path), now.find(Dataset, path)
+    except MlgitError:  # one of them cannot be read by the rules of this release
         return None
-    old, new = ({} if one is None else to_mapping(one) for one in (was, is_now))
-    return [InputChange(what=what, before=one, after=other) for what, one, other in brief.differing(old, new, "")]
+    old, new = ({} if record is None else to_mapping(record) for record in records)
+    return [
+        InputChange(what=what, before=before, after=after) for what, before, after in brief.differences(old, new, "")
+    ]
 
 
 def _code(workspace: Workspace, judged: Proposal, champion: Version, candidate: Version) -> CodeChange:
     repository = workspace.repository
     before, after = champion.inputs.commit, candidate.inputs.commit
-    known = CodeChange(same=champion.inputs.code == candidate.inputs.code, before=before, after=after)
+    code = CodeChange(same=champion.inputs.code == candidate.inputs.code, before=before, after=after)
     missing = [commit[:12] for commit in (before, after) if repository.resolve(commit) is None]
     if missing:
-        return msgspec.structs.replace(known, unknown=f"{' and '.join(missing)} not in this clone")
+        return msgspec.structs.replace(code, not_compared=f"{' and '.join(missing)} not in this clone")
     reads = [path.rstrip("/") for path in judged.before.model(judged.model).reads]
     files = {
-        change.path: mark(change.status)
+        change.path: file_status(change.status)
         for change in repository.changes(before, after)
         if any(change.path == path or change.path.startswith(f"{path}/") for path in reads)
     }
     people = People(judged.before.roles())
     history = repository.commits(f"{before}..{after}", paths=reads, first_parent=False)
-    wrote = [people.person(commit.author_email) for commit, _ in history if len(commit.parents) == 1]
-    return msgspec.structs.replace(known, files=files, commits=len(wrote), authors=sorted(set(wrote)))
+    authors = [people.person(commit.author_email) for commit, _ in history if len(commit.parents) == 1]
+    return msgspec.structs.replace(code, files=files, commits=len(authors), authors=sorted(set(authors)))
 
 
 def _columns(before: list[str], after: list[str]) -> ColumnsChange:
@@ -208,12 +221,12 @@ def _card(workspace: Workspace, state: Lifecycle, champion: Version, candidate: 
         try:
             texts.append(workspace.formats.card(path, state.tree.read(path) or b"")[1])
         except MlgitError as error:
-            return CardChange(unknown=f"{path}: {error.findings[0].message}")
-    return CardChange(sections=brief.card_sections(*texts))
+            return CardChange(not_compared=f"{path}: {error.findings[0].message}")
+    return CardChange(sections=brief.changed_card_sections(*texts))
 
 
-def _rows_trained(state: Lifecycle, version: Version) -> int | None:
-    """Return how many rows a version was trained on, by its profile; None where that is not the one that was registered."""
+def _training_rows(state: Lifecycle, version: Version) -> int | None:
+    """Return how many rows a version was trained on, by its profile; None where the profile is not the registered one."""
     content = state.tree.read(layout.profile(version.model, version.version)) or b""
     if sha256(content) != version.profile:
         return None

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout, reviews
 from mlgit.domain.approvals import ApprovalResult, People, SignedVote, Vote, count_votes
 from mlgit.domain.codec import digest, sha256
+from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.domain.names import Digest, PromotionId, proposed_at
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Approval, StandingApproval
@@ -187,6 +188,6 @@ def _check_time(approval: Approval, appended: datetime | None) -> None:
         raise refused(
             "approval-time",
             "its time is not between the promotion and the ledger's commit",
-            why=f"it says {approval.at:%Y-%m-%d %H:%M:%S} UTC; the promotion is of {proposed:%Y-%m-%d %H:%M:%S} UTC",
+            why=f"it says {utc_time_with_seconds(approval.at)}; the promotion is of {utc_time_with_seconds(proposed)}",
             fix="approve again, with a clock that is right",
         )

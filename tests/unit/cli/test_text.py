@@ -119,14 +119,6 @@ def test_every_word_is_readable_without_colour(outcome: str) -> None:
     assert click.unstyle(text.word(outcome, 10)) == outcome.ljust(10)
 
 
-@pytest.mark.parametrize(
-    ("count", "shown"), [(0, "0 errors"), (1, "1 error"), (2, "2 errors"), (12345, "12,345 errors")]
-)
-def test_numbers_of_things(count: int, shown: str) -> None:
-    assert text.plural(count, "error") == shown
-    assert text.plural(2, "policy", "policies") == "2 policies"
-
-
 def test_the_next_step_is_last_and_harmless() -> None:
     assert click.unstyle(text.following("mlgit status")) == "\nNext: mlgit status"
     assert click.unstyle(text.following("cd a\x1b]b\nrm -rf")) == "\nNext: cd a\\u001b]b\\u000arm -rf"

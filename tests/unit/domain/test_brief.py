@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain.brief import Measured, card_sections, differing, earliest, measures, slices, soaked_at
+from mlgit.domain.brief import (
+    MetricComparison,
+    changed_card_sections,
+    compare_metrics,
+    compare_slices,
+    differences,
+    earliest_merge,
+    soak_complete_at,
+)
 from mlgit.domain.cards import CardText
 from mlgit.domain.records import Version
 from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
@@ -42,7 +50,7 @@ def test_a_metric_that_a_gate_compared_has_its_interval_and_the_others_come_from
         version(1, {"roc_auc": 0.71, "brier": 0.3}),
         version(2, {"brier": 0.25, "roc_auc": 0.79, "own": 1.0}),
     )
-    found = measures([said(), said(**FACTS), said("other", **FACTS | {"gain": 0.0})], PRIMARY, after, before)
+    found = compare_metrics([said(), said(**FACTS), said("other", **FACTS | {"gain": 0.0})], PRIMARY, after, before)
     assert [(one.metric, one.is_primary, one.gate) for one in found] == [
         ("roc_auc", True, "beats-champion"),
         ("brier", False, None),
@@ -68,19 +76,19 @@ def test_a_metric_that_a_gate_compared_has_its_interval_and_the_others_come_from
     ],
 )
 def test_facts_that_no_gate_writes_are_passed_over(facts: dict[str, Any]) -> None:
-    (found,) = measures([said(**facts)], PRIMARY, version(2, {"roc_auc": 0.79}), version(1, {"roc_auc": 0.71}))
+    (found,) = compare_metrics([said(**facts)], PRIMARY, version(2, {"roc_auc": 0.79}), version(1, {"roc_auc": 0.71}))
     assert (found.gate, found.candidate, found.low) == (None, 0.79, None)
-    assert slices([said(worst=facts)], PRIMARY, version(2, {"roc_auc": 1.0}), None) == []
+    assert compare_slices([said(worst=facts)], PRIMARY, version(2, {"roc_auc": 1.0}), None) == []
 
 
 def test_without_a_champion_or_on_other_rows_there_is_no_gain() -> None:
     after = version(2, {"roc_auc": 0.79}, AA=0.7, UA=0.8)
-    alone = Measured(metric="roc_auc", is_primary=True, candidate=0.79, champion=None)
-    assert measures([], PRIMARY, after, None) == [alone]
+    alone = MetricComparison(metric="roc_auc", is_primary=True, candidate=0.79, champion=None)
+    assert compare_metrics([], PRIMARY, after, None) == [alone]
     others = version(1, {"roc_auc": 0.5}, split=71, AA=0.1, UA=0.2)
-    (found,) = measures([], PRIMARY, after, others)
+    (found,) = compare_metrics([], PRIMARY, after, others)
     assert (found.champion, found.gain) == (0.5, None)
-    assert [(one.which, one.champion, one.gain) for one in slices([], PRIMARY, after, others)] == [
+    assert [(one.which, one.champion, one.gain) for one in compare_slices([], PRIMARY, after, others)] == [
         ("best", None, None),
         ("worst", None, None),
     ]
@@ -88,7 +96,7 @@ def test_without_a_champion_or_on_other_rows_there_is_no_gain() -> None:
 
 def test_the_slices_are_the_best_the_worst_and_the_one_that_loses_most() -> None:
     before, after = version(1, {}, AA=0.7, UA=0.9, DL=0.6), version(2, {}, AA=0.75, UA=0.8, DL=0.65, ZZ=None)
-    found = slices([], PRIMARY, after, before)
+    found = compare_slices([], PRIMARY, after, before)
     assert [(one.which, one.slice, one.candidate, one.champion) for one in found] == [
         ("best", "carrier=UA", 0.8, 0.9),
         ("worst", "carrier=DL", 0.65, 0.6),
@@ -99,7 +107,7 @@ def test_the_slices_are_the_best_the_worst_and_the_one_that_loses_most() -> None
 
 def test_where_less_is_better_the_best_slice_is_the_lowest() -> None:
     metric = ProblemMetric(primary="rmse", direction="min")
-    found = slices([], metric, version(2, {}, AA=1.0, UA=2.0), version(1, {}, AA=0.5, UA=2.5))
+    found = compare_slices([], metric, version(2, {}, AA=1.0, UA=2.0), version(1, {}, AA=0.5, UA=2.5))
     assert [(one.which, one.slice) for one in found] == [
         ("best", "carrier=AA"),
         ("worst", "carrier=UA"),
@@ -112,7 +120,7 @@ def test_the_slice_that_a_gate_found_worst_comes_before_that_of_the_records() ->
     before, after = version(1, {}, AA=0.7, UA=0.9), version(2, {}, AA=0.75, UA=0.8)
     worst = FACTS | {"slice": "carrier=AA", "rows": 700, "p_harm": None}
     other = said("slice-harm", worst=worst | {"metric": "recall"})
-    found = slices([other, said("slice-harm", worst=worst)], PRIMARY, after, before)[-1]
+    found = compare_slices([other, said("slice-harm", worst=worst)], PRIMARY, after, before)[-1]
     assert (found.which, found.slice, found.rows, found.low, found.gate) == (
         "least-gain", "carrier=AA", 700, 0.05, "slice-harm",
     )  # fmt: skip
@@ -121,19 +129,19 @@ def test_the_slice_that_a_gate_found_worst_comes_before_that_of_the_records() ->
 def test_sections_of_cards_differ_by_their_words_alone() -> None:
     before = CardText({"use": "for\nwarnings", "limits": "none", "gone": "x"})
     after = CardText({"new": "y", "limits": "some", "use": "for warnings"})
-    assert card_sections(before, after) == {"new": "added", "limits": "changed", "gone": "removed"}
-    assert card_sections(after, after) == {}
+    assert changed_card_sections(before, after) == {"new": "added", "limits": "changed", "gone": "removed"}
+    assert changed_card_sections(after, after) == {}
 
 
 def test_documents_differ_at_the_paths_that_say_something_else() -> None:
     before = {"columns": {"a": {"min": 0}, "b": {}}, "keys": ["x"], "rows": {"min": 1}}
     after = {"columns": {"a": {"min": 1}, "b": {}, "c": {"max": 2}}, "keys": ["x", "y"], "rows": {"min": 1}}
-    assert list(differing(before, after, "")) == [
+    assert list(differences(before, after, "")) == [
         ("columns.a.min", 0, 1),
         ("columns.c", None, {"max": 2}),
         ("keys", ["x"], ["x", "y"]),
     ]
-    assert list(differing(before, before, "")) == []
+    assert list(differences(before, before, "")) == []
 
 
 # From when on nothing has to wait
@@ -160,13 +168,13 @@ WAITS: list[tuple[str, dict[str, Any], datetime | None]] = [
 def test_from_when_on_there_is_nothing_to_wait_for(settings: dict[str, Any], moment: datetime | None) -> None:
     """It is 12:30; the version was seen to be healthy in staging ten hours ago."""
     judged = case(environment=samples.environment(**settings), deployments=SEEN)
-    assert earliest(judged, NOW) == moment
+    assert earliest_merge(judged, NOW) == moment
 
 
 def test_a_soak_is_over_at_a_whole_minute() -> None:
     judged = case(
         environment=samples.environment(soak=SOAK), deployments={"staging": [entry(-10, at=NOW + MINUTE / 2)]}
     )
-    assert soaked_at(judged, NOW + HOUR) == NOW + 12 * HOUR + MINUTE
-    assert soaked_at(replace(judged, version=None), NOW + HOUR) is None
-    assert soaked_at(case(deployments=SEEN), NOW) is None
+    assert soak_complete_at(judged, NOW + HOUR) == NOW + 12 * HOUR + MINUTE
+    assert soak_complete_at(replace(judged, version=None), NOW + HOUR) is None
+    assert soak_complete_at(case(deployments=SEEN), NOW) is None

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.cli.render import annotations, ci_markdown
-from mlgit.cli.render.text import clean
+from mlgit.cli.render import annotations
 from mlgit.errors import Finding, Location
 from mlgit.ops.ci.apply import AppliedHere
 from mlgit.ops.ci.verdict import Verdict
 from mlgit.ops.delivery.apply import Application, Applied
 from mlgit.ops.monitoring.observe import DeploymentHealth, Observations
+from mlgit.pages import ci
+from mlgit.pages.plain import clean
 
 TEXTS = st.text() | st.lists(
     st.sampled_from(
@@ -29,7 +30,7 @@ def said_of(text: str) -> Verdict:
 
 @given(TEXTS)
 def test_a_line_of_a_log_is_no_command(text: str) -> None:
-    line = annotations.plain(text)
+    line = annotations.log_line(text)
     assert not line.lstrip().startswith("::")
     assert "##[" not in line
     assert "\n" not in line
@@ -37,7 +38,7 @@ def test_a_line_of_a_log_is_no_command(text: str) -> None:
 
 @given(TEXTS)
 def test_an_annotation_is_one_command(text: str) -> None:
-    (line,) = annotations.said(said_of(text).findings).splitlines()
+    (line,) = annotations.annotate(said_of(text).findings).splitlines()
     assert line.startswith("::error title=key-unknown,file=")
     assert line.count("::") >= 2
 
@@ -45,9 +46,9 @@ def test_an_annotation_is_one_command(text: str) -> None:
 @given(TEXTS)
 def test_what_people_wrote_stays_within_the_fence(text: str) -> None:
     for markdown in (
-        ci_markdown.comment(said_of(text), "https://forge.example/run"),
-        ci_markdown.observed(seen_of(text)),
-        ci_markdown.applied(applied_of(text)),
+        ci.verdict_comment(said_of(text), "https://forge.example/run"),
+        ci.observation_issue(seen_of(text)),
+        ci.apply_summary(applied_of(text)),
     ):
         lines = markdown.split("\n")
         fence = next(line.removesuffix("text") for line in lines if line.startswith("```"))
@@ -75,7 +76,7 @@ def applied_of(text: str) -> AppliedHere:
 def test_an_annotation_of_a_check_is_about_its_line_and_holds_nothing_that_acts(text: str) -> None:
     found = said_of(text).findings
     nowhere = msgspec.structs.replace(found[0], at=None)
-    (marked,) = annotations.of_check([*found, nowhere])
+    (marked,) = annotations.check_annotations([*found, nowhere])
     assert (marked.path, marked.line, marked.level, marked.title) == (text, 3, "error", "key-unknown")
     assert all(clean(line) == line for line in marked.message.split("\n"))
 
@@ -93,18 +94,18 @@ def seen_of(text: str) -> Observations:
 def test_a_comment_fits_however_much_is_found() -> None:
     long = said_of("`" * 5_000)
     many = msgspec.structs.replace(long, findings=long.findings * 500)
-    assert len(ci_markdown.comment(many, "https://forge.example/run")) < 65_536
-    assert "and 480 more" in ci_markdown.comment(many, "https://forge.example/run")
+    assert len(ci.verdict_comment(many, "https://forge.example/run")) < 65_536
+    assert "and 480 more" in ci.verdict_comment(many, "https://forge.example/run")
 
 
 @pytest.mark.parametrize(
     ("answered", "findings", "words"),
     [
-        (True, [], "nothing stands against"),
-        (True, ["a"], "something stands against"),
-        (False, ["a"], "could not be judged"),
+        (True, [], "no problems found"),
+        (True, ["a"], "this change has problems"),
+        (False, ["a"], "inconclusive"),
     ],
 )
 def test_the_first_line_is_the_answer(*, answered: bool, findings: list[str], words: str) -> None:
     found = msgspec.structs.replace(said_of("a"), answered=answered, findings=said_of("a").findings if findings else [])
-    assert words in ci_markdown.verdict(found).splitlines()[0]
+    assert words in ci.verdict_summary(found).splitlines()[0]

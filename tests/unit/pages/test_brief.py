@@ -6,18 +6,23 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from markdown_it.token import Token
 
-from mlgit.cli.render import text
-from mlgit.cli.render.brief_markdown import body, plain, policy_replay_markdown
 from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import LONGEST
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
 from mlgit.ops.policies.replay import PolicyReplay, ReplayedPromotion, ReplayedRefusal
-from tests.unit.cli.briefs import INVISIBLE, MARKDOWN, NOW, READ_BY_FORGES, brief
+from mlgit.ops.promotion.brief_result import Brief
+from mlgit.pages import policy_replay
+from mlgit.pages.brief import pull_request_page
+from mlgit.pages.markdown import escape, forge_body
+from mlgit.pages.plain import clean
+from tests.unit.pages.briefs import INVISIBLE, MARKDOWN, NOW, READ_BY_FORGES, brief
 
+NONE_MISSING = msgspec.structs.replace(brief().approvals, missing=[])
 ESCAPES: list[tuple[str, str]] = [
     ("", ""),
     ("as it is, 12:30 (UTC); 95%: +0.0149 to -0.02", "as it is, 12:30 (UTC); 95%: +0.0149 to -0.02"),
@@ -66,6 +71,14 @@ HOSTILE = [words for words, _ in ESCAPES if words] + [
 ]
 
 
+def body(brief: Brief) -> str:
+    return forge_body(pull_request_page(brief))
+
+
+def replay_body(replay: PolicyReplay) -> str:
+    return forge_body(policy_replay.page(replay))
+
+
 def skeleton(markdown: str) -> list[str]:
     """Return what a page is made of, without its texts."""
 
@@ -98,24 +111,24 @@ def texts(markdown: str) -> list[str]:
 
 @pytest.mark.parametrize(("words", "written"), ESCAPES)
 def test_what_is_written_for_a_text(words: str, written: str) -> None:
-    assert plain(words) == written
+    assert escape(words) == written
 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_a_text_is_only_text_and_none_of_it_is_hidden(words: str) -> None:
-    written = plain(words)
+    written = escape(words)
     assert [token.type for token in MARKDOWN.parse(written)] in ([], ["paragraph_open", "inline", "paragraph_close"])
     (shown,) = texts(written) or [""]
     assert not READ_BY_FORGES.search(shown)
     assert shown == html.unescape(written)  # it means the same inside of HTML
     assert not {"<", ">"} & set(written)
-    assert shown.replace(INVISIBLE, "").replace("\uff04", "$") == text.clean(" ".join(words.split()))
+    assert shown.replace(INVISIBLE, "").replace("\uff04", "$") == clean(" ".join(words.split()))
 
 
 def test_a_text_that_is_too_long_is_cut_where_it_can_be_seen() -> None:
-    assert plain("word " * 10, 12) == "word word w…"
-    assert plain("#" * 100, 3) == "&#35;&#8203;&#35;&#8203;…"
-    assert plain("word", 4) == "word"
+    assert escape("word " * 10, 12) == "word word w…"
+    assert escape("#" * 100, 3) == "&#35;&#8203;&#35;&#8203;…"
+    assert escape("word", 4) == "word"
 
 
 @pytest.mark.parametrize("words", HOSTILE)
@@ -152,8 +165,8 @@ def test_what_is_cut_is_counted_and_the_important_stays() -> None:
 def test_a_command_that_is_more_than_words_is_no_command() -> None:
     assert "```sh\nmlgit approve production/churn\n```" in body(brief())
     assert "```sh\nmlgit approve\n" not in body(brief(next="mlgit approve\n```\n# forged"))
-    assert "What comes next" not in body(brief(state="merged"))
-    assert "What comes next" not in body(brief(next=None))
+    assert "Next step" not in body(brief(state="merged"))
+    assert "Next step" not in body(brief(next=None))
 
 
 def test_no_picture_and_no_script_comes_with_it() -> None:
@@ -162,31 +175,49 @@ def test_no_picture_and_no_script_comes_with_it() -> None:
     assert set(re.findall(r"<[^>]*>", written)) == {BEGIN, END, "<details>", "</details>", "<summary>", "</summary>"}
 
 
-SAID: list[tuple[str, dict[str, Any], str]] = [
-    ("ready", {"stands": "ready"}, "Nothing stands against it: it can be merged."),
-    ("lacking", {"stands": "lacking"}, "Nothing stands against it but approvals. It lacks word; word."),
-    ("waiting", {"stands": "waiting"}, "It has to wait, until 2026-03-04 12:30 UTC if nothing happens meanwhile."),
-    ("refused", {"stands": "refused"}, "It cannot be merged as it is."),
-    ("merged", {"stands": "ready", "state": "merged"}, "Merged. As of its merge, 2026-03-04 12:30 UTC, it held."),
-    ("merged, and wrong", {"stands": "refused", "state": "merged"}, "it did not hold"),
-    ("no candidate", {"candidate": None}, "## Take word, word out of word"),
-    ("a rollback", {"change": "rollback", "back": None}, "## Roll word back to word 2"),
-    ("agreed to again", {"change": "recertify", "back": None}, "## Agree again to word 2 in word"),
-    ("nothing to undo", {"change": "recertify", "back": None}, "so there is nothing to undo"),
+SHOWN: list[tuple[str, dict[str, Any], str]] = [
+    ("ready", {"readiness": "ready", "approvals": NONE_MISSING}, "**Ready to merge.**"),
+    ("needs approval", {"readiness": "needs-approval"}, "**Needs approval. Missing: word; word.**"),
+    ("waiting", {"readiness": "waiting"}, "**Has to wait until 2026-03-04 12:30 UTC, if nothing changes before."),
+    ("blocked", {"readiness": "blocked"}, "**Cannot be merged as it is. Missing: word; word.**"),
+    ("merged", {"readiness": "ready", "state": "merged"}, "At the merge, 2026-03-04 12:30 UTC, the merge rules were met."),
+    ("merged, and wrong", {"readiness": "blocked", "state": "merged"}, "the merge rules were not met."),
+    ("no candidate", {"candidate": None}, "## Remove word, word from word"),
+    ("a rollback", {"change": "rollback", "rollback": None}, "## Roll back word to word 2"),
+    ("a re-approval", {"change": "recertify", "rollback": None}, "## Re-approve word 2 in word"),
+    ("nothing to roll back", {"change": "recertify", "rollback": None}, "Nothing to roll back: only approvals change."),
     ("a shadow", {"slot": "shadow"}, "## Promote word 2 to word, as shadow"),
-    ("the champion itself", {"since": None}, "It is the champion itself."),
-    ("the champion stays", {"candidate": "word"}, "word 0.2500; word stays champion."),
-    ("no champion", {"since": None, "champion": None}, "There is no champion that it could differ from."),
-    ("no gates", {"report": None}, "None were judged, as for every promote."),
-    ("no way back", {"back": None}, "so there is nothing to go back to"),
-    ("other rows", {"same_rows": False}, "The test rows are not the champion's"),
-    ("a finding", {"against": [Finding("a-b", "so it is", "because", "do that")]}, "- a-b: so it is: because. Way out: do that"),
+    ("the champion itself", {"changes_since_champion": None}, "The candidate is the champion itself."),
+    ("the champion stays", {"candidate": "word"}, "**word 0.2500; word stays champion.**"),
+    ("a comparison", {}, "**word 0.2500 against 0.2500 for word: +0.2500 (25%: +0.2500 to +0.2500), significantly better.**"),
+    ("no champion", {"changes_since_champion": None, "champion": None}, "There is no champion to compare with."),
+    ("no gates", {"gate_report": None}, "A promotion is not judged by gates."),
+    ("no rollback", {"rollback": None}, "No version to roll back to: none has been verified in word yet."),
+    ("other rows", {"same_test_rows": False}, "The champion was tested on different rows"),
+    ("a finding", {"problems": [Finding("a-b", "so", "because", "do that")]}, "- error&#91;a-b&#93;: so: because. Fix: do that"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "said"), [case[1:] for case in SAID], ids=[case[0] for case in SAID])
-def test_it_says_how_it_stands(changes: dict[str, Any], said: str) -> None:
-    assert said in body(brief(**changes))
+@pytest.mark.parametrize(("changes", "shown"), [case[1:] for case in SHOWN], ids=[case[0] for case in SHOWN])
+def test_each_state_has_its_sentence(changes: dict[str, Any], shown: str) -> None:
+    assert shown in body(brief(**changes))
+
+
+COMPARED: list[tuple[dict[str, Any], str]] = [
+    ({"low": -0.1, "high": 0.1}, "no significant difference."),
+    ({"low": -0.2, "high": -0.1}, "significantly worse."),
+    ({"low": None}, "+0.2500, better."),
+    ({"low": None, "gain": -0.25}, "-0.2500, worse."),
+    ({"low": None, "gain": 0.0}, "+0.0000, equal."),
+    ({"gain": None}, "not comparable, as they were tested on different rows."),
+    ({"champion": None}, "there is no champion to compare with."),
+]
+
+
+@pytest.mark.parametrize(("changes", "shown"), COMPARED)
+def test_the_first_lines_compare_the_primary_metric(changes: dict[str, Any], shown: str) -> None:
+    (metric, *_) = brief().metrics
+    assert f"{shown}**" in body(brief(metrics=[msgspec.structs.replace(metric, **changes)]))
 
 
 def judged(number: int, **changes: Any) -> ReplayedPromotion:
@@ -202,7 +233,7 @@ def replayed(*found: ReplayedPromotion, **changes: Any) -> PolicyReplay:
 
 def test_a_replay_says_what_would_have_been_blocked_first() -> None:
     refusal = [ReplayedRefusal("slice-harm", "fail", "worse for @everybody | #1")]
-    written = policy_replay_markdown(
+    written = replay_body(
         replayed(
             judged(9, rolled_back=True),
             judged(8, now="error", at=NOW - timedelta(days=1)),
@@ -214,17 +245,17 @@ def test_a_replay_says_what_would_have_been_blocked_first() -> None:
             unread=["environments/production/churn.yaml at 0123456789ab"],
         )
     )
-    assert "**It would have blocked 1 of the last 4 promotions that were merged under policy production.**" in written
-    assert "- It would have let through 1 that was later rolled back." in written
-    assert "- 1 promotion cannot be judged: evidence is gone." in written
-    assert "- cannot be read: environments/production/churn.yaml at 0123456789ab" in written
+    assert "**It would have blocked 1 of the last 4 promotions merged under policy production.**" in written
+    assert "- It would have passed 1 promotion that was rolled back later." in written
+    assert "- 1 promotion is inconclusive: evidence is gone." in written
+    assert "- Cannot be read: environments/production/churn.yaml at 0123456789ab" in written
     assert re.findall(r"^\| churn@(\d)", written, re.MULTILINE) == ["7", "8", "9"]
     assert "slice-harm: worse for @&#8203;everybody &#124; &#35;&#8203;1" in written
 
 
 def test_a_replay_that_blocks_nothing_has_no_table_and_a_long_one_fits() -> None:
-    assert "|" not in policy_replay_markdown(replayed(judged(1)))
+    assert "|" not in replay_body(replayed(judged(1)))
     refusal = [ReplayedRefusal("#" * 80, "fail", "#" * 2000)] * 20
-    written = policy_replay_markdown(replayed(*(judged(one, now="fail", refused_by=refusal) for one in range(400))))
+    written = replay_body(replayed(*(judged(one, now="fail", refused_by=refusal) for one in range(400))))
     assert len(written) <= LONGEST
     assert re.search(r"and \d+ more", written)

@@ -1,4 +1,4 @@
-"""Briefs for tests: every text is a given one, every list as long as told, so that no field is forgotten.
+"""Briefs for tests: every text is a given one, every list of a given length, so that no field is forgotten.
 
 A list within a list has three entries at most: what is in there is cut no differently, and there would be very many.
 """
@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from msgspec import inspect
 from msgspec.structs import replace
 
-from mlgit.ops.promotion.brief import Brief
+from mlgit.ops.promotion.brief_result import Brief
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 READ_BY_FORGES = re.compile(
@@ -30,9 +30,9 @@ def brief(words: str = "word", many: int = 2, **changes: Any) -> Brief:
     assert isinstance(made, Brief)
     own = {"change": "promote", "state": "open", "next": "mlgit approve production/churn", "timing": made.timing}
     own["candidate"] = f"{words} 2"  # which is not the champion
-    own["measures"] = [replace(one, is_primary=True) for one in made.measures]
-    if made.back is not None:
-        own["back"] = replace(made.back, command='mlgit rollback production churn --reason "..."')
+    own["metrics"] = [replace(one, is_primary=True) for one in made.metrics]
+    if made.rollback is not None:
+        own["rollback"] = replace(made.rollback, command='mlgit rollback production churn --reason "..."')
     return replace(made, **own | changes)
 
 

@@ -1,0 +1,39 @@
+"""What became of each manifest that was to be applied, as rows of a table."""
+
+from typing import Final
+
+from mlgit.domain.formatting import utc_time
+from mlgit.domain.slots import ALL
+from mlgit.ops.delivery.apply import Application
+
+HEADER: Final = ("WHERE", "VERSION", "RESULT", "DECISION", "APPROVED BY")
+
+_RESULTS = {
+    "applied": "applied",
+    "up-to-date": "nothing to do",
+    "recorded": "running already; recorded",
+    "waiting": "waiting for its window",
+    "blocked": "blocked",
+    "failed": "failed",
+    "planned": "would be applied",
+    "no-target": "no target",
+}
+
+
+def row(application: Application) -> list[str]:
+    """Return the cells below `HEADER`."""
+    share = f" at {application.traffic}%" if application.traffic != ALL else ""
+    version = (application.version or "nothing") + share
+    return [
+        f"{application.environment}/{application.model}",
+        ", ".join([version, *map(str, application.beside)]),
+        _RESULTS[application.state] + _next_step(application),
+        f"decision {application.decision[7:19]}" if application.decision else "",
+        ", ".join(application.approved_by),
+    ]
+
+
+def _next_step(application: Application) -> str:
+    if application.paused:
+        return "; the ramp is paused"
+    return f"; next step at {utc_time(application.until)}" if application.until else ""
