@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Final
 
+from mlgit.domain.formatting import confidence_interval, metric_gain
 from mlgit.domain.records.base import describe
 from mlgit.domain.results import Gain
 
@@ -13,14 +14,9 @@ MAX_LISTED: Final = 20
 """How many slices, groups, columns or features the facts of a result list."""
 
 
-def format_level(level: float) -> str:
-    """Return a confidence level as a percentage."""
-    return f"{100 * level:.4g}%"
-
-
 def format_gain(gain: Gain) -> str:
     """Return a gain with its confidence interval."""
-    return f"{gain.value:+.4f} ({format_level(gain.level)}: {gain.low:+.4f} to {gain.high:+.4f})"
+    return f"{metric_gain(gain.value)} ({confidence_interval(gain.level, gain.low, gain.high)})"
 
 
 def format_test(gain: Gain) -> str:

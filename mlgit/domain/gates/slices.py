@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from mlgit.domain.formatting import percent
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed, skipped
-from mlgit.domain.gates.common import MAX_LISTED, Level, MinRows, Resamples, format_gain, format_level, gain_facts
+from mlgit.domain.gates.common import MAX_LISTED, Level, MinRows, Resamples, format_gain, gain_facts
 from mlgit.domain.names import Line, Name
 from mlgit.domain.records.base import describe
 from mlgit.domain.results import Correction, Gain, SliceGain, SliceValue
@@ -156,7 +157,7 @@ class SliceMinimum(Gate, frozen=True, kw_only=True, tag="slice-minimum"):
         return min(slices, key=distance)
 
     def _describe(self, slice_value: SliceValue) -> str:
-        level = format_level(self.level)
+        level = percent(self.level)
         interval = f" ({level}: {slice_value.low:.4f} to {slice_value.high:.4f})" if self.interval else ""
         return f"{slice_value.metric:.4f}{interval}"
 
