@@ -12,7 +12,7 @@ SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
-WRITTEN: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing"})
+WRITTEN: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing-approvals"})
 """Folders that hold nothing but records that people write, and what they say of them."""
 
 _N = r"[^/]+"
@@ -29,7 +29,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("policy", rf"policies/(?P<name>{_N})\.yaml"),
     ("hold", r"holds/(?P<name>.+)\.yaml"),
     ("override", r"overrides/(?P<name>.+)\.yaml"),
-    ("standing", r"standing/(?P<name>.+)\.yaml"),
+    ("standing-approval", r"standing-approvals/(?P<name>.+)\.yaml"),
     ("retirement", rf"retirements/(?P<model>{_N})/v(?P<version>[0-9]{{1,9}})\.yaml"),
     ("approval", rf"approvals/(?P<promotion>{_N})/{_N}\.json"),
     ("reviews", rf"reviews/(?P<promotion>{_N})/[0-9]{{1,9}}\.json"),
@@ -170,9 +170,9 @@ def override(name: str) -> str:
     return f"overrides/{name}.yaml"
 
 
-def standing(name: str) -> str:
+def standing_approval(name: str) -> str:
     """Path of a standing approval."""
-    return f"standing/{name}.yaml"
+    return f"standing-approvals/{name}.yaml"
 
 
 def approvals(promotion: str) -> str:
@@ -210,9 +210,9 @@ def override_branch(name: str) -> str:
     return f"mlgit/override/{name}"
 
 
-def standing_branch(name: str) -> str:
+def standing_approval_branch(name: str) -> str:
     """Name of the branch that proposes a standing approval."""
-    return f"mlgit/standing/{name}"
+    return f"mlgit/standing-approval/{name}"
 
 
 def is_immutable(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What people decide beside promotions: holds, overrides, retirements; and who may decide: roles."""
+"""Decisions other than promotions: holds, overrides, standing approvals, retirements; and roles: who may decide."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -9,10 +9,10 @@ from mlgit.domain.records.gatereport import GateId
 
 
 class Hold(Record, frozen=True, kw_only=True, tag="hold"):
-    """Something that may not change, or may not come back, until the hold is lifted.
+    """What may not be changed, or may not be deployed again, until the hold is lifted or ends.
 
-    A hold on a version keeps that version out, whatever brings it. One on a model, an environment or the project is a
-    freeze: it stops every change but a rollback.
+    A hold on a version keeps that version out, whichever change brings it, a rollback included. A hold on a model, an
+    environment or the project is a freeze: it stops every change but a rollback.
     """
 
     written_by = "people"
@@ -21,69 +21,74 @@ class Hold(Record, frozen=True, kw_only=True, tag="hold"):
     environment: Annotated[Name | None, doc("The environment; all if missing.")] = None
     model: Annotated[Name | None, doc("The model; all if missing.")] = None
     version: Annotated[
-        Annotated[int, doc("Label.", ge=1)] | None, doc("Label of the version that may not come back.")
+        Annotated[int, doc("Label.", ge=1)] | None, doc("Label of the version that may not be deployed again.")
     ] = None
     digest: Annotated[Digest | None, doc("Digest of that version's record.")] = None
     reason: Annotated[Text, doc("Why.")]
     by: Annotated[Line, doc("Who decided it.")]
-    until: Annotated[Moment | None, doc("When it ends by itself; never if missing.")] = None
+    until: Annotated[Moment | None, doc("When it ends; never if missing.")] = None
 
 
-class Review(Part, frozen=True, kw_only=True):
-    """What came of looking back upon an override."""
+class PostIncidentReview(Part, frozen=True, kw_only=True):
+    """The review of an override after the incident."""
 
-    by: Annotated[Line, doc("Who looked back.")]
+    by: Annotated[Line, doc("Who reviewed it.")]
     on: Annotated[date, doc("When.")]
     outcome: Annotated[Text, doc("What was found, and what is done about it.", min_length=1)]
 
 
 class Override(Record, frozen=True, kw_only=True, tag="override"):
-    """Gates that are waived once, in the open, for a stated time and a single version.
+    """A signed exception that waives gates for one version, until a stated time.
 
-    It holds once it is on the base branch and everybody in `people` has agreed to it (`mlgit override approve`). What they
-    agree to is all of it but `reviewed`.
+    It is in force once it is on the base branch and everybody in `people` has signed it (`mlgit override approve`). The
+    signatures cover all of it but `reviewed`, which is added afterwards.
     """
 
     written_by = "people"
 
-    override: Annotated[PromotionId, doc("Its id: a ULID, which the signatures of its people name.")]
+    id: Annotated[PromotionId, doc("Its id: a ULID, which the signatures name.")]
     environment: Annotated[Name, doc("The environment.")]
     model: Annotated[Name, doc("The model.")]
     version: Annotated[int, doc("Label of the version that it is for.", ge=1)]
     digest: Annotated[Digest, doc("Digest of that version's record.")]
     waives: Annotated[list[GateId], doc("The gates that are waived.", min_length=1)]
     incident: Annotated[Line, doc("The incident that makes it necessary.")]
-    people: Annotated[list[Name], doc("Who decides it, as `.mlgit/roles.yaml` calls them; at least two.", min_length=2)]
-    expires: Annotated[Moment, doc("When it stops to hold.")]
-    review_by: Annotated[date, doc("Until when it must have been looked back upon.")]
-    reviewed: Annotated[Review | None, doc("The look back; missing until then.")] = None
+    people: Annotated[
+        list[Name], doc("Who has to sign it, by their names in `.mlgit/roles.yaml`; at least two.", min_length=2)
+    ]
+    until: Annotated[Moment, doc("When it expires.")]
+    review_by: Annotated[date, doc("The day by which it has to be reviewed afterwards.")]
+    reviewed: Annotated[PostIncidentReview | None, doc("The review; missing until then.")] = None
 
 
-class StandingApproval(Record, frozen=True, kw_only=True, tag="standing"):
-    """Promotions of one model to one environment that are agreed to in advance, for a stated time.
+class StandingApproval(Record, frozen=True, kw_only=True, tag="standing-approval"):
+    """A signed exception that approves promotions of one model to one environment in advance, until a stated time.
 
-    It holds once it is on the base branch and everybody in `people` has agreed to all of it (`mlgit standing approve`). Only
-    plain promotions may rest on it, where the environment has `auto_promote: true` and every gate passed.
+    It is in force once it is on the base branch and everybody in `people` has signed all of it (`mlgit standing-approval
+    approve`). Only an auto-promotion may rest on it: the environment has `auto_promote: true`, and every gate passed.
     """
 
     written_by = "people"
 
-    standing: Annotated[PromotionId, doc("Its id: a ULID, which the signatures of its people name.")]
+    id: Annotated[PromotionId, doc("Its id: a ULID, which the signatures name.")]
     environment: Annotated[Name, doc("The environment.")]
     model: Annotated[Name, doc("The model.")]
     people: Annotated[
         list[Name],
-        doc("Who agrees, as `.mlgit/roles.yaml` calls them; as many, and as what, as the policy asks.", min_length=1),
+        doc(
+            "Who has to sign it, by their names in `.mlgit/roles.yaml`; as many, and with the roles, that the policy asks for.",
+            min_length=1,
+        ),
     ]
-    until: Annotated[Moment, doc("When it stops to hold; at most a year after it was made.")]
-    most: Annotated[
+    until: Annotated[Moment, doc("When it expires; at most a year after it was made.")]
+    max_promotions: Annotated[
         Annotated[int, doc("How many.", ge=1)] | None, doc("How many promotions may rest on it; any number if missing.")
     ] = None
-    reason: Annotated[Text, doc("Why they need not be agreed to one by one.")]
+    reason: Annotated[Text, doc("Why they need not be approved one by one.")]
 
 
 class Retirement(Record, frozen=True, kw_only=True, tag="retirement"):
-    """The end of a version's life; its record stays for ever."""
+    """The end of a version's life; its record is kept."""
 
     written_by = "people"
 

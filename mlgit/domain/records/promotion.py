@@ -58,7 +58,7 @@ class PolicyRef(Part, frozen=True, kw_only=True):
     digest: Annotated[Digest, doc("Digest of the policy.")]
 
 
-class StandingRef(Part, frozen=True, kw_only=True):
+class StandingApprovalRef(Part, frozen=True, kw_only=True):
     """A standing approval, by id and content."""
 
     id: Annotated[PromotionId, doc("Its id.")]
@@ -82,7 +82,9 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     reason: Annotated[Text | None, doc("Why now.")] = None
     ticket: Annotated[Line | None, doc("Number in another system.")] = None
     ramp: Annotated[Ramp | None, doc("How it takes over.")] = None
-    standing: Annotated[StandingRef | None, doc("The standing approval that it rests on; none if missing.")] = None
+    standing_approval: Annotated[
+        StandingApprovalRef | None, doc("The standing approval that it rests on; none if missing.")
+    ] = None
     ledger: Annotated[
         CommitId | None, doc("The ledger's newest commit when this was proposed, so that rewriting it shows.")
     ] = None

@@ -48,7 +48,10 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
     judging = [
         path
         for path in paths
-        if ((place := layout.place(path)) and place.kind in {"policy", "environment", "roles", "override", "standing"})
+        if (
+            (place := layout.place(path))
+            and place.kind in {"policy", "environment", "roles", "override", "standing-approval"}
+        )
         or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
     ]
     if promoted and judging:

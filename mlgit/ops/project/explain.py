@@ -30,7 +30,7 @@ PLACES: Final = {
     "roles": ".mlgit/roles.yaml",
     "hold": "holds/<name>.yaml",
     "override": "overrides/<name>.yaml",
-    "standing": "standing/<name>.yaml",
+    "standing-approval": "standing-approvals/<name>.yaml",
     "retirement": "retirements/<model>/v<N>.yaml",
     "approval": "approvals/<promotion>/<name>.json",
     "decision": "decisions/<promotion>.json",

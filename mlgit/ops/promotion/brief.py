@@ -22,7 +22,7 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import Promotion, Ramp
 from mlgit.domain.slots import SlotName
 from mlgit.errors import Finding
-from mlgit.ops.exceptions import signed
+from mlgit.ops.exceptions.signatures import signature_times
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
@@ -178,7 +178,7 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     judged = _judged(workspace, agreed)
     moment = workspace.clock.now() if agreed.state == "open" else merged.merge_time(workspace, judged)
     case = verification.context_of(judged, snapshot.take_snapshot(workspace, at).ledger)
-    case = replace(case, agreed=signed.agreed(workspace, judged.before, case.concerned().values()))
+    case = replace(case, signatures=signature_times(workspace, judged.before, case.overrides_of_version().values()))
     found = verification.verify(workspace, judged, at=moment)
     against = list(dict.fromkeys([*found.problems, *merge.check_files(workspace, judged)]))
     stands = _stands(agreed, against, found.waits)
@@ -266,17 +266,17 @@ def _waivers(case: PromotionContext) -> list[Waiver]:
             waives=list(one.waives),
             incident=one.incident,
             people=list(one.people),
-            agreed=sorted(case.agreed.get(one.override, {})),
-            expires=one.expires,
+            agreed=sorted(case.signatures.get(one.id, {})),
+            expires=one.until,
         )
-        for name, one in sorted(case.concerned().items())
+        for name, one in sorted(case.overrides_of_version().items())
     ]
 
 
 def _agreement(found: ApprovalsShown, manifest: Promotion) -> Agreement:
     return Agreement(
         evidence=found.evidence,
-        standing=None if manifest.standing is None else manifest.standing.id,
+        standing=None if manifest.standing_approval is None else manifest.standing_approval.id,
         excludes=found.excludes,
         needs=found.needs,
         counted=found.counted,

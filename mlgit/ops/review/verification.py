@@ -14,7 +14,7 @@ from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Environment, Override, Retirement, StandingApproval
 from mlgit.domain.records.environment import NoTarget
 from mlgit.errors import Finding, Location, MlgitError
-from mlgit.ops.exceptions import signed
+from mlgit.ops.exceptions.signatures import signature_times
 from mlgit.ops.kernel import manifest_history, remote
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -51,11 +51,11 @@ def verify(workspace: Workspace, proposal: Proposal, *, at: datetime, ledger: Le
     """
     ledger = ledger or ledger_of(workspace)
     case = context_of(proposal, ledger)
-    concerned: list[Override | StandingApproval] = [*case.concerned().values()]
-    concerned += [case.standing] if case.standing is not None else []
-    if concerned:
-        case = replace(case, agreed=signed.agreed(workspace, proposal.before, concerned, ledger))
-    if case.manifest.standing is not None or case.manifest.change == "recertify":
+    exceptions: list[Override | StandingApproval] = [*case.overrides_of_version().values()]
+    exceptions += [case.standing] if case.standing is not None else []
+    if exceptions:
+        case = replace(case, signatures=signature_times(workspace, proposal.before, exceptions, ledger))
+    if case.manifest.standing_approval is not None or case.manifest.change == "recertify":
         past = manifest_history.manifest_history(workspace, proposal.before, proposal.environment, proposal.model)
         case = replace(case, past=past)
     if case.manifest.change == "rollback":
