@@ -214,7 +214,7 @@ def _records() -> dict[str, tuple[str, Record]]:
         "deployment": (f"{layout.deployments('production', MODEL)}/2.json", deployment),
         "hold": ("holds/forged-scores.yaml", _hold(one)),
         "override": ("overrides/inc-204.yaml", _override(two)),
-        "standing": (layout.standing(f"production/{MODEL}"), _standing()),
+        "standing-approval": (layout.standing_approval(f"production/{MODEL}"), _standing()),
         "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(one)),
     }
 
@@ -307,7 +307,7 @@ def _hold(version: Version) -> Hold:
 def _override(version: Version) -> Override:
     return Override(
         schema=1,
-        override=_ID,
+        id=_ID,
         environment="production",
         model=MODEL,
         version=2,
@@ -315,7 +315,7 @@ def _override(version: Version) -> Override:
         waives=["latency"],
         incident="INC-204",
         people=["ana", "ben"],
-        expires=datetime(2026, 3, 6, 12, 0, tzinfo=UTC),
+        until=datetime(2026, 3, 6, 12, 0, tzinfo=UTC),
         review_by=date(2026, 3, 20),
     )
 
@@ -323,7 +323,7 @@ def _override(version: Version) -> Override:
 def _standing() -> StandingApproval:
     return StandingApproval(
         schema=1,
-        standing=_ID,
+        id=_ID,
         environment="production",
         model=MODEL,
         people=["ana", "ben"],

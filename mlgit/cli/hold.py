@@ -93,7 +93,7 @@ def _list(session: Session, at: str | None) -> int:
       mlgit hold list
       mlgit hold list --at 2026-03-31 --json
     """
-    return session.answer(hold.listed(session, at=at), _show_list)
+    return session.answer(hold.list_all(session, at=at), _show_list)
 
 
 @command.command("lift")
@@ -116,34 +116,34 @@ def _lift(session: Session, name: str, reason: str, *, no_pull_request: bool, dr
     return session.answer(hold.lift(session, name, reason=reason, say=say, dry_run=dry_run), _show_change)
 
 
-def _show_change(found: hold.HoldChange) -> str:
-    what = text.clean(found.what)
-    if found.state == "there-already":
-        return f"{what} is held already, by {text.clean(found.file)}; nothing was changed."
-    mark = "+" if found.deed == "add" else "-"
+def _show_change(change: hold.HoldChange) -> str:
+    target = text.clean(change.target)
+    if change.state == "there-already":
+        return f"{target} is held already, by {text.clean(change.file)}; nothing was changed."
+    mark = "+" if change.action == "add" else "-"
     lines = [
-        f"Plan: {what} is held" if found.deed == "add" else f"Plan: the hold on {what} is lifted",
-        f"  {mark} {text.clean(found.file)}",
+        f"Plan: {target} is held" if change.action == "add" else f"Plan: the hold on {target} is lifted",
+        f"  {mark} {text.clean(change.file)}",
     ]
-    if found.state == "planned":
+    if change.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
     return "\n".join(lines) + pull_requests.proposed(
-        found.branch or "", found.base, pushed=found.pushed, url=found.pull_request, warnings=found.warnings
+        change.branch or "", change.base, pushed=change.pushed, url=change.pull_request, warnings=change.warnings
     )
 
 
-def _show_list(found: hold.Holds) -> str:
-    if not found.holds:
+def _show_list(outcome: hold.Holds) -> str:
+    if not outcome.holds:
         return "Nothing is held."
     rows = [
         [
-            one.name,
-            one.what,
-            "yes" if one.in_force else "over",
-            utc_minute(one.until),
-            one.by,
-            one.reason,
+            status.name,
+            status.target,
+            "yes" if status.in_force else "over",
+            utc_minute(status.until),
+            status.by,
+            status.reason,
         ]
-        for one in found.holds
+        for status in outcome.holds
     ]
     return text.table(["HOLD", "ON", "IN FORCE", "UNTIL (UTC)", "BY", "REASON"], rows)

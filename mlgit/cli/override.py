@@ -4,14 +4,15 @@ from datetime import date, datetime, timedelta
 
 import click
 
-from mlgit.cli import pull_requests
+from mlgit.cli import pull_requests, signed_exceptions
 from mlgit.cli.moments import MOMENT
-from mlgit.cli.params import ENVIRONMENT, VERSION, at_option, dry_run_option, session_command
-from mlgit.cli.render import text
+from mlgit.cli.params import ENVIRONMENT, VERSION, dry_run_option, session_command
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import VersionRef
+from mlgit.domain.records import Override
 from mlgit.ops.exceptions import override
+from mlgit.ops.exceptions.signed import SignedExceptionStatus
 
 
 class _DayType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -20,11 +21,11 @@ class _DayType(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
     name = "day"
 
     def convert(self, value: date | str, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read a day."""
+        """Parse a day."""
         try:
             return value if isinstance(value, date) else date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no day: write it as 2026-12-01", param, ctx)
+            self.fail(f"{value!r} is not a date: write it as 2026-12-01", param, ctx)
 
 
 @click.group()
@@ -32,11 +33,11 @@ def command() -> None:
     """Waive gates for one version, in an emergency.
 
     An override is a file under overrides/ on the base branch: it names the gates, one version, an incident, two people and an
-    end. It comes in before the promotion that it is for, and has to be looked back upon afterwards.
+    end. It is merged before the promotion that it is for, and has to be reviewed afterwards.
 
     \b
     Examples:
-      mlgit override add production churn@11 --waive slice-harm --incident INC-7 --with ben --expires 4h --review-by 2026-12-01
+      mlgit override add production churn@11 --waive slice-harm --incident INC-7 --with ben --until 4h --review-by 2026-12-01
       mlgit override approve production/churn@11
     """
 
@@ -48,9 +49,9 @@ def command() -> None:
     "--waive", "waives", multiple=True, required=True, metavar="GATE", help="A gate to waive; may be repeated."
 )
 @click.option("--incident", required=True, help="What makes it necessary.")
-@click.option("--with", "others", multiple=True, required=True, metavar="PERSON", help="Who decides it with you.")
-@click.option("--expires", type=MOMENT, required=True, help="When it stops to hold: 4h, 2026-12-01T18:00.")
-@click.option("--review-by", type=_DayType(), required=True, help="Until when it must have been looked back upon.")
+@click.option("--with", "others", multiple=True, required=True, metavar="PERSON", help="Who signs it with you.")
+@click.option("--until", type=MOMENT, required=True, help="When it expires: 4h, 2026-12-01T18:00.")
+@click.option("--review-by", type=_DayType(), required=True, help="The day by which it has to be reviewed afterwards.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
@@ -61,7 +62,7 @@ def _add(
     waives: tuple[str, ...],
     incident: str,
     others: tuple[str, ...],
-    expires: datetime | timedelta,
+    until: datetime | timedelta,
     review_by: date,
     *,
     no_pull_request: bool,
@@ -69,13 +70,12 @@ def _add(
 ) -> int:
     """Draft an override, on a branch of its own.
 
-    The person who runs this is one of those who decide it; PERSON is another, as .mlgit/roles.yaml calls them. Each of them
-    signs it with `mlgit override approve`.
+    Whoever runs this has to sign it, and so does each PERSON, by their names in .mlgit/roles.yaml: with `mlgit override approve`.
 
     \b
     Examples:
-      mlgit override add production churn@11 --waive slice-harm --incident INC-7 --with ben --expires 4h --review-by 2026-12-01
-      mlgit override add staging churn@11 --waive size --incident INC-7 --with ben --expires 4h --review-by 2026-12-01 --dry-run
+      mlgit override add production churn@11 --waive slice-harm --incident INC-7 --with ben --until 4h --review-by 2026-12-01
+      mlgit override add staging churn@11 --waive size --incident INC-7 --with ben --until 4h --review-by 2026-12-01 --dry-run
     """
     outcome = override.add(
         session,
@@ -84,101 +84,33 @@ def _add(
         waives=list(waives),
         incident=incident,
         others=list(others),
-        expires=expires,
+        until=until,
         review_by=review_by,
         say=None if no_pull_request else pull_requests.said,
         dry_run=dry_run,
     )
-    return session.answer(outcome, _show_added)
+    return session.answer(outcome, lambda draft: signed_exceptions.show_draft(draft, override.KIND))
 
 
-@command.command("approve")
-@click.argument("name")
-@click.option("--comment", help="What you add; it is signed too.")
-@dry_run_option
-@session_command
-def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool) -> int:
-    """Sign an override as one of its people, with your SSH key, onto the ledger.
-
-    NAME is as `mlgit override add` said it. What is signed is a digest over all of it but the look back.
-
-    \b
-    Examples:
-      mlgit override approve production/churn@11
-      mlgit override approve production/churn@11 --comment "the slice is too small to say anything"
-    """
-    return session.answer(override.approve(session, name, comment=comment, dry_run=dry_run), _show_approved)
-
-
-@command.command("list")
-@at_option
-@session_command
-def _list(session: Session, at: str | None) -> int:
-    """List every override of the base branch, and how each stands.
-
-    \b
-    Examples:
-      mlgit override list
-      mlgit override list --at 2026-03-31 --json
-    """
-    return session.answer(override.listed(session, at=at), _show_list)
-
-
-def _show_added(found: override.OverrideDrafted) -> str:
-    lines = [
-        f"Plan: {', '.join(found.waives)} waived for {found.candidate} in {found.environment}",
-        f"  until {utc_time(found.expires)}, by {' and '.join(found.people)}",
-        f"  + {found.file}",
+def _row(status: SignedExceptionStatus) -> list[str]:
+    record = status.record
+    assert isinstance(record, Override)  # noqa: S101 - of this kind
+    overdue = ", overdue" if status.review_due else ""
+    return [
+        ", ".join(record.waives),
+        record.incident,
+        signed_exceptions.state(status),
+        utc_time(status.until),
+        "done" if record.reviewed else f"by {record.review_by}{overdue}",
     ]
-    if found.state == "planned":
-        return "\n".join([*map(text.clean, lines), "Nothing was changed (dry run)."])
-    if found.must_sign:
-        lines.append(f"Each of {' and '.join(found.must_sign)} signs it: mlgit override approve {found.name}")
-    first = f"mlgit override approve {found.name}" if found.must_sign else None
-    shown = "\n".join(map(text.clean, lines))
-    return shown + pull_requests.proposed(
-        found.branch or "",
-        found.base,
-        pushed=found.pushed,
-        url=found.pull_request,
-        warnings=found.warnings,
-        first=first,
-    )
 
 
-def _show_approved(found: override.OverrideApproved) -> str:
-    said = {
-        "added": f"{found.person} agreed to override {found.name}",
-        "there-already": f"{found.person} agreed to override {found.name} already; nothing was changed",
-        "planned": f"{found.person} would have agreed to override {found.name} (dry run)",
-    }[found.state]
-    lines = [
-        said,
-        f"  waives     {', '.join(found.waives)} for {found.candidate} in {found.environment}, until {utc_time(found.expires)}",
-        f"  incident   {found.incident}",
-        f"  digest     {found.digest}",
-        f"  missing    {', '.join(found.missing) or 'nobody'}",
-    ]
-    shown = "\n".join(map(text.clean, lines))
-    if found.missing:
-        return shown + text.following(f"mlgit override approve {found.name}, run by {found.missing[0]}")
-    if not found.on_base:
-        return shown + text.following(f"git switch {found.base} && git merge --no-ff {found.branch}")
-    return shown + text.following(f"mlgit promote {found.candidate} --to {found.environment}")
-
-
-def _show_list(found: override.Overrides) -> str:
-    if not found.overrides:
-        return "There is no override."
-    rows = [
-        [
-            one.name,
-            ", ".join(one.waives),
-            one.incident,
-            one.state if one.state != "unsigned" else f"unsigned by {', '.join(one.missing)}",
-            utc_time(one.expires),
-            "done" if one.reviewed else f"by {one.review_by}" + (", overdue" if one.review_due else ""),
-        ]
-        for one in found.overrides
-    ]
-    return text.table(["OVERRIDE", "WAIVES", "INCIDENT", "STATE", "EXPIRES", "REVIEW"], rows)
+signed_exceptions.add_commands(
+    command,
+    override.KIND,
+    example="production/churn@11",
+    signed_content="all of it but its review",
+    next_command=lambda record: f"mlgit promote {override.candidate(record)} --to {record.environment}",
+    columns=["WAIVES", "INCIDENT", "STATE", "UNTIL", "REVIEW"],
+    row=_row,
+)

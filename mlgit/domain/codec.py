@@ -94,7 +94,7 @@ def version_digest(version: Version) -> str:
 
 
 def override_digest(override: Override) -> str:
-    """Return what the people of an override agree to: the digest of all of it but what came of the look back."""
+    """Return the digest of an override that its people sign: over all of it but its review."""
     return sha256(canonical(replace(override, reviewed=None)))
 
 

@@ -1,16 +1,15 @@
-"""What must hold in the files of holds, overrides and standing approvals; each rule yields findings. Pure: no file is read."""
+"""Rules for the files of holds, overrides and standing approvals; each yields findings. Pure: no file is read."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from mlgit.domain import layout
-from mlgit.domain.codec import override_digest
 from mlgit.domain.formatting import utc_date
-from mlgit.domain.merge_rules.standing import LONGEST
 from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.records.governance import Hold, Override, RoleHolder, StandingApproval
 from mlgit.domain.records.policy import ApprovalRule, Policy, RoleRequirement
 from mlgit.domain.records.problem import Risk
+from mlgit.domain.signed_exceptions import MAX_TERM, signed_digest
 from mlgit.errors import Finding, Location
 
 _FIELDS = {
@@ -19,40 +18,40 @@ _FIELDS = {
     "model": (("model",), ("version", "digest")),
     "version": (("model", "version", "digest"), ()),
 }
-"""What a hold of a scope has to name, and what it may not."""
-_WHO = {
-    "override-people": "an override is decided by two people at least, each of them an entry of the roles file",
-    "standing-people": "who agrees in advance is an entry of the roles file, as who approves a promotion is",
+"""The fields that a hold of each scope has to set, and those that it may not."""
+_WHO_SIGNS = {
+    "override-people": "an override is signed by at least two people, each of them an entry of the roles file",
+    "standing-people": "a standing approval is signed by people of the roles file, like the approval of a promotion",
 }
 
 
 def check_hold(
     name: str, hold: Hold, *, environments: Collection[str], models: Collection[str], digest: Digest | None
 ) -> Iterator[Finding]:
-    """The scope of a hold agrees with what it names, and what it names is there.
+    """The fields of a hold fit its scope, and what they name exists.
 
     Args:
         name: the name of the hold.
         hold: the hold.
-        environments: those that there are.
-        models: those that there are.
-        digest: the digest of the version that it names; None if that version is not there.
+        environments: every environment.
+        models: every model.
+        digest: the digest of the version that it names; None if that version does not exist.
     """
     file = layout.hold(name)
-    needed, refused = _FIELDS[hold.scope]
-    for field in (*needed, *refused):
+    needed, forbidden = _FIELDS[hold.scope]
+    for field in (*needed, *forbidden):
         if (getattr(hold, field) is None) == (field in needed):
             yield Finding(
                 "hold-scope",
-                f"hold {name} is on {_a(hold.scope)} and {'lacks' if field in needed else 'names'} {field}",
-                why=f"a hold on {_a(hold.scope)} names {' and '.join(needed) or 'nothing else'}",
-                fix="`mlgit hold add` writes holds whose fields agree",
-                at=Location(file, path=field if field in refused else "scope"),
+                f"hold {name} is on {_a(hold.scope)} and {'has no' if field in needed else 'has a'} {field}",
+                why=f"the fields of a hold on {_a(hold.scope)} are: {', '.join(needed) or 'none'}",
+                fix="`mlgit hold add` writes holds whose fields fit",
+                at=Location(file, path=field if field in forbidden else "scope"),
             )
     if hold.environment is not None:
-        yield from _check_there("environment", hold.environment, environments, file)
+        yield from _check_exists("environment", hold.environment, environments, file)
     if hold.model is not None:
-        yield from _check_there("model", hold.model, models, file)
+        yield from _check_exists("model", hold.model, models, file)
     if hold.model is not None and hold.model in models and hold.version is not None:
         yield from _check_version(hold.model, hold.version, hold.digest, digest, file)
 
@@ -67,48 +66,51 @@ def check_override(
     digest: Digest | None,
     people: Mapping[str, RoleHolder],
 ) -> Iterator[Finding]:
-    """What an override names is there, two people decide it, and it waives nothing that may not be waived.
+    """What an override names exists, two people sign it, and it waives nothing that may not be waived.
 
     Args:
         name: the name of the override.
         override: the override.
-        environments: those that there are.
-        policy: the policy of its environment; None if that cannot be told.
-        models: those that there are.
-        digest: the digest of the version that it names; None if that version is not there.
-        people: who is who.
+        environments: every environment.
+        policy: the policy of its environment; None if it is not known.
+        models: every model.
+        digest: the digest of the version that it names; None if that version does not exist.
+        people: the entries of the roles file.
     """
     file = layout.override(name)
-    yield from _check_there("environment", override.environment, environments, file)
+    yield from _check_exists("environment", override.environment, environments, file)
     if policy is not None:
         yield from _check_waives(name, override, policy)
-    yield from _check_there("model", override.model, models, file)
+    yield from _check_exists("model", override.model, models, file)
     if override.model in models:
         yield from _check_version(override.model, override.version, override.digest, digest, file)
-    yield from _check_named("override-people", f"override {name}", override.people, people, file)
+    yield from _check_people("override-people", f"override {name}", override.people, people, file)
 
 
-def check_override_kept(name: str, before: Override, after: Override | None) -> Iterator[Finding]:
-    """An override stays as it was agreed to; only the look back is added.
+def check_override_unchanged(name: str, before: Override, after: Override | None) -> Iterator[Finding]:
+    """An override stays as it was signed; only its review is added.
 
     Args:
         name: the name of the override.
         before: the override on the base branch.
-        after: what a change makes of it; None if it is deleted.
+        after: the override after a change; None if it is deleted.
     """
-    same = after is not None and override_digest(after) == override_digest(before)
-    if after is not None and same and before.reviewed in {None, after.reviewed}:
+    if (
+        after is not None
+        and signed_digest(after) == signed_digest(before)
+        and before.reviewed in {None, after.reviewed}
+    ):
         return
     yield Finding(
         "override-changed",
         f"override {name} was {'deleted' if after is None else 'changed'}",
-        why="it says what was waived, and by whom; promotions rest on it for ever",
-        fix="restore it from the base branch; add `reviewed` where it was looked back upon, and make a new one for anything else",
+        why="it is the evidence of what was waived, and by whom, for the promotions that rest on it",
+        fix="restore it from the base branch; add `reviewed` once it was reviewed, and make a new override for anything else",
         at=Location(layout.override(name)),
     )
 
 
-def check_standing(
+def check_standing_approval(
     name: str,
     standing: StandingApproval,
     *,
@@ -118,29 +120,30 @@ def check_standing(
     risk: Risk | None,
     people: Mapping[str, RoleHolder],
 ) -> Iterator[Finding]:
-    """What a standing approval names is there, it ends within a year, and its people are those that the policy asks for.
+    """What a standing approval names exists, it expires within a year, and its people are those that the policy asks for.
 
     Args:
         name: the name of the standing approval.
         standing: the standing approval.
-        environments: those that there are.
-        models: those that there are.
-        policy: the policy of its environment; None if that cannot be told.
-        risk: the tier of its model's problem; None if that cannot be told.
-        people: who is who.
+        environments: every environment.
+        models: every model.
+        policy: the policy of its environment; None if it is not known.
+        risk: the tier of its model's problem; None if it is not known.
+        people: the entries of the roles file.
     """
-    file = layout.standing(name)
-    yield from _check_there("environment", standing.environment, environments, file)
-    yield from _check_there("model", standing.model, models, file)
-    if not timedelta() < standing.until - proposed_at(standing.standing) <= LONGEST:
+    file = layout.standing_approval(name)
+    yield from _check_exists("environment", standing.environment, environments, file)
+    yield from _check_exists("model", standing.model, models, file)
+    created = proposed_at(standing.id)
+    if not timedelta() < standing.until - created <= MAX_TERM:
         yield Finding(
             "standing-term",
-            f"standing approval {name} is to hold until {utc_date(standing.until)}",
-            why=f"it was made on {utc_date(proposed_at(standing.standing))}, and none holds for more than a year",
-            fix="name an earlier day, and make a new one when it is over",
+            f"standing approval {name} is to be in force until {utc_date(standing.until)}",
+            why=f"it was made on {utc_date(created)}, and none is in force for more than a year",
+            fix="set an earlier day, and make a new one when it has expired",
             at=Location(file, path="until"),
         )
-    yield from _check_named("standing-people", f"standing approval {name}", standing.people, people, file)
+    yield from _check_people("standing-people", f"standing approval {name}", standing.people, people, file)
     if policy is not None:
         yield from _check_enough(name, standing, policy.approvals.promote, risk, people)
 
@@ -148,21 +151,21 @@ def check_standing(
 def _check_enough(
     name: str, standing: StandingApproval, rule: ApprovalRule, risk: Risk | None, people: Mapping[str, RoleHolder]
 ) -> Iterator[Finding]:
-    """The people of a standing approval are as many, and of the roles, as the rule for promotions asks."""
-    named = [people[person] for person in dict.fromkeys(standing.people) if person in people]
-    needs = [("", rule.min, len(named))]
+    """The people of a standing approval are as many, and have the roles, as the rule for promotions asks."""
+    holders = [people[person] for person in dict.fromkeys(standing.people) if person in people]
+    needs = [("", rule.min, len(holders))]
     for role, stated in rule.roles.items():
         need = RoleRequirement(min=stated) if isinstance(stated, int) else stated
         if need.when is None or need.when.risk == risk:
-            needs.append((f" as {role}", need.min, sum(role in holder.roles for holder in named)))
-    for role, needed, there in needs:
-        if there < needed:
+            needs.append((f" as {role}", need.min, sum(role in holder.roles for holder in holders)))
+    for role, needed, count in needs:
+        if count < needed:
             yield Finding(
                 "standing-people",
-                f"standing approval {name} names {there} of the {needed} people that {standing.environment} asks for{role}",
-                why="what it stands for is the agreement that each promotion would need",
-                fix="make a new one that names everybody who is asked for, and delete this one",
-                at=Location(layout.standing(name), path="people"),
+                f"standing approval {name} names {count} of the {needed} people that {standing.environment} asks for{role}",
+                why="it replaces the approvals that each promotion would need",
+                fix="make a new one that names everybody whom the policy asks for, and delete this one",
+                at=Location(layout.standing_approval(name), path="people"),
             )
 
 
@@ -173,33 +176,33 @@ def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Fin
         if {gate, kinds.get(gate)}.intersection(policy.never_waivable):
             yield Finding(
                 "waiver-forbidden",
-                f"override {name} waives {gate}, which nobody may",
+                f"override {name} waives {gate}, which nobody may waive",
                 why=f"{layout.policy(policy.name)} has never_waivable: {', '.join(policy.never_waivable)}",
-                fix="take it out; mend what the gate refuses, or go back with `mlgit rollback`",
+                fix="remove it; fix what the gate refuses, or go back with `mlgit rollback`",
                 at=at,
             )
         elif gate not in kinds:
             yield Finding(
                 "waiver-unknown",
-                f"override {name} waives {gate}, which {override.environment} does not ask",
-                why=f"{layout.policy(policy.name)} asks {', '.join(kinds)}",
+                f"override {name} waives {gate}, which {override.environment} does not have",
+                why=f"{layout.policy(policy.name)} has {', '.join(kinds)}",
                 fix="name one of those",
                 at=at,
             )
 
 
-def _check_named(
+def _check_people(
     id_: str, what: str, named: Sequence[str], people: Mapping[str, RoleHolder], file: str
 ) -> Iterator[Finding]:
-    """Each of those who are to agree to something is a person of the roles file, and named once."""
+    """Each of those who have to sign something is a person of the roles file, and named once."""
     for index, person in enumerate(named):
         holder = people.get(person)
         if holder is not None and not holder.bot and person not in named[:index]:
             continue
         yield Finding(
             id_,
-            f"{what} counts {person}, who {_why_not(holder, person, named[:index])}",
-            why=_WHO[id_],
+            f"{what} names {person}, who {_why_not(holder, person, named[:index])}",
+            why=_WHO_SIGNS[id_],
             fix=f"name people of {layout.ROLES}, each once",
             at=Location(file, path=f"people[{index}]"),
         )
@@ -208,35 +211,35 @@ def _check_named(
 def _why_not(holder: RoleHolder | None, person: str, before: Collection[str]) -> str:
     if person in before:
         return "is named already"
-    return f"is not in {layout.ROLES}" if holder is None else "is a program"
+    return f"is not in {layout.ROLES}" if holder is None else "is a bot"
 
 
-def _check_there(noun: str, name: str, there: Collection[str], file: str) -> Iterator[Finding]:
-    if name not in there:
+def _check_exists(noun: str, name: str, names: Collection[str], file: str) -> Iterator[Finding]:
+    if name not in names:
         yield Finding(
             f"{noun}-unknown",
             f"there is no {noun} {name}",
-            why=f"there is {', '.join(sorted(there)[:6])}" if there else "",
-            fix="name one that there is",
+            why=f"there is {', '.join(sorted(names)[:6])}" if names else "",
+            fix="name one that exists",
             at=Location(file, path=noun),
         )
 
 
 def _check_version(
-    model: str, version: int, stated: Digest | None, there: Digest | None, file: str
+    model: str, version: int, stated: Digest | None, recorded: Digest | None, file: str
 ) -> Iterator[Finding]:
-    if there is None:
+    if recorded is None:
         yield Finding(
             "version-unknown",
             f"{model}@{version} does not exist",
-            fix="name one that does",
+            fix="name one that exists",
             at=Location(file, path="version"),
         )
-    elif stated is not None and stated != there:
+    elif stated is not None and stated != recorded:
         yield Finding(
             "slot-differs",
-            f"{model}@{version} is named by a digest that it does not have",
-            why=f"the record has {there[:19]}, the file {stated[:19]}",
+            f"{file} names {model}@{version} by a digest that it does not have",
+            why=f"the record of the version has {recorded[:19]}, this file {stated[:19]}",
             fix="do not edit digests by hand: mlgit writes them",
             at=Location(file, path="digest"),
         )

@@ -14,7 +14,7 @@ SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
-RECORD_FOLDERS: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing"})
+RECORD_FOLDERS: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing-approvals"})
 """Folders that contain only records that people write, and their notes."""
 
 _N = r"[^/]+"
@@ -180,9 +180,9 @@ def override(name: str) -> str:
     return f"overrides/{name}.yaml"
 
 
-def standing(name: str) -> str:
+def standing_approval(name: str) -> str:
     """Path of a standing approval."""
-    return f"standing/{name}.yaml"
+    return f"standing-approvals/{name}.yaml"
 
 
 def approvals(promotion: str) -> str:
@@ -220,9 +220,9 @@ def override_branch(name: str) -> str:
     return f"mlgit/override/{name}"
 
 
-def standing_branch(name: str) -> str:
+def standing_approval_branch(name: str) -> str:
     """Name of the branch that proposes a standing approval."""
-    return f"mlgit/standing/{name}"
+    return f"mlgit/standing-approval/{name}"
 
 
 def is_immutable(path: str) -> bool:

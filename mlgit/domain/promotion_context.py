@@ -1,7 +1,6 @@
 """A promotion with every record that it is judged on: what a proposal, a merge, an `apply` and an audit all put together."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -17,6 +16,7 @@ from mlgit.domain.records.policy import Policy
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.promotion import Promotion
 from mlgit.domain.records.version import Version
+from mlgit.domain.signed_exceptions import SignatureTimes
 
 
 class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +50,8 @@ class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
     """Every hold, by its name."""
     overrides: Mapping[str, Override] = {}
     """Every override, by its name."""
-    agreed: Mapping[str, Mapping[str, datetime]] = {}
-    """Who agreed to each override, and to the standing approval, by its id, and when: by signature or, where the policy asks
-    for none, by being named."""
+    signatures: SignatureTimes = {}
+    """Who signed each override and the standing approval, and when; where the policy asks for no signature, who is named."""
     standing: StandingApproval | None = None
     """The standing approval that the manifest rests on, by id and digest; None where it rests on none, or it is not there."""
     past: Sequence[Promotion] = ()
@@ -66,7 +65,9 @@ class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
         Of overrides, those that waive what the report says; of standing approvals, the one that the manifest names.
         """
         waived = {verdict.gate for verdict in self.report.results if verdict.outcome == "waived"} if self.report else ()
-        used = [override for override in self.concerned().values() if not {*override.waives}.isdisjoint(waived)]
+        used = [
+            override for override in self.overrides_of_version().values() if not {*override.waives}.isdisjoint(waived)
+        ]
         reads = read_set(
             manifest=self.manifest,
             report=self.report,
@@ -78,16 +79,16 @@ class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
             model=self.model,
             contracts=self.contracts,
         )
-        ref = self.manifest.standing
+        ref = self.manifest.standing_approval
         standing = None if self.standing is None else digest(self.standing)
         return {
             **reads,
-            **{f"override-{one.override.lower()}": override_digest(one) for one in used},
-            **({} if ref is None else {f"standing-{ref.id.lower()}": standing}),
+            **{f"override-{one.id.lower()}": override_digest(one) for one in used},
+            **({} if ref is None else {f"standing-approval-{ref.id.lower()}": standing}),
         }
 
-    def concerned(self) -> dict[str, Override]:
-        """Return the overrides for just this version here, by name, whether in force or not."""
+    def overrides_of_version(self) -> dict[str, Override]:
+        """Return the overrides for this version in this environment, by name, whether in force or not."""
         digest = None if self.version is None else self.version.digest
         key = (self.manifest.environment, self.manifest.model, digest)
         return {name: one for name, one in self.overrides.items() if (one.environment, one.model, one.digest) == key}

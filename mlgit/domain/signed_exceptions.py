@@ -1,26 +1,64 @@
-"""What several people agree to by signature before it holds: an override, or a standing approval."""
+"""Signed exceptions: overrides and standing approvals, which are in force once all their people have signed, until a time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 import msgspec
 
 from mlgit.domain.codec import digest, override_digest
-from mlgit.domain.names import Digest, PromotionId
+from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.records.governance import Override, StandingApproval
 
+SignatureTimes = Mapping[str, Mapping[str, datetime]]
+"""When each person signed each exception, by the exception's id."""
 
-class Accord(msgspec.Struct, frozen=True):
-    """A record by what is signed of it: the id that each signature names, the digest that it is over, and who has to sign."""
+ExceptionState = Literal["in-force", "unsigned", "expired"]
 
-    id: PromotionId
-    digest: Digest
-    environment: str
-    model: str
-    people: tuple[str, ...]
+MAX_TERM: Final = timedelta(days=366)
+"""How long a standing approval may be in force: a year."""
+
+_MIN_SIGNERS_OF_OVERRIDE = 2
 
 
-def accord(record: Override | StandingApproval) -> Accord:
-    """Return what is signed of an override (all of it but what came of the look back) or a standing approval (all of it)."""
+class SignedException(msgspec.Struct, frozen=True):
+    """An override or a standing approval, and when each person signed it."""
+
+    record: Override | StandingApproval
+    signed: Mapping[str, datetime]
+
+    @property
+    def until(self) -> datetime:
+        """The time from which on it is not in force."""
+        return expiry(self.record)
+
+    def missing(self, at: datetime) -> list[str]:
+        """Return who has not signed it by a time; `a second person` where an override names one alone."""
+        people = self.record.people
+        missing = [person for person in people if person not in self.signed or self.signed[person] > at]
+        alone = isinstance(self.record, Override) and len(set(people)) < _MIN_SIGNERS_OF_OVERRIDE
+        return [*missing, "a second person"] if alone else missing
+
+    def state(self, at: datetime) -> ExceptionState:
+        """Return whether it is in force at a time, or what prevents it."""
+        if at >= self.until:
+            return "expired"
+        return "unsigned" if self.missing(at) else "in-force"
+
+
+def signed_exception(record: Override | StandingApproval, signatures: SignatureTimes) -> SignedException:
+    """Return a record with its own signatures, out of those of many."""
+    return SignedException(record, signatures.get(record.id, {}))
+
+
+def signed_digest(record: Override | StandingApproval) -> Digest:
+    """Return the digest that is signed: over all of a standing approval, and all of an override but its review."""
+    return override_digest(record) if isinstance(record, Override) else digest(record)
+
+
+def expiry(record: Override | StandingApproval) -> datetime:
+    """Return when a record expires: a standing approval a year after it was made at the latest, whatever it states."""
     if isinstance(record, Override):
-        named, signed = record.override, override_digest(record)
-    else:
-        named, signed = record.standing, digest(record)
-    return Accord(named, signed, record.environment, record.model, tuple(record.people))
+        return record.until
+    created = proposed_at(record.id)
+    return record.until if record.until - created <= MAX_TERM else created + MAX_TERM

@@ -117,7 +117,7 @@ def _override_table(brief: Brief) -> Table:
             override.incident,
             first_names(override.people),
             first_names(override.approved_by),
-            utc_time(override.expires),
+            utc_time(override.until),
         )
         for override in brief.overrides
     ]

@@ -115,7 +115,7 @@ def _serve(team: Team) -> None:
 
 
 _HOLD = f"hold add staging {MODEL}@2"
-_WORDS = "--waive beats-champion --incident INC-7 --with ben --expires 4h --review-by 2026-03-20"
+_WORDS = "--waive beats-champion --incident INC-7 --with ben --until 4h --review-by 2026-03-20"
 _OVERRIDE = f"override add production {MODEL}@3 {_WORDS}"
 
 # Those with none by default write in the same way as another one: a branch of its own, or an entry of the ledger.

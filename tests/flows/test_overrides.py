@@ -1,4 +1,4 @@
-"""Overrides: gates that are waived once, for one version and a stated time, by two people, and looked back upon."""
+"""Overrides: gates that two people waive for one version until a stated time, and the review afterwards."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ MANIFEST = f"environments/{PRODUCTION}.yaml"
 BRANCH = f"mlgit/promote/{PRODUCTION}"
 NAME = f"{PRODUCTION}@3"
 FILE = f"overrides/{NAME}.yaml"
-ADD = f"override add production {MODEL}@3 --incident INC-7 --with ben --expires 4h --review-by 2026-03-20"
+ADD = f"override add production {MODEL}@3 --incident INC-7 --with ben --until 4h --review-by 2026-03-20"
 GATES = ("beats-baseline", "beats-champion", "slice-harm")
 WAIVED = " ".join(f"--waive {gate}" for gate in GATES)
 
@@ -53,7 +53,7 @@ def outcomes(desk: Desk) -> dict[str, str]:
 
 
 def state(desk: Desk, name: str = NAME) -> Any:
-    return next(one for one in desk.does("override list --json").json["overrides"] if one["name"] == name)
+    return next(one for one in desk.does("override list --json").json["exceptions"] if one["name"] == name)
 
 
 def test_what_two_people_waive_in_time_is_waived_and_nothing_else(urgent: Team) -> None:
@@ -62,7 +62,7 @@ def test_what_two_people_waive_in_time_is_waived_and_nothing_else(urgent: Team) 
     assert (refused["beats-champion"], refused["all"]) == ("fail", "refused")
     said = ana.does(f"{ADD} {WAIVED}")
     assert f"Each of ana and ben signs it: mlgit override approve {NAME}" in said.out
-    assert f"Next: mlgit override approve {NAME}" in said.out
+    assert f"Next: mlgit override approve {NAME}, run by ana" in said.out
     assert f"Next: mlgit override approve {NAME}, run by ben" in ana.does(f"override approve {NAME}").out
     assert (
         f"Next: git switch main && git merge --no-ff mlgit/override/{NAME}" in ben.does(f"override approve {NAME}").out
@@ -228,10 +228,10 @@ def test_an_override_is_for_one_version_in_one_environment(urgent: Team) -> None
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
 
 
-# The look back
+# The review
 
 
-def test_what_is_not_looked_back_upon_stops_the_next_promotion_but_no_way_back(urgent: Team) -> None:
+def test_a_review_that_is_due_stops_the_next_promotion_but_no_rollback(urgent: Team) -> None:
     ana = urgent.ana
     decide(urgent, urgent.ana, urgent.ben)
     urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara])
@@ -245,23 +245,23 @@ def test_what_is_not_looked_back_upon_stops_the_next_promotion_but_no_way_back(u
     reviewed = "reviewed: {by: cara, date: 2026-03-31, outcome: the gate was right}\n"
     for place in ("staging", "production"):
         path = f"overrides/{place}/{MODEL}@3.yaml"
-        ana.commit("Look back", {path: ana.read(path) + reviewed})
+        ana.commit("Review it", {path: ana.read(path) + reviewed})
         assert ana("validate --base main~1").ids == []
     assert not state(ana)["review_due"]
     assert "is proposed as" in ana.does(f"promote {MODEL}@2 --to staging").out
 
 
-def test_an_open_promotion_is_stopped_when_the_look_back_is_due(urgent: Team) -> None:
+def test_an_open_promotion_is_stopped_when_the_review_is_due(urgent: Team) -> None:
     ana = urgent.ana
     ana.does(f"promote {MODEL}@2 --to staging")
     urgent.now.wait(timedelta(days=30))
     assert "override-unreviewed" in ana.refused("merge")
 
 
-@pytest.mark.parametrize("deed", ["delete", "postpone"])
-def test_an_override_stays_as_it_was(urgent: Team, deed: str) -> None:
+@pytest.mark.parametrize("action", ["delete", "postpone"])
+def test_an_override_stays_as_it_was(urgent: Team, action: str) -> None:
     ana, path = urgent.ana, f"overrides/staging/{MODEL}@3.yaml"
-    if deed == "delete":
+    if action == "delete":
         ana.git("rm", "--quiet", path)
         ana.git("commit", "--quiet", "-m", "Tidy up")
     else:
@@ -272,3 +272,46 @@ def test_an_override_stays_as_it_was(urgent: Team, deed: str) -> None:
 def test_a_second_override_of_a_version_has_a_name_of_its_own(urgent: Team) -> None:
     told = urgent.ana.does(ADD.replace("production", "staging") + " --waive latency --json").json
     assert told["name"] == f"staging/{MODEL}@3-2"
+
+
+def test_the_same_override_is_proposed_again_and_its_signatures_stay(running: Team) -> None:
+    first = running.ana.does(f"{ADD} --waive latency --json").json
+    running.ben.does(f"override approve {NAME}")
+    running.now.wait(timedelta(minutes=1))
+    again = running.ana.does(f"{ADD} --waive latency --json").json
+    assert (again["name"], again["record"]) == (NAME, first["record"])
+    other = running.ana.does(f"{ADD} --waive size --json").json
+    assert other["name"] == f"{NAME}-2"
+    bring(running.ana, f"mlgit/override/{NAME}")
+    assert state(running.ana)["missing"] == ["ana"]
+
+
+def test_the_documents_name_the_record_and_what_is_missing(running: Team) -> None:
+    draft = running.ana.does(f"{ADD} --waive latency --json").json
+    record = draft["record"]
+    assert (draft["schema"], draft["kind"], draft["must_sign"]) == (
+        "mlgit/signed-exception-draft.v1",
+        "override",
+        ["ana", "ben"],
+    )
+    assert draft["auto_promote"] is None
+    assert (record["kind"], record["waives"], record["people"]) == ("override", ["latency"], ["ana", "ben"])
+    approval = running.ben.does(f"override approve {NAME} --json").json
+    assert approval["schema"] == "mlgit/signed-exception-approval.v1"
+    assert (approval["record"], approval["missing"], approval["until"]) == (record, ["ana"], record["until"])
+    bring(running.ana, f"mlgit/override/{NAME}")
+    listed = running.ana.does("override list --json").json
+    assert (listed["schema"], listed["kind"]) == ("mlgit/signed-exceptions.v1", "override")
+    assert listed["exceptions"] == [
+        {
+            "name": NAME,
+            "record": record,
+            "missing": ["ana"],
+            "until": record["until"],
+            "state": "unsigned",
+            "review_due": False,
+            "used": None,
+            "auto_promote": None,
+        }
+    ]
+    assert "unsigned by ana" in running.ana.does("override list").out

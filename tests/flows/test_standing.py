@@ -1,4 +1,4 @@
-"""Standing approvals: people agree to promotions in advance, and what passes every gate comes in without being asked for."""
+"""Standing approvals: people approve promotions in advance, and what passes every gate is promoted automatically."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from tests.flows.people import Desk, Team
 
 PRODUCTION = f"production/{MODEL}"
 MANIFEST = f"environments/{PRODUCTION}.yaml"
-FILE = f"standing/{PRODUCTION}.yaml"
+FILE = f"standing-approvals/{PRODUCTION}.yaml"
 BRANCH = f"mlgit/promote/{PRODUCTION}"
-NEW = f"standing new production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
+NEW = f"standing-approval add production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
 
 
 def bring(desk: Desk, branch: str) -> None:
@@ -23,12 +23,12 @@ def bring(desk: Desk, branch: str) -> None:
     desk.git("merge", "--quiet", "--no-ff", "-m", f"Merge {branch}", branch)
 
 
-def agree(team: Team, *people: Desk, line: str = NEW) -> None:
+def approve_in_advance(team: Team, *people: Desk, line: str = NEW) -> None:
     """Draft a standing approval for production, let people sign it, and bring it to the base branch."""
     name = team.ana.does(f"{line} --json").json["name"]
     for person in people:
-        person.does(f"standing approve {name}")
-    bring(team.ana, f"mlgit/standing/{name}")
+        person.does(f"standing-approval approve {name}")
+    bring(team.ana, f"mlgit/standing-approval/{name}")
 
 
 def automate(desk: Desk, environment: str = "production") -> None:
@@ -36,9 +36,9 @@ def automate(desk: Desk, environment: str = "production") -> None:
     desk.commit("Let it run by itself", {path: desk.read(path) + "auto_promote: true\n"})
 
 
-def advanced(desk: Desk, line: str = "--to production") -> Any:
+def auto_promoted(desk: Desk, line: str = "--to production") -> Any:
     """What became of the model when the automation ran."""
-    results = desk(f"advance {line} --json").json["results"]
+    results = desk(f"auto-promote {line} --json").json["results"]
     return next(one for one in results if one["model"] == MODEL)
 
 
@@ -57,14 +57,14 @@ def prepared(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         team.leave()
     shutil.copytree(folder / "ready", folder / "agreed", symlinks=True)
     with Team.at(folder / "agreed", keys=scenes / "keys") as team:
-        agree(team, team.ben)
+        approve_in_advance(team, team.ben)
         team.leave()
     return folder
 
 
 @pytest.fixture
 def ready(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
-    """Version 2 runs in staging; production lets in by itself what passes, once people have agreed to that."""
+    """Version 2 runs in staging; production has auto-promotion, and no standing approval."""
     shutil.copytree(prepared / "ready", tmp_path / "ready", symlinks=True)
     with Team.at(tmp_path / "ready", keys=scenes / "keys") as team:
         yield team
@@ -72,43 +72,43 @@ def ready(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
 
 @pytest.fixture
 def agreed(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
-    """Ben has agreed to it."""
+    """Ben has signed a standing approval for it."""
     shutil.copytree(prepared / "agreed", tmp_path / "agreed", symlinks=True)
     with Team.at(tmp_path / "agreed", keys=scenes / "keys") as team:
         yield team
 
 
-def test_what_passes_comes_in_on_the_word_that_was_given_in_advance(ready: Team) -> None:
+def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     ana, ben, automation = ready.ana, ready.ben, ready.mallory
-    assert ids(advanced(automation)) == ["standing-missing"]
-    assert "Next: mlgit standing approve " + PRODUCTION in ana.does(NEW).out
-    assert "Next: git switch main" in ben.does(f"standing approve {PRODUCTION}").out
-    assert "already; nothing was changed" in ben.does(f"standing approve {PRODUCTION}").out
-    assert ids(advanced(automation)) == ["standing-missing"], "it counts once it is merged"
-    bring(ana, f"mlgit/standing/{PRODUCTION}")
+    assert ids(auto_promoted(automation)) == ["standing-missing"]
+    assert "Next: mlgit standing-approval approve " + PRODUCTION in ana.does(NEW).out
+    assert "Next: git switch main" in ben.does(f"standing-approval approve {PRODUCTION}").out
+    assert "already; nothing was changed" in ben.does(f"standing-approval approve {PRODUCTION}").out
+    assert ids(auto_promoted(automation)) == ["standing-missing"], "it counts once it is merged"
+    bring(ana, f"mlgit/standing-approval/{PRODUCTION}")
     before = automation.everything()
-    assert advanced(automation, "--dry-run")["state"] == "planned"
+    assert auto_promoted(automation, "--dry-run")["state"] == "planned"
     assert automation.everything() == before
-    found = advanced(automation, "--merge")
-    assert (found["state"], found["candidate"], found["standing"]) == ("merged", f"{MODEL}@2", PRODUCTION)
-    assert found["agreed_by"] == ["ben"]
+    found = auto_promoted(automation, "--merge")
+    assert (found["state"], found["candidate"], found["standing_approval"]) == ("merged", f"{MODEL}@2", PRODUCTION)
+    assert found["approved_by"] == ["ben"]
     (one,) = automation.does("apply production --json").json["results"]
     assert (one["state"], one["approved_by"]) == ("applied", ["ben"])
-    assert [one["used"] for one in ana.does("standing list --json").json["standing"]] == [1]
-    assert advanced(automation)["state"] == "kept-back", "version 3 was never in staging"
+    assert [one["used"] for one in ana.does("standing-approval list --json").json["exceptions"]] == [1]
+    assert auto_promoted(automation)["state"] == "not-eligible", "version 3 was never in staging"
     change = ana.does("audit --json").json["changes"][-1]
     assert (change["verdict"], change["standing"]) == ("PROVEN", PRODUCTION)
     assert [one["person"] for one in change["approvals"]] == ["ben"]
     record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
-    assert '"standing-01' in record
+    assert '"standing-approval-01' in record
     assert ana.does(f"why production {MODEL} --json").json["agreed"][0]["holds"]
     assert ana.does("validate").code == 0
 
 
 def test_without_the_merge_it_waits_like_any_other_proposal(agreed: Team) -> None:
-    first = advanced(agreed.mallory)
+    first = auto_promoted(agreed.mallory)
     assert first["state"] == "proposed"
-    assert advanced(agreed.mallory)["state"] == "proposed-already"
+    assert auto_promoted(agreed.mallory)["state"] == "proposed-already"
     approvals = agreed.ana.does("approvals --json").json
     assert [one["person"] for one in approvals["counted"]] == ["ben"]
     assert agreed.cara.does("merge").code == 0
@@ -117,10 +117,10 @@ def test_without_the_merge_it_waits_like_any_other_proposal(agreed: Team) -> Non
 def test_what_people_propose_is_left_alone_and_their_rejection_counts(agreed: Team) -> None:
     agreed.ana.does(f"promote {MODEL}@2 --to production")
     head = agreed.ana.head(BRANCH)
-    assert advanced(agreed.mallory)["state"] == "open"
+    assert auto_promoted(agreed.mallory)["state"] == "open"
     assert agreed.ana.head(BRANCH) == head
     agreed.ana.git("branch", "-D", BRANCH)
-    assert advanced(agreed.mallory)["state"] == "proposed"
+    assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.cara.does("approve --reject --comment 'not this week'")
     assert agreed.ana.refused("merge") == ["approvals-missing"]
 
@@ -131,21 +131,21 @@ def test_what_people_propose_is_left_alone_and_their_rejection_counts(agreed: Te
 def test_rollback_then_automation(agreed: Team) -> None:
     """What people took out stays out: by the hold first, and once that is lifted because it was rolled back there."""
     ana, automation = agreed.ana, agreed.mallory
-    assert advanced(automation, "--to production --merge")["state"] == "merged"
+    assert auto_promoted(automation, "--to production --merge")["state"] == "merged"
     promoted = ana.read(MANIFEST)
     ana.does("apply production")
     ana.does("rollback production --reason INC-9")
     agreed.ben.does("approve")
     ana.does("merge")
     ana.does("apply production")
-    assert ids(advanced(automation)) == ["environment-skipped", "version-held", "standing-unfit"]
+    assert ids(auto_promoted(automation)) == ["environment-skipped", "version-held", "standing-unfit"]
     ana.does(f"hold lift {PRODUCTION}@2 --reason 'it was the data'")
     bring(ana, f"mlgit/hold/{PRODUCTION}@2")
-    found = advanced(automation, "--to production --merge")
-    assert (found["state"], ids(found)) == ("kept-back", ["environment-skipped", "standing-unfit"])
+    found = auto_promoted(automation, "--to production --merge")
+    assert (found["state"], ids(found)) == ("not-eligible", ["environment-skipped", "standing-unfit"])
     ana.does(f"promote {MODEL}@2 --to production")
     assert agreed.ben.does("approve").code == 0, "people may bring it back"
-    rests = promoted[promoted.index("standing:") :]
+    rests = promoted[promoted.index("standing_approval:") :]
     ana.git("switch", "--quiet", BRANCH)
     automation.commit(
         "Promote it", {MANIFEST: ana.read(MANIFEST) + rests[: rests.index("\n", rests.index("digest"))] + "\n"}
@@ -154,12 +154,12 @@ def test_rollback_then_automation(agreed: Team) -> None:
     assert "standing-unfit" in ana.refused("merge"), "by hand it rests on it no more than by the automation"
 
 
-def test_what_expired_carries_nothing_even_if_somebody_merges_it(agreed: Team) -> None:
+def test_one_that_expired_carries_nothing_even_if_somebody_merges_the_promotion(agreed: Team) -> None:
     ana = agreed.ana
-    assert advanced(agreed.mallory)["state"] == "proposed"
+    assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.now.wait(timedelta(days=91))
     assert "standing-unfounded" in ana.refused("merge")
-    assert ids(advanced(agreed.mallory)) == ["standing-missing"]
+    assert ids(auto_promoted(agreed.mallory)) == ["standing-missing"]
     bring(ana, BRANCH)
     assert "standing-unfounded" in ana("apply production").ids
     change = ana("audit --json").json["changes"][-1]
@@ -167,47 +167,51 @@ def test_what_expired_carries_nothing_even_if_somebody_merges_it(agreed: Team) -
     assert "standing-unfounded" in ids(change)
 
 
-def test_what_was_changed_after_it_was_signed_carries_nothing(agreed: Team) -> None:
+def test_one_that_was_changed_after_it_was_signed_carries_nothing(agreed: Team) -> None:
     ana = agreed.ana
-    assert advanced(agreed.mallory)["state"] == "proposed"
+    assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.mallory.edit(FILE, "weekly retrain", "weekly retrains")
-    assert ids(advanced(agreed.mallory)) == ["standing-missing"]
-    (one,) = ana.does("standing list --json").json["standing"]
+    assert ids(auto_promoted(agreed.mallory)) == ["standing-missing"]
+    (one,) = ana.does("standing-approval list --json").json["exceptions"]
     assert (one["state"], one["missing"]) == ("unsigned", ["ben"])
     assert "standing-unfounded" in ana.refused("merge")
 
 
-def test_who_is_excluded_for_a_version_has_not_agreed_to_it(ready: Team) -> None:
+def test_a_person_who_is_excluded_for_a_version_does_not_count(ready: Team) -> None:
     """Ana trained the version: the policy does not let her agree to it, now or in advance."""
-    agree(ready, ready.ana, line=NEW.replace("ben", "ana"))
-    found = advanced(ready.mallory)
-    assert (found["state"], ids(found), found["agreed_by"]) == ("refused", ["approvals-missing"], [])
+    approve_in_advance(ready, ready.ana, line=NEW.replace("ben", "ana"))
+    found = auto_promoted(ready.mallory)
+    assert (found["state"], ids(found), found["approved_by"]) == ("refused", ["approvals-missing"], [])
     assert "ana: trained the version" in found["findings"][0]["why"]
 
 
 def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> None:
     policy = "policies/production.yaml"
     agreed.ana.edit(policy, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n    severity: warn\n")
-    found = advanced(agreed.mallory)
+    found = auto_promoted(agreed.mallory)
     assert (found["state"], ids(found)) == ("refused", ["standing-unfit"])
     assert "gate size answered fail" in found["findings"][0]["why"]
 
 
-def test_where_nobody_is_asked_the_setting_is_enough(running: Team) -> None:
+def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> None:
     ana, automation = running.ana, running.mallory
-    assert automation.refused("advance --to staging") == ["auto-promote-off"]
-    assert "No environment has" in automation.does("advance").out
+    assert automation.refused("auto-promote --to staging") == ["auto-promote-off"]
+    assert "No environment has" in automation.does("auto-promote").out
     automate(ana, "staging")
-    found = advanced(automation, "--merge")
+    found = auto_promoted(automation, "--merge")
     assert (found["state"], found["candidate"]) == ("refused", f"{MODEL}@3")
     assert "gates-failed" in ids(found)
     ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
     bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")
-    said = automation.does("advance --merge").out
-    assert f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  the policy, which asks nobody" in said
+    said = automation.does("auto-promote --merge").out
+    assert (
+        f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  the policy, which asks for no approval"
+        in said
+    )
     assert said.endswith("Next: mlgit apply\n")
     assert (
-        f"staging/{MODEL} ({MODEL}@2): kept back\n  version-held: {MODEL}@3 is held" in automation.does("advance").out
+        f"staging/{MODEL} ({MODEL}@2): no newer version is eligible\n  version-held: {MODEL}@3 is held"
+        in automation.does("auto-promote").out
     )
 
 
@@ -233,21 +237,21 @@ def test_a_standing_approval_is_not_drafted_for(running: Team) -> None:
 
 def test_only_its_people_sign_it(running: Team) -> None:
     assert "no `auto_promote: true`" in running.ana.does(NEW).out
-    assert running.cara.refused(f"standing approve {PRODUCTION}") == ["standing-people"]
-    assert running.ben.refused("standing approve production/none") == ["standing-unknown"]
-    assert "(dry run)" in running.ben.does(f"standing approve {PRODUCTION} --dry-run").out
-    assert "There is no standing approval." in running.ana.does("standing list").out
-    running.ben.does(f"standing approve {PRODUCTION}")
+    assert running.cara.refused(f"standing-approval approve {PRODUCTION}") == ["standing-people"]
+    assert running.ben.refused("standing-approval approve production/none") == ["standing-unknown"]
+    assert "(dry run)" in running.ben.does(f"standing-approval approve {PRODUCTION} --dry-run").out
+    assert "There is no standing approval." in running.ana.does("standing-approval list").out
+    running.ben.does(f"standing-approval approve {PRODUCTION}")
     again = running.ana.does(f"{NEW} --json").json
-    assert again["name"] == PRODUCTION, (
-        "asked for again in the same words, it is the same, and Ben's word on it counts on"
-    )
-    bring(running.ana, f"mlgit/standing/{PRODUCTION}")
-    assert [one["state"] for one in running.ana.does("standing list --json").json["standing"]] == ["in-force"]
+    assert again["name"] == PRODUCTION, "the same request gives the same record, and Ben's signature on it stays valid"
+    bring(running.ana, f"mlgit/standing-approval/{PRODUCTION}")
+    assert [one["state"] for one in running.ana.does("standing-approval list --json").json["exceptions"]] == [
+        "in-force"
+    ]
 
 
 def test_it_does_not_come_with_what_rests_on_it(agreed: Team) -> None:
-    assert advanced(agreed.mallory)["state"] == "proposed"
+    assert auto_promoted(agreed.mallory)["state"] == "proposed"
     text = agreed.ana.read(FILE)
     agreed.ana.git("switch", "--quiet", BRANCH)
     agreed.mallory.commit("Bring it along", {FILE: text + "max_promotions: 3\n"})

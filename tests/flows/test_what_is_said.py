@@ -64,8 +64,8 @@ def ben(team: Team) -> Desk:
 Case = tuple[str, str, Callable[[Team], Desk], str]
 """A name, the scene (with what is done in it first), who asks, and what."""
 
-_STANDING = f"standing new production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
-_OVERRIDE = "--waive slice-harm --incident INC-7 --expires 4h --review-by 2026-04-01 --with ben"
+_STANDING = f"standing-approval add production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
+_OVERRIDE = "--waive slice-harm --incident INC-7 --until 4h --review-by 2026-04-01 --with ben"
 CASES: list[Case] = [
     ("status", "proposed", ana, "status"),
     ("status-nothing-yet", "registered", ana, "status"),
@@ -116,10 +116,10 @@ CASES: list[Case] = [
     ("hold-list", "running", ana, "hold list"),
     ("override-add", "proposed", ana, f"override add production {MODEL}@3 {_OVERRIDE}"),
     ("override-list", "running", ana, "override list"),
-    ("standing-new", "running", ana, _STANDING),
-    ("standing-list", "agreed", ana, "standing list"),
-    ("advance", "automated", ana, "advance"),
-    ("advance-dry", "agreed", ana, "advance --dry-run"),
+    ("standing-approval-add", "running", ana, _STANDING),
+    ("standing-approval-list", "agreed", ana, "standing-approval list"),
+    ("auto-promote", "automated", ana, "auto-promote"),
+    ("auto-promote-dry", "agreed", ana, "auto-promote --dry-run"),
     ("recertify", "running", ana, f"recertify {WHERE}"),
     ("recertify-dry", "running", ana, f"recertify {WHERE} --dry-run"),
     ("renumber-refused", "registered", ana, f"renumber {MODEL}@1"),
@@ -143,8 +143,8 @@ CHANGING = {
     "rollback",
     "hold-add",
     "override-add",
-    "standing-new",
-    "advance",
+    "standing-approval-add",
+    "auto-promote",
     "recertify",
 }
 
@@ -170,8 +170,8 @@ def prepared(request: pytest.FixtureRequest, scene: str) -> Team:
         (team.root / "src/put.py").write_text("raise SystemExit(0)\n")
     if scene == "agreed":
         team.ana.does(_STANDING)
-        team.ben.does(f"standing approve {WHERE}")
-        team.ana.git("merge", "--quiet", "--no-ff", "-m", "Agree to it", f"mlgit/standing/{WHERE}")
+        team.ben.does(f"standing-approval approve {WHERE}")
+        team.ana.git("merge", "--quiet", "--no-ff", "-m", "Agree to it", f"mlgit/standing-approval/{WHERE}")
     if scene in {"agreed", "automated"}:
         path = "environments/staging/environment.yaml"
         team.ana.commit("Let it run by itself", {path: team.ana.read(path) + "auto_promote: true\n"})

@@ -10,11 +10,11 @@ from tests.forge.test_life import WHERE, AtForge
 at = test_life.at
 
 WORDS = "'closes #1, @acme/all'"
-STANDING = f"standing new production {MODEL} --by ben --until 90d --reason {WORDS}"
-OVERRIDE = f"override add production {MODEL}@3 --waive slice-harm --with ben --expires 4h --review-by 2026-04-01"
+STANDING = f"standing-approval add production {MODEL} --by ben --until 90d --reason {WORDS}"
+OVERRIDE = f"override add production {MODEL}@3 --waive slice-harm --with ben --until 4h --review-by 2026-04-01"
 LINES = {
     f"Recertify {MODEL}@1 in production": f"recertify {WHERE} --reason {WORDS}",
-    f"Agree in advance to promotions of {MODEL} to production": STANDING,
+    f"Approve promotions of {MODEL} to production in advance": STANDING,
     f"Override gates of {MODEL}@3 in production": f"{OVERRIDE} --incident {WORDS}",
     f"Hold {MODEL}@3 in production": f"hold add production {MODEL}@3 --reason {WORDS}",
 }
@@ -55,30 +55,30 @@ def test_each_kind_of_proposal_has_one_pull_request_of_its_own(at: AtForge) -> N
 def test_what_comes_in_by_itself_has_a_pull_request_until_it_is_merged(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     ana.does(STANDING)
-    at.ben.does(f"standing approve {WHERE}")
+    at.ben.does(f"standing-approval approve {WHERE}")
     forge.merge("Cara-C", 1)
     ana.git("pull", "--quiet", "origin", "main")
     path = "environments/production/environment.yaml"
     ana.commit("Let it run by itself", {path: ana.read(path) + "auto_promote: true\n"})
     ana.git("push", "--quiet", "origin", "main")
 
-    def advance(words: str = "") -> Answer:
-        return ana.does(f"advance --to production {words}")
+    def auto_promote(words: str = "") -> Answer:
+        return ana.does(f"auto-promote --to production {words}")
 
     before = ana.everything()
-    assert "would be proposed" in advance("--dry-run").out
+    assert "would be proposed" in auto_promote("--dry-run").out
     assert ana.everything() == before
     assert [*forge.pulls] == [1]
-    (first,) = [one for one in advance("--json").json["results"] if one["model"] == MODEL]
+    (first,) = [one for one in auto_promote("--json").json["results"] if one["model"] == MODEL]
     assert (first["state"], first["pull_request"]) == ("proposed", f"{forge.url}/{forge.repository}/pull/2")
     assert forge.pulls[2].title == f"Promote {MODEL}@2 to production"
     assert MODEL in forge.pulls[2].body
-    again = advance().out
+    again = auto_promote().out
     assert "proposed already" in again
     assert f"\n  pull request {first['pull_request']}\n" in again
     assert [*forge.pulls] == [1, 2]
 
-    merged = advance("--merge").out
+    merged = auto_promote("--merge").out
     assert f"{MODEL}@2 (now {MODEL}@1): merged" in merged
     assert "pull request" not in merged
     assert not forge.pull(2).open

@@ -145,7 +145,7 @@ class ModelInventory(msgspec.Struct, frozen=True, kw_only=True):
 class InForce(msgspec.Struct, frozen=True, kw_only=True):
     """A hold, an override, a standing approval or a retirement that there is at the end."""
 
-    kind: Literal["hold", "override", "standing", "retirement"]
+    kind: Literal["hold", "override", "standing-approval", "retirement"]
     name: str
     subject: str
     by: str

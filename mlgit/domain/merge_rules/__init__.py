@@ -6,7 +6,7 @@ from datetime import datetime
 from mlgit.domain.merge_rules.gates import check_report
 from mlgit.domain.merge_rules.holds import check_held, check_holds
 from mlgit.domain.merge_rules.manifest import check_manifest, check_order
-from mlgit.domain.merge_rules.overrides import check_reviewed, check_waivers
+from mlgit.domain.merge_rules.overrides import check_override_reviews, check_waivers
 from mlgit.domain.merge_rules.ramp import check_ramp
 from mlgit.domain.merge_rules.recertify import check_recertify
 from mlgit.domain.merge_rules.retirement import check_retired
@@ -35,7 +35,7 @@ _ALL: tuple[MergeRule, ...] = (
     check_ramp,
     check_report,
     check_waivers,
-    check_reviewed,
+    check_override_reviews,
     check_standing,
 )
 """In the order in which people want to hear of them."""

@@ -35,10 +35,10 @@ def approval_age(policy: Policy, manifest: Promotion, at: datetime) -> ApprovalA
 def since(manifest: Promotion) -> datetime:
     """Return the moment that no approval of a manifest is older than: when what was agreed to was made.
 
-    That is the promotion or, where people agreed in advance, the standing approval. The ids carry the time, and no signature
+    That is the promotion or, where it rests on one, the standing approval. The ids carry the time, and no signature
     counts that is older than the id that it names.
     """
-    return proposed_at(manifest.promotion if manifest.standing is None else manifest.standing.id)
+    return proposed_at(manifest.promotion if manifest.standing_approval is None else manifest.standing_approval.id)
 
 
 def overdue(environment: str, model: str, found: ApprovalAge) -> Finding:

@@ -61,5 +61,5 @@ class Environment(Record, frozen=True, kw_only=True, tag="environment"):
     soak: Annotated[Soak | None, describe("Time that a version must run elsewhere first.")] = None
     windows: Annotated[list[ChangeWindow], describe("When changes are allowed.")] = []
     auto_promote: Annotated[
-        bool, describe("Whether `mlgit advance` promotes versions that pass, under a standing approval.")
+        bool, describe("Whether `mlgit auto-promote` promotes versions that pass, under a standing approval.")
     ] = False

@@ -38,15 +38,15 @@ class PostIncidentReview(RecordPart, frozen=True, kw_only=True):
 
 
 class Override(Record, frozen=True, kw_only=True, tag="override"):
-    """A waiver of gates for one version, limited in time.
+    """A signed exception that waives gates for one version, limited in time.
 
-    It is in force once it is on the base branch and everybody in `people` has approved it (`mlgit override approve`). The
-    approvals cover everything except `reviewed`.
+    It is in force once it is on the base branch and everybody in `people` has signed it (`mlgit override approve`). The
+    signatures cover everything except `reviewed`.
     """
 
     written_by = "people"
 
-    override: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
+    id: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
     environment: Annotated[Name, describe("Name of the environment.")]
     model: Annotated[Name, describe("Name of the model.")]
     version: Annotated[int, describe("Number of the version that it is for.", ge=1)]
@@ -56,21 +56,21 @@ class Override(Record, frozen=True, kw_only=True, tag="override"):
     people: Annotated[
         list[Name], describe("Its approvers, by their names in `.mlgit/roles.yaml`; at least two.", min_length=2)
     ]
-    expires: Annotated[Timestamp, describe("When it expires.")]
+    until: Annotated[Timestamp, describe("When it expires.")]
     review_by: Annotated[dt.date, describe("Last day for the post-incident review.")]
     reviewed: Annotated[PostIncidentReview | None, describe("The post-incident review; missing until then.")] = None
 
 
-class StandingApproval(Record, frozen=True, kw_only=True, tag="standing"):
-    """An approval in advance for promotions of one model to one environment, limited in time.
+class StandingApproval(Record, frozen=True, kw_only=True, tag="standing-approval"):
+    """A signed exception that approves promotions of one model to one environment in advance, limited in time.
 
-    It is in force once it is on the base branch and everybody in `people` has approved it (`mlgit standing approve`). It
+    It is in force once it is on the base branch and everybody in `people` has signed it (`mlgit standing-approval approve`). It
     applies only to plain promotions, where the environment has `auto_promote: true` and every gate passed.
     """
 
     written_by = "people"
 
-    standing: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
+    id: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
     environment: Annotated[Name, describe("Name of the environment.")]
     model: Annotated[Name, describe("Name of the model.")]
     people: Annotated[

@@ -48,7 +48,7 @@ RECORD_KINDS: Final = {
         RecordKind("roles", "governance:Roles", ".mlgit/roles.yaml"),
         RecordKind("hold", "governance:Hold", "holds/<path:name>.yaml"),
         RecordKind("override", "governance:Override", "overrides/<path:name>.yaml"),
-        RecordKind("standing", "governance:StandingApproval", "standing/<path:name>.yaml"),
+        RecordKind("standing-approval", "governance:StandingApproval", "standing-approvals/<path:name>.yaml"),
         RecordKind("retirement", "governance:Retirement", "retirements/<model>/v<int:version>.yaml"),
         RecordKind("approval", "ledger:Approval", "approvals/<promotion>/<_>.json", on_ledger=True),
         RecordKind("decision", "ledger:DecisionRecord", "decisions/<promotion>.json", on_ledger=True),

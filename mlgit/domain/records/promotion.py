@@ -63,7 +63,7 @@ class PolicyRef(RecordPart, frozen=True, kw_only=True):
     digest: Annotated[Digest, describe("Digest of the policy.")]
 
 
-class StandingRef(RecordPart, frozen=True, kw_only=True):
+class StandingApprovalRef(RecordPart, frozen=True, kw_only=True):
     """A standing approval, by id and content."""
 
     id: Annotated[PromotionId, describe("Its id.")]
@@ -89,7 +89,9 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     reason: Annotated[Text | None, describe("Reason for the change.")] = None
     ticket: Annotated[Line | None, describe("Number in another system.")] = None
     ramp: Annotated[Ramp | None, describe("How traffic moves to the version in steps.")] = None
-    standing: Annotated[StandingRef | None, describe("The standing approval that it uses; none if missing.")] = None
+    standing_approval: Annotated[
+        StandingApprovalRef | None, describe("The standing approval that it uses; none if missing.")
+    ] = None
     ledger: Annotated[
         CommitId | None,
         describe("Newest commit of the ledger when this was proposed, so that rewritten history is detected."),

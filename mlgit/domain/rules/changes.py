@@ -50,7 +50,7 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
         for path in paths
         if (
             (place := layout.parse_path(path))
-            and place.kind in {"policy", "environment", "roles", "override", "standing"}
+            and place.kind in {"policy", "environment", "roles", "override", "standing-approval"}
         )
         or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
     ]

@@ -15,7 +15,17 @@ LINKS = frozenset({"120000", "160000"})
 """Modes in Git of a symbolic link and of a submodule."""
 _SETTINGS = layout.ROLES.partition("/")[0]
 _STATE_FOLDERS = frozenset(
-    {"problems", "datasets", "models", "environments", "policies", "holds", "overrides", "standing", "retirements"}
+    {
+        "problems",
+        "datasets",
+        "models",
+        "environments",
+        "policies",
+        "holds",
+        "overrides",
+        "standing-approvals",
+        "retirements",
+    }
 )
 
 

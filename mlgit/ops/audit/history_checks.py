@@ -17,8 +17,19 @@ from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerAlteration
 
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
-_JUDGING = frozenset({"environment", "hold", "override", "policy", "project", "retirement", "roles", "standing"})
-_TOPS = ("environments/", "policies/", "holds/", "overrides/", "standing/", "retirements/", ".mlgit/", layout.PROJECT)
+_JUDGING = frozenset(
+    {"environment", "hold", "override", "policy", "project", "retirement", "roles", "standing-approval"}
+)
+_TOPS = (
+    "environments/",
+    "policies/",
+    "holds/",
+    "overrides/",
+    "standing-approvals/",
+    "retirements/",
+    ".mlgit/",
+    layout.PROJECT,
+)
 _FILES = {layout.SIGNERS: "signers", layout.TRUSTED_TYPES: "trusted types"}
 _DEEDS = {"A": "added", "D": "deleted"}
 

@@ -11,7 +11,7 @@ from mlgit.domain.records import Hold, Model, Override, Problem, Record, Retirem
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
 
-_PLACES = ("holds", "overrides", "standing", "retirements")
+_PLACES = ("holds", "overrides", "standing-approvals", "retirements")
 
 
 def inventory(state: Lifecycle, changes: Iterable[AuditedChange]) -> tuple[list[ModelInventory], list[Finding]]:
@@ -97,13 +97,14 @@ def _standing(path: str, record: Record | None) -> Iterator[InForce]:
         yield InForce(kind="hold", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
     elif isinstance(record, Override):
         subject = f"{record.environment} {record.model} {record.digest[7:19]}: {', '.join(record.waives)}"
-        by, until = " and ".join(record.people), utc_minute(record.expires)
+        by, until = " and ".join(record.people), utc_minute(record.until)
         yield InForce(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
     elif isinstance(record, StandingApproval):
-        most = "promotions" if record.max_promotions is None else f"at most {record.max_promotions} promotions"
-        subject = f"{record.environment} {record.model}: {most}"
+        limit = record.max_promotions
+        promotions = "promotions" if limit is None else f"at most {limit} promotions"
+        subject = f"{record.environment} {record.model}: {promotions}"
         by, until = " and ".join(record.people), utc_minute(record.until)
-        yield InForce(kind="standing", name=name, subject=subject, by=by, reason=record.reason, until=until)
+        yield InForce(kind="standing-approval", name=name, subject=subject, by=by, reason=record.reason, until=until)
     elif isinstance(record, Retirement):
         subject, until = f"{record.model}@{record.version}", f"from {record.since}"
         yield InForce(kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until)

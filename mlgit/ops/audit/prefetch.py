@@ -23,7 +23,7 @@ _KINDS = frozenset(
         "problem",
         "promotion",
         "roles",
-        "standing",
+        "standing-approval",
     }
 )
 

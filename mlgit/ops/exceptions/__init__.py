@@ -1,1 +1,1 @@
-"""What people decide beside promotions: holds, overrides, standing approvals."""
+"""Signed exceptions to the rules (overrides, standing approvals), and holds."""

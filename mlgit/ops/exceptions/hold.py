@@ -1,4 +1,4 @@
-"""Hold a version back, or freeze a model, an environment or the project; list the holds; lift one."""
+"""Hold a version, or freeze a model, an environment or the project; list the holds; lift one."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,10 +10,11 @@ from mlgit.domain.merge_rules.holds import is_running
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Hold
 from mlgit.errors import Finding, refused
-from mlgit.ops.kernel import snapshot, times
+from mlgit.ops.kernel import times
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import base_of, take_snapshot
 from mlgit.ops.promotion import proposal_branch, publish, pull_request
 
 EVERYWHERE = "everywhere"
@@ -21,12 +22,12 @@ EVERYWHERE = "everywhere"
 
 
 class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1"):
-    """A hold that is proposed to be added or lifted, and where the proposal waits."""
+    """The proposal to add or lift a hold, and its branch."""
 
     name: str
     file: str
-    deed: Literal["add", "lift"]
-    what: str
+    action: Literal["add", "lift"]
+    target: str
     state: Literal["proposed", "planned", "there-already"]
     base: str
     branch: str | None = None
@@ -36,12 +37,12 @@ class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1")
     warnings: list[Finding] = []
 
 
-class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One hold."""
+class HoldStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One hold, and whether it is in force."""
 
     name: str
     scope: str
-    what: str
+    target: str
     reason: str
     by: str
     until: datetime | None
@@ -51,7 +52,7 @@ class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
 class Holds(Outcome, frozen=True, kw_only=True, tag="mlgit/holds.v1"):
     """Every hold of the base branch, or of a commit."""
 
-    holds: list[HoldShown]
+    holds: list[HoldStatus]
 
 
 def add(
@@ -70,53 +71,53 @@ def add(
     Args:
         workspace: where.
         environment: where it holds; everywhere, if None.
-        model: the model that is held; with neither `model` nor `version` everything there is frozen.
-        version: label of the version that may not come back; with it, nothing else is held.
+        model: the model; with neither `model` nor `version`, everything in the environment is frozen.
+        version: label of the version that may not be deployed again; with it, nothing else is held.
         reason: why.
-        until: when it ends by itself, or in how long.
+        until: when it ends, or in how long; never, if None.
         say: writes the body of the pull request, where the project has a forge; without it, none is opened.
-        dry_run: whether only to say what would be done.
+        dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: what is to be held is not there, or another hold has the name already (`hold-exists`).
+        MlgitError: what is to be held does not exist, or another hold has the name already (`hold-exists`).
         Misuse: it would end before it begins (`moment-past`).
     """
-    base_name, base = snapshot.base_of(workspace)
+    base_name, base = base_of(workspace)
     until = None if until is None else times.future_time(until, workspace.clock.now())
     hold = _hold(workspace, base, environment, model, version, reason=reason, until=until)
     name = _name(hold)
     path = layout.hold(name)
-    plan = HoldChange(name=name, file=path, deed="add", what=_what(hold), state="planned", base=base_name)
-    there = base.find(Hold, path)
-    if there is not None and is_running(there, workspace.clock.now()):
-        if msgspec.structs.replace(there, reason=reason, by=hold.by) == hold:
+    plan = HoldChange(name=name, file=path, action="add", target=_target(hold), state="planned", base=base_name)
+    merged = base.find(Hold, path)
+    if merged is not None and is_running(merged, workspace.clock.now()):
+        if msgspec.structs.replace(merged, reason=reason, by=hold.by) == hold:
             return msgspec.structs.replace(plan, state="there-already")
         raise refused(
             "hold-exists",
-            f"{_what(there)} is held already, by {path}",
-            why=f"{there.by}: {there.reason}",
-            fix=f"lift that one first, `mlgit hold lift {name} --reason ...`, or let it be",
+            f"{_target(merged)} is held already, by {path}",
+            why=f"{merged.by}: {merged.reason}",
+            fix=f"lift that one first, `mlgit hold lift {name} --reason ...`, or leave it as it is",
         )
     content = workspace.formats.yaml(path, hold)
-    return _proposed(workspace, base, plan, content, f"Hold {_what(hold)}\n\n{reason}\n", say, dry_run=dry_run)
+    return _propose(workspace, base, plan, content, f"Hold {_target(hold)}\n\n{reason}\n", say, dry_run=dry_run)
 
 
 def lift(
     workspace: Workspace, name: str, *, reason: str, say: pull_request.Say | None = None, dry_run: bool = False
 ) -> HoldChange:
-    """Propose to take a hold away, on a branch of its own.
+    """Propose to remove a hold, on a branch of its own.
 
     Args:
         workspace: where.
-        name: the name of the hold, as `listed` gives it.
+        name: the name of the hold.
         reason: why; it goes into the message of the commit.
         say: writes the body of the pull request, where the project has a forge; without it, none is opened.
-        dry_run: whether only to say what would be done.
+        dry_run: whether only to report what would be done.
 
     Raises:
         MlgitError: there is no such hold (`hold-unknown`).
     """
-    base_name, base = snapshot.base_of(workspace)
+    base_name, base = base_of(workspace)
     holds = base.holds()
     name = name.removeprefix("holds/").removesuffix(".yaml")
     if name not in holds:
@@ -124,28 +125,28 @@ def lift(
             "hold-unknown",
             f"there is no hold {name}",
             why=f"there is {', '.join(holds)}" if holds else "nothing is held",
-            fix="`mlgit hold list` shows what there is",
+            fix="`mlgit hold list` shows every hold",
         )
-    what = _what(holds[name])
-    plan = HoldChange(name=name, file=layout.hold(name), deed="lift", what=what, state="planned", base=base_name)
-    return _proposed(workspace, base, plan, None, f"Lift hold on {what}\n\n{reason}\n", say, dry_run=dry_run)
+    target = _target(holds[name])
+    plan = HoldChange(name=name, file=layout.hold(name), action="lift", target=target, state="planned", base=base_name)
+    return _propose(workspace, base, plan, None, f"Lift hold on {target}\n\n{reason}\n", say, dry_run=dry_run)
 
 
-def listed(workspace: Workspace, *, at: str | None = None) -> Holds:
+def list_all(workspace: Workspace, *, at: str | None = None) -> Holds:
     """Return every hold that the base branch, or a commit, has."""
-    moment = snapshot.take_snapshot(workspace, at)
+    snapshot = take_snapshot(workspace, at)
     return Holds(
         holds=[
-            HoldShown(
+            HoldStatus(
                 name=name,
                 scope=hold.scope,
-                what=_what(hold),
+                target=_target(hold),
                 reason=hold.reason,
                 by=hold.by,
                 until=hold.until,
-                in_force=is_running(hold, moment.at),
+                in_force=is_running(hold, snapshot.at),
             )
-            for name, hold in moment.state.holds().items()
+            for name, hold in snapshot.state.holds().items()
         ]
     )
 
@@ -184,21 +185,21 @@ def _hold(
 
 
 def _name(hold: Hold) -> str:
-    """Return the name of a hold. No model is called `environment`, so none is taken for the freeze of one."""
+    """Return the name of a hold. No model can be called `environment`, so that name is free for a freeze."""
     where = hold.environment or EVERYWHERE
     if hold.model is not None and hold.version is not None:
         return layout.version_hold_name(where, hold.model, hold.version)
     return f"{where}/{hold.model or 'environment'}"
 
 
-def _what(hold: Hold) -> str:
+def _target(hold: Hold) -> str:
     where = f" in {hold.environment}" if hold.environment else " everywhere"
     if hold.scope == "version":
         return f"{hold.model}@{hold.version}{where}"
     return (hold.model or "everything") + where
 
 
-def _proposed(
+def _propose(
     workspace: Workspace,
     base: Lifecycle,
     plan: HoldChange,
@@ -213,6 +214,6 @@ def _proposed(
         files={plan.file: content},
         message=message,
         owns=lambda path: path == plan.file,
-        command=f"mlgit hold {plan.deed} {plan.name}",
+        command=f"mlgit hold {plan.action} {plan.name}",
     )
     return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)

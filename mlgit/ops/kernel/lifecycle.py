@@ -201,7 +201,7 @@ class Lifecycle:
 
     def standing_approvals(self) -> dict[str, StandingApproval]:
         """Return every standing approval, by its name."""
-        return self._below("standing", StandingApproval)
+        return self._below("standing-approvals", StandingApproval)
 
     # Many records
 

@@ -1,1 +1,1 @@
-"""Propose, approve, merge: the way of a version into an environment."""
+"""Commands that change which version an environment is to run."""

@@ -1,4 +1,4 @@
-"""Promote without being asked for: what passes every gate, where people agreed to that in advance."""
+"""`mlgit auto-promote`: promote what passes every gate, on approvals that people gave in advance."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ from mlgit.ops.promotion.auto_promotion import AutoPromotion, AutoPromotionResul
 from mlgit.ops.review import proposals
 
 
-class AutoPromoted(Outcome, frozen=True, kw_only=True, tag="mlgit/advance.v1"):
-    """What became of each model, in each environment that lets versions in without being asked for."""
+class AutoPromotions(Outcome, frozen=True, kw_only=True, tag="mlgit/auto-promote.v1"):
+    """The result of auto-promotion for each model, in each environment that has it."""
 
     base: str
     environments: list[str]
@@ -23,8 +23,8 @@ class AutoPromoted(Outcome, frozen=True, kw_only=True, tag="mlgit/advance.v1"):
 
     @property
     def exit(self) -> Exit:
-        """Not judged where something could not be; otherwise yes: to find nothing to promote is nothing wrong."""
-        return Exit.UNJUDGED if any(one.state == "failed" for one in self.results) else Exit.YES
+        """Inconclusive where one result is; otherwise yes: to find nothing to promote is not a failure."""
+        return Exit.UNJUDGED if any(result.state == "inconclusive" for result in self.results) else Exit.YES
 
 
 def run(
@@ -35,16 +35,16 @@ def run(
     body: pull_request.Body | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
-) -> AutoPromoted:
-    """Propose, for each model, the newest version that may come in; what stands against one stops no other.
+) -> AutoPromotions:
+    """Propose, for each model, the newest version that may be promoted; what prevents one promotion stops no other.
 
     Args:
         workspace: where.
         environment: the environment; each that has `auto_promote: true`, in the order of the project, if None.
-        merge_too: whether to merge at once what holds.
-        body: writes what a pull request says, where the project has a forge; without it, none is opened.
-        dry_run: whether only to say what would be done.
-        on_step: is told what is being done.
+        merge_too: whether to merge at once what may be merged.
+        body: writes the body of a pull request, where the project has a forge; without it, none is opened.
+        dry_run: whether only to report what would be done.
+        on_step: is called with what is being done.
 
     Raises:
         MlgitError: the environment has no `auto_promote: true` (`auto-promote-off`), or the clone is shallow
@@ -53,23 +53,23 @@ def run(
     workspace.repository.require_full_history()
     name, base = snapshot.base_of(workspace)
     wanted = [environment] if environment is not None else base.environments()
-    chosen = [one for one in wanted if base.environment(one).auto_promote]
-    if environment is not None and not chosen:
+    environments = [target for target in wanted if base.environment(target).auto_promote]
+    if environment is not None and not environments:
         raise refused(
             "auto-promote-off",
-            f"nothing is promoted to {environment} without being asked for",
+            f"{environment} has no auto-promotion",
             why=f"{layout.environment(environment)} has no auto_promote: true",
             fix=f"`mlgit promote MODEL@N --to {environment}` proposes a version",
         )
     results = [
-        _advance(workspace, one, model, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
-        for one in chosen
+        _auto_promote(workspace, target, model, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
+        for target in environments
         for model in base.models()
     ]
-    return AutoPromoted(base=name, environments=chosen, results=results)
+    return AutoPromotions(base=name, environments=environments, results=results)
 
 
-def _advance(
+def _auto_promote(
     workspace: Workspace,
     environment: str,
     model: str,
@@ -79,36 +79,38 @@ def _advance(
     dry_run: bool,
     on_step: Callable[[str], None],
 ) -> AutoPromotionResult:
-    """Return what became of one model in one environment, of which the base is read anew: another may have been merged."""
-    found = AutoPromotionResult(environment=environment, model=model, champion=None, state="failed")
+    """Return the result for one model in one environment; the base is read again, for another may have been merged."""
+    result = AutoPromotionResult(environment=environment, model=model, champion=None, state="inconclusive")
     try:
-        found = AutoPromotion(workspace, snapshot.take_snapshot(workspace), environment, model, on_step).propose(
+        result = AutoPromotion(workspace, snapshot.take_snapshot(workspace), environment, model, on_step).propose(
             dry_run=dry_run
         )
     except Inconclusive as error:
-        return replace(found, findings=list(error.findings))
+        return replace(result, findings=list(error.findings))
     except MlgitError as error:
-        return replace(found, state="refused", findings=list(error.findings))
-    if merge_too and not dry_run and found.state in {"proposed", "proposed-already"}:
-        found = _merged(workspace, found, on_step)
-    return found if body is None else _opened(workspace, found, body)
+        return replace(result, state="refused", findings=list(error.findings))
+    if merge_too and not dry_run and result.state in {"proposed", "proposed-already"}:
+        result = _merge(workspace, result, on_step)
+    return result if body is None else _open_pull_request(workspace, result, body)
 
 
-def _merged(workspace: Workspace, found: AutoPromotionResult, on_step: Callable[[str], None]) -> AutoPromotionResult:
-    """Merge what was proposed, if all of it holds now; else it stays proposed, with what it has to wait for."""
+def _merge(workspace: Workspace, result: AutoPromotionResult, on_step: Callable[[str], None]) -> AutoPromotionResult:
+    """Merge what was proposed, if it may be merged now; otherwise it stays proposed, with what it has to wait for."""
     try:
-        done = merge.run(workspace, f"{found.environment}/{found.model}", on_step=on_step)
+        merged = merge.run(workspace, f"{result.environment}/{result.model}", on_step=on_step)
     except Inconclusive as error:
-        return replace(found, state="failed", findings=[*found.findings, *error.findings])
+        return replace(result, state="inconclusive", findings=[*result.findings, *error.findings])
     except MlgitError as error:
-        return replace(found, findings=list(error.findings))
-    return replace(found, state="merged", commit=done.commit, pushed=done.pushed, findings=[])
+        return replace(result, findings=list(error.findings))
+    return replace(result, state="merged", commit=merged.commit, pushed=merged.pushed, findings=[])
 
 
-def _opened(workspace: Workspace, found: AutoPromotionResult, body: pull_request.Body) -> AutoPromotionResult:
-    """Open the pull request of what was pushed and waits, or bring the one that there is up to date."""
-    if found.state == "merged" or not found.pushed:
-        return found
-    waiting = proposals.OpenProposals(workspace, snapshot.base_of(workspace)[1]).load(found.environment, found.model)
-    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit advance --to {found.environment}")
-    return replace(found, pull_request=opened.url, warnings=opened.warnings)
+def _open_pull_request(
+    workspace: Workspace, result: AutoPromotionResult, body: pull_request.Body
+) -> AutoPromotionResult:
+    """Open the pull request of what was pushed and is not merged, or update the open one."""
+    if result.state == "merged" or not result.pushed:
+        return result
+    waiting = proposals.OpenProposals(workspace, snapshot.base_of(workspace)[1]).load(result.environment, result.model)
+    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit auto-promote --to {result.environment}")
+    return replace(result, pull_request=opened.url, warnings=opened.warnings)

@@ -1,4 +1,4 @@
-"""One model on its way into one environment, without being asked for: which version, on whose word, what stands against it."""
+"""The auto-promotion of one model to one environment: which version, on whose approval, and what prevents it."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,41 +8,53 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout, slots
 from mlgit.domain.codec import digest
-from mlgit.domain.merge_rules import standing as conditions
+from mlgit.domain.merge_rules import standing as rules
 from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.promotion import SlotAssignments, StandingRef
+from mlgit.domain.records.promotion import SlotAssignments, StandingApprovalRef
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.kernel import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
-from mlgit.ops.promotion import next_version, promote, proposal_branch
-from mlgit.ops.review import approval_count, proposals, signed_exceptions
+from mlgit.ops.promotion import promote, proposal_branch
+from mlgit.ops.promotion.next_version import newest_eligible
+from mlgit.ops.review import approval_count, proposals
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.signatures import signature_times
 from mlgit.ops.review.verification import PromotionVerifier, Verification
 
-State = Literal["merged", "proposed", "proposed-already", "planned", "refused", "kept-back", "open", "newest", "failed"]
+AutoPromotionState = Literal[
+    "merged",
+    "proposed",
+    "proposed-already",
+    "planned",
+    "refused",
+    "not-eligible",
+    "open",
+    "up-to-date",
+    "inconclusive",
+]
 
 
 class AutoPromotionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one model in one environment.
+    """The result of auto-promotion for one model in one environment.
 
-    `refused`: what stands against it is in `findings`. `kept-back`: each newer version has to stay out, for now or for good.
-    `open`: people propose something there, which is left alone. `newest`: there is none newer than the champion. `failed`: it
-    could not be judged. `standing` is the name of the standing approval that a promotion rests on; None where the policy asks
-    for nobody's agreement.
+    `refused`: `findings` has what prevents it. `not-eligible`: no newer version may be promoted, for the reasons in `findings`.
+    `open`: a proposal by people is open there, which is left alone. `up-to-date`: no version is newer than the champion.
+    `inconclusive`: it could not be verified. `standing_approval` is the name of the one that the promotion rests on; None where
+    the policy asks for no approval.
     """
 
     environment: str
     model: str
     champion: str | None
-    state: State
+    state: AutoPromotionState
     candidate: str | None = None
     promotion: str | None = None
-    standing: str | None = None
-    agreed_by: list[str] = []
+    standing_approval: str | None = None
+    approved_by: list[str] = []
     branch: str | None = None
     commit: str | None = None
     pushed: bool = False
@@ -53,7 +65,7 @@ class AutoPromotionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AutoPromotion:
-    """One model on its way into one environment, at one moment of the base branch."""
+    """The auto-promotion of one model to one environment, on one state of the base branch."""
 
     def __init__(
         self, workspace: Workspace, snapshot: Snapshot, environment: str, model: str, on_step: Callable[[str], None]
@@ -67,68 +79,69 @@ class AutoPromotion:
         self._before = base.promotion(environment, model)
         self._champion = base.champion(environment, model)
         self._at = snapshot.at
-        self._on_step = on_step
         self._verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
-        self._past = manifest_history.manifest_history(workspace, base, environment, model)
+        self._on_step = on_step
+        self._earlier = manifest_history.manifest_history(workspace, base, environment, model)
 
     def propose(self, *, dry_run: bool) -> AutoPromotionResult:
-        """Choose a version, judge it, and put it on the branch of the environment and model if all of it holds."""
-        version, kept = next_version.newest_candidate(
-            self._workspace, self._base, self._environment, self._model, self._past, self._at
+        """Choose a version, verify its promotion, and propose it on the branch of the model if nothing prevents that."""
+        version, excluded = newest_eligible(
+            self._workspace, self._base, self._environment, self._model, self._earlier, self._at
         )
-        found = AutoPromotionResult(
+        result = AutoPromotionResult(
             environment=self._environment.name,
             model=self._model,
-            champion=None if self._champion is None else _called(self._champion),
-            state="kept-back" if kept else "newest",
-            findings=kept,
+            champion=None if self._champion is None else _label(self._champion),
+            state="not-eligible" if excluded else "up-to-date",
+            findings=excluded,
         )
-        if (waiting := self._waiting(found, version, dry_run=dry_run)) is not None:
+        if (waiting := self._result_of_open(result, version, dry_run=dry_run)) is not None:
             return waiting
         if version is None:
-            return found
-        found = replace(found, candidate=_called(version), state="refused", findings=[])
+            return result
+        result = replace(result, candidate=_label(version), state="refused", findings=[])
         try:
-            return self._judged(found, version, dry_run=dry_run)
+            return self._propose_version(result, version, dry_run=dry_run)
         except Inconclusive:
             raise
         except MlgitError as error:
-            return replace(found, findings=list(error.findings))
+            return replace(result, findings=list(error.findings))
 
-    # What is proposed already
+    # An open proposal
 
-    def _waiting(
-        self, found: AutoPromotionResult, version: Version | None, *, dry_run: bool
+    def _result_of_open(
+        self, result: AutoPromotionResult, version: Version | None, *, dry_run: bool
     ) -> AutoPromotionResult | None:
-        """Return what becomes of an open proposal; None where there is none, or one of our own that no longer holds."""
+        """Return the result where a proposal is open; None where there is none, or one of our own that has to be replaced."""
         key = (self._environment.name, self._model)
         open_proposals = proposals.OpenProposals(self._workspace, self._base)
         if key not in open_proposals:
             return None
-        known = open_proposals.load(*key)
-        manifest = known.manifest
-        found = replace(
-            found,
-            candidate=known.subject,
+        waiting = open_proposals.load(*key)
+        manifest = waiting.manifest
+        result = replace(
+            result,
+            candidate=waiting.subject,
             promotion=manifest.promotion,
             branch=layout.promotion_branch(*key),
-            commit=known.head,
+            commit=waiting.head,
         )
-        ours = manifest.standing is not None or not self._asks_people
-        if ours and version is not None and manifest.slots == self._slots(version):
-            examination = self._verifier.verify(known)
-            if not self._stands(known, examination):
+        is_ours = manifest.standing_approval is not None or not self._needs_approval
+        if is_ours and version is not None and manifest.slots == self._slots(version):
+            verified = self._verifier.verify(waiting)
+            if not self._problems(waiting, verified):
                 pushed = not dry_run and proposal_branch.push_branch(
-                    self._workspace, layout.promotion_branch(*key), known.head
+                    self._workspace, layout.promotion_branch(*key), waiting.head
                 )
-                return replace(_told(found, known, examination), state="proposed-already", pushed=pushed)
-        return None if manifest.standing is not None else replace(found, state="open", findings=[])
+                return replace(_describe(result, waiting, verified), state="proposed-already", pushed=pushed)
+        return None if manifest.standing_approval is not None else replace(result, state="open", findings=[])
 
-    # Judging
+    # A new proposal
 
-    def _judged(self, found: AutoPromotionResult, version: Version, *, dry_run: bool) -> AutoPromotionResult:
+    def _propose_version(self, result: AutoPromotionResult, version: Version, *, dry_run: bool) -> AutoPromotionResult:
+        """Evaluate the gates, and propose the version on the first standing approval that carries it."""
         promote.check_free(self._base, version, self._environment.name, at=self._at)
-        options = self._in_force() if self._asks_people else [None]
+        approvals = self._approvals_in_force() if self._needs_approval else [None]
         manifest = promote.draft_manifest(
             self._base,
             self._before,
@@ -139,40 +152,47 @@ class AutoPromotion:
             ticket=None,
         )
         manifest = replace(manifest, slots=self._slots(version), ledger=self._snapshot.ledger.commit)
-        if unfit := self._unfit(manifest, version, None):
-            return replace(found, findings=unfit)
+        if findings := self._check_eligible(manifest, version, None):
+            return replace(result, findings=findings)
         report = promote.judge_candidate(self._workspace, self._snapshot, version, manifest, on_step=self._on_step)
         manifest = replace(manifest, gates=promote.report_ref(report))
-        tried = replace(found, gates=report.results)
-        for standing in options:
-            tried = self._try(tried, replace(manifest, standing=standing), report, dry_run=dry_run)
-            if tried.state != "refused":
+        result = replace(result, gates=report.results)
+        for standing in approvals:
+            result = self._propose_manifest(
+                result, replace(manifest, standing_approval=standing), report, dry_run=dry_run
+            )
+            if result.state != "refused":
                 break
-        return tried
+        return result
 
-    def _try(
-        self, found: AutoPromotionResult, manifest: Promotion, report: GateReport, *, dry_run: bool
+    def _propose_manifest(
+        self, result: AutoPromotionResult, manifest: Promotion, report: GateReport, *, dry_run: bool
     ) -> AutoPromotionResult:
-        """Propose a manifest, if nothing stands against it and enough people agreed; a closed window it may wait for."""
+        """Propose a manifest if nothing prevents it and it has enough approvals; a closed window does not prevent it."""
         environment, model = self._environment.name, self._model
         draft = promote.promotion_draft(
             environment,
             model,
             promote.promotion_files(self._workspace, manifest, report),
-            f"Promote {found.candidate} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n",
-            f"mlgit advance --to {environment}",
+            f"Promote {result.candidate} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n",
+            f"mlgit auto-promote --to {environment}",
         )
-        head = proposal_branch.check_draft(self._workspace, self._base, draft)
-        trial = proposals.proposal_at(self._workspace, self._base, environment, model, head)
-        examination = self._verifier.verify(trial)
-        found = _told(found, trial, examination)
-        if against := self._stands(trial, examination):
-            return replace(found, findings=against)
+        waiting = proposals.proposal_at(
+            self._workspace,
+            self._base,
+            environment,
+            model,
+            head=proposal_branch.check_draft(self._workspace, self._base, draft),
+        )
+        verified = self._verifier.verify(waiting)
+        result = _describe(result, waiting, verified)
+        if problems := self._problems(waiting, verified):
+            return replace(result, findings=problems)
         if dry_run:
-            return replace(found, state="planned")
+            return replace(result, state="planned")
         commit, pushed = proposal_branch.put_on_branch(self._workspace, self._base, draft)
         return replace(
-            found,
+            result,
             state="proposed",
             promotion=manifest.promotion,
             branch=draft.branch,
@@ -180,26 +200,26 @@ class AutoPromotion:
             pushed=pushed,
         )
 
-    def _stands(self, waiting: Proposal, examination: Verification) -> list[Finding]:
-        """Return what stands against a proposal, but for what it only has to wait for."""
-        found = self._unfit(waiting.manifest, waiting.version, waiting.report)
+    def _problems(self, waiting: Proposal, verified: Verification) -> list[Finding]:
+        """Return what prevents a proposal, except what it only has to wait for."""
+        problems = self._check_eligible(waiting.manifest, waiting.version, waiting.report)
         try:
-            replace(examination, waits=[]).require(
-                "propose it with `mlgit promote`, and let others approve that; or make a standing approval by others"
+            replace(verified, waits=[]).require(
+                "propose it with `mlgit promote` for others to approve; or add a standing approval by others"
             )
         except MlgitError as error:
-            found += error.findings
-        return list(dict.fromkeys(found))
+            problems += error.findings
+        return list(dict.fromkeys(problems))
 
-    def _unfit(self, manifest: Promotion, version: Version | None, report: GateReport | None) -> list[Finding]:
+    def _check_eligible(self, manifest: Promotion, version: Version | None, report: GateReport | None) -> list[Finding]:
         return list(
-            conditions.check_fit(
+            rules.check_eligible(
                 manifest,
                 environment=self._environment,
                 version=version,
                 champion=self._champion,
                 report=report,
-                past=self._past,
+                earlier=self._earlier,
             )
         )
 
@@ -207,45 +227,49 @@ class AutoPromotion:
         return slots.put(None if self._before is None else self._before.slots, version)
 
     @property
-    def _asks_people(self) -> bool:
-        """Whether the policy asks for anybody's agreement to a promotion."""
+    def _needs_approval(self) -> bool:
+        """Whether the policy asks for any approval of a promotion."""
         rule = approval_rule(self._policy.approvals, "promote")
         return bool(rule.min or rule.roles)
 
-    def _in_force(self) -> list[StandingRef]:
-        """Return the standing approvals that may carry a promotion now.
+    def _approvals_in_force(self) -> list[StandingApprovalRef]:
+        """Return the standing approvals that a promotion may rest on now.
 
         Raises:
             MlgitError: there is none (`standing-missing`).
         """
         key = (self._environment.name, self._model)
-        there = {
-            name: one for name, one in self._base.standing_approvals().items() if (one.environment, one.model) == key
+        records = {
+            name: standing
+            for name, standing in self._base.standing_approvals().items()
+            if (standing.environment, standing.model) == key
         }
-        agreed = signed_exceptions.agreed(self._workspace, self._base, there.values(), self._snapshot.ledger)
-        states = {name: conditions.state(one, agreed, self._past, self._at) for name, one in there.items()}
-        good = [there[name] for name, state in states.items() if state == "in-force"]
-        if good:
-            return [StandingRef(id=one.standing, digest=digest(one)) for one in good]
+        signatures = signature_times(self._workspace, self._base, records.values(), self._snapshot.ledger)
+        states = {
+            name: rules.state_of(standing, signatures, self._earlier, self._at) for name, standing in records.items()
+        }
+        usable = [records[name] for name, state in states.items() if state == "in-force"]
+        if usable:
+            return [StandingApprovalRef(id=standing.id, digest=digest(standing)) for standing in usable]
         listed = "; ".join(f"{name} is {state}" for name, state in states.items())
         raise refused(
             "standing-missing",
-            f"nobody agreed in advance to promotions of {self._model} to {self._environment.name}",
-            why=listed or f"{layout.standing('...')} has none for them on the base branch",
-            fix=f"`mlgit standing new {self._environment.name} {self._model}` drafts one; or promote by hand",
+            f"no standing approval for {self._model} in {self._environment.name} is in force",
+            why=listed or f"{layout.standing_approval('...')} has none for them on the base branch",
+            fix=f"`mlgit standing-approval add {self._environment.name} {self._model}` drafts one; or `mlgit promote` it",
         )
 
 
-def _told(found: AutoPromotionResult, waiting: Proposal, examination: Verification) -> AutoPromotionResult:
-    """Return what is told of a proposal: on whose word it rests, how the gates answered, and what it has to wait for."""
+def _describe(result: AutoPromotionResult, waiting: Proposal, verified: Verification) -> AutoPromotionResult:
+    """Add to a result the approvals of a proposal, its gates, and what it has to wait for."""
     return replace(
-        found,
-        standing=approval_count.standing_approval_name(waiting),
-        agreed_by=[one.person for one in examination.approvals.counted],
+        result,
+        standing_approval=approval_count.standing_approval_name(waiting),
+        approved_by=[approval.person for approval in verified.approvals.counted],
         gates=waiting.report.results if waiting.report else [],
-        findings=examination.waits,
+        findings=verified.waits,
     )
 
 
-def _called(version: Version) -> str:
+def _label(version: Version) -> str:
     return str(VersionRef(version.model, version.version))

@@ -142,17 +142,17 @@ def _overrides(case: PromotionContext) -> list[OverrideSummary]:
             waives=list(override.waives),
             incident=override.incident,
             people=list(override.people),
-            approved_by=sorted(case.agreed.get(override.override, {})),
-            expires=override.expires,
+            approved_by=sorted(case.signatures.get(override.id, {})),
+            until=override.until,
         )
-        for name, override in sorted(case.concerned().items())
+        for name, override in sorted(case.overrides_of_version().items())
     ]
 
 
 def _approvals(counted: ApprovalsShown, manifest: Promotion) -> ApprovalSummary:
     return ApprovalSummary(
         evidence=counted.evidence,
-        standing_approval=None if manifest.standing is None else manifest.standing.id,
+        standing_approval=None if manifest.standing_approval is None else manifest.standing_approval.id,
         excludes=counted.excludes,
         needs=counted.needs,
         counted=counted.counted,

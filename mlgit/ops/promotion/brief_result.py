@@ -32,7 +32,7 @@ class OverrideSummary(msgspec.Struct, frozen=True, kw_only=True):
     incident: str
     people: list[str]
     approved_by: list[str]
-    expires: datetime
+    until: datetime
 
 
 class HoldSummary(msgspec.Struct, frozen=True, kw_only=True):

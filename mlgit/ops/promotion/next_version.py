@@ -1,4 +1,4 @@
-"""Which version may come into an environment next, before anything is judged."""
+"""The version that may be promoted next to an environment, before any gate is evaluated."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -15,46 +15,47 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review.context import deployments_of
 
 
-def newest_candidate(
+def newest_eligible(
     workspace: Workspace,
     base: Lifecycle,
     environment: Environment,
     model: str,
-    past: Sequence[Promotion],
+    earlier: Sequence[Promotion],
     at: datetime,
 ) -> tuple[Version | None, list[Finding]]:
-    """Return the newest version that may come in, or what keeps out each that is newer than the champion.
+    """Return the newest version that may be promoted, or what excludes each that is newer than the champion.
 
-    That a version has not come to an earlier environment yet is said of the newest alone: it is so of most.
+    That a version has not run in an earlier environment yet is reported of the newest alone, for it is true of most.
 
     Args:
         workspace: where.
         base: the state of the base branch.
         environment: the environment.
         model: the model.
-        past: every manifest that the model had there.
-        at: the moment.
+        earlier: every manifest that the model had there.
+        at: the time.
     """
     champion = base.champion(environment.name, model)
-    numbers = [one for one in reversed(base.numbers(model)) if champion is None or one > champion.version]
-    seen = deployments_of(snapshot.ledger_of(workspace), base, environment, model) if numbers else {}
-    kept: list[Finding] = []
+    numbers = [number for number in reversed(base.numbers(model)) if champion is None or number > champion.version]
+    deployments = deployments_of(snapshot.ledger_of(workspace), base, environment, model) if numbers else {}
+    excluded: list[Finding] = []
     for number in numbers:
         version = base.version(VersionRef(model, number))
-        against = [
-            *_kept_out(base, environment, version, past, at),
-            *_skipped(base, environment, version),
-        ] or list(_unsoaked(environment, version, seen, at))
-        if not against:
+        findings = [
+            *_check_decisions(base, environment, version, earlier, at),
+            *_check_order(base, environment, version),
+        ] or list(_check_soak(environment, version, deployments, at))
+        if not findings:
             return version, []
-        kept += [one for one in against if number == numbers[0] or one.id != "environment-skipped"]
-    return None, kept
+        is_newest = number == numbers[0]
+        excluded += [finding for finding in findings if is_newest or finding.id != "environment-skipped"]
+    return None, excluded
 
 
-def _kept_out(
-    base: Lifecycle, environment: Environment, version: Version, past: Sequence[Promotion], at: datetime
+def _check_decisions(
+    base: Lifecycle, environment: Environment, version: Version, earlier: Sequence[Promotion], at: datetime
 ) -> Iterator[Finding]:
-    """Yield what people decided against a version: a hold, its end, a way back."""
+    """No decision of people excludes a version: it is not held, not retired, and was not rolled back there."""
     ref = VersionRef(version.model, version.version)
     yield from holds.check_change(
         base.holds(),
@@ -66,22 +67,24 @@ def _kept_out(
     )
     ended = base.find(Retirement, layout.retirement(version.model, version.version))
     yield from retirement.check_ended(version, ended, at)
-    if standing.was_rolled_back(version.digest, past):
+    if standing.was_rolled_back(version.digest, earlier):
         yield Finding(
             "standing-unfit",
             f"{ref} was rolled back in {environment.name} before",
-            why="what people took out comes back only if people say so",
+            why="a version that was rolled back is promoted again only if people approve it",
             fix=f"if it is good after all, `mlgit promote {ref} --to {environment.name}`",
         )
 
 
-def _skipped(base: Lifecycle, environment: Environment, version: Version) -> Iterator[Finding]:
-    for earlier in environment.after:
-        yield from check_earlier(version, environment.name, earlier, base.champion(earlier, version.model))
+def _check_order(base: Lifecycle, environment: Environment, version: Version) -> Iterator[Finding]:
+    """A version is the champion of each environment that comes first."""
+    for name in environment.after:
+        yield from check_earlier(version, environment.name, name, base.champion(name, version.model))
 
 
-def _unsoaked(
-    environment: Environment, version: Version, seen: Mapping[str, Sequence[Deployment]], at: datetime
+def _check_soak(
+    environment: Environment, version: Version, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
-    yield from soak.check_seen(version, environment, seen, at)
-    yield from soak.check_soaked(version, environment, seen, at)
+    """A version was deployed in the environments that come first, and for as long as it has to."""
+    yield from soak.check_seen(version, environment, deployments, at)
+    yield from soak.check_soaked(version, environment, deployments, at)

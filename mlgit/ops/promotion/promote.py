@@ -206,7 +206,7 @@ def check_free(
             change="promote",
             at=at,
         ),
-        *overrides.check_looked_back(base.overrides(), environment, "promote", at),
+        *overrides.check_reviewed(base.overrides(), environment, "promote", at),
     ]
     if found:
         raise MlgitError(*found)

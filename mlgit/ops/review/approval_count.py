@@ -53,7 +53,7 @@ def count_approvals(
         risk=problem.risk,
         directory=directory,
         excluded=excluded(workspace, proposal, policy, directory),
-        in_advance=None if proposal.manifest.standing is None else proposal.manifest.standing.digest,
+        in_advance=None if proposal.manifest.standing_approval is None else proposal.manifest.standing_approval.digest,
     )
     unasked = policy.evidence == "forge" and proposal.reviews is None
     return replace(counted, missing=[*counted.missing, _UNASKED]) if counted.missing and unasked else counted
@@ -120,16 +120,16 @@ def standing_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> 
     signed, people = digest(standing), People(proposal.before.roles())
     return [
         one
-        for one in signed_votes(workspace, proposal.before, standing.standing, ledger)
+        for one in signed_votes(workspace, proposal.before, standing.id, ledger)
         if one.decision == signed and one.person(people) in standing.people
     ]
 
 
 def standing_approval_of(proposal: Proposal) -> StandingApproval | None:
     """Return the standing approval that a promotion rests on, as the base has it; None if none is of that id and digest."""
-    ref = proposal.manifest.standing
+    ref = proposal.manifest.standing_approval
     there = () if ref is None else proposal.before.standing_approvals().values()
-    return next((one for one in there if ref and (one.standing, digest(one)) == (ref.id, ref.digest)), None)
+    return next((one for one in there if ref and (one.id, digest(one)) == (ref.id, ref.digest)), None)
 
 
 def standing_approval_name(proposal: Proposal) -> str | None:

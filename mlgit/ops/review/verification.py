@@ -20,9 +20,10 @@ from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of
-from mlgit.ops.review import approval_count, signed_exceptions, waivers
+from mlgit.ops.review import approval_count, waivers
 from mlgit.ops.review.context import context_of, verified_deployments
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.signatures import signature_times
 from mlgit.ops.validation import validate
 
 
@@ -108,11 +109,11 @@ class PromotionVerifier:
         """
         workspace, before = self._workspace, proposal.before
         context = context_of(proposal, self._ledger)
-        signed: list[Override | StandingApproval] = [*context.concerned().values()]
+        signed: list[Override | StandingApproval] = [*context.overrides_of_version().values()]
         signed += [context.standing] if context.standing is not None else []
         if signed:
-            context = replace(context, agreed=signed_exceptions.agreed(workspace, before, signed, self._ledger))
-        if context.manifest.standing is not None or context.manifest.change == "recertify":
+            context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
+        if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
             past = manifest_history(workspace, before, proposal.environment, proposal.model)
             context = replace(context, past=past)
         if context.manifest.change == "rollback":

@@ -8,7 +8,7 @@ from mlgit.domain.records import Version
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review import signed_exceptions
+from mlgit.ops.review.signatures import signature_times
 
 
 def waivers(
@@ -20,20 +20,24 @@ def waivers(
     at: datetime,
     ledger: Ledger,
 ) -> Mapping[str, str]:
-    """Return the gates that overrides of a state waive for a version at a moment, each with who waived it and why.
+    """Return the gates that overrides of a state waive for a version at a time, each with who waived it and why.
 
     Args:
         workspace: where.
-        state: the state that judges, never one that brings the override along with what it is for.
+        state: the state that decides: never one that brings an override together with the promotion that it is for.
         version: the version.
         environment: where it is to run.
-        at: the moment.
-        ledger: where the words of people are.
+        at: the time.
+        ledger: where the signatures are.
     """
     key = (environment, version.model, version.digest)
-    meant = [one for one in state.overrides().values() if (one.environment, one.model, one.digest) == key]
+    records = [
+        override
+        for override in state.overrides().values()
+        if (override.environment, override.model, override.digest) == key
+    ]
     policy = state.policy(state.environment(environment).policy)
-    agreed_to = signed_exceptions.agreed(workspace, state, meant, ledger)
+    signatures = signature_times(workspace, state, records, ledger)
     return overrides.waivers(
-        meant, agreed_to, policy, environment=environment, model=version.model, digest=version.digest, at=at
+        records, signatures, policy, environment=environment, model=version.model, digest=version.digest, at=at
     )

@@ -232,7 +232,7 @@ class _Check:
                 self.add(error.findings)
 
     def overrides_kept(self, base: Lifecycle, paths: Iterable[str]) -> None:
-        """Check that the overrides among some paths say what they said on the base, but for the look back."""
+        """Check that the overrides among some paths say what they said on the base, but for the review."""
         known = _by_kind(paths)[0].get("override", [])
         before, _ = base.read_each(known)
         after, problems = self._lifecycle.read_each(known)
@@ -240,7 +240,9 @@ class _Check:
         for path, override in before.items():
             now = after.get(path)
             if isinstance(override, Override) and path in after:
-                kept = governance.check_override_kept(_name(path), override, now if isinstance(now, Override) else None)
+                kept = governance.check_override_unchanged(
+                    _name(path), override, now if isinstance(now, Override) else None
+                )
                 self.add(kept)
 
     def unplaced(self, paths: Collection[str]) -> None:
@@ -300,7 +302,7 @@ class _Check:
                         people=people,
                     )
                 )
-        for path, standing in small.get("standing", {}).items():
+        for path, standing in small.get("standing-approval", {}).items():
             if isinstance(standing, StandingApproval):
                 self.add(self._standing(_name(path), standing, small, names, people))
 
@@ -316,7 +318,7 @@ class _Check:
         policy = small.get("policy", {}).get(layout.policy(where.policy)) if isinstance(where, Environment) else None
         model = small.get("model", {}).get(layout.model(standing.model))
         problem = small.get("problem", {}).get(layout.problem(model.problem)) if isinstance(model, Model) else None
-        yield from governance.check_standing(
+        yield from governance.check_standing_approval(
             name,
             standing,
             environments=names.get("environment", set()),
@@ -447,7 +449,7 @@ def _small_paths(head: Lifecycle) -> dict[str, list[str]]:
     listed = [
         f"{folder}/{name}" for folder, names in zip(folders, head.tree.names_of(folders), strict=True) for name in names
     ]
-    exceptions = [entry.path for entry in head.tree.entries(["holds", "overrides", "standing"])]
+    exceptions = [entry.path for entry in head.tree.entries(["holds", "overrides", "standing-approvals"])]
     return _by_kind([layout.PROJECT, layout.ROLES, *files, *listed, *exceptions])[0]
 
 

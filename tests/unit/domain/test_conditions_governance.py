@@ -236,7 +236,7 @@ def test_a_rollback_brings_just_the_hold_on_what_it_replaces(fields: dict[str, A
 def override(**changes: Any) -> Override:
     fields: dict[str, Any] = {
         "schema": 1,
-        "override": ULID,
+        "id": ULID,
         "environment": "production",
         "model": "delay",
         "version": CANDIDATE.version,
@@ -244,7 +244,7 @@ def override(**changes: Any) -> Override:
         "waives": ["latency"],
         "incident": "INC-7",
         "people": ["ada", "bea"],
-        "expires": NOW + HOUR,
+        "until": NOW + HOUR,
         "review_by": date(2026, 3, 10),
     }
     return Override(**fields | changes)
@@ -263,22 +263,22 @@ FOUNDED: list[tuple[str, Override | None, Mapping[str, Mapping[str, datetime]], 
     ("it is for another version", override(digest=sha(99)), BOTH, POLICY, "there is none"),
     ("it is for another place", override(environment="staging"), BOTH, POLICY, "there is none"),
     ("it is for another model", override(model="churn"), BOTH, POLICY, "there is none"),
-    ("it expires now", override(expires=NOW), BOTH, POLICY, "expired at 2026-03-04 12:30 UTC"),
-    ("nobody agreed", override(), {}, POLICY, "not agreed to by ada, bea"),
-    ("one agreed", override(), {ULID: {"ada": NOW}}, POLICY, "not agreed to by bea"),
-    ("one agreed later", override(), {ULID: {"ada": NOW, "bea": NOW + HOUR}}, POLICY, "not agreed to by bea"),
-    ("they agreed to another", override(override=OTHER_ID), BOTH, POLICY, "not agreed to by ada, bea"),
+    ("it expires now", override(until=NOW), BOTH, POLICY, "expired at 2026-03-04 12:30 UTC"),
+    ("nobody signed", override(), {}, POLICY, "not signed by ada, bea"),
+    ("one signed", override(), {ULID: {"ada": NOW}}, POLICY, "not signed by bea"),
+    ("one signed later", override(), {ULID: {"ada": NOW, "bea": NOW + HOUR}}, POLICY, "not signed by bea"),
+    ("they signed another one", override(id=OTHER_ID), BOTH, POLICY, "not signed by ada, bea"),
     ("one is named twice", override(people=["ada", "ada"]), BOTH, POLICY, "a second person"),
     ("nobody may", override(), BOTH, replace(POLICY, never_waivable=("latency",)), "lets nobody waive latency"),
 ]
 
 
-@pytest.mark.parametrize(("what", "one", "agreed", "policy", "why"), FOUNDED, ids=[what for what, *_ in FOUNDED])
+@pytest.mark.parametrize(("what", "one", "signatures", "policy", "why"), FOUNDED, ids=[what for what, *_ in FOUNDED])
 def test_a_gate_is_waived_by_an_override_that_is_in_force(
-    what: str, one: Override | None, agreed: Mapping[str, Mapping[str, datetime]], policy: Policy, why: str
+    what: str, one: Override | None, signatures: Mapping[str, Mapping[str, datetime]], policy: Policy, why: str
 ) -> None:
     there = {} if one is None else {"fix": one}
-    judged = case(report=WAIVED, overrides=there, agreed=agreed, policy=policy)
+    judged = case(report=WAIVED, overrides=there, signatures=signatures, policy=policy)
     found = list(overrides.check_waivers(judged, NOW))
     assert [finding.id for finding in found] == (["waiver-unfounded"] if why else []), what
     assert why in "".join(finding.why for finding in found)
@@ -300,8 +300,8 @@ def test_no_waiver_is_looked_for_where_no_version_comes_or_no_report_is() -> Non
 
 def test_each_override_that_does_not_waive_a_gate_says_why() -> None:
     there = {"one": override(waives=["size", "drift"]), "two": override(people=["ada", "ada"])}
-    (finding,) = overrides.check_waivers(case(report=WAIVED, overrides=there, agreed=BOTH, policy=POLICY), NOW)
-    assert finding.why == "one waives size, drift; two is not agreed to by a second person"
+    (finding,) = overrides.check_waivers(case(report=WAIVED, overrides=there, signatures=BOTH, policy=POLICY), NOW)
+    assert finding.why == "one waives size, drift; two is not signed by a second person"
     (finding,) = overrides.check_waivers(case(report=WAIVED, policy=POLICY), NOW)
     assert finding.why == "there is none for this version on the base branch before the promotion"
 
@@ -309,10 +309,10 @@ def test_each_override_that_does_not_waive_a_gate_says_why() -> None:
 REVIEWS: list[tuple[str, Override, str, bool]] = [
     ("on the last day", override(review_by=NOW.date()), "promote", True),
     ("a day later", override(review_by=NOW.date() - DAY), "promote", False),
-    ("a day later, for a way back", override(review_by=NOW.date() - DAY), "rollback", True),
+    ("a day later, for a rollback", override(review_by=NOW.date() - DAY), "rollback", True),
     ("elsewhere", override(review_by=NOW.date() - DAY, environment="staging"), "promote", True),
     (
-        "looked back upon",
+        "reviewed",
         override(
             review_by=NOW.date() - DAY, reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome="no harm")
         ),
@@ -323,11 +323,11 @@ REVIEWS: list[tuple[str, Override, str, bool]] = [
 
 
 @pytest.mark.parametrize(("what", "one", "change", "may"), REVIEWS, ids=[what for what, *_ in REVIEWS])
-def test_an_override_is_looked_back_upon_in_time(what: str, one: Override, change: str, may: bool) -> None:
+def test_an_override_is_reviewed_in_time(what: str, one: Override, change: str, may: bool) -> None:
     judged = case(overrides={"fix": one}, manifest=samples.promotion(CANDIDATE, change=change))
-    assert [found.id for found in overrides.check_reviewed(judged, NOW)] == ([] if may else ["override-unreviewed"]), (
-        what
-    )
+    assert [found.id for found in overrides.check_override_reviews(judged, NOW)] == (
+        [] if may else ["override-unreviewed"]
+    ), what
 
 
 def test_a_decision_reads_the_overrides_that_it_rests_on_and_no_other() -> None:
@@ -335,17 +335,17 @@ def test_a_decision_reads_the_overrides_that_it_rests_on_and_no_other() -> None:
     assert case(overrides={"fix": override()}).reads() == plain, "nothing was waived"
     passed = replace(WAIVED, results=[replace(WAIVED.results[0], outcome="pass")])
     assert case(report=passed, overrides={"fix": override()}).reads() == case(report=passed).reads(), "it passed"
-    other = override(override=OTHER_ID, waives=["size"])
+    other = override(id=OTHER_ID, waives=["size"])
     reads = case(report=WAIVED, overrides={"fix": override(), "other": other}).reads()
     assert {name: reads[name] for name in reads.keys() - plain.keys()} == {
         f"override-{ULID.lower()}": override_digest(override())
     }
 
 
-def test_what_people_agree_to_is_all_but_the_look_back() -> None:
+def test_what_people_sign_is_all_but_the_review() -> None:
     reviewed = override(reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome="no harm"))
     assert override_digest(reviewed) == override_digest(override())
-    assert override_digest(override(expires=NOW)) != override_digest(override())
+    assert override_digest(override(until=NOW)) != override_digest(override())
 
 
 # The files
@@ -407,12 +407,12 @@ def test_an_override_is_in_order(what: str, one: Override, expected: list[str]) 
     assert [finding.id for finding in found] == expected, what
 
 
-def test_a_look_back_is_added_once() -> None:
+def test_a_review_is_added_once() -> None:
     first, second = (
         override(reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome=outcome))
         for outcome in ("no harm", "much harm")
     )
     kept = [(override(), first, True), (first, first, True), (first, second, False), (first, override(), False)]
     for before, after, may in kept:
-        found = governance.check_override_kept("one", before, after)
+        found = governance.check_override_unchanged("one", before, after)
         assert [finding.id for finding in found] == ([] if may else ["override-changed"])

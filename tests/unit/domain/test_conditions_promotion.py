@@ -26,7 +26,7 @@ from mlgit.domain.records.promotion import (
     Ramp,
     ReportRef,
     SlotAssignments,
-    StandingRef,
+    StandingApprovalRef,
     VersionPin,
 )
 from mlgit.errors import Location
@@ -97,7 +97,7 @@ def test_a_decision_reads_all_that_a_case_holds() -> None:
 
 def test_a_case_of_an_end_has_neither_version_nor_report() -> None:
     judged = case(version=None, report=None, manifest=manifest(gates=None), overrides={"fix": override()})
-    assert judged.concerned() == {}
+    assert judged.overrides_of_version() == {}
     assert {judged.reads()[name] for name in ("version", "card", "report")} == {None}
 
 
@@ -271,7 +271,7 @@ def crowded() -> Promotion:
 
 
 WAIVED = report(results=[replace(INTEGRITY, outcome="waived"), LATENCY])
-NOBODYS = StandingRef(id=samples.ULID, digest=samples.sha(98))
+NOBODYS = StandingApprovalRef(id=samples.ULID, digest=samples.sha(98))
 AGAINST: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     (
         "a setting that is not kept",
@@ -286,7 +286,7 @@ AGAINST: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     ("a way back to nowhere", lambda: case(manifest=manifest(change="rollback")), {"rollback-unverified"}),
     (
         "words that nobody gave",
-        lambda: case(manifest=manifest(standing=NOBODYS)),
+        lambda: case(manifest=manifest(standing_approval=NOBODYS)),
         {"standing-unfounded", "standing-unfit"},
     ),
     ("an agreement to something else", lambda: case(manifest=manifest(change="recertify")), {"recertify-changes"}),
@@ -294,7 +294,7 @@ AGAINST: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     ("no report", lambda: case(report=None), {"gates-missing"}),
     ("a waiver of nobody", lambda: case(report=WAIVED), {"waiver-unfounded"}),
     (
-        "a look back that is due",
+        "a review that is due",
         lambda: case(overrides={"fix": override(review_by=NOW.date() - DAY)}),
         {"override-unreviewed"},
     ),

@@ -9,14 +9,15 @@ from mlgit.domain import governance
 from mlgit.domain.approvals import People, SignedVote, count_votes
 from mlgit.domain.codec import digest
 from mlgit.domain.gates.base import RiskCondition
-from mlgit.domain.merge_rules import standing as conditions
+from mlgit.domain.merge_rules import standing as rules
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion, StandingApproval
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, ApprovalRules, RoleRequirement
-from mlgit.domain.records.promotion import Ramp, SlotAssignments, StandingRef, VersionPin
+from mlgit.domain.records.promotion import Ramp, SlotAssignments, StandingApprovalRef, VersionPin
+from mlgit.domain.signed_exceptions import expiry
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
@@ -26,7 +27,7 @@ DAY = timedelta(days=1)
 MADE = NOW - 10 * DAY
 ID = new_promotion_id(MADE, 1)
 CANDIDATE, OLDER = samples.version(2), samples.version(1)
-WHERE = Location("environments/production/delay.yaml", path="standing")
+WHERE = Location("environments/production/delay.yaml", path="standing_approval")
 PEOPLE = {
     "ada": RoleHolder(emails=["ada@acme.example"], roles=["ml-reviewer"]),
     "bea": RoleHolder(emails=["bea@acme.example"], roles=["risk"]),
@@ -37,7 +38,7 @@ PEOPLE = {
 def standing(**changes: Any) -> StandingApproval:
     fields: dict[str, Any] = {
         "schema": 1,
-        "standing": ID,
+        "id": ID,
         "environment": "production",
         "model": "delay",
         "people": ["ada", "bea"],
@@ -47,16 +48,16 @@ def standing(**changes: Any) -> StandingApproval:
     return StandingApproval(**fields | changes)
 
 
-def words(ada: datetime = MADE + DAY, bea: datetime = MADE + DAY) -> dict[str, dict[str, datetime]]:
+def signed(ada: datetime = MADE + DAY, bea: datetime = MADE + DAY) -> dict[str, dict[str, datetime]]:
     return {ID: {"ada": ada, "bea": bea}}
 
 
-def ref(of: StandingApproval) -> StandingRef:
-    return StandingRef(id=of.standing, digest=digest(of))
+def ref(of: StandingApproval) -> StandingApprovalRef:
+    return StandingApprovalRef(id=of.id, digest=digest(of))
 
 
 def manifest(**changes: Any) -> Promotion:
-    return samples.promotion(CANDIDATE, **{"standing": ref(standing())} | changes)
+    return samples.promotion(CANDIDATE, **{"standing_approval": ref(standing())} | changes)
 
 
 def earlier(number: int, **changes: Any) -> Promotion:
@@ -68,23 +69,23 @@ def earlier(number: int, **changes: Any) -> Promotion:
 
 TWICE = [earlier(2), earlier(3), earlier(3)]
 STATES: list[tuple[str, dict[str, Any], dict[str, Any], list[Promotion], str]] = [
-    ("it is signed and goes on", {}, words(), [], "in-force"),
-    ("it ends now", {"until": NOW}, words(), [], "expired"),
-    ("it ends in a moment", {"until": NOW + timedelta(seconds=1)}, words(), [], "in-force"),
+    ("it is signed and goes on", {}, signed(), [], "in-force"),
+    ("it ends now", {"until": NOW}, signed(), [], "expired"),
+    ("it ends in a moment", {"until": NOW + timedelta(seconds=1)}, signed(), [], "in-force"),
     ("nobody signed", {}, {}, [], "unsigned"),
     ("one did not sign", {}, {ID: {"ada": MADE}}, [], "unsigned"),
-    ("one signs later", {}, words(bea=NOW + DAY), [], "unsigned"),
-    ("one signs now", {}, words(bea=NOW), [], "in-force"),
-    ("one is left", {"max_promotions": 3}, words(), TWICE, "in-force"),
-    ("none is left", {"max_promotions": 2}, words(), TWICE, "used-up"),
-    ("others rested on another one", {"max_promotions": 1}, words(), [earlier(2, standing=None)], "in-force"),
-    ("an edit is no new start", {"max_promotions": 2, "reason": "edited"}, words(), TWICE, "used-up"),
+    ("one signs later", {}, signed(bea=NOW + DAY), [], "unsigned"),
+    ("one signs now", {}, signed(bea=NOW), [], "in-force"),
+    ("one is left", {"max_promotions": 3}, signed(), TWICE, "in-force"),
+    ("none is left", {"max_promotions": 2}, signed(), TWICE, "used-up"),
+    ("others rested on another one", {"max_promotions": 1}, signed(), [earlier(2, standing_approval=None)], "in-force"),
+    ("an edit is no new start", {"max_promotions": 2, "reason": "edited"}, signed(), TWICE, "used-up"),
 ]
 
 
-@pytest.mark.parametrize(("what", "fields", "agreed", "past", "state"), STATES, ids=[one[0] for one in STATES])
-def test_a_standing_approval_is(what: str, fields: Any, agreed: Any, past: list[Promotion], state: str) -> None:
-    assert conditions.state(standing(**fields), agreed, past, NOW) == state, what
+@pytest.mark.parametrize(("what", "fields", "signatures", "past", "state"), STATES, ids=[one[0] for one in STATES])
+def test_a_standing_approval_is(what: str, fields: Any, signatures: Any, past: list[Promotion], state: str) -> None:
+    assert rules.state_of(standing(**fields), signatures, past, NOW) == state, what
 
 
 @pytest.mark.parametrize(
@@ -96,31 +97,33 @@ def test_a_standing_approval_is(what: str, fields: Any, agreed: Any, past: list[
     ],
 )
 def test_none_holds_for_more_than_a_year(until: datetime, end: datetime) -> None:
-    assert conditions.end(standing(until=until)) == end
+    assert expiry(standing(until=until)) == end
 
 
 def test_an_id_from_beyond_the_calendar_is_no_longer_year() -> None:
-    one = standing(standing="7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
-    assert conditions.end(one) == one.until
+    one = standing(id="7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
+    assert expiry(one) == one.until
 
 
 CARRIES: list[tuple[str, StandingApproval | None, Any, list[Promotion], list[str], str]] = [
-    ("in force", standing(), words(), [], [], ""),
-    ("not there", None, words(), [], ["standing-unfounded"], "none of that id and digest"),
-    ("elsewhere", standing(environment="staging"), words(), [], ["standing-unfounded"], "delay in staging"),
-    ("another model", standing(model="churn"), words(), [], ["standing-unfounded"], "churn in production"),
-    ("expired", standing(until=NOW), words(), [], ["standing-unfounded"], "expired at"),
-    ("used up", standing(max_promotions=1), words(), [earlier(2)], ["standing-unfounded"], "may carry 1"),
-    ("used by itself", standing(max_promotions=1), words(), [manifest()], [], ""),
+    ("in force", standing(), signed(), [], [], ""),
+    ("not there", None, signed(), [], ["standing-unfounded"], "none of that id and digest"),
+    ("elsewhere", standing(environment="staging"), signed(), [], ["standing-unfounded"], "delay in staging"),
+    ("another model", standing(model="churn"), signed(), [], ["standing-unfounded"], "churn in production"),
+    ("expired", standing(until=NOW), signed(), [], ["standing-unfounded"], "expired at"),
+    ("used up", standing(max_promotions=1), signed(), [earlier(2)], ["standing-unfounded"], "allows at most 1"),
+    ("used by itself", standing(max_promotions=1), signed(), [manifest()], [], ""),
     ("unsigned", standing(), {}, [], ["standing-unsigned"], "ada, bea had not"),
 ]
 
 
-@pytest.mark.parametrize(("what", "there", "agreed", "past", "found", "why"), CARRIES, ids=[one[0] for one in CARRIES])
+@pytest.mark.parametrize(
+    ("what", "there", "signatures", "past", "found", "why"), CARRIES, ids=[one[0] for one in CARRIES]
+)
 def test_a_promotion_rests_on_one_that_is(
-    what: str, there: StandingApproval | None, agreed: Any, past: list[Promotion], found: list[str], why: str
+    what: str, there: StandingApproval | None, signatures: Any, past: list[Promotion], found: list[str], why: str
 ) -> None:
-    findings = list(conditions.check_carries(manifest(), there, agreed, past, NOW))
+    findings = list(rules.check_in_force(manifest(), there, signatures, past, NOW))
     assert [(one.id, one.at) for one in findings] == [(id_, WHERE) for id_ in found], what
     assert all(why in one.why for one in findings)
 
@@ -132,7 +135,7 @@ FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a plain promotion", {}, {}, ""),
     ("the first one", {}, {"champion": None}, ""),
     ("a rollback", {"change": "rollback"}, {}, "it is a rollback"),
-    ("a ramp", {"ramp": Ramp(steps=[50, 100], interval="1h")}, {}, "step by step"),
+    ("a ramp", {"ramp": Ramp(steps=[50, 100], hold="1h")}, {}, "it is a ramp"),
     (
         "a challenger",
         {"slots": SlotAssignments(champion=samples.slot(CANDIDATE), challenger=samples.slot(OLDER))},
@@ -175,29 +178,29 @@ def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
         for gate, outcome in around.get("answers", [("integrity", "pass")])
     ]
     findings = list(
-        conditions.check_fit(
+        rules.check_eligible(
             manifest(**fields),
             environment=around.get("environment", samples.environment(auto_promote=True)),
             version=CANDIDATE,
             champion=around.get("champion", OLDER),
             report=samples.gate_report(CANDIDATE, results=results),
-            past=around.get("past", []),
+            earlier=around.get("past", []),
         )
     )
     assert [one.id for one in findings] == (["standing-unfit"] if why else []), what
     assert all(why in one.why for one in findings)
 
 
-# A whole case
+# A whole promotion
 
 FAILED = [GateVerdict(gate="size", outcome="fail", message="")]
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("all is well", {}, []),
-    ("it rests on none", {"manifest": manifest(standing=None), "standing": None}, []),
+    ("it rests on none", {"manifest": manifest(standing_approval=None), "standing": None}, []),
     ("there is none", {"standing": None}, ["standing-unfounded"]),
     ("it has expired", {"standing": standing(until=NOW)}, ["standing-unfounded"]),
     ("it is used up", {"standing": standing(max_promotions=1), "past": [earlier(2)]}, ["standing-unfounded"]),
-    ("nobody signed", {"agreed": {}}, ["standing-unsigned"]),
+    ("nobody signed", {"signatures": {}}, ["standing-unsigned"]),
     ("no version comes in", {"version": None}, ["standing-unfit"]),
     ("the champion is newer", {"champion": samples.version(3)}, ["standing-unfit"]),
     ("a gate failed", {"report": samples.gate_report(CANDIDATE, results=FAILED)}, ["standing-unfit"]),
@@ -213,7 +216,7 @@ def resting(**changes: Any) -> PromotionContext:
         "report": samples.gate_report(CANDIDATE, results=[GateVerdict(gate="size", outcome="pass", message="")]),
         "environment": samples.environment(auto_promote=True),
         "standing": standing(),
-        "agreed": words(),
+        "signatures": signed(),
         "past": [],
     }
     return case(**fields | changes)
@@ -221,14 +224,14 @@ def resting(**changes: Any) -> PromotionContext:
 
 @pytest.mark.parametrize(("what", "changes", "found"), CASES, ids=[one[0] for one in CASES])
 def test_a_case_holds_what_is_asked(what: str, changes: dict[str, Any], found: list[str]) -> None:
-    assert [one.id for one in conditions.check_standing(resting(**changes), NOW)] == found, what
+    assert [one.id for one in rules.check_standing(resting(**changes), NOW)] == found, what
 
 
 def test_a_decision_reads_the_standing_approval_that_the_manifest_names() -> None:
-    name = f"standing-{ID.lower()}"
+    name = f"standing-approval-{ID.lower()}"
     assert resting().reads()[name] == digest(standing())
     assert resting(standing=None).reads()[name] is None
-    assert name not in resting(manifest=manifest(standing=None)).reads()
+    assert name not in resting(manifest=manifest(standing_approval=None)).reads()
 
 
 # Whose word it is
@@ -288,7 +291,7 @@ FILES: list[tuple[str, dict[str, Any], str, list[tuple[str, str | None]]]] = [
 
 @pytest.mark.parametrize(("what", "fields", "risk", "found"), FILES, ids=[one[0] for one in FILES])
 def test_a_file_says(what: str, fields: dict[str, Any], risk: Any, found: list[tuple[str, str | None]]) -> None:
-    findings = governance.check_standing(
+    findings = governance.check_standing_approval(
         "weekly",
         standing(**fields),
         environments=["production"],

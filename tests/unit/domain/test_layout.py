@@ -29,7 +29,7 @@ PLACES = [
     ),
     ("holds/2026/delay.yaml", "hold", {"name": "2026/delay"}),
     ("overrides/incident-7.yaml", "override", {"name": "incident-7"}),
-    (layout.standing("production/delay"), "standing", {"name": "production/delay"}),
+    (layout.standing_approval("production/delay"), "standing-approval", {"name": "production/delay"}),
     ("retirements/delay/v3.yaml", "retirement", {"model": "delay", "version": "3"}),
 ]
 

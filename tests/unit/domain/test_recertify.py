@@ -10,7 +10,13 @@ from mlgit.domain.merge_rules import recertify as conditions
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Promotion, Version
-from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments, StandingRef, VersionPin
+from mlgit.domain.records.promotion import (
+    PromotionRef,
+    Ramp,
+    SlotAssignments,
+    StandingApprovalRef,
+    VersionPin,
+)
 from tests import samples
 from tests.samples import NOW, sha
 from tests.unit.domain.test_soak import entry
@@ -32,7 +38,7 @@ def made(days: int, of: Version = SECOND, against: Version | None = FIRST, **cha
 
 # When it is due
 
-ON_OLD_WORDS = made(1, standing=StandingRef(id=new_promotion_id(NOW - 40 * DAY, 1), digest=sha(9)))
+ON_OLD_WORDS = made(1, standing_approval=StandingApprovalRef(id=new_promotion_id(NOW - 40 * DAY, 1), digest=sha(9)))
 AGES: list[tuple[str, Promotion, str | None]] = [
     ("made today", made(0), "good"),
     ("made sixteen days ago", made(16), "due"),

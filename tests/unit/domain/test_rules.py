@@ -528,7 +528,7 @@ def test_a_registered_version_only_gains_files(path: str, status: str, found: li
         ".mlgit/allowed_signers",
         ".mlgit/trusted_types",
         "overrides/incident-7.yaml",
-        "standing/production/delay.yaml",
+        "standing-approvals/production/delay.yaml",
     ],
 )
 def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:

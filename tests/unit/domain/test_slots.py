@@ -188,8 +188,8 @@ def test_a_ramp_that_nobody_saw_goes_on() -> None:
 def test_nothing_is_cleared_nor_comes_back_on_an_approval_in_advance() -> None:
     cleared = samples.promotion(slots=these(1))
     fit: dict[str, Any] = {"environment": samples.environment(auto_promote=True), "champion": ONE, "report": None}
-    (finding,) = standing.check_fit(cleared, version=None, past=[], **fit)
-    assert finding.why == "no version comes in"
+    (finding,) = standing.check_eligible(cleared, version=None, earlier=[], **fit)
+    assert finding.why == "it promotes no version"
     past = [samples.promotion(slots=these(1, 2)), samples.promotion(slots=these(1), change="rollback")]
     assert standing.was_rolled_back(TWO.digest, past)
     assert not standing.was_rolled_back(THREE.digest, past)
