@@ -21,7 +21,7 @@ from mlgit.cli.render.brief_blocks import (
 )
 from mlgit.cli.render.brief_document import document
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import fits
+from mlgit.domain.forge import fits_in_body
 from mlgit.ops.policies.replay import PolicyReplay, ReplayedPromotion
 from mlgit.ops.promotion.brief import Brief
 
@@ -118,7 +118,7 @@ def _reference(character: str) -> str:
 def _fitted(parts: Sequence[Part]) -> str:
     for limits in _LIMITS:
         written = "\n\n".join([BEGIN, *(_part(part, limits) for part in parts), END])
-        if fits(written):
+        if fits_in_body(written):
             break
     return written
 

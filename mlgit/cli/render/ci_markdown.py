@@ -11,7 +11,7 @@ import click
 from mlgit.cli.render import applications, text
 from mlgit.cli.render.brief_markdown import plain
 from mlgit.errors import Finding
-from mlgit.ops.ci.apply import AppliedHere
+from mlgit.ops.ci.apply import CiApplied
 from mlgit.ops.ci.verdict import Verdict
 from mlgit.ops.monitoring.observe import Observations
 
@@ -22,7 +22,7 @@ _LONGEST = 2_000  # characters of one finding: twenty of them fit into a comment
 
 def verdict(found: Verdict) -> str:
     """Return a verdict as Markdown of less than 65,536 characters, for the summary of a job."""
-    held = f", held against `{found.onto[:12]}` of the base branch" if found.onto else ""
+    held = f", held against `{found.base_commit[:12]}` of the base branch" if found.base_commit else ""
     brought = f", with {text.plural(len(found.promotions), 'promotion')}" if found.promotions else ""
     what = f"Commit `{found.head[:12]}`{held}: {text.plural(len(found.findings), 'finding')}{brought}."
     return "\n\n".join([f"### mlgit/verdict: {answer(found)}", what, *_fenced(_shown(found.findings))])
@@ -43,7 +43,7 @@ def observed(seen: Observations) -> str:
     return "\n\n".join([*_fenced([*map(text.clean, lines[:_MOST]), *_shown(findings)]), way_out])
 
 
-def applied(found: AppliedHere) -> str:
+def applied(found: CiApplied) -> str:
     """Return what became of what was to be applied, as a table, for the summary of a job."""
     results = found.applied.results
     if not results:
@@ -57,7 +57,7 @@ def applied(found: AppliedHere) -> str:
 
 def answer(found: Verdict) -> str:
     """Return a verdict in a few words."""
-    if not found.answered:
+    if not found.conclusive:
         return "could not be judged"
     return "something stands against this change" if found.exit else "nothing stands against this change"
 

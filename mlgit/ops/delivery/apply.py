@@ -204,20 +204,22 @@ class _One:
     def _with_reviews(self, found: proposals.Proposal) -> proposals.Proposal:
         """Add what the forge tells now; what the ledger has decided on once stays, whatever becomes of the pull request."""
         if self._there.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
-            found = forge_reviews.recall(self._workspace, found, self._there)
+            found = forge_reviews.with_recorded_reviews(self._workspace, found, self._there)
         if found.reviews is None:
-            self._asked = found = forge_reviews.ask(self._workspace, found, merged=True)
+            self._asked = found = forge_reviews.with_fetched_reviews(self._workspace, found, merged=True)
         return found
 
     def _told_of(self, *, dry_run: bool) -> Application:
         """Keep what the forge tells, once, where nothing is switched: an audit asks for it all the same."""
         policy = self._base.policy(self._environment.policy)
-        is_kept = forge_reviews.on_ledger(self._there, self._manifest.promotion) is not None
+        is_kept = forge_reviews.latest_reviews(self._there, self._manifest.promotion) is not None
         if policy.evidence != "forge" or is_kept or dry_run:
             return self._result("no-target")
         try:
             found = merged.find_merged(self._workspace, self._base, self._manifest, first=False)
-            forge_reviews.keep(self._workspace, forge_reviews.ask(self._workspace, found, merged=True))
+            forge_reviews.record_reviews(
+                self._workspace, forge_reviews.with_fetched_reviews(self._workspace, found, merged=True)
+            )
         except MlgitError as error:
             return self._result("failed", findings=error.findings)
         return self._result("no-target")

@@ -87,7 +87,11 @@ def record_deployment(
             it cannot be added (see `ledger.append`). Nothing was added.
     """
     key = (sighting.environment, sighting.model)
-    told = None if found is None or found.reviews is None else forge_reviews.whole(workspace, found.reviews)
+    told = (
+        None
+        if found is None or found.reviews is None
+        else forge_reviews.with_checks_and_rules(workspace, found.reviews)
+    )
 
     def files(there: Ledger) -> Mapping[str, bytes]:
         entries = there.deployments(*key)
@@ -104,7 +108,9 @@ def record_deployment(
         return added
 
     subject = f"{_VERBS[sighting.status]} {sighting.model} in {sighting.environment}"
-    ledger_branch.append(workspace, files, subject, keeps=[] if found is None else forge_reviews.kept(workspace, found))
+    ledger_branch.append(
+        workspace, files, subject, keeps=[] if found is None else forge_reviews.commits_to_keep(workspace, found)
+    )
 
 
 def check_ledger(

@@ -91,7 +91,7 @@ def add(
     others: list[str],
     expires: datetime | timedelta,
     review_by: date,
-    say: pull_request.Say | None = None,
+    say: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> OverrideDrafted:
     """Draft an override, on a branch of its own; one that waits on its branch already is put there again as it is.

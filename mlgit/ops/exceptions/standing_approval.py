@@ -94,7 +94,7 @@ def new(
     until: datetime | timedelta,
     most: int | None,
     reason: str,
-    say: pull_request.Say | None = None,
+    say: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> StandingDrafted:
     """Draft a standing approval, on a branch of its own; one that waits on its branch already is put there again as it is.

@@ -32,7 +32,7 @@ def run(
     environment: str | None = None,
     *,
     merge_too: bool = False,
-    body: pull_request.Body | None = None,
+    body: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> AutoPromoted:
@@ -75,7 +75,7 @@ def _advance(
     model: str,
     *,
     merge_too: bool,
-    body: pull_request.Body | None,
+    body: pull_request.BriefRenderer | None,
     dry_run: bool,
     on_step: Callable[[str], None],
 ) -> AutoPromotionResult:
@@ -104,10 +104,12 @@ def _merged(workspace: Workspace, found: AutoPromotionResult, on_step: Callable[
     return replace(found, state="merged", commit=done.commit, pushed=done.pushed, findings=[])
 
 
-def _opened(workspace: Workspace, found: AutoPromotionResult, body: pull_request.Body) -> AutoPromotionResult:
+def _opened(workspace: Workspace, found: AutoPromotionResult, body: pull_request.BriefRenderer) -> AutoPromotionResult:
     """Open the pull request of what was pushed and waits, or bring the one that there is up to date."""
     if found.state == "merged" or not found.pushed:
         return found
     waiting = proposals.load_proposal(workspace, found.environment, found.model)
-    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit advance --to {found.environment}")
+    opened = pull_request.open_for_promotion(
+        workspace, waiting, body, retry_command=f"mlgit advance --to {found.environment}"
+    )
     return replace(found, pull_request=opened.url, warnings=opened.warnings)

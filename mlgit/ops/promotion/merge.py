@@ -57,7 +57,7 @@ def run(
         remote.fetch(workspace.repository, base_ref, layout.LEDGER)
     if (manifest := _merged_before(workspace, name)) is not None:
         return _tidied(workspace, manifest, dry_run=dry_run)
-    waiting = forge_reviews.ask(workspace, proposals.find_proposal(workspace, name), merged=False)
+    waiting = forge_reviews.with_fetched_reviews(workspace, proposals.find_proposal(workspace, name), merged=False)
     branch, base = snapshot.base_of(workspace)
     examination = verify(workspace, waiting, at=workspace.clock.now())
     require_verified(examination, f"{waiting.environment}/{waiting.model}")
@@ -77,7 +77,7 @@ def run(
     signed = bool(workspace.repository.config("user.signingkey"))
     commit, pushed = None, False
     if not dry_run:
-        forge_reviews.keep(workspace, waiting)
+        forge_reviews.record_reviews(workspace, waiting)
         commit, pushed = _merge(workspace, waiting, branch, onto, sign=signed)
     return Merged(
         promotion=waiting.manifest.promotion,

@@ -77,7 +77,7 @@ def run(
     traffic: int | None = None,
     clear: Collection[BesideName] = (),
     ramp: Ramp | None = None,
-    body: pull_request.Body | None = None,
+    body: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Promoted:
@@ -165,7 +165,7 @@ def _propose(
     plan: Promoted,
     manifest: Promotion,
     files: Mapping[str, bytes],
-    body: pull_request.Body | None,
+    body: pull_request.BriefRenderer | None,
     at: datetime,
 ) -> Promoted:
     """Put the files of a plan onto its branch, and say what waits there."""

@@ -23,7 +23,7 @@ def publish_promotion(
     workspace: Workspace,
     plan: PlanT,
     waiting: Proposal,
-    body: pull_request.Body | None,
+    body: pull_request.BriefRenderer | None,
     at: datetime,
     *,
     again: str,
@@ -43,7 +43,7 @@ def publish_promotion(
     tally = verify(workspace, waiting, at=at).tally
     name = layout.promotion_branch(waiting.environment, waiting.model)
     pushed = not dry_run and proposal_branch.push_branch(workspace, name, waiting.head)
-    opened = pull_request.propose(workspace, waiting, body if pushed else None, again=again)
+    opened = pull_request.open_for_promotion(workspace, waiting, body if pushed else None, retry_command=again)
     return replace(
         plan,
         promotion=waiting.manifest.promotion,
@@ -62,7 +62,7 @@ def publish_change(
     base: Lifecycle,
     plan: PlanT,
     draft: proposal_branch.BranchDraft,
-    say: pull_request.Say | None,
+    say: pull_request.BodyRenderer | None,
     *,
     dry_run: bool,
 ) -> PlanT:
@@ -83,7 +83,7 @@ def publish_change(
         proposal_branch.check_draft(workspace, base, draft)
         return plan
     commit, pushed = proposal_branch.put_on_branch(workspace, base, draft)
-    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
+    opened = pull_request.open_for_draft(workspace, base, draft, say if pushed else None)
     return replace(
         plan,
         state="proposed",

@@ -192,7 +192,7 @@ def _judged(workspace: Workspace, then: Snapshot, said: Why, proposal: Proposal,
     """Add what an examination finds, by the ledger of the moment that is asked about."""
     recorded = then.ledger.find(DecisionRecord, layout.decision(proposal.manifest.promotion))
     try:
-        proposal = forge_reviews.recall(workspace, proposal, then.ledger)
+        proposal = forge_reviews.with_recorded_reviews(workspace, proposal, then.ledger)
         found = verification.verify(workspace, proposal, at=at)
         words = {one.digest: one for one in approval_count.approval_files(workspace, proposal, then.ledger)}
         tally = approval_count.count_approvals(workspace, proposal, found.decision, words.values())
