@@ -12,8 +12,8 @@ from mlgit.domain import layout
 from mlgit.domain.formatting import plural
 from mlgit.edges.runner import Runner
 from mlgit.errors import Location, refused
-from mlgit.ops.ci import apply, check, gate, report, verdict, watch
-from mlgit.ops.ci.event import Event
+from mlgit.ops.ci import apply, check, drift_issue, gate, report, verdict
+from mlgit.ops.ci.event import WorkflowEvent
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.monitoring import observe
 from mlgit.pages import applications, ci, markdown, policy_replay
@@ -57,15 +57,15 @@ def _verdict(session: Session, place: Path | None, *, posted: bool) -> int:
       mlgit ci verdict --json
     """
     runner = Runner()
-    event = Event.parse(runner.event_name, runner.event())
+    event = WorkflowEvent.parse(runner.event_name, runner.event_payload())
     forge = _forge(session) if posted else None
     found = verdict.run(session, event)
     said = ci.verdict_summary(found)
     if forge is not None:
         marked = annotations.check_annotations(found.findings)
         found = check.post(forge, found, title=ci.verdict_title(found), summary=said, annotations=marked)
-    runner.summarise(said)
-    runner.output({"answer": found.exit.name.lower(), "promotions": " ".join(found.promotions)})
+    runner.add_summary(said)
+    runner.set_outputs({"answer": found.exit.name.lower(), "promotions": " ".join(found.promotions)})
     if place is not None:
         _write(session.directory / place, found)
     return session.answer(found, _show_verdict)
@@ -86,9 +86,9 @@ def _gate(session: Session) -> int:
       mlgit ci gate --json
     """
     runner = Runner()
-    found = gate.run(session, Event.parse(runner.event_name, runner.event()), on_step=session.step)
+    found = gate.run(session, WorkflowEvent.parse(runner.event_name, runner.event_payload()), on_step=session.step)
     for replayed in found.replayed:
-        runner.summarise(markdown.forge_body(policy_replay.page(replayed)))
+        runner.add_summary(markdown.forge_body(policy_replay.page(replayed)))
     return session.answer(found, _show_gate)
 
 
@@ -108,8 +108,8 @@ def _report(session: Session, place: Path, *, dry_run: bool) -> int:
       mlgit ci report --input verdict.json --dry-run
     """
     runner = Runner()
-    said = report.read(runner.left(session.directory / place, report.LARGEST))
-    event = Event.parse(runner.event_name, runner.event())
+    said = report.read(runner.read_report(session.directory / place, report.MAX_REPORT_BYTES))
+    event = WorkflowEvent.parse(runner.event_name, runner.event_payload())
     return session.answer(report.run(_forge(session), event, said, ci.verdict_comment, dry_run=dry_run), _show_report)
 
 
@@ -130,7 +130,7 @@ def _apply(session: Session, environment: str | None, *, dry_run: bool) -> int:
       mlgit ci apply --dry-run
     """
     found = apply.run(session, environment, dry_run=dry_run, on_step=session.step)
-    Runner().summarise(ci.apply_summary(found))
+    Runner().add_summary(ci.apply_summary(found))
     return session.answer(found, _show_applied)
 
 
@@ -149,7 +149,7 @@ def _observe(session: Session, environment: str | None, *, dry_run: bool) -> int
       mlgit ci observe production --dry-run
     """
     seen = observe.run(session, environment, dry_run=dry_run, on_step=session.step)
-    return session.answer(watch.run(_forge(session), seen, ci.observation_issue, dry_run=dry_run), _show_observed)
+    return session.answer(drift_issue.run(_forge(session), seen, ci.observation_issue, dry_run=dry_run), _show_observed)
 
 
 def _forge(session: Session) -> Forge:
@@ -172,44 +172,44 @@ def _write(place: Path, found: verdict.Verdict) -> None:
 
 
 def _show_verdict(found: verdict.Verdict) -> str:
-    held = f" onto {found.base or 'nothing'} {found.onto[:12]}" if found.onto else ""
+    held = f" onto {found.base or 'nothing'} {found.base_commit[:12]}" if found.base_commit else ""
     brought = f", {plural(len(found.promotions), 'promotion')}" if found.promotions else ""
     summary = f"{found.event}: {found.head[:12]}{held}{brought}: {plural(len(found.findings), 'finding')}"
     return annotations.annotate(found.findings, summary)
 
 
-def _show_gate(found: gate.Regated) -> str:
+def _show_gate(found: gate.GateReruns) -> str:
     if not found.results and not found.replayed:
         return "The change brings no promotion."
-    words = {"same": "as its report says", "differs": "not as its report says", "unjudged": "could not be judged"}
-    lines = [f"{one.candidate} for {one.environment}: {words[one.answer]}" for one in found.results]
+    words = {"same": "as its report says", "differs": "not as its report says", "inconclusive": "inconclusive"}
+    lines = [f"{one.candidate} for {one.environment}: {words[one.result]}" for one in found.results]
     return annotations.annotate(found.findings, *lines)
 
 
-def _show_report(found: report.Reported) -> str:
+def _show_report(found: report.VerdictComment) -> str:
     said = {
-        "said": "The verdict is said in a comment on pull request {}.",
-        "planned": "The verdict would be said on pull request {}. Nothing was written (dry run).",
-        "outdated": "Pull request {} has gone on since, or is closed; its own run will say what is to be said.",
+        "posted": "Posted the verdict as a comment on pull request {}.",
+        "planned": "The verdict would be posted on pull request {}. Nothing was written (dry run).",
+        "outdated": "Pull request {} has new commits, or is closed: this verdict is outdated.",
     }[found.state]
-    return said.format(found.number)
+    return said.format(found.pull_request)
 
 
-def _show_applied(found: apply.AppliedHere) -> str:
+def _show_applied(found: apply.CiApplied) -> str:
     rows = text.table(applications.HEADER, map(applications.row, found.applied.results)).splitlines()
     return annotations.annotate(
         found.findings, *(rows if found.applied.results else ["Nothing has been promoted yet."])
     )
 
 
-def _show_observed(found: watch.Watched) -> str:
-    rows = [f"{one.environment}/{one.model}: {one.health} {one.message}".rstrip() for one in found.seen.results]
+def _show_observed(found: drift_issue.DriftIssue) -> str:
+    rows = [f"{one.environment}/{one.model}: {one.health} {one.message}".rstrip() for one in found.observed.results]
     issue = {
-        "none": f"Issue {found.issue} says so already." if found.issue else "No issue is needed.",
+        "none": f"Issue {found.issue} is up to date." if found.issue else "No issue is needed.",
         "opened": f"Opened issue {found.issue}.",
-        "updated": f"Renewed issue {found.issue}.",
+        "updated": f"Updated issue {found.issue}.",
         "closed": f"Closed issue {found.issue}.",
         "planned": "Nothing was written (dry run).",
     }[found.state]
-    findings = [finding for one in found.seen.results for finding in one.findings]
+    findings = [finding for one in found.observed.results for finding in one.findings]
     return annotations.annotate(findings, *rows, issue)

@@ -9,10 +9,10 @@ import click
 from mlgit.cli.params import dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.branch_protection import BranchRole, recommended_ruleset
 from mlgit.domain.formatting import plural
-from mlgit.domain.ruleset import Role, recommended
 from mlgit.edges import templates
-from mlgit.edges.machine import Machine
+from mlgit.edges.machine import LocalMachine
 from mlgit.errors import Exit, Finding, Severity, usage_error
 from mlgit.ops import doctor
 from mlgit.ops.kernel import snapshot
@@ -26,6 +26,7 @@ _GROUPS = {
     "workflows": "Workflows",
     "forge": "Forge",
 }
+_STATE_WIDTH = len("inconclusive")
 _NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
 """Of the shipped files, those that are held against a project's have no names in them."""
 
@@ -42,7 +43,7 @@ _NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
 )
 @dry_run_option
 @session_command
-def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) -> int:
+def command(session: Session, role: BranchRole | None, *, fix: bool, dry_run: bool) -> int:
     """Look over the set-up, and say how to put it right.
 
     Looks at this machine, at you, the data remote, the repository, its rules and workflows, and the forge. A small object is
@@ -64,7 +65,7 @@ def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) ->
     repository = session.repository
     found = doctor.run(
         session,
-        Machine(repository.root or session.directory, repository.config),
+        LocalMachine(repository.root or session.directory, repository.config),
         _shipped(session),
         fix=fix,
         dry_run=dry_run,
@@ -73,11 +74,11 @@ def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) ->
     return session.answer(found, lambda one: _show(one, fix=fix))
 
 
-def _ruleset(session: Session, role: Role) -> str:
+def _ruleset(session: Session, role: BranchRole) -> str:
     import json  # noqa: PLC0415 - only here
 
     branch = snapshot.base_of(session)[0] if role == "base" else "mlgit-ledger"
-    document: dict[str, Any] = recommended(role, branch)
+    document: dict[str, Any] = recommended_ruleset(role, branch)
     return json.dumps(document, indent=2)
 
 
@@ -95,40 +96,40 @@ def _show(found: doctor.Diagnosis, *, fix: bool) -> str:
     for group, checks in groupby(found.checks, key=lambda one: one.group):
         lines += ["", _GROUPS[group]] if lines else [_GROUPS[group]]
         for one in checks:
-            lines.append(f"  {text.word(one.state, 8)}  {one.check.ljust(width)}  {text.clean(one.what)}")
+            lines.append(f"  {text.word(one.state, _STATE_WIDTH)}  {one.check.ljust(width)}  {text.clean(one.summary)}")
     findings = [text.finding(finding) for finding in _several(found.checks)]
     shown = ["\n".join(lines), *findings]
-    mends = [mend for one in found.checks for mend in one.mends]
-    if found.mended:
-        shown.append("\n".join(f"Mended: {text.clean(what)}" for what in found.mended))
-    if mends and fix:
+    fixes = [change for one in found.checks for change in one.fixes]
+    if found.fixed:
+        shown.append("\n".join(f"Fixed: {text.clean(change)}" for change in found.fixed))
+    if fixes and fix:
         shown.append(
-            "\n".join(f"Would mend: {text.clean(what)}" for what in mends) + "\nNothing was changed (dry run)."
+            "\n".join(f"Would fix: {text.clean(change)}" for change in fixes) + "\nNothing was changed (dry run)."
         )
-    return "\n\n".join([*shown, _summary(found)]) + text.following(_next(found, mends))
+    return "\n\n".join([*shown, _summary(found)]) + text.following(_next(found, fixes))
 
 
 def _summary(found: doctor.Diagnosis) -> str:
-    """Count what was found; why a check could not be judged is no error of the set-up, so such checks are counted apart."""
-    judged = _several(one for one in found.checks if one.state != "unjudged")
+    """Count the findings; the cause of an inconclusive check is no error of the set-up, so such checks are counted apart."""
+    judged = _several(one for one in found.checks if one.state != "inconclusive")
     errors = sum(finding.severity is Severity.ERROR for finding in judged)
     warnings = sum(finding.severity is Severity.WARNING for finding in _several(found.checks))
     told = (
         plural(errors, "error"),
         plural(warnings, "warning"),
-        f"{sum(one.state == 'unjudged' for one in found.checks)} could not be judged",
+        f"{sum(one.state == 'inconclusive' for one in found.checks)} inconclusive",
     )
     return f"{plural(len(found.checks), 'check')}: {', '.join(told)}"
 
 
-def _several(checks: Iterable[doctor.Checked]) -> list[Finding]:
+def _several(checks: Iterable[doctor.CheckReport]) -> list[Finding]:
     """Return every finding once: one cause may stop many checks."""
     return list(dict.fromkeys(finding for one in checks for finding in one.findings))
 
 
-def _next(found: doctor.Diagnosis, mends: list[str]) -> str | None:
-    if mends:
+def _next(found: doctor.Diagnosis, fixes: list[str]) -> str | None:
+    if fixes:
         return "mlgit doctor --fix"
-    if found.mended:
-        return "git diff, and commit what was mended"
+    if found.fixed:
+        return "git diff, and commit what was fixed"
     return "mlgit status" if not found.exit else None

@@ -12,7 +12,7 @@ from mlgit.errors import Finding
 
 if TYPE_CHECKING:
     from mlgit.ops.promotion.proposed import Proposed
-    from mlgit.ops.promotion.pull_request import Body
+    from mlgit.ops.promotion.pull_request import BriefRenderer
     from mlgit.ops.review.proposals import Proposal
 
 
@@ -23,7 +23,7 @@ def no_pull_request_option(function: F) -> F:
     )
 
 
-def body_of(session: Session) -> "Body":
+def body_of(session: Session) -> "BriefRenderer":
     """Return what writes the body of a promotion's pull request: the brief of it, in Markdown."""
 
     def write(waiting: "Proposal") -> str:

@@ -1,4 +1,4 @@
-"""What a forge knows of a change, in words that fit every forge: pull requests, reviews, checks, rules. Values only."""
+"""What a forge knows about a change: pull requests, reviews, checks, branch rules. Plain values, the same for every forge."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,15 +8,17 @@ import msgspec
 
 from mlgit.domain.names import CommitId
 
-LONGEST: Final = 65_536
-"""Characters that GitHub, and Gitea by default, take as the body of a pull request or a comment; more they refuse."""
+MAX_BODY_LENGTH: Final = 65_536
+"""Characters that GitHub, and Gitea by default, accept as the body of a pull request or a comment."""
+
+ForgeKind = Literal["github", "gitea"]
 
 CheckState = Literal["pending", "success", "failure", "neutral"]
 Level = Literal["error", "warning", "notice"]
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A pull request. `author` and `merged_by` are logins; None for somebody whose account is gone."""
+    """A pull request. `author` and `merged_by` are logins; None for a deleted account."""
 
     number: int
     url: str
@@ -25,31 +27,31 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["open", "closed", "merged"]
     draft: bool = False
     branch: str
-    """Name of the branch that it brings, without `refs/heads/`."""
+    """Name of the source branch, without `refs/heads/`."""
     head: CommitId
     base: str
-    """Name of the branch that it goes to."""
+    """Name of the target branch."""
     is_fork: bool
     """Whether the branch lies in another repository."""
     author: str | None
     merged_by: str | None = None
     merged_as: CommitId | None = None
-    """The commit of the base branch that it became."""
+    """The commit on the base branch that the merge made."""
 
 
 class ForgeReview(msgspec.Struct, frozen=True, kw_only=True):
-    """One submitted review. `dismissed` is a review that was taken back, whatever it said."""
+    """A submitted review; `dismissed` replaces the verdict of a dismissed one."""
 
     id: int
     login: str | None
     verdict: Literal["approve", "reject", "comment", "dismissed"]
     commit: CommitId | None
-    """The commit that was looked at; None where the forge no longer knows."""
+    """The reviewed commit; None where the forge no longer knows it."""
     at: datetime
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest result of a check on a commit; `by` is the app or the login that posted it."""
+class CommitCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest result of a check on a commit; `by` is the app or login that posted it."""
 
     name: str
     state: CheckState
@@ -57,7 +59,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
-    """A remark on a line of a file; `line` 1 where none is known."""
+    """A remark on a line of a file; line 1 where none is known."""
 
     path: str
     line: int
@@ -85,37 +87,36 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BranchRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a forge enforces on a branch, as far as it tells who asks; None where it does not tell."""
+    """What a forge enforces on a branch; None where the token is not allowed to read it."""
 
     required_checks: Sequence[str] | None = None
     strict_checks: bool | None = None
-    """Whether a branch has to be up to date with the base before it is merged."""
-    reviews: int | None = None
-    """Approving reviews that are required."""
-    code_owners: bool | None = None
-    dismisses_stale: bool | None = None
-    last_push_approved: bool | None = None
-    """Whether somebody else than the last pusher has to approve."""
-    linear: bool | None = None
-    signed: bool | None = None
-    force_push: bool | None = None
-    """Whether a forced push is let through."""
-    deletion: bool | None = None
-    bypass: Sequence[str] | None = None
-    """Who is not bound by the rules."""
+    """Whether a branch has to be up to date with its base before it is merged."""
+    required_reviews: int | None = None
+    """Number of required approving reviews."""
+    code_owner_review: bool | None = None
+    dismiss_stale_reviews: bool | None = None
+    last_push_approval: bool | None = None
+    """Whether somebody other than the last pusher has to approve."""
+    linear_history: bool | None = None
+    signed_commits: bool | None = None
+    allow_force_push: bool | None = None
+    allow_deletion: bool | None = None
+    bypass_actors: Sequence[str] | None = None
+    """Who is exempt from the rules."""
     raw: Mapping[str, Any] = {}
-    """What the forge said, word for word, for the record."""
+    """The answers of the forge, unchanged."""
 
 
-def is_own(login: str | None, me: str | None) -> bool:
-    """Tell whether something was written by whoever a token is of, so that it may be edited.
+def is_own(author: str | None, token_login: str | None) -> bool:
+    """Tell whether something was written by the account of the token, so that it may be edited.
 
-    The token of an app does not say whose it is (`me` is None). Then what any app wrote is taken for its own: no person can
-    have a name that ends in `[bot]`, and what is another app's the forge refuses to change.
+    The token of an app does not reveal its login (`token_login` is None). Then anything that an app wrote is taken for its own:
+    no person's login can end in `[bot]`, and the forge refuses to change what belongs to another app.
     """
-    return login is not None and (login == me if me is not None else login.endswith("[bot]"))
+    return author is not None and (author == token_login if token_login is not None else author.endswith("[bot]"))
 
 
-def fits(body: str) -> bool:
-    """Tell whether a forge takes a text as the body of something, however it counts characters."""
-    return len(body.encode("utf-16-le")) // 2 <= LONGEST
+def fits_in_body(text: str) -> bool:
+    """Tell whether a forge accepts a text as a body: counted in UTF-16 units, which are never fewer than characters."""
+    return len(text.encode("utf-16-le")) // 2 <= MAX_BODY_LENGTH

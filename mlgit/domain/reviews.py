@@ -1,4 +1,6 @@
-"""What a forge told of a pull request, as words that are counted like signed approvals. Pure: whoever calls has asked."""
+"""Reviews of a pull request, as votes that are counted like signed approvals. Pure: the caller has fetched them."""
+
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -8,59 +10,63 @@ from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records.ledger import Reviews, SubmittedReview
 
 
-def words(told: Reviews) -> list[ReviewVote]:
-    """Return every review that says something: whoever only comments has not spoken for or against."""
+def review_votes(reviews: Reviews) -> list[ReviewVote]:
+    """Return every review that is a vote; a mere comment is neither for nor against."""
     return [
         ReviewVote(
-            login=one.login,
-            verdict=one.verdict,
-            decision=one.decision,
-            at=one.at,
-            digest=_digest(one),
-            where=f"review {one.id} of {told.repository}#{told.pull_request}",
-            reason="its account is gone" if one.login is None else _unseen(one),
+            login=review.login,
+            verdict=review.verdict,
+            decision=review.decision,
+            at=review.at,
+            digest=_digest(review),
+            where=f"review {review.id} of {reviews.repository}#{reviews.pull_request}",
+            reason="its account is gone" if review.login is None else _why_undecided(review),
         )
-        for one in told.reviews
-        if one.verdict != "comment"
+        for review in reviews.reviews
+        if review.verdict != "comment"
     ]
 
 
-def reviewed(told: Reviews) -> list[CommitId]:
-    """Return the commits on which the word of somebody rests, the newest word first, after the head."""
-    given = [one.commit for one in reversed(told.reviews) if one.verdict != "comment" and one.commit is not None]
-    return list(dict.fromkeys([told.head, *given]))
+def reviewed_commits(reviews: Reviews) -> list[CommitId]:
+    """Return the head, and then each commit that somebody voted on, the one of the newest vote first."""
+    commits = [
+        review.commit
+        for review in reversed(reviews.reviews)
+        if review.verdict != "comment" and review.commit is not None
+    ]
+    return list(dict.fromkeys([reviews.head, *commits]))
 
 
-def decided(told: Reviews, decisions: dict[CommitId, Digest | None], *, believed: bool) -> Reviews:
-    """Return what was told with the decisions that follow from the reviewed commits.
+def with_decisions(reviews: Reviews, decisions: Mapping[CommitId, Digest | None], *, trust_recorded: bool) -> Reviews:
+    """Return reviews with the decision of each.
 
     Args:
-        told: what was told.
-        decisions: the decision at each reviewed commit that is here; None where it proposes something else.
-        believed: whether a review of a commit that is not here is of the decision that was taken down with it; else of none.
+        reviews: the reviews.
+        decisions: the decision at each reviewed commit that is in this repository; None where it proposes something else.
+        trust_recorded: whether a review of a missing commit keeps the decision that was recorded with it; else it has none.
     """
 
-    def decision(one: SubmittedReview) -> Digest | None:
-        if one.commit is not None and one.commit in decisions:
-            return decisions[one.commit]
-        return one.decision if believed else None
+    def decision(review: SubmittedReview) -> Digest | None:
+        if review.commit is not None and review.commit in decisions:
+            return decisions[review.commit]
+        return review.decision if trust_recorded else None
 
-    return replace(told, reviews=[replace(one, decision=decision(one)) for one in told.reviews])
-
-
-def same(one: Reviews, other: Reviews) -> bool:
-    """Tell whether two say the same, whoever took them down, and when."""
-    return replace(one, by=other.by, at=other.at) == other
+    return replace(reviews, reviews=[replace(review, decision=decision(review)) for review in reviews.reviews])
 
 
-def _digest(one: SubmittedReview) -> Digest:
-    """Return the digest of a review as the forge tells it; what follows from the commit is no part of it."""
-    return sha256(canonical(replace(one, decision=None)))
+def same_content(first: Reviews, second: Reviews) -> bool:
+    """Tell whether two records differ at most in who recorded them, and when."""
+    return replace(first, by=second.by, at=second.at) == second
 
 
-def _unseen(one: SubmittedReview) -> str:
-    if one.decision is not None:
+def _digest(review: SubmittedReview) -> Digest:
+    """Return the digest of a review as the forge has it, without the decision, which follows from the commit."""
+    return sha256(canonical(replace(review, decision=None)))
+
+
+def _why_undecided(review: SubmittedReview) -> str:
+    if review.decision is not None:
         return ""
-    if one.commit is None:
-        return "the forge no longer knows which commit was looked at"
-    return f"commit {one.commit[:12]}, which was looked at, is not here or proposes something else"
+    if review.commit is None:
+        return "the forge no longer knows which commit was reviewed"
+    return f"the reviewed commit {review.commit[:12]} is not here or proposes something else"

@@ -1,7 +1,7 @@
-"""What may not be in a workflow of GitHub Actions (or of Gitea's, which reads the same files). Pure.
+"""Security rules for a workflow of GitHub Actions, or of Gitea's, which reads the same files. Pure.
 
-Sources: GitHub's pages "Security hardening for GitHub Actions" and "Workflow syntax". `pull_request_target` runs with secrets
-on what a stranger wrote, and a tag or a branch of an action can be moved to other code, which a commit id cannot.
+Sources: GitHub's pages "Security hardening for GitHub Actions" and "Workflow syntax". `pull_request_target` gives secrets to a
+run on a stranger's pull request; a tag or a branch of an action can be moved to other code, a commit id cannot.
 """
 
 import re
@@ -20,22 +20,22 @@ def triggers(workflow: Mapping[str, Any]) -> list[str]:
 
 def job_names(workflow: Mapping[str, Any]) -> list[str]:
     """Return the names under which the jobs of a workflow post their results."""
-    return [str(job.get("name", id_)) for id_, job in _jobs(workflow)]
+    return [str(job.get("name", job_id)) for job_id, job in _jobs(workflow)]
 
 
-def unpinned(workflow: Mapping[str, Any]) -> list[str]:
-    """Return every action, or called workflow, that is not named by the id of a commit or the digest of an image."""
-    return [uses for uses in _uses(workflow) if not _PINNED.fullmatch(uses)]
+def unpinned_actions(workflow: Mapping[str, Any]) -> list[str]:
+    """Return the actions and called workflows that are not pinned to a commit id or an image digest."""
+    return [action for action in _actions(workflow) if not _PINNED.fullmatch(action)]
 
 
 def _jobs(workflow: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     jobs = workflow.get("jobs")
-    for id_, job in jobs.items() if isinstance(jobs, Mapping) else ():
+    for job_id, job in jobs.items() if isinstance(jobs, Mapping) else ():
         if isinstance(job, Mapping):
-            yield str(id_), job
+            yield str(job_id), job
 
 
-def _uses(workflow: Mapping[str, Any]) -> Iterator[str]:
+def _actions(workflow: Mapping[str, Any]) -> Iterator[str]:
     for _, job in _jobs(workflow):
         steps = job.get("steps")
         for part in (job, *(steps if isinstance(steps, list) else ())):

@@ -1,4 +1,4 @@
-"""The machine that mlgit runs on, and what a person has set on it (see `ops.doctor.subject.Machine`)."""
+"""The machine that mlgit runs on, with the person's settings on it (see `ops.doctor.context.Machine`)."""
 
 import platform
 import re
@@ -14,16 +14,16 @@ from mlgit.edges.git.command import MINIMUM, Git
 from mlgit.edges.ssh import keygen, signers
 from mlgit.edges.ssh.keys import PublicKey
 from mlgit.edges.ssh.signing import SshSignatures
-from mlgit.ops.doctor.subject import RemoteSettings, SignerLine
+from mlgit.ops.doctor.context import RemoteSettings, SignerLine
 
 
-class Machine:
+class LocalMachine:
     """This machine, as seen from one repository."""
 
     approvals = signers.APPROVALS
 
     def __init__(self, root: Path, config: Callable[[str], str | None]) -> None:
-        """Take the work tree, or the repository where there is none, and how to read a setting of Git."""
+        """Take the work tree, or the repository where it is bare, and a function that reads a setting of Git."""
         self._root = root
         self._config = config
 
@@ -35,7 +35,7 @@ class Machine:
         """Return the version of Git.
 
         Raises:
-            Unjudged: it is not there (`tool-missing`), or too old (`git-too-old`).
+            Unjudged: it is not installed (`tool-missing`), or too old (`git-too-old`).
         """
         git = Git(self._root)
         git.require(MINIMUM, "mlgit")
@@ -45,10 +45,10 @@ class Machine:
         """Return the version of DVC.
 
         Raises:
-            Unjudged: there is none that will do (`dvc-missing`, `dvc-old`).
+            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-old`).
         """
         workspace.require()
-        import dvc  # noqa: PLC0415 - only once it is known to be there
+        import dvc  # noqa: PLC0415 - only once it is known to be installed
 
         return str(dvc.__version__)
 
@@ -58,15 +58,15 @@ class Machine:
         Raises:
             Unjudged: ssh-keygen is not installed (`ssh-keygen-missing`).
         """
-        keygen.run("-?")  # there is no way to ask it for its version
+        keygen.run("-?")  # it has no option for its version
         if shutil.which("ssh") is None:
             return "ssh-keygen"
-        said = process.run(["ssh", "-V"], check=False).stderr
-        found = re.match(r"OpenSSH_[\w.]+", said)
-        return found[0].replace("_", " ") if found else "ssh-keygen"
+        output = process.run(["ssh", "-V"], check=False).stderr
+        match = re.match(r"OpenSSH_[\w.]+", output)
+        return match[0].replace("_", " ") if match else "ssh-keygen"
 
     def lines_of_key(self, content: bytes) -> tuple[str, Sequence[SignerLine]]:
-        """Return the fingerprint of the key that the person signs with, and the lines that a file of signers has for it.
+        """Return the fingerprint of the key that the person signs with, and its lines in an allowed-signers file.
 
         Raises:
             MlgitError: there is no key (`signing-key-missing`, `signing-key-unreadable`), or the file cannot be trusted (see
@@ -76,18 +76,18 @@ class Machine:
         return key.fingerprint, signers.parse(content, layout.SIGNERS).of_key(key.blob)
 
     def remote(self, name: str) -> RemoteSettings:
-        """Return how a DVC remote is set.
+        """Return the configuration of a DVC remote.
 
         Raises:
-            MlgitError: there is none of that name (`remote-missing`), or its configuration cannot be used.
+            MlgitError: there is no remote of that name (`remote-missing`), or its configuration is invalid.
         """
         kind, verifies, committed = workspace.remote_settings(self._root, name)
         return RemoteSettings(kind, verifies, tuple(committed))
 
     def probe(self, name: str) -> None:
-        """Try a DVC remote (see `DvcStore.probe`)."""
+        """Write, read and remove a test object (see `DvcStore.probe`)."""
         DvcStore(self._root, name).probe()
 
     def verify_remote(self, name: str) -> None:
-        """Let DVC verify what comes from a remote, in the settings that everybody shares."""
+        """Make DVC verify downloads from a remote, in the shared configuration."""
         workspace.dvc(self._root, "remote", "modify", "--", name, "verify", "true")

@@ -1,4 +1,4 @@
-"""What the runner of a workflow hands to a step, and the files in which it takes something back.
+"""The runner of a workflow: what it passes to a step, and the files through which a step returns outputs and a summary.
 
 The files are those of GitHub's documentation of workflow commands: GITHUB_OUTPUT takes `name<<delimiter` blocks, and
 GITHUB_STEP_SUMMARY takes Markdown.
@@ -8,28 +8,29 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from mlgit.errors import inconclusive
 
-_LARGEST_SUMMARY = 1 << 20  # bytes; more is refused by the forge as a whole
+_MAX_SUMMARY_BYTES: Final = 1 << 20  # GitHub rejects a longer one as a whole
 
 
 class Runner:
-    """The environment of a step. Outside a workflow there is nothing to read, and what is said is left unsaid."""
+    """The environment of a step. Outside a workflow there is no event, and outputs and summaries go nowhere."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
     @property
     def event_name(self) -> str | None:
-        """What happened."""
+        """The name of the event; None outside a workflow."""
         return self._environment.get("GITHUB_EVENT_NAME")
 
-    def event(self) -> bytes | None:
+    def event_payload(self) -> bytes | None:
         """Return the payload of the event; None where there is none.
 
         Raises:
-            Unjudged: the file that is named cannot be read (`disk-failed`).
+            Unjudged: its file cannot be read (`disk-failed`).
         """
         name = self._environment.get("GITHUB_EVENT_PATH")
         if not name:
@@ -41,30 +42,30 @@ class Runner:
                 "disk-failed", f"{name} cannot be read", why=str(error), fix="run it in a workflow"
             ) from error
 
-    def left(self, place: Path, largest: int) -> bytes:
-        """Return a file that another run left, at most one byte more than it may have; a link is not followed.
+    def read_report(self, path: Path, max_bytes: int) -> bytes:
+        """Return a file that another run left, at most one byte more than the limit; a symbolic link is not followed.
 
         Raises:
             Unjudged: there is no such file (`disk-failed`).
         """
         try:
-            with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                return file.read(largest + 1)
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                return file.read(max_bytes + 1)
         except OSError as error:
             raise inconclusive(
-                "disk-failed", f"{place} cannot be read", why=str(error), fix="look at the run that was to leave it"
+                "disk-failed", f"{path} cannot be read", why=str(error), fix="look at the run that should have left it"
             ) from error
 
-    def summarise(self, markdown: str) -> None:
-        """Add to the summary of the job."""
-        encoded = markdown.encode("utf-8", "replace")[:_LARGEST_SUMMARY].decode("utf-8", "ignore")
+    def add_summary(self, markdown: str) -> None:
+        """Append to the summary of the job."""
+        encoded = markdown.encode("utf-8", "replace")[:_MAX_SUMMARY_BYTES].decode("utf-8", "ignore")
         self._append("GITHUB_STEP_SUMMARY", encoded + "\n")
 
-    def output(self, values: Mapping[str, str]) -> None:
-        """Set outputs of the step; a delimiter that nobody can guess keeps one value from setting another."""
+    def set_outputs(self, values: Mapping[str, str]) -> None:
+        """Set outputs of the step; a random delimiter keeps one value from setting another output."""
         for name, value in values.items():
-            end = f"mlgit-{secrets.token_hex(16)}"
-            self._append("GITHUB_OUTPUT", f"{name}<<{end}\n{value}\n{end}\n")
+            delimiter = f"mlgit-{secrets.token_hex(16)}"
+            self._append("GITHUB_OUTPUT", f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
 
     def _append(self, variable: str, text: str) -> None:
         name = self._environment.get(variable)
@@ -75,5 +76,5 @@ class Runner:
                 file.write(text)
         except OSError as error:
             raise inconclusive(
-                "disk-failed", f"{name} cannot be written", why=str(error), fix="see to space and permissions there"
+                "disk-failed", f"{name} cannot be written", why=str(error), fix="check free space and permissions there"
             ) from error

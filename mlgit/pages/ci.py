@@ -8,7 +8,7 @@ from typing import Final
 
 from mlgit.domain.formatting import plural
 from mlgit.errors import Finding
-from mlgit.ops.ci.apply import AppliedHere
+from mlgit.ops.ci.apply import CiApplied
 from mlgit.ops.ci.verdict import Verdict
 from mlgit.ops.monitoring.observe import Observations
 from mlgit.pages import applications, markdown, plain
@@ -22,14 +22,14 @@ _LEVEL: Final = 3  # of headings, for a summary or a comment stands below others
 
 def verdict_title(verdict: Verdict) -> str:
     """Return a verdict in a few words."""
-    if not verdict.answered:
+    if not verdict.conclusive:
         return "inconclusive"
     return "this change has problems" if verdict.exit else "no problems found"
 
 
 def verdict_summary(verdict: Verdict) -> str:
     """Return a verdict as Markdown of less than 65,536 characters, for the summary of a job."""
-    base = f", checked against base commit {verdict.onto[:12]}" if verdict.onto else ""
+    base = f", checked against base commit {verdict.base_commit[:12]}" if verdict.base_commit else ""
     promotions = f" in {plural(len(verdict.promotions), 'promotion')}" if verdict.promotions else ""
     facts = f"Commit {verdict.head[:12]}{base}: {plural(len(verdict.findings), 'finding')}{promotions}."
     blocks: list[Block] = [Paragraph(facts), *_findings(verdict.findings)]
@@ -51,7 +51,7 @@ def observation_issue(observation: Observations) -> str:
     return "\n\n".join([markdown.write_blocks(_code([*map(plain.clean, lines), *_shown(findings)])), repair]).lstrip()
 
 
-def apply_summary(applied: AppliedHere) -> str:
+def apply_summary(applied: CiApplied) -> str:
     """Return what became of each deployment that was to be applied, for the summary of a job."""
     results = applied.applied.results
     rows = [applications.row(result) for result in results[:_MOST_ROWS]]

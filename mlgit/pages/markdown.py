@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import fits
+from mlgit.domain.forge import fits_in_body
 from mlgit.pages.document import (
     Block,
     BulletList,
@@ -47,7 +47,7 @@ class _Limits(NamedTuple):
 
 
 _UNLIMITED: Final = _Limits(None, None, None)
-# The last of them fits whatever a page says: some 150 texts, each character of which is written with at most twelve.
+# The last of them fits_in_body whatever a page says: some 150 texts, each character of which is written with at most twelve.
 _FORGE_LIMITS: Final = (
     _Limits(20, 100, 600),
     _Limits(20, 50, 300),
@@ -84,7 +84,7 @@ def forge_body(page: Page) -> str:
     """
     for limits in _FORGE_LIMITS:
         written = "\n\n".join([BEGIN, *_page(page, 2, limits), END])
-        if fits(written):
+        if fits_in_body(written):
             break
     return written
 

@@ -230,7 +230,7 @@ def test_a_changed_policy_is_tried_on_the_promotions_of_the_past(running: Team) 
     hosted.brings("stricter", {POLICY: stricter})
     said = hosted.said("pull_request", pull_request(hosted.server, "stricter"), "gate", at=hosted.ana)
     assert (said.code, found(said)) == (0, ["policy-replayed"]), said.text
-    assert "policies/production.yaml would have blocked 1 of the last 1 that were promoted under production" in said.out
+    assert "policies/production.yaml would have blocked 1 of the last 1 promoted under production" in said.out
     assert "blocked 1 of the last" in hosted.summary()
     running_code = stricter.replace("gates:\n", "gates:\n  - {id: exec, name: own, command: [touch, ran]}\n")
     hosted.brings("code", {POLICY: running_code})
@@ -289,7 +289,7 @@ def test_the_report_is_the_verdict(proposed: Team, tmp_path: Path) -> None:
     hosted = Hosted(proposed)
     said = hosted.proposes(BRANCH, "verdict", "--json", "--report", str(tmp_path / "out/verdict.json"))
     assert json.loads((tmp_path / "out/verdict.json").read_bytes()) == said.json
-    assert said.json["number"] == 7
+    assert said.json["pull_request"] == 7
     assert said.json["head"] == hosted.server.head(BRANCH)
 
 
@@ -324,7 +324,7 @@ def test_an_issue_is_kept_while_something_does_not_run_as_it_was_given(running: 
     [
         (b"not JSON", "report-unreadable"),
         (b"[" * 100_000, "report-unreadable"),
-        (b'{"schema": "mlgit/ci-verdict.v1", "event": "push", "number": 7, "head": "main"}', "report-unreadable"),
+        (b'{"schema": "mlgit/ci-verdict.v1", "event": "push", "pull_request": 7, "head": "main"}', "report-unreadable"),
         (b" " * (2 << 20), "report-unreadable"),
         (None, "disk-failed"),
     ],

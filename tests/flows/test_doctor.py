@@ -20,9 +20,9 @@ def test_a_project_that_is_well_is_said_to_be_and_nothing_is_changed(running: Te
     before = running.ana.everything()
     answer = running.ana.does("doctor")
     assert answer.ids == []
-    assert "0 errors, 0 warnings, 0 could not be judged" in answer.out
+    assert "0 errors, 0 warnings, 0 inconclusive" in answer.out
     assert "you are Ana <ana@acme.example>, ana in .mlgit/roles.yaml" in answer.out
-    assert "production signed: anybody with a clone can prove who agreed" in answer.out
+    assert "production signed: anybody with a clone can verify who approved" in answer.out
     assert running.ana.everything() == before
 
 
@@ -95,7 +95,7 @@ def test_what_stops_one_check_stops_no_other(running: Team, id_: str, code: int,
     answer = running.ana("doctor")
     assert answer.code == code, answer.text
     assert set(answer.ids) == {id_}
-    assert "well      project" in answer.out
+    assert "ok            project" in answer.out
 
 
 def test_who_has_no_key_is_told_and_it_is_no_failure(running: Team) -> None:
@@ -109,15 +109,15 @@ def test_what_is_safe_is_mended_and_only_when_it_is_asked_for(running: Team) -> 
     _config(running, "verify = True", "verify = False")
     before = ana.everything()
     dry = ana.does("doctor --fix --dry-run")
-    assert "Would mend: dvc remote modify storage verify true" in dry.out
+    assert "Would fix: dvc remote modify storage verify true" in dry.out
     assert ana.everything() == before
     mended = ana.does("doctor --fix --json").json
-    assert len(mended["mended"]) == 2
-    assert states(ana)["remote"] == states(ana)["attributes"] == "well"
+    assert len(mended["fixed"]) == 2
+    assert states(ana)["remote"] == states(ana)["attributes"] == "ok"
     assert ana.read(".gitattributes").startswith("*.txt -text\n")
     assert "*.skops" in ana.read(".gitattributes")
     assert "verify = true" in ana.read(".dvc/config").lower()
-    assert ana.does("doctor --fix --json").json["mended"] == []
+    assert ana.does("doctor --fix --json").json["fixed"] == []
 
 
 def test_a_dry_run_of_nothing_is_misuse(running: Team) -> None:

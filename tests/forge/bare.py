@@ -1,4 +1,4 @@
-"""What a forge does with Git: one bare repository, merges and the refs of pull requests."""
+"""The Git side of a fake forge: a bare repository, merges and the refs of pull requests."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 
-class Bare:
+class BareRepository:
     """A bare repository, worked on with Git alone."""
 
     def __init__(self, folder: Path) -> None:
@@ -90,6 +90,6 @@ class Bare:
         """Point a ref at a commit."""
         self.git("update-ref", ref, new, *([old] if old else []))
 
-    def bring(self, other: "Bare", commit: str, ref: str) -> None:
+    def bring(self, other: "BareRepository", commit: str, ref: str) -> None:
         """Fetch a commit of another repository into a ref."""
         self.git("fetch", "--quiet", str(other.folder), f"+{commit}:{ref}", GIT_ALLOW_PROTOCOL="file")

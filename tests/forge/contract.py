@@ -1,4 +1,4 @@
-"""GitHub's description of its API: requests and answers are held against it, and answers are completed from it."""
+"""GitHub's OpenAPI description: requests and responses are validated against it, and responses are completed from it."""
 
 import json
 from functools import cache

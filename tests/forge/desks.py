@@ -1,4 +1,4 @@
-"""People at their desks (see `tests.flows.people`) whose environment knows a fake forge."""
+"""Desks (see `tests.flows.people`) with a fake forge in their environment."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -41,10 +41,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from tests.forge.bare import Bare
+from tests.forge.bare import BareRepository
 from tests.forge.gitea_api import Gitea
 from tests.forge.github_api import GitHub
-from tests.forge.server import Fault, Request, Server
+from tests.forge.server import Fault, LoggedRequest, Server
 from tests.forge.state import CheckRun, Comment, Deployment, Issue, Pull, Refusal, Review, Rules, Status, User
 
 BOT = "github-actions[bot]"
@@ -69,8 +69,8 @@ class FakeForge:
         self.kind = kind
         self.repository = repository
         self.former: list[str] = []
-        self.git = Bare(origin)
-        self.forks: dict[str, Bare] = {}
+        self.git = BareRepository(origin)
+        self.forks: dict[str, BareRepository] = {}
         self.users = {
             login: User(login, 100 + n, f"token-of-{login}", role) for n, (login, role) in enumerate(people.items())
         }
@@ -86,7 +86,7 @@ class FakeForge:
         self.withheld: set[str] = set()
         self.pusher: str | None = None
         self.faults: list[Fault] = []
-        self.requests: list[Request] = []
+        self.requests: list[LoggedRequest] = []
         self.violations: list[str] = []
         self.lock = threading.RLock()
         self.now = now or self._tick
@@ -175,9 +175,9 @@ class FakeForge:
             self._follow(pull)
             return pull
 
-    def fork(self, login: str, folder: Path) -> Bare:
+    def fork(self, login: str, folder: Path) -> BareRepository:
         """Know a bare repository as somebody's fork."""
-        self.forks[login] = Bare(folder)
+        self.forks[login] = BareRepository(folder)
         return self.forks[login]
 
     def review(
@@ -227,7 +227,7 @@ class FakeForge:
             pull, user = self.pull(number), self.users[login]
             self.need(user, "write")
             if not pull.open or pull.draft:
-                raise Refusal(405, "Pull Request is not mergeable")
+                raise Refusal(405, "Pull LoggedRequest is not mergeable")
             if head not in {None, pull.head}:
                 raise Refusal(
                     409, f"Head branch was modified. Review and try the merge again. Expected head sha was {head}"
@@ -243,7 +243,7 @@ class FakeForge:
             now = self.now()
             new = self.git.merge(onto, pull.head, method, words, login, f"@{int(now.timestamp())} +0000")
             if new is None:
-                raise Refusal(405, "Pull Request is not mergeable")
+                raise Refusal(405, "Pull LoggedRequest is not mergeable")
             self.git.move(f"refs/heads/{pull.base}", new, onto)
             self._merged(pull, new, user)
             return new
@@ -316,7 +316,7 @@ class FakeForge:
         self.repository = repository
 
     def fault(self, status: int = 503, **how: Any) -> Fault:
-        """Answer the next requests with a fault (see `Fault`)."""
+        """ApiResponse the next requests with a fault (see `Fault`)."""
         self.faults.append(Fault(status, **how))
         return self.faults[-1]
 
@@ -327,7 +327,7 @@ class FakeForge:
         """The owner of the repository."""
         return self.repository.split("/")[0]
 
-    def source(self, owner: str) -> Bare:
+    def source(self, owner: str) -> BareRepository:
         """Return the repository of an owner: the main one, or a fork."""
         return self.forks.get(owner, self.git)
 

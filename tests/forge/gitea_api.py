@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.forge.server import Answer, Asked, Handler
+from tests.forge.server import ApiRequest, ApiResponse, Handler
 from tests.forge.state import Comment, Issue, Pull, Refusal, Review, Status, User
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class Gitea:
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Return the handlers."""
         return {
-            ("GET", "/user"): lambda a: Answer(_user(self._forge.need(a.user, "none"))),
+            ("GET", "/user"): lambda a: ApiResponse(_user(self._forge.need(a.user, "none"))),
             ("GET", _REPO): self._repository,
             ("GET", f"{_REPO}/pulls"): self._pulls,
             ("POST", f"{_REPO}/pulls"): self._open,
-            ("GET", f"{_REPO}/pulls/{{index}}"): lambda a: Answer(self._pull(self._one(a))),
+            ("GET", f"{_REPO}/pulls/{{index}}"): lambda a: ApiResponse(self._pull(self._one(a))),
             ("PATCH", f"{_REPO}/pulls/{{index}}"): self._edit_pull,
             ("POST", f"{_REPO}/pulls/{{index}}/merge"): self._merge,
             ("GET", f"{_REPO}/pulls/{{index}}/reviews"): self._reviews,
@@ -47,7 +47,7 @@ class Gitea:
             ("GET", f"{_REPO}/issues/{{index}}/comments"): self._comments,
             ("POST", f"{_REPO}/issues/{{index}}/comments"): self._post_comment,
             ("PATCH", f"{_REPO}/issues/comments/{{id}}"): self._edit_comment,
-            ("GET", f"{_REPO}/labels"): lambda a: Answer(self._labels(self._forge.labels)),
+            ("GET", f"{_REPO}/labels"): lambda a: ApiResponse(self._labels(self._forge.labels)),
             ("POST", f"{_REPO}/labels"): self._make_label,
             ("POST", f"{_REPO}/issues/{{index}}/labels"): self._label,
             ("GET", f"{_REPO}/commits/{{ref}}/statuses"): self._statuses,
@@ -56,10 +56,10 @@ class Gitea:
             ("GET", f"{_REPO}/branch_protections/{{name}}"): self._protection,
         }
 
-    def _repository(self, asked: Asked) -> Answer:
+    def _repository(self, asked: ApiRequest) -> ApiResponse:
         names = {"admin": "admin", "push": "write", "pull": "read"}
         may = {name: asked.user is not None and asked.user.may(role) for name, role in names.items()}
-        return Answer(self._repo(self._forge.owner) | {"permissions": may})
+        return ApiResponse(self._repo(self._forge.owner) | {"permissions": may})
 
     def _repo(self, owner: str) -> dict[str, Any]:
         name = self._forge.repository.split("/")[1]
@@ -68,21 +68,21 @@ class Gitea:
 
     # Pull requests
 
-    def _one(self, asked: Asked) -> Pull:
+    def _one(self, asked: ApiRequest) -> Pull:
         return self._forge.pull(asked.number("index"))
 
-    def _pulls(self, asked: Asked) -> Answer:
+    def _pulls(self, asked: ApiRequest) -> ApiResponse:
         state = asked.query.get("state", "open")
         found = [one for one in self._forge.all_pulls() if state in {"all", "open" if one.open else "closed"}]
-        return Answer([self._pull(one) for one in found])
+        return ApiResponse([self._pull(one) for one in found])
 
-    def _pull_of(self, asked: Asked) -> Answer:
+    def _pull_of(self, asked: ApiRequest) -> ApiResponse:
         found = [one for one in self._forge.pulls_of(self._forge.commit(asked.words["sha"])) if one.merged_at]
         if not found:
             raise Refusal(404, "pull request does not exist")
-        return Answer(self._pull(found[0]))
+        return ApiResponse(self._pull(found[0]))
 
-    def _open(self, asked: Asked) -> Answer:
+    def _open(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "read"), asked.body
         owner, _, branch = body["head"].rpartition(":")
         try:
@@ -90,14 +90,14 @@ class Gitea:
         except Refusal as refusal:
             exists = any("already exists" in one.get("message", "") for one in refusal.errors)
             raise Refusal(409 if exists else 422, str(refusal), *refusal.errors) from refusal
-        return Answer(self._pull(pull), 201)
+        return ApiResponse(self._pull(pull), 201)
 
-    def _edit_pull(self, asked: Asked) -> Answer:
+    def _edit_pull(self, asked: ApiRequest) -> ApiResponse:
         pull = self._one(asked)
         self._edit(asked, pull)
-        return Answer(self._pull(pull), 201)
+        return ApiResponse(self._pull(pull), 201)
 
-    def _edit(self, asked: Asked, one: Issue) -> None:
+    def _edit(self, asked: ApiRequest, one: Issue) -> None:
         user = self._forge.need(asked.user, "read")
         if user is not one.user:
             self._forge.need(user, "write")
@@ -106,7 +106,7 @@ class Gitea:
         if "state" in asked.body:
             self._forge.close(one.number, open=asked.body["state"] == "open")
 
-    def _merge(self, asked: Asked) -> Answer:
+    def _merge(self, asked: ApiRequest) -> ApiResponse:
         user = self._forge.need(asked.user, "write")
         self._forge.merge(
             user.login,
@@ -115,13 +115,13 @@ class Gitea:
             title=asked.body.get("MergeTitleField"),
             head=asked.body.get("head_commit_id"),
         )
-        return Answer(None)
+        return ApiResponse(None)
 
-    def _reviews(self, asked: Asked) -> Answer:
+    def _reviews(self, asked: ApiRequest) -> ApiResponse:
         pull = self._one(asked)
-        return Answer([self._review(pull, one) for one in pull.reviews])
+        return ApiResponse([self._review(pull, one) for one in pull.reviews])
 
-    def _post_review(self, asked: Asked) -> Answer:
+    def _post_review(self, asked: ApiRequest) -> ApiResponse:
         user, body, pull = self._forge.need(asked.user, "read"), asked.body, self._one(asked)
         review = self._forge.review(
             user.login,
@@ -130,11 +130,11 @@ class Gitea:
             body=body.get("body", ""),
             commit=body.get("commit_id"),
         )
-        return Answer(self._review(pull, review))
+        return ApiResponse(self._review(pull, review))
 
-    def _dismiss(self, asked: Asked) -> Answer:
+    def _dismiss(self, asked: ApiRequest) -> ApiResponse:
         user, pull = self._forge.need(asked.user, "admin"), self._one(asked)
-        return Answer(self._review(pull, self._forge.dismiss(user.login, pull.number, asked.number("id"))))
+        return ApiResponse(self._review(pull, self._forge.dismiss(user.login, pull.number, asked.number("id"))))
 
     def _pull(self, pull: Pull) -> dict[str, Any]:
         def side(owner: str, branch: str, commit: str) -> dict[str, Any]:
@@ -173,21 +173,21 @@ class Gitea:
 
     # Words
 
-    def _issues(self, asked: Asked) -> Answer:
+    def _issues(self, asked: ApiRequest) -> ApiResponse:
         wanted = set(filter(None, asked.query.get("labels", "").split(",")))
         pulls = [] if asked.query.get("type") == "issues" else self._forge.all_pulls()
         found = [one for one in (*self._forge.issues.values(), *pulls) if one.open and wanted <= set(one.labels)]
-        return Answer([self._issue(one) for one in sorted(found, key=lambda one: -one.number)])
+        return ApiResponse([self._issue(one) for one in sorted(found, key=lambda one: -one.number)])
 
-    def _open_issue(self, asked: Asked) -> Answer:
+    def _open_issue(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "read"), asked.body
         labels = tuple(self._forge.labels[number - 1] for number in body.get("labels", ()))
-        return Answer(self._issue(self._forge.issue(user.login, body["title"], body.get("body", ""), labels)), 201)
+        return ApiResponse(self._issue(self._forge.issue(user.login, body["title"], body.get("body", ""), labels)), 201)
 
-    def _edit_issue(self, asked: Asked) -> Answer:
+    def _edit_issue(self, asked: ApiRequest) -> ApiResponse:
         one = self._forge.item(asked.number("index"))
         self._edit(asked, one)
-        return Answer(self._issue(one), 201)
+        return ApiResponse(self._issue(one), 201)
 
     def _issue(self, one: Issue) -> dict[str, Any]:
         kind = "pulls" if isinstance(one, Pull) else "issues"
@@ -203,15 +203,15 @@ class Gitea:
             "pull_request": {"merged": False} if kind == "pulls" else None,
         }
 
-    def _comments(self, asked: Asked) -> Answer:
+    def _comments(self, asked: ApiRequest) -> ApiResponse:
         number = self._forge.item(asked.number("index")).number
-        return Answer([_comment(one) for one in self._forge.comments if one.number == number])
+        return ApiResponse([_comment(one) for one in self._forge.comments if one.number == number])
 
-    def _post_comment(self, asked: Asked) -> Answer:
+    def _post_comment(self, asked: ApiRequest) -> ApiResponse:
         user = self._forge.need(asked.user, "read")
-        return Answer(_comment(self._forge.comment(user.login, asked.number("index"), asked.body["body"])), 201)
+        return ApiResponse(_comment(self._forge.comment(user.login, asked.number("index"), asked.body["body"])), 201)
 
-    def _edit_comment(self, asked: Asked) -> Answer:
+    def _edit_comment(self, asked: ApiRequest) -> ApiResponse:
         comment = next((one for one in self._forge.comments if one.id == asked.number("id")), None)
         if comment is None:
             raise Refusal(404, "Not Found")
@@ -219,41 +219,41 @@ class Gitea:
         if user is not comment.user:
             self._forge.need(user, "write")
         comment.body = asked.body["body"]
-        return Answer(_comment(comment))
+        return ApiResponse(_comment(comment))
 
     def _labels(self, names: list[str]) -> list[dict[str, Any]]:
         return [{"id": self._forge.labels.index(name) + 1, "name": name, "color": "ededed"} for name in names]
 
-    def _make_label(self, asked: Asked) -> Answer:
+    def _make_label(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "write")
         self._forge.labels.append(asked.body["name"])
-        return Answer(self._labels([asked.body["name"]])[0], 201)
+        return ApiResponse(self._labels([asked.body["name"]])[0], 201)
 
-    def _label(self, asked: Asked) -> Answer:
+    def _label(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "write")
         one = self._forge.item(asked.number("index"))
         self._forge.label(one, tuple(self._forge.labels[number - 1] for number in asked.body["labels"]))
-        return Answer(self._labels(one.labels))
+        return ApiResponse(self._labels(one.labels))
 
     # Statuses and protection
 
-    def _statuses(self, asked: Asked) -> Answer:
+    def _statuses(self, asked: ApiRequest) -> ApiResponse:
         commit = self._forge.commit(asked.words["ref"])
-        return Answer([_status(one) for one in reversed(self._forge.statuses) if one.commit == commit])
+        return ApiResponse([_status(one) for one in reversed(self._forge.statuses) if one.commit == commit])
 
-    def _post_status(self, asked: Asked) -> Answer:
+    def _post_status(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "write"), asked.body
         more = {key: body[key] for key in ("description", "target_url") if key in body}
         status = self._forge.status(user.login, body["context"], asked.words["sha"], body["state"], **more)
-        return Answer(_status(status), 201)
+        return ApiResponse(_status(status), 201)
 
-    def _branch(self, asked: Asked) -> Answer:
+    def _branch(self, asked: ApiRequest) -> ApiResponse:
         name = asked.words["branch"]
         commit = self._forge.git.tip(name)
         if commit is None:
             raise Refusal(404, "The target couldn't be found.")
         rules, guarded = self._forge.rule(name), name in self._forge.rules
-        return Answer(
+        return ApiResponse(
             {
                 "name": name,
                 "commit": {"id": commit},
@@ -265,13 +265,13 @@ class Gitea:
             }
         )
 
-    def _protection(self, asked: Asked) -> Answer:
+    def _protection(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "admin")
         name = asked.words["name"]
         if name not in self._forge.rules:
             raise Refusal(404, "Not Found")
         rules = self._forge.rules[name]
-        return Answer(
+        return ApiResponse(
             {
                 "rule_name": name,
                 "branch_name": name,

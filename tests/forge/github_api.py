@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.forge.server import Answer, Asked, Handler
+from tests.forge.server import ApiRequest, ApiResponse, Handler
 from tests.forge.state import CheckRun, Comment, Issue, Pull, Refusal, Review, Rules, Status, User
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class GitHub:
             ("GET", f"{_REPO}/collaborators/{{username}}/permission"): self._permission,
             ("GET", f"{_REPO}/pulls"): self._pulls,
             ("POST", f"{_REPO}/pulls"): self._open,
-            ("GET", f"{_REPO}/pulls/{{pull_number}}"): lambda a: Answer(self._pull(self._one(a), whole=True)),
+            ("GET", f"{_REPO}/pulls/{{pull_number}}"): lambda a: ApiResponse(self._pull(self._one(a), whole=True)),
             ("PATCH", f"{_REPO}/pulls/{{pull_number}}"): self._edit_pull,
             ("PUT", f"{_REPO}/pulls/{{pull_number}}/merge"): self._merge,
             ("GET", f"{_REPO}/pulls/{{pull_number}}/reviews"): self._reviews,
@@ -44,14 +44,14 @@ class GitHub:
             ("GET", f"{_REPO}/commits/{{commit_sha}}/pulls"): self._pulls_of,
             ("GET", f"{_REPO}/issues"): self._issues,
             ("POST", f"{_REPO}/issues"): self._open_issue,
-            ("GET", f"{_REPO}/issues/{{issue_number}}"): lambda a: Answer(
+            ("GET", f"{_REPO}/issues/{{issue_number}}"): lambda a: ApiResponse(
                 self._issue(self._forge.item(a.number("issue_number")))
             ),
             ("PATCH", f"{_REPO}/issues/{{issue_number}}"): self._edit_issue,
             ("GET", f"{_REPO}/issues/{{issue_number}}/comments"): self._comments,
             ("POST", f"{_REPO}/issues/{{issue_number}}/comments"): self._post_comment,
             ("PATCH", f"{_REPO}/issues/comments/{{comment_id}}"): self._edit_comment,
-            ("GET", f"{_REPO}/issues/{{issue_number}}/labels"): lambda a: Answer(
+            ("GET", f"{_REPO}/issues/{{issue_number}}/labels"): lambda a: ApiResponse(
                 _labels(self._forge.item(a.number("issue_number")))
             ),
             ("POST", f"{_REPO}/issues/{{issue_number}}/labels"): self._label,
@@ -72,24 +72,24 @@ class GitHub:
 
     # People and the repository
 
-    def _me(self, asked: Asked) -> Answer:
+    def _me(self, asked: ApiRequest) -> ApiResponse:
         user = self._forge.need(asked.user, "none")
         if user.app:
             raise Refusal(403, "Resource not accessible by integration")
-        return Answer({"login": user.login, "id": user.id, "type": "User", "user_view_type": "private"})
+        return ApiResponse({"login": user.login, "id": user.id, "type": "User", "user_view_type": "private"})
 
-    def _repository(self, asked: Asked) -> Answer:
+    def _repository(self, asked: ApiRequest) -> ApiResponse:
         names = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "triage", "pull": "read"}
         may = {name: asked.user is not None and asked.user.may(role) for name, role in names.items()}
         scopes = {} if asked.user is None or asked.user.app else {"X-OAuth-Scopes": "repo, workflow"}
-        return Answer(self._repo(self._forge.owner) | {"permissions": may}, headers=scopes)
+        return ApiResponse(self._repo(self._forge.owner) | {"permissions": may}, headers=scopes)
 
-    def _permission(self, asked: Asked) -> Answer:
+    def _permission(self, asked: ApiRequest) -> ApiResponse:
         user = self._forge.users.get(asked.words["username"])
         if user is None:
             raise Refusal(404, "Not Found")
         plain = {"maintain": "write", "triage": "read"}.get(user.role, user.role)
-        return Answer({"permission": plain, "role_name": user.role, "user": _user(user)})
+        return ApiResponse({"permission": plain, "role_name": user.role, "user": _user(user)})
 
     def _repo(self, owner: str) -> dict[str, Any]:
         name = self._forge.repository.split("/")[1]
@@ -106,10 +106,10 @@ class GitHub:
 
     # Pull requests
 
-    def _one(self, asked: Asked) -> Pull:
+    def _one(self, asked: ApiRequest) -> Pull:
         return self._forge.pull(asked.number("pull_number"))
 
-    def _pulls(self, asked: Asked) -> Answer:
+    def _pulls(self, asked: ApiRequest) -> ApiResponse:
         query = asked.query
         found = [
             one
@@ -119,12 +119,14 @@ class GitHub:
             and query.get("head", f"{one.owner}:{one.branch}") == f"{one.owner}:{one.branch}"
         ]
         ordered = reversed(found) if query.get("direction") == "asc" else found
-        return Answer([self._pull(one) for one in ordered])
+        return ApiResponse([self._pull(one) for one in ordered])
 
-    def _pulls_of(self, asked: Asked) -> Answer:
-        return Answer([self._pull(one) for one in self._forge.pulls_of(self._forge.commit(asked.words["commit_sha"]))])
+    def _pulls_of(self, asked: ApiRequest) -> ApiResponse:
+        return ApiResponse(
+            [self._pull(one) for one in self._forge.pulls_of(self._forge.commit(asked.words["commit_sha"]))]
+        )
 
-    def _open(self, asked: Asked) -> Answer:
+    def _open(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "read", "pulls"), asked.body
         owner, _, branch = body["head"].rpartition(":")
         if (owner or self._forge.owner) == self._forge.owner:
@@ -138,14 +140,14 @@ class GitHub:
             draft=body.get("draft", False),
             owner=owner,
         )
-        return Answer(self._pull(pull, whole=True), 201)
+        return ApiResponse(self._pull(pull, whole=True), 201)
 
-    def _edit_pull(self, asked: Asked) -> Answer:
+    def _edit_pull(self, asked: ApiRequest) -> ApiResponse:
         pull = self._one(asked)
         self._edit(asked, pull)
-        return Answer(self._pull(pull, whole=True))
+        return ApiResponse(self._pull(pull, whole=True))
 
-    def _edit(self, asked: Asked, one: Issue) -> None:
+    def _edit(self, asked: ApiRequest, one: Issue) -> None:
         user = self._forge.need(asked.user, "read", "pulls" if isinstance(one, Pull) else "issues")
         if user is not one.user:
             self._forge.need(user, "triage")
@@ -154,7 +156,7 @@ class GitHub:
         if "state" in asked.body:
             self._forge.close(one.number, open=asked.body["state"] == "open")
 
-    def _merge(self, asked: Asked) -> Answer:
+    def _merge(self, asked: ApiRequest) -> ApiResponse:
         user = self._forge.need(asked.user, "write", "pulls")
         new = self._forge.merge(
             user.login,
@@ -163,13 +165,13 @@ class GitHub:
             title=asked.body.get("commit_title"),
             head=asked.body.get("sha"),
         )
-        return Answer({"sha": new, "merged": True, "message": "Pull Request successfully merged"})
+        return ApiResponse({"sha": new, "merged": True, "message": "Pull Request successfully merged"})
 
-    def _reviews(self, asked: Asked) -> Answer:
+    def _reviews(self, asked: ApiRequest) -> ApiResponse:
         pull = self._one(asked)
-        return Answer([self._review(pull, one) for one in pull.reviews])
+        return ApiResponse([self._review(pull, one) for one in pull.reviews])
 
-    def _post_review(self, asked: Asked) -> Answer:
+    def _post_review(self, asked: ApiRequest) -> ApiResponse:
         user, body, pull = self._forge.need(asked.user, "read", "pulls"), asked.body, self._one(asked)
         review = self._forge.review(
             user.login,
@@ -178,12 +180,12 @@ class GitHub:
             body=body.get("body", ""),
             commit=body.get("commit_id"),
         )
-        return Answer(self._review(pull, review))
+        return ApiResponse(self._review(pull, review))
 
-    def _dismiss(self, asked: Asked) -> Answer:
+    def _dismiss(self, asked: ApiRequest) -> ApiResponse:
         user, pull = self._forge.need(asked.user, "write", "pulls"), self._one(asked)
         review = self._forge.dismiss(user.login, pull.number, asked.number("review_id"), message=asked.body["message"])
-        return Answer(self._review(pull, review))
+        return ApiResponse(self._review(pull, review))
 
     def _pull(self, pull: Pull, *, whole: bool = False) -> dict[str, Any]:
         where = f"{self._forge.url}/{self._forge.repository}/pull/{pull.number}"
@@ -239,22 +241,22 @@ class GitHub:
 
     # Words
 
-    def _issues(self, asked: Asked) -> Answer:
+    def _issues(self, asked: ApiRequest) -> ApiResponse:
         wanted, state = set(filter(None, asked.query.get("labels", "").split(","))), asked.query.get("state", "open")
         everything = [*self._forge.issues.values(), *self._forge.all_pulls()]
         found = [one for one in everything if state in {"all", "open" if one.open else "closed"}]
         found.sort(key=lambda one: -one.number)
-        return Answer([self._issue(one) for one in found if wanted <= set(one.labels)])
+        return ApiResponse([self._issue(one) for one in found if wanted <= set(one.labels)])
 
-    def _open_issue(self, asked: Asked) -> Answer:
+    def _open_issue(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "read", "issues"), asked.body
         issue = self._forge.issue(user.login, body["title"], body.get("body") or "", tuple(body.get("labels", ())))
-        return Answer(self._issue(issue), 201)
+        return ApiResponse(self._issue(issue), 201)
 
-    def _edit_issue(self, asked: Asked) -> Answer:
+    def _edit_issue(self, asked: ApiRequest) -> ApiResponse:
         one = self._forge.item(asked.number("issue_number"))
         self._edit(asked, one)
-        return Answer(self._issue(one))
+        return ApiResponse(self._issue(one))
 
     def _issue(self, one: Issue) -> dict[str, Any]:
         kind = "pull" if isinstance(one, Pull) else "issues"
@@ -273,16 +275,16 @@ class GitHub:
             **({"pull_request": links} if kind == "pull" else {}),
         }
 
-    def _comments(self, asked: Asked) -> Answer:
+    def _comments(self, asked: ApiRequest) -> ApiResponse:
         number = self._forge.item(asked.number("issue_number")).number
-        return Answer([self._comment(one) for one in self._forge.comments if one.number == number])
+        return ApiResponse([self._comment(one) for one in self._forge.comments if one.number == number])
 
-    def _post_comment(self, asked: Asked) -> Answer:
+    def _post_comment(self, asked: ApiRequest) -> ApiResponse:
         user = self._forge.need(asked.user, "read", "issues")
         comment = self._forge.comment(user.login, asked.number("issue_number"), asked.body["body"])
-        return Answer(self._comment(comment), 201)
+        return ApiResponse(self._comment(comment), 201)
 
-    def _edit_comment(self, asked: Asked) -> Answer:
+    def _edit_comment(self, asked: ApiRequest) -> ApiResponse:
         comment = next((one for one in self._forge.comments if one.id == asked.number("comment_id")), None)
         if comment is None:
             raise Refusal(404, "Not Found")
@@ -290,28 +292,28 @@ class GitHub:
         if user is not comment.user:
             self._forge.need(user, "write")
         comment.body = asked.body["body"]
-        return Answer(self._comment(comment))
+        return ApiResponse(self._comment(comment))
 
     def _comment(self, comment: Comment) -> dict[str, Any]:
         where = f"{self._forge.url}/{self._forge.repository}/issues/{comment.number}#issuecomment-{comment.id}"
         return {"id": comment.id, "user": _user(comment.user), "body": comment.body, "html_url": where}
 
-    def _label(self, asked: Asked) -> Answer:
+    def _label(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "triage", "issues")
         one = self._forge.item(asked.number("issue_number"))
         self._forge.label(one, tuple(asked.body["labels"]))
-        return Answer(_labels(one))
+        return ApiResponse(_labels(one))
 
     # Checks and deployments
 
-    def _runs(self, asked: Asked) -> Answer:
+    def _runs(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "read", "read-checks")
         commit = self._forge.commit(asked.words["ref"])
         last = {(one.app, one.name): one for one in self._forge.runs if one.commit == commit}
         runs = [self._run(one) for one in last.values()]
-        return Answer({"total_count": len(runs), "check_runs": runs}, key="check_runs")
+        return ApiResponse({"total_count": len(runs), "check_runs": runs}, key="check_runs")
 
-    def _post_run(self, asked: Asked) -> Answer:
+    def _post_run(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "write", "checks"), asked.body
         if not user.app:
             raise Refusal(403, "You must authenticate via a GitHub App.")
@@ -320,7 +322,7 @@ class GitHub:
             raise Refusal(422, "Invalid request.")
         run = self._forge.check(body["name"], body["head_sha"], body.get("conclusion"), app=user.app, **output)
         run.details_url = body.get("details_url")
-        return Answer(self._run(run), 201)
+        return ApiResponse(self._run(run), 201)
 
     def _run(self, run: CheckRun) -> dict[str, Any]:
         output = {
@@ -343,21 +345,23 @@ class GitHub:
             "app": {"slug": run.app, "name": run.app.title(), "id": 15368, "permissions": {}, "events": []},
         }
 
-    def _statuses(self, asked: Asked) -> Answer:
+    def _statuses(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "read", "read-checks")
         commit = self._forge.commit(asked.words["ref"])
-        return Answer([_status(one, creator=True) for one in reversed(self._forge.statuses) if one.commit == commit])
+        return ApiResponse(
+            [_status(one, creator=True) for one in reversed(self._forge.statuses) if one.commit == commit]
+        )
 
-    def _combined(self, asked: Asked) -> Answer:
+    def _combined(self, asked: ApiRequest) -> ApiResponse:
         commit = self._forge.commit(asked.words["ref"])
         last = {one.context: one for one in self._forge.statuses if one.commit == commit}
         states = {one.state for one in last.values()}
         state = "failure" if states & {"failure", "error"} else "pending" if states != {"success"} else "success"
         statuses = [_status(one) for one in last.values()]
         whole = {"state": state, "sha": commit, "total_count": len(statuses), "statuses": statuses}
-        return Answer(whole | {"repository": self._repo(self._forge.owner)}, key="statuses")
+        return ApiResponse(whole | {"repository": self._repo(self._forge.owner)}, key="statuses")
 
-    def _post_status(self, asked: Asked) -> Answer:
+    def _post_status(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "write", "statuses"), asked.body
         if len(body.get("description") or "") > 140:
             raise Refusal(422, "Validation Failed", {"resource": "Status", "field": "description", "code": "custom"})
@@ -365,9 +369,9 @@ class GitHub:
         status = self._forge.status(
             user.login, body.get("context", "default"), asked.words["sha"], body["state"], **more
         )
-        return Answer(_status(status, creator=True), 201)
+        return ApiResponse(_status(status, creator=True), 201)
 
-    def _deployments(self, asked: Asked) -> Answer:
+    def _deployments(self, asked: ApiRequest) -> ApiResponse:
         wanted = {key: asked.query[key] for key in ("sha", "environment") if key in asked.query}
         found = [
             one
@@ -375,9 +379,9 @@ class GitHub:
             if wanted.get("sha", one.commit) == one.commit
             and wanted.get("environment", one.environment) == one.environment
         ]
-        return Answer([self._deployment(one) for one in found])
+        return ApiResponse([self._deployment(one) for one in found])
 
-    def _deploy(self, asked: Asked) -> Answer:
+    def _deploy(self, asked: ApiRequest) -> ApiResponse:
         user, body = self._forge.need(asked.user, "write", "deployments"), asked.body
         commit = self._forge.commit(body["ref"])
         contexts, results = body.get("required_contexts"), self._forge.results(commit)
@@ -387,26 +391,26 @@ class GitHub:
         made = self._forge.deploy(
             user.login, commit, body.get("environment", "production"), body.get("description"), body.get("payload")
         )
-        return Answer(self._deployment(made), 201)
+        return ApiResponse(self._deployment(made), 201)
 
     def _deployment(self, one: Any) -> dict[str, Any]:
         shown = {key: getattr(one, key) for key in ("id", "environment", "description", "payload")}
         return shown | {"sha": one.commit, "ref": one.commit, "creator": _user(one.user), "created_at": _time(one.at)}
 
-    def _which(self, asked: Asked) -> Any:
+    def _which(self, asked: ApiRequest) -> Any:
         found = next((one for one in self._forge.deployments if one.id == asked.number("deployment_id")), None)
         if found is None:
             raise Refusal(404, "Not Found")
         return found
 
-    def _deployment_statuses(self, asked: Asked) -> Answer:
-        return Answer(list(reversed(self._which(asked).statuses)))
+    def _deployment_statuses(self, asked: ApiRequest) -> ApiResponse:
+        return ApiResponse(list(reversed(self._which(asked).statuses)))
 
-    def _post_deployment_status(self, asked: Asked) -> Answer:
+    def _post_deployment_status(self, asked: ApiRequest) -> ApiResponse:
         user, made = self._forge.need(asked.user, "write", "deployments"), self._which(asked)
         status = {key: asked.body[key] for key in ("state", "description", "environment") if key in asked.body}
         made.statuses.append(status | {"id": self._forge.id(), "creator": _user(user)})
-        return Answer(made.statuses[-1], 201)
+        return ApiResponse(made.statuses[-1], 201)
 
     # Rules
 
@@ -418,9 +422,9 @@ class GitHub:
             if not rules.protection
         ]
 
-    def _rules(self, asked: Asked) -> Answer:
+    def _rules(self, asked: ApiRequest) -> ApiResponse:
         info = {"ruleset_source_type": "Repository", "ruleset_source": self._forge.repository}
-        return Answer(
+        return ApiResponse(
             [
                 {**rule, **info, "ruleset_id": number}
                 for number, branch, rules in self._set()
@@ -429,14 +433,14 @@ class GitHub:
             ]
         )
 
-    def _rulesets(self, asked: Asked) -> Answer:
-        return Answer([self._brief(number, branch) for number, branch, _ in self._set()])
+    def _rulesets(self, asked: ApiRequest) -> ApiResponse:
+        return ApiResponse([self._brief(number, branch) for number, branch, _ in self._set()])
 
     def _brief(self, number: int, branch: str) -> dict[str, Any]:
         named = {"id": number, "name": f"Guard {branch}", "target": "branch", "enforcement": "active"}
         return named | {"source_type": "Repository", "source": self._forge.repository}
 
-    def _ruleset(self, asked: Asked) -> Answer:
+    def _ruleset(self, asked: ApiRequest) -> ApiResponse:
         for number, branch, rules in self._set():
             if number == asked.number("ruleset_id"):
                 actors = [
@@ -445,10 +449,10 @@ class GitHub:
                 ]
                 shown = {"bypass_actors": actors} if asked.user and asked.user.may("write") else {}
                 where = {"ref_name": {"include": [f"refs/heads/{branch}"], "exclude": []}}
-                return Answer(self._brief(number, branch) | shown | {"conditions": where, "rules": _told(rules)})
+                return ApiResponse(self._brief(number, branch) | shown | {"conditions": where, "rules": _told(rules)})
         raise Refusal(404, "Not Found")
 
-    def _protection(self, asked: Asked) -> Answer:
+    def _protection(self, asked: ApiRequest) -> ApiResponse:
         self._forge.need(asked.user, "admin", "administration")
         rules = self._forge.rule(asked.words["branch"])
         if not rules.protection:
@@ -470,7 +474,7 @@ class GitHub:
                 "required_approving_review_count": rules.reviews,
                 "require_last_push_approval": rules.last_push,
             }
-        return Answer(told)
+        return ApiResponse(told)
 
 
 def _told(rules: Rules) -> list[dict[str, Any]]:

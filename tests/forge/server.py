@@ -19,8 +19,8 @@ PAGE = 30
 """Entries on a page, whatever more is asked for: who wants all has to go on to the next page."""
 
 
-class Request(NamedTuple):
-    """What was asked."""
+class LoggedRequest(NamedTuple):
+    """A request, for the log of the fake."""
 
     login: str | None
     method: str
@@ -30,7 +30,7 @@ class Request(NamedTuple):
 
 @dataclass
 class Fault:
-    """What is answered in place of the true answer.
+    """A response in place of the real one.
 
     Args:
         status: of the answer.
@@ -77,14 +77,14 @@ class Fault:
 
 
 @dataclass
-class Asked:
+class ApiRequest:
     """A request, for a handler."""
 
     user: User | None
     query: dict[str, str]
     body: Any
     words: dict[str, str]
-    """What stood in the places of the path."""
+    """The values of the placeholders of the path."""
 
     def number(self, name: str) -> int:
         """Return a number of the path."""
@@ -92,7 +92,7 @@ class Asked:
 
 
 @dataclass
-class Answer:
+class ApiResponse:
     """An answer: a list is paged, under a key of a mapping if `key` is given."""
 
     body: Any
@@ -101,7 +101,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Asked], Answer]
+Handler = Callable[[ApiRequest], ApiResponse]
 
 
 class Api(Protocol):
@@ -154,32 +154,32 @@ class Server:
         user = next((one for one in forge.users.values() if one.token == token), None)
         with forge.lock:
             body = json.loads(sent) if sent else None
-            forge.requests.append(Request(user and user.login, method, target.removeprefix(self.base), body))
+            forge.requests.append(LoggedRequest(user and user.login, method, target.removeprefix(self.base), body))
             fault = next((one for one in forge.faults if one.meets(method, parts.path)), None)
             if fault:
                 fault.times -= 1
         if fault:
             if fault.after:
-                self._true(method, parts.path, query, user, token, sent)
+                self._response(method, parts.path, query, user, token, sent)
             if fault.hang:
                 self._over.wait()
-            return None if fault.cut or fault.hang else self._told(fault)
+            return None if fault.cut or fault.hang else self._fault_response(fault)
         with forge.lock:
-            return self._true(method, parts.path, query, user, token, sent)
+            return self._response(method, parts.path, query, user, token, sent)
 
-    def _told(self, fault: Fault) -> tuple[int, dict[str, str], bytes]:
+    def _fault_response(self, fault: Fault) -> tuple[int, dict[str, str], bytes]:
         headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
         if fault.location:
             headers["Location"] = fault.location
         return fault.status, headers | fault.headers, fault.words()
 
-    def _true(
+    def _response(
         self, method: str, path: str, query: dict[str, str], user: User | None, token: str, sent: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         if not path.startswith(f"{self.base}/"):
             return 404, {}, b'{"message":"Not Found"}'
         path = path.removeprefix(self.base)
-        moved = self._moved(method, path, query)
+        moved = self._redirect(method, path, query)
         if moved:
             return moved
         path = re.sub(r"^/repositories/1(?=/|$)", f"/repos/{self.forge.repository}", path)
@@ -188,13 +188,13 @@ class Server:
             self.forge.violations.append(f"there is no {method} {path}")
             return 404, {}, b'{"message":"Not Found"}'
         template, handler, hit = found
-        asked = Asked(
+        asked = ApiRequest(
             user, query, json.loads(sent) if sent else {}, {k: unquote(v) for k, v in hit.groupdict().items()}
         )
         try:
-            answer = self._asked(handler, asked, token)
+            answer = self._handle(handler, asked, token)
         except Refusal as refusal:
-            answer = Answer(self._api.refusal(refusal), refusal.status)
+            answer = ApiResponse(self._api.refusal(refusal), refusal.status)
         headers = dict(answer.headers)
         content = self._paged(answer, path, query, headers)
         if self._api.described:
@@ -204,7 +204,7 @@ class Server:
             self.forge.violations += contract().faults(method, path, query, sent, answer.status, raw)
         return answer.status, headers, b"" if answer.status == 204 else json.dumps(content).encode()
 
-    def _asked(self, handler: Handler, asked: Asked, token: str) -> Answer:
+    def _handle(self, handler: Handler, asked: ApiRequest, token: str) -> ApiResponse:
         if token and asked.user is None:
             raise Refusal(401, "Bad credentials")
         named = "/".join(asked.words[key] for key in ("owner", "repo") if key in asked.words)
@@ -213,7 +213,7 @@ class Server:
             raise Refusal(404, "Not Found")
         return handler(asked)
 
-    def _moved(self, method: str, path: str, query: dict[str, str]) -> tuple[int, dict[str, str], bytes] | None:
+    def _redirect(self, method: str, path: str, query: dict[str, str]) -> tuple[int, dict[str, str], bytes] | None:
         for former in self.forge.former:
             if path.startswith(f"/repos/{former}/") or path == f"/repos/{former}":
                 rest = path.removeprefix(f"/repos/{former}") + (f"?{urlencode(query)}" if query else "")
@@ -222,7 +222,7 @@ class Server:
                 return 301 if method == "GET" else 307, {"Location": where}, body
         return None
 
-    def _paged(self, answer: Answer, path: str, query: dict[str, str], headers: dict[str, str]) -> Any:
+    def _paged(self, answer: ApiResponse, path: str, query: dict[str, str], headers: dict[str, str]) -> Any:
         entries = answer.body[answer.key] if answer.key else answer.body
         if not isinstance(entries, list):
             return answer.body

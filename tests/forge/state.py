@@ -1,4 +1,4 @@
-"""What the fake forge knows, and what it refuses."""
+"""The state of the fake forge, and its refusals."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,15 +1,15 @@
-"""Where a forge is, and which token goes there."""
+"""The address of a forge, and the token for it."""
 
 import stat
 from pathlib import Path
 
 import pytest
 
-from mlgit.edges.forge import _token
-from mlgit.edges.forge.address import Remote, parse_remote, place
+from mlgit.edges.forge import _find_token
+from mlgit.edges.forge.address import RemoteAddress, find_forge, parse_remote
 from mlgit.errors import MlgitError
 
-CHURN = Remote("https://github.com", "acme/churn")
+CHURN = RemoteAddress("https://github.com", "acme/churn")
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,10 @@ CHURN = Remote("https://github.com", "acme/churn")
         ("ssh://git@ssh.github.com:443/acme/churn.git", CHURN),
         ("git+ssh://git@github.com/acme/churn", CHURN),
         ("http://github.com/acme/churn", CHURN),
-        ("https://git.acme.example:8443/acme/churn", Remote("https://git.acme.example:8443", "acme/churn")),
-        ("ssh://git@git.acme.example:2222/acme/churn", Remote("https://git.acme.example", "acme/churn")),
-        ("https://acme.example/git/acme/churn", Remote("https://acme.example/git", "acme/churn")),
-        ("http://127.0.0.1:3000/acme/churn.git", Remote("http://127.0.0.1:3000", "acme/churn")),
+        ("https://git.acme.example:8443/acme/churn", RemoteAddress("https://git.acme.example:8443", "acme/churn")),
+        ("ssh://git@git.acme.example:2222/acme/churn", RemoteAddress("https://git.acme.example", "acme/churn")),
+        ("https://acme.example/git/acme/churn", RemoteAddress("https://acme.example/git", "acme/churn")),
+        ("http://127.0.0.1:3000/acme/churn.git", RemoteAddress("http://127.0.0.1:3000", "acme/churn")),
         ("/srv/git/acme/churn.git", None),
         ("../churn.git", None),
         ("file:///srv/git/acme/churn.git", None),
@@ -43,7 +43,7 @@ CHURN = Remote("https://github.com", "acme/churn")
         ("", None),
     ],
 )
-def test_the_address_of_a_remote_names_host_and_repository_or_nothing(url: str, expected: Remote | None) -> None:
+def test_a_remote_url_is_parsed_into_host_and_repository(url: str, expected: RemoteAddress | None) -> None:
     assert parse_remote(url) == expected
 
 
@@ -122,11 +122,11 @@ def test_the_address_of_a_remote_names_host_and_repository_or_nothing(url: str, 
         ),
     ],
 )
-def test_the_environment_goes_before_the_remote(
+def test_the_environment_takes_precedence_over_the_remote(
     kind: str, remote: str | None, environment: dict[str, str], api: str, web: str, named: bool
 ) -> None:
-    found = place(kind, remote, environment)  # type: ignore[arg-type]
-    assert (found.api, found.web, found.repository, found.named) == (api, web, "acme/churn", named)
+    found = find_forge(kind, remote, environment)  # type: ignore[arg-type]
+    assert (found.api, found.web, found.repository, found.from_environment) == (api, web, "acme/churn", named)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,9 @@ def test_the_environment_goes_before_the_remote(
         ("gitea", "git@x.example:acme/churn", {"GITEA_API_URL": "http://git.acme.example/api/v1"}),
     ],
 )
-def test_an_address_that_cannot_be_told_or_trusted_is_refused(
-    kind: str, remote: str | None, environment: dict[str, str]
-) -> None:
+def test_an_unknown_or_unsafe_address_is_refused(kind: str, remote: str | None, environment: dict[str, str]) -> None:
     with pytest.raises(MlgitError) as caught:
-        place(kind, remote, environment)  # type: ignore[arg-type]
+        find_forge(kind, remote, environment)  # type: ignore[arg-type]
     assert [one.id for one in caught.value.findings] == ["forge-address"]
     assert "secret" not in str(caught.value.findings)
 
@@ -175,14 +173,14 @@ ALL = {
         ("gitea", "git@x.example:a/b", {"GITHUB_TOKEN": "x", "GITEA_API_URL": "https://git.acme.example/api/v1"}, None),
     ],
 )
-def test_a_token_goes_to_the_host_that_it_was_set_for(
+def test_a_token_is_sent_only_to_its_own_host(
     kind: str, remote: str, environment: dict[str, str], expected: str | None, tmp_path: Path
 ) -> None:
     environment = environment | {"PATH": str(tmp_path)}
-    assert _token(kind, place(kind, remote, environment), environment) == expected  # type: ignore[arg-type]
+    assert _find_token(kind, find_forge(kind, remote, environment), environment) == expected  # type: ignore[arg-type]
 
 
-def test_gh_is_asked_for_the_host_at_hand_without_the_tokens_of_the_environment(
+def test_gh_is_called_for_the_host_without_tokens_in_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "gh"
@@ -190,13 +188,13 @@ def test_gh_is_asked_for_the_host_at_hand_without_the_tokens_of_the_environment(
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     environment = ALL | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     monkeypatch.setenv("PATH", environment["PATH"])
-    where = place("github", "git@git.acme.example:a/b", environment)
-    assert _token("github", where, environment) == "auth-token---hostname-git.acme.example:"
+    where = find_forge("github", "git@git.acme.example:a/b", environment)
+    assert _find_token("github", where, environment) == "auth-token---hostname-git.acme.example:"
 
 
-def test_a_token_that_is_none_is_refused_and_not_shown() -> None:
+def test_a_malformed_token_is_refused_and_not_shown() -> None:
     environment = {"GITHUB_TOKEN": "se cret"}
     with pytest.raises(MlgitError) as caught:
-        _token("github", place("github", "git@github.com:a/b", environment), environment)
+        _find_token("github", find_forge("github", "git@github.com:a/b", environment), environment)
     assert caught.value.findings[0].id == "forge-token"
     assert "cret" not in str(caught.value.findings)

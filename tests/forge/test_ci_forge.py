@@ -1,8 +1,8 @@
-"""What `mlgit ci` tells the forge: as deployments what became of what was merged, and the verdict as a check of its own."""
+"""What `mlgit ci` posts at the forge: deployments, and the verdict as a check."""
 
 import json
 
-from mlgit.domain.ruleset import VERDICT
+from mlgit.domain.branch_protection import VERDICT_CHECK
 from tests.flows.builder import MODEL
 from tests.flows.people import Answer
 from tests.forge import test_life
@@ -42,7 +42,7 @@ def told(at: AtForge) -> list[tuple[str, str, list[tuple[str, str]]]]:
     ]
 
 
-def test_what_is_applied_is_told_once(at: AtForge) -> None:
+def test_an_applied_version_is_reported_as_one_deployment(at: AtForge) -> None:
     promotion = at.ana.does(f"{PROMOTE} --json").json["promotion"]
     at.review("ben")
     merged = at.forge.merge(LOGINS["cara"], 1)
@@ -69,7 +69,7 @@ def test_what_is_applied_is_told_once(at: AtForge) -> None:
     assert len(told(at)[0][2]) == 1
 
 
-def test_what_is_blocked_is_told_and_a_forge_that_refuses_is_a_warning(at: AtForge) -> None:
+def test_a_blocked_version_is_reported_and_a_refused_report_is_a_warning(at: AtForge) -> None:
     at.ana.does(PROMOTE)
     merged = at.forge.merge(LOGINS["cara"], 1)
     at.ana.git("pull", "--quiet", "origin", "main")
@@ -79,7 +79,7 @@ def test_what_is_blocked_is_told_and_a_forge_that_refuses_is_a_warning(at: AtFor
     answer = desk("ci apply production")
     assert answer.code == 1, answer.text
     assert "::error title=approvals-missing::" in answer.out
-    assert "::warning title=forge-refused::the forge was not told what was applied" in answer.out
+    assert "::warning title=forge-refused::deployments were not reported to the forge" in answer.out
     assert told(at) == []
 
     at.forge.withheld = set()
@@ -90,7 +90,7 @@ def test_what_is_blocked_is_told_and_a_forge_that_refuses_is_a_warning(at: AtFor
     assert "approvals-missing" in summary(at)
 
 
-def test_a_verdict_is_a_check_of_its_own_where_no_job_of_the_forge_makes_one(at: AtForge) -> None:
+def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     ana.git("switch", "--quiet", "-c", "change")
     ana.commit("Misspell a key", {POLICY: ana.read(POLICY) + "aprovals: {}\n"})
@@ -103,7 +103,7 @@ def test_a_verdict_is_a_check_of_its_own_where_no_job_of_the_forge_makes_one(at:
 
     assert judged().code == 1
     (run,) = forge.runs
-    assert (run.name, run.commit, run.conclusion) == (VERDICT, head, "failure")
+    assert (run.name, run.commit, run.conclusion) == (VERDICT_CHECK, head, "failure")
     assert run.output["title"] == "this change has problems"
     assert "key-unknown" in run.output["summary"]
     (marked,) = run.output["annotations"]
@@ -112,12 +112,12 @@ def test_a_verdict_is_a_check_of_its_own_where_no_job_of_the_forge_makes_one(at:
 
     assert judged("ben-b").code == 1
     (status,) = forge.statuses
-    assert (status.context, status.commit, status.state) == (VERDICT, head, "failure")
+    assert (status.context, status.commit, status.state) == (VERDICT_CHECK, head, "failure")
 
     forge.withheld = {"checks", "statuses"}
     refused = judged()
     assert refused.code == 1
-    assert f"::warning title=forge-refused::the check {VERDICT} was not posted" in refused.out
+    assert f"::warning title=forge-refused::the check {VERDICT_CHECK} was not posted" in refused.out
     assert (len(forge.runs), len(forge.statuses)) == (1, 1)
 
     forge.withheld = set()

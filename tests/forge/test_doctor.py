@@ -1,10 +1,10 @@
-"""The doctor at a forge: rules as mlgit recommends them are well, each weak one is named, and what it may not see it says."""
+"""`mlgit doctor` at a forge: recommended rules are ok, missing ones are reported, unreadable ones are inconclusive."""
 
 from typing import Any
 
 import pytest
 
-from mlgit.domain.ruleset import VERDICT, Role, recommended
+from mlgit.domain.branch_protection import VERDICT_CHECK, BranchRole, recommended_ruleset
 from tests.flows.people import Answer, Desk
 from tests.forge import test_life
 from tests.forge.desks import ForgeDesk, at_forge
@@ -13,13 +13,13 @@ from tests.forge.test_life import AtForge
 
 at = test_life.at
 
-FLOW = f"on: pull_request\njobs: {{validate: {{name: {VERDICT}, steps: []}}}}\n"
+FLOW = f"on: pull_request\njobs: {{validate: {{name: {VERDICT_CHECK}, steps: []}}}}\n"
 WEAK = Rules(checks=("lint",), force_push=True, deletion=True, bypass=("mallory",))
 
 
-def enforced(role: Role) -> Rules:
+def enforced(role: BranchRole) -> Rules:
     """Return a forge's rules as they are once it took what is recommended."""
-    asked = {rule["type"]: rule.get("parameters", {}) for rule in recommended(role, "any")["rules"]}
+    asked = {rule["type"]: rule.get("parameters", {}) for rule in recommended_ruleset(role, "any")["rules"]}
     reviews, checks = asked.get("pull_request", {}), asked.get("required_status_checks", {})
     return Rules(
         reviews=reviews.get("required_approving_review_count", 0),
@@ -52,75 +52,75 @@ def admin(at: AtForge) -> ForgeDesk:
     return at_forge(at.team.ana, at.forge, "Ana-A")
 
 
-def test_rules_as_they_are_recommended_are_well_and_each_that_is_missing_is_told(at: AtForge, admin: Desk) -> None:
+def test_recommended_rules_are_ok_and_each_missing_rule_is_reported(at: AtForge, admin: Desk) -> None:
     answer, checks = asked_by(admin)
     assert answer.code == 0, answer.text
-    assert states(checks) == dict.fromkeys(("base-rules", "ledger-rules", "token"), "well")
-    assert checks["base-rules"]["what"] == "main is guarded"
-    assert checks["ledger-rules"]["what"] == "mlgit-ledger is guarded"
-    assert checks["token"]["what"].startswith("acme/churn, as Ana-A: admin yes")
+    assert states(checks) == dict.fromkeys(("base-rules", "ledger-rules", "token"), "ok")
+    assert checks["base-rules"]["summary"] == "main is protected"
+    assert checks["ledger-rules"]["summary"] == "mlgit-ledger is protected"
+    assert checks["token"]["summary"].startswith("acme/churn, as Ana-A: admin yes")
 
     at.forge.rules = {"main": WEAK}  # and none for the ledger
     answer, checks = asked_by(admin)
     assert answer.code == 1
-    assert states(checks) == {"base-rules": "error", "ledger-rules": "error", "token": "well"}
+    assert states(checks) == {"base-rules": "error", "ledger-rules": "error", "token": "ok"}
     told = {
         name: {one["message"].partition(": ")[2]: one.get("severity", "error") for one in found["findings"]}
         for name, found in checks.items()
     }
     assert told == {
         "base-rules": {
-            "no forced pushes": "error",
+            "no force pushes": "error",
             "no deletion": "error",
             "nobody bypasses the rules": "warning",
-            f"the check {VERDICT} is required": "error",
+            f"the check {VERDICT_CHECK} is required": "error",
             "branches are up to date before merging": "warning",
             "a review is required": "error",
             "code owners review": "warning",
-            "a push takes reviews back": "warning",
+            "a push dismisses reviews": "warning",
             "somebody else approves the last push": "warning",
         },
-        "ledger-rules": {"no forced pushes": "error", "no deletion": "error"},
+        "ledger-rules": {"no force pushes": "error", "no deletion": "error"},
         "token": {},
     }
     shown = admin("doctor").out
-    assert "fix  `mlgit doctor --print-ruleset` prints rules that do" in shown
-    assert "fix  `mlgit doctor --print-ruleset ledger` prints rules that do" in shown
+    assert "fix  `mlgit doctor --print-ruleset` prints rules that contain it" in shown
+    assert "fix  `mlgit doctor --print-ruleset ledger` prints rules that contain it" in shown
     errors, warnings = shown.count("\nerror["), shown.count("\nwarning[")
     assert (errors, warnings > 4) == (6, True)
-    assert f" checks: {errors} errors, {warnings} warnings, 0 could not be judged" in shown
+    assert f" checks: {errors} errors, {warnings} warnings, 0 inconclusive" in shown
 
 
 @pytest.mark.parametrize("at", ["gitea"], indirect=True)
-def test_at_a_gitea_only_the_rules_that_it_does_not_have_are_missing(at: AtForge, admin: Desk) -> None:
-    guarded = Rules(reviews=1, checks=(f"*{VERDICT}*",), strict=True, dismiss_stale=True)
+def test_at_gitea_only_the_unsupported_rules_are_missing(at: AtForge, admin: Desk) -> None:
+    guarded = Rules(reviews=1, checks=(f"*{VERDICT_CHECK}*",), strict=True, dismiss_stale=True)
     at.forge.rules = {"main": guarded, "mlgit-ledger": Rules()}
     answer, checks = asked_by(admin)
     assert answer.code == 0, answer.text
-    assert states(checks) == {"base-rules": "warning", "ledger-rules": "well", "token": "well"}
+    assert states(checks) == {"base-rules": "warning", "ledger-rules": "ok", "token": "ok"}
     told = {one["message"]: one["fix"] for one in checks["base-rules"]["findings"]}
     assert told == dict.fromkeys(
         (
             "main lacks the rule: code owners review",
             "main lacks the rule: somebody else approves the last push",
         ),
-        "Gitea has no such rule: agree that whoever merges looks for it",
+        "Gitea has no such rule: agree that whoever merges checks it",
     )
 
     at.forge.rules["main"] = Rules(checks=("lint",), strict=True, dismiss_stale=True)
     answer, checks = asked_by(admin)
     assert answer.code == 1
     fixes = {one["fix"] for one in checks["base-rules"]["findings"] if one.get("severity") != "warning"}
-    assert fixes == {"set it in the rule of the branch, under Branches of the repository's settings"}
+    assert fixes == {"set it in the protection of the branch, under Branches of the repository's settings"}
 
 
-def test_what_a_token_may_not_see_is_neither_well_nor_missing(at: AtForge, admin: Desk) -> None:
+def test_unreadable_rules_are_inconclusive(at: AtForge, admin: Desk) -> None:
     answer, checks = asked_by(at.ben)
     assert answer.code == 3, answer.text
-    assert states(checks) == {"base-rules": "unjudged", "ledger-rules": "unjudged", "token": "well"}
+    assert states(checks) == {"base-rules": "inconclusive", "ledger-rules": "inconclusive", "token": "ok"}
     assert {one["id"] for found in checks.values() for one in found["findings"]} == {"rules-untold"}
 
     at.forge.users["Ana-A"].token = "another"
     answer, checks = asked_by(admin)
     assert answer.code == 3, answer.text
-    assert set(states(checks).values()) == {"unjudged"}
+    assert set(states(checks).values()) == {"inconclusive"}

@@ -1,4 +1,4 @@
-"""What mlgit does when a forge fails, limits, lies, or sends elsewhere. Nothing sleeps: what would be waited for is noted."""
+"""Failures of a forge: errors, rate limits, invalid responses, redirects. Nothing sleeps: pauses are recorded."""
 
 import socket
 from collections.abc import Callable
@@ -7,31 +7,33 @@ from typing import Any
 import httpx
 import pytest
 
-from mlgit.edges.forge import http
-from mlgit.edges.forge.http import Http
+from mlgit.edges.forge import client
+from mlgit.edges.forge.client import ApiClient
 from mlgit.errors import Exit, MlgitError
 from tests.forge.conftest import MakeForge
 from tests.forge.fake import FakeForge
-from tests.forge.test_github import asked_by, ids
+from tests.forge.test_github import ids, open_as
 
 ELSEWHERE = {"Link": '<https://evil.example/2>; rel="next"'}
 LINK = '</repos/acme/churn/issues/1/comments?page=2>; rel="next"'
 PULLS = "/repos/acme/churn/pulls"
 
 
-class Asker:
-    """An API with what it waited for."""
+class PullRequestClient:
+    """A client of the pull requests of a fake forge, with the pauses that it made."""
 
     def __init__(self, forge: FakeForge, timeout: float = 5) -> None:
         self.waited: list[float] = []
         token = forge.tokens["ana"]
-        self.http = Http(forge.api, {}, token, how_to_ask="", pause=self.waited.append, timeout=httpx.Timeout(timeout))
+        self.client = ApiClient(
+            forge.api, {}, token, login_hint="", pause=self.waited.append, timeout=httpx.Timeout(timeout)
+        )
 
     def read(self) -> Any:
-        return self.http.pages(PULLS, Any, state="open")
+        return self.client.pages(PULLS, Any, state="open")
 
     def open(self) -> Any:
-        return self.http.send("POST", PULLS, {"head": "promote/x", "base": "main", "title": "Promote x"}, Any)
+        return self.client.send("POST", PULLS, {"head": "promote/x", "base": "main", "title": "Promote x"}, Any)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +54,14 @@ class Asker:
         ({"status": 503, "cut": True}, [1]),
     ],
 )
-def test_what_passes_is_waited_out(forge: FakeForge, fault: dict[str, Any], waited: list[float]) -> None:
+def test_transient_failures_are_retried_after_a_pause(
+    forge: FakeForge, fault: dict[str, Any], waited: list[float]
+) -> None:
     forge.open("ana", "promote/x", "main", "Promote x")
     forge.fault(**fault)
-    asker = Asker(forge)
-    assert len(asker.read()) == 1
-    assert asker.waited == waited
+    client_ = PullRequestClient(forge)
+    assert len(client_.read()) == 1
+    assert client_.waited == waited
 
 
 @pytest.mark.parametrize(
@@ -92,36 +96,36 @@ def test_what_passes_is_waited_out(forge: FakeForge, fault: dict[str, Any], wait
         ({"status": 200, "body": b"[]", "times": 999, "headers": {"Link": LINK}}, "forge-answer-odd", Exit.UNJUDGED),
     ],
 )  # fmt: skip
-def test_what_does_not_pass_is_said_and_the_token_never_is(
+def test_lasting_failures_are_reported_without_the_token(
     forge: FakeForge, fault: dict[str, Any], finding: str, exit_code: Exit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "PAGES", 5)
+    monkeypatch.setattr(client, "MAX_PAGES", 5)
     forge.fault(**fault)
     with pytest.raises(MlgitError) as caught:
-        Asker(forge).read()
+        PullRequestClient(forge).read()
     (found,) = caught.value.findings
     assert (found.id, caught.value.exit) == (finding, exit_code)
     assert "127.0.0.1" in found.message
     assert forge.tokens["ana"] not in str(found)
 
 
-def test_a_list_may_have_as_many_pages_as_are_read(forge: FakeForge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PAGES", 2)
+def test_the_page_limit_is_inclusive(forge: FakeForge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MAX_PAGES", 2)
     pull = forge.open("ana", "promote/x", "main", "Promote x")
     for n in range(60):
         forge.comment("ben", pull.number, f"{n}")
     path = "/repos/acme/churn/issues/1/comments"
-    assert len(Asker(forge).http.pages(path, Any)) == 60
+    assert len(PullRequestClient(forge).client.pages(path, Any)) == 60
     forge.comment("ben", pull.number, "one more")
     with pytest.raises(MlgitError) as caught:
-        Asker(forge).http.pages(path, Any)
+        PullRequestClient(forge).client.pages(path, Any)
     assert ids(caught) == ["forge-answer-odd"]
 
 
-def test_a_forge_that_repeats_the_token_is_not_repeated(forge: FakeForge) -> None:
+def test_a_token_in_a_message_of_the_forge_is_masked(forge: FakeForge) -> None:
     forge.fault(422, body=f'{{"message": "what is {forge.tokens["ana"]}?"}}'.encode())
     with pytest.raises(MlgitError) as caught:
-        Asker(forge).read()
+        PullRequestClient(forge).read()
     assert caught.value.findings[0].why == "what is ***?"
 
 
@@ -134,18 +138,18 @@ def test_a_forge_that_repeats_the_token_is_not_repeated(forge: FakeForge) -> Non
         ({"status": 503, "cut": True, "after": True}, 1, 1),
     ],
 )
-def test_what_may_have_been_done_is_not_done_again(
+def test_a_request_that_may_have_been_carried_out_is_not_repeated(
     forge: FakeForge, fault: dict[str, Any], opened: int, asked: int
 ) -> None:
     forge.fault(**fault)
-    asker = Asker(forge)
+    client_ = PullRequestClient(forge)
     if fault["status"] == 429:
-        asker.open()
+        client_.open()
     else:
         with pytest.raises(MlgitError) as caught:
-            asker.open()
+            client_.open()
         assert ids(caught) == ["forge-unreachable"]
-        assert "may have been done" in caught.value.findings[0].why
+        assert "may have been made" in caught.value.findings[0].why
     assert len(forge.pulls) == opened
     assert len(forge.requests) == asked
 
@@ -153,49 +157,49 @@ def test_what_may_have_been_done_is_not_done_again(
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda asker: asker.http.send("PATCH", f"{PULLS}/1", {"title": "Other"}, Any),
-        lambda asker: asker.http.send(
+        lambda client_: client_.client.send("PATCH", f"{PULLS}/1", {"title": "Other"}, Any),
+        lambda client_: client_.client.send(
             "POST", "/repos/acme/churn/issues/1/labels", {"labels": ["a"]}, Any, repeatable=True
         ),
     ],
 )
-def test_what_does_no_harm_twice_is_done_again(forge: FakeForge, ask: Callable[[Asker], Any]) -> None:
+def test_a_repeatable_request_is_repeated(forge: FakeForge, ask: Callable[[PullRequestClient], Any]) -> None:
     forge.open("ana", "promote/x", "main", "Promote x")
     forge.fault(503, after=True)
-    ask(Asker(forge))
+    ask(PullRequestClient(forge))
     assert len(forge.requests) == 2
 
 
-def test_a_forge_that_says_nothing_is_not_waited_for_without_end(forge: FakeForge) -> None:
+def test_a_forge_that_hangs_times_out(forge: FakeForge) -> None:
     forge.fault(200, hang=True, times=4)
     with pytest.raises(MlgitError) as caught:
-        Asker(forge, timeout=0.05).read()
+        PullRequestClient(forge, timeout=0.05).read()
     assert ids(caught) == ["forge-unreachable"]
 
 
-def test_a_forge_that_is_not_there_is_unreachable(make_forge: MakeForge) -> None:
+def test_a_refused_connection_is_unreachable(make_forge: MakeForge) -> None:
     forge = make_forge()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         api = f"http://127.0.0.1:{free.getsockname()[1]}"
-    asker = Asker(forge)
-    asker.http = Http(api, {}, "secret", how_to_ask="", pause=asker.waited.append)
+    client_ = PullRequestClient(forge)
+    client_.client = ApiClient(api, {}, "secret", login_hint="", pause=client_.waited.append)
     with pytest.raises(MlgitError) as caught:
-        asker.open()
+        client_.open()
     assert ids(caught) == ["forge-unreachable"]
-    assert "may have been done" not in caught.value.findings[0].why
-    assert asker.waited == [1, 2, 4]
+    assert "may have been made" not in caught.value.findings[0].why
+    assert client_.waited == [1, 2, 4]
 
 
-@pytest.mark.parametrize(("name", "value"), [("LARGEST", 10), ("WHOLE", -1.0)])
-def test_an_answer_is_read_within_bounds(
+@pytest.mark.parametrize(("name", "value"), [("MAX_RESPONSE_BYTES", 10), ("TOTAL_TIMEOUT", -1.0)])
+def test_a_response_is_limited_in_size_and_time(
     forge: FakeForge, monkeypatch: pytest.MonkeyPatch, name: str, value: float
 ) -> None:
-    monkeypatch.setattr(http, name, value)
+    monkeypatch.setattr(client, name, value)
     forge.open("ana", "promote/x", "main", "Promote x")
     with pytest.raises(MlgitError) as caught:
-        Asker(forge).read()
-    assert ids(caught) == ["forge-answer-odd" if name == "LARGEST" else "forge-unreachable"]
+        PullRequestClient(forge).read()
+    assert ids(caught) == ["forge-answer-odd" if name == "MAX_RESPONSE_BYTES" else "forge-unreachable"]
 
 
 @pytest.mark.parametrize(
@@ -209,19 +213,19 @@ def test_an_answer_is_read_within_bounds(
     ],
 )
 @pytest.mark.parametrize("kind", ["github", "gitea"])
-def test_a_review_that_is_not_as_described_counts_for_nothing(make_forge: MakeForge, kind: str, body: bytes) -> None:
+def test_an_invalid_review_is_refused(make_forge: MakeForge, kind: str, body: bytes) -> None:
     forge = make_forge(kind=kind)
     forge.fault(200, body=body)
     with pytest.raises(MlgitError) as caught:
-        asked_by(forge).reviews(1)
+        open_as(forge).reviews(1)
     assert ids(caught) == ["forge-answer-odd"]
 
 
-def test_who_has_no_token_or_a_wrong_one_is_told_how_to_get_one(forge: FakeForge) -> None:
+def test_a_missing_or_wrong_token_is_reported_with_a_hint(forge: FakeForge) -> None:
     for login in (None, "ana"):
-        asked = asked_by(forge, login)
+        asked = open_as(forge, login)
         forge.users["ana"].token = f"not-{login}"
         with pytest.raises(MlgitError) as caught:
-            asked.me()
+            asked.token_login()
         assert ids(caught) == ["forge-refused"]
         assert "GITHUB_TOKEN" in caught.value.findings[0].fix

@@ -1,18 +1,18 @@
-"""What mlgit asks of Gitea, against the fake."""
+"""Requests to Gitea, against the fake."""
 
 import msgspec
 import pytest
 
-from mlgit.domain.forge import Annotation, Check
-from mlgit.edges.forge.giteawire import Protection
+from mlgit.domain.forge import Annotation, CommitCheck
+from mlgit.edges.forge.gitea_wire import GiteaProtection
 from mlgit.errors import MlgitError
 from tests.flows.conftest import Repo
 from tests.forge.fake import FakeForge, Rules
-from tests.forge.test_github import asked_by, ids
+from tests.forge.test_github import ids, open_as
 
 
 def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, gitea: FakeForge) -> None:
-    ana = asked_by(gitea)
+    ana = open_as(gitea)
     made = ana.open_pull_request(branch="promote/x", base="main", title="Promote x", body="Because", draft=True)
     assert (made.number, made.state, made.draft, made.is_fork, made.title) == (1, "open", True, False, "WIP: Promote x")
     assert (made.branch, made.base, made.head, made.author) == ("promote/x", "main", clone.head, "ana")
@@ -28,7 +28,7 @@ def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, gitea: Fa
     assert ids(caught) == ["forge-refused"]
 
 
-def test_reviews_are_read_to_the_last_with_what_was_dismissed(clone: Repo, gitea: FakeForge) -> None:
+def test_all_reviews_are_read_with_dismissed_ones(clone: Repo, gitea: FakeForge) -> None:
     gitea.open("ana", "promote/x", "main", "Promote x")
     for _ in range(31):
         gitea.review("dan", 1, "COMMENTED")
@@ -37,7 +37,7 @@ def test_reviews_are_read_to_the_last_with_what_was_dismissed(clone: Repo, gitea
     gitea.review("cara", 1)
     gitea.dismiss("ana", 1, rejected.id)
     gitea.delete_user("ben")
-    found = asked_by(gitea).reviews(1)
+    found = open_as(gitea).reviews(1)
     assert len(found) == 34
     assert [(one.login, one.verdict, one.commit) for one in found[31:]] == [
         (None, "approve", clone.head),
@@ -46,9 +46,9 @@ def test_reviews_are_read_to_the_last_with_what_was_dismissed(clone: Repo, gitea
     ]
 
 
-def test_a_merged_pull_request_tells_by_whom_and_as_what(clone: Repo, gitea: FakeForge) -> None:
+def test_a_merged_pull_request_has_who_merged_it_and_the_merge_commit(clone: Repo, gitea: FakeForge) -> None:
     gitea.open("ana", "promote/x", "main", "Promote x")
-    ana = asked_by(gitea)
+    ana = open_as(gitea)
     assert ana.pull_requests_of(clone.head) == []
     new = gitea.merge("ben", 1)
     found = ana.pull_request(1)
@@ -59,13 +59,13 @@ def test_a_merged_pull_request_tells_by_whom_and_as_what(clone: Repo, gitea: Fak
 
 def test_comments_labels_and_issues_are_written_listed_and_changed(gitea: FakeForge) -> None:
     gitea.open("ana", "promote/x", "main", "Promote x")
-    ana = asked_by(gitea)
-    made = ana.comment(1, "First")
+    ana = open_as(gitea)
+    made = ana.add_comment(1, "First")
     assert ana.edit_comment(made.id, "Better").body == "Better"
     assert [one.body for one in ana.comments(1)] == ["Better"]
     issue = ana.open_issue(title="Drift", body="It drifts", labels=["mlgit"])
-    ana.label(1, ["mlgit", "promotion"])
-    asked_by(gitea, "dan").label(1, ["rude"])
+    ana.add_labels(1, ["mlgit", "promotion"])
+    open_as(gitea, "dan").add_labels(1, ["rude"])
     assert gitea.pulls[1].labels == ["mlgit", "promotion"]
     assert ana.issues(label="mlgit") == [issue] == ana.issues()
     ana.edit_issue(issue.number, closed=True)
@@ -76,12 +76,12 @@ def test_checks_are_statuses(clone: Repo, gitea: FakeForge) -> None:
     gitea.status("ben", "verdict", clone.head, "success")
     gitea.status("ben", "other", clone.head, "warning")
     mark = Annotation(path="a", line=1, level="error", title="Bad", message="Bad")
-    asked_by(gitea).post_check(clone.head, "verdict", "failure", title="No", annotations=[mark])
-    assert sorted(asked_by(gitea).checks(clone.head), key=lambda one: one.name) == [
-        Check(name="other", state="neutral", by="ben"),
-        Check(name="verdict", state="failure", by="ana"),
+    open_as(gitea).post_check(clone.head, "verdict", "failure", title="No", annotations=[mark])
+    assert sorted(open_as(gitea).checks(clone.head), key=lambda one: one.name) == [
+        CommitCheck(name="other", state="neutral", by="ben"),
+        CommitCheck(name="verdict", state="failure", by="ana"),
     ]
-    asked_by(gitea).deployment(clone.head, "production", "success", description="churn@2")
+    open_as(gitea).report_deployment(clone.head, "production", "success", description="churn@2")
     assert gitea.deployments == []
 
 
@@ -98,19 +98,19 @@ LENIENT = Rules(reviews=2, checks=("a",), strict=True, bypass=("cara",))
         (GUARDED, "ben", (2, ["a"], None, None, False, None)),
     ],
 )  # fmt: skip
-def test_rules_are_told_as_far_as_the_token_may_see(
+def test_rules_are_read_as_far_as_the_token_may(
     gitea: FakeForge, rules: Rules | None, login: str, expected: tuple[object, ...]
 ) -> None:
     if rules:
         gitea.rules["main"] = rules
-    found = asked_by(gitea, login).rules("main")
+    found = open_as(gitea, login).branch_rules("main")
     assert (
-        found.reviews,
+        found.required_reviews,
         found.required_checks,
         found.strict_checks,
-        found.force_push,
-        found.deletion,
-        found.bypass,
+        found.allow_force_push,
+        found.allow_deletion,
+        found.bypass_actors,
     ) == expected
 
 
@@ -123,15 +123,13 @@ def test_rules_are_told_as_far_as_the_token_may_see(
         ({}, ["administrators"]),
     ],
 )
-def test_a_forgejo_says_under_a_name_of_its_own_that_administrators_are_bound(
-    told: dict[str, bool], bypass: list[str]
-) -> None:
-    assert msgspec.convert(told, Protection).bypass() == bypass
+def test_forgejo_has_its_own_setting_that_binds_administrators(told: dict[str, bool], bypass: list[str]) -> None:
+    assert msgspec.convert(told, GiteaProtection).bypass_actors() == bypass
 
 
-def test_a_token_tells_whose_it_is_and_what_it_may(gitea: FakeForge) -> None:
-    assert asked_by(gitea, "dan").me() == "dan"
-    assert asked_by(gitea, "dan").permissions() == {"admin": "no", "pull": "yes", "push": "no"}
+def test_a_token_has_a_login_and_permissions(gitea: FakeForge) -> None:
+    assert open_as(gitea, "dan").token_login() == "dan"
+    assert open_as(gitea, "dan").permissions() == {"admin": "no", "pull": "yes", "push": "no"}
     with pytest.raises(MlgitError) as caught:
-        asked_by(gitea, None).me()
+        open_as(gitea, None).token_login()
     assert ids(caught) == ["forge-refused"]

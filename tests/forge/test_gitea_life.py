@@ -1,4 +1,4 @@
-"""A promotion at a Gitea: it has statuses in place of checks, tells its rules in other words, and proves the same."""
+"""A promotion at Gitea, from the proposal to the audit."""
 
 import pytest
 
@@ -13,7 +13,7 @@ STATUS = "mlgit-validate / mlgit/verdict (pull_request)"
 
 
 @pytest.mark.parametrize("at", ["gitea"], indirect=True)
-def test_from_the_proposal_to_the_proof(at: AtForge) -> None:
+def test_a_promotion_is_proposed_reviewed_merged_applied_and_audited(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     forge.rules["main"] = Rules(reviews=1, checks=(STATUS,), bypass=("Ana-A",))
 
@@ -39,7 +39,7 @@ def test_from_the_proposal_to_the_proof(at: AtForge) -> None:
     assert (told["forge"], told["pull_request"], told["merged_as"]) == ("gitea", 1, merged)
     assert [one["verdict"] for one in told["reviews"]] == ["reject", "dismissed", "approve"]
     assert told["checks"] == [{"name": STATUS, "state": "success", "by": LOGINS["cara"]}]
-    assert (told["rules"]["required_checks"], told["rules"]["reviews"]) == ([STATUS], 1)
+    assert (told["rules"]["required_checks"], told["rules"]["required_reviews"]) == ([STATUS], 1)
 
     asked = len(forge.requests)
     fresh = at.clone("fresh")

@@ -1,10 +1,10 @@
-"""What mlgit asks of GitHub, against the fake: each request and each answer is as GitHub describes it, or the test fails."""
+"""Requests to GitHub, against the fake: each request and response follows GitHub's OpenAPI description, or the test fails."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from mlgit.domain.forge import Annotation, BranchRules, Check, ForgeReview
+from mlgit.domain.forge import Annotation, BranchRules, CommitCheck, ForgeReview
 from mlgit.edges.forge import open_forge
 from mlgit.errors import MlgitError
 from mlgit.ops.kernel.ports.forge import Forge
@@ -13,7 +13,7 @@ from tests.forge.conftest import MakeForge
 from tests.forge.fake import BOT, FakeForge, Rules
 
 
-def asked_by(forge: FakeForge, login: str | None = "ana") -> Forge:
+def open_as(forge: FakeForge, login: str | None = "ana") -> Forge:
     return open_forge(forge.kind, None, forge.environment(login) | {"PATH": ""})
 
 
@@ -22,7 +22,7 @@ def ids(caught: pytest.ExceptionInfo[MlgitError]) -> list[str]:
 
 
 def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, forge: FakeForge) -> None:
-    ana = asked_by(forge)
+    ana = open_as(forge)
     made = ana.open_pull_request(branch="promote/x", base="main", title="Promote x", body="Because", draft=True)
     assert (made.number, made.state, made.draft, made.is_fork) == (1, "open", True, False)
     assert (made.branch, made.base, made.head, made.author) == ("promote/x", "main", clone.head, "ana")
@@ -47,7 +47,7 @@ def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, forge: Fa
     assert ids(caught) == ["forge-unknown"]
 
 
-def test_a_branch_of_a_fork_with_the_same_name_is_somebody_elses(
+def test_a_branch_of_a_fork_with_the_same_name_is_not_listed(
     clone: Repo, make_repo: MakeRepo, forge: FakeForge
 ) -> None:
     bare = make_repo("fork.git", "--bare")
@@ -55,14 +55,14 @@ def test_a_branch_of_a_fork_with_the_same_name_is_somebody_elses(
     clone.git("push", "--quiet", str(bare.root), "promote/x")
     forge.fork("mallory", bare.root)
     forge.open("dan", "promote/x", "main", "Sneak in", owner="mallory")
-    ana = asked_by(forge)
+    ana = open_as(forge)
     assert ana.pull_requests(branch="promote/x") == []
     (theirs,) = ana.pull_requests(base="main")
     assert theirs.is_fork
     assert theirs.head == clone.head == clone.git("ls-remote", "origin", "refs/pull/1/head").split()[0]
 
 
-def test_every_review_is_read_the_oldest_first_whoever_is_gone(clone: Repo, forge: FakeForge) -> None:
+def test_all_reviews_are_read_oldest_first_with_deleted_accounts(clone: Repo, forge: FakeForge) -> None:
     forge.open("ana", "promote/x", "main", "Promote x")
     for _ in range(64):
         forge.review("dan", 1, "COMMENTED")
@@ -75,7 +75,7 @@ def test_every_review_is_read_the_oldest_first_whoever_is_gone(clone: Repo, forg
     forge.dismiss("ana", 1, rejected.id)
     forge.delete_user("ben")
 
-    found = asked_by(forge).reviews(1)
+    found = open_as(forge).reviews(1)
     assert len(found) == 67
     assert [one.at for one in found] == sorted(one.at for one in found)
     assert [(one.login, one.verdict, one.commit) for one in found[64:]] == [
@@ -89,7 +89,9 @@ def test_every_review_is_read_the_oldest_first_whoever_is_gone(clone: Repo, forg
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_a_merged_pull_request_tells_by_whom_and_as_what(clone: Repo, forge: FakeForge, method: str) -> None:
+def test_a_merged_pull_request_has_who_merged_it_and_the_merge_commit(
+    clone: Repo, forge: FakeForge, method: str
+) -> None:
     clone.write({"c": "1\n"}).commit("More")
     clone.git("push", "--quiet", "origin", "promote/x")
     forge.open("ana", "promote/x", "main", "Promote x")
@@ -99,7 +101,7 @@ def test_a_merged_pull_request_tells_by_whom_and_as_what(clone: Repo, forge: Fak
     assert clone.git("diff", new, "promote/x") == ""
     assert len(clone.git("rev-list", "--first-parent", "main..origin/main").split()) == (2 if method == "rebase" else 1)
 
-    ana = asked_by(forge)
+    ana = open_as(forge)
     found = ana.pull_request(1)
     assert (found.state, found.merged_by, found.merged_as, found.head) == ("merged", "ben", new, clone.head)
     assert ana.pull_requests_of(new) == [found] == ana.pull_requests_of(clone.head)
@@ -107,20 +109,20 @@ def test_a_merged_pull_request_tells_by_whom_and_as_what(clone: Repo, forge: Fak
     assert ana.pull_requests(state="all")[0].state == "merged"
 
 
-def test_a_merge_that_was_pushed_counts_as_one(clone: Repo, forge: FakeForge) -> None:
+def test_a_pushed_merge_merges_the_pull_request(clone: Repo, forge: FakeForge) -> None:
     forge.open("ana", "promote/x", "main", "Promote x")
     forge.pusher = "cara"
     clone.git("switch", "--quiet", "main")
     clone.git("merge", "--quiet", "--no-ff", "promote/x", "--message", "Merge")
     clone.git("push", "--quiet", "origin", "main")
-    found = asked_by(forge).pull_request(1)
+    found = open_as(forge).pull_request(1)
     assert (found.state, found.merged_as, found.merged_by) == ("merged", clone.head, "cara")
 
 
 def test_comments_and_issues_are_written_listed_and_changed(forge: FakeForge) -> None:
     forge.open("ana", "promote/x", "main", "Promote x")
-    ana, bot = asked_by(forge), asked_by(forge, BOT)
-    made = bot.comment(1, "First")
+    ana, bot = open_as(forge), open_as(forge, BOT)
+    made = bot.add_comment(1, "First")
     for n in range(40):
         forge.comment("ben", 1, f"{n}")
     assert bot.edit_comment(made.id, "Better").body == "Better"
@@ -130,7 +132,7 @@ def test_comments_and_issues_are_written_listed_and_changed(forge: FakeForge) ->
 
     issue = ana.open_issue(title="Drift", body="It drifts", labels=["mlgit"])
     ana.open_issue(title="Other", body="")
-    ana.label(1, ["mlgit", "promotion"])
+    ana.add_labels(1, ["mlgit", "promotion"])
     assert forge.pulls[1].labels == ["mlgit", "promotion"]
     assert ana.issues(label="mlgit") == [issue]
     assert len(ana.issues()) == 2
@@ -138,9 +140,9 @@ def test_comments_and_issues_are_written_listed_and_changed(forge: FakeForge) ->
     assert ana.issues(label="mlgit") == []
 
 
-def test_labels_are_decoration(forge: FakeForge) -> None:
+def test_refused_labels_are_ignored(forge: FakeForge) -> None:
     forge.open("ana", "promote/x", "main", "Promote x")
-    asked_by(forge, "dan").label(1, ["mlgit"])
+    open_as(forge, "dan").add_labels(1, ["mlgit"])
     assert forge.pulls[1].labels == []
 
 
@@ -154,19 +156,19 @@ def test_the_latest_result_of_each_check_and_status_is_read(clone: Repo, forge: 
     forge.status("ben", "old", clone.head, "success")
     forge.status("cara", "old", clone.head, "error")
     forge.status("ben", "old", "main", "success")
-    found = asked_by(forge).checks(clone.head)
+    found = open_as(forge).checks(clone.head)
     assert len(found) == 39
     assert found[35:] == [
-        Check(name="verdict", state="pending", by="github-actions"),
-        Check(name="verdict", state="failure", by="another-app"),
-        Check(name="skipped", state="neutral", by="github-actions"),
-        Check(name="old", state="failure", by="cara"),
+        CommitCheck(name="verdict", state="pending", by="github-actions"),
+        CommitCheck(name="verdict", state="failure", by="another-app"),
+        CommitCheck(name="skipped", state="neutral", by="github-actions"),
+        CommitCheck(name="old", state="failure", by="cara"),
     ]
 
 
 def test_an_app_posts_check_runs_and_a_person_statuses(clone: Repo, forge: FakeForge) -> None:
     marks = [Annotation(path="a", line=1, level="error", title="Bad", message=f"{n}") for n in range(60)]
-    asked_by(forge, BOT).post_check(
+    open_as(forge, BOT).post_check(
         clone.head,
         "mlgit/verdict",
         "failure",
@@ -186,7 +188,7 @@ def test_an_app_posts_check_runs_and_a_person_statuses(clone: Repo, forge: FakeF
     assert run.output["annotations"][0]["annotation_level"] == "failure"
     assert len(run.output["summary"]) == 65_535
 
-    ana = asked_by(forge)
+    ana = open_as(forge)
     ana.post_check(clone.head, "mlgit/verdict", "pending", title="y" * 200)
     ana.post_check(clone.head, "mlgit/verdict", "neutral", title="Nothing to judge")
     assert [(one.state, one.user.login, len(one.description or "")) for one in forge.statuses] == [
@@ -196,19 +198,21 @@ def test_an_app_posts_check_runs_and_a_person_statuses(clone: Repo, forge: FakeF
     assert [one.path.rsplit("/", 1)[1] for one in forge.requests if one.login == "ana"].count("check-runs") == 1
 
 
-def test_a_token_that_may_post_neither_is_told_so(clone: Repo, forge: FakeForge) -> None:
+def test_a_token_that_may_post_neither_is_refused(clone: Repo, forge: FakeForge) -> None:
     forge.withheld = {"checks", "statuses"}
     with pytest.raises(MlgitError) as caught:
-        asked_by(forge, BOT).post_check(clone.head, "mlgit/verdict", "success", title="Yes")
+        open_as(forge, BOT).post_check(clone.head, "mlgit/verdict", "success", title="Yes")
     assert ids(caught) == ["forge-refused"]
 
 
-def test_a_deployment_is_told_once_with_all_that_becomes_of_it(clone: Repo, forge: FakeForge) -> None:
+def test_a_deployment_is_created_once_and_collects_statuses(clone: Repo, forge: FakeForge) -> None:
     forge.check("still-running", clone.head, None)
-    bot = asked_by(forge, BOT)
-    bot.deployment(clone.head, "production", "in_progress", description="churn@2", payload={"digest": "sha256:1"})
-    bot.deployment(clone.head, "production", "success", description="churn@2")
-    bot.deployment(clone.git("rev-parse", "main"), "production", "success", description="churn@1")
+    bot = open_as(forge, BOT)
+    bot.report_deployment(
+        clone.head, "production", "in_progress", description="churn@2", payload={"digest": "sha256:1"}
+    )
+    bot.report_deployment(clone.head, "production", "success", description="churn@2")
+    bot.report_deployment(clone.git("rev-parse", "main"), "production", "success", description="churn@1")
     first, second = forge.deployments
     assert [one["state"] for one in first.statuses] == ["in_progress", "success"]
     assert (first.commit, first.environment, first.payload) == (clone.head, "production", {"digest": "sha256:1"})
@@ -218,15 +222,15 @@ def test_a_deployment_is_told_once_with_all_that_becomes_of_it(clone: Repo, forg
 FREE = BranchRules(
     required_checks=[],
     strict_checks=False,
-    reviews=0,
-    code_owners=False,
-    dismisses_stale=False,
-    last_push_approved=False,
-    linear=False,
-    signed=False,
-    force_push=True,
-    deletion=True,
-    bypass=[],
+    required_reviews=0,
+    code_owner_review=False,
+    dismiss_stale_reviews=False,
+    last_push_approval=False,
+    linear_history=False,
+    signed_commits=False,
+    allow_force_push=True,
+    allow_deletion=True,
+    bypass_actors=[],
 )
 ALL = Rules(
     reviews=2,
@@ -242,14 +246,14 @@ ALL = Rules(
 STRICT = BranchRules(
     required_checks=["a", "b"],
     strict_checks=True,
-    reviews=2,
-    code_owners=True,
-    dismisses_stale=True,
-    last_push_approved=True,
-    linear=True,
-    signed=True,
-    force_push=False,
-    deletion=False,
+    required_reviews=2,
+    code_owner_review=True,
+    dismiss_stale_reviews=True,
+    last_push_approval=True,
+    linear_history=True,
+    signed_commits=True,
+    allow_force_push=False,
+    allow_deletion=False,
 )
 
 
@@ -268,29 +272,34 @@ STRICT = BranchRules(
         ),
     ],
 )  # fmt: skip
-def test_rules_are_those_of_rulesets_and_of_protection(
+def test_rules_combine_rulesets_and_protection(
     forge: FakeForge, rules: Rules | None, login: str, expected: BranchRules, bypass: list[str] | None
 ) -> None:
     if rules:
         forge.rules["main"] = rules
-    found = asked_by(forge, login).rules("main")
-    names = [name for name in BranchRules.__struct_fields__ if name not in {"raw", "bypass"}]
+    found = open_as(forge, login).branch_rules("main")
+    names = [name for name in BranchRules.__struct_fields__ if name not in {"raw", "bypass_actors"}]
     if rules is ALL and login == "ben":  # the ruleset demands all of it, and whoever may read is told
-        assert found.reviews == 2
+        assert found.required_reviews == 2
     assert {name: getattr(found, name) for name in names} == {name: getattr(expected, name) for name in names}
-    assert found.bypass == bypass
+    assert found.bypass_actors == bypass
     assert {"rules", "rulesets", "protection"} == set(found.raw)
 
 
-def test_rules_that_are_told_to_nobody_are_unknown_and_no_absence(forge: FakeForge) -> None:
+def test_unreadable_rules_are_unknown(forge: FakeForge) -> None:
     forge.fault(403, path="/rules/branches/main")
-    found = asked_by(forge).rules("main")
-    assert (found.reviews, found.required_checks, found.force_push, found.bypass) == (None, None, None, None)
+    found = open_as(forge).branch_rules("main")
+    assert (found.required_reviews, found.required_checks, found.allow_force_push, found.bypass_actors) == (
+        None,
+        None,
+        None,
+        None,
+    )
 
 
-def test_a_branch_with_a_slash_has_rules_of_its_own(forge: FakeForge) -> None:
+def test_the_rules_of_a_branch_with_a_slash_are_read(forge: FakeForge) -> None:
     forge.rules["promote/x"] = Rules(reviews=3)
-    assert asked_by(forge, "ben").rules("promote/x").reviews == 3
+    assert open_as(forge, "ben").branch_rules("promote/x").required_reviews == 3
 
 
 @pytest.mark.parametrize(
@@ -301,28 +310,26 @@ def test_a_branch_with_a_slash_has_rules_of_its_own(forge: FakeForge) -> None:
         (BOT, None, ["pull", "push", "triage"]),
     ],
 )  # fmt: skip
-def test_a_token_tells_whose_it_is_and_what_it_may(
-    forge: FakeForge, login: str, name: str | None, may: list[str]
-) -> None:
-    person = asked_by(forge, login)
-    assert person.me() == name
+def test_a_token_has_a_login_and_permissions(forge: FakeForge, login: str, name: str | None, may: list[str]) -> None:
+    person = open_as(forge, login)
+    assert person.token_login() == name
     assert [right for right, word in person.permissions().items() if word == "yes"] == may
 
 
-def test_an_enterprise_server_is_asked_below_its_own_path(make_forge: MakeForge) -> None:
+def test_an_enterprise_server_has_its_api_below_a_path(make_forge: MakeForge) -> None:
     forge = make_forge(base_path="/api/v3")
     asked = open_forge(
         "github",
         None,
         {"GITHUB_SERVER_URL": forge.url, "GITHUB_REPOSITORY": "acme/churn", "GITHUB_TOKEN": forge.tokens["ana"]},
     )
-    assert asked.me() == "ana"
+    assert asked.token_login() == "ana"
     forge.rename("acme/customers")
     assert asked.pull_requests(branch="promote/x") == []
 
 
 def test_a_renamed_repository_is_followed(clone: Repo, forge: FakeForge) -> None:
-    ana = asked_by(forge)
+    ana = open_as(forge)
     forge.rename("other/customers")
     made = ana.open_pull_request(branch="promote/x", base="main", title="Promote x", body="")
     assert ana.pull_requests(branch="promote/x") == [made]

@@ -1,4 +1,4 @@
-"""The life of a promotion through pull requests: opened, reviewed, merged at the forge, applied, and proven without it."""
+"""The life of a promotion through pull requests: opened, reviewed, merged at the forge, applied, and audited without it."""
 
 import json
 import re
@@ -98,7 +98,7 @@ def at(proposed: Team, request: pytest.FixtureRequest) -> Iterator[AtForge]:
         yield AtForge(proposed, forge)
 
 
-def test_reviews_are_asked_for_counted_and_proven_without_the_forge(at: AtForge) -> None:
+def test_reviews_are_fetched_counted_and_audited_without_the_forge(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     proposed = ana.does(f"{PROMOTE} --json").json
     assert (proposed["pull_request"], proposed["warnings"]) == (f"{forge.url}/{forge.repository}/pull/1", [])
@@ -162,7 +162,7 @@ def test_reviews_are_asked_for_counted_and_proven_without_the_forge(at: AtForge)
 @pytest.mark.parametrize(
     ("at", "method"), [("github", "rebase"), ("gitea", "squash"), ("github", "mlgit")], indirect=["at"]
 )
-def test_however_it_is_merged_it_is_proven(at: AtForge, method: Any) -> None:
+def test_every_merge_method_can_be_audited(at: AtForge, method: Any) -> None:
     ana = at.ana
     ana.does(PROMOTE)
     at.review("ben")
@@ -177,7 +177,7 @@ def test_however_it_is_merged_it_is_proven(at: AtForge, method: Any) -> None:
     assert audit["counts"]["PROVEN"] == len(audit["changes"])
 
 
-def test_who_made_it_does_not_count_and_what_was_made_again_is_stale(at: AtForge) -> None:
+def test_reviews_by_authors_do_not_count_and_reviews_of_an_old_promotion_are_stale(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     robot = at_forge(at.team.ana, forge, BOT)
     robot.does(PROMOTE)
@@ -205,7 +205,7 @@ def test_who_made_it_does_not_count_and_what_was_made_again_is_stale(at: AtForge
     assert at.counted() == ["ben"]
 
 
-def test_without_an_answer_nothing_is_counted_and_nothing_switched(at: AtForge) -> None:
+def test_without_an_answer_nothing_is_counted_and_nothing_deployed(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     forge.fault(503, times=99)
     opened = ana.does(PROMOTE)
@@ -236,7 +236,7 @@ def test_without_an_answer_nothing_is_counted_and_nothing_switched(at: AtForge) 
     assert at.clone("fresh").does("audit --json").json["changes"][-1]["verdict"] == "PROVEN"
 
 
-def test_what_the_ledger_alone_says_is_not_proven(at: AtForge) -> None:
+def test_a_review_that_only_the_ledger_names_is_not_proven(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     ana.does(f"{PROMOTE} --no-pull-request")
     assert not forge.pulls
@@ -297,7 +297,7 @@ def test_a_rollback_and_a_hold_have_pull_requests_of_their_own(at: AtForge) -> N
     assert [*forge.pulls] == [1, 2]
 
 
-def test_of_two_racing_pull_requests_one_lands_and_a_rollback_leads_back(at: AtForge) -> None:
+def test_one_of_two_racing_pull_requests_is_merged_and_can_be_rolled_back(at: AtForge) -> None:
     """Each was approved by itself, on the same base; the forge cannot merge the second, and the audit proves what landed."""
     ana, forge = at.ana, at.forge
     ana.does(f"{PROMOTE} --no-pull-request")
@@ -327,7 +327,7 @@ def test_of_two_racing_pull_requests_one_lands_and_a_rollback_leads_back(at: AtF
     ]
 
 
-def test_what_runs_elsewhere_keeps_its_reviews_all_the_same(at: AtForge) -> None:
+def test_reviews_are_recorded_for_an_environment_without_a_target(at: AtForge) -> None:
     ana = at.ana
     path = "environments/production/environment.yaml"
     ana.commit("Run it elsewhere", {path: ana.read(path).partition("target:")[0] + "target: {type: none}\n"})

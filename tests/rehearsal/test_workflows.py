@@ -1,4 +1,4 @@
-"""The workflows that `mlgit init` writes, run as GitHub would run them: who gets which secret, what becomes of hostile text."""
+"""The workflows that `mlgit init` writes, run as GitHub runs them: secrets, permissions and hostile text."""
 
 import os
 from pathlib import Path
@@ -27,9 +27,7 @@ def leaked(hosted: Hosted) -> list[Path]:
     return list(hosted.team.folder.rglob("pwned"))
 
 
-def test_a_proposed_promotion_is_judged_and_the_verdict_kept_for_the_comment(
-    hosted: Hosted, workflows: dict[str, str]
-) -> None:
+def test_a_promotion_gets_a_verdict_that_is_uploaded_for_the_comment(hosted: Hosted, workflows: dict[str, str]) -> None:
     event = hosted.github.pull_request(7, BRANCH)
     verdict = hosted.github.run(workflows["validate"], event)["verdict"]
     assert verdict.result == "failure"
@@ -45,7 +43,9 @@ def test_a_proposed_promotion_is_judged_and_the_verdict_kept_for_the_comment(
     assert hosted.github.run(workflows["validate"], reviewed)["verdict"].result == "success"
 
 
-def test_a_stranger_gets_no_secret_and_nothing_that_can_write(hosted: Hosted, workflows: dict[str, str]) -> None:
+def test_a_pull_request_of_a_stranger_gets_no_secrets_and_no_write_access(
+    hosted: Hosted, workflows: dict[str, str]
+) -> None:
     hosted.brings(HOSTILE_BRANCH, {"README.md": "mine\n", f"policies/{HOSTILE_BRANCH}.yaml": "a: 1\n"}, HOSTILE_TEXT)
     event = hosted.github.pull_request(8, HOSTILE_BRANCH, fork=True, title=HOSTILE_TEXT, body=HOSTILE_TEXT)
     started = [name for name, text in workflows.items() if hosted.github.starts(text, event)]
@@ -61,7 +61,7 @@ def test_a_stranger_gets_no_secret_and_nothing_that_can_write(hosted: Hosted, wo
     assert leaked(hosted) == []
 
 
-def test_a_merge_queue_and_a_push_are_judged(hosted: Hosted, workflows: dict[str, str]) -> None:
+def test_a_merge_queue_and_a_push_get_a_verdict(hosted: Hosted, workflows: dict[str, str]) -> None:
     before = hosted.github.git("rev-parse", "main")
     hosted.ana.commit("Say more", {"README.md": "# Malignancy\n"})
     hosted.ana.git("push", "--quiet", "origin", "main:refs/heads/queue")
@@ -75,7 +75,7 @@ def test_a_merge_queue_and_a_push_are_judged(hosted: Hosted, workflows: dict[str
     assert not (hosted.github.artifacts / "mlgit-verdict").exists()
 
 
-def test_the_verdict_is_said_once_and_only_of_the_commit_that_the_run_was_of(
+def test_the_verdict_is_commented_once_for_the_commit_of_the_run(
     node: Node, proposed: Team, workflows: dict[str, str]
 ) -> None:
     with at_forge(node, proposed) as (hosted, forge):
@@ -100,9 +100,7 @@ def test_the_verdict_is_said_once_and_only_of_the_commit_that_the_run_was_of(
 
 
 @needs_time
-def test_gates_are_judged_again_from_the_base_with_access_to_the_data_alone(
-    hosted: Hosted, workflows: dict[str, str]
-) -> None:
+def test_gates_run_again_from_the_base_with_access_to_data_only(hosted: Hosted, workflows: dict[str, str]) -> None:
     gate = hosted.github.run(workflows["gate"], hosted.github.pull_request(7, BRANCH))["gate"]
     assert gate.result == "success", gate.log
     assert f"{MODEL}@2 for production: as its report says" in gate.log
@@ -112,7 +110,7 @@ def test_gates_are_judged_again_from_the_base_with_access_to_the_data_alone(
 
 
 @needs_time
-def test_apply_writes_what_it_saw_onto_the_ledger(hosted: Hosted, workflows: dict[str, str]) -> None:
+def test_apply_records_deployments_on_the_ledger(hosted: Hosted, workflows: dict[str, str]) -> None:
     ledger = hosted.github.git("rev-parse", "mlgit-ledger")
     assert "environment: [staging, production]" in workflows["apply"]
     workflow = workflows["apply"].replace("[staging, production]", "[staging]")  # one is enough to see
@@ -123,7 +121,7 @@ def test_apply_writes_what_it_saw_onto_the_ledger(hosted: Hosted, workflows: dic
 
 
 @needs_time
-def test_what_trains_never_holds_a_token_that_may_write(hosted: Hosted, workflows: dict[str, str]) -> None:
+def test_training_runs_without_a_token_with_write_access(hosted: Hosted, workflows: dict[str, str]) -> None:
     hosted.ana.edit("params.yaml", "fit: worse", "fit: better")
     hosted.ana.git("push", "--quiet", "origin", "main")
     jobs = hosted.github.run(workflows["train"], hosted.github.on_main("workflow_dispatch", inputs={"model": MODEL}))
@@ -137,9 +135,7 @@ def test_what_trains_never_holds_a_token_that_may_write(hosted: Hosted, workflow
 
 
 @needs_time
-def test_what_is_asked_for_by_hand_is_proposed_as_a_pull_request(
-    node: Node, running: Team, workflows: dict[str, str]
-) -> None:
+def test_a_manual_run_proposes_a_pull_request(node: Node, running: Team, workflows: dict[str, str]) -> None:
     with at_forge(node, running) as (hosted, forge):
         asked = hosted.github.on_main("workflow_dispatch", inputs={"version": f"{MODEL}@2", "environment": "staging"})
         for _ in range(2):
@@ -153,9 +149,7 @@ def test_what_is_asked_for_by_hand_is_proposed_as_a_pull_request(
 
 
 @needs_time
-def test_what_does_not_run_as_it_was_given_is_kept_in_one_issue(
-    node: Node, running: Team, workflows: dict[str, str]
-) -> None:
+def test_drift_is_kept_in_one_issue(node: Node, running: Team, workflows: dict[str, str]) -> None:
     """A clean checkout has none of the folders in which the versions of a `directory` target run."""
     with at_forge(node, running) as (hosted, forge):
         ledger = hosted.github.git("rev-parse", "mlgit-ledger")
@@ -168,7 +162,7 @@ def test_what_does_not_run_as_it_was_given_is_kept_in_one_issue(
         assert hosted.github.git("rev-parse", "mlgit-ledger") != ledger
 
 
-def test_an_audit_is_shown_and_kept(hosted: Hosted, workflows: dict[str, str]) -> None:
+def test_an_audit_is_shown_and_uploaded(hosted: Hosted, workflows: dict[str, str]) -> None:
     audit = hosted.github.run(workflows["audit"], hosted.github.on_main("schedule", schedule="5 3 * * 1"))["audit"]
     assert audit.result == "success", audit.log
     assert "PROVEN" in audit.summary
@@ -176,9 +170,7 @@ def test_an_audit_is_shown_and_kept(hosted: Hosted, workflows: dict[str, str]) -
 
 
 @pytest.mark.parametrize("version", [HOSTILE_TEXT, "--help"])
-def test_what_is_typed_into_a_form_is_a_word_and_no_program(
-    hosted: Hosted, workflows: dict[str, str], version: str
-) -> None:
+def test_form_input_is_never_executed(hosted: Hosted, workflows: dict[str, str], version: str) -> None:
     event = hosted.github.on_main(
         "workflow_dispatch", inputs={"version": version, "environment": "nowhere; touch pwned"}
     )
@@ -187,7 +179,7 @@ def test_what_is_typed_into_a_form_is_a_word_and_no_program(
     assert leaked(hosted) == []
 
 
-def test_every_event_has_the_workflows_that_it_should(hosted: Hosted, workflows: dict[str, str]) -> None:
+def test_every_event_starts_its_workflows(hosted: Hosted, workflows: dict[str, str]) -> None:
     main = hosted.github.on_main
     events = {
         "workflow_run": main("workflow_run", action="completed"),

@@ -9,105 +9,102 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mlgit.domain.forge import Annotation, BranchRules, Check, CheckState, Comment, Issue, PullRequest
+from mlgit.domain.forge import Annotation, BranchRules, CheckState, Comment, CommitCheck, Issue, PullRequest
 from mlgit.domain.names import CommitId
-from mlgit.edges.forge import giteawire as wire
-from mlgit.edges.forge.hosted import Hosted
-from mlgit.edges.forge.http import Said
-from mlgit.edges.forge.words import given, quietly
+from mlgit.edges.forge.client import RequestRefused
+from mlgit.edges.forge.gitea_wire import (
+    DRAFT_PREFIX,
+    GiteaBranch,
+    GiteaIssue,
+    GiteaLabel,
+    GiteaProtection,
+    GiteaPullRequest,
+    GiteaRepository,
+    GiteaReview,
+    GiteaStatus,
+    GiteaUser,
+)
+from mlgit.edges.forge.rest import RestForge, present
+from mlgit.edges.forge.wire import CommentPayload
 
-HOW_TO_ASK: Final = "set GITEA_API_URL and, made in the settings of your account there, GITEA_TOKEN"
+LOGIN_HINT: Final = "set GITEA_API_URL and, made in the settings of your account there, GITEA_TOKEN"
+"""How a person gives mlgit a token."""
 
-_PAGE: Final = "50"
-_COLOUR: Final = "#ededed"
+_PAGE_SIZE: Final = "50"  # the most that Gitea gives by default
+_LABEL_COLOUR: Final = "#ededed"
 
 
-class Gitea(Hosted):
+class Gitea(RestForge):
     """A repository at a Gitea or a Forgejo (see `ops.kernel.ports.forge.Forge`)."""
 
     name: Final = "gitea"
-    _user, _pull, _review, _comment, _issue = wire.User, wire.Pull, wire.Review, wire.Comment, wire.Issue
-    _paged: ClassVar = {"limit": _PAGE}
-    _longest_description = 255
+    _user, _pull_request, _review, _issue = GiteaUser, GiteaPullRequest, GiteaReview, GiteaIssue
+    _comment = CommentPayload[GiteaUser]
+    _page_query: ClassVar = {"limit": _PAGE_SIZE}
+    _max_description = 255
 
     # Pull requests
 
     def pull_requests(
         self, *, branch: str | None = None, base: str | None = None, state: Literal["open", "all"] = "open"
     ) -> list[PullRequest]:
-        """Return those of a branch of this repository, or to a base, newest first; Gitea lists all, so all are read."""
-        found = [one.value() for one in self._http.pages(self._at("pulls"), wire.Pull, state=state, limit=_PAGE)]
-        found.sort(key=lambda one: -one.number)
+        """Return those from a branch of this repository, or to a base, newest first; Gitea does not filter, so all are read."""
+        payloads = self._client.pages(self._path("pulls"), GiteaPullRequest, state=state, limit=_PAGE_SIZE)
+        pull_requests = sorted((payload.to_domain() for payload in payloads), key=lambda pull: -pull.number)
         return [
-            one
-            for one in found
-            if (branch is None or (one.branch == branch and not one.is_fork)) and base in {None, one.base}
+            pull
+            for pull in pull_requests
+            if (branch is None or (pull.branch == branch and not pull.is_fork)) and base in {None, pull.base}
         ]
 
     def pull_requests_of(self, commit: CommitId) -> list[PullRequest]:
-        """Return the merged pull request that brought a commit, if there is one: Gitea tells of one alone."""
+        """Return the merged pull request of a commit, if there is one; Gitea names one at most."""
         try:
-            return [self._http.get(self._at("commits", commit, "pull"), wire.Pull).value()]
-        except Said as said:
-            if said.status in {HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}:
+            return [self._client.get(self._path("commits", commit, "pull"), GiteaPullRequest).to_domain()]
+        except RequestRefused as refusal:
+            if refusal.status in {HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}:
                 return []
             raise
 
     def open_pull_request(self, *, branch: str, base: str, title: str, body: str, draft: bool = False) -> PullRequest:
-        """Open a pull request; at Gitea the title of a draft says so."""
-        named = f"{wire.DRAFT}{title}" if draft else title
-        sent = {"head": branch, "base": base, "title": named, "body": body}
-        return self._http.send("POST", self._at("pulls"), sent, wire.Pull).value()
+        """Open a pull request; at Gitea the title marks a draft."""
+        full_title = f"{DRAFT_PREFIX}{title}" if draft else title
+        fields = {"head": branch, "base": base, "title": full_title, "body": body}
+        return self._client.send("POST", self._path("pulls"), fields, GiteaPullRequest).to_domain()
 
-    # Words
+    # Comments and issues
 
     def comments(self, number: int) -> list[Comment]:
         """Return the comments on a pull request or an issue."""
-        return [one.value() for one in self._http.pages(self._at("issues", number, "comments"), wire.Comment)]
+        payloads = self._client.pages(self._path("issues", number, "comments"), self._comment)
+        return [payload.to_domain() for payload in payloads]
 
     def issues(self, *, label: str | None = None) -> list[Issue]:
         """Return open issues, without pull requests."""
-        query = {"state": "open", "type": "issues", "limit": _PAGE} | given(labels=label)
-        found = self._http.pages(self._at("issues"), wire.Issue, **query)
-        return [one.value() for one in found if one.pull_request is None]
+        query = {"state": "open", "type": "issues", "limit": _PAGE_SIZE} | present(labels=label)
+        payloads = self._client.pages(self._path("issues"), GiteaIssue, **query)
+        return [payload.to_domain() for payload in payloads if payload.pull_request is None]
 
-    def open_issue(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue:
-        """Open an issue."""
-        sent = {"title": title, "body": body, "labels": self._label_ids(labels)}
-        return self._http.send("POST", self._at("issues"), sent, wire.Issue).value()
-
-    def label(self, number: int, labels: Sequence[str]) -> None:
-        """Add labels, if that can be done."""
-        quietly(
-            lambda: self._http.send(
-                "POST",
-                self._at("issues", number, "labels"),
-                {"labels": self._label_ids(labels)},
-                list[wire.Label],
-                repeatable=True,
-            )
-        )
-
-    def _label_ids(self, labels: Sequence[str]) -> list[int]:
-        """Return the ids of labels, by which alone Gitea sets them; make those that the repository lacks."""
+    def _label_values(self, labels: Sequence[str]) -> list[int]:
+        """Return the ids of labels, since Gitea takes no names; create those that the repository lacks."""
         if not labels:
             return []
-        path = self._at("labels")
-        known = {one.name: one.id for one in self._http.pages(path, wire.Label, limit=_PAGE)}
+        path = self._path("labels")
+        ids = {label.name: label.id for label in self._client.pages(path, GiteaLabel, limit=_PAGE_SIZE)}
         for name in labels:
-            if name not in known:
-                known[name] = self._http.send("POST", path, {"name": name, "color": _COLOUR}, wire.Label).id
-        return [known[name] for name in labels]
+            if name not in ids:
+                ids[name] = self._client.send("POST", path, {"name": name, "color": _LABEL_COLOUR}, GiteaLabel).id
+        return [ids[name] for name in labels]
 
     # Checks and deployments
 
-    def checks(self, commit: CommitId) -> list[Check]:
+    def checks(self, commit: CommitId) -> list[CommitCheck]:
         """Return the latest status of each context."""
-        latest: dict[str, wire.Status] = {}
-        for one in self._http.pages(self._at("commits", commit, "statuses"), wire.Status, limit=_PAGE):
-            if one.context not in latest or latest[one.context].id < one.id:
-                latest[one.context] = one
-        return [one.value() for one in latest.values()]
+        latest: dict[str, GiteaStatus] = {}
+        for status in self._client.pages(self._path("commits", commit, "statuses"), GiteaStatus, limit=_PAGE_SIZE):
+            if status.context not in latest or latest[status.context].id < status.id:
+                latest[status.context] = status
+        return [status.to_domain() for status in latest.values()]
 
     def post_check(
         self,
@@ -120,11 +117,11 @@ class Gitea(Hosted):
         annotations: Sequence[Annotation] = (),
         url: str | None = None,
     ) -> None:
-        """Post a commit status: its name, its state and its title are all that Gitea shows."""
+        """Post a commit status: Gitea shows its name, its state and its title only."""
         del summary, annotations
         self._post_status(commit, name, state, title, url)
 
-    def deployment(
+    def report_deployment(
         self,
         commit: CommitId,
         environment: str,
@@ -133,40 +130,41 @@ class Gitea(Hosted):
         description: str,
         payload: dict[str, Any] | None = None,
     ) -> None:
-        """Do nothing: Gitea knows no deployments."""
+        """Do nothing: Gitea has no deployments."""
 
     # Rules
 
-    def rules(self, branch: str) -> BranchRules:
-        """Return what the rule that reaches the branch enforces; what the branch itself does not tell, only to administrators."""
-        shown = self._http.get(self._at("branches", branch), dict[str, Any])
-        facts = self._http.read(shown, wire.Branch)
-        told: dict[str, Any] | None = {}
-        if facts.protected:
-            told = self._told(self._at("branch_protections", facts.effective_branch_protection_name or branch))
-        known = BranchRules(
-            required_checks=(facts.status_check_contexts or []) if facts.enable_status_check else [],
-            reviews=facts.required_approvals,
-            code_owners=False,  # Gitea asks them for a review, and merges without
-            last_push_approved=False,
-            force_push=None if facts.protected else True,
-            deletion=not facts.protected,
-            bypass=None if facts.protected else [],
-            raw={"branch": shown, "protection": told},
+    def branch_rules(self, branch: str) -> BranchRules:
+        """Return what the protection of a branch enforces; a part of it can be read by administrators only."""
+        branch_answer = self._client.get(self._path("branches", branch), dict[str, Any])
+        public = self._client.convert(branch_answer, GiteaBranch)
+        protection_answer: dict[str, Any] | None = {}
+        if public.protected:
+            name = public.effective_branch_protection_name or branch
+            protection_answer = self._get_if_visible(self._path("branch_protections", name))
+        rules = BranchRules(
+            required_checks=(public.status_check_contexts or []) if public.enable_status_check else [],
+            required_reviews=public.required_approvals,
+            code_owner_review=False,  # Gitea requests their review, and merges without it
+            last_push_approval=False,
+            allow_force_push=None if public.protected else True,
+            allow_deletion=not public.protected,
+            bypass_actors=None if public.protected else [],
+            raw={"branch": branch_answer, "protection": protection_answer},
         )
-        if told is None:
-            return known
-        rule = self._http.read(told, wire.Protection)
+        if protection_answer is None:
+            return rules
+        protection = self._client.convert(protection_answer, GiteaProtection)
         return msgspec.structs.replace(
-            known,
-            strict_checks=rule.block_on_outdated_branch,
-            dismisses_stale=rule.dismiss_stale_approvals,
-            signed=rule.require_signed_commits,
-            force_push=rule.enable_force_push or not facts.protected,
-            bypass=rule.bypass() if facts.protected else [],
+            rules,
+            strict_checks=protection.block_on_outdated_branch,
+            dismiss_stale_reviews=protection.dismiss_stale_approvals,
+            signed_commits=protection.require_signed_commits,
+            allow_force_push=protection.enable_force_push or not public.protected,
+            bypass_actors=protection.bypass_actors() if public.protected else [],
         )
 
     def permissions(self) -> dict[str, str]:
         """Return `yes` or `no` for each of `admin`, `push`, `pull`."""
-        told = self._http.get(self._at(), wire.Repository).permissions or {}
-        return {name: "yes" if may else "no" for name, may in sorted(told.items())}
+        permissions = self._client.get(self._path(), GiteaRepository).permissions or {}
+        return {name: "yes" if allowed else "no" for name, allowed in sorted(permissions.items())}

@@ -167,7 +167,9 @@ class ChangeVerifier:
         told = self._chronicle.library.record(newest, there[newest].blob)
         assert isinstance(told, Reviews)  # noqa: S101 - by its path
         given = [one for one in told.reviews if cut.at is None or one.at <= cut.at]
-        return forge_reviews.known(self._workspace, proposed, replace(told, reviews=given), believed=believed)
+        return forge_reviews.with_reviews(
+            self._workspace, proposed, replace(told, reviews=given), trust_recorded=believed
+        )
 
     def _decided(self, manifest: Promotion) -> LedgerFile | None:
         return self._chronicle.added.get(layout.decision(manifest.promotion))

@@ -1,1 +1,1 @@
-"""What workflows of a forge ask for beyond the plain commands."""
+"""Commands for the workflows of a forge: the verdict on a change, and what is posted at the forge."""

@@ -1,4 +1,4 @@
-"""Make environments run what the base branch says, and tell the forge what became of it."""
+"""Apply environments in a workflow, and report the results to the forge as deployments."""
 
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -13,16 +13,16 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.kernel.ports.workspace import Workspace
 
-_TOLD: Final[dict[apply.State, Literal["success", "failure"]]] = {
+_DEPLOYMENT_STATES: Final[dict[apply.State, Literal["success", "failure"]]] = {
     "applied": "success",
     "blocked": "failure",
     "failed": "failure",
 }
-"""What the forge is told of; where nothing was tried, it knows already what runs."""
+"""Results that are reported; after the others the forge knows already what runs."""
 
 
-class AppliedHere(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-apply.v1"):
-    """What became of each manifest that was to be applied. `warnings` say what of it the forge could not be told."""
+class CiApplied(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-apply.v1"):
+    """The result of each manifest that was to be applied; `warnings` about what could not be reported to the forge."""
 
     applied: Applied
     warnings: list[Finding] = []
@@ -30,11 +30,11 @@ class AppliedHere(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-apply.v1"):
     @property
     def findings(self) -> list[Finding]:
         """All findings."""
-        return [*(finding for one in self.applied.results for finding in one.findings), *self.warnings]
+        return [*(finding for result in self.applied.results for finding in result.findings), *self.warnings]
 
     @property
     def exit(self) -> Exit:
-        """The answer of what was applied: a forge that was not told changes nothing of what runs."""
+        """The exit code of `apply`: a failed report changes nothing about what runs."""
         return self.applied.exit
 
 
@@ -44,56 +44,55 @@ def run(
     *,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
-) -> AppliedHere:
-    """Apply, and tell the forge as a deployment of each environment and model what was applied, blocked or failed.
+) -> CiApplied:
+    """Apply, and report to the forge, as a deployment of each environment and model, what was applied, blocked or failed.
 
-    A deployment at a forge is decoration, and the ledger has what counts. So a forge that refuses, or does not answer, is a
-    warning, and is told no more in this run. A project without a forge tells nobody.
+    The ledger has the records that count, deployments at a forge are for information. So a forge that refuses, or does not
+    answer, is a warning, and gets no further report in this run. A project without a forge reports nothing.
 
     Args:
         workspace: where.
         environment: the environment; all of them, if None.
         dry_run: whether to change nothing, here or at the forge.
-        on_step: is told what is being done.
+        on_step: is called with what is being done.
 
     Raises:
         MlgitError: as `ops.delivery.apply.run` does.
     """
     applied = apply.run(workspace, environment, dry_run=dry_run, on_step=on_step)
-    concerned = [one for one in applied.results if one.state in _TOLD]
-    if dry_run or not concerned:
-        return AppliedHere(applied=applied)
-    on_step("telling the forge")
+    reported = [result for result in applied.results if result.state in _DEPLOYMENT_STATES]
+    if dry_run or not reported:
+        return CiApplied(applied=applied)
+    on_step("reporting deployments to the forge")
     base = Lifecycle(workspace.repository.tree(applied.commit), workspace.formats.record)
     try:
         forge = workspace.forge()
         if forge is not None:
-            for one in concerned:
-                _tell(forge, base, applied.commit, one)
+            for result in reported:
+                _report_deployment(forge, base, applied.commit, result)
     except MlgitError as error:
-        return AppliedHere(applied=applied, warnings=[_untold(finding) for finding in error.findings])
-    return AppliedHere(applied=applied)
+        return CiApplied(applied=applied, warnings=[_as_warning(finding) for finding in error.findings])
+    return CiApplied(applied=applied)
 
 
-def _tell(forge: Forge, base: Lifecycle, commit: str, one: Application) -> None:
-    """Tell of one environment and model: a forge keeps one line of deployments for each name."""
-    version = base.champion(one.environment, one.model)
+def _report_deployment(forge: Forge, base: Lifecycle, commit: str, result: Application) -> None:
+    version = base.champion(result.environment, result.model)
     payload: dict[str, Any] = {
-        "promotion": one.promotion,
-        "version": one.version,
+        "promotion": result.promotion,
+        "version": result.version,
         "digest": None if version is None else version.digest,
     }
-    forge.deployment(
-        commit, f"{one.environment}/{one.model}", _TOLD[one.state], description=_description(one), payload=payload
-    )
+    # A forge keeps one history of deployments for each environment name, so each model has its own.
+    name = f"{result.environment}/{result.model}"
+    state = _DEPLOYMENT_STATES[result.state]
+    forge.report_deployment(commit, name, state, description=_description(result), payload=payload)
 
 
-def _description(one: Application) -> str:
-    why = ", ".join(dict.fromkeys(finding.id for finding in one.findings))
-    return f"{one.version or 'nothing'}: {one.state}" + (f" ({why})" if why else "")
+def _description(result: Application) -> str:
+    causes = ", ".join(dict.fromkeys(finding.id for finding in result.findings))
+    return f"{result.version or 'nothing'}: {result.state}" + (f" ({causes})" if causes else "")
 
 
-def _untold(finding: Finding) -> Finding:
-    return replace(
-        finding, message=f"the forge was not told what was applied: {finding.message}", severity=Severity.WARNING
-    )
+def _as_warning(finding: Finding) -> Finding:
+    message = f"deployments were not reported to the forge: {finding.message}"
+    return replace(finding, message=message, severity=Severity.WARNING)

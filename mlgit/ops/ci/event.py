@@ -1,10 +1,10 @@
-"""What started a workflow: the commits and the branches that GitHub's event names, and nothing of what people typed into it.
+"""The event that started a workflow: the commits and branches that its payload names, and no text that people typed.
 
-The fields are those of GitHub's webhook payloads, as a workflow finds them in the file that GITHUB_EVENT_PATH names. Titles,
-texts, labels and the names of proposed branches are not read at all.
+The fields are those of GitHub's webhook payloads, which a workflow finds in the file that GITHUB_EVENT_PATH names. Titles,
+bodies, labels and the names of proposed branches are not read at all.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,24 +12,26 @@ from mlgit.domain.names import CommitId, Line
 from mlgit.errors import UsageError, usage_error
 from mlgit.ops.guard.push import RefUpdate
 
-_HEADS = "refs/heads/"
-_LARGEST = 32 << 20  # GitHub cuts a payload at 25 MB
+_HEADS: Final = "refs/heads/"
+_MAX_PAYLOAD_BYTES: Final = 32 << 20  # GitHub limits a payload to 25 MB
+_MAX_CAUSE: Final = 300  # characters of a decoder's message, which may quote the payload
 
-Number = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+# JSON numbers are exact up to 2**53.
+PullRequestNumber = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
 class _Repository(msgspec.Struct, frozen=True):
     default_branch: Line
 
 
-class _End(msgspec.Struct, frozen=True):
+class _BranchTip(msgspec.Struct, frozen=True):
     sha: CommitId
 
 
 class _PullRequest(msgspec.Struct, frozen=True):
-    number: Number
-    base: _End
-    head: _End
+    number: PullRequestNumber
+    base: _BranchTip
+    head: _BranchTip
 
 
 class _MergeGroup(msgspec.Struct, frozen=True):
@@ -43,8 +45,8 @@ class _WorkflowRun(msgspec.Struct, frozen=True):
     html_url: Line
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event; which parts it has depends on what happened."""
+class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event; which fields it has depends on its name."""
 
     name: str
     repository: _Repository
@@ -56,47 +58,47 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     after: CommitId | None = None
 
     @classmethod
-    def parse(cls, name: str | None, content: bytes | None) -> "Event":
-        """Read an event.
+    def parse(cls, name: str | None, content: bytes | None) -> "WorkflowEvent":
+        """Parse an event.
 
         Args:
-            name: what happened, as GITHUB_EVENT_NAME says it; None outside a workflow.
+            name: the value of GITHUB_EVENT_NAME; None outside a workflow.
             content: the payload, JSON; None where there is none.
 
         Raises:
-            Misuse: this is no workflow of GitHub (`event-missing`), or the payload is not as GitHub describes it
+            Misuse: this is no workflow of GitHub (`event-missing`), or the payload is not as GitHub documents it
                 (`event-unreadable`).
         """
         if name is None or content is None:
             raise usage_error(
                 "event-missing",
-                "nothing says what started this",
-                why="GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner of a workflow, and one of them is not here",
-                fix="run it in a workflow; at a desk, `mlgit validate --base REV` and `mlgit queue` answer the same questions",
+                "there is no workflow event",
+                why="GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner of a workflow, and at least one is missing",
+                fix="run it in a workflow; elsewhere, `mlgit validate --base REV` and `mlgit queue` answer the same questions",
             )
-        if len(content) > _LARGEST:
+        if len(content) > _MAX_PAYLOAD_BYTES:
             raise _unreadable(f"it has {len(content):,} bytes")
         try:
-            # `name` is a field of the payload in no event, and would be overwritten if it were.
+            # No payload has a field `name`; if one had, it would be overwritten.
             return msgspec.convert({**msgspec.json.decode(content, type=dict), "name": name}, cls)
         except msgspec.DecodeError as error:
             raise _unreadable(str(error)) from error
 
     @property
-    def number(self) -> int | None:
-        """The pull request."""
+    def pull_request_number(self) -> int | None:
+        """The number of the pull request; None where the event is about something else."""
         return None if self.pull_request is None else self.pull_request.number
 
     @property
     def push(self) -> RefUpdate | None:
-        """What was pushed to which branch; None where nothing was."""
+        """The push; None where the event is about something else."""
         if self.name != "push" or self.ref is None or self.before is None or self.after is None:
             return None
         return RefUpdate.parse(f"{self.before} {self.after} {self.ref}")
 
     @property
-    def queued(self) -> RefUpdate | None:
-        """What a merge queue would push; None where the event is another."""
+    def merge_queue_push(self) -> RefUpdate | None:
+        """The push that a merge queue is about to make; None where the event is about something else."""
         group = self.merge_group
         if group is None:
             return None
@@ -106,7 +108,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 def _unreadable(why: str) -> UsageError:
     return usage_error(
         "event-unreadable",
-        "the event is not one that GitHub describes",
-        why=why[:300],
+        "the workflow event is not as GitHub documents it",
+        why=why[:_MAX_CAUSE],
         fix="let the runner of a workflow set GITHUB_EVENT_NAME and GITHUB_EVENT_PATH",
     )

@@ -1,4 +1,4 @@
-"""Judge again the gates of every promotion that a change brings, and try its policies on the past, where the data can be read."""
+"""Run the gates of the promotions in a change again, and replay changed policies, where the data can be read."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -7,7 +7,7 @@ import msgspec
 
 from mlgit.domain import layout
 from mlgit.errors import Exit, Finding, Inconclusive, Location, MlgitError, Severity
-from mlgit.ops.ci.event import Event
+from mlgit.ops.ci.event import WorkflowEvent
 from mlgit.ops.ci.verdict import change_of
 from mlgit.ops.guard.push import RefUpdate
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -20,78 +20,81 @@ from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.verification import PromotionVerifier
 
 
-class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """How the gate report of one promotion stands to what the gates answer now."""
+class GateRerun(msgspec.Struct, frozen=True, kw_only=True):
+    """The gates of one promotion, compared with its gate report."""
 
     promotion: str
     environment: str
     candidate: str
-    answer: Literal["same", "differs", "unjudged"]
+    result: Literal["same", "differs", "inconclusive"]
     findings: list[Finding] = []
 
 
-class Regated(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
-    """Every promotion that a change brings, with its gates judged again; every policy that it changes, tried on the past."""
+class GateReruns(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
+    """Every promotion in a change, with its gates run again; every policy that it changes, replayed on past promotions."""
 
-    results: list[Again]
+    results: list[GateRerun]
     replayed: list[PolicyReplay] = []
 
     @property
     def findings(self) -> list[Finding]:
-        """All findings; what a policy would have said of the past is a note, and no reason to refuse it."""
-        return [*(finding for one in self.results for finding in one.findings), *map(_note, self.replayed)]
+        """All findings; the replay of a policy is a note, and no reason to refuse it."""
+        return [*(finding for result in self.results for finding in result.findings), *map(_note, self.replayed)]
 
     @property
     def exit(self) -> Exit:
-        """No where an answer differs; not judged where something is missing."""
-        answers = {one.answer for one in self.results}
-        return Exit.NO if "differs" in answers else Exit.UNJUDGED if "unjudged" in answers else Exit.YES
+        """No where a result differs from its report; inconclusive where something is missing."""
+        results = {rerun.result for rerun in self.results}
+        return Exit.NO if "differs" in results else Exit.UNJUDGED if "inconclusive" in results else Exit.YES
 
 
-def run(workspace: Workspace, event: Event, *, on_step: Callable[[str], None] = lambda _: None) -> Regated:
-    """Judge the gates of the promotions in a change once more, by the rules of the state before each.
+def run(workspace: Workspace, event: WorkflowEvent, *, on_step: Callable[[str], None] = lambda _: None) -> GateReruns:
+    """Run the gates of the promotions in a change again, by the rules of the state before each.
 
-    Reads data and runs what the policy of the base branch asks for, a team's own gates and pipeline among it: not for strangers'
-    changes. A policy that the change brings is tried on the past only where it runs nothing.
+    Reads data and runs what the policy of the base branch asks for, such as a team's own gates and the pipeline: not for
+    changes of strangers. A policy that the change brings is replayed only where it runs no code.
 
     Raises:
         Misuse: the event is about no change (`event-unfit`).
-        MlgitError: the clone lacks a part of the history (`history-shallow`), or a record cannot be read.
+        MlgitError: the clone is shallow (`history-shallow`), or a record cannot be read.
     """
     workspace.repository.require_full_history()
-    with workspace.trial() as trial:
-        update = change_of(trial, event).update
+    with workspace.trial() as scratch:
+        update = change_of(scratch, event).update
         results = []
-        for proposal in () if update is None else _proposals(trial, update):
-            on_step(f"judging the gates of {proposal.environment}/{proposal.model} again")
-            results.append(_again(trial, proposal))
-        replayed = _replayed(trial, update, on_step)
-    return Regated(results=results, replayed=replayed)
+        for proposal in () if update is None else _promotions(scratch, update):
+            on_step(f"running the gates of {proposal.environment}/{proposal.model} again")
+            results.append(_rerun(scratch, proposal))
+        replayed = _replay_policies(scratch, update, on_step)
+    return GateReruns(results=results, replayed=replayed)
 
 
-def _replayed(workspace: Workspace, update: RefUpdate | None, on_step: Callable[[str], None]) -> list[PolicyReplay]:
+def _replay_policies(
+    workspace: Workspace, update: RefUpdate | None, on_step: Callable[[str], None]
+) -> list[PolicyReplay]:
     if update is None or update.old is None or update.new is None:
         return []
-    on_step("trying changed policies on the promotions of the past")
+    on_step("replaying changed policies on past promotions")
     return impact.run(workspace, update.old, update.new, runs_code=False)
 
 
-def _note(found: PolicyReplay) -> Finding:
-    path = layout.policy(found.tried)
-    passed = f", and let through {found.let_through_and_rolled_back} that was later rolled back"
+def _note(replayed: PolicyReplay) -> Finding:
+    path = layout.policy(replayed.tried)
+    rolled_back = replayed.let_through_and_rolled_back
+    passed = f", and let through {rolled_back} that were later rolled back" if rolled_back else ""
+    count = len(replayed.judged)
     return Finding(
         "policy-replayed",
-        f"{path} would have blocked {found.blocked} of the last {len(found.judged)} that were promoted under {found.policy}"
-        + (passed if found.let_through_and_rolled_back else ""),
-        why=f"{found.unjudged} cannot be judged: evidence is gone" if found.unjudged else "",
-        fix=f"`mlgit policy replay {found.policy} --with {path}` tells which, and why",
+        f"{path} would have blocked {replayed.blocked} of the last {count} promoted under {replayed.policy}{passed}",
+        why=f"{replayed.unjudged} are inconclusive: evidence is gone" if replayed.unjudged else "",
+        fix=f"`mlgit policy replay {replayed.policy} --with {path}` shows which, and why",
         at=Location(path, path="gates"),
         severity=Severity.NOTE,
     )
 
 
-def _proposals(workspace: Workspace, update: RefUpdate) -> Iterator[Proposal]:
-    """Yield every promotion that an update brings, held against the commit before it."""
+def _promotions(workspace: Workspace, update: RefUpdate) -> Iterator[Proposal]:
+    """Yield every promotion in a push, each against the commit before it."""
     repository, reader = workspace.repository, workspace.formats.record
     span = update.new if update.old is None else f"{update.old}..{update.new}"
     for commit, changes in reversed(list(repository.commits(span or ""))):
@@ -103,18 +106,17 @@ def _proposals(workspace: Workspace, update: RefUpdate) -> Iterator[Proposal]:
             yield Proposal(place.fields["environment"], place.fields["model"], before, after, commit.id, ())
 
 
-def _again(workspace: Workspace, proposal: Proposal) -> Again:
-    manifest = proposal.manifest
-    said = Again(
-        promotion=manifest.promotion,
+def _rerun(workspace: Workspace, proposal: Proposal) -> GateRerun:
+    same = GateRerun(
+        promotion=proposal.manifest.promotion,
         environment=proposal.environment,
         candidate=proposal.subject,
-        answer="same",
+        result="same",
     )
     try:
         PromotionVerifier(workspace, ledger_of(workspace), workspace.clock.now()).require_same_gates(proposal)
     except Inconclusive as error:
-        return msgspec.structs.replace(said, answer="unjudged", findings=list(error.findings))
+        return msgspec.structs.replace(same, result="inconclusive", findings=list(error.findings))
     except MlgitError as error:
-        return msgspec.structs.replace(said, answer="differs", findings=list(error.findings))
-    return said
+        return msgspec.structs.replace(same, result="differs", findings=list(error.findings))
+    return same

@@ -200,20 +200,22 @@ class _Deployer:
         """Add the reviews of the pull request; those that a decision on the ledger rests on stay, whatever the forge says now."""
         ledger = self._snapshot.ledger
         if ledger.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
-            proposal = forge_reviews.recall(self._workspace, proposal, ledger)
+            proposal = forge_reviews.with_recorded_reviews(self._workspace, proposal, ledger)
         if proposal.reviews is None:
-            self._reviewed = proposal = forge_reviews.ask(self._workspace, proposal, merged=True)
+            self._reviewed = proposal = forge_reviews.with_fetched_reviews(self._workspace, proposal, merged=True)
         return proposal
 
     def _record_reviews(self, *, dry_run: bool) -> Application:
         """Record the reviews of the pull request, once, where there is no target to switch: an audit needs them too."""
         policy = self._base.policy(self._environment.policy)
-        is_kept = forge_reviews.on_ledger(self._snapshot.ledger, self._manifest.promotion) is not None
+        is_kept = forge_reviews.latest_reviews(self._snapshot.ledger, self._manifest.promotion) is not None
         if policy.evidence != "forge" or is_kept or dry_run:
             return self._result("no-target")
         try:
             proposal = merged.find_merged(self._workspace, self._base, self._manifest, first=False)
-            forge_reviews.keep(self._workspace, forge_reviews.ask(self._workspace, proposal, merged=True))
+            forge_reviews.record_reviews(
+                self._workspace, forge_reviews.with_fetched_reviews(self._workspace, proposal, merged=True)
+            )
         except MlgitError as error:
             return self._result("failed", findings=error.findings)
         return self._result("no-target")

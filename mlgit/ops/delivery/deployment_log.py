@@ -79,7 +79,11 @@ def record(
             ledger (see `ledger_branch.append`). Nothing was added.
     """
     key = (entry.environment, entry.model)
-    reviews = None if proposal is None or proposal.reviews is None else forge_reviews.whole(workspace, proposal.reviews)
+    reviews = (
+        None
+        if proposal is None or proposal.reviews is None
+        else forge_reviews.with_checks_and_rules(workspace, proposal.reviews)
+    )
 
     def files(ledger: Ledger) -> Mapping[str, bytes]:
         entries = ledger.deployments(*key)
@@ -96,7 +100,7 @@ def record(
         return added
 
     subject = f"{_VERBS[entry.status]} {entry.model} in {entry.environment}"
-    keeps = [] if proposal is None else forge_reviews.kept(workspace, proposal)
+    keeps = [] if proposal is None else forge_reviews.commits_to_keep(workspace, proposal)
     ledger_branch.append(workspace, files, subject, keeps=keeps)
 
 

@@ -1,4 +1,4 @@
-"""Look over machine, person, data, repository and forge: what is set up well, what is not, and how to put it right."""
+"""Check the set-up of machine, person, data, repository and forge: what is in order, what is not, and how to fix it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal
@@ -6,62 +6,62 @@ from typing import Final, Literal
 import msgspec
 
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, Severity
-from mlgit.ops.doctor import data, flows, forge, machine, person, repository, rules
-from mlgit.ops.doctor.subject import Group, Machine, Mend, Said, Subject
+from mlgit.ops.doctor import data, forge, machine, person, repository, rules, workflows
+from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix, Group, Machine
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 
-State = Literal["well", "warning", "error", "unjudged"]
-Check = Callable[[Subject], Said]
+State = Literal["ok", "warning", "error", "inconclusive"]
+CheckFunction = Callable[[DoctorContext], CheckResult]
 
-CHECKS: Final[Mapping[str, tuple[Group, Check]]] = {
+CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
     "programs": ("machine", machine.programs),
     "time-zones": ("machine", machine.zone_data),
     "identity": ("you", person.identity),
     "signing-key": ("you", person.signing_key),
     "remote": ("data", data.settings),
-    "remote-probe": ("data", data.reach),
+    "remote-probe": ("data", data.probe),
     "history": ("repository", repository.history),
     "project": ("repository", repository.valid),
     "attributes": ("repository", repository.attributes),
-    "ledger": ("repository", repository.decisions),
+    "ledger": ("repository", repository.ledger_shared),
     "hook": ("repository", person.hook),
     "owners": ("rules", rules.owners),
     "evidence": ("rules", rules.evidence),
-    "workflows": ("workflows", flows.shipped),
-    "workflow-safety": ("workflows", flows.safe),
+    "workflows": ("workflows", workflows.shipped),
+    "workflow-safety": ("workflows", workflows.safe),
     "base-rules": ("forge", forge.base_rules),
     "ledger-rules": ("forge", forge.ledger_rules),
     "token": ("forge", forge.token),
 }
-"""Every check by its id, in the order in which they are made. The first line of each one's docstring says what is well."""
+"""Every check by its id, in the order in which they run. The first line of each docstring says what the check expects."""
 
-_NEED_CHECKOUT: Final = frozenset({"remote", "remote-probe", "identity", "signing-key"})
-"""What a bare repository, on which nobody works, does not need."""
+_NEED_WORK_TREE: Final = frozenset({"remote", "remote-probe", "identity", "signing-key"})
+"""Checks that are skipped in a bare repository, in which nobody works."""
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one check. `mends` is what `--fix` does, or did, about it."""
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The report of one check; `fixes` are the changes that `--fix` makes."""
 
     check: str
     group: Group
     state: State
-    what: str
+    summary: str
     findings: list[Finding] = []
-    mends: list[str] = []
+    fixes: list[str] = []
 
 
 class Diagnosis(Outcome, frozen=True, kw_only=True, tag="mlgit/doctor.v1"):
-    """What came of every check. `mended` tells whether the mends were made: then the checks were made again after them."""
+    """The reports of all checks. `fixed` are the changes that were made; the checks concerned ran again after them."""
 
-    checks: list[Checked]
-    mended: list[str] = []
+    checks: list[CheckReport]
+    fixed: list[str] = []
 
     @property
     def exit(self) -> Exit:
-        """No where there is an error; not judged where a question could not be answered."""
-        states = {one.state for one in self.checks}
-        return Exit.NO if "error" in states else Exit.UNJUDGED if "unjudged" in states else Exit.YES
+        """No where there is an error; inconclusive where a check could not be carried out."""
+        states = {report.state for report in self.checks}
+        return Exit.NO if "error" in states else Exit.UNJUDGED if "inconclusive" in states else Exit.YES
 
 
 def run(
@@ -73,65 +73,65 @@ def run(
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Diagnosis:
-    """Make every check; with `fix`, put right what is safe to, and check that again.
+    """Run every check; with `fix`, make the changes that are safe, and run the checks concerned again.
 
     Args:
         workspace: where.
         machine: the machine.
         shipped: the files that `init` writes into every project, by path.
-        fix: whether to mend.
-        dry_run: whether to say only what would be mended.
-        on_step: is told what is looked at next.
+        fix: whether to make changes.
+        dry_run: whether only to list the changes.
+        on_step: is called with what is being done.
 
     Raises:
         MlgitError: there is no commit (`no-commit`), or no project in it (`not-a-project`).
     """
-    subject = Subject(workspace, machine, shipped)
-    project = subject.project.name  # without one, there is nothing to examine
-    on_step(f"looking at {project}")
-    checked: dict[str, Checked] = {}
-    mended: list[str] = []
-    for name in _wanted(subject):
+    context = DoctorContext(workspace, machine, shipped)
+    project = context.project.name  # raises where there is none, since nothing could be checked
+    on_step(f"checking {project}")
+    reports: dict[str, CheckReport] = {}
+    fixed: list[str] = []
+    for name in _applicable_checks(context):
         on_step(f"checking {name}")
-        checked[name], mends = _check(subject, name)
-        if fix and mends and not dry_run:
-            for mend in mends:
-                on_step(mend.what)
-                mend.do()
-                mended.append(mend.what)
-            checked[name], _ = _check(Subject(workspace, machine, shipped), name)
-    return Diagnosis(checks=list(checked.values()), mended=mended)
+        reports[name], fixes = _run_check(context, name)
+        if fix and fixes and not dry_run:
+            for change in fixes:
+                on_step(change.description)
+                change.apply()
+                fixed.append(change.description)
+            reports[name], _ = _run_check(DoctorContext(workspace, machine, shipped), name)
+    return Diagnosis(checks=list(reports.values()), fixed=fixed)
 
 
-def _wanted(subject: Subject) -> Iterator[str]:
-    bare = subject.workspace.repository.root is None
-    return (name for name in CHECKS if not (bare and name in _NEED_CHECKOUT))
+def _applicable_checks(context: DoctorContext) -> Iterator[str]:
+    is_bare = context.workspace.repository.root is None
+    return (name for name in CHECKS if not (is_bare and name in _NEED_WORK_TREE))
 
 
-def _check(subject: Subject, name: str) -> tuple[Checked, Sequence[Mend]]:
+def _run_check(context: DoctorContext, name: str) -> tuple[CheckReport, Sequence[Fix]]:
     group, check = CHECKS[name]
     try:
-        said = check(subject)
-        state = _state(said)
+        result = check(context)
+        state = _state(result)
     except MlgitError as error:
-        said = Said(error.findings[0].message, error.findings)
-        state = "unjudged" if isinstance(error, Inconclusive) else "error"
-    checked = Checked(
+        result = CheckResult(error.findings[0].message, error.findings)
+        state = "inconclusive" if isinstance(error, Inconclusive) else "error"
+    report = CheckReport(
         check=name,
         group=group,
         state=state,
-        what=said.what,
-        findings=list(said.findings),
-        mends=[mend.what for mend in said.mends],
+        summary=result.summary,
+        findings=list(result.findings),
+        fixes=[fix.description for fix in result.fixes],
     )
-    return checked, said.mends
+    return report, result.fixes
 
 
-def _state(said: Said) -> State:
-    """Return how a check ended: a known error is graver than a question that was not answered."""
-    weights = {finding.severity for finding in said.findings}
-    if Severity.ERROR in weights:
+def _state(result: CheckResult) -> State:
+    """Return the state of a check; a known error goes before an inconclusive answer."""
+    severities = {finding.severity for finding in result.findings}
+    if Severity.ERROR in severities:
         return "error"
-    if said.unjudged:
-        return "unjudged"
-    return "warning" if Severity.WARNING in weights else "well"
+    if result.inconclusive:
+        return "inconclusive"
+    return "warning" if Severity.WARNING in severities else "ok"

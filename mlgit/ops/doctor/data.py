@@ -1,51 +1,54 @@
 """Checks of the remote that keeps data and models."""
 
+from typing import Final
+
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError, Severity
-from mlgit.ops.doctor.subject import Mend, Said, Subject
+from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix
 
-_READS_AT_LEAST = frozenset({"remote-read-only", "probe-left"})
+# With these the remote can be read from, which is enough for whoever only verifies.
+_READABLE: Final = frozenset({"remote-read-only", "probe-left"})
 
 
-def settings(subject: Subject) -> Said:
-    """The remote is configured, DVC verifies what comes from it, and no credentials are committed."""
-    name, machine = subject.project.remote, subject.machine
-    found = machine.remote(name)
-    findings, mends = [], []
-    if not found.verifies:
+def settings(context: DoctorContext) -> CheckResult:
+    """The remote is configured, DVC verifies downloads from it, and no credentials are committed."""
+    name, machine = context.project.remote, context.machine
+    remote = machine.remote(name)
+    findings, fixes = [], []
+    if not remote.verifies:
         findings.append(
             Finding(
                 "remote-unverified",
-                f'DVC does not verify what comes from remote "{name}"',
-                why="`dvc pull` would take a file that was damaged there; mlgit itself verifies in any case",
+                f'DVC does not verify downloads from remote "{name}"',
+                why="`dvc pull` would accept a file that was damaged there; mlgit itself verifies in any case",
                 fix=f"run `dvc remote modify {name} verify true`, or `mlgit doctor --fix`",
                 at=Location(".dvc/config"),
                 severity=Severity.WARNING,
             )
         )
-        mends.append(Mend(f"dvc remote modify {name} verify true", lambda: machine.verify_remote(name)))
-    if found.committed:
+        fixes.append(Fix(f"dvc remote modify {name} verify true", lambda: machine.verify_remote(name)))
+    if remote.committed:
         findings.append(
             Finding(
                 "credentials-committed",
-                f'.dvc/config has credentials of remote "{name}"',
-                why=f"{', '.join(found.committed)}; everybody who can read the repository has them, for ever",
-                fix=f"make new ones; `dvc remote modify --local {name} ...`, or the environment, is where they belong",
+                f'.dvc/config contains credentials of remote "{name}"',
+                why=f"{', '.join(remote.committed)}; everybody who can read the repository has them, in its history too",
+                fix=f"replace them; put the new ones into `dvc remote modify --local {name} ...`, or the environment",
                 at=Location(".dvc/config"),
             )
         )
-    return Said(f'remote "{name}", {found.kind}', findings, mends)
+    return CheckResult(f'remote "{name}", {remote.kind}', findings, fixes)
 
 
-def reach(subject: Subject) -> Said:
-    """The remote takes an object, gives it back, and lets it be removed."""
-    name = subject.project.remote
+def probe(context: DoctorContext) -> CheckResult:
+    """A test object can be written to the remote, read back and removed."""
+    name = context.project.remote
     try:
-        subject.machine.probe(name)
+        context.machine.probe(name)
     except Inconclusive:
         raise
     except MlgitError as error:
-        (found,) = error.findings
-        if found.id not in _READS_AT_LEAST:
+        (finding,) = error.findings
+        if finding.id not in _READABLE:
             raise
-        return Said(f'remote "{name}" answers', [found])
-    return Said(f'remote "{name}" takes, gives back and removes an object')
+        return CheckResult(f'remote "{name}" answers', [finding])
+    return CheckResult(f'a test object was written to remote "{name}", read back and removed')

@@ -1,77 +1,80 @@
-"""Checks at the forge: what it enforces on the base branch and on the ledger, and what the token may do."""
+"""Checks at the forge: what it enforces on the base branch and on the ledger, and the permissions of the token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from mlgit.domain import layout
-from mlgit.domain.ruleset import Kind, Role, Weakness, untold, weaknesses
+from mlgit.domain.branch_protection import BranchRole, MissingRule, missing_rules, unreadable_rules
+from mlgit.domain.forge import ForgeKind
 from mlgit.errors import Finding, Inconclusive, MlgitError, Severity
-from mlgit.ops.doctor.subject import Said, Subject
+from mlgit.ops.doctor.context import CheckResult, DoctorContext
 
-_NONE = "mlgit.yaml names no forge"
-
-
-def base_rules(subject: Subject) -> Said:
-    """The base branch changes by pull requests alone, that are checked and looked at."""
-    return _rules(subject, "base", subject.base[0])
+_NO_FORGE: Final = "mlgit.yaml names no forge"
 
 
-def ledger_rules(subject: Subject) -> Said:
-    """The ledger only grows."""
-    return _rules(subject, "ledger", layout.LEDGER.removeprefix("refs/heads/"))
+def base_rules(context: DoctorContext) -> CheckResult:
+    """The base branch changes only by pull requests that are checked and reviewed."""
+    return _branch_protection(context, "base", context.base[0])
 
 
-def token(subject: Subject) -> Said:
-    """What the token may do is told."""
-    if subject.forge is None:
-        return Said(_NONE)
-    with _open_question():
-        may = subject.forge.permissions()
-        who = subject.forge.me() or "nobody that can be told"
-    told = ", ".join(f"{name} {right}" for name, right in sorted(may.items()))
-    return Said(f"{subject.forge.repository}, as {who}: {told or 'the forge does not tell what it may do'}")
+def ledger_rules(context: DoctorContext) -> CheckResult:
+    """The history of the ledger cannot be rewritten."""
+    return _branch_protection(context, "ledger", layout.LEDGER.removeprefix("refs/heads/"))
+
+
+def token(context: DoctorContext) -> CheckResult:
+    """The forge shows the permissions of the token."""
+    if context.forge is None:
+        return CheckResult(_NO_FORGE)
+    with _refusal_as_inconclusive():
+        permissions = context.forge.permissions()
+        login = context.forge.token_login() or "an account that the forge does not name"
+    shown = ", ".join(f"{name} {answer}" for name, answer in sorted(permissions.items()))
+    return CheckResult(f"{context.forge.repository}, as {login}: {shown or 'the forge does not show its permissions'}")
 
 
 @contextmanager
-def _open_question() -> Iterator[None]:
-    """Take a refusal for what it is here: it says nothing of the rules, only that this token may not see them."""
+def _refusal_as_inconclusive() -> Iterator[None]:
+    """Make a refusal inconclusive: it says nothing about the rules, only that this token may not read them."""
     try:
         yield
     except MlgitError as error:
         raise Inconclusive(*error.findings) from error
 
 
-def _rules(subject: Subject, role: Role, branch: str) -> Said:
-    if subject.forge is None:
-        return Said(_NONE)
-    with _open_question():
-        rules = subject.rules(branch)
+def _branch_protection(context: DoctorContext, role: BranchRole, branch: str) -> CheckResult:
+    if context.forge is None:
+        return CheckResult(_NO_FORGE)
+    with _refusal_as_inconclusive():
+        rules = context.branch_rules(branch)
     findings = [
         Finding(
             "branch-unprotected",
-            f"{branch} lacks the rule: {weak.rule}",
-            why=f"{weak.without}; {subject.forge.repository} does not hold it to that",
-            fix=_fix(subject.forge.name, role, weak),
-            severity=Severity.ERROR if weak.grave else Severity.WARNING,
+            f"{branch} lacks the rule: {missing.rule}",
+            why=f"{missing.consequence}; {context.forge.repository} does not enforce the rule",
+            fix=_fix(context.forge.name, role, missing),
+            severity=Severity.ERROR if missing.critical else Severity.WARNING,
         )
-        for weak in weaknesses(role, rules, subject.forge.name)
+        for missing in missing_rules(role, rules, context.forge.name)
     ]
-    if not (unknown := untold(role, rules)):
-        return Said(f"{branch} is {'guarded' if not findings else 'not guarded enough'}", findings)
+    if not (unreadable := unreadable_rules(role, rules)):
+        return CheckResult(f"{branch} is {'protected' if not findings else 'not protected enough'}", findings)
     hidden = Finding(
         "rules-untold",
-        f"the forge did not tell all rules of {branch}",
-        why=f"not told: {', '.join(unknown)}",
-        fix="ask with a token that may read the administration of the repository, or look there yourself",
+        f"some rules of {branch} cannot be read with this token",
+        why=f"not readable: {', '.join(unreadable)}",
+        fix="use a token that may read the administration of the repository, or look there yourself",
         severity=Severity.WARNING,
     )
-    return Said(f"{branch}: some rules cannot be seen with this token", [*findings, hidden], unjudged=True)
+    summary = f"{branch}: some rules cannot be read with this token"
+    return CheckResult(summary, [*findings, hidden], inconclusive=True)
 
 
-def _fix(kind: Kind, role: Role, weak: Weakness) -> str:
+def _fix(kind: ForgeKind, role: BranchRole, missing: MissingRule) -> str:
     """Return where a rule is set."""
     if kind == "github":
-        return f"`mlgit doctor --print-ruleset{' ledger' if role == 'ledger' else ''}` prints rules that do"
-    if not weak.known:
-        return "Gitea has no such rule: agree that whoever merges looks for it"
-    return "set it in the rule of the branch, under Branches of the repository's settings"
+        return f"`mlgit doctor --print-ruleset{' ledger' if role == 'ledger' else ''}` prints rules that contain it"
+    if not missing.supported:
+        return "Gitea has no such rule: agree that whoever merges checks it"
+    return "set it in the protection of the branch, under Branches of the repository's settings"

@@ -1,101 +1,108 @@
-"""Checks of the repository: its history, its ledger, its attributes, and what `mlgit validate` says."""
+"""Checks of the repository: its history, its ledger, its attributes, and the findings of `mlgit validate`."""
+
+from typing import Final
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
 from mlgit.errors import Finding, Location, Severity
-from mlgit.ops.doctor.subject import Mend, Said, Subject
-from mlgit.ops.kernel import ledger_branch, remote
+from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix
+from mlgit.ops.kernel import ledger_branch
+from mlgit.ops.kernel import remote as origin
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.validation import validate
 
-_ATTRIBUTES = ".gitattributes"
+_ATTRIBUTES: Final = ".gitattributes"
+_MAX_LINES_SHOWN: Final = 3  # of the lines that .gitattributes lacks; the fix adds all
 
 
-def history(subject: Subject) -> Said:
-    """The whole history is here."""
-    subject.workspace.repository.require_full_history()
-    return Said("the whole history is here")
+def history(context: DoctorContext) -> CheckResult:
+    """The clone is not shallow."""
+    context.workspace.repository.require_full_history()
+    return CheckResult("the history is complete")
 
 
-def valid(subject: Subject) -> Said:
-    """Every file of the project is sound."""
-    at = None if subject.workspace.repository.root is not None else subject.base[0]
-    found = validate.run(subject.workspace, at=at)
-    said = f"{found.checked:,} records checked in {found.where}"
-    errors = [one for one in found.findings if one.severity is Severity.ERROR]
+def valid(context: DoctorContext) -> CheckResult:
+    """Every file of the project is valid."""
+    at = None if context.workspace.repository.root is not None else context.base[0]
+    validated = validate.run(context.workspace, at=at)
+    summary = f"{validated.checked:,} records checked in {validated.where}"
+    errors = [finding for finding in validated.findings if finding.severity is Severity.ERROR]
     if not errors:
-        return Said(said)
+        return CheckResult(summary)
     first = errors[0]
     invalid = Finding(
         "project-invalid",
-        f"{len(errors):,} of the project's files or records {'is' if len(errors) == 1 else 'are'} not sound",
+        f"{len(errors):,} of the project's files or records {'is' if len(errors) == 1 else 'are'} not valid",
         why=f"first: [{first.id}] {first.message}",
-        fix="`mlgit validate` shows each of them, with its way out",
+        fix="`mlgit validate` shows all of them, each with its fix",
         at=first.at,
     )
-    return Said(said, [invalid])
+    return CheckResult(summary, [invalid])
 
 
-def attributes(subject: Subject) -> Said:
-    """Git leaves the bytes of records and data as they are, on every machine."""
-    tree = subject.workspace.repository.work_tree() if subject.workspace.repository.root else subject.state.tree
-    there = (tree.read(_ATTRIBUTES) or b"").decode(errors="replace")
-    known = {tuple(line.split()) for line in there.splitlines()}
-    shipped = subject.shipped[_ATTRIBUTES].decode()
-    lacking = [
-        line for line in shipped.splitlines() if line.strip() and line[0] != "#" and tuple(line.split()) not in known
+def attributes(context: DoctorContext) -> CheckResult:
+    """Git does not change the bytes of records and data, on any machine."""
+    repository = context.workspace.repository
+    tree = repository.work_tree() if repository.root else context.state.tree
+    text = (tree.read(_ATTRIBUTES) or b"").decode(errors="replace")
+    present = {tuple(line.split()) for line in text.splitlines()}
+    shipped = context.shipped[_ATTRIBUTES].decode()
+    missing = [
+        line for line in shipped.splitlines() if line.strip() and line[0] != "#" and tuple(line.split()) not in present
     ]
-    if not lacking:
-        return Said(f"{_ATTRIBUTES} keeps the bytes of records and data as they are")
-    content = "\n".join([*filter(None, [there.rstrip("\n")]), *lacking, ""]).encode()
-    missing = Finding(
+    if not missing:
+        return CheckResult(f"{_ATTRIBUTES} protects the bytes of records and data")
+    shown = "; ".join(" ".join(line.split()) for line in missing[:_MAX_LINES_SHOWN])
+    finding = Finding(
         "attributes-missing",
-        f"{_ATTRIBUTES} lacks {len(lacking)} of the lines that `mlgit init` writes",
-        why=f"{'; '.join(' '.join(line.split()) for line in lacking[:3])}; digests are taken over bytes, which Git would change",
+        f"{_ATTRIBUTES} lacks {len(missing)} of the lines that `mlgit init` writes",
+        why=f"{shown}; digests are computed over bytes, which Git would change",
         fix="run `mlgit doctor --fix` and commit the file",
         at=Location(_ATTRIBUTES),
         severity=Severity.WARNING,
     )
-    mends = [Mend(f"add {len(lacking)} lines to {_ATTRIBUTES}", lambda: subject.workspace.put({_ATTRIBUTES: content}))]
-    return Said(
-        f"{_ATTRIBUTES} is {'not complete' if there else 'not there'}", [missing], mends if tree.commit is None else []
-    )
+    content = "\n".join([*filter(None, [text.rstrip("\n")]), *missing, ""]).encode()
+    fix = Fix(f"add {len(missing)} lines to {_ATTRIBUTES}", lambda: context.workspace.put({_ATTRIBUTES: content}))
+    summary = f"{_ATTRIBUTES} {'is incomplete' if text else 'does not exist'}"
+    return CheckResult(summary, [finding], [fix] if tree.commit is None else [])
 
 
-def decisions(subject: Subject) -> Said:
-    """The ledger is there once something was promoted, and says the same here and at the origin."""
-    repository = subject.workspace.repository
-    shared = remote.is_there(repository)
-    if shared:
+def ledger_shared(context: DoctorContext) -> CheckResult:
+    """The ledger exists once something was promoted, and is the same here and at origin."""
+    repository = context.workspace.repository
+    has_origin = origin.is_there(repository)
+    if has_origin:
         ledger_branch.fetch_ledger(repository)
-    ours, theirs = repository.resolve(layout.LEDGER), repository.resolve(remote.copy_of(layout.LEDGER))
-    if ours is None and theirs is None:
-        if not subject.state.promotions():
-            return Said("nothing was decided yet, so there is no ledger")
-        gone = Finding(
+    local, remote = repository.resolve(layout.LEDGER), repository.resolve(origin.copy_of(layout.LEDGER))
+    if local is None and remote is None:
+        if not context.state.promotions():
+            return CheckResult("nothing was promoted yet, so there is no ledger")
+        missing = Finding(
             "ledger-missing",
             "models are promoted, and there is no ledger",
-            why="who agreed, and what was applied, cannot be told without the branch mlgit-ledger",
+            why="without the branch mlgit-ledger, approvals and deployments are not known",
             fix="fetch it from where it is: `git fetch origin mlgit-ledger:mlgit-ledger`",
         )
-        return Said("there is no ledger", [gone])
-    if not shared:
-        return Said("the ledger is here, and nowhere else: there is no remote origin")
-    if ours is None or theirs == ours or (theirs is not None and remote.contains(repository, theirs, ours)):
-        return Said("the ledger is at origin")
-    return _unpushed(repository, ours, theirs)
+        return CheckResult("there is no ledger", [missing])
+    if not has_origin:
+        return CheckResult("the ledger is only in this repository: there is no remote origin")
+    if local is None or remote == local or (remote is not None and origin.contains(repository, remote, local)):
+        return CheckResult("the ledger is at origin")
+    return _unpushed_ledger(repository, local, remote)
 
 
-def _unpushed(repository: Repository, ours: CommitId, theirs: CommitId | None) -> Said:
-    """Say that origin lacks entries, with the push that mends it where that takes nothing away."""
-    further = theirs is None or remote.contains(repository, ours, theirs)
+def _unpushed_ledger(repository: Repository, local: CommitId, remote: CommitId | None) -> CheckResult:
+    """Report that origin lacks entries, with a push as the fix where that is a fast-forward."""
+    is_ahead = remote is None or origin.contains(repository, local, remote)
     push = f"git push origin {layout.LEDGER.removeprefix('refs/heads/')}"
-    apart = Finding(
+    unpushed = Finding(
         "ledger-apart",
-        f"the ledger here {'is not pushed' if further else 'and that of origin say different things'}",
-        why="others do not see what was agreed to, or applied, here",
-        fix=f"run `{push}`, or `mlgit doctor --fix`" if further else "`mlgit apply` joins the two, and pushes them",
+        f"the ledger here {'is not pushed' if is_ahead else 'and that of origin have diverged'}",
+        why="others do not see approvals and deployments that were recorded here",
+        fix=f"run `{push}`, or `mlgit doctor --fix`"
+        if is_ahead
+        else "`mlgit apply` merges the two, and pushes the result",
         severity=Severity.WARNING,
     )
-    mend = Mend(push, lambda: repository.push(remote.NAME, [f"{ours}:{layout.LEDGER}"]))
-    return Said("the ledger has entries that origin does not have", [apart], [mend] if further else [])
+    fix = Fix(push, lambda: repository.push(origin.NAME, [f"{local}:{layout.LEDGER}"]))
+    return CheckResult("the ledger has entries that origin does not have", [unpushed], [fix] if is_ahead else [])

@@ -1,68 +1,66 @@
-"""Checks of who may change what: owners of the files that are rules, and what each environment's approvals prove."""
+"""Checks of who may change what: owners of the files with rules, and the evidence that each environment asks for."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from mlgit.domain import codeowners, layout
-from mlgit.domain.codeowners import Owners
+from mlgit.domain.codeowners import CodeOwners
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.errors import Finding, Location, Severity
-from mlgit.ops.doctor.subject import Said, Subject
+from mlgit.ops.doctor.context import CheckResult, DoctorContext
 
-_PROVES: Final = {
-    "none": "none: nobody's agreement is asked for",
-    "forge": "forge: the forge says who agreed, and the ledger keeps what it said",
-    "signed": "signed: anybody with a clone can prove who agreed",
+_EVIDENCE_LEVELS: Final = {
+    "none": "none: no approvals are required",
+    "forge": "forge: the forge names who approved, and the ledger records it",
+    "signed": "signed: anybody with a clone can verify who approved",
 }
 
 
-def owners(subject: Subject) -> Said:
-    """CODEOWNERS is there, can be read, and gives every file that is a rule to somebody who is known."""
-    tree = subject.state.tree
-    found = next(((path, content) for path, content in tree.read_many(codeowners.PLACES) if content is not None), None)
-    uses_forge = subject.project.forge != "none"
-    if found is None:
+def owners(context: DoctorContext) -> CheckResult:
+    """CODEOWNERS exists, is valid, and gives every file with rules an owner who is known."""
+    candidates = context.state.tree.read_many(codeowners.PATHS)
+    existing = next(((path, content) for path, content in candidates if content is not None), None)
+    if existing is None:
         missing = Finding(
             "codeowners-missing",
             "there is no CODEOWNERS",
-            why="the forge cannot ask for a review by those who own the rules",
+            why="the forge cannot request reviews by the owners of the rules",
             fix="`mlgit init` writes .github/CODEOWNERS; `mlgit explain codeowners-missing` shows one",
-            at=Location(codeowners.PLACES[0]),
+            at=Location(codeowners.PATHS[0]),
             severity=Severity.WARNING,
         )
-        return Said("there is no CODEOWNERS", [missing] if uses_forge else [])
-    file, content = found
+        return CheckResult("there is no CODEOWNERS", [missing] if context.project.forge != "none" else [])
+    file, content = existing
     parsed = codeowners.parse(content.decode(errors="replace"))
     findings = [
-        *_faults(parsed, file),
-        *_uncovered(parsed, file, _rule_files(subject, file)),
-        *_unknown(parsed, file, subject.state.roles().people.values()),
+        *_syntax_errors(parsed, file),
+        *_without_owner(parsed, file, _files_with_rules(context, file)),
+        *_unknown_owners(parsed, file, context.state.roles().people.values()),
     ]
-    return Said(f"{file} has {len(parsed.rules)} rules", findings)
+    return CheckResult(f"{file} has {len(parsed.rules)} rules", findings)
 
 
-def evidence(subject: Subject) -> Said:
-    """Each environment asks for agreement that can be proven."""
-    levels = {one.name: subject.state.policy(one.policy).evidence for one in subject.environments}
-    said = "; ".join(f"{name} {_PROVES[level]}" for name, level in levels.items())
-    last = subject.environments[-1].name if levels else None
-    findings = [
-        Finding(
-            "evidence-none",
-            f"{name} is the last environment, and asks for nobody's agreement",
-            why=f"{layout.policy(one.policy)} has evidence: none, so whoever may write there decides alone",
-            fix="set evidence: signed there, or forge where reviews at the forge are enough",
-            at=Location(layout.policy(one.policy), path="evidence"),
-            severity=Severity.WARNING,
-        )
-        for one in subject.environments
-        if (name := one.name) == last and levels[name] == "none"
-    ]
-    return Said(said or "there is no environment", findings)
+def evidence(context: DoctorContext) -> CheckResult:
+    """The last environment requires approvals."""
+    environments = context.environments
+    levels = {environment.name: context.state.policy(environment.policy).evidence for environment in environments}
+    summary = "; ".join(f"{name} {_EVIDENCE_LEVELS[level]}" for name, level in levels.items())
+    if not environments or levels[environments[-1].name] != "none":
+        return CheckResult(summary or "there is no environment")
+    last = environments[-1]
+    unproven = Finding(
+        "evidence-none",
+        f"{last.name} is the last environment, and requires no approvals",
+        why=f"{layout.policy(last.policy)} has evidence: none, so anybody with write access decides alone",
+        fix="set evidence: signed there, or forge where reviews at the forge are enough",
+        at=Location(layout.policy(last.policy), path="evidence"),
+        severity=Severity.WARNING,
+    )
+    return CheckResult(summary, [unproven])
 
 
-def _rule_files(subject: Subject, owners_file: str) -> list[str]:
-    """Return the files that are rules, one for each folder of them: a file that is added has to have an owner too.
+def _files_with_rules(context: DoctorContext, owners_file: str) -> list[str]:
+    """Return the files with rules, one for each folder of them: a file that is added has to have an owner too.
 
     Holds are not among them: adding one at night must not wait for an owner.
     """
@@ -76,36 +74,36 @@ def _rule_files(subject: Subject, owners_file: str) -> list[str]:
         layout.policy("any"),
         layout.problem("any"),
         layout.override("any"),
-        *(layout.environment(one.name) for one in subject.environments),
+        *(layout.environment(environment.name) for environment in context.environments),
     ]
 
 
-def _faults(parsed: Owners, file: str) -> Iterator[Finding]:
-    for line, why in parsed.faults:
+def _syntax_errors(parsed: CodeOwners, file: str) -> Iterator[Finding]:
+    for line, why in parsed.errors:
         yield Finding(
             "codeowners-syntax",
-            f"line {line} of {file} is not read by forges",
+            f"forges ignore line {line} of {file}",
             why=why,
             fix="correct the line; until then the files that it names may have no owner",
             at=Location(file, line),
         )
 
 
-def _uncovered(parsed: Owners, file: str, paths: list[str]) -> Iterator[Finding]:
+def _without_owner(parsed: CodeOwners, file: str, paths: list[str]) -> Iterator[Finding]:
     for path in paths:
-        if not parsed.of(path):
+        if not parsed.owners_of(path):
             yield Finding(
                 "codeowners-uncovered",
                 f"{path.replace('/any.yaml', '/')} has no owner",
-                why="the last rule that fits it counts, and names nobody, or no rule fits it",
+                why="no rule matches it, or the last rule that matches names nobody",
                 fix=f"add a line for it at the end of {file}",
                 at=Location(file),
                 severity=Severity.WARNING,
             )
 
 
-def _unknown(parsed: Owners, file: str, people: Iterable[RoleHolder]) -> Iterator[Finding]:
-    known = {name.lower() for one in people for name in (*one.emails, *(f"@{login}" for login in one.logins))}
+def _unknown_owners(parsed: CodeOwners, file: str, people: Iterable[RoleHolder]) -> Iterator[Finding]:
+    known = {name.lower() for person in people for name in (*person.emails, *(f"@{login}" for login in person.logins))}
     reported = set()
     for rule in parsed.rules:
         for owner in rule.owners:
@@ -114,9 +112,9 @@ def _unknown(parsed: Owners, file: str, people: Iterable[RoleHolder]) -> Iterato
             reported.add(owner)
             yield Finding(
                 "codeowners-unknown",
-                f"{owner} owns files, and is nobody in {layout.ROLES}",
-                why="a forge ignores an owner whom it does not know, and mlgit cannot tell who it is",
-                fix="correct it, or name it there: under logins, or under emails; teams are written @organisation/team",
+                f"{owner} owns files, and is not in {layout.ROLES}",
+                why="a forge ignores an owner that it does not know, and mlgit cannot tell who it is",
+                fix="correct it, or list it there: under logins, or under emails; teams are written @organisation/team",
                 at=Location(file, rule.line),
                 severity=Severity.WARNING,
             )

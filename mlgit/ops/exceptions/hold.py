@@ -63,7 +63,7 @@ def add(
     *,
     reason: str,
     until: datetime | timedelta | None = None,
-    say: pull_request.Say | None = None,
+    say: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> HoldChange:
     """Propose a hold, on a branch of its own.
@@ -103,7 +103,7 @@ def add(
 
 
 def lift(
-    workspace: Workspace, name: str, *, reason: str, say: pull_request.Say | None = None, dry_run: bool = False
+    workspace: Workspace, name: str, *, reason: str, say: pull_request.BodyRenderer | None = None, dry_run: bool = False
 ) -> HoldChange:
     """Propose to remove a hold, on a branch of its own.
 
@@ -205,7 +205,7 @@ def _propose(
     plan: HoldChange,
     content: bytes | None,
     message: str,
-    say: pull_request.Say | None,
+    say: pull_request.BodyRenderer | None,
     *,
     dry_run: bool,
 ) -> HoldChange:

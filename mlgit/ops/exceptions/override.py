@@ -31,7 +31,7 @@ def add(
     others: list[str],
     until: datetime | timedelta,
     review_by: date,
-    say: pull_request.Say | None = None,
+    say: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
     """Draft an override, on a branch of its own; where the same was drafted before, propose that one again.

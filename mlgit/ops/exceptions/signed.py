@@ -118,7 +118,7 @@ def draft(
     record: R,
     *,
     until: datetime | timedelta,
-    say: pull_request.Say | None,
+    say: pull_request.BodyRenderer | None,
     dry_run: bool,
 ) -> SignedExceptionDraft:
     """Propose a record on a branch of its own; where the same was drafted before, propose that one again.

@@ -30,7 +30,7 @@ def add(
     until: datetime | timedelta,
     max_promotions: int | None,
     reason: str,
-    say: pull_request.Say | None = None,
+    say: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
     """Draft a standing approval, on a branch of its own; where the same was drafted before, propose that one again.

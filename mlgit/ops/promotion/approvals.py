@@ -130,8 +130,12 @@ def _with_reviews(
 ) -> Proposal:
     """Return a proposal with its reviews: from the ledger of the moment once it has them, else from the forge, if it is today."""
     if state == "merged":
-        judged = forge_reviews.recall(workspace, judged, ledger)
-    return forge_reviews.ask(workspace, judged, merged=state == "merged") if asks and judged.reviews is None else judged
+        judged = forge_reviews.with_recorded_reviews(workspace, judged, ledger)
+    return (
+        forge_reviews.with_fetched_reviews(workspace, judged, merged=state == "merged")
+        if asks and judged.reviews is None
+        else judged
+    )
 
 
 def _word(

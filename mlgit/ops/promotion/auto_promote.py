@@ -32,7 +32,7 @@ def run(
     environment: str | None = None,
     *,
     merge_too: bool = False,
-    body: pull_request.Body | None = None,
+    body: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> AutoPromotions:
@@ -75,7 +75,7 @@ def _auto_promote(
     model: str,
     *,
     merge_too: bool,
-    body: pull_request.Body | None,
+    body: pull_request.BriefRenderer | None,
     dry_run: bool,
     on_step: Callable[[str], None],
 ) -> AutoPromotionResult:
@@ -106,11 +106,13 @@ def _merge(workspace: Workspace, result: AutoPromotionResult, on_step: Callable[
 
 
 def _open_pull_request(
-    workspace: Workspace, result: AutoPromotionResult, body: pull_request.Body
+    workspace: Workspace, result: AutoPromotionResult, body: pull_request.BriefRenderer
 ) -> AutoPromotionResult:
     """Open the pull request of what was pushed and is not merged, or update the open one."""
     if result.state == "merged" or not result.pushed:
         return result
     waiting = proposals.OpenProposals(workspace, snapshot.base_of(workspace)[1]).load(result.environment, result.model)
-    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit auto-promote --to {result.environment}")
+    opened = pull_request.open_for_promotion(
+        workspace, waiting, body, retry_command=f"mlgit auto-promote --to {result.environment}"
+    )
     return replace(result, pull_request=opened.url, warnings=opened.warnings)

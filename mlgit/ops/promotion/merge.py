@@ -55,7 +55,7 @@ def run(
     if (manifest := _already_merged(workspace, snapshot, open_proposals, name)) is not None:
         return _clean_up(workspace, snapshot, manifest, dry_run=dry_run)
 
-    proposal = forge_reviews.ask(workspace, open_proposals.find(name), merged=False)
+    proposal = forge_reviews.with_fetched_reviews(workspace, open_proposals.find(name), merged=False)
     verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
     verification = verifier.verify(proposal)
     verification.require()
@@ -68,7 +68,7 @@ def run(
     signed = bool(workspace.repository.config("user.signingkey"))
     commit, pushed = None, False
     if not dry_run:
-        forge_reviews.keep(workspace, proposal)
+        forge_reviews.record_reviews(workspace, proposal)
         commit, pushed = _merge(workspace, snapshot, proposal, sign=signed)
     return Merged(
         promotion=proposal.manifest.promotion,

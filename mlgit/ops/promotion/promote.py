@@ -41,7 +41,7 @@ def run(
     traffic: int | None = None,
     clear: Collection[BesideName] = (),
     ramp: Ramp | None = None,
-    body: pull_request.Body | None = None,
+    body: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Proposed:

@@ -22,7 +22,7 @@ def propose_promotion(
     snapshot: Snapshot,
     plan: Proposed,
     draft: proposal_branch.BranchDraft,
-    body: pull_request.Body | None,
+    body: pull_request.BriefRenderer | None,
 ) -> Proposed:
     """Commit a promotion to its branch and publish it; return the plan with where it waits.
 
@@ -39,7 +39,7 @@ def publish_promotion(
     snapshot: Snapshot,
     plan: Proposed,
     proposal: Proposal,
-    body: pull_request.Body | None,
+    body: pull_request.BriefRenderer | None,
     *,
     again: str,
     dry_run: bool = False,
@@ -61,7 +61,7 @@ def publish_promotion(
     approvals = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal).approvals
     name = layout.promotion_branch(proposal.environment, proposal.model)
     pushed = not dry_run and proposal_branch.push_branch(workspace, name, proposal.head)
-    opened = pull_request.propose(workspace, proposal, body if pushed else None, again=again)
+    opened = pull_request.open_for_promotion(workspace, proposal, body if pushed else None, retry_command=again)
     return replace(
         plan,
         promotion=proposal.manifest.promotion,
@@ -80,7 +80,7 @@ def publish_change(
     base: Lifecycle,
     plan: PlanT,
     draft: proposal_branch.BranchDraft,
-    say: pull_request.Say | None,
+    say: pull_request.BodyRenderer | None,
     *,
     dry_run: bool,
 ) -> PlanT:
@@ -101,7 +101,7 @@ def publish_change(
         proposal_branch.check_draft(workspace, base, draft)
         return plan
     commit, pushed = proposal_branch.put_on_branch(workspace, base, draft)
-    opened = pull_request.put_draft(workspace, base, draft, say if pushed else None)
+    opened = pull_request.open_for_draft(workspace, base, draft, say if pushed else None)
     return replace(
         plan,
         state="proposed",

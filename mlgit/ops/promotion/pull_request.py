@@ -1,4 +1,4 @@
-"""The one pull request of a proposal's branch: opened, or brought up to date, with what people wrote in it left as it is."""
+"""The pull request of a proposal's branch: opened, or updated; what people wrote in its body stays."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import LONGEST, Comment, PullRequest, fits, is_own
+from mlgit.domain.forge import MAX_BODY_LENGTH, Comment, PullRequest, fits_in_body, is_own
 from mlgit.errors import Finding, MlgitError, Severity
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.forge import Forge
@@ -17,93 +17,105 @@ from mlgit.ops.promotion.proposal_branch import BranchDraft
 from mlgit.ops.review.proposals import Proposal
 
 LABEL: Final = "mlgit"
-"""Label of what mlgit opened: for people who look for it, and for nothing else."""
+"""Label of the pull requests and issues that mlgit opens, so that people find them."""
 
-_NO_ROOM = "What people wrote here leaves no room for it: `mlgit brief` tells what is proposed."
+_BODY_TOO_LONG: Final = "The rest of this description leaves no room for it: `mlgit brief` shows what is proposed."
 
-Body = Callable[[Proposal], str]
-"""Writes what a reviewer reads of a proposal, in Markdown."""
+BriefRenderer = Callable[[Proposal], str]
+"""Renders the brief of a proposal as the Markdown body of its pull request."""
 
-Say = Callable[[str], str]
-"""Turns words into the body of a pull request, in which they are nothing but words."""
+BodyRenderer = Callable[[str], str]
+"""Renders plain text as the Markdown body of a pull request."""
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """The pull request of a branch; None, with what went wrong, where there is none now or it could not be brought up to date."""
+class PullRequestUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """The pull request of a branch; without a number where there is none, or it could not be opened or updated (`warnings`)."""
 
     number: int | None = None
     url: str | None = None
     warnings: list[Finding] = []
 
 
-def propose(workspace: Workspace, waiting: Proposal, body: Body | None, *, again: str) -> Opened:
-    """Open the pull request of a promotion, or bring the one that there is up to date.
+def open_for_promotion(
+    workspace: Workspace, proposal: Proposal, render: BriefRenderer | None, *, retry_command: str
+) -> PullRequestUpdate:
+    """Open the pull request of a promotion, or update the one that exists.
 
     Args:
         workspace: where.
-        waiting: the promotion; its branch was pushed.
-        body: writes what is said of it; None to leave pull requests alone.
-        again: the command that does this again.
+        proposal: the promotion; its branch was pushed.
+        render: renders the body; None to leave pull requests alone.
+        retry_command: the command that does this again.
 
     Returns:
-        The pull request. That it could not be opened is a warning: the proposal is made, and waits on its branch.
+        The pull request. A failure is a warning: the promotion is proposed nevertheless, on its branch.
     """
-    if body is None:
-        return Opened()
-    branch = layout.promotion_branch(waiting.environment, waiting.model)
-    return put(workspace, waiting.before, branch, title=title(waiting), body=lambda: body(waiting), again=again)
+    if render is None:
+        return PullRequestUpdate()
+    branch = layout.promotion_branch(proposal.environment, proposal.model)
+    return open_for_branch(
+        workspace,
+        proposal.before,
+        branch,
+        title=promotion_title(proposal),
+        render=lambda: render(proposal),
+        retry_command=retry_command,
+    )
 
 
-def put_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft, say: Say | None) -> Opened:
-    """Open the pull request of a change that is no promotion, or bring the one that there is up to date.
+def open_for_draft(
+    workspace: Workspace, base: Lifecycle, draft: BranchDraft, render: BodyRenderer | None
+) -> PullRequestUpdate:
+    """Open the pull request of a change that is no promotion, or update the one that exists.
 
     Args:
         workspace: where.
         base: the state that the change was made on.
-        draft: the change; its branch was pushed. The first line of its message is the title, what comes below it the body.
-        say: writes the body; None to leave pull requests alone.
+        draft: the change; its branch was pushed. The first line of its message becomes the title, the rest the body.
+        render: renders the body; None to leave pull requests alone.
     """
-    if say is None:
-        return Opened()
-    title, _, words = draft.message.strip().partition("\n\n")
-    return put(workspace, base, draft.branch, title=title, body=lambda: say(words), again=draft.command)
+    if render is None:
+        return PullRequestUpdate()
+    title, _, text = draft.message.strip().partition("\n\n")
+    return open_for_branch(
+        workspace, base, draft.branch, title=title, render=lambda: render(text), retry_command=draft.command
+    )
 
 
-def put(
-    workspace: Workspace, base: Lifecycle, branch: str, *, title: str, body: Callable[[], str], again: str
-) -> Opened:
-    """Open the pull request of a branch, or bring the one that there is up to date; nothing in a project without a forge.
+def open_for_branch(
+    workspace: Workspace, base: Lifecycle, branch: str, *, title: str, render: Callable[[], str], retry_command: str
+) -> PullRequestUpdate:
+    """Open the pull request of a branch, or update the one that exists; nothing in a project without a forge.
 
-    What people wrote into the body stays where it stands. The text that somebody may be writing at this moment does not: a
-    forge takes a body whole.
+    What people wrote into the body stays. An edit that is made at the same time is lost: a forge replaces a body as a whole.
     """
     try:
         forge = workspace.forge()
         if forge is None:
-            return Opened()
-        pull = put_at(forge, branch, base.project().base, title, body())
+            return PullRequestUpdate()
+        pull_request = open_or_update(forge, branch, base.project().base, title, render())
     except MlgitError as error:
-        return Opened(warnings=[_unopened(finding, again) for finding in error.findings])
-    return Opened(number=pull.number, url=pull.url)
+        return PullRequestUpdate(warnings=[_as_warning(finding, retry_command) for finding in error.findings])
+    return PullRequestUpdate(number=pull_request.number, url=pull_request.url)
 
 
-def title(waiting: Proposal) -> str:
-    """Return what the pull request of a promotion is called; the same for the same change."""
-    match waiting.manifest.change:
+def promotion_title(proposal: Proposal) -> str:
+    """Return the title of the pull request of a promotion; the same for the same change."""
+    match proposal.manifest.change:
         case "rollback":
-            return f"Roll back {waiting.environment} to {waiting.subject}"
+            return f"Roll back {proposal.environment} to {proposal.subject}"
         case "recertify":
-            return f"Recertify {waiting.subject} in {waiting.environment}"
+            return f"Recertify {proposal.subject} in {proposal.environment}"
         case _:
-            return f"Promote {waiting.subject} to {waiting.environment}"
+            return f"Promote {proposal.subject} to {proposal.environment}"
 
 
-def with_generated(body: str, text: str) -> str:
-    """Return the body of a pull request with mlgit's own text renewed, and all else as people wrote it.
+def replace_generated_text(body: str, text: str) -> str:
+    """Return the body of a pull request with the part that mlgit generates replaced, and the rest unchanged.
 
     Args:
-        body: the body as it is.
-        text: what mlgit says, with or without the marks around it.
+        body: the current body.
+        text: the new text, with or without the markers around it.
     """
     block = f"{BEGIN}\n\n{text.removeprefix(BEGIN).removesuffix(END).strip()}\n\n{END}"
     begin = body.find(BEGIN)
@@ -113,57 +125,57 @@ def with_generated(body: str, text: str) -> str:
     return f"{body[:begin]}{block}{body[end + len(END) :]}"
 
 
-def put_at(forge: Forge, branch: str, base: str, title: str, text: str) -> PullRequest:
-    """Open the pull request of a branch, or bring the one that there is up to date; of two runs at once, one opens it.
+def open_or_update(forge: Forge, branch: str, base: str, title: str, text: str) -> PullRequest:
+    """Open the pull request of a branch, or update the one that exists, also where another run opens it at the same time.
 
     Raises:
         MlgitError: the forge refused.
         Unjudged: it did not answer.
     """
-    there = _find(forge, branch, base)
-    if there is None:
+    existing = _find(forge, branch, base)
+    if existing is None:
         try:
-            opened = forge.open_pull_request(branch=branch, base=base, title=title, body=_body("", text))
+            opened = forge.open_pull_request(branch=branch, base=base, title=title, body=_new_body("", text))
         except MlgitError as error:
-            there = _find(forge, branch, base)  # another run may have opened it at the same moment
-            if there is None:
+            existing = _find(forge, branch, base)  # another run may have opened it in between
+            if existing is None:
                 raise error from None
         else:
-            forge.label(opened.number, [LABEL])
+            forge.add_labels(opened.number, [LABEL])
             return opened
-    wanted = _body(there.body, text)
-    if there.title == title and _lines(there.body) == _lines(wanted):
-        return there
-    return forge.edit_pull_request(there.number, title=title, body=wanted)
+    body = _new_body(existing.body, text)
+    if existing.title == title and _lines(existing.body) == _lines(body):
+        return existing
+    return forge.edit_pull_request(existing.number, title=title, body=body)
 
 
-def upsert_comment(forge: Forge, number: int, marker: str, body: str) -> Comment:
-    """Say something on a pull request once: edit the comment that said it before, or make it.
+def upsert_comment(forge: Forge, number: int, name: str, body: str) -> Comment:
+    """Write a comment on a pull request, or edit the one that was written before under the same name.
 
-    Only a comment by whoever the token is of is edited: anybody can write the marker into one of their own.
+    Only a comment by the account of the token is edited: anybody can write the marker into a comment of their own.
 
     Args:
         forge: where.
         number: of the pull request.
-        marker: a word that tells this comment from others.
-        body: what to say, in Markdown.
+        name: tells this comment from others by mlgit.
+        body: Markdown.
     """
-    mark = f"<!-- mlgit:{marker} -->"
-    text = f"{mark}\n{body.strip()}\n"[:LONGEST]
-    me = forge.me()
+    marker = f"<!-- mlgit:{name} -->"
+    text = f"{marker}\n{body.strip()}\n"[:MAX_BODY_LENGTH]
+    token_login = forge.token_login()
     for comment in forge.comments(number):
-        if is_own(comment.login, me) and comment.body.startswith(mark):
+        if is_own(comment.login, token_login) and comment.body.startswith(marker):
             return comment if comment.body.strip() == text.strip() else forge.edit_comment(comment.id, text)
-    return forge.comment(number, text)
+    return forge.add_comment(number, text)
 
 
 def _find(forge: Forge, branch: str, base: str) -> PullRequest | None:
     return next(iter(forge.pull_requests(branch=branch, base=base)), None)
 
 
-def _body(there: str, text: str) -> str:
-    body = with_generated(there, text)
-    return body if fits(body) else with_generated(there, _NO_ROOM)
+def _new_body(existing: str, text: str) -> str:
+    body = replace_generated_text(existing, text)
+    return body if fits_in_body(body) else replace_generated_text(existing, _BODY_TOO_LONG)
 
 
 def _lines(body: str) -> list[str]:
@@ -171,6 +183,6 @@ def _lines(body: str) -> list[str]:
     return body.strip().splitlines()
 
 
-def _unopened(finding: Finding, again: str) -> Finding:
-    fix = f"{finding.fix}; then run `{again}` again" if finding.fix else f"run `{again}` again"
+def _as_warning(finding: Finding, retry_command: str) -> Finding:
+    fix = f"{finding.fix}; then run `{retry_command}` again" if finding.fix else f"run `{retry_command}` again"
     return replace(finding, severity=Severity.WARNING, fix=fix)

@@ -28,7 +28,7 @@ def run(
     model: str,
     *,
     reason: str | None = None,
-    body: pull_request.Body | None = None,
+    body: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Proposed:

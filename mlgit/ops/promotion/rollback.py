@@ -31,7 +31,7 @@ def run(
     to: int | None = None,
     reason: str,
     hold: bool = True,
-    body: pull_request.Body | None = None,
+    body: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Proposed:

@@ -193,7 +193,7 @@ def _judged(workspace: Workspace, then: Snapshot, said: Why, proposal: Proposal,
     """Add what an examination finds, by the ledger of the moment that is asked about."""
     recorded = then.ledger.find(DecisionRecord, layout.decision(proposal.manifest.promotion))
     try:
-        proposal = forge_reviews.recall(workspace, proposal, then.ledger)
+        proposal = forge_reviews.with_recorded_reviews(workspace, proposal, then.ledger)
         found = PromotionVerifier(workspace, then.ledger, at).verify(proposal)
         votes = {vote.digest: vote for vote in approval_count.votes_on(workspace, proposal, then.ledger)}
         approvals = found.approvals

@@ -108,7 +108,7 @@ def votes_on(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[V
     return [
         *signed_approvals(workspace, proposal, ledger),
         *standing_votes(workspace, proposal, ledger),
-        *(reviews.words(told) if told else ()),
+        *(reviews.review_votes(told) if told else ()),
     ]
 
 

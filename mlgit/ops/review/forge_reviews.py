@@ -1,20 +1,20 @@
-"""Reviews of the pull request of a promotion: asked of the forge, kept on the ledger, read from there ever after."""
+"""Reviews of the pull request of a promotion: fetched from the forge, recorded on the ledger, and read from there later."""
 
 import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout
-from mlgit.domain import reviews as rules
 from mlgit.domain.codec import from_mapping, to_json
 from mlgit.domain.decision import decision
 from mlgit.domain.forge import ForgeReview, PullRequest
 from mlgit.domain.names import CommitId, Digest, PromotionId
 from mlgit.domain.records import Reviews
+from mlgit.domain.reviews import reviewed_commits, same_content, with_decisions
 from mlgit.errors import Inconclusive, MlgitError, inconclusive
 from mlgit.ops.kernel import ledger_branch, remote
 from mlgit.ops.kernel.ledger import Ledger
@@ -25,116 +25,121 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review.context import context_of
 from mlgit.ops.review.proposals import Proposal
 
-_LONGEST = 500  # characters of what a forge says in one line
-_MOST = (
-    20  # commits that are fetched by their ids: one fetch each, and strangers may review what is gone a thousand times
-)
+_MAX_LINE: Final = 500  # characters of one value from a forge
+# Commits that are fetched by their ids: each takes a fetch of its own, and a stranger may submit a thousand reviews of commits
+# that are gone.
+_MAX_SINGLE_FETCHES: Final = 20
 
 
-def ask(workspace: Workspace, judged: Proposal, *, merged: bool) -> Proposal:
-    """Return a proposal with what the forge tells of its pull request at this moment; the reviewed commits are fetched.
+def with_fetched_reviews(workspace: Workspace, proposal: Proposal, *, merged: bool) -> Proposal:
+    """Return a proposal with what the forge has now about its pull request; the reviewed commits are fetched.
 
-    It stays as it is where the policy takes no reviews for evidence, the project has no forge, or there is no pull request.
+    It is unchanged where the policy does not count reviews, the project has no forge, or there is no pull request.
 
     Args:
         workspace: where.
-        judged: the proposal.
+        proposal: the proposal.
         merged: whether it was merged; else its pull request has to be open.
 
     Raises:
-        Unjudged: the forge did not answer, not as it should, or refused to: that says nothing of the proposal. Or, of what was
-            merged, a commit that was looked at is not here and the remote does not answer: it would be called blocked.
+        Unjudged: the forge did not answer, refused, or gave an invalid response; or, after a merge, a reviewed commit is missing
+            and the remote does not answer. None of this says anything about the proposal.
     """
-    forge = workspace.forge() if judged.policy.evidence == "forge" else None
+    forge = workspace.forge() if proposal.policy.evidence == "forge" else None
     if forge is None:
-        return judged
+        return proposal
     try:
-        told = _asked(workspace, forge, judged, merged=merged)
+        reviews = _fetch_reviews(workspace, forge, proposal, merged=merged)
     except MlgitError as error:
         raise Inconclusive(*error.findings) from error
-    if told is None:
-        return judged
-    # Before a merge, a review of a commit that a forced push took away, and that nobody gives out, merely does not count.
+    if reviews is None:
+        return proposal
+    # Before a merge, a review of a commit that a force push removed, and that the remote does not give out, does not count.
     with contextlib.suppress(*(() if merged else (Inconclusive,))):
-        _fetch(workspace.repository, told)
-    return known(workspace, judged, told, believed=False)
+        _fetch_reviewed_commits(workspace.repository, reviews)
+    return with_reviews(workspace, proposal, reviews, trust_recorded=False)
 
 
-def recall(workspace: Workspace, judged: Proposal, there: Ledger) -> Proposal:
-    """Return a proposal with what a ledger has of its pull request; as it is, where it has nothing or reviews do not count."""
-    told = on_ledger(there, judged.manifest.promotion) if judged.policy.evidence == "forge" else None
-    return judged if told is None else known(workspace, judged, told, believed=True)
+def with_recorded_reviews(workspace: Workspace, proposal: Proposal, recorded: Ledger) -> Proposal:
+    """Return a proposal with the reviews that a ledger has of it; unchanged where it has none, or reviews do not count."""
+    reviews = latest_reviews(recorded, proposal.manifest.promotion) if proposal.policy.evidence == "forge" else None
+    return proposal if reviews is None else with_reviews(workspace, proposal, reviews, trust_recorded=True)
 
 
-def known(workspace: Workspace, judged: Proposal, told: Reviews, *, believed: bool) -> Proposal:
-    """Return a proposal with what was told of its pull request, each review with the decision that it is of.
+def with_reviews(workspace: Workspace, proposal: Proposal, reviews: Reviews, *, trust_recorded: bool) -> Proposal:
+    """Return a proposal with reviews, each with the decision that the reviewed commit leads to.
 
-    Without the head, nobody can tell who made the commits, so that no review proves anything.
+    Without the head, the authors of the commits are unknown, so that no review has a decision.
 
     Args:
         workspace: where.
-        judged: the proposal.
-        told: what was told.
-        believed: whether a review of a commit that is not here is of the decision that was taken down with it; else of none.
+        proposal: the proposal.
+        reviews: the reviews.
+        trust_recorded: whether a review of a missing commit keeps the decision that was recorded with it; else it has none.
     """
-    here = [one for one in rules.reviewed(told) if workspace.repository.resolve(one) is not None]
-    decisions = {one: _decided(workspace, judged, one) for one in (here if told.head in here else ())}
-    return replace(judged, reviews=rules.decided(told, decisions, believed=believed))
+    commits = [commit for commit in reviewed_commits(reviews) if workspace.repository.resolve(commit) is not None]
+    if reviews.head not in commits:
+        commits = []
+    decisions = {commit: _decision_at(workspace, proposal, commit) for commit in commits}
+    return replace(proposal, reviews=with_decisions(reviews, decisions, trust_recorded=trust_recorded))
 
 
-def on_ledger(there: Ledger, promotion: PromotionId) -> Reviews | None:
-    """Return what a ledger has of a promotion's pull request, the newest of it; None where it has nothing."""
-    numbers = _numbers(there, promotion)
-    return there.find(Reviews, f"{layout.reviews(promotion)}/{max(numbers)}.json") if numbers else None
+def latest_reviews(recorded: Ledger, promotion: PromotionId) -> Reviews | None:
+    """Return the newest reviews that a ledger has of a promotion; None where it has none."""
+    numbers = _numbers(recorded, promotion)
+    return recorded.find(Reviews, f"{layout.reviews(promotion)}/{max(numbers)}.json") if numbers else None
 
 
-def keep(workspace: Workspace, judged: Proposal) -> None:
-    """Append what was told of a proposal's pull request to the ledger, with the commits that were looked at.
+def record_reviews(workspace: Workspace, proposal: Proposal) -> None:
+    """Append the reviews of a proposal to the ledger, with the reviewed commits.
 
     Raises:
-        MlgitError: it cannot be added (see `ledger.append`).
+        MlgitError: they cannot be appended (see `ledger.append`).
     """
-    told = judged.reviews
-    if told is not None:
-        told = whole(workspace, told)
-        subject = f"Keep the reviews of {judged.model} in {judged.environment}"
-        ledger_branch.append(workspace, lambda there: new_files(there, told), subject, keeps=kept(workspace, judged))
+    if proposal.reviews is not None:
+        reviews = with_checks_and_rules(workspace, proposal.reviews)
+        subject = f"Keep the reviews of {proposal.model} in {proposal.environment}"
+        commits = commits_to_keep(workspace, proposal)
+        ledger_branch.append(workspace, lambda recorded: new_files(recorded, reviews), subject, keeps=commits)
 
 
-def whole(workspace: Workspace, told: Reviews) -> Reviews:
-    """Return what was told with the checks on the head and the rules of the base branch, as far as the forge tells them."""
+def with_checks_and_rules(workspace: Workspace, reviews: Reviews) -> Reviews:
+    """Return reviews with the checks on the head and the rules of the base branch, as far as the token may read them."""
     forge = workspace.forge()
     if forge is None:
-        return told
+        return reviews
     checks: list[dict[str, Any]] | None = None
-    rules_: dict[str, Any] | None = None
-    with contextlib.suppress(MlgitError):  # they prove nothing by themselves, and a token may see less than its person
-        checks = [{"name": _line(one.name), "state": one.state, "by": _line(one.by)} for one in forge.checks(told.head)]
+    rules: dict[str, Any] | None = None
+    with contextlib.suppress(MlgitError):  # they are for information, and the token may not be allowed to read them
+        checks = [
+            {"name": _one_line(check.name), "state": check.state, "by": _one_line(check.by)}
+            for check in forge.checks(reviews.head)
+        ]
     with contextlib.suppress(MlgitError):
-        said = msgspec.to_builtins(forge.rules(told.base))
-        rules_ = {name: one for name, one in said.items() if name != "raw" and one is not None}
-    return _record({**msgspec.to_builtins(told), "checks": checks, "rules": rules_}, forge)
+        fields = msgspec.to_builtins(forge.branch_rules(reviews.base))
+        rules = {name: value for name, value in fields.items() if name != "raw" and value is not None}
+    return _to_record({**msgspec.to_builtins(reviews), "checks": checks, "rules": rules}, forge)
 
 
-def new_files(there: Ledger, told: Reviews) -> Mapping[str, bytes]:
-    """Return the file to add to a ledger for what was told; none where its newest says the same."""
-    last = on_ledger(there, told.promotion)
-    if last is not None and rules.same(last, told):
+def new_files(recorded: Ledger, reviews: Reviews) -> Mapping[str, bytes]:
+    """Return the file to add to a ledger for reviews; none where its newest file has the same content."""
+    last = latest_reviews(recorded, reviews.promotion)
+    if last is not None and same_content(last, reviews):
         return {}
-    number = max(_numbers(there, told.promotion), default=0) + 1
-    return {f"{layout.reviews(told.promotion)}/{number}.json": to_json(told)}
+    number = max(_numbers(recorded, reviews.promotion), default=0) + 1
+    return {f"{layout.reviews(reviews.promotion)}/{number}.json": to_json(reviews)}
 
 
-def kept(workspace: Workspace, judged: Proposal) -> list[CommitId]:
-    """Return the commits that were looked at, as far as they are here and would not be kept without the ledger."""
+def commits_to_keep(workspace: Workspace, proposal: Proposal) -> list[CommitId]:
+    """Return the reviewed commits that are here, and that nothing but the ledger would keep."""
     repository = workspace.repository
-    found: list[CommitId] = []
-    for commit in rules.reviewed(judged.reviews) if judged.reviews else ():
+    commits: list[CommitId] = []
+    for commit in reviewed_commits(proposal.reviews) if proposal.reviews else ():
         if repository.resolve(commit) is None:
             continue
-        if not any(remote.contains(repository, other, commit) for other in (judged.head, *found)):
-            found.append(commit)
-    return found
+        if not any(remote.contains(repository, other, commit) for other in (proposal.head, *commits)):
+            commits.append(commit)
+    return commits
 
 
 def _numbers(there: Ledger, promotion: PromotionId) -> list[int]:
@@ -142,117 +147,123 @@ def _numbers(there: Ledger, promotion: PromotionId) -> list[int]:
     return [number for name in names if (number := layout.sequence_number(name)) is not None]
 
 
-def _open(forge: Forge, judged: Proposal, base: str) -> PullRequest | None:
-    branch = layout.promotion_branch(judged.environment, judged.model)
+def _fetch_reviews(workspace: Workspace, forge: Forge, proposal: Proposal, *, merged: bool) -> Reviews | None:
+    base = proposal.before.project().base
+    find = _merged_pull_request if merged else _open_pull_request
+    pull_request = find(forge, proposal, base)
+    if pull_request is None:
+        return None
+    return _new_record(workspace, forge, proposal, pull_request, forge.reviews(pull_request.number))
+
+
+def _open_pull_request(forge: Forge, proposal: Proposal, base: str) -> PullRequest | None:
+    branch = layout.promotion_branch(proposal.environment, proposal.model)
     return next(iter(forge.pull_requests(branch=branch, base=base)), None)
 
 
-def _merged(forge: Forge, judged: Proposal, base: str) -> PullRequest | None:
-    """Return the pull request that brought a promotion: by the commit that it became, or by a commit that it brought.
+def _merged_pull_request(forge: Forge, proposal: Proposal, base: str) -> PullRequest | None:
+    """Return the pull request that merged a promotion: by the merge commit, or by a commit that it contained.
 
-    A forge may say that a pull request brought a commit which only passed through it, so the first word is that of the pull
-    request itself. Whichever it is, a review counts by what the reviewed commit decides.
+    A forge may also name a pull request that merely contained the commit, so the one whose merge commit it is goes first.
+    Whichever is chosen, a review counts by the decision at the reviewed commit.
     """
-    branch = layout.promotion_branch(judged.environment, judged.model)
-    brought = {commit.id for commit in judged.commits}
-    named = [one for one in forge.pull_requests_of(judged.head) if one.base == base and one.state == "merged"]
-    found = [one for one in named if one.merged_as == judged.head]
-    found = found or [one for one in forge.pull_requests(branch=branch, base=base, state="all") if one.head in brought]
-    chosen = next(iter([*found, *named]), None)
-    return None if chosen is None else forge.pull_request(chosen.number)  # a list leaves out who merged it
+    branch = layout.promotion_branch(proposal.environment, proposal.model)
+    own_commits = {commit.id for commit in proposal.commits}
+    named = [pull for pull in forge.pull_requests_of(proposal.head) if pull.base == base and pull.state == "merged"]
+    matching = [pull for pull in named if pull.merged_as == proposal.head] or [
+        pull for pull in forge.pull_requests(branch=branch, base=base, state="all") if pull.head in own_commits
+    ]
+    chosen = next(iter([*matching, *named]), None)
+    return None if chosen is None else forge.pull_request(chosen.number)  # a list lacks `merged_by`
 
 
-def _asked(workspace: Workspace, forge: Forge, judged: Proposal, *, merged: bool) -> Reviews | None:
-    base = judged.before.project().base
-    pull = _merged(forge, judged, base) if merged else _open(forge, judged, base)
-    return None if pull is None else _told(workspace, forge, judged, pull, forge.reviews(pull.number))
-
-
-def _told(
-    workspace: Workspace, forge: Forge, judged: Proposal, pull: PullRequest, given: Iterable[ForgeReview]
+def _new_record(
+    workspace: Workspace,
+    forge: Forge,
+    proposal: Proposal,
+    pull_request: PullRequest,
+    reviews: Iterable[ForgeReview],
 ) -> Reviews:
     document = {
         "schema": 1,
-        "promotion": judged.manifest.promotion,
-        "environment": judged.environment,
-        "model": judged.model,
+        "promotion": proposal.manifest.promotion,
+        "environment": proposal.environment,
+        "model": proposal.model,
         "forge": forge.name,
-        "repository": _line(forge.repository),
-        "pull_request": pull.number,
-        "url": _line(pull.url),
-        "branch": _line(pull.branch),
-        "base": _line(pull.base),
-        "head": pull.head,
-        "author": _line(pull.author),
-        "merged_as": pull.merged_as if pull.state == "merged" else None,
-        "merged_by": _line(pull.merged_by),
+        "repository": _one_line(forge.repository),
+        "pull_request": pull_request.number,
+        "url": _one_line(pull_request.url),
+        "branch": _one_line(pull_request.branch),
+        "base": _one_line(pull_request.base),
+        "head": pull_request.head,
+        "author": _one_line(pull_request.author),
+        "merged_as": pull_request.merged_as if pull_request.state == "merged" else None,
+        "merged_by": _one_line(pull_request.merged_by),
         "reviews": [
             {
-                "id": one.id,
-                "login": _line(one.login),
-                "verdict": one.verdict,
-                "commit": one.commit,
-                "at": one.at,
+                "id": review.id,
+                "login": _one_line(review.login),
+                "verdict": review.verdict,
+                "commit": review.commit,
+                "at": review.at,
             }
-            for one in given
+            for review in reviews
         ],
-        "by": _line(forge.me()) or forge.name,
+        "by": _one_line(forge.token_login()) or forge.name,
         "at": workspace.clock.now(),
     }
-    return _record(document, forge)
+    return _to_record(document, forge)
 
 
-def _record(document: Mapping[str, Any], forge: Forge) -> Reviews:
+def _to_record(document: Mapping[str, Any], forge: Forge) -> Reviews:
     try:
         return from_mapping(Reviews, {"kind": "reviews", **document})
     except msgspec.ValidationError as error:
         raise inconclusive(
             "forge-answer-odd",
-            f"{forge.name} tells something of a pull request that cannot be",
+            f"{forge.name} gave invalid data about a pull request",
             why=str(error),
-            fix="run this again; if it stays so, the forge speaks another dialect than this mlgit",
+            fix="run the command again; if it fails again, this mlgit does not support the version of the forge",
         ) from error
 
 
-def _line(said: str | None) -> str | None:
-    """Return what a forge said as one line; None for nothing."""
-    return re.sub(r"[\x00-\x1f\x7f]", "?", said)[:_LONGEST] if said else None
+def _one_line(text: str | None) -> str | None:
+    """Return a text from a forge as one line of limited length; None for an empty one."""
+    return re.sub(r"[\x00-\x1f\x7f]", "?", text)[:_MAX_LINE] if text else None
 
 
-def _fetch(repository: Repository, told: Reviews) -> None:
-    """Bring the commits that were looked at here. One that a forced push took away may be had by its id, or not at all.
+def _fetch_reviewed_commits(repository: Repository, reviews: Reviews) -> None:
+    """Fetch the reviewed commits. One that a force push removed can be fetched by its id, if the remote allows that.
 
     Raises:
         Unjudged: the remote did not answer.
     """
     if not remote.is_there(repository):
         return
-    here = f"refs/mlgit/pull/{told.pull_request}"
-    wanted = rules.reviewed(told)
-    if _lacking(repository, wanted):
-        theirs = f"refs/pull/{told.pull_request}/head"
-        repository.fetch(
-            remote.NAME, [f"+{theirs}*:{here}/head*"]
-        )  # a pattern, since one that matches nothing is no error
-    for commit in _lacking(repository, wanted)[:_MOST]:
+    local = f"refs/mlgit/pull/{reviews.pull_request}"
+    commits = reviewed_commits(reviews)
+    if _missing(repository, commits):
+        # As a pattern, since a pattern that matches nothing is no error.
+        heads = f"refs/pull/{reviews.pull_request}/head*"
+        repository.fetch(remote.NAME, [f"+{heads}:{local}/head*"])
+    for commit in _missing(repository, commits)[:_MAX_SINGLE_FETCHES]:
         with contextlib.suppress(MlgitError):
-            repository.fetch(remote.NAME, [f"+{commit}:{here}/{commit}"])
+            repository.fetch(remote.NAME, [f"+{commit}:{local}/{commit}"])
 
 
-def _lacking(repository: Repository, commits: Sequence[CommitId]) -> list[CommitId]:
+def _missing(repository: Repository, commits: Sequence[CommitId]) -> list[CommitId]:
     return [commit for commit in commits if repository.resolve(commit) is None]
 
 
-def _decided(workspace: Workspace, judged: Proposal, commit: CommitId) -> Digest | None:
-    """Return the decision that a commit leads to, on the base that the proposal is held against; None if there is none."""
+def _decision_at(workspace: Workspace, proposal: Proposal, commit: CommitId) -> Digest | None:
+    """Return the decision that a commit leads to, on the base of the proposal; None if it leads to none."""
     after = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
     try:
-        if after.promotion(judged.environment, judged.model) is None:
+        if after.promotion(proposal.environment, proposal.model) is None:
             return None
-        return decision(
-            context_of(Proposal(judged.environment, judged.model, judged.before, after, commit, ())).reads()
-        )
+        reviewed = Proposal(proposal.environment, proposal.model, proposal.before, after, commit, ())
+        return decision(context_of(reviewed).reads())
     except Inconclusive:
         raise
     except MlgitError:
-        return None  # something that it rests on is missing there, so that nobody could agree to it
+        return None  # a file that the decision depends on is missing or invalid there, so nobody could have approved it

@@ -1,4 +1,4 @@
-"""CODEOWNERS: which rule counts, and what of the file forges do not read."""
+"""CODEOWNERS: which rule counts, and which lines are errors."""
 
 import pytest
 
@@ -29,21 +29,21 @@ from mlgit.domain import codeowners
         ("/v?/", "v12/model", False),
     ],
 )
-def test_a_pattern_fits_the_paths_that_forges_let_it_fit(pattern: str, path: str, fits: bool) -> None:
-    assert bool(codeowners.parse(f"{pattern} @ana\n").of(path)) is fits
+def test_a_pattern_matches_the_same_paths_as_at_a_forge(pattern: str, path: str, fits: bool) -> None:
+    assert bool(codeowners.parse(f"{pattern} @ana\n").owners_of(path)) is fits
 
 
-def test_the_last_rule_that_fits_counts_also_where_it_names_nobody() -> None:
+def test_the_last_matching_rule_counts_even_without_owners() -> None:
     owners = codeowners.parse("* @ana\n/policies/ @acme/risk ben@acme.example  # theirs\n/policies/loose.yaml\n")
-    assert owners.of("README.md") == ("@ana",)
-    assert owners.of("policies/production.yaml") == ("@acme/risk", "ben@acme.example")
-    assert owners.of("policies/loose.yaml") == ()
+    assert owners.owners_of("README.md") == ("@ana",)
+    assert owners.owners_of("policies/production.yaml") == ("@acme/risk", "ben@acme.example")
+    assert owners.owners_of("policies/loose.yaml") == ()
 
 
 @pytest.mark.parametrize(
     "line", ["!/policies/ @ana", "/v[12]/ @ana", r"\#odd @ana", "/policies/ risk-team", "/policies/ @ana ,@ben"]
 )
-def test_what_forges_do_not_read_is_a_fault_and_no_rule(line: str) -> None:
+def test_unsupported_syntax_is_an_error_and_no_rule(line: str) -> None:
     owners = codeowners.parse(f"# who owns what\n\n{line}\n")
     assert owners.rules == ()
-    assert {number for number, _ in owners.faults} == {3}
+    assert {number for number, _ in owners.errors} == {3}

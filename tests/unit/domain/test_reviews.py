@@ -1,4 +1,4 @@
-"""Reviews as words that are counted: whose they are, of which decision, and which of them is the last."""
+"""Reviews as votes: whose they are, for which decision, and which is the last."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ ROLES = Roles(
 )
 DIRECTORY = People(ROLES)
 UNLISTED = "no entry of .mlgit/roles.yaml has this login"
-NOT_HERE = f"commit {OLDER[:12]}, which was looked at, is not here or proposes something else"
+NOT_HERE = f"the reviewed commit {OLDER[:12]} is not here or proposes something else"
 
 
 def given(login: str | None, verdict: Any = "approve", minute: int = 0, **changes: Any) -> SubmittedReview:
@@ -61,8 +61,8 @@ def tally(*words: Any, **excluded: str) -> ApprovalResult:
     return count_votes(words, decision=DECISION, rule=rule, risk="low", directory=DIRECTORY, excluded=excluded)
 
 
-def test_a_review_counts_with_roles_and_where_it_is() -> None:
-    (word,) = reviews.words(told(given("BEA-B")))
+def test_a_counted_review_has_roles_and_a_reference() -> None:
+    (word,) = reviews.review_votes(told(given("BEA-B")))
     (counted,) = tally(word).counted
     assert counted.approval == word.digest
     assert (counted.person, counted.roles, counted.key) == ("bea", ["risk"], None)
@@ -81,7 +81,7 @@ def test_a_review_counts_with_roles_and_where_it_is() -> None:
         ([given("bea-b", commit=OLDER, decision=None)], [], [NOT_HERE]),
         # Somebody's last word is unknown: what they said before it may be what they took back.
         ([given("bea-b"), given("bea-b", "reject", 1, commit=OLDER, decision=None)], [], [NOT_HERE]),
-        ([given("bea-b", commit=None, decision=None)], [], ["the forge no longer knows which commit was looked at"]),
+        ([given("bea-b", commit=None, decision=None)], [], ["the forge no longer knows which commit was reviewed"]),
         ([given("mallory")], [], [UNLISTED]),
         ([given("bea")], [], [UNLISTED]),
         ([given("bea-b"), given("mallory", "reject", 1)], ["bea"], [UNLISTED]),
@@ -90,54 +90,56 @@ def test_a_review_counts_with_roles_and_where_it_is() -> None:
     ],
 )
 def test_who_is_counted_and_why_not(found: list[SubmittedReview], counted: list[str], reasons: list[str]) -> None:
-    result = tally(*reviews.words(told(*found)))
+    result = tally(*reviews.review_votes(told(*found)))
     assert [one.person for one in result.counted] == counted
     assert [one.reason for one in result.uncounted] == reasons
     assert result.complete is bool(counted)
 
 
-def test_a_login_is_of_a_person_or_of_itself() -> None:
+def test_an_unlisted_login_stands_for_itself() -> None:
     directory = People(ROLES)
     assert directory.reviewer("ada-l") == "ada"
     assert directory.reviewer("Mallory") == "@mallory"
 
 
-def test_one_person_counts_once_however_they_say_it() -> None:
+def test_a_person_counts_once_with_a_signature_and_a_review() -> None:
     approval = samples.approval(by="bea@acme.example", decision=DECISION, at=samples.NOW)
     signed = SignedVote(approval, samples.sha(9), "SHA256:bea")
     for minute, proof in ((1, "review 101 of acme/churn#7"), (-1, "SHA256:bea")):
-        (counted,) = tally(signed, *reviews.words(told(given("bea-b", minute=minute)))).counted
+        (counted,) = tally(signed, *reviews.review_votes(told(given("bea-b", minute=minute)))).counted
         assert counted.source == proof
-    assert tally(signed, *reviews.words(told(given("bea-b", "reject", 1)))).missing[0].startswith("bea rejected it")
-
-
-def test_who_is_excluded_is_so_by_either_name() -> None:
     assert (
-        tally(*reviews.words(told(given("bea-b"))), bea="trained the version").uncounted[0].reason
+        tally(signed, *reviews.review_votes(told(given("bea-b", "reject", 1)))).missing[0].startswith("bea rejected it")
+    )
+
+
+def test_a_person_is_excluded_by_login_as_well() -> None:
+    assert (
+        tally(*reviews.review_votes(told(given("bea-b"))), bea="trained the version").uncounted[0].reason
         == "trained the version"
     )
 
 
-def test_the_decision_is_that_of_the_commit_where_it_is_here() -> None:
+def test_a_present_commit_decides_and_a_recorded_decision_only_if_trusted() -> None:
     stated = told(given("ada-l", commit=HEAD), given("bea-b", minute=1, commit=OLDER))
-    strict = reviews.decided(stated, {HEAD: OTHER}, believed=False)
+    strict = reviews.with_decisions(stated, {HEAD: OTHER}, trust_recorded=False)
     assert [one.decision for one in strict.reviews] == [OTHER, None]
-    believed = reviews.decided(stated, {HEAD: None}, believed=True)
+    believed = reviews.with_decisions(stated, {HEAD: None}, trust_recorded=True)
     assert [one.decision for one in believed.reviews] == [None, DECISION]
 
 
-def test_a_review_is_the_same_whatever_follows_from_it() -> None:
-    one, other = (reviews.words(told(given("bea-b", decision=decision)))[0] for decision in (DECISION, OTHER))
+def test_the_digest_of_a_review_does_not_depend_on_the_decision() -> None:
+    one, other = (reviews.review_votes(told(given("bea-b", decision=decision)))[0] for decision in (DECISION, OTHER))
     assert one.digest == other.digest
-    assert reviews.words(told(given("bea-b", "reject")))[0].digest != one.digest
+    assert reviews.review_votes(told(given("bea-b", "reject")))[0].digest != one.digest
 
 
-def test_what_was_looked_at_is_the_head_and_what_words_rest_on() -> None:
+def test_reviewed_commits_are_the_head_and_those_with_votes() -> None:
     found = told(given("ada-l", "comment", commit="c" * 40), given("bea-b", minute=1, commit=OLDER))
-    assert reviews.reviewed(found) == [HEAD, OLDER]
+    assert reviews.reviewed_commits(found) == [HEAD, OLDER]
 
 
-def test_two_say_the_same_whoever_took_them_down() -> None:
+def test_records_by_different_people_can_have_the_same_content() -> None:
     one = told(given("bea-b"))
-    assert reviews.same(one, replace(one, by="bea-b", at=samples.NOW + timedelta(days=1)))
-    assert not reviews.same(one, told(given("bea-b", "dismissed")))
+    assert reviews.same_content(one, replace(one, by="bea-b", at=samples.NOW + timedelta(days=1)))
+    assert not reviews.same_content(one, told(given("bea-b", "dismissed")))

@@ -1,4 +1,4 @@
-"""Workflows: what starts them, what they use, and what their jobs are called."""
+"""Workflows: triggers, pinned actions and job names."""
 
 from typing import Any
 
@@ -37,19 +37,19 @@ def test_events_are_found_in_every_form(on: Any, names: list[str]) -> None:
         ("docker://alpine:3", False),
     ],
 )
-def test_only_a_commit_or_a_digest_stays_what_it_is(uses: str, pinned: bool) -> None:
+def test_only_a_commit_or_a_digest_is_pinned(uses: str, pinned: bool) -> None:
     step = {"jobs": {"one": {"steps": [{"run": "true"}, {"uses": uses}]}}}
     called = {"jobs": {"one": {"uses": uses}}}
     for workflow in (step, called):
-        assert workflows.unpinned(workflow) == ([] if pinned else [uses])
+        assert workflows.unpinned_actions(workflow) == ([] if pinned else [uses])
 
 
 @pytest.mark.parametrize("jobs", [None, [], {"one": None}, {"one": {"steps": "no"}}, {"one": {"steps": [None, 3]}}])
-def test_what_is_no_workflow_uses_nothing(jobs: Any) -> None:
-    assert workflows.unpinned({"jobs": jobs}) == []
+def test_malformed_jobs_have_no_actions(jobs: Any) -> None:
+    assert workflows.unpinned_actions({"jobs": jobs}) == []
 
 
-def test_a_job_is_called_by_its_name_else_by_its_id() -> None:
+def test_a_job_is_named_by_its_name_or_its_id() -> None:
     assert workflows.job_names({"jobs": {"verdict": {"name": "mlgit/verdict"}, "test": {}}}) == [
         "mlgit/verdict",
         "test",

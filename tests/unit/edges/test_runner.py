@@ -1,4 +1,4 @@
-"""What a step hands back to the runner: nothing in a value sets another one."""
+"""Outputs and summaries of a workflow step: a value cannot set another output."""
 
 import re
 from pathlib import Path
@@ -20,31 +20,31 @@ def read(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("value", ["yes", "", "a\nb=c\nd<<EOF\ne\nEOF", "::set-output name=x::y", "mlgit-0\n"])
-def test_an_output_is_read_as_it_was_meant(tmp_path: Path, value: str) -> None:
+def test_an_output_cannot_set_another_one(tmp_path: Path, value: str) -> None:
     runner = Runner({"GITHUB_OUTPUT": str(tmp_path / "output")})
-    runner.output({"answer": value, "other": "1"})
+    runner.set_outputs({"answer": value, "other": "1"})
     assert read((tmp_path / "output").read_text()) == {"answer": value, "other": "1"}
 
 
-def test_a_delimiter_is_never_the_same(tmp_path: Path) -> None:
-    Runner({"GITHUB_OUTPUT": str(tmp_path / "output")}).output({"a": "1", "b": "1"})
+def test_every_output_has_its_own_delimiter(tmp_path: Path) -> None:
+    Runner({"GITHUB_OUTPUT": str(tmp_path / "output")}).set_outputs({"a": "1", "b": "1"})
     assert len(set(re.findall("<<(.*)", (tmp_path / "output").read_text()))) == 2
 
 
-def test_a_summary_is_cut_where_the_forge_would_refuse_it(tmp_path: Path) -> None:
-    Runner({"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}).summarise("ä" * (1 << 20))
+def test_a_summary_is_cut_at_the_limit(tmp_path: Path) -> None:
+    Runner({"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}).add_summary("ä" * (1 << 20))
     assert (tmp_path / "summary").stat().st_size == (1 << 20) + 1
 
 
-def test_outside_a_workflow_nothing_is_there_and_nothing_is_written() -> None:
+def test_outside_a_workflow_there_is_no_event_and_no_output() -> None:
     runner = Runner({})
-    runner.summarise("a")
-    runner.output({"a": "1"})
-    assert (runner.event_name, runner.event()) == (None, None)
+    runner.add_summary("a")
+    runner.set_outputs({"a": "1"})
+    assert (runner.event_name, runner.event_payload()) == (None, None)
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Inconclusive):
-        Runner({"GITHUB_EVENT_PATH": str(tmp_path / "none")}).event()
+        Runner({"GITHUB_EVENT_PATH": str(tmp_path / "none")}).event_payload()
     with pytest.raises(Inconclusive):
-        Runner({"GITHUB_OUTPUT": str(tmp_path / "no/output")}).output({"a": "1"})
+        Runner({"GITHUB_OUTPUT": str(tmp_path / "no/output")}).set_outputs({"a": "1"})

@@ -1,4 +1,4 @@
-"""What mlgit writes into pull requests, apart from what people write there; the forge is kept in memory."""
+"""Pull requests and comments by mlgit: generated text is replaced, text of people stays. The forge is in memory."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import LONGEST, Comment, PullRequest
+from mlgit.domain.forge import MAX_BODY_LENGTH, Comment, PullRequest
 from mlgit.errors import MlgitError, refused
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.promotion import pull_request
@@ -15,7 +15,7 @@ from mlgit.ops.promotion import pull_request
 OURS = f"{BEGIN}\n\nnew\n\n{END}"
 
 
-class Kept:
+class InMemoryForge:
     """One pull request at the most, and comments. `rival` is opened by somebody else just before ours would be."""
 
     def __init__(self, me: str | None = "ci[bot]") -> None:
@@ -26,13 +26,13 @@ class Kept:
         self.said: list[Comment] = []
         self._me = me
 
-    def me(self) -> str | None:
+    def token_login(self) -> str | None:
         return self._me
 
     def pull_requests(self, **_: Any) -> list[PullRequest]:
         return [self.pull] if self.pull else []
 
-    def label(self, number: int, labels: Sequence[str]) -> None:
+    def add_labels(self, number: int, labels: Sequence[str]) -> None:
         assert (number, list(labels)) == (7, ["mlgit"])
 
     def open_pull_request(self, *, branch: str, base: str, title: str, body: str) -> PullRequest:
@@ -63,7 +63,7 @@ class Kept:
     def comments(self, _: int) -> list[Comment]:
         return self.said
 
-    def comment(self, _: int, body: str) -> Comment:
+    def add_comment(self, _: int, body: str) -> Comment:
         self.said.append(Comment(id=len(self.said), login=self._me, body=body))
         return self.said[-1]
 
@@ -73,8 +73,8 @@ class Kept:
         return self.said[number]
 
 
-def put(forge: Kept, text: str = "new", title: str = "Promote churn@10") -> PullRequest:
-    return pull_request.put_at(cast("Forge", forge), "mlgit/promote/production/churn", "main", title, text)
+def open_or_update(forge: InMemoryForge, text: str = "new", title: str = "Promote churn@10") -> PullRequest:
+    return pull_request.open_or_update(cast("Forge", forge), "mlgit/promote/production/churn", "main", title, text)
 
 
 @pytest.mark.parametrize(
@@ -88,52 +88,52 @@ def put(forge: Kept, text: str = "new", title: str = "Promote churn@10") -> Pull
         (f"{END} {BEGIN} old {END}", f"{END} {OURS}"),
     ],
 )
-def test_what_people_wrote_stays(before: str, after: str) -> None:
-    assert pull_request.with_generated(before, "new") == after
-    assert pull_request.with_generated(before, OURS) == after
-    assert pull_request.with_generated(after, "new") == after
+def test_text_of_people_stays_in_the_body(before: str, after: str) -> None:
+    assert pull_request.replace_generated_text(before, "new") == after
+    assert pull_request.replace_generated_text(before, OURS) == after
+    assert pull_request.replace_generated_text(after, "new") == after
 
 
-def test_it_is_opened_once_and_then_kept_up_to_date() -> None:
-    forge = Kept()
-    assert put(forge).body == OURS
-    put(forge)
+def test_a_pull_request_is_opened_once_and_then_updated() -> None:
+    forge = InMemoryForge()
+    assert open_or_update(forge).body == OURS
+    open_or_update(forge)
     assert forge.edits == 0
     assert forge.pull is not None
     forge.pull = replace(forge.pull, body=f"Please look.\r\n\r\n{forge.pull.body}".replace("\n", "\r\n"))
-    put(forge)
-    assert "newer" in put(forge, "newer").body
-    assert put(forge, "newer", "Promote churn@11").title == "Promote churn@11"
+    open_or_update(forge)
+    assert "newer" in open_or_update(forge, "newer").body
+    assert open_or_update(forge, "newer", "Promote churn@11").title == "Promote churn@11"
     assert forge.pull.body.startswith("Please look.")
 
 
-def test_of_two_runs_that_open_it_one_does() -> None:
-    forge = Kept()
+def test_a_pull_request_of_a_concurrent_run_is_updated() -> None:
+    forge = InMemoryForge()
     forge.rival = True
-    assert put(forge).body == f"{OURS}\n\ntheirs"
+    assert open_or_update(forge).body == f"{OURS}\n\ntheirs"
     assert forge.edits == 1
 
 
-def test_what_the_forge_refuses_is_said() -> None:
-    forge = Kept()
+def test_a_refusal_of_the_forge_is_raised() -> None:
+    forge = InMemoryForge()
     forge.closed = True
     with pytest.raises(MlgitError) as error:
-        put(forge)
+        open_or_update(forge)
     assert error.value.findings[0].id == "forge-refused"
 
 
-def test_people_who_wrote_much_leave_room_for_a_line() -> None:
-    forge = Kept()
-    put(forge)
+def test_a_full_body_gets_one_line() -> None:
+    forge = InMemoryForge()
+    open_or_update(forge)
     assert forge.pull is not None
-    forge.pull = replace(forge.pull, body="x" * (LONGEST - 1000))
-    body = put(forge, "y" * 2000).body
-    assert len(body) <= LONGEST
+    forge.pull = replace(forge.pull, body="x" * (MAX_BODY_LENGTH - 1000))
+    body = open_or_update(forge, "y" * 2000).body
+    assert len(body) <= MAX_BODY_LENGTH
     assert "mlgit brief" in body
 
 
-def test_a_comment_is_said_once_and_only_ones_own_is_edited() -> None:
-    forge = Kept()
+def test_a_comment_is_written_once_and_only_an_own_one_is_edited() -> None:
+    forge = InMemoryForge()
     forge.said.append(Comment(id=0, login="mallory", body="<!-- mlgit:verdict -->\nall is well"))
 
     def say(body: str) -> Comment:

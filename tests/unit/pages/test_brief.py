@@ -11,7 +11,7 @@ import pytest
 from markdown_it.token import Token
 
 from mlgit.domain.brief import BEGIN, END
-from mlgit.domain.forge import LONGEST
+from mlgit.domain.forge import MAX_BODY_LENGTH
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
 from mlgit.ops.policies.replay import PolicyReplay, ReplayedPromotion, ReplayedRefusal
@@ -148,7 +148,7 @@ def test_a_body_begins_and_ends_with_its_marks() -> None:
 @pytest.mark.parametrize(("words", "many"), [("#" * 800, 200), ("\u202e" * 800, 1), ("w", 400)])
 def test_it_fits_whatever_there_is_to_tell(words: str, many: int) -> None:
     written = body(brief(words, many))
-    assert len(written.encode("utf-16-le")) // 2 <= LONGEST
+    assert len(written.encode("utf-16-le")) // 2 <= MAX_BODY_LENGTH
     assert written.endswith(END)
     assert written.count("<details>") == written.count("</details>") == plain_body(many).count("</details>")
 
@@ -257,5 +257,5 @@ def test_a_replay_that_blocks_nothing_has_no_table_and_a_long_one_fits() -> None
     assert "|" not in replay_body(replayed(judged(1)))
     refusal = [ReplayedRefusal("#" * 80, "fail", "#" * 2000)] * 20
     written = replay_body(replayed(*(judged(one, now="fail", refused_by=refusal) for one in range(400))))
-    assert len(written) <= LONGEST
+    assert len(written) <= MAX_BODY_LENGTH
     assert re.search(r"and \d+ more", written)

@@ -1,4 +1,4 @@
-"""What is said in a workflow cannot be taken for a command of the runner, nor for Markdown of mlgit's."""
+"""Output in a workflow: no text of a change becomes a command of the runner, or Markdown."""
 
 import msgspec
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mlgit.cli.render import annotations
 from mlgit.errors import Finding, Location
-from mlgit.ops.ci.apply import AppliedHere
+from mlgit.ops.ci.apply import CiApplied
 from mlgit.ops.ci.verdict import Verdict
 from mlgit.ops.delivery.apply import Application, Applied
 from mlgit.ops.monitoring.observe import DeploymentHealth, Observations
@@ -24,7 +24,13 @@ TEXTS = st.text() | st.lists(
 def said_of(text: str) -> Verdict:
     finding = Finding("key-unknown", text, why=text, fix=text, at=Location(text, 3, text))
     return Verdict(
-        event="pull_request", number=7, base="main", onto="a" * 40, head="b" * 40, promotions=[text], findings=[finding]
+        event="pull_request",
+        pull_request=7,
+        base="main",
+        base_commit="a" * 40,
+        head="b" * 40,
+        promotions=[text],
+        findings=[finding],
     )
 
 
@@ -59,7 +65,7 @@ def test_what_people_wrote_stays_within_the_fence(text: str) -> None:
         assert not any(mark in outside for mark in ("@ana", "closes #1", "<!--"))
 
 
-def applied_of(text: str) -> AppliedHere:
+def applied_of(text: str) -> CiApplied:
     result = Application(
         environment="production",
         model="churn",
@@ -69,7 +75,7 @@ def applied_of(text: str) -> AppliedHere:
         approved_by=[text],
         findings=said_of(text).findings,
     )
-    return AppliedHere(applied=Applied(commit="a" * 40, results=[result]))
+    return CiApplied(applied=Applied(commit="a" * 40, results=[result]))
 
 
 @given(TEXTS)
@@ -99,13 +105,15 @@ def test_a_comment_fits_however_much_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answered", "findings", "words"),
+    ("conclusive", "findings", "words"),
     [
         (True, [], "no problems found"),
         (True, ["a"], "this change has problems"),
         (False, ["a"], "inconclusive"),
     ],
 )
-def test_the_first_line_is_the_answer(*, answered: bool, findings: list[str], words: str) -> None:
-    found = msgspec.structs.replace(said_of("a"), answered=answered, findings=said_of("a").findings if findings else [])
+def test_the_first_line_is_the_answer(*, conclusive: bool, findings: list[str], words: str) -> None:
+    found = msgspec.structs.replace(
+        said_of("a"), conclusive=conclusive, findings=said_of("a").findings if findings else []
+    )
     assert words in ci.verdict_summary(found).splitlines()[0]

@@ -1,4 +1,4 @@
-"""What operations ask of a forge. Each provider in `edges.forge` fills it in; every call may go over a network."""
+"""The port of a forge. Each provider in `edges.forge` implements it; every call may go over a network."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -6,9 +6,10 @@ from typing import Any, Literal, Protocol
 from mlgit.domain.forge import (
     Annotation,
     BranchRules,
-    Check,
     CheckState,
     Comment,
+    CommitCheck,
+    ForgeKind,
     ForgeReview,
     Issue,
     PullRequest,
@@ -17,17 +18,17 @@ from mlgit.domain.names import CommitId
 
 
 class Forge(Protocol):
-    """Where pull requests are kept: one repository of one forge.
+    """One repository of one forge, with its pull requests.
 
-    Every method raises MlgitError with what to do: `forge-refused` (it said no: rights, validation, conflict),
-    `forge-unknown` (there is no such thing, or nothing that this token may see), and Unjudged where no answer can be had
-    (`forge-unreachable`, `forge-limited` after retries, `forge-answer-odd` for an answer that is not as described). Where it is
-    not known whether a change was made, `forge-unreachable` says so under `why`, and nothing was tried twice. Lists are
-    read to their last page, or not at all.
+    Every method may raise MlgitError: `forge-refused` (missing permission, invalid fields, conflict), `forge-unknown` (no such
+    object, or none that this token may read); and Unjudged where there is no usable response (`forge-unreachable`,
+    `forge-limited` after retries, `forge-answer-odd` for a response that is not as documented). Where a change may have been
+    made nevertheless, the `why` of `forge-unreachable` mentions it, and it was not tried twice. Lists are read to their last
+    page, or not at all.
     """
 
     @property
-    def name(self) -> Literal["github", "gitea"]: ...
+    def name(self) -> ForgeKind: ...
     @property
     def repository(self) -> str:
         """Owner and name, `acme/churn`."""
@@ -35,11 +36,11 @@ class Forge(Protocol):
 
     @property
     def url(self) -> str:
-        """Address of the repository for people."""
+        """Web address of the repository."""
         ...
 
-    def me(self) -> str | None:
-        """Return the login that the token is of; None where a token is no person's or app's that can be told."""
+    def token_login(self) -> str | None:
+        """Return the login of the account that the token belongs to; None where the forge does not reveal it."""
         ...
 
     # Pull requests
@@ -48,14 +49,14 @@ class Forge(Protocol):
     def pull_requests(
         self, *, branch: str | None = None, base: str | None = None, state: Literal["open", "all"] = "open"
     ) -> list[PullRequest]:
-        """Return those of a branch of this repository (never of a fork's of the same name), or to a base; newest first.
+        """Return those from a branch of this repository (not of a fork), or to a base; newest first.
 
-        Who merged them (`merged_by`) a list need not say; `pull_request` does.
+        A list may lack `merged_by`; `pull_request` has it.
         """
         ...
 
     def pull_requests_of(self, commit: CommitId) -> list[PullRequest]:
-        """Return the merged pull requests that brought a commit; none for a commit that the forge does not have."""
+        """Return the merged pull requests of a commit; none for a commit that the forge does not have."""
         ...
 
     def open_pull_request(
@@ -65,13 +66,13 @@ class Forge(Protocol):
         self, number: int, *, title: str | None = None, body: str | None = None, closed: bool | None = None
     ) -> PullRequest: ...
     def reviews(self, number: int) -> list[ForgeReview]:
-        """Return every submitted review, the oldest first."""
+        """Return every submitted review, oldest first."""
         ...
 
-    # Words
+    # Comments and issues
 
     def comments(self, number: int) -> list[Comment]: ...
-    def comment(self, number: int, body: str) -> Comment: ...
+    def add_comment(self, number: int, body: str) -> Comment: ...
     def edit_comment(self, id: int, body: str) -> Comment: ...  # noqa: A002 - the forge's word
     def issues(self, *, label: str | None = None) -> list[Issue]:
         """Return open issues, without pull requests."""
@@ -79,13 +80,13 @@ class Forge(Protocol):
 
     def open_issue(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue: ...
     def edit_issue(self, number: int, *, body: str | None = None, closed: bool | None = None) -> Issue: ...
-    def label(self, number: int, labels: Sequence[str]) -> None:
-        """Add labels; decoration, so what cannot be set is left."""
+    def add_labels(self, number: int, labels: Sequence[str]) -> None:
+        """Add labels; a refusal is ignored."""
         ...
 
     # Checks and deployments
 
-    def checks(self, commit: CommitId) -> list[Check]:
+    def checks(self, commit: CommitId) -> list[CommitCheck]:
         """Return the latest result of each check and status on a commit."""
         ...
 
@@ -103,7 +104,7 @@ class Forge(Protocol):
         """Post a result: a check run where the token may, a commit status otherwise."""
         ...
 
-    def deployment(
+    def report_deployment(
         self,
         commit: CommitId,
         environment: str,
@@ -112,15 +113,15 @@ class Forge(Protocol):
         description: str,
         payload: dict[str, Any] | None = None,
     ) -> None:
-        """Tell the forge what an environment runs; decoration on a forge without deployments."""
+        """Report to the forge what an environment runs; does nothing at a forge without deployments."""
         ...
 
     # Rules
 
-    def rules(self, branch: str) -> BranchRules:
-        """Return what is enforced on a branch, as far as the token may see."""
+    def branch_rules(self, branch: str) -> BranchRules:
+        """Return what is enforced on a branch, as far as the token may read it."""
         ...
 
     def permissions(self) -> dict[str, str]:
-        """Return what the token may do with the repository, by the forge's own words; empty where it does not tell."""
+        """Return the permissions of the token on the repository, by the forge's names; empty where it does not reveal them."""
         ...

@@ -1,4 +1,4 @@
-"""What an examination looks at, and what a check says."""
+"""What the checks of the doctor work on, and what each returns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,12 +24,12 @@ class SignerLine(Protocol):
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """The addresses that the key stands for."""
+        """The e-mail addresses that the key belongs to."""
         ...
 
     @property
     def line(self) -> int:
-        """Its number, counted from 1."""
+        """Its line number, counted from 1."""
         ...
 
     def may_sign(self, namespace: str) -> bool:
@@ -37,14 +37,14 @@ class SignerLine(Protocol):
         ...
 
     def valid_at(self, at: datetime) -> bool:
-        """Tell whether the key is valid at a moment."""
+        """Tell whether the key is valid at a time."""
         ...
 
 
 class RemoteSettings(msgspec.Struct, frozen=True):
-    """How DVC's remote is set: what kind it is, whether DVC verifies, and which credentials are in the committed file.
+    """The configuration of a DVC remote: its kind, whether DVC verifies downloads, and which credentials are committed.
 
-    `committed` are the names of settings; no value of one ever leaves the edge that reads them.
+    `committed` are the names of settings; their values never leave the edge that reads them.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class RemoteSettings(msgspec.Struct, frozen=True):
 
 
 class Machine(Protocol):
-    """The machine that mlgit runs on, and what a person has set on it."""
+    """The machine that mlgit runs on, with the person's settings on it."""
 
     @property
     def approvals(self) -> str:
@@ -68,7 +68,7 @@ class Machine(Protocol):
         """Return the version of Git.
 
         Raises:
-            Unjudged: it is not there (`tool-missing`), or too old (`git-too-old`).
+            Unjudged: it is not installed (`tool-missing`), or too old (`git-too-old`).
         """
         ...
 
@@ -76,7 +76,7 @@ class Machine(Protocol):
         """Return the version of DVC.
 
         Raises:
-            Unjudged: there is none that will do (`dvc-missing`, `dvc-old`).
+            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-old`).
         """
         ...
 
@@ -89,7 +89,7 @@ class Machine(Protocol):
         ...
 
     def lines_of_key(self, signers: bytes) -> tuple[str, Sequence[SignerLine]]:
-        """Return the fingerprint of the key that the person signs with, and the lines that a file of signers has for it.
+        """Return the fingerprint of the key that the person signs with, and its lines in an allowed-signers file.
 
         Raises:
             MlgitError: there is no key (`signing-key-missing`), or the file cannot be trusted.
@@ -97,46 +97,46 @@ class Machine(Protocol):
         ...
 
     def remote(self, name: str) -> RemoteSettings:
-        """Return how a DVC remote is set.
+        """Return the configuration of a DVC remote.
 
         Raises:
-            MlgitError: there is none of that name (`remote-missing`), or no DVC set up.
+            MlgitError: there is no remote of that name (`remote-missing`), or DVC is not set up.
         """
         ...
 
     def probe(self, name: str) -> None:
-        """Write a small object of no meaning into a DVC remote, read it back, and remove it.
+        """Write a small test object into a DVC remote, read it back, and remove it.
 
         Raises:
-            MlgitError: the remote lacks its base folder (`remote-folder-missing`), takes nothing (`remote-read-only`), gives
-                back something else (`data-corrupt`), or does not let it be removed (`probe-left`).
+            MlgitError: the remote lacks its base folder (`remote-folder-missing`), refuses writes (`remote-read-only`), returns
+                other content (`data-corrupt`), or refuses to remove the object (`probe-left`).
             Unjudged: it does not answer.
         """
         ...
 
     def verify_remote(self, name: str) -> None:
-        """Let DVC verify what comes from a remote, in the settings that everybody shares."""
+        """Make DVC verify downloads from a remote, in the shared configuration."""
         ...
 
 
-class Mend(msgspec.Struct, frozen=True):
-    """What can be put right without asking: what it is, in words, and the doing of it."""
+class Fix(msgspec.Struct, frozen=True):
+    """A change that is safe to make without asking: its description, and a function that makes it."""
 
-    what: str
-    do: Callable[[], None]
+    description: str
+    apply: Callable[[], None]
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What a check found: how things are, in one line, what is wrong with that, and what of it can be mended."""
+class CheckResult(msgspec.Struct, frozen=True):
+    """The result of a check: the state of things in one line, findings, and fixes for some of them."""
 
-    what: str
+    summary: str
     findings: Sequence[Finding] = ()
-    mends: Sequence[Mend] = ()
-    unjudged: bool = False
+    fixes: Sequence[Fix] = ()
+    inconclusive: bool = False
 
 
-class Subject:
-    """A repository under examination; what several checks ask for is found out once."""
+class DoctorContext:
+    """The repository and machine to check; what several checks need is read once."""
 
     def __init__(self, workspace: Workspace, machine: Machine, shipped: Mapping[str, bytes]) -> None:
         """Take the repository, the machine, and the files that `init` writes into every project, by path."""
@@ -146,7 +146,7 @@ class Subject:
 
     @cached_property
     def base(self) -> tuple[str, Lifecycle]:
-        """The base branch and its state: rules count as they are there, whatever is checked out."""
+        """The base branch and its state: the rules there count, whatever is checked out."""
         return snapshot.base_of(self.workspace)
 
     @property
@@ -161,7 +161,7 @@ class Subject:
 
     @cached_property
     def environments(self) -> list[Environment]:
-        """The environments, in their order."""
+        """The environments, in order."""
         return [self.state.environment(name) for name in self.state.environments()]
 
     @cached_property
@@ -169,7 +169,7 @@ class Subject:
         """The forge; None where the project has none."""
         return None if self.project.forge == "none" else self.workspace.forge()
 
-    def rules(self, branch: str) -> BranchRules:
+    def branch_rules(self, branch: str) -> BranchRules:
         """Return what the forge enforces on a branch."""
-        assert self.forge is not None  # noqa: S101 - only asked where there is one
-        return self.forge.rules(branch)
+        assert self.forge is not None  # noqa: S101 - only called where there is one
+        return self.forge.branch_rules(branch)

@@ -1,0 +1,94 @@
+"""Checks of the workflows: the shipped ones are there and unchanged, and none is unsafe."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from mlgit.domain import workflows
+from mlgit.domain.branch_protection import VERDICT_CHECK
+from mlgit.errors import Finding, Location, MlgitError, Severity
+from mlgit.ops.doctor.context import CheckResult, DoctorContext
+
+_FOLDERS: Final = (".github/workflows", ".gitea/workflows")
+
+
+def shipped(context: DoctorContext) -> CheckResult:
+    """The workflows that `init` writes are there, unchanged."""
+    if context.project.forge == "none":
+        return CheckResult("mlgit.yaml names no forge, so no workflow is needed")
+    expected = {path: content for path, content in context.shipped.items() if path.startswith(_FOLDERS)}
+    actual = dict(context.state.tree.read_many(expected))
+    differing = sorted(path for path, content in expected.items() if actual[path] != content)
+    findings = [
+        Finding(
+            "workflow-differs",
+            f"{path} {'does not exist' if actual[path] is None else 'is not as this mlgit writes it'}",
+            why="it may be of another version of mlgit, or somebody changed it",
+            fix="compare it with that of a new project (`mlgit init`), and add what is missing",
+            at=Location(path),
+            severity=Severity.WARNING if actual[path] is None else Severity.NOTE,
+        )
+        for path in differing
+    ]
+    unchanged = len(expected) - len(differing)
+    return CheckResult(f"{unchanged} of {len(expected)} workflows are as mlgit writes them", findings)
+
+
+def safe(context: DoctorContext) -> CheckResult:
+    """Every workflow can be parsed, gives no secrets to pull requests of strangers, and pins its actions to commits."""
+    parsed, findings = _parse_workflows(context)
+    for path, workflow in parsed.items():
+        findings += _unsafe(path, workflow)
+    has_verdict = any(VERDICT_CHECK in workflows.job_names(workflow) for workflow in parsed.values())
+    if context.project.forge != "none" and not has_verdict:
+        findings.append(
+            Finding(
+                "verdict-missing",
+                f"no workflow has a job called {VERDICT_CHECK}",
+                why="the check that the base branch should require is never posted, so nothing, or everything, can be merged",
+                fix="take the workflow mlgit-validate.yaml of a new project (`mlgit init`)",
+                at=Location(_FOLDERS[0]),
+            )
+        )
+    return CheckResult(f"{len(parsed)} workflows" if parsed else "there is no workflow", findings)
+
+
+def _parse_workflows(context: DoctorContext) -> tuple[dict[str, Mapping[str, Any]], list[Finding]]:
+    tree = context.state.tree
+    paths = [entry.path for entry in tree.entries(_FOLDERS) if entry.path.endswith((".yaml", ".yml"))]
+    parsed: dict[str, Mapping[str, Any]] = {}
+    findings: list[Finding] = []
+    for path, content in tree.read_many(paths):
+        try:
+            parsed[path] = context.workspace.formats.params(path, content or b"")
+        except MlgitError as error:
+            findings.append(
+                Finding(
+                    "workflow-unreadable",
+                    f"{path} cannot be checked",
+                    why=error.findings[0].message,
+                    fix="write it in plain YAML, without anchors; or check yourself which actions it uses and what starts it",
+                    at=Location(path),
+                    severity=Severity.WARNING,
+                )
+            )
+    return parsed, findings
+
+
+def _unsafe(path: str, workflow: Mapping[str, Any]) -> Iterator[Finding]:
+    if "pull_request_target" in workflows.triggers(workflow):
+        yield Finding(
+            "workflow-trigger",
+            f"{path} is started by pull_request_target",
+            why="it runs with the secrets of the repository, and a stranger's pull request can start it",
+            fix="use pull_request; move what needs write access into a second workflow, started by workflow_run",
+            at=Location(path, path="on"),
+        )
+    for action in workflows.unpinned_actions(workflow):
+        yield Finding(
+            "workflow-unpinned",
+            f"{path} uses {action}, which can change",
+            why="a tag or a branch can be moved to other code, which then runs with the permissions of the job",
+            fix="name the 40 characters of a commit, with the version as a comment behind it",
+            at=Location(path),
+            severity=Severity.WARNING,
+        )
