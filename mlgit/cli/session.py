@@ -49,7 +49,7 @@ class Session:
     @cached_property
     def repository(self) -> GitRepository:
         """The repository that the folder is in."""
-        return open_repository(self.directory)
+        return open_repository(self.directory, show=self.progress if self._is_watched else None)
 
     @cached_property
     def formats(self) -> "Formats":
@@ -169,7 +169,7 @@ class Session:
     @contextlib.contextmanager
     def trial(self) -> Iterator["Session"]:
         """Give this workspace with a repository that forgets what is written to it."""
-        with self.repository.trial() as repository:
+        with self.repository.scratch() as repository:
             session = Session(self.directory, as_json=self.as_json)
             session.repository = repository
             yield session
@@ -186,24 +186,31 @@ class Session:
 
     def step(self, text: str) -> None:
         """Say on stderr what is being done, for somebody who waits at a terminal."""
-        if not self.as_json and sys.stderr.isatty():
+        if self._is_watched:
             click.echo(click.style(f"... {text}", dim=True), err=True)
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int], None]]:
-        """Give a function that says how many were done, for somebody who waits at a terminal for more than a second."""
+    def progress(self, what: str) -> Iterator[Callable[[int | str], None]]:
+        """Yield a function that shows how much was done, for somebody who waits at a terminal for more than a second."""
         began = time.monotonic()
-        said = False
+        shown = False
 
-        def say(done: int) -> None:
-            nonlocal said
-            if not self.as_json and sys.stderr.isatty() and time.monotonic() - began > 1:
-                said = True
-                click.echo(f"\r... {what}: {done:,}", err=True, nl=False)
+        def show(done: int | str) -> None:
+            nonlocal shown
+            if self._is_watched and time.monotonic() - began > 1:
+                shown = True
+                amount = done if isinstance(done, str) else f"{done:,}"
+                click.echo(f"\r\x1b[K... {what}: {amount}", err=True, nl=False)
 
-        yield say
-        if said:
-            click.echo("\r\x1b[K", err=True, nl=False)
+        try:
+            yield show
+        finally:
+            if shown:
+                click.echo("\r\x1b[K", err=True, nl=False)
+
+    @property
+    def _is_watched(self) -> bool:
+        return not self.as_json and sys.stderr.isatty()
 
     @property
     def may_ask(self) -> bool:

@@ -48,7 +48,7 @@ def take_snapshot(workspace: Workspace, revision: str | None) -> Snapshot:
     state = state_at(workspace, revision)
     commit = state.tree.commit
     assert commit is not None  # noqa: S101 - a state of a commit
-    at = repository.moment(revision) or repository.commit_time(commit)
+    at = repository.revision_time(revision) or repository.commit_time(commit)
     return Snapshot(revision, state, ledger_of(workspace, at), at, is_today=False)
 
 
