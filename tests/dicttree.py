@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mlgit.edges.git.paths import byte_order, clean, is_under
+from mlgit.edges.git.paths import byte_order, is_under, strip_slashes
 from mlgit.ops.kernel.ports.git import Entry
 
 _REGULAR = "100644"
@@ -33,7 +33,7 @@ class DictTree:
 
     def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
         """Yield the files below some places, sorted by path."""
-        places = clean(under)
+        places = strip_slashes(under)
         for path in sorted(self._files, key=byte_order):
             if is_under(path, places):
                 yield Entry(path, _REGULAR)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mlgit.domain.names import seconds
-from mlgit.edges.git.history import parse_moment
+from mlgit.edges.git.history import parse_time
 
 _DURATION = re.compile(r"[1-9][0-9]{0,5}[mhdw]")
 
@@ -23,7 +23,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
             return value
         if _DURATION.fullmatch(value):
             return timedelta(seconds=seconds(value))
-        moment = parse_moment(value)
+        moment = parse_time(value)
         if moment is None:
             self.fail(f"{value!r} is no time: write 4h, 2d, 2026-12-01 or 2026-12-01T18:00+01:00", param, ctx)
         return moment

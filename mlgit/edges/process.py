@@ -61,9 +61,9 @@ def run(
             argv, cwd=cwd, env=env, input=input or b"", capture_output=True, timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise _too_slow(argv, timeout) from error
+        raise too_slow(argv, timeout) from error
     except OSError as error:
-        raise _cannot_start(argv, cwd, error) from error
+        raise cannot_start(argv, cwd, error) from error
     completed = Completed(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
     if check and completed.code:
         raise failed(argv, completed.stderr or completed.stdout.decode(errors="replace"))
@@ -105,7 +105,7 @@ def lines(
         watch.cancel()
         end(process)
     if late.is_set():
-        raise _too_slow(argv, timeout or 0)
+        raise too_slow(argv, timeout or 0)
     if code:
         raise failed(argv, "\n".join(tail))
 
@@ -197,7 +197,7 @@ def _start(
             argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, bufsize=_BUFFER
         )
     except OSError as error:
-        raise _cannot_start(argv, cwd, error) from error
+        raise cannot_start(argv, cwd, error) from error
 
 
 def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
@@ -210,7 +210,8 @@ def _title(argv: Sequence[str]) -> str:
     return " ".join(words[:2])
 
 
-def _cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> MlgitError:
+def cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> MlgitError:
+    """Return the error for a program that the system could not start."""
     if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 - pathlib is not on the start-up path
         return inconclusive("folder-missing", f"{os.fspath(cwd)} is not a folder", why=str(error))
     tool = os.path.basename(argv[0])  # noqa: PTH119
@@ -224,7 +225,8 @@ def _cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> Mlg
     )
 
 
-def _too_slow(argv: Sequence[str], timeout: float) -> MlgitError:
+def too_slow(argv: Sequence[str], timeout: float) -> MlgitError:
+    """Return the error for a program that was stopped after a time."""
     return inconclusive(
         "tool-timeout",
         f"`{_title(argv)}` took longer than {timeout:g} s and was stopped",

@@ -1,4 +1,4 @@
-"""What `init` and `data add` need from the disk: the folder of a project, and data on its way to DVC."""
+"""The disk for `init` and `data add`: the folder that becomes a project, and data that DVC will store."""
 
 import secrets
 import shutil
@@ -18,7 +18,7 @@ _DVC_FILES = (".dvc/config", ".dvc/.gitignore")
 
 
 class Folder:
-    """The folder that becomes a project (see `ops.project.init.Ground`); it need not be there yet."""
+    """The folder that becomes a project (see `ops.project.init.Ground`); it need not exist yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -29,7 +29,7 @@ class Folder:
         Raises:
             MlgitError: something on its path is a file (`folder-blocked`), it is inside a repository without being its root
                 (`inside-repository`), or it is the root of one that has no branch `base` (`base-missing`).
-            Unjudged: there is no DVC that will do, and a project without its files would be half of one.
+            Unjudged: there is no DVC that is recent enough.
         """
         workspace.require()
         if not self._nearest.is_dir():
@@ -49,59 +49,62 @@ class Folder:
             raise refused(
                 "base-missing",
                 f"the repository has no branch {base}",
-                why=f"the desired state is what {base} says, and this is {branch or 'no branch at all'}",
+                why=f"the desired state is on {base}, and HEAD is on {branch or 'no branch'}",
                 fix=f"rename it with `git branch -m {base}`" if branch else f"make it with `git switch -c {base}`",
             )
 
     def person(self) -> Person:
-        """Return who is at work, as Git knows them, with the line that lets them sign if they have a key.
+        """Return the identity that Git has, with the line that lets the person sign if they have a key.
 
         Raises:
-            MlgitError: Git does not know name or address (`identity-missing`).
+            MlgitError: name or address is not configured (`identity-missing`).
         """
         settings = Settings(self._git)
         name, email = settings.identity()
         try:
             signer = render_line(email, SshSignatures(settings.get).public_key())
         except MlgitError:
-            signer = None  # no key, or none that can be used: the file says how to add one
+            signer = None  # no key, or an unusable one: the file of signers says how to add one
         return Person(name, email, signer)
 
     def has_started(self) -> bool:
-        """Tell whether the current commit has a project."""
+        """Tell whether HEAD has a project."""
         return (
             self._top is not None and self._git.run("cat-file", "-e", f"HEAD:{layout.PROJECT}", check=False).code == 0
         )
 
     def differing(self, files: Mapping[str, bytes]) -> list[str]:
-        """Return those paths at which there is something else, or a file where a folder has to be."""
+        """Return the paths at which there is other content, or a file where a folder has to be."""
         return [path for path, content in files.items() if self._is_taken(path, content)]
 
     def missing(self, files: Mapping[str, bytes]) -> list[str]:
-        """Return those paths at which there is nothing."""
+        """Return the paths that do not exist."""
         return [path for path in files if not (self.root / path).exists()]
 
     def start(self, base: str) -> None:
-        """Make folder and repository where there are none.
+        """Create the folder and the repository if they do not exist.
 
         Raises:
-            Unjudged: the disk refused (`disk-failed`).
+            MlgitError: Git could not create the repository.
+            Unjudged: the folder could not be created (`disk-failed`).
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _disk_failed(self.root, error) from error
         if self._top is None:
-            Git(self.root).run("init", "--quiet", "-b", base, write=True)
+            from mlgit.edges.git import gitpython  # noqa: PLC0415 - GitPython
+
+            gitpython.init(self.root, base)
 
     def set_up_data(self, remote: str, location: str) -> list[str]:
-        """Set DVC up with a remote; return the files that belong into Git."""
+        """Set up DVC with a remote; return the files to commit."""
         workspace.initialise(self.root, remote, location)
         return [path for path in _DVC_FILES if (self.root / path).is_file()]
 
     @property
     def _nearest(self) -> Path:
-        """The folder itself, or the nearest one around it that is there."""
+        """The folder itself, or its nearest parent that exists."""
         return next(path for path in (self.root, *self.root.parents) if path.exists())
 
     @property
@@ -110,7 +113,7 @@ class Folder:
 
     @property
     def _top(self) -> Path | None:
-        """The root of the repository that the folder is in, or would be in."""
+        """The root of the repository that the folder is in, or would be in; None if there is none."""
         top = self._git.text("rev-parse", "--show-toplevel", check=False)
         return Path(top).resolve() if top else None
 
@@ -125,25 +128,25 @@ class Folder:
 
 
 class DataDisk:
-    """Data on its way to DVC (see `ops.data.datasets.Disk`)."""
+    """Data that DVC will store (see `ops.data.datasets.Disk`)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def pointed(self, pointer: str) -> str | None:
-        """Return the md5 that a pointer in the work tree names; None if there is none.
+        """Return the md5 that a DVC pointer in the work tree names; None if the pointer does not exist.
 
         Raises:
-            MlgitError: it is no pointer.
+            MlgitError: the file is no pointer.
         """
         path = self._root / pointer
         return pointers.parse(path.read_bytes(), pointer).md5 if path.is_file() else None
 
     def copy(self, source: Path, destination: Path) -> None:
-        """Copy a file, all of it or none, over whatever is there; a link in its place is replaced, not followed.
+        """Copy a file atomically, replacing the destination; a link there is replaced, not followed.
 
         Raises:
-            Unjudged: the disk refused (`disk-failed`).
+            Unjudged: the destination could not be written (`disk-failed`).
         """
         partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.partial")
         try:
@@ -156,10 +159,10 @@ class DataDisk:
             partial.unlink(missing_ok=True)
 
     def point(self, path: str) -> str:
-        """Let DVC keep the file at a path of the work tree; return the path of the pointer."""
+        """Add the file at a path of the work tree to DVC; return the path of its pointer."""
         return workspace.add(self._root, path)
 
 
 def _disk_failed(path: Path, error: OSError) -> MlgitError:
-    fix = "make room or mend the rights, then run it again"
+    fix = "free some space or correct the permissions, then run it again"
     return inconclusive("disk-failed", f"{path} cannot be written", why=error.strerror or "", fix=fix)

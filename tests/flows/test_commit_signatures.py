@@ -38,7 +38,7 @@ def allowed(key: Path) -> AllowedSigners:
 
 def test_a_commit_that_git_signed_is_known_for_whose_it_is(signed: Repo, key: Path) -> None:
     with open_repository(signed.root) as repository:
-        ((content, signature),) = repository.sealed([signed.head])
+        ((content, signature),) = repository.commit_signatures([signed.head])
     assert signature is not None
     assert signer(content, signature, allowed(key), NOW).principal == ADA
 
@@ -54,13 +54,13 @@ def test_what_nobody_signed_has_no_signature(repo: Repo) -> None:
     repo.write({"a": "1"}).commit("gpgsig none\n\ngpgsig -----BEGIN SSH SIGNATURE-----\n")
     raw = subprocess.run(["git", "cat-file", "commit", repo.head], cwd=repo.root, capture_output=True, check=True)
     with open_repository(repo.root) as repository:
-        assert list(repository.sealed([repo.head])) == [(raw.stdout, None)]
+        assert list(repository.commit_signatures([repo.head])) == [(raw.stdout, None)]
 
 
 @pytest.mark.parametrize("old", [b"Ada", b"one", b"tree ", b"and no end"])
 def test_a_commit_that_says_something_else_is_not_what_was_signed(old: bytes, signed: Repo, key: Path) -> None:
     with open_repository(signed.root) as repository:
-        ((content, signature),) = repository.sealed([signed.head])
+        ((content, signature),) = repository.commit_signatures([signed.head])
     assert signature is not None
     assert old in content
     with pytest.raises(MlgitError) as refusal:
@@ -80,7 +80,7 @@ def test_a_commit_that_says_something_else_is_not_what_was_signed(old: bytes, si
 def test_a_key_that_may_not_sign_commits_now_proves_nothing(line: str, said: str, signed: Repo, key: Path) -> None:
     listed = parse(line.format(key=Path(f"{key}.pub").read_text().strip()).encode(), ".mlgit/allowed_signers")
     with open_repository(signed.root) as repository:
-        ((content, signature),) = repository.sealed([signed.head])
+        ((content, signature),) = repository.commit_signatures([signed.head])
     assert signature is not None
     with pytest.raises(MlgitError) as refusal:
         signer(content, signature, listed, NOW)

@@ -55,7 +55,7 @@ def test_linked_worktree(team: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyP
     repository = linked.open("models")
     assert repository.root == linked.root
     assert repository.git_dir == team.root / ".git/worktrees/linked"
-    assert repository.facts.common_dir == team.root / ".git"
+    assert repository.location.common_dir == team.root / ".git"
     assert repository.checked_out_branch() == "other"
     head = repository.resolve("HEAD")
     assert head == team.git("rev-parse", "HEAD~1")

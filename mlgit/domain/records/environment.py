@@ -21,6 +21,10 @@ class NoTargetSpec(RecordPart, frozen=True, kw_only=True, tag_field="type", tag=
     """Versions are deployed by something other than mlgit."""
 
 
+TargetSpec = DirectoryTargetSpec | NoTargetSpec
+"""Every kind of target; `mlgit.edges.targets` has the module of each."""
+
+
 class WeeklyHours(RecordPart, frozen=True, kw_only=True):
     """Hours on some days of the week, in the local time of a zone."""
 
@@ -56,7 +60,7 @@ class Environment(Record, frozen=True, kw_only=True, tag="environment"):
 
     name: Annotated[Name, describe("Name of the environment.")]
     policy: Annotated[Name, describe("Name of its policy.")]
-    target: Annotated[DirectoryTargetSpec | NoTargetSpec, describe("Where and how versions are deployed.")]
+    target: Annotated[TargetSpec, describe("Where and how versions are deployed.")]
     after: Annotated[list[Name], describe("Environments in which a version must run first.")] = []
     soak: Annotated[Soak | None, describe("Time that a version must run elsewhere first.")] = None
     windows: Annotated[list[ChangeWindow], describe("When changes are allowed.")] = []

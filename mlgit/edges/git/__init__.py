@@ -1,1 +1,1 @@
-"""Git: refs, trees, history, and new commits, through few processes."""
+"""Git: refs, trees, history, remotes and new commits, with few processes."""

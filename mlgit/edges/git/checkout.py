@@ -1,4 +1,4 @@
-"""What the person has in front of them: the branch, the index and the files on disk."""
+"""The checkout: the branch, the index and the files of the work tree."""
 
 import os
 from collections.abc import Sequence
@@ -7,110 +7,110 @@ from typing import Final
 
 from mlgit.domain.names import CommitId
 from mlgit.edges.git import history
-from mlgit.edges.git.command import Git, said_in_short
-from mlgit.edges.git.paths import clean, is_under
+from mlgit.edges.git.command import Git, one_line
+from mlgit.edges.git.paths import is_under, strip_slashes
 from mlgit.edges.git.trees import GitTree
 from mlgit.errors import MlgitError, refused
 
-_AS_ARGUMENTS: Final = 500
+_MAX_ARGUMENTS: Final = 500  # more paths than this are filtered here: a command line has a limited length
 _HEADS: Final = "refs/heads/"
 
 
 def checked_out_branch(git: Git) -> str | None:
-    """Return the branch of the work tree, without `refs/heads/`; None where it is on none."""
+    """Return the branch that HEAD names, without `refs/heads/`; None where HEAD is detached."""
     ref = git.text("symbolic-ref", "--quiet", "HEAD", check=False)
     return ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else None
 
 
-def elsewhere(git: Git, branch: str, here: Path | None) -> Path | None:
-    """Return a work tree that has a branch checked out and is not `here`; None if there is none, or it is gone."""
+def checked_out_elsewhere(git: Git, branch: str, root: Path | None) -> Path | None:
+    """Return a work tree other than `root` that has a branch checked out; None if there is none, or it was deleted."""
     for block in git.text("worktree", "list", "--porcelain").split("\n\n"):
-        place, *facts = block.split("\n")
-        path = Path(place.removeprefix("worktree "))
-        if f"branch {_HEADS}{branch}" in facts and path != here and path.is_dir():
+        first_line, *attributes = block.split("\n")
+        path = Path(first_line.removeprefix("worktree "))
+        if f"branch {_HEADS}{branch}" in attributes and path != root and path.is_dir():
             return path
     return None
 
 
 def dirty(git: Git, paths: Sequence[str]) -> list[str]:
-    """Return the files at or below paths (all if there are none) that differ from HEAD, or that Git does not know yet."""
-    places = clean(paths)
-    asked = [] if "" in places or len(places) > _AS_ARGUMENTS else places
-    words = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none")
-    found: set[str] = set()
-    for block in git.records(*words, "--", *asked):
-        found.update(os.fsdecode(_changed_path(record)) for record in block if record[:1] in b"12u?")
-    return sorted(path for path in found if is_under(path.rstrip("/"), places))
+    """Return the files at or below paths (all if there are none) that differ from HEAD or are untracked."""
+    prefixes = strip_slashes(paths)
+    pathspecs = [] if "" in prefixes or len(prefixes) > _MAX_ARGUMENTS else prefixes
+    command = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none")
+    changed: set[str] = set()
+    for block in git.records(*command, "--", *pathspecs):
+        changed.update(os.fsdecode(_changed_path(record)) for record in block if record[:1] in b"12u?")
+    return sorted(path for path in changed if is_under(path.rstrip("/"), prefixes))
 
 
 def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
-    """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed elsewhere.
+    """Update work tree and index from one commit (None: the empty tree) to another, keeping what the person changed.
 
-    Files that are as in the new commit already do not stand in the way: a run that was stopped may have brought them.
+    Files that already have the content of the new commit are no obstacle: a run that was killed may have written them.
 
     Raises:
         MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
-        Unjudged: Git could not write (`git-write-failed`, `git-locked`); running it again brings the rest.
+        Unjudged: Git could not write (`git-write-failed`, `git-locked`); running it again does the rest.
     """
     start = old or git.run("hash-object", "-t", "tree", "--stdin", input=b"").stdout.decode().strip()
-    words = ("read-tree", "-m", "-u", start, new)
-    done = git.run(*words, write=True, check=False)
-    if done.code and _is_in_the_way(done.stderr):
-        # Git also refuses files that were only touched since it last looked; it has to look again, then.
-        looked = git.run("update-index", "-q", "--refresh", write=True, check=False)
-        if looked.code and (error := git.failure(["update-index"], looked.stderr)).findings[0].id != "git-failed":
+    command = ("read-tree", "-m", "-u", start, new)
+    completed = git.run(*command, write=True, check=False)
+    if completed.code and _is_in_the_way(completed.stderr):
+        # Git also refuses files whose content is the same and whose time is not, until the index has been refreshed.
+        refreshed = git.run("update-index", "-q", "--refresh", write=True, check=False)
+        if refreshed.code and (error := git.failure(["update-index"], refreshed.stderr)).findings[0].id != "git-failed":
             raise error
-        _adopt(git, start, new)
-        done = git.run(*words, write=True, check=False)
-    if done.code:
-        raise _not_advanced(git, start, new, done.stderr)
+        _add_new_content(git, start, new)
+        completed = git.run(*command, write=True, check=False)
+    if completed.code:
+        raise _not_advanced(git, start, new, completed.stderr)
 
 
-def _adopt(git: Git, start: str, new: CommitId) -> None:
-    """Tell the index of files that are as in the new commit already, if no others are in the way."""
+def _add_new_content(git: Git, start: str, new: CommitId) -> None:
+    """Add files to the index that already have the content of the new commit, if no other file is in the way."""
     wanted = {change.path: change.after for change in history.changes(git, start, new)}
     in_the_way = sorted(set(wanted).intersection(dirty(git, [])))
-    found = {path: _content_id(git, path) for path in in_the_way}
-    if in_the_way and all(found[path] == wanted[path] for path in in_the_way):
+    on_disk = {path: _content_id(git, path) for path in in_the_way}
+    if in_the_way and all(on_disk[path] == wanted[path] for path in in_the_way):
         paths = os.fsencode("".join(f"{path}\0" for path in in_the_way))
         git.run("update-index", "--add", "--remove", "-z", "--stdin", input=paths, write=True)
 
 
 def _content_id(git: Git, path: str) -> str | None:
-    """Return the id that Git gives a file on disk; None where there is none."""
-    done = git.run("hash-object", "--", path, check=False)
-    return None if done.code else done.stdout.decode().strip()
+    """Return the id that Git gives a file on disk; None if the file does not exist."""
+    completed = git.run("hash-object", "--", path, check=False)
+    return None if completed.code else completed.stdout.decode().strip()
 
 
-def _is_in_the_way(said: str) -> bool:
-    return "overwritten by" in said or "not uptodate" in said or "would be removed" in said
+def _is_in_the_way(stderr: str) -> bool:
+    return "overwritten by" in stderr or "not uptodate" in stderr or "would be removed" in stderr
 
 
 def stage(git: Git, tree: GitTree, paths: Sequence[str]) -> None:
-    """Make the index agree with a commit at some paths, leaving all else that is staged."""
-    nothing = f"0 {'0' * len(tree.commit)}"
+    """Set the index to the content of a commit at some paths; all else that is staged stays."""
+    deleted = f"0 {'0' * len(tree.commit)}"
     lines = []
     for path in paths:
         entry = tree.entry(path)
-        there = entry is not None and not entry.mode.startswith("4")
-        lines.append(f"{entry.mode} {entry.blob}\t{path}\0" if there and entry else f"{nothing}\t{path}\0")
+        is_file = entry is not None and not entry.mode.startswith("4")
+        lines.append(f"{entry.mode} {entry.blob}\t{path}\0" if is_file and entry else f"{deleted}\t{path}\0")
     git.run("update-index", "-z", "--index-info", input=os.fsencode("".join(lines)), write=True)
 
 
 def _changed_path(record: bytes) -> bytes:
-    """Read a line of `git status --porcelain=v2`: the path is behind 8 fields, 10 in a conflict, 1 if it is unknown."""
+    """Read a line of `git status --porcelain=v2`: the path is after 8 fields, 10 in a conflict, 1 if it is untracked."""
     fields = {b"?": 1, b"u": 10}.get(record[:1], 8)
     return record.split(b" ", fields)[fields]
 
 
-def _not_advanced(git: Git, start: str, new: CommitId, said: str) -> MlgitError:
-    if not _is_in_the_way(said):
-        return git.failure(["read-tree"], said)
+def _not_advanced(git: Git, start: str, new: CommitId, stderr: str) -> MlgitError:
+    if not _is_in_the_way(stderr):
+        return git.failure(["read-tree"], stderr)
     wanted = {change.path for change in history.changes(git, start, new)}
     in_the_way = sorted(wanted.intersection(dirty(git, [])))
     return refused(
         "work-tree-in-the-way",
         "files in the work tree are in the way of the new commit",
-        why=f"changed and not committed: {', '.join(in_the_way)}" if in_the_way else said_in_short(said),
+        why=f"changed and not committed: {', '.join(in_the_way)}" if in_the_way else one_line(stderr),
         fix="commit them, stash them (`git stash -u`) or move them away, then run the command again",
     )

@@ -1,4 +1,4 @@
-"""How Git is called: the same guards on every command, and its refusals in our words."""
+"""Runs Git commands with the same guards each time, and translates what Git reports into findings."""
 
 import os
 import re
@@ -13,15 +13,20 @@ from mlgit.errors import MlgitError, inconclusive
 
 MINIMUM: Final = (2, 34)
 
-_ALWAYS: Final = {
+ENVIRONMENT: Final = {
     "GIT_NO_REPLACE_OBJECTS": "1",  # a replace ref shows other content under the same id
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",  # refusals are told apart by Git's English words
+    "GIT_TERMINAL_PROMPT": "0",  # a prompt for a password would wait for ever where nobody is at the terminal
+    "LC_ALL": "C",  # errors are told apart by Git's English messages
 }
-_GUARDS: Final = ("--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+CONFIGURATION: Final = (
+    "core.fsmonitor=false",  # may name a program, which Git would run when it only reads
+    "core.quotePath=false",  # otherwise paths that are not ASCII are printed as escape sequences
+)
+# Without `--literal-pathspecs`, a path such as `:(exclude)a` or `*.yaml` would select other files than the one of that name.
+_GUARDS: Final = ("--literal-pathspecs", *(word for setting in CONFIGURATION for word in ("-c", setting)))
 _NO_HOOKS: Final = ("-c", f"core.hooksPath={os.devnull}")
 
-# What Git says; compiled only once it says so, for these are on the start-up path of every command.
+# Messages of Git, compiled only once there is an error: this module is on the start-up path of every command.
 _UNTRUSTED: Final = r"dubious ownership|safe\.bareRepository|cannot use bare repository"
 _LOCKED: Final = r"Unable to create '(?P<lock>.+\.lock)': File exists"
 _NOT_WRITTEN: Final = (
@@ -31,29 +36,36 @@ _NOT_WRITTEN: Final = (
 
 
 class Git:
-    """Git on one repository (or, without `options`, on whatever repository a folder is in)."""
+    """Git for one repository; without `options`, for the repository that a folder is in."""
 
     def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
-        """Take the folder to run in, and for every command options such as `--git-dir=...` and more of an environment."""
+        """Store the folder to run in, and the options (such as `--git-dir=...`) and variables for every command."""
         self.folder = folder
-        self._environment = environment or {}
+        self.options = tuple(options)
+        self.environment = environment or {}
         self.processes = 0
-        """How many processes were started: it must not grow with the number of versions."""
-        self._options = tuple(options)
+        """The number of processes that were started: it must not grow with the number of versions."""
         self._version: tuple[int, ...] | None = None
 
     def run(
         self,
         *words: str,
-        input: bytes | None = None,  # noqa: A002 - the word of `subprocess.run`
+        input: bytes | None = None,  # noqa: A002 - the name in `subprocess.run`
         write: bool = False,
         check: bool = True,
         extra: Mapping[str, str] | None = None,
         timeout: float = process.TIMEOUT,
     ) -> Completed:
-        """Run a command to its end. Hooks run, and optional locks are taken, only where it is to `write`.
+        """Run a command to its end.
 
-        `extra` is added to the environment.
+        Args:
+            words: the command and its arguments.
+            input: what it reads on stdin.
+            write: whether hooks run and optional locks are taken. A command that only reads must run nothing that the
+                repository names, and must not disturb another process.
+            check: whether an exit code other than 0 raises.
+            extra: variables to add to the environment.
+            timeout: seconds after which it is stopped.
 
         Raises:
             MlgitError: with `check`, the command failed.
@@ -67,90 +79,90 @@ class Git:
         return completed
 
     def text(self, *words: str, check: bool = True) -> str:
-        """Run a command that reads, and return what it prints, without the last newline."""
+        """Run a command that only reads, and return its output without the last newline."""
         return self.run(*words, check=check).stdout.decode(errors="replace").rstrip("\n")
 
     def records(self, *words: str) -> Iterator[list[bytes]]:
-        """Run a command that reads and ends each thing it prints with a NUL; yield those things, a block at a time."""
+        """Run a command that only reads and prints records that end with NUL; yield the records, a block at a time."""
         argv, env = self._call(words)
         with process.Stream(argv, cwd=self.folder, env=env) as stream:
-            rest = b""
+            incomplete = b""
             for block in stream:
-                *whole, rest = (rest + block).split(b"\0")
-                yield whole
-            if rest:
-                yield [rest]
+                *complete, incomplete = (incomplete + block).split(b"\0")
+                yield complete
+            if incomplete:
+                yield [incomplete]
             if stream.code:
                 raise self.failure(words, stream.stderr)
 
     def pipe(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a command that reads, and answers for as long as it is asked."""
+        """Start a command that only reads, and answers requests on stdin until it is ended."""
         argv, env = self._call(words)
         return process.open_pipe(argv, cwd=self.folder, env=env)
 
-    def require(self, minimum: tuple[int, int], what: str) -> None:
-        """Refuse a Git that is too old for something.
+    def require(self, minimum: tuple[int, int], purpose: str) -> None:
+        """Refuse a Git that is too old for a purpose.
 
         Raises:
-            MlgitError: it is (`git-too-old`).
+            MlgitError: it is too old (`git-too-old`).
         """
         if self._version is None:
-            words = self.run("version", check=False).stdout.decode(errors="replace")
-            self._version = tuple(int(part) for part in re.findall(r"\d+", words)[:2])
+            output = self.run("version", check=False).stdout.decode(errors="replace")
+            self._version = tuple(int(part) for part in re.findall(r"\d+", output)[:2])
         if self._version < minimum:
             raise inconclusive(
                 "git-too-old",
-                f"Git {'.'.join(map(str, self._version))} is too old for {what}",
+                f"Git {'.'.join(map(str, self._version))} is too old for {purpose}",
                 why=f"it needs Git {minimum[0]}.{minimum[1]} or newer",
                 fix="install a newer Git from https://git-scm.com/downloads",
             )
 
-    def failure(self, words: Sequence[str], said: str) -> MlgitError:
-        """Return the error for a command that failed, by what it said."""
-        if re.search(_UNTRUSTED, said):
+    def failure(self, words: Sequence[str], stderr: str) -> MlgitError:
+        """Return the error for a command that failed, according to its stderr."""
+        if re.search(_UNTRUSTED, stderr):
             return inconclusive(
-                "unsafe-repository", "Git does not trust this repository", why=first(said), fix=_advice(said)
+                "unsafe-repository", "Git does not trust this repository", why=first_line(stderr), fix=_advice(stderr)
             )
-        if match := re.search(_LOCKED, said):
+        if match := re.search(_LOCKED, stderr):
             return inconclusive(
                 "git-locked",
-                "another Git process is at work in this repository, or was stopped in the middle",
+                "another Git process is running in this repository, or was killed",
                 why=f"{match['lock']} exists",
-                fix="wait for it to end; if none runs any more, remove that file by hand",
+                fix="wait for it to end; if none is running, delete that file",
             )
-        if re.search(_NOT_WRITTEN, said):
+        if re.search(_NOT_WRITTEN, stderr):
             return inconclusive(
                 "git-write-failed",
                 "Git could not write to this repository",
-                why=said_in_short(said),
-                fix="see to space and permissions there, then try again",
+                why=one_line(stderr),
+                fix="check free space and permissions there, then try again",
             )
-        # Only now, so that no command has to pay for asking: an old Git fails on what it does not know.
+        # The version is asked for only now, so that it costs nothing where all is well: an old Git fails on what it lacks.
         self.require(MINIMUM, "mlgit")
-        return inconclusive("git-failed", f"`git {words[0]}` did not succeed", why=said_in_short(said))
+        return inconclusive("git-failed", f"`git {words[0]}` failed", why=one_line(stderr))
 
     def _call(self, words: Sequence[str], *, write: bool = False) -> tuple[list[str], dict[str, str]]:
         self.processes += 1
         guards = _GUARDS if write else (*_GUARDS, *_NO_HOOKS)
-        env = {**os.environ, **_ALWAYS, **self._environment}
+        env = {**os.environ, **ENVIRONMENT, **self.environment}
         if not write:
             env["GIT_OPTIONAL_LOCKS"] = "0"
-        return ["git", *guards, *self._options, *words], env
+        return ["git", *guards, *self.options, *words], env
 
 
-def first(said: str) -> str:
-    """Return the first line of what Git said, without its `fatal:`."""
-    line = said.strip().split("\n", 1)[0]
+def first_line(stderr: str) -> str:
+    """Return the first line of Git's stderr, without `fatal:`."""
+    line = stderr.strip().split("\n", 1)[0]
     return re.sub(r"^(fatal|error): ", "", line)
 
 
-def said_in_short(said: str) -> str:
-    """Return what Git said on one line."""
-    return "; ".join(line.strip() for line in said.strip().split("\n") if line.strip())[:2000]
+def one_line(stderr: str) -> str:
+    """Return Git's stderr as one line."""
+    return "; ".join(line.strip() for line in stderr.strip().split("\n") if line.strip())[:2000]
 
 
-def _advice(said: str) -> str:
-    command = re.search(r"git config .+", said)
+def _advice(stderr: str) -> str:
+    command = re.search(r"git config .+", stderr)
     if command is None:
         return "see `git help config` under safe.directory and safe.bareRepository"
     return f"if you trust it, run `{command[0].strip()}`"

@@ -1,4 +1,4 @@
-"""What Git knows of time: commits, dates, and how one tree differs from another."""
+"""History: commits, dates, and the differences between trees."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,10 +10,10 @@ from mlgit.edges.git.command import Git
 from mlgit.ops.kernel.ports.git import Commit, PathChange
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
-_DAY_LENGTH = len("2026-03-01")
+_DATE_LENGTH = len("2026-03-01")
 _FIELDS: Final = ("%H", "%P", "%an", "%ae", "%ce", "%ct", "%s")
-# What a person or a repository may have set for `git log` changes neither what is shown nor what is left out.
-_PLAIN: Final = (
+# The configuration of `git log` must change neither the format nor which commits are listed.
+_LOG_CONFIGURATION: Final = (
     "-c",
     "log.showRoot=true",
     "-c",
@@ -26,23 +26,23 @@ _PLAIN: Final = (
 _RAW: Final = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-relative", "--ignore-submodules=none")
 
 
-def parse_moment(text: str) -> datetime | None:
-    """Read a date (its last moment) or an ISO 8601 time; UTC where no zone is said. None if it is neither."""
+def parse_time(text: str) -> datetime | None:
+    """Parse a date (which stands for its last second) or an ISO 8601 time, in UTC by default. None if it is neither."""
     if _DATE.fullmatch(text) is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if len(text) == _DAY_LENGTH:
-        moment = moment.replace(hour=23, minute=59, second=59)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if len(text) == _DATE_LENGTH:
+        time = time.replace(hour=23, minute=59, second=59)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def last_commit_by(git: Git, tip: CommitId, moment: datetime) -> CommitId | None:
-    """Return the newest commit of a first-parent line whose committer date is not after a moment."""
-    until = f"--before=@{int(moment.timestamp())}"
-    return git.text("rev-list", "--first-parent", "--max-count=1", until, tip, "--") or None
+def last_commit_by(git: Git, tip: CommitId, time: datetime) -> CommitId | None:
+    """Return the newest first-parent commit of a tip whose committer date is at or before a time."""
+    before = f"--before=@{int(time.timestamp())}"
+    return git.text("rev-list", "--first-parent", "--max-count=1", before, tip, "--") or None
 
 
 def commits(
@@ -51,13 +51,14 @@ def commits(
     """Yield commits, newest first, each with its changes against its first parent.
 
     Args:
-        git: Git.
-        tips: whole commit ids to start from; with `^` in front, to leave out with all that came before them.
-        paths: files and folders; commits that change none of them are left out. All if there are none.
-        first_parent: whether to follow only the line of the first parents; otherwise no side branch is left out.
+        git: the repository.
+        tips: full commit ids to start from; with `^` in front, to leave out together with their ancestors.
+        paths: files and folders; commits that change none of them are left out. Without paths, no commit is.
+        first_parent: whether to follow first parents only; otherwise side branches are included.
     """
+    # Git would otherwise simplify history by paths, and leave out side branches that end in the same content.
     walk = ["--first-parent"] if first_parent else ["--topo-order", "--full-history"]
-    text = [
+    output = [
         "--encoding=UTF-8",
         "--no-color",
         "--no-decorate",
@@ -65,8 +66,10 @@ def commits(
         "--no-ext-diff",
         "--diff-merges=first-parent",
     ]
-    layout = f"--format={'%x00'.join(_FIELDS)}"
-    yield from _parse(_flat(git.records(*_PLAIN, "log", *walk, *text, *_RAW, layout, *tips, "--", *paths)))
+    fields = f"--format={'%x00'.join(_FIELDS)}"
+    yield from _parse(
+        _flat(git.records(*_LOG_CONFIGURATION, "log", *walk, *output, *_RAW, fields, *tips, "--", *paths))
+    )
 
 
 def changes(git: Git, before: CommitId, after: CommitId) -> list[PathChange]:
@@ -76,22 +79,22 @@ def changes(git: Git, before: CommitId, after: CommitId) -> list[PathChange]:
 
 
 def changes_on_disk(git: Git, before: CommitId) -> list[PathChange]:
-    """Return how the work tree differs from a commit, by path; files that Git would add count, ignored ones do not."""
+    """Return how the work tree differs from a commit, by path; untracked files count, ignored ones do not."""
     tokens = list(_flat(git.records("diff", "--no-ext-diff", *_RAW, before, "--")))
-    # A path in conflict comes twice, as unmerged and as modified.
-    found = {path: _change(meta, path) for meta, path in zip(tokens[::2], tokens[1::2], strict=True)}
+    # A path in conflict is listed twice, as unmerged and as modified.
+    by_path = {path: _change(meta, path) for meta, path in zip(tokens[::2], tokens[1::2], strict=True)}
     for path in _flat(git.records("ls-files", "-z", "--others", "--exclude-standard", "--")):
-        if path.endswith(b"/"):  # another repository
+        if path.endswith(b"/"):  # a nested repository
             continue
-        gone = found.get(path)
+        # A file that was removed from the index only is listed as deleted and as untracked.
+        deleted = by_path.get(path)
         text = _path(path)
-        # Taken out of the index, but still on disk.
-        found[path] = PathChange(text, "M", gone.before, None) if gone else PathChange(text, "A", None, None)
-    return [found[path] for path in sorted(found)]
+        by_path[path] = PathChange(text, "M", deleted.before, None) if deleted else PathChange(text, "A", None, None)
+    return [by_path[path] for path in sorted(by_path)]
 
 
-def seconds_to_moment(seconds: int) -> datetime:
-    """Return a commit's date; one beyond what a calendar holds (they are not checked by Git) is the last that it does."""
+def from_timestamp(seconds: int) -> datetime:
+    """Return the time of a commit. Git accepts any number: one that `datetime` cannot hold becomes its largest value."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
@@ -104,36 +107,37 @@ def _flat(blocks: Iterable[list[bytes]]) -> Iterator[bytes]:
 
 
 def _parse(tokens: Iterator[bytes]) -> Iterator[tuple[Commit, list[PathChange]]]:
-    """Read `git log -z --raw`: the fields of a commit, then a `:...` and a path for each change."""
+    """Parse `git log -z --raw`: the fields of a commit, then a `:...` and a path for each change."""
     current: Commit | None = None
-    found: list[PathChange] = []
+    path_changes: list[PathChange] = []
     for token in tokens:
         meta = token.lstrip(b"\n")
         if current is not None and meta.startswith(b":"):
-            found.append(_change(meta, next(tokens)))
+            path_changes.append(_change(meta, next(tokens)))
             continue
         if current is not None:
-            yield current, found
-        current, found = _commit(meta, tokens), []
+            yield current, path_changes
+        current, path_changes = _commit(meta, tokens), []
     if current is not None:
-        yield current, found
+        yield current, path_changes
 
 
 def _commit(first: bytes, rest: Iterator[bytes]) -> Commit:
     fields = [first, *(next(rest) for _ in _FIELDS[1:])]
-    name, parents, author, author_email, committer_email, at, subject = (
+    commit, parents, author, author_email, committer_email, timestamp, subject = (
         field.decode(errors="replace") for field in fields
     )
-    moment = seconds_to_moment(int(at))
-    return Commit(name, tuple(parents.split()), author, author_email, committer_email, moment, subject)
+    time = from_timestamp(int(timestamp))
+    return Commit(commit, tuple(parents.split()), author, author_email, committer_email, time, subject)
 
 
 def _change(meta: bytes, path: bytes) -> PathChange:
-    """Read `:100644 100644 <id> <id> M`; an id of zeros is a file that is not there, or whose id is not known."""
+    """Parse `:100644 100644 <id> <id> M`; an id of zeros stands for a file that does not exist or was not hashed."""
     _, mode, before, after, status = meta.decode().split()
     kind = status[0] if status[0] in "AMDT" else "M"
-    found = PathChange(_path(path), cast("Literal['A', 'M', 'D', 'T']", kind), _id(before), _id(after), mode)
-    return found if kind != "D" else PathChange(found.path, "D", found.before, None)
+    if kind == "D":
+        return PathChange(_path(path), "D", _id(before), None)
+    return PathChange(_path(path), cast("Literal['A', 'M', 'T']", kind), _id(before), _id(after), mode)
 
 
 def _id(text: str) -> str | None:

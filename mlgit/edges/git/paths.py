@@ -1,24 +1,27 @@
-"""Paths in a tree: forward slashes, nothing in front, nothing behind."""
+"""Paths in a tree: separated by `/`, with no `/` at either end."""
 
 from collections.abc import Sequence
 
 
 def split(path: str) -> tuple[str, str]:
-    """Return the folder of a path and the name in it; no name where the path begins with a slash, so that nothing is there."""
+    """Split a path into its folder and its name.
+
+    The name is empty where the path begins with a slash: no tree contains such a path, so nothing is found there.
+    """
     folder, slash, name = path.rpartition("/")
     return (folder, "") if slash and not folder else (folder, name)
 
 
 def byte_order(path: str) -> bytes:
-    """Return the key by which Git sorts paths: their bytes, where those that are no UTF-8 are surrogates."""
+    """Return the key by which Git sorts paths: their bytes. Bytes that are not UTF-8 are surrogates in `path`."""
     return path.encode("utf-8", "surrogateescape")
 
 
-def is_under(path: str, places: Sequence[str]) -> bool:
-    """Tell whether a path is one of some places or below one of them; with no places at all, every path is."""
-    return not places or any(not place or path == place or path.startswith(f"{place}/") for place in places)
+def is_under(path: str, prefixes: Sequence[str]) -> bool:
+    """Tell whether a path is one of the prefixes or below one of them. Without prefixes, every path is."""
+    return not prefixes or any(not prefix or path == prefix or path.startswith(f"{prefix}/") for prefix in prefixes)
 
 
-def clean(places: Sequence[str]) -> list[str]:
-    """Return places without the slash that folders may end in."""
-    return [place.rstrip("/") for place in places]
+def strip_slashes(paths: Sequence[str]) -> list[str]:
+    """Return the paths without the slash at the end that a folder may be written with."""
+    return [path.rstrip("/") for path in paths]

@@ -1,4 +1,4 @@
-"""A Git repository (see `ops.kernel.ports.Repository`): finding it, and the parts of this package that know how to work it."""
+"""A Git repository (see `ops.kernel.ports.Repository`): opens one, and puts the modules of this package together."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Self
 
 from mlgit.domain.names import CommitId
-from mlgit.edges.git import checkout, history, hooks, place, remotes
+from mlgit.edges.git import checkout, history, hooks, remotes
 from mlgit.edges.git.command import Git
+from mlgit.edges.git.location import RepositoryLocation, locate
 from mlgit.edges.git.objects import Objects
-from mlgit.edges.git.place import Facts
-from mlgit.edges.git.sealed import split
+from mlgit.edges.git.remotes import ShowProgress
+from mlgit.edges.git.scratch import ScratchObjects, scratch_objects
 from mlgit.edges.git.settings import Settings
+from mlgit.edges.git.signature import split_signature
 from mlgit.edges.git.trees import GitTree
-from mlgit.edges.git.trial import Trial, trial
 from mlgit.edges.git.worktree import WorkTree
 from mlgit.edges.git.writing import Writer
 from mlgit.errors import refused, usage_error
@@ -24,28 +25,47 @@ from mlgit.ops.kernel.ports.git import Commit, Files, PathChange
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-def open_repository(directory: Path) -> "GitRepository":
+def open_repository(directory: Path, *, show: ShowProgress | None = None) -> "GitRepository":
     """Open the repository that a folder is in.
 
+    Args:
+        directory: the folder.
+        show: displays the progress of fetch and push; None if nobody watches.
+
     Raises:
-        MlgitError: as `place.find`.
+        MlgitError: as `location.locate`.
     """
     git = Git(directory)
-    return GitRepository(place.find(git), started=git.processes)
+    return GitRepository(locate(git), processes=git.processes, show=show)
 
 
 class GitRepository:
-    """A repository. Close it, or use it in `with`, where its one long-lived process should not outlast it."""
+    """A repository. Close it, or use it in `with`, where the process that reads objects should end before this one does."""
 
-    def __init__(self, facts: Facts, *, started: int = 0, aside: Trial | None = None) -> None:
-        """Take what is known of it, how many processes finding that out took, and where to write if not there."""
-        self.facts = facts
-        where = [f"--git-dir={facts.git_dir}"] + ([f"--work-tree={facts.root}"] if facts.root else [])
-        self._git = Git(facts.root or facts.git_dir, where, aside.environment if aside else None)
-        self._git.processes = started
-        self._objects = Objects(self._git, 20 if facts.algorithm == "sha1" else 32)
+    def __init__(
+        self,
+        location: RepositoryLocation,
+        *,
+        processes: int = 0,
+        scratch: ScratchObjects | None = None,
+        show: ShowProgress | None = None,
+    ) -> None:
+        """Open a repository at a location.
+
+        Args:
+            location: where it is.
+            processes: how many processes were started to locate it.
+            scratch: where to write new objects; None for the repository itself.
+            show: displays the progress of fetch and push; None if nobody watches.
+        """
+        self.location = location
+        options = [f"--git-dir={location.git_dir}"] + ([f"--work-tree={location.root}"] if location.root else [])
+        self._git = Git(location.root or location.git_dir, options, scratch.environment if scratch else None)
+        self._git.processes = processes
+        self._objects = Objects(self._git, 20 if location.algorithm == "sha1" else 32)
         self._settings = Settings(self._git)
-        self._writer = Writer(self._git, facts.algorithm, aside.objects if aside else facts.objects)
+        self._writer = Writer(self._git, location.algorithm, scratch.objects if scratch else location.objects)
+        self._show = show
 
     def __enter__(self) -> Self:
         return self
@@ -54,59 +74,62 @@ class GitRepository:
         self.close()
 
     def close(self) -> None:
-        """End the process that reads objects; it is started again if need be."""
+        """End the process that reads objects; it is started again when it is next needed."""
         self._objects.close()
 
     @contextmanager
-    def trial(self) -> Iterator["GitRepository"]:
-        """Give this repository as one in which new objects are forgotten afterwards, and whose commits are by nobody.
+    def scratch(self) -> Iterator["GitRepository"]:
+        """Yield a scratch repository: this one, except that new objects are deleted afterwards and commits name no person.
 
         Raises:
-            Unjudged: there is no room for them (`disk-failed`).
+            Unjudged: there is no space for the objects (`disk-failed`).
         """
-        with trial(self.facts.objects) as aside, GitRepository(self.facts, aside=aside) as repository:
+        with (
+            scratch_objects(self.location.objects) as scratch,
+            GitRepository(self.location, scratch=scratch) as repository,
+        ):
             yield repository
 
     @property
     def root(self) -> Path | None:
         """The work tree; None in a bare repository."""
-        return self.facts.root
+        return self.location.root
 
     @property
     def git_dir(self) -> Path:
         """The folder of this work tree's HEAD and index."""
-        return self.facts.git_dir
+        return self.location.git_dir
 
     @property
     def is_shallow(self) -> bool:
         """Whether commits are missing."""
-        return self.facts.is_shallow
+        return self.location.is_shallow
 
     @property
     def processes(self) -> int:
-        """How many Git processes were started."""
+        """The number of Git processes that were started."""
         return self._git.processes
 
     # Reading
 
     def resolve(self, revision: str) -> CommitId | None:
-        """Return the commit that a date (of HEAD's first-parent line), branch, tag, id or `REV~2` names."""
-        moment = history.parse_moment(revision)
-        if moment is not None:
+        """Return the commit that a branch, tag, id, `REV~2` or date names; a date stands for the last one of HEAD by then."""
+        time = history.parse_time(revision)
+        if time is not None:
             head = self._commit("HEAD")
-            return None if head is None else self.last_commit_by(head, moment)
+            return None if head is None else self.last_commit_by(head, time)
         return self._commit(revision)
 
-    def moment(self, revision: str) -> datetime | None:
-        """Return the moment that a date names, its last one; None where something else is named."""
-        return history.parse_moment(revision)
+    def revision_time(self, revision: str) -> datetime | None:
+        """Return the time that a date stands for, its last second; None where the revision is no date."""
+        return history.parse_time(revision)
 
     def refs(self, prefix: str) -> Sequence[str]:
         """Return the full names of the refs below a prefix, sorted."""
         return self._git.text("for-each-ref", "--format=%(refname)", "--", prefix).split()
 
     def state(self) -> str:
-        """Return one text for where HEAD and every ref are."""
+        """Return HEAD and every ref with their commits, as one text."""
         return self._git.run("show-ref", "--head", check=False).stdout.decode(errors="replace")
 
     def tree(self, revision: str) -> GitTree:
@@ -115,7 +138,7 @@ class GitRepository:
         Raises:
             MlgitError: there is no such commit (`revision-unknown`).
         """
-        return GitTree(self._git, self._objects, self._known(revision))
+        return GitTree(self._git, self._objects, self._commit_id(revision))
 
     def work_tree(self) -> WorkTree:
         """Return the files on disk.
@@ -123,63 +146,64 @@ class GitRepository:
         Raises:
             Misuse: the repository is bare (`bare-repository`).
         """
-        return WorkTree(self._git, self._in_work_tree())
+        return WorkTree(self._git, self._require_work_tree())
 
     def commits(
         self, revision: str, *, paths: Sequence[str] = (), first_parent: bool = True
     ) -> Iterator[tuple[Commit, list[PathChange]]]:
         """Yield the commits of a revision or of `OLD..NEW`, newest first, each with its changes against its first parent."""
         old, dots, new = revision.rpartition("..")
-        tips = [self._known(new), *([f"^{self._known(old)}"] if dots else [])]
+        tips = [self._commit_id(new), *([f"^{self._commit_id(old)}"] if dots else [])]
         return history.commits(self._git, tips, paths, first_parent=first_parent)
 
     def changes(self, before: str, after: str | None) -> list[PathChange]:
         """Return how the trees of two commits differ; of a commit and the work tree, if `after` is None."""
         if after is not None:
-            return history.changes(self._git, self._known(before), self._known(after))
-        self._in_work_tree()
-        return history.changes_on_disk(self._git, self._known(before))
+            return history.changes(self._git, self._commit_id(before), self._commit_id(after))
+        self._require_work_tree()
+        return history.changes_on_disk(self._git, self._commit_id(before))
 
     def contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
         """Yield the contents of many blobs by their ids, in the order asked for.
 
         Raises:
-            Unjudged: one is not there, or is no blob (`object-missing`).
+            Unjudged: one is missing, or is no blob (`object-missing`).
         """
         wanted = list(blobs)
-        for blob, found in zip(wanted, self._objects.read(wanted), strict=True):
-            if found is None or found.kind != b"blob":
+        for blob, git_object in zip(wanted, self._objects.read(wanted), strict=True):
+            if git_object is None or git_object.kind != b"blob":
                 raise self._objects.damaged(blob)
-            yield found.content
+            yield git_object.content
 
     def commit_time(self, commit: CommitId) -> datetime:
         """Return when a commit was made."""
-        found = self._objects.find(f"{self._known(commit)}^{{commit}}")
-        stamp = re.search(rb"^committer .* ([0-9]+) [+-][0-9]{4}$", found.content, re.MULTILINE) if found else None
-        return history.seconds_to_moment(int(stamp[1]) if stamp else 0)
+        git_object = self._objects.find(f"{self._commit_id(commit)}^{{commit}}")
+        committer = rb"^committer .* ([0-9]+) [+-][0-9]{4}$"
+        match = re.search(committer, git_object.content, re.MULTILINE) if git_object else None
+        return history.from_timestamp(int(match[1]) if match else 0)
 
-    def sealed(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield each commit without its signature, and the signature, armoured; None where it has none.
+    def commit_signatures(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield each commit without its signature, and its armoured signature; None where it is not signed.
 
         Raises:
-            Unjudged: one is not there, or is no commit (`object-missing`).
+            Unjudged: one is missing, or is no commit (`object-missing`).
         """
         wanted = list(commits)
-        for commit, found in zip(wanted, self._objects.read(wanted), strict=True):
-            if found is None or found.kind != b"commit":
+        for commit, git_object in zip(wanted, self._objects.read(wanted), strict=True):
+            if git_object is None or git_object.kind != b"commit":
                 raise self._objects.damaged(commit)
-            yield split(found.content)
+            yield split_signature(git_object.content)
 
-    def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
-        """Return the last first-parent commit of a tip that was made by a moment."""
-        return history.last_commit_by(self._git, self._known(tip), moment)
+    def last_commit_by(self, tip: CommitId, time: datetime) -> CommitId | None:
+        """Return the newest first-parent commit of a tip that was made at or before a time."""
+        return history.last_commit_by(self._git, self._commit_id(tip), time)
 
     def merge_base(self, one: str, other: str) -> CommitId | None:
-        """Return the newest commit that both have; None if they have none."""
-        done = self._git.run("merge-base", self._known(one), self._known(other), check=False)
-        if done.code > 1:
-            raise self._git.failure(["merge-base"], done.stderr)
-        return done.stdout.decode().strip() or None
+        """Return the newest commit that both histories contain; None if they share none."""
+        completed = self._git.run("merge-base", self._commit_id(one), self._commit_id(other), check=False)
+        if completed.code > 1:
+            raise self._git.failure(["merge-base"], completed.stderr)
+        return completed.stdout.decode().strip() or None
 
     def require_full_history(self) -> None:
         """Refuse a shallow clone.
@@ -190,32 +214,32 @@ class GitRepository:
         if self.is_shallow:
             raise refused(
                 "history-shallow",
-                "this clone lacks a part of the history",
-                why="it was made with a depth, so what is missing cannot be told from what never was",
+                "this clone is shallow: a part of the history is missing",
+                why="it was cloned with a depth, so missing commits cannot be told from commits that never existed",
                 fix="run `git fetch --unshallow` (in GitHub Actions: `fetch-depth: 0`)",
             )
 
     def dirty(self, paths: Sequence[str] = ()) -> list[str]:
-        """Return the files at or below paths that differ from HEAD, or that Git does not know yet."""
-        self._in_work_tree()
+        """Return the files at or below paths that differ from HEAD or are untracked."""
+        self._require_work_tree()
         return checkout.dirty(self._git, paths)
 
     def identity(self) -> tuple[str, str]:
-        """Return name and e-mail address of the person that Git knows here.
+        """Return name and e-mail address of the person, as configured in Git.
 
         Raises:
-            MlgitError: Git knows none (`identity-missing`).
+            MlgitError: none is configured (`identity-missing`).
         """
         return self._settings.identity()
 
     def config(self, key: str) -> str | None:
-        """Return a setting of Git, the last where there are several; None if it is not set."""
+        """Return a value of Git's configuration, the last where there are several; None if it is not set."""
         return self._settings.get(key)
 
     # Writing
 
     def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
-        """Make a commit with the first parent's files and these changes; no ref, index or work tree is touched.
+        """Create a commit with the first parent's files and these changes; no ref, index or work tree is touched.
 
         Raises:
             MlgitError: as `Writer.commit`.
@@ -224,18 +248,18 @@ class GitRepository:
         return self._writer.commit(base, files, parents, message, sign=sign)
 
     def merge_tree(self, ours: CommitId, theirs: CommitId) -> str | None:
-        """Return the tree of a merge; None where both changed the same lines. Nothing is touched."""
-        return self._writer.merge(self._known(ours), self._known(theirs))
+        """Return the tree of a merge; None where it conflicts. No ref, index or work tree is touched."""
+        return self._writer.merge(self._commit_id(ours), self._commit_id(theirs))
 
     def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
-        """Make a commit of a tree."""
+        """Create a commit of a tree."""
         return self._writer.commit_tree(tree, parents, message, sign=sign)
 
     def move(self, ref: str, new: CommitId, *, expected: CommitId | None, reason: str) -> None:
         """Point a ref at a commit, only if it is now at `expected` (None: only if it does not exist).
 
         Raises:
-            MlgitError: somebody else moved it (`ref-moved`).
+            MlgitError: another process or person moved it (`ref-moved`).
         """
         self._writer.move(ref, new, expected, reason)
 
@@ -244,40 +268,40 @@ class GitRepository:
         self._writer.move(ref, None, expected, "")
 
     def checked_out_branch(self) -> str | None:
-        """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
+        """Return the branch of the work tree; None where HEAD is detached, or where there is no work tree."""
         return checkout.checked_out_branch(self._git) if self.root else None
 
     def checked_out_elsewhere(self, branch: str) -> Path | None:
         """Return another work tree of the repository that has a branch checked out; None if there is none."""
-        return checkout.elsewhere(self._git, branch, self.root)
+        return checkout.checked_out_elsewhere(self._git, branch, self.root)
 
     def advance_checkout(self, old: CommitId | None, new: CommitId) -> None:
-        """Bring work tree and index from one commit (None: from nothing) to another, keeping what the person changed.
+        """Update work tree and index from one commit (None: the empty tree) to another, keeping what the person changed.
 
         Raises:
             MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
         """
-        self._in_work_tree()
+        self._require_work_tree()
         checkout.advance(self._git, old, new)
 
     def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
-        """Make the index agree with a commit at these paths; all else that is staged stays."""
-        self._in_work_tree()
+        """Set the index to the content of a commit at some paths; all else that is staged stays."""
+        self._require_work_tree()
         checkout.stage(self._git, self.tree(at), paths)
 
     def head_branch(self) -> str | None:
-        """Return the branch that HEAD names, whether or not there is a work tree; None where it names none."""
+        """Return the branch that HEAD names, whether or not there is a work tree; None where HEAD is detached."""
         return checkout.checked_out_branch(self._git)
 
     def hook(self, name: str) -> tuple[Path, bytes | None]:
-        """Return where a hook of the repository belongs, and its content; None if there is none."""
+        """Return the path of a hook, and its content; None if it is not installed."""
         return hooks.find(self._git, name)
 
     def put_hook(self, name: str, content: bytes) -> None:
-        """Install a hook, whole or not at all.
+        """Install a hook atomically.
 
         Raises:
-            Unjudged: there is no room or no permission (`git-write-failed`).
+            Unjudged: there is no space or no permission (`git-write-failed`).
         """
         hooks.put(self._git, name, content)
 
@@ -296,7 +320,7 @@ class GitRepository:
             MlgitError: the remote refused (`push-refused`).
             Unjudged: it did not answer (`remote-unreachable`).
         """
-        remotes.push(self._git, remote, refspecs, force_with_lease or {})
+        remotes.push(self._git, remote, refspecs, force_with_lease or {}, show=self._show)
 
     def fetch(self, remote: str, refspecs: Sequence[str]) -> None:
         """Fetch refs.
@@ -305,29 +329,29 @@ class GitRepository:
             MlgitError: the remote does not have them (`remote-ref-unknown`).
             Unjudged: it did not answer (`remote-unreachable`).
         """
-        remotes.fetch(self._git, remote, refspecs)
+        remotes.fetch(self._git, remote, refspecs, show=self._show)
 
     def _commit(self, revision: str) -> CommitId | None:
-        # `:` asks for files and for words in messages, `..` for many commits; a hyphen would be an option elsewhere.
+        # `:` would search for files and messages, and `..` name many commits; other commands take a hyphen as an option.
         if revision.startswith("-") or ":" in revision or ".." in revision:
             return None
-        found = self._objects.find(f"{revision}^{{commit}}")
-        return None if found is None or found.kind != b"commit" else found.id
+        git_object = self._objects.find(f"{revision}^{{commit}}")
+        return None if git_object is None or git_object.kind != b"commit" else git_object.id
 
-    def _known(self, revision: str) -> CommitId:
-        """Return the commit of a revision; a whole id is taken as it is, and refused where it is first used."""
+    def _commit_id(self, revision: str) -> CommitId:
+        """Return the commit of a revision. A full id is not looked up: where it is used first, a missing one is an error."""
         if _ID.fullmatch(revision):
             return revision
-        found = self.resolve(revision)
-        if found is None:
+        commit = self.resolve(revision)
+        if commit is None:
             raise refused(
                 "revision-unknown",
                 f"there is no commit {revision!r} here",
                 fix="see `git branch --all` and `git tag`; what a remote has, `git fetch` brings",
             )
-        return found
+        return commit
 
-    def _in_work_tree(self) -> Path:
+    def _require_work_tree(self) -> Path:
         if self.root is None:
             raise usage_error(
                 "bare-repository",

@@ -7,13 +7,14 @@ from typing import Final
 from mlgit.domain.names import CommitId
 from mlgit.edges.git.command import Git
 from mlgit.edges.git.objects import FOLDER, REGULAR, Objects, TreeObject, object_id
-from mlgit.edges.git.paths import clean, split
+from mlgit.edges.git.paths import split, strip_slashes
 from mlgit.errors import refused
 from mlgit.ops.kernel.ports.git import Entry
 
-_AT_ONCE: Final = 512
-_KEPT_FOLDERS: Final = 50_000
+_READ_AT_ONCE: Final = 512
+_CACHED_FOLDERS: Final = 50_000
 _REGULAR: Final = REGULAR.decode()
+_NOTHING: Final = (b"", b"")
 
 
 class GitTree:
@@ -23,11 +24,11 @@ class GitTree:
     """
 
     def __init__(self, git: Git, objects: Objects, commit: CommitId) -> None:
-        """Take Git, its objects, and a whole commit id."""
+        """Store the Git to use, its objects, and a full commit id."""
         self._git = git
         self._objects = objects
         self._commit = commit
-        self._known: dict[str, TreeObject | None] = {}
+        self._folders: dict[str, TreeObject | None] = {}
         self._files: dict[str, str] | None = None
         """The ids of all regular files by path, once they have been listed."""
 
@@ -41,14 +42,14 @@ class GitTree:
         return self.names_of([folder])[0]
 
     def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
-        """Return `names` of many folders, in one round of requests for each level."""
+        """Return `names` of many folders, with one batch of requests for each level."""
         self._open(folders)
-        return [_names(self._known[folder] or {}) for folder in folders]
+        return [_names(self._folders[folder] or {}) for folder in folders]
 
     def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
-        """Yield the files below some places, sorted by path; symbolic links and submodules too, told by their mode."""
-        places = clean(under)
-        only = [] if "" in places else places
+        """Yield the files below some paths, sorted; symbolic links and submodules, which have other modes, are included."""
+        prefixes = strip_slashes(under)
+        only = [] if "" in prefixes else prefixes
         files: dict[str, str] = {}
         for block in self._git.records("ls-tree", "-r", "-z", "--full-tree", self._commit, "--", *only):
             for entry in map(self._entry, map(_text, block)):
@@ -64,29 +65,29 @@ class GitTree:
         wanted = [(path, blob) for path, blob in zip(listed, self._blobs(listed), strict=True) if blob is not None]
         if not wanted:
             return
-        asked = "".join(f"{blob}\n" for _, blob in wanted).encode()
-        sizes = self._git.run("cat-file", "--batch-check=%(objectsize)", input=asked).stdout.split()
+        requests = "".join(f"{blob}\n" for _, blob in wanted).encode()
+        sizes = self._git.run("cat-file", "--batch-check=%(objectsize)", input=requests).stdout.split()
         for (path, _), size in zip(wanted, sizes, strict=True):
             if int(size) > than:
                 yield path, int(size)
 
     def blobs(self, contents: Sequence[bytes]) -> Sequence[str]:
         """Return the ids that Git gives to contents."""
-        algorithm = "sha1" if len(self._commit) == 40 else "sha256"  # noqa: PLR2004 - digits of a sha1
+        algorithm = "sha1" if len(self._commit) == 40 else "sha256"  # noqa: PLR2004 - digits of a SHA-1
         return [object_id(algorithm, b"blob", content) for content in contents]
 
     def entry(self, path: str) -> Entry | None:
-        """Return what a path is; None if there is nothing. A folder's mode is `40000`."""
+        """Return mode and id of a path; None if it does not exist. A folder's mode is `40000`."""
         folder, name = split(path)
         self._open([folder])
-        found = (self._known[folder] or {}).get(_bytes(name))
-        return None if found is None else Entry(path, found[0].decode(), found[1].hex())
+        mode_and_id = (self._folders[folder] or {}).get(_bytes(name))
+        return None if mode_and_id is None else Entry(path, mode_and_id[0].decode(), mode_and_id[1].hex())
 
     def folders(self, folders: Iterable[str]) -> dict[str, TreeObject]:
-        """Return the tree objects of those folders that are there."""
+        """Return the tree objects of those folders that exist."""
         wanted = list(folders)
         self._open(wanted)
-        return {folder: tree for folder in wanted if (tree := self._known[folder]) is not None}
+        return {folder: tree for folder in wanted if (tree := self._folders[folder]) is not None}
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a regular file; None if there is none."""
@@ -95,78 +96,78 @@ class GitTree:
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Yield each path with its content."""
         paths = iter(paths)
-        while some := list(islice(paths, _AT_ONCE)):
-            blobs = self._blobs(some)
+        while batch := list(islice(paths, _READ_AT_ONCE)):
+            blobs = self._blobs(batch)
             contents = self._objects.read([blob for blob in blobs if blob is not None])
-            for path, blob in zip(some, blobs, strict=True):
+            for path, blob in zip(batch, blobs, strict=True):
                 if blob is None:
                     yield path, None
-                elif (found := next(contents)) is None:
+                elif (git_object := next(contents)) is None:
                     raise self._objects.damaged(blob)
                 else:
-                    yield path, found.content
+                    yield path, git_object.content
 
     def _blobs(self, paths: Sequence[str]) -> list[str | None]:
-        """Return the ids of regular files; None for what is none."""
-        if self._files is not None:  # a listing of everything spares a look at each folder
+        """Return the ids of regular files; None for every other path."""
+        if self._files is not None:  # everything was listed before, so no folder needs to be read
             return [self._files.get(path) for path in paths]
-        places = [split(path) for path in paths]
-        self._open({folder for folder, _ in places})
+        folders_and_names = [split(path) for path in paths]
+        self._open({folder for folder, _ in folders_and_names})
         blobs: list[str | None] = []
-        for folder, name in places:
-            found = (self._known[folder] or {}).get(_bytes(name))
-            blobs.append(found[1].hex() if found is not None and found[0].startswith(REGULAR) else None)
+        for folder, name in folders_and_names:
+            mode, blob = (self._folders[folder] or {}).get(_bytes(name), _NOTHING)
+            blobs.append(blob.hex() if mode.startswith(REGULAR) else None)
         return blobs
 
     def _entry(self, record: str) -> Entry:
-        """Read `100644 blob <id>` and a path, or `160000 commit <id>` and a path."""
+        """Parse `100644 blob <id>` and a path, or `160000 commit <id>` and a path."""
         start = 14 if record.startswith("160000") else 12
         end = start + len(self._commit)
         return Entry(record[end + 1 :], record[:6], record[start:end])
 
     def _open(self, folders: Iterable[str]) -> None:
-        """Read the trees of folders, and those on the way to them, level by level."""
-        if len(self._known) > _KEPT_FOLDERS:
-            self._known.clear()
-        if "" not in self._known:
-            self._known[""] = self._root()
+        """Read the trees of folders and of their parents, level by level."""
+        if len(self._folders) > _CACHED_FOLDERS:
+            self._folders.clear()
+        if "" not in self._folders:
+            self._folders[""] = self._root()
         levels: dict[int, set[str]] = {}
         for folder in folders:
-            while folder not in self._known:
+            while folder not in self._folders:
                 level = levels.setdefault(folder.count("/"), set())
                 if folder in level:
                     break
                 level.add(folder)
-                folder = split(folder)[0]  # noqa: PLW2901 - climbs
+                folder = split(folder)[0]  # noqa: PLW2901 - goes up
         for _, level in sorted(levels.items()):
             self._open_level(level)
 
     def _open_level(self, level: Iterable[str]) -> None:
-        """Read the trees of folders whose parents are known."""
+        """Read the trees of folders whose parents have been read."""
         wanted: dict[str, str] = {}
         for folder in level:
             parent, name = split(folder)
-            found = (self._known[parent] or {}).get(_bytes(name))
-            if found is not None and found[0] == FOLDER:
-                wanted[folder] = found[1].hex()
+            mode, tree = (self._folders[parent] or {}).get(_bytes(name), _NOTHING)
+            if mode == FOLDER:
+                wanted[folder] = tree.hex()
             else:
-                self._known[folder] = None
+                self._folders[folder] = None
         trees = self._objects.trees(wanted.values())
-        self._known.update((folder, trees[tree]) for folder, tree in wanted.items())
+        self._folders.update((folder, trees[tree]) for folder, tree in wanted.items())
 
     def _root(self) -> TreeObject:
-        found = self._objects.tree(self._commit)
-        if found is None:
+        id_and_tree = self._objects.tree(self._commit)
+        if id_and_tree is None:
             raise refused(
                 "revision-unknown",
                 f"there is no commit {self._commit} here",
                 fix="fetch it: `git fetch`; in a shallow clone, `git fetch --unshallow`",
             )
-        return found[1]
+        return id_and_tree[1]
 
 
 def _names(tree: TreeObject) -> list[str]:
-    # Git sorts a tree by bytes, with a slash behind the names of folders: our order.
+    # In the order of the tree object: by bytes, folders with a slash at the end.
     return [_text(name) + "/" if mode == FOLDER else _text(name) for name, (mode, _) in tree.items()]
 
 
@@ -177,5 +178,5 @@ def _text(path: bytes) -> str:
 def _bytes(name: str) -> bytes:
     try:
         return name.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a surrogate pair is in no file's name
+    except UnicodeEncodeError:  # half a surrogate pair: no file has such a name
         return b""

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from mlgit.edges.git.command import Git
-from mlgit.edges.git.paths import byte_order, clean, split
+from mlgit.edges.git.paths import byte_order, split, strip_slashes
 from mlgit.errors import Location, inconclusive
 from mlgit.ops.kernel.ports.git import Entry
 
 _TEXT: Final = (".yaml", ".md", ".json")
+# O_NONBLOCK: opening a named pipe would otherwise wait for a writer.
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -20,29 +21,29 @@ class WorkTree:
     """The files below a repository's root (see `ops.kernel.ports.Tree`). No symbolic link is followed, in no part of a path."""
 
     def __init__(self, git: Git, root: Path) -> None:
-        """Take Git, and the folder at the top of the work tree."""
+        """Store the Git to use, and the folder at the top of the work tree."""
         self._git = git
         self._root = os.fspath(root)
         self._folders = {""}
 
     @property
     def commit(self) -> None:
-        """None: what is on disk is no commit."""
+        """None: files on disk are not those of a commit."""
         return
 
     def names(self, folder: str = "") -> Sequence[str]:
-        """Return the names directly in a folder, whether or not Git is told to ignore them."""
+        """Return the names directly in a folder, whether or not Git ignores them."""
         if not self._is_folder(folder):
             return []
         names = []
-        with os.scandir(self._on_disk(folder)) as found:
-            for one in found:
-                if one.name.lower() == ".git":
+        with os.scandir(self._on_disk(folder)) as entries:
+            for entry in entries:
+                if entry.name.lower() == ".git":
                     continue
-                if one.is_dir(follow_symlinks=False):
-                    names.append(one.name if _is_repository(one.path) else f"{one.name}/")
-                elif one.is_symlink() or one.is_file(follow_symlinks=False):
-                    names.append(one.name)
+                if entry.is_dir(follow_symlinks=False):
+                    names.append(entry.name if _is_repository(entry.path) else f"{entry.name}/")
+                elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
+                    names.append(entry.name)
         return sorted(names, key=byte_order)
 
     def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -50,11 +51,11 @@ class WorkTree:
         return [self.names(folder) for folder in folders]
 
     def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
-        """Yield the files below some places that Git knows or would add, sorted by path."""
-        places = clean(under)
-        only = [] if "" in places else places
+        """Yield the tracked and untracked files below some paths, sorted; ignored ones are left out."""
+        prefixes = strip_slashes(under)
+        only = [] if "" in prefixes else prefixes
         listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only)
-        # Git lists the known and the unknown one after the other, and each side of a conflict.
+        # A set, because Git lists a path in conflict once for each side.
         paths = {os.fsdecode(path) for block in self._git.records(*listing) for path in block}
         for path in sorted(paths, key=byte_order):
             mode = None if path.endswith("/") else self._mode(path)
@@ -69,7 +70,7 @@ class WorkTree:
                 yield path, size
 
     def blobs(self, contents: Sequence[bytes]) -> None:  # noqa: ARG002 - as the port has it
-        """Return None: files on disk have no ids yet."""
+        """Return None: files on disk have no ids."""
         return
 
     def read(self, path: str) -> bytes | None:
@@ -100,7 +101,7 @@ class WorkTree:
         return f"{self._root}/{path}" if path else self._root
 
     def _is_folder(self, folder: str) -> bool:
-        """Tell whether every part of a path is a real folder of this repository. What was once is taken to stay."""
+        """Tell whether every part of a path is a real folder of this repository. Real folders are cached."""
         if folder in self._folders:
             return True
         parent, name = split(folder)
@@ -132,7 +133,7 @@ def _is_repository(folder: str) -> bool:
 
 
 def _lstat_mode(path: str) -> int:
-    """Return the mode of a path; 0 if there is nothing."""
+    """Return the mode of a path; 0 if it does not exist."""
     try:
         return os.lstat(path).st_mode
     except (OSError, ValueError):
@@ -140,12 +141,12 @@ def _lstat_mode(path: str) -> int:
 
 
 def _size(path: str) -> int:
-    """Return the size of a regular file or a link; 0 if there is nothing any more, or something else."""
+    """Return the size of a regular file or a link; 0 for all else, and for a file that was deleted meanwhile."""
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError:
         return 0
-    return 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+    return 0 if stat.S_ISDIR(status.st_mode) else status.st_size
 
 
 def _read(path: str) -> bytes | None:
@@ -153,15 +154,16 @@ def _read(path: str) -> bytes | None:
         file = os.open(path, os.O_RDONLY | _NOT_FOLLOWED | _BINARY)
     except PermissionError:
         raise
-    except (OSError, ValueError):  # nothing there, a link, or a name that no file can have
+    except (OSError, ValueError):  # no such file, a link, or a name that no file can have
         return None
     try:
-        facts = os.fstat(file)
-        if not stat.S_ISREG(facts.st_mode):
+        # Checked on the open file and not on its path, which may be another file by now.
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
             return None
-        # Most files come in one read; a file object for each would take longer than that.
+        # Most files take a single read, which is faster than creating a file object.
         blocks = []
-        while block := os.read(file, facts.st_size + 1):
+        while block := os.read(file, status.st_size + 1):
             blocks.append(block)
         return b"".join(blocks)
     finally:

@@ -27,6 +27,7 @@ import msgspec
 
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import is_name
+from mlgit.domain.records.environment import DirectoryTargetSpec
 from mlgit.edges.targets import folders, slots
 from mlgit.errors import inconclusive, refused
 from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
@@ -59,6 +60,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     artifact: str
     file: str
     files: dict[str, str]
+
+
+def open_target(spec: DirectoryTargetSpec, root: Path) -> "DirectoryTarget":
+    """Return the target of a folder, which a relative path names from the root of the work tree."""
+    path = Path(spec.path).expanduser()
+    return DirectoryTarget(path if path.is_absolute() else root / path)
 
 
 class DirectoryTarget:

@@ -15,7 +15,7 @@ CommitSignatures = Mapping[CommitId, tuple[bytes, bytes]]
 def commit_signatures(workspace: Workspace, commits: Iterable[CommitId]) -> CommitSignatures:
     """Return those of some commits that carry a signature, in one look."""
     wanted = list(commits)
-    found = zip(wanted, workspace.repository.sealed(wanted), strict=True)
+    found = zip(wanted, workspace.repository.commit_signatures(wanted), strict=True)
     return {commit: (content, signature) for commit, (content, signature) in found if signature is not None}
 
 

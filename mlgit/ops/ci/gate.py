@@ -59,7 +59,7 @@ def run(workspace: Workspace, event: WorkflowEvent, *, on_step: Callable[[str], 
         MlgitError: the clone is shallow (`history-shallow`), or a record cannot be read.
     """
     workspace.repository.require_full_history()
-    with workspace.trial() as scratch:
+    with workspace.scratch() as scratch:
         update = change_of(scratch, event).update
         results = []
         for proposal in () if update is None else _promotions(scratch, update):

@@ -80,7 +80,7 @@ def run(workspace: Workspace, event: WorkflowEvent) -> Verdict:
     def fetch_reviews(proposal: Proposal) -> Proposal:
         return forge_reviews.with_fetched_reviews(workspace, proposal, merged=is_merged)
 
-    with workspace.trial() as scratch:
+    with workspace.scratch() as scratch:
         change = change_of(scratch, event)
         verdict = Verdict(
             event=event.name,

@@ -53,7 +53,7 @@ def take_snapshot(workspace: Workspace, revision: str | None = None) -> Snapshot
         name, state = base_of(workspace)
         return Snapshot(name, state, ledger_of(workspace), workspace.clock.now(), is_current=True)
     state = state_at(workspace, revision)
-    at = repository.moment(revision) or repository.commit_time(commit_of(state))
+    at = repository.revision_time(revision) or repository.commit_time(commit_of(state))
     return Snapshot(revision, state, ledger_of(workspace, at), at, is_current=False)
 
 

@@ -116,7 +116,7 @@ def _check_own(workspace: Workspace, onto: CommitId, head: CommitId, draft: Bran
     """
     repository = workspace.repository
     history = list(repository.commits(f"{onto}..{head}", first_parent=False))
-    contents = repository.sealed(commit.id for commit, _ in history)
+    contents = repository.commit_signatures(commit.id for commit, _ in history)
     for (commit, changes), (content, _) in zip(history, contents, strict=True):
         own = _trailer(content) == draft.branch and all(draft.owns(change.path) for change in changes)
         if not own:

@@ -67,18 +67,18 @@ def run(workspace: Workspace) -> PromotionQueue:
         Unjudged: Git, or what verifies signatures, did not answer.
     """
     snapshot = take_snapshot(workspace)
-    with workspace.trial() as trial:
-        verifier = PromotionVerifier(trial, snapshot.ledger, snapshot.at)
-        loaded = OpenProposals(trial, snapshot.state).load_all()
+    with workspace.scratch() as scratch:
+        verifier = PromotionVerifier(scratch, snapshot.ledger, snapshot.at)
+        loaded = OpenProposals(scratch, snapshot.state).load_all()
         proposals = {one.manifest.promotion: one for one in sorted(loaded, key=lambda one: one.manifest.promotion)}
-        alone = {id_: _stand(trial, verifier, one, snapshot.commit) for id_, one in proposals.items()}
-        placed = _in_order(trial, verifier, proposals, alone)
+        alone = {id_: _stand(scratch, verifier, one, snapshot.commit) for id_, one in proposals.items()}
+        placed = _in_order(scratch, verifier, proposals, alone)
         waiting = [
             msgspec.structs.replace(
                 _waiting(one, placed[id_][1]),
                 place=placed[id_][0],
-                conflicts=_conflicts(trial, id_, proposals, alone),
-                stale_after=_stale_after(trial, verifier, id_, proposals, alone),
+                conflicts=_conflicts(scratch, id_, proposals, alone),
+                stale_after=_stale_after(scratch, verifier, id_, proposals, alone),
             )
             for id_, one in proposals.items()
         ]

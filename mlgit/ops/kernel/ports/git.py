@@ -104,8 +104,8 @@ class Repository(Protocol):
         """
         ...
 
-    def moment(self, revision: str) -> datetime | None:
-        """Return the moment that a date names, its last one; None where something else is named."""
+    def revision_time(self, revision: str) -> datetime | None:
+        """Return the time that a date stands for, its last second; None where the revision is no date."""
         ...
 
     def refs(self, prefix: str) -> Sequence[str]:
@@ -142,12 +142,12 @@ class Repository(Protocol):
         """Return when a commit was made."""
         ...
 
-    def sealed(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield each commit without its signature, and the signature, armoured; None where it has none."""
+    def commit_signatures(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield each commit without its signature, and its armoured signature; None where it is not signed."""
         ...
 
-    def last_commit_by(self, tip: CommitId, moment: datetime) -> CommitId | None:
-        """Return the last first-parent commit of a tip that was made by a moment."""
+    def last_commit_by(self, tip: CommitId, time: datetime) -> CommitId | None:
+        """Return the newest first-parent commit of a tip that was made at or before a time."""
         ...
 
     def merge_base(self, one: str, other: str) -> CommitId | None:

@@ -75,6 +75,6 @@ class Workspace(Protocol):
         """
         ...
 
-    def trial(self) -> "AbstractContextManager[Workspace]":
+    def scratch(self) -> "AbstractContextManager[Workspace]":
         """Give the workspace with a repository that forgets what is written to it."""
         ...

@@ -1,0 +1,67 @@
+"""Atomic object writes: new objects enter a repository together, once all of them are written."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mlgit.errors import inconclusive
+
+
+@contextmanager
+def atomic_object_write(objects: Path) -> Iterator[dict[str, str]]:
+    """Yield an environment in which Git writes objects into a temporary folder; keep them if nothing is raised.
+
+    Git itself does this with the objects of a push (`git help receive-pack`, "Quarantine Environment"). The name begins
+    with `tmp_objdir-`, so `git gc` removes the folder that a killed run leaves behind.
+
+    Args:
+        objects: the folder of the repository's objects.
+
+    Raises:
+        Unjudged: there is no space or no permission (`git-write-failed`).
+    """
+    folder = objects / f"tmp_objdir-mlgit-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir()
+        try:
+            yield {"GIT_OBJECT_DIRECTORY": os.fspath(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": _alternates(objects)}
+            _move_objects(folder, objects)
+        finally:
+            _remove(folder)
+    except OSError as error:
+        raise inconclusive(
+            "git-write-failed",
+            "Git could not write to this repository",
+            why=str(error),
+            fix="check free space and permissions there, then try again",
+        ) from error
+
+
+def _alternates(objects: Path) -> str:
+    # Quoted, because an unquoted path that contains the separator would be read as two.
+    quoted = os.fspath(objects).replace("\\", "\\\\").replace('"', '\\"')
+    return os.pathsep.join(filter(None, [f'"{quoted}"', os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES")]))
+
+
+def _move_objects(source: Path, destination: Path) -> None:
+    for subfolder in source.iterdir():
+        target = destination / subfolder.name
+        if not target.exists():
+            # The whole subfolder as Git made it, because in a shared repository Git set its permissions.
+            # Another process may create the target in the meantime; then the files are moved one by one.
+            with suppress(OSError):
+                subfolder.rename(target)
+                continue
+        for file in subfolder.iterdir():
+            if not (target / file.name).exists():
+                file.rename(target / file.name)
+
+
+def _remove(folder: Path) -> None:
+    if not folder.exists():
+        return
+    import shutil  # noqa: PLC0415 - not on the start-up path
+
+    shutil.rmtree(folder, ignore_errors=True)

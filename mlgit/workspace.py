@@ -1,0 +1,260 @@
+"""The composition root: puts the edges together for a command, a server or a test.
+
+Each edge is opened, and imported, when it is first asked for, so that a command pays only for what it uses.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlgit.domain.cards import CardText
+from mlgit.domain.metrics import Task
+from mlgit.domain.records import Environment, Promotion, Record
+from mlgit.domain.records.card import Card
+from mlgit.domain.records.problem import Label
+from mlgit.domain.records.version import ModelFormat, StoredFile
+from mlgit.edges.clock import SystemClock
+from mlgit.edges.git.repository import GitRepository, open_repository
+from mlgit.errors import Location, MlgitError, usage_error
+
+if TYPE_CHECKING:
+    from mlgit.edges.git.remotes import ShowProgress
+    from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
+    from mlgit.ops.kernel.ports.forge import Forge
+    from mlgit.ops.kernel.ports.formats import Formats, RecordReader
+    from mlgit.ops.kernel.ports.model import ModelFiles, Scored
+    from mlgit.ops.kernel.ports.signing import Signatures
+    from mlgit.ops.kernel.ports.target import Target
+    from mlgit.ops.kernel.ports.team_gates import TeamGates
+    from mlgit.ops.kernel.ports.workspace import Cache, Clock
+
+
+class LocalWorkspace:
+    """The workspace of a folder on this machine (see `ops.kernel.ports.workspace.Workspace`)."""
+
+    def __init__(self, directory: Path, *, show: "ShowProgress | None" = None) -> None:
+        """Take a folder in the repository, and what shows the progress of fetch and push, if anybody watches."""
+        self.directory = directory
+        self._show = show
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        """The repository that the folder is in."""
+        return open_repository(self.directory, show=self._show)
+
+    @cached_property
+    def formats(self) -> "Formats":
+        """Readers and writers of files."""
+        return _Formats()
+
+    @cached_property
+    def cache(self) -> "Cache":
+        """What can be found out again."""
+        from mlgit.edges.cache import FileCache  # noqa: PLC0415 - only where something is worth keeping
+
+        return FileCache(self.repository.git_dir)
+
+    @cached_property
+    def clock(self) -> "Clock":
+        """The system's clock."""
+        return SystemClock()
+
+    @cached_property
+    def signatures(self) -> "Signatures":
+        """SSH signatures with the key that Git is set to use."""
+        from mlgit.edges.ssh.signing import SshSignatures  # noqa: PLC0415 - only for approvals
+
+        return SshSignatures(self.repository.config)
+
+    @cached_property
+    def pipeline(self) -> "Pipeline":
+        """The project's DVC pipeline."""
+        from mlgit.edges.dvc.pipeline import DvcPipeline  # noqa: PLC0415 - only for training
+
+        return DvcPipeline(self.root)
+
+    @cached_property
+    def model_files(self) -> "ModelFiles":
+        """Model files, behind a guard."""
+        return _ModelFiles(self.root)
+
+    @cached_property
+    def tables(self) -> "Tables":
+        """Parquet and CSV."""
+        from mlgit.edges.tables import PandasTables  # noqa: PLC0415 - pandas
+
+        return PandasTables()
+
+    @property
+    def reproduced(self) -> "Reproduction":
+        """DVC's pipeline in a private checkout."""
+        from mlgit.edges.dvc.reproduction import reproduced  # noqa: PLC0415 - only where a policy asks for it
+
+        return reproduced
+
+    @cached_property
+    def team_gates(self) -> "TeamGates":
+        """Gates that the team brings itself."""
+        from mlgit.edges import teamgates  # noqa: PLC0415 - only where a policy asks for one
+
+        return teamgates.PrivateTeamGates()
+
+    def hashed(self, path: Path, name: str) -> StoredFile:
+        """Describe a file as DVC keeps it."""
+        from mlgit.edges import hashing  # noqa: PLC0415 - only where files are hashed
+
+        return hashing.stored(path, name)
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files into the work tree, each whole or not at all."""
+        from mlgit.edges import workfiles  # noqa: PLC0415 - only where files are written
+
+        workfiles.write(self.root, files)
+
+    @property
+    def root(self) -> Path:
+        """The work tree.
+
+        Raises:
+            Misuse: the repository is bare, and the command needs files on disk.
+        """
+        if self.repository.root is None:
+            raise usage_error(
+                "bare-repository",
+                "this command needs files on disk, and the repository is bare",
+                fix="run it in a clone",
+            )
+        return self.repository.root
+
+    def store(self, remote: str) -> "DataStore":
+        """Return what DVC keeps."""
+        from mlgit.edges.dvc.store import DvcStore  # noqa: PLC0415 - DVC
+
+        return DvcStore(self.root, remote)
+
+    def target(self, environment: Environment) -> "Target | None":
+        """Return what runs the versions of an environment; None where mlgit does not deploy to it."""
+        from mlgit.edges.targets import open_target  # noqa: PLC0415 - only for applying
+
+        return open_target(environment.target, self.root)
+
+    def forge(self) -> "Forge | None":
+        """Return where pull requests are kept; None where the base branch says that there are none."""
+        return self._forge
+
+    @cached_property
+    def _forge(self) -> "Forge | None":
+        from mlgit.ops.kernel.snapshot import base_of  # noqa: PLC0415 - the base branch says which it is
+
+        kind = base_of(self)[1].project().forge
+        if kind == "none":
+            return None
+        from mlgit.edges.forge import open_forge  # noqa: PLC0415 - only where there is one
+
+        return open_forge(kind, self.repository.config("remote.origin.url"))
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator["LocalWorkspace"]:
+        """Yield this workspace with a repository that forgets what is written to it."""
+        with self.repository.scratch() as repository:
+            workspace = LocalWorkspace(self.directory)
+            workspace.repository = repository
+            yield workspace
+
+
+class _ModelFiles:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
+        from mlgit.edges import modelfile  # noqa: PLC0415 - skops
+
+        file = self._shown(path)
+        found = modelfile.inspect(path, file)
+        findings = list(modelfile.check_types(found.types, modelfile.parse_trusted_types(trusted), Location(file)))
+        if findings:
+            raise MlgitError(*findings)
+        return found.format, found.types
+
+    def score(
+        self,
+        path: Path,
+        kind: ModelFormat,
+        trusted: bytes,
+        features: Path,
+        *,
+        columns: Sequence[str],
+        task: Task,
+        positive: Label | None,
+    ) -> "Scored":
+        from mlgit.edges import modelfile  # noqa: PLC0415 - skops
+
+        return modelfile.score(
+            path,
+            kind,
+            modelfile.parse_trusted_types(trusted),
+            features,
+            columns=columns,
+            task=task,
+            positive=positive,
+            file=self._shown(path),
+            project=self._root,
+        )
+
+    def _shown(self, path: Path) -> str:
+        """Return a path as people know it: from the root, or the bare name of a private copy."""
+        return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
+
+
+class _Formats:
+    def record(self, file: str, content: bytes) -> Record:
+        return self._read(file, content)
+
+    @cached_property  # asked for thousands of times, when even to find an imported module takes its time
+    def _read(self) -> "RecordReader":
+        from mlgit.edges.formats.records import read_record  # noqa: PLC0415 - YAML
+
+        return read_record
+
+    def card(self, file: str, content: bytes) -> tuple[Card, CardText]:
+        from mlgit.edges.formats import cardfile  # noqa: PLC0415 - YAML
+
+        card, text, _ = cardfile.parse(content, file)
+        return card, text
+
+    def pointer(self, stored: StoredFile) -> bytes:
+        return self._render(stored)
+
+    @cached_property
+    def _render(self) -> Callable[[StoredFile], bytes]:
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where versions are read
+
+        return pointers.render
+
+    def check_pointer(self, file: str, content: bytes) -> None:
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where pointers are checked
+
+        pointers.parse(content, file)
+
+    def yaml(self, file: str, record: Record) -> bytes:
+        from mlgit.domain.codec import to_mapping  # noqa: PLC0415 - only for writing
+        from mlgit.domain.layout import SCHEMAS  # noqa: PLC0415 - only for writing
+        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
+
+        up = "../" * file.count("/")
+        mapping = to_mapping(record)
+        # The id of a promotion is unique and stands first, so that two manifests made at once conflict wherever else they agree.
+        first = {"promotion": mapping["promotion"]} if isinstance(record, Promotion) else {}
+        return yamlfile.dump(first | mapping, f"{up}{SCHEMAS}/{record.__struct_config__.tag}.schema.json")
+
+    def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
+        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
+
+        return yamlfile.dump(mapping)
+
+    def params(self, file: str, content: bytes) -> dict[str, Any]:
+        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
+
+        return yamlfile.parse(content, file).value if content.strip() else {}
