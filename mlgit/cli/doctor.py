@@ -1,4 +1,4 @@
-"""Look over the set-up, and say how to put it right."""
+"""Check the set-up, and show how to fix it."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -30,22 +30,23 @@ _NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Put right what is safe to; nothing outside of this repository is changed.")
+@click.option("--fix", is_flag=True, help="Fix what is safe to fix; nothing outside of this repository is changed.")
 @click.option(
     "--print-ruleset",
     "role",
     is_flag=False,
     flag_value="base",
     type=click.Choice(["base", "ledger"]),
-    help="Only print the rules that the base branch, or the ledger, should have, as GitHub takes them.",
+    help="Only print the recommended branch protection of the base or ledger branch, as a GitHub ruleset.",
 )
 @dry_run_option
 @session_command
 def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) -> int:
-    """Look over the set-up, and say how to put it right.
+    """Check the set-up, and show how to fix it.
 
-    Looks at this machine, at you, the data remote, the repository, its rules and workflows, and the forge. A small object is
-    written into the data remote and removed again. Warnings are no failure; exit code 3 says that something did not answer.
+    Checks this machine, your identity and keys, the data remote, the repository, its rules and workflows, and the forge. A small
+    object is written to the data remote and removed again. Warnings are not a failure; exit code 3 means that something did
+    not answer.
 
     \b
     Examples:
@@ -58,10 +59,10 @@ def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) ->
         return int(Exit.YES)
     if dry_run and not fix:
         raise usage_error(
-            "dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave --dry-run out"
+            "dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave out --dry-run"
         )
     repository = session.repository
-    found = doctor.run(
+    outcome = doctor.run(
         session,
         Machine(repository.root or session.directory, repository.config),
         _shipped(session),
@@ -69,7 +70,7 @@ def command(session: Session, role: Role | None, *, fix: bool, dry_run: bool) ->
         dry_run=dry_run,
         on_step=session.step,
     )
-    return session.answer(found, lambda one: _show(one, fix=fix))
+    return session.answer(outcome, lambda check: _show(check, fix=fix))
 
 
 def _ruleset(session: Session, role: Role) -> str:
@@ -88,46 +89,44 @@ def _shipped(session: Session) -> dict[str, bytes]:
     return templates.render(held, _NAMELESS)
 
 
-def _show(found: doctor.Diagnosis, *, fix: bool) -> str:
-    width = max(len(one.check) for one in found.checks)
+def _show(outcome: doctor.Diagnosis, *, fix: bool) -> str:
+    width = max(len(check.check) for check in outcome.checks)
     lines: list[str] = []
-    for group, checks in groupby(found.checks, key=lambda one: one.group):
+    for group, checks in groupby(outcome.checks, key=lambda check: check.group):
         lines += ["", _GROUPS[group]] if lines else [_GROUPS[group]]
-        for one in checks:
-            lines.append(f"  {text.word(one.state, 8)}  {one.check.ljust(width)}  {text.clean(one.what)}")
-    findings = [text.finding(finding) for finding in _several(found.checks)]
+        for check in checks:
+            lines.append(f"  {text.word(check.state, 8)}  {check.check.ljust(width)}  {text.clean(check.what)}")
+    findings = [text.finding(finding) for finding in _unique(outcome.checks)]
     shown = ["\n".join(lines), *findings]
-    mends = [mend for one in found.checks for mend in one.mends]
-    if found.mended:
-        shown.append("\n".join(f"Mended: {text.clean(what)}" for what in found.mended))
+    mends = [mend for check in outcome.checks for mend in check.mends]
+    if outcome.mended:
+        shown.append("\n".join(f"Fixed: {text.clean(what)}" for what in outcome.mended))
     if mends and fix:
-        shown.append(
-            "\n".join(f"Would mend: {text.clean(what)}" for what in mends) + "\nNothing was changed (dry run)."
-        )
-    return "\n\n".join([*shown, _summary(found)]) + text.following(_next(found, mends))
+        shown.append("\n".join(f"Would fix: {text.clean(what)}" for what in mends) + "\nNothing was changed (dry run).")
+    return "\n\n".join([*shown, _summary(outcome)]) + text.following(_next(outcome, mends))
 
 
-def _summary(found: doctor.Diagnosis) -> str:
-    """Count what was found; why a check could not be judged is no error of the set-up, so such checks are counted apart."""
-    judged = _several(one for one in found.checks if one.state != "unjudged")
-    errors = sum(finding.severity is Severity.ERROR for finding in judged)
-    warnings = sum(finding.severity is Severity.WARNING for finding in _several(found.checks))
-    told = (
+def _summary(outcome: doctor.Diagnosis) -> str:
+    """Count the findings; an inconclusive check is no error of the set-up, so such checks are counted apart."""
+    conclusive = _unique(check for check in outcome.checks if check.state != "unjudged")
+    errors = sum(finding.severity is Severity.ERROR for finding in conclusive)
+    warnings = sum(finding.severity is Severity.WARNING for finding in _unique(outcome.checks))
+    counts = (
         text.plural(errors, "error"),
         text.plural(warnings, "warning"),
-        f"{sum(one.state == 'unjudged' for one in found.checks)} could not be judged",
+        f"{sum(check.state == 'unjudged' for check in outcome.checks)} inconclusive",
     )
-    return f"{text.plural(len(found.checks), 'check')}: {', '.join(told)}"
+    return f"{text.plural(len(outcome.checks), 'check')}: {', '.join(counts)}"
 
 
-def _several(checks: Iterable[doctor.Checked]) -> list[Finding]:
-    """Return every finding once: one cause may stop many checks."""
-    return list(dict.fromkeys(finding for one in checks for finding in one.findings))
+def _unique(checks: Iterable[doctor.Checked]) -> list[Finding]:
+    """Return every finding once; the same cause may stop many checks."""
+    return list(dict.fromkeys(finding for check in checks for finding in check.findings))
 
 
-def _next(found: doctor.Diagnosis, mends: list[str]) -> str | None:
+def _next(outcome: doctor.Diagnosis, mends: list[str]) -> str | None:
     if mends:
         return "mlgit doctor --fix"
-    if found.mended:
-        return "git diff, and commit what was mended"
-    return "mlgit status" if not found.exit else None
+    if outcome.mended:
+        return "git diff, and commit what was fixed"
+    return "mlgit status" if not outcome.exit else None

@@ -5,25 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.moments import MOMENT
-from mlgit.cli.params import ENVIRONMENT, VERSION, at_option, dry_run_option, session_command
+from mlgit.cli.params import PLACED_VERSION, PlacedVersion, approver_option, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.domain.names import VersionRef
+from mlgit.cli.times import DATE, TIME
 from mlgit.ops.exceptions import override
-
-
-class _DayType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """A day, `2026-12-01`."""
-
-    name = "day"
-
-    def convert(self, value: date | str, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read a day."""
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no day: write it as 2026-12-01", param, ctx)
 
 
 @click.group()
@@ -31,59 +17,57 @@ def command() -> None:
     """Waive gates for one version, in an emergency.
 
     An override is a file under overrides/ on the base branch: it names the gates, one version, an incident, two people and an
-    end. It comes in before the promotion that it is for, and has to be looked back upon afterwards.
+    end. It is merged before the promotion that it is for, and has to be reviewed afterwards.
 
     \b
     Examples:
-      mlgit override add production churn@11 --waive slice-harm --incident INC-7 --with ben --expires 4h --review-by 2026-12-01
+      mlgit override add production/churn@11 --waive slice-harm --incident INC-7 --approver ben --until 4h --review-by 2026-12-01
       mlgit override approve production/churn@11
     """
 
 
 @command.command("add")
-@click.argument("environment", type=ENVIRONMENT)
-@click.argument("version", type=VERSION, metavar="MODEL@N")
+@click.argument("subject", type=PLACED_VERSION, metavar="ENV/MODEL@N")
 @click.option(
     "--waive", "waives", multiple=True, required=True, metavar="GATE", help="A gate to waive; may be repeated."
 )
-@click.option("--incident", required=True, help="What makes it necessary.")
-@click.option("--with", "others", multiple=True, required=True, metavar="PERSON", help="Who decides it with you.")
-@click.option("--expires", type=MOMENT, required=True, help="When it stops to hold: 4h, 2026-12-01T18:00.")
-@click.option("--review-by", type=_DayType(), required=True, help="Until when it must have been looked back upon.")
+@click.option("--incident", required=True, help="The incident that makes it necessary.")
+@approver_option("Who approves it beside you; may be repeated.")
+@click.option("--until", type=TIME, required=True, help="End of the override: 4h, 2026-12-01T18:00.")
+@click.option("--review-by", type=DATE, required=True, help="Due date of the post-incident review.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def _add(
     session: Session,
-    environment: str,
-    version: VersionRef,
+    subject: PlacedVersion,
     waives: tuple[str, ...],
     incident: str,
-    others: tuple[str, ...],
-    expires: datetime | timedelta,
+    approvers: tuple[str, ...],
+    until: datetime | timedelta,
     review_by: date,
     *,
     no_pull_request: bool,
     dry_run: bool,
 ) -> int:
-    """Draft an override, on a branch of its own.
+    """Propose an override, on a branch of its own.
 
-    The person who runs this is one of those who decide it; PERSON is another, as .mlgit/roles.yaml calls them. Each of them
-    signs it with `mlgit override approve`.
+    You are one of its approvers; PERSON is another, by the name in .mlgit/roles.yaml. Each of them signs it with `mlgit override
+    approve`.
 
     \b
     Examples:
-      mlgit override add production churn@11 --waive slice-harm --incident INC-7 --with ben --expires 4h --review-by 2026-12-01
-      mlgit override add staging churn@11 --waive size --incident INC-7 --with ben --expires 4h --review-by 2026-12-01 --dry-run
+      mlgit override add production/churn@11 --waive slice-harm --incident INC-7 --approver ben --until 4h --review-by 2026-12-01
+      mlgit override add staging/churn@11 --waive size --incident INC-7 --approver ben --until 4h --review-by 2026-12-01 --dry-run
     """
     outcome = override.add(
         session,
-        environment,
-        version,
+        subject.environment,
+        subject.version,
         waives=list(waives),
         incident=incident,
-        others=list(others),
-        expires=expires,
+        others=list(approvers),
+        expires=until,
         review_by=review_by,
         say=None if no_pull_request else pull_requests.said,
         dry_run=dry_run,
@@ -93,18 +77,18 @@ def _add(
 
 @command.command("approve")
 @click.argument("name")
-@click.option("--comment", help="What you add; it is signed too.")
+@click.option("--comment", help="Comment; it is signed too.")
 @dry_run_option
 @session_command
 def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool) -> int:
-    """Sign an override as one of its people, with your SSH key, onto the ledger.
+    """Approve an override: sign it with your SSH key, and record the signature in the ledger.
 
-    NAME is as `mlgit override add` said it. What is signed is a digest over all of it but the look back.
+    NAME is the name in `mlgit override list`. What is signed is a digest over all of it except the post-incident review.
 
     \b
     Examples:
       mlgit override approve production/churn@11
-      mlgit override approve production/churn@11 --comment "the slice is too small to say anything"
+      mlgit override approve production/churn@11 --comment "the slice is too small to matter"
     """
     return session.answer(override.approve(session, name, comment=comment, dry_run=dry_run), _show_approved)
 
@@ -113,7 +97,7 @@ def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool)
 @at_option
 @session_command
 def _list(session: Session, at: str | None) -> int:
-    """List every override of the base branch, and how each stands.
+    """List every override of the base branch, with its state.
 
     \b
     Examples:

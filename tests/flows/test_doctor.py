@@ -20,7 +20,7 @@ def test_a_project_that_is_well_is_said_to_be_and_nothing_is_changed(running: Te
     before = running.ana.everything()
     answer = running.ana.does("doctor")
     assert answer.ids == []
-    assert "0 errors, 0 warnings, 0 could not be judged" in answer.out
+    assert "0 errors, 0 warnings, 0 inconclusive" in answer.out
     assert "you are Ana <ana@acme.example>, ana in .mlgit/roles.yaml" in answer.out
     assert "production signed: anybody with a clone can prove who agreed" in answer.out
     assert running.ana.everything() == before
@@ -109,7 +109,7 @@ def test_what_is_safe_is_mended_and_only_when_it_is_asked_for(running: Team) -> 
     _config(running, "verify = True", "verify = False")
     before = ana.everything()
     dry = ana.does("doctor --fix --dry-run")
-    assert "Would mend: dvc remote modify storage verify true" in dry.out
+    assert "Would fix: dvc remote modify storage verify true" in dry.out
     assert ana.everything() == before
     mended = ana.does("doctor --fix --json").json
     assert len(mended["mended"]) == 2

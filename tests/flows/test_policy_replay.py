@@ -67,7 +67,7 @@ def test_it_is_said_in_words(lived: Team) -> None:
     assert "yes" in next(line for line in shown.splitlines() if line.startswith(f"{MODEL}@3"))
     file.write_text(policy())
     assert (
-        "It would have let through 1 that was later rolled back."
+        "It would have allowed 1 that was later rolled back."
         in lived.ana.does(f"policy replay staging --with {file}").out
     )
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_judged_any_more_is_counted_apart(lived: Team) -> None:
     assert [now for _, now, _ in judged(found)] == ["pass", "pass", "error", "pass"]
     assert (found["blocked"], found["unjudged"]) == (0, 1)
     file = lived.folder / "tried.yaml"
-    assert "1 cannot be judged: evidence is gone." in lived.ana(f"policy replay staging --with {file}").out
+    assert "1 inconclusive: evidence is gone." in lived.ana(f"policy replay staging --with {file}").out
 
 
 def test_only_the_last_ones_and_only_one_environment_and_nothing_is_changed(lived: Team) -> None:

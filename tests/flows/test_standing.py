@@ -15,7 +15,7 @@ PRODUCTION = f"production/{MODEL}"
 MANIFEST = f"environments/{PRODUCTION}.yaml"
 FILE = f"standing/{PRODUCTION}.yaml"
 BRANCH = f"mlgit/promote/{PRODUCTION}"
-NEW = f"standing new production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
+NEW = f"standing-approval add production/{MODEL} --approver ben --until 90d --reason 'weekly retrain'"
 
 
 def bring(desk: Desk, branch: str) -> None:
@@ -27,7 +27,7 @@ def agree(team: Team, *people: Desk, line: str = NEW) -> None:
     """Draft a standing approval for production, let people sign it, and bring it to the base branch."""
     name = team.ana.does(f"{line} --json").json["name"]
     for person in people:
-        person.does(f"standing approve {name}")
+        person.does(f"standing-approval approve {name}")
     bring(team.ana, f"mlgit/standing/{name}")
 
 
@@ -36,9 +36,9 @@ def automate(desk: Desk, environment: str = "production") -> None:
     desk.commit("Let it run by itself", {path: desk.read(path) + "auto_promote: true\n"})
 
 
-def advanced(desk: Desk, line: str = "--to production") -> Any:
+def advanced(desk: Desk, line: str = "production") -> Any:
     """What became of the model when the automation ran."""
-    results = desk(f"advance {line} --json").json["results"]
+    results = desk(f"auto-promote {line} --json").json["results"]
     return next(one for one in results if one["model"] == MODEL)
 
 
@@ -81,9 +81,9 @@ def agreed(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
 def test_what_passes_comes_in_on_the_word_that_was_given_in_advance(ready: Team) -> None:
     ana, ben, automation = ready.ana, ready.ben, ready.mallory
     assert ids(advanced(automation)) == ["standing-missing"]
-    assert "Next: mlgit standing approve " + PRODUCTION in ana.does(NEW).out
-    assert "Next: git switch main" in ben.does(f"standing approve {PRODUCTION}").out
-    assert "already; nothing was changed" in ben.does(f"standing approve {PRODUCTION}").out
+    assert "Next: mlgit standing-approval approve " + PRODUCTION in ana.does(NEW).out
+    assert "Next: git switch main" in ben.does(f"standing-approval approve {PRODUCTION}").out
+    assert "already; nothing was changed" in ben.does(f"standing-approval approve {PRODUCTION}").out
     assert ids(advanced(automation)) == ["standing-missing"], "it counts once it is merged"
     bring(ana, f"mlgit/standing/{PRODUCTION}")
     before = automation.everything()
@@ -94,14 +94,14 @@ def test_what_passes_comes_in_on_the_word_that_was_given_in_advance(ready: Team)
     assert found["agreed_by"] == ["ben"]
     (one,) = automation.does("apply production --json").json["results"]
     assert (one["state"], one["approved_by"]) == ("applied", ["ben"])
-    assert [one["used"] for one in ana.does("standing list --json").json["standing"]] == [1]
+    assert [one["used"] for one in ana.does("standing-approval list --json").json["standing"]] == [1]
     assert advanced(automation)["state"] == "kept-back", "version 3 was never in staging"
     change = ana.does("audit --json").json["changes"][-1]
     assert (change["verdict"], change["standing"]) == ("PROVEN", PRODUCTION)
     assert [one["person"] for one in change["approvals"]] == ["ben"]
     record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
     assert '"standing-01' in record
-    assert ana.does(f"why production {MODEL} --json").json["agreed"][0]["holds"]
+    assert ana.does(f"why production/{MODEL} --json").json["agreed"][0]["holds"]
     assert ana.does("validate").code == 0
 
 
@@ -131,7 +131,7 @@ def test_what_people_propose_is_left_alone_and_their_rejection_counts(agreed: Te
 def test_rollback_then_automation(agreed: Team) -> None:
     """What people took out stays out: by the hold first, and once that is lifted because it was rolled back there."""
     ana, automation = agreed.ana, agreed.mallory
-    assert advanced(automation, "--to production --merge")["state"] == "merged"
+    assert advanced(automation, "production --merge")["state"] == "merged"
     promoted = ana.read(MANIFEST)
     ana.does("apply production")
     ana.does("rollback production --reason INC-9")
@@ -141,7 +141,7 @@ def test_rollback_then_automation(agreed: Team) -> None:
     assert ids(advanced(automation)) == ["environment-skipped", "version-held", "standing-unfit"]
     ana.does(f"hold lift {PRODUCTION}@2 --reason 'it was the data'")
     bring(ana, f"mlgit/hold/{PRODUCTION}@2")
-    found = advanced(automation, "--to production --merge")
+    found = advanced(automation, "production --merge")
     assert (found["state"], ids(found)) == ("kept-back", ["environment-skipped", "standing-unfit"])
     ana.does(f"promote {MODEL}@2 --to production")
     assert agreed.ben.does("approve").code == 0, "people may bring it back"
@@ -172,7 +172,7 @@ def test_what_was_changed_after_it_was_signed_carries_nothing(agreed: Team) -> N
     assert advanced(agreed.mallory)["state"] == "proposed"
     agreed.mallory.edit(FILE, "weekly retrain", "weekly retrains")
     assert ids(advanced(agreed.mallory)) == ["standing-missing"]
-    (one,) = ana.does("standing list --json").json["standing"]
+    (one,) = ana.does("standing-approval list --json").json["standing"]
     assert (one["state"], one["missing"]) == ("unsigned", ["ben"])
     assert "standing-unfounded" in ana.refused("merge")
 
@@ -195,19 +195,26 @@ def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> 
 
 def test_where_nobody_is_asked_the_setting_is_enough(running: Team) -> None:
     ana, automation = running.ana, running.mallory
-    assert automation.refused("advance --to staging") == ["auto-promote-off"]
-    assert "No environment has" in automation.does("advance").out
+    assert automation.refused("auto-promote staging") == ["auto-promote-off"]
+    assert "No environment has" in automation.does("auto-promote").out
     automate(ana, "staging")
     found = advanced(automation, "--merge")
     assert (found["state"], found["candidate"]) == ("refused", f"{MODEL}@3")
     assert "gates-failed" in ids(found)
     ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
     bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")
-    said = automation.does("advance --merge").out
-    assert f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  the policy, which asks nobody" in said
-    assert said.endswith("Next: mlgit apply\n")
+    said = automation.does("auto-promote --merge").out
     assert (
-        f"staging/{MODEL} ({MODEL}@2): kept back\n  version-held: {MODEL}@3 is held" in automation.does("advance").out
+        f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  approved by  the policy, which requires no approval"
+        in said
+    )
+    assert said.endswith("Next: mlgit apply\n")
+    results = automation.does(f"auto-promote staging/{MODEL} --json").json["results"]
+    assert [one["model"] for one in results] == [MODEL]
+    assert automation.refused("auto-promote staging/nothing") == ["model-unknown"]
+    assert (
+        f"staging/{MODEL} ({MODEL}@2): waiting\n  version-held: {MODEL}@3 is held"
+        in automation.does("auto-promote").out
     )
 
 
@@ -233,17 +240,17 @@ def test_a_standing_approval_is_not_drafted_for(running: Team) -> None:
 
 def test_only_its_people_sign_it(running: Team) -> None:
     assert "no `auto_promote: true`" in running.ana.does(NEW).out
-    assert running.cara.refused(f"standing approve {PRODUCTION}") == ["standing-people"]
-    assert running.ben.refused("standing approve production/none") == ["standing-unknown"]
-    assert "(dry run)" in running.ben.does(f"standing approve {PRODUCTION} --dry-run").out
-    assert "There is no standing approval." in running.ana.does("standing list").out
-    running.ben.does(f"standing approve {PRODUCTION}")
+    assert running.cara.refused(f"standing-approval approve {PRODUCTION}") == ["standing-people"]
+    assert running.ben.refused("standing-approval approve production/none") == ["standing-unknown"]
+    assert "(dry run)" in running.ben.does(f"standing-approval approve {PRODUCTION} --dry-run").out
+    assert "There is no standing approval." in running.ana.does("standing-approval list").out
+    running.ben.does(f"standing-approval approve {PRODUCTION}")
     again = running.ana.does(f"{NEW} --json").json
     assert again["name"] == PRODUCTION, (
         "asked for again in the same words, it is the same, and Ben's word on it counts on"
     )
     bring(running.ana, f"mlgit/standing/{PRODUCTION}")
-    assert [one["state"] for one in running.ana.does("standing list --json").json["standing"]] == ["in-force"]
+    assert [one["state"] for one in running.ana.does("standing-approval list --json").json["standing"]] == ["in-force"]
 
 
 def test_it_does_not_come_with_what_rests_on_it(agreed: Team) -> None:

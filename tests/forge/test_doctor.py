@@ -88,7 +88,7 @@ def test_rules_as_they_are_recommended_are_well_and_each_that_is_missing_is_told
     assert "fix  `mlgit doctor --print-ruleset ledger` prints rules that do" in shown
     errors, warnings = shown.count("\nerror["), shown.count("\nwarning[")
     assert (errors, warnings > 4) == (6, True)
-    assert f" checks: {errors} errors, {warnings} warnings, 0 could not be judged" in shown
+    assert f" checks: {errors} errors, {warnings} warnings, 0 inconclusive" in shown
 
 
 @pytest.mark.parametrize("at", ["gitea"], indirect=True)

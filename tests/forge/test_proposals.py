@@ -10,13 +10,13 @@ from tests.forge.test_life import WHERE, AtForge
 at = test_life.at
 
 WORDS = "'closes #1, @acme/all'"
-STANDING = f"standing new production {MODEL} --by ben --until 90d --reason {WORDS}"
-OVERRIDE = f"override add production {MODEL}@3 --waive slice-harm --with ben --expires 4h --review-by 2026-04-01"
+STANDING = f"standing-approval add production/{MODEL} --approver ben --until 90d --reason {WORDS}"
+OVERRIDE = f"override add production/{MODEL}@3 --waive slice-harm --approver ben --until 4h --review-by 2026-04-01"
 LINES = {
     f"Recertify {MODEL}@1 in production": f"recertify {WHERE} --reason {WORDS}",
     f"Agree in advance to promotions of {MODEL} to production": STANDING,
     f"Override gates of {MODEL}@3 in production": f"{OVERRIDE} --incident {WORDS}",
-    f"Hold {MODEL}@3 in production": f"hold add production {MODEL}@3 --reason {WORDS}",
+    f"Hold {MODEL}@3 in production": f"hold add production/{MODEL}@3 --reason {WORDS}",
 }
 """By the title of its pull request, what is proposed."""
 
@@ -55,7 +55,7 @@ def test_each_kind_of_proposal_has_one_pull_request_of_its_own(at: AtForge) -> N
 def test_what_comes_in_by_itself_has_a_pull_request_until_it_is_merged(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     ana.does(STANDING)
-    at.ben.does(f"standing approve {WHERE}")
+    at.ben.does(f"standing-approval approve {WHERE}")
     forge.merge("Cara-C", 1)
     ana.git("pull", "--quiet", "origin", "main")
     path = "environments/production/environment.yaml"
@@ -63,7 +63,7 @@ def test_what_comes_in_by_itself_has_a_pull_request_until_it_is_merged(at: AtFor
     ana.git("push", "--quiet", "origin", "main")
 
     def advance(words: str = "") -> Answer:
-        return ana.does(f"advance --to production {words}")
+        return ana.does(f"auto-promote production {words}")
 
     before = ana.everything()
     assert "would be proposed" in advance("--dry-run").out

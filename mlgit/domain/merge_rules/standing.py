@@ -62,7 +62,7 @@ def check_carries(
             "standing-unsigned",
             f"the standing approval that {manifest.environment}/{manifest.model} rests on is not agreed to",
             why=f"{', '.join(missing)} had not signed it by {_minute(at)}",
-            fix="each of them runs `mlgit standing approve`; `mlgit standing list` shows who is missing",
+            fix="each of them runs `mlgit standing-approval approve`; `mlgit standing-approval list` shows who is missing",
             at=where,
         )
         return
@@ -76,7 +76,7 @@ def check_carries(
         "standing-unfounded",
         f"{manifest.environment}/{manifest.model} rests on a standing approval that does not hold",
         why=why,
-        fix="`mlgit standing list` shows how each stands; without one, `mlgit promote` asks people for this promotion",
+        fix="`mlgit standing-approval list` shows how each stands; without one, `mlgit promote` asks people for this promotion",
         at=where,
     )
 

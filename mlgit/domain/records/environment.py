@@ -61,5 +61,5 @@ class Environment(Record, frozen=True, kw_only=True, tag="environment"):
     soak: Annotated[Soak | None, doc("Healthy time that must come first.")] = None
     windows: Annotated[list[Window], doc("When changes are let in.")] = []
     auto_promote: Annotated[
-        bool, doc("Whether `mlgit advance` promotes what passes, where people agreed to that in advance.")
+        bool, doc("Whether `mlgit auto-promote` promotes what passes, where people agreed to that in advance.")
     ] = False

@@ -62,8 +62,8 @@ class Override(Record, frozen=True, kw_only=True, tag="override"):
 class StandingApproval(Record, frozen=True, kw_only=True, tag="standing"):
     """Promotions of one model to one environment that are agreed to in advance, for a stated time.
 
-    It holds once it is on the base branch and everybody in `people` has agreed to all of it (`mlgit standing approve`). Only
-    plain promotions may rest on it, where the environment has `auto_promote: true` and every gate passed.
+    It holds once it is on the base branch and everybody in `people` has signed it (`mlgit standing-approval approve`). Only plain
+    promotions may rest on it, where the environment has `auto_promote: true` and every gate passed.
     """
 
     written_by = "people"

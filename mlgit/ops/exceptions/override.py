@@ -152,7 +152,7 @@ def add(
         message=f"Override gates of {ref} in {environment}\n\n{incident}: {_words(override)}\n",
         owns=lambda path: path == plan.file,
         verbs=("Override",),
-        command=f"mlgit override add {environment} {ref}",
+        command=f"mlgit override add {environment}/{ref}",
     )
     return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)
 
@@ -231,7 +231,7 @@ def _people(base: Lifecycle, email: str, others: list[str]) -> list[str]:
             "override-people",
             "an override is decided by two people",
             why=why,
-            fix=f"name another person of {layout.ROLES} with --with; whoever runs this has to be listed there too",
+            fix=f"name another person of {layout.ROLES} with --approver; whoever runs this has to be listed there too",
         )
     return people
 

@@ -152,7 +152,7 @@ def new(
         message=f"Agree in advance to promotions of {model} to {environment}\n\n{reason}: {_words(standing)}\n",
         owns=lambda path: path == plan.file,
         verbs=("Agree",),
-        command=f"mlgit standing new {environment} {model}",
+        command=f"mlgit standing-approval add {environment}/{model}",
     )
     return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)
 
@@ -243,12 +243,12 @@ KIND: Final = signed.Kind(
     branch=layout.standing_branch,
     there=Lifecycle.standing_approvals,
     refuses=lambda message, why: refused(
-        "standing-people", message, why=why, fix="one of them runs `mlgit standing approve`"
+        "standing-people", message, why=why, fix="one of them runs `mlgit standing-approval approve`"
     ),
     unknown=lambda message, why: refused(
         "standing-unknown",
         message,
         why=why,
-        fix="`mlgit standing list` shows what there is; `mlgit standing new` drafts one",
+        fix="`mlgit standing-approval list` shows what there is; `mlgit standing-approval add` drafts one",
     ),
 )

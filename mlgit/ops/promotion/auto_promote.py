@@ -30,6 +30,7 @@ class AutoPromoted(Outcome, frozen=True, kw_only=True, tag="mlgit/advance.v1"):
 def run(
     workspace: Workspace,
     environment: str | None = None,
+    model: str | None = None,
     *,
     merge_too: bool = False,
     body: pull_request.Body | None = None,
@@ -41,6 +42,7 @@ def run(
     Args:
         workspace: where.
         environment: the environment; each that has `auto_promote: true`, in the order of the project, if None.
+        model: the model; all of them, if None.
         merge_too: whether to merge at once what holds.
         body: writes what a pull request says, where the project has a forge; without it, none is opened.
         dry_run: whether only to say what would be done.
@@ -53,6 +55,7 @@ def run(
     workspace.repository.require_full_history()
     name, base = snapshot.base_of(workspace)
     wanted = [environment] if environment is not None else base.environments()
+    models = base.models() if model is None else [base.model(model).name]
     chosen = [one for one in wanted if base.environment(one).auto_promote]
     if environment is not None and not chosen:
         raise refused(
@@ -62,9 +65,9 @@ def run(
             fix=f"`mlgit promote MODEL@N --to {environment}` proposes a version",
         )
     results = [
-        _advance(workspace, one, model, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
+        _advance(workspace, one, each, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
         for one in chosen
-        for model in base.models()
+        for each in models
     ]
     return AutoPromoted(base=name, environments=chosen, results=results)
 
@@ -109,5 +112,5 @@ def _opened(workspace: Workspace, found: AutoPromotionResult, body: pull_request
     if found.state == "merged" or not found.pushed:
         return found
     waiting = proposals.load_proposal(workspace, found.environment, found.model)
-    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit advance --to {found.environment}")
+    opened = pull_request.propose(workspace, waiting, body, again=f"mlgit auto-promote {found.environment}")
     return replace(found, pull_request=opened.url, warnings=opened.warnings)

@@ -160,7 +160,7 @@ class AutoPromotion:
             model,
             promote.promotion_files(self._workspace, manifest, report),
             f"Promote {found.candidate} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n",
-            f"mlgit advance --to {environment}",
+            f"mlgit auto-promote {environment}",
         )
         trial = self._proposal(proposal_branch.check_draft(self._workspace, self._base, draft))
         examination = verify(self._workspace, trial, at=self._at)
@@ -240,7 +240,7 @@ class AutoPromotion:
             "standing-missing",
             f"nobody agreed in advance to promotions of {self._model} to {self._environment.name}",
             why=listed or f"{layout.standing('...')} has none for them on the base branch",
-            fix=f"`mlgit standing new {self._environment.name} {self._model}` drafts one; or promote by hand",
+            fix=f"`mlgit standing-approval add {self._environment.name}/{self._model}` drafts one; or promote by hand",
         )
 
 

@@ -354,14 +354,14 @@ def _back(case: PromotionContext, at: datetime) -> Back | None:
     return Back(
         to=str(VersionRef(model, champion.version)),
         seen_at=seen.at,
-        command=f'mlgit rollback {where} {model} --reason "..."',
+        command=f'mlgit rollback {where}/{model} --reason "..."',
     )
 
 
 def _next(agreed: ApprovalsShown, stands: Stands, against: list[Finding]) -> str | None:
     where = f"{agreed.environment}/{agreed.model}"
     if agreed.state == "merged":
-        return f"mlgit why {agreed.environment} {agreed.model}"
+        return f"mlgit why {agreed.environment}/{agreed.model}"
     if stands == "refused":
         return f"mlgit explain {against[0].id}"
     if agreed.missing:

@@ -109,7 +109,7 @@ def run(
         approvals_needed=people_needed(rule_for(policy.approvals, "rollback"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
-    command = f"mlgit rollback {environment} {model}"
+    command = f"mlgit rollback {environment}/{model}"
     if (known := _standing(workspace, wanted, environment, model, at)) is not None:
         plan = replace(plan, state="proposed-already", hold=_hold_on(known.after, environment, replaced, at))
         return publish.publish_promotion(workspace, plan, known, body, at, again=command, dry_run=dry_run)

@@ -163,7 +163,7 @@ def find_proposal(workspace: Workspace, name: str | None) -> Proposal:
             "promotion-unknown",
             "no promotion is open" if name is None else f"no open promotion is called {name}",
             why=f"open are {listed}" if listed else "every promotion branch has been merged, or there is none",
-            fix="`mlgit promote MODEL@N --to ENVIRONMENT` proposes one",
+            fix="`mlgit promote MODEL@N --to ENV` proposes one",
         )
     raise refused(
         "promotion-ambiguous",

@@ -32,7 +32,7 @@ def brief(words: str = "word", many: int = 2, **changes: Any) -> Brief:
     own["candidate"] = f"{words} 2"  # which is not the champion
     own["measures"] = [replace(one, is_primary=True) for one in made.measures]
     if made.back is not None:
-        own["back"] = replace(made.back, command='mlgit rollback production churn --reason "..."')
+        own["back"] = replace(made.back, command='mlgit rollback production/churn --reason "..."')
     return replace(made, **own | changes)
 
 

@@ -1,71 +1,73 @@
-"""Agree to promotions in advance, for a stated time."""
+"""Approve promotions in advance, for a limited time."""
 
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.moments import MOMENT
-from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, dry_run_option, session_command
+from mlgit.cli.params import MODEL_PLACE, Place, approver_option, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.cli.times import TIME
 from mlgit.ops.exceptions import standing_approval
 
 
 @click.group()
 def command() -> None:
-    """Agree to promotions in advance, for a stated time.
+    """Approve promotions in advance, for a limited time.
 
     A standing approval is a file under standing/ on the base branch: it names an environment, a model, people and an end. Where
-    the environment has `auto_promote: true`, `mlgit advance` promotes on it what passes every gate. Deleting the file ends it.
+    the environment has `auto_promote: true`, `mlgit auto-promote` promotes what passes every gate under it. Deleting the file
+    ends it.
 
     \b
     Examples:
-      mlgit standing new production churn --by ben --by cara --until 90d --reason "weekly retrain on the same pipeline"
-      mlgit standing approve production/churn
-      mlgit standing list
+      mlgit standing-approval add production/churn --approver ben --approver cara --until 90d --reason "weekly retrain"
+      mlgit standing-approval approve production/churn
+      mlgit standing-approval list
     """
 
 
-@command.command("new")
-@click.argument("environment", type=ENVIRONMENT)
-@click.argument("model", type=MODEL)
-@click.option("--by", "people", multiple=True, required=True, metavar="PERSON", help="Who agrees; may be repeated.")
-@click.option("--until", type=MOMENT, required=True, help="When it stops to hold: 90d, 2026-12-01; a year at most.")
-@click.option("--most", type=click.IntRange(min=1), metavar="N", help="How many promotions may rest on it.")
-@click.option("--reason", required=True, help="Why they need not be agreed to one by one.")
+@command.command("add")
+@click.argument("place", type=MODEL_PLACE, metavar="ENV/MODEL")
+@approver_option("Who approves it; may be repeated.")
+@click.option(
+    "--until", type=TIME, required=True, help="End of the standing approval: 90d, 2026-12-01; a year at most."
+)
+@click.option("--max", "maximum", type=click.IntRange(min=1), metavar="N", help="How many promotions it may cover.")
+@click.option("--reason", required=True, help="Why they need no approval one by one.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def _new(
+def _add(
     session: Session,
-    environment: str,
-    model: str,
-    people: tuple[str, ...],
+    place: Place,
+    approvers: tuple[str, ...],
     until: datetime | timedelta,
-    most: int | None,
+    maximum: int | None,
     reason: str,
     *,
     no_pull_request: bool,
     dry_run: bool,
 ) -> int:
-    """Draft a standing approval, on a branch of its own.
+    """Propose a standing approval, on a branch of its own.
 
-    PERSON is as .mlgit/roles.yaml calls them. They are as many, and have the roles, that the environment's policy asks of a
-    promotion. Each of them signs it with `mlgit standing approve`.
+    PERSON is a name in .mlgit/roles.yaml. The approvers have the number and the roles that the environment's policy requires for
+    a promotion. Each of them signs it with `mlgit standing-approval approve`.
 
     \b
     Examples:
-      mlgit standing new production churn --by ben --until 90d --reason "weekly retrain on the same pipeline"
-      mlgit standing new production churn --by ben --until 2026-12-01 --most 10 --reason "until the new contract" --dry-run
+      mlgit standing-approval add production/churn --approver ben --until 90d --reason "weekly retrain"
+      mlgit standing-approval add production/churn --approver ben --until 2026-12-01 --max 10 --reason "peak season" --dry-run
     """
+    assert place.model is not None  # noqa: S101 - MODEL_PLACE has one
     outcome = standing_approval.new(
         session,
-        environment,
-        model,
-        people=people,
+        place.environment,
+        place.model,
+        people=approvers,
         until=until,
-        most=most,
+        most=maximum,
         reason=reason,
         say=None if no_pull_request else pull_requests.said,
         dry_run=dry_run,
@@ -75,18 +77,18 @@ def _new(
 
 @command.command("approve")
 @click.argument("name")
-@click.option("--comment", help="What you add; it is signed too.")
+@click.option("--comment", help="Comment; it is signed too.")
 @dry_run_option
 @session_command
 def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool) -> int:
-    """Sign a standing approval as one of its people, with your SSH key, onto the ledger.
+    """Approve a standing approval: sign it with your SSH key, and record the signature in the ledger.
 
-    NAME is as `mlgit standing new` said it. What is signed is a digest over all of it.
+    NAME is the name in `mlgit standing-approval list`. What is signed is a digest over all of it.
 
     \b
     Examples:
-      mlgit standing approve production/churn
-      mlgit standing approve production/churn --comment "as long as the pipeline stays as it is"
+      mlgit standing-approval approve production/churn
+      mlgit standing-approval approve production/churn --comment "as long as the pipeline does not change"
     """
     return session.answer(standing_approval.approve(session, name, comment=comment, dry_run=dry_run), _show_approved)
 
@@ -95,12 +97,12 @@ def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool)
 @at_option
 @session_command
 def _list(session: Session, at: str | None) -> int:
-    """List every standing approval of the base branch, and how each stands.
+    """List every standing approval of the base branch, with its state.
 
     \b
     Examples:
-      mlgit standing list
-      mlgit standing list --at 2026-03-31 --json
+      mlgit standing-approval list
+      mlgit standing-approval list --at 2026-03-31 --json
     """
     return session.answer(standing_approval.listed(session, at=at), _show_list)
 
@@ -118,8 +120,8 @@ def _show_new(found: standing_approval.StandingDrafted) -> str:
         return "\n".join([*map(text.clean, lines), "Nothing was changed (dry run)."])
     if found.must_sign:
         each = people if len(found.people) == 1 else f"Each of {people}"
-        lines.append(f"{each} signs it: mlgit standing approve {found.name}")
-    first = f"mlgit standing approve {found.name}, run by {found.must_sign[0]}" if found.must_sign else None
+        lines.append(f"{each} signs it: mlgit standing-approval approve {found.name}")
+    first = f"mlgit standing-approval approve {found.name}, run by {found.must_sign[0]}" if found.must_sign else None
     shown = "\n".join(map(text.clean, lines))
     return shown + pull_requests.proposed(
         found.branch or "",
@@ -146,10 +148,10 @@ def _show_approved(found: standing_approval.StandingSigned) -> str:
     ]
     shown = "\n".join(map(text.clean, lines))
     if found.missing:
-        return shown + text.following(f"mlgit standing approve {found.name}, run by {found.missing[0]}")
+        return shown + text.following(f"mlgit standing-approval approve {found.name}, run by {found.missing[0]}")
     if not found.on_base:
         return shown + text.following(f"git switch {found.base} && git merge --no-ff {found.branch}")
-    return shown + text.following(f"mlgit advance --to {found.environment}")
+    return shown + text.following(f"mlgit auto-promote {found.environment}")
 
 
 def _show_list(found: standing_approval.StandingApprovals) -> str:

@@ -1,0 +1,100 @@
+"""Promote what passes every gate under a standing approval."""
+
+import click
+
+from mlgit.cli import pull_requests
+from mlgit.cli.params import PLACE, Place, dry_run_option, session_command
+from mlgit.cli.render import text
+from mlgit.cli.render.gates import gates
+from mlgit.cli.session import Session
+from mlgit.ops.promotion import auto_promote, auto_promotion
+
+
+@click.command()
+@click.argument("place", required=False, type=PLACE, metavar="[ENV[/MODEL]]")
+@click.option("--merge", "merge_too", is_flag=True, help="Also merge what can be merged.")
+@pull_requests.no_pull_request_option
+@dry_run_option
+@session_command
+def command(session: Session, place: Place | None, *, merge_too: bool, no_pull_request: bool, dry_run: bool) -> int:
+    """Promote what passes every gate under a standing approval.
+
+    For each environment with `auto_promote: true` and each model, this takes the newest version that is newer than the champion,
+    not held, not retired, never rolled back there, and has finished its soak. It is proposed if every gate passes without a
+    warning or a waiver, and a standing approval covers it.
+
+    Nothing is deployed before it is merged and applied. Promotions that people have proposed are left alone.
+
+    \b
+    Examples:
+      mlgit auto-promote --dry-run
+      mlgit auto-promote production/churn
+      mlgit auto-promote --merge && mlgit apply
+    """
+    environment, model = place or (None, None)
+    outcome = auto_promote.run(
+        session,
+        environment,
+        model,
+        merge_too=merge_too,
+        body=None if no_pull_request else pull_requests.body_of(session),
+        dry_run=dry_run,
+        on_step=session.step,
+    )
+    return session.answer(outcome, lambda outcome: _show(outcome, dry_run=dry_run))
+
+
+_STATES = {
+    "merged": "merged",
+    "proposed": "proposed",
+    "proposed-already": "proposed already",
+    "planned": "would be proposed",
+    "refused": "refused",
+    "kept-back": "waiting",
+    "open": "proposed by somebody else; left alone",
+    "newest": "no newer version",
+    "failed": "inconclusive",
+}
+
+
+def _show(outcome: auto_promote.AutoPromoted, *, dry_run: bool) -> str:
+    if not outcome.environments:
+        return "No environment has `auto_promote: true`; nothing was changed."
+    lines = [line for result in outcome.results for line in _lines(result)] or ["There is no model yet."]
+    if dry_run:
+        return "\n".join([*lines, "Nothing was changed (dry run)."])
+    return "\n".join(lines) + text.following(_next(outcome) or "mlgit status")
+
+
+def _lines(result: auto_promotion.AutoPromotionResult) -> list[str]:
+    moved = (
+        f": {result.candidate} (now {result.champion or 'nothing'})"
+        if result.candidate
+        else f" ({result.champion or 'nothing'})"
+    )
+    findings = result.findings
+    lines = [text.clean(f"{result.environment}/{result.model}{moved}: {_STATES[result.state]}")]
+    if result.state in {"proposed", "proposed-already", "planned", "merged"}:
+        basis = (
+            f"standing approval {result.standing} of {' and '.join(result.agreed_by)}"
+            if result.standing
+            else "the policy, which requires no approval"
+        )
+        lines.append(text.clean(f"  approved by  {basis}"))
+        if result.branch is not None and result.state != "merged":
+            lines.append(text.clean(f"  on branch {result.branch}" + (", pushed to origin" if result.pushed else "")))
+    elif result.state == "refused" and result.gates:
+        lines.append(gates(result.gates))
+        findings = [finding for finding in findings if finding.id != "gates-failed"]  # each of them was shown
+    reasons = (
+        f"  {finding.id}: {finding.message}" + (f"; {finding.why}" if finding.why else "") for finding in findings
+    )
+    return [*lines, *pull_requests.told(result.pull_request, result.warnings), *map(text.clean, reasons)]
+
+
+def _next(outcome: auto_promote.AutoPromoted) -> str | None:
+    """Return the step that brings on what was proposed."""
+    if any(result.state == "merged" for result in outcome.results):
+        return "mlgit apply"
+    waiting = next((result for result in outcome.results if result.state in {"proposed", "proposed-already"}), None)
+    return None if waiting is None else text.clean(f"mlgit merge {waiting.environment}/{waiting.model}")
