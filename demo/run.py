@@ -115,7 +115,7 @@ def begin_a_project() -> None:
         cwd=SCENE,
     )
     write_project()
-    run(ANA, f"mlgit data add {os.path.relpath(HERE / 'data/flights-2013.parquet', REPOSITORY)} --name flights")
+    run(ANA, f"mlgit data add {os.path.relpath(HERE / 'data/flights-2013.parquet', REPOSITORY)} --dataset flights")
     run(ANA, "mlgit validate")
     run(ANA, "git add -A")
     run(ANA, "git commit -q -m 'Late arrivals: problem, contract, model and pipeline'")
@@ -176,7 +176,7 @@ def go_back() -> None:
 def audit() -> None:
     """Check all of it again, from a clone; and once more after somebody has laid hands on a record."""
     chapter("Years later, from a clone: is all of it so?")
-    run(BEN, "mlgit why production late-arrival")
+    run(BEN, "mlgit why production/late-arrival")
     run(BEN, "mlgit audit")
     say("\nIn his clone, Ben types a better number into the record of version 2.")
     run(BEN, "git pull -q --ff-only", cwd=CLONE)

@@ -17,7 +17,12 @@ def page() -> str:
     sections: dict[str, list[str]] = {}
     for name, entry in COMMANDS.items():
         sections.setdefault(entry.section, []).append(name)
-    lines = ["# Commands", "", "Every command knows `--help`. Options of `mlgit` itself stand before the command:", ""]
+    lines = [
+        "# Commands",
+        "",
+        "Every command has `--help`, `--format` and `--json`. Options of `mlgit` itself come before the command:",
+        "",
+    ]
     lines += [*_options(cli), "", "| exit code | means |", "|---|---|"]
     lines += [f"| {int(code)} | {_EXITS[code]} |" for code in Exit]
     for section, names in sections.items():
@@ -33,8 +38,8 @@ def page() -> str:
 _EXITS = {
     Exit.YES: "yes: done, or nothing was to be done",
     Exit.NO: "no: findings, a gate that refused, an approval that is missing",
-    Exit.USAGE: "the words of the command do not fit; nothing was tried",
-    Exit.UNJUDGED: "could not be judged: Git, DVC, the disk or the network did not answer",
+    Exit.USAGE: "usage error; nothing was tried",
+    Exit.UNJUDGED: "inconclusive: Git, DVC, the disk or the network did not answer",
     Exit.BUG: "a bug of mlgit, with what to report",
     Exit.INTERRUPTED: "interrupted",
 }

@@ -25,6 +25,7 @@ from mlgit.ops.project.explain import PLACES, topics
 from tools import commands, examples
 from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
 
+_WRITTEN_BY_HAND = {"glossary.md"}
 FOLDER = Path(__file__).parents[1] / "docs/reference"
 _MADE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
 
@@ -47,6 +48,7 @@ def differing(folder: Path = FOLDER) -> list[str]:
     """Return the pages that are not as they would be written, and files that are no page, sorted."""
     wanted = pages()
     there = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    there = {path: text for path, text in there.items() if path not in _WRITTEN_BY_HAND}
     return sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
 
 
@@ -72,11 +74,12 @@ def outcomes() -> dict[str, type[msgspec.Struct]]:
 def _index() -> str:
     return """# Reference
 
+- [Glossary](glossary.md): the terms of mlgit, and their equivalents in MLflow, Kubernetes, TUF and Git
 - [Commands](commands.md): what each does, its arguments and options, examples
 - [Records](records/README.md): each kind of file, where it lives, its fields, an example
 - [Gates](gates.md): the question that each asks, its settings; the metrics
-- [Findings](findings.md): every id that stands in brackets in a message, and the way out
-- [JSON](json.md): the documents that `--json` answers with
+- [Findings](findings.md): every id of a message, what it means, and how to fix it
+- [JSON](json.md): the documents that `--json` prints
 """
 
 
@@ -185,10 +188,10 @@ def _gates() -> str:
 
 _BETTER = {"max": "more", "min": "less"}
 _GATES = """\
-A gate is one question about a version that is proposed for an environment. A policy lists the gates that it demands, in
-order, each with its settings. Answers: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`,
-`error` (could not be judged). Only pass, skip and waived let a version through. `mlgit gate MODEL@N --to ENVIRONMENT`
-asks without changing anything."""
+A gate is one question about a version that is proposed for an environment. A policy lists the gates that it requires, in
+order, each with its settings. Outcomes: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`,
+`error` (inconclusive). Only pass, skip and waived allow a version. `mlgit gate MODEL@N --env ENV` evaluates them without
+changing anything."""
 _SHARED = "Beside those of its own, each may have these."
 _METRICS = """\
 Computed by mlgit from the stored predictions of the frozen test split, never taken from a file. A problem names one as

@@ -1,1 +1,1 @@
-"""Words in, words out, exit code."""
+"""The command line: arguments in, text or JSON out, exit code."""

@@ -1,8 +1,8 @@
-"""Show who agreed to a promotion, and what is missing."""
+"""Show who approved a promotion, and who is missing."""
 
 import click
 
-from mlgit.cli.params import at_option, session_command
+from mlgit.cli.params import PROMOTION, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_minute
@@ -10,14 +10,14 @@ from mlgit.ops.promotion import approvals
 
 
 @click.command()
-@click.argument("promotion", required=False, metavar="[PROMOTION|ENVIRONMENT/MODEL]")
+@click.argument("promotion", required=False, type=PROMOTION, metavar="[ENV/MODEL|PROMOTION]")
 @at_option
 @session_command
 def command(session: Session, promotion: str | None, at: str | None) -> int:
-    """Show who agreed to a promotion, and what is missing.
+    """Show who approved a promotion, and who is missing.
 
-    The promotion is an open one, or one that was merged, then by the rules of the time. Every signature is verified again.
-    Where reviews count, the forge is asked, until the ledger has what it told.
+    The promotion may be open or merged; a merged one is shown by the rules of its time. Every signature is verified again. Where
+    reviews count, they are read from the forge until the ledger has recorded them.
 
     \b
     Examples:
@@ -29,49 +29,55 @@ def command(session: Session, promotion: str | None, at: str | None) -> int:
     return session.answer(approvals.run(session, promotion, at=at), _show)
 
 
-def _show(found: approvals.ApprovalsShown) -> str:
+def _show(outcome: approvals.ApprovalsShown) -> str:
     evidence = {
-        "none": "asks for no evidence, so that nothing is counted",
+        "none": "requires no evidence, so nothing is counted",
         "signed": "counts signatures on the ledger",
         "forge": "counts reviews of the pull request, and signatures on the ledger",
-    }[found.evidence]
+    }[outcome.evidence]
     facts = [
-        f"{found.candidate} for {found.environment}: promotion {found.promotion} is {found.state}",
-        *([f"  beside    {', '.join(map(str, found.beside))}"] if found.beside else []),
-        f"  decision  {found.decision}",
-        f"  policy    {found.policy}, which {evidence}; it leaves out {', '.join(found.excludes) or 'nobody'}",
-        *([f"  reviews   {found.pull_request or 'no pull request'}"] if found.evidence == "forge" else []),
+        f"{outcome.candidate} for {outcome.environment}: promotion {outcome.promotion} is {outcome.state}",
+        *([f"  beside    {', '.join(map(str, outcome.beside))}"] if outcome.beside else []),
+        f"  decision  {outcome.decision}",
+        f"  policy    {outcome.policy}, which {evidence}; it excludes {', '.join(outcome.excludes) or 'nobody'}",
+        *([f"  reviews   {outcome.pull_request or 'no pull request'}"] if outcome.evidence == "forge" else []),
     ]
     needs = [
         [need.role or "anybody", f"{len(need.counted)} of {need.needed}", _names(need.counted), _names(need.may)]
-        for need in found.needs
+        for need in outcome.needs
     ]
-    parts = ["\n".join(map(text.clean, facts)), text.table(["AS", "COUNTED", "BY", "WHO ELSE MAY"], needs)]
-    if found.counted:
+    parts = ["\n".join(map(text.clean, facts)), text.table(["ROLE", "COUNTED", "BY", "WHO ELSE MAY"], needs)]
+    if outcome.counted:
         rows = [
-            [one.person, _names(one.roles), utc_minute(one.at), one.key or one.review or ""] for one in found.counted
+            [
+                approval.person,
+                _names(approval.roles),
+                utc_minute(approval.at),
+                approval.key or approval.review or "",
+            ]
+            for approval in outcome.counted
         ]
         parts.append(text.table(["COUNTED", "ROLES", "WHEN (UTC)", "KEY OR REVIEW"], rows))
-    if found.uncounted:
-        rows = [[one.person, one.verdict, utc_minute(one.at), _reason(one)] for one in found.uncounted]
-        parts.append(text.table(["NOT COUNTED", "SAID", "WHEN (UTC)", "WHY"], rows))
-    parts.append(text.clean(f"Missing: {'; '.join(found.missing)}" if found.missing else "Nothing is missing."))
-    return "\n\n".join(parts) + text.following(_next(found))
+    if outcome.uncounted:
+        rows = [[vote.person, vote.verdict, utc_minute(vote.at), _reason(vote)] for vote in outcome.uncounted]
+        parts.append(text.table(["NOT COUNTED", "VOTE", "WHEN (UTC)", "REASON"], rows))
+    parts.append(text.clean(f"Missing: {'; '.join(outcome.missing)}" if outcome.missing else "Nothing is missing."))
+    return "\n\n".join(parts) + text.following(_next(outcome))
 
 
-def _next(found: approvals.ApprovalsShown) -> str:
-    where = f"{found.environment}/{found.model}"
-    if found.state == "merged":
-        return f"mlgit log --env {found.environment} --model {found.model}"
-    if not found.missing:
+def _next(outcome: approvals.ApprovalsShown) -> str:
+    where = f"{outcome.environment}/{outcome.model}"
+    if outcome.state == "merged":
+        return f"mlgit log --env {outcome.environment} --model {outcome.model}"
+    if not outcome.missing:
         return f"mlgit merge {where}"
-    who = " or ".join(found.may) or "somebody else"
-    return f"{who} reviews {found.pull_request}" if found.pull_request else f"mlgit approve {where}, run by {who}"
+    who = " or ".join(outcome.may) or "somebody else"
+    return f"{who} reviews {outcome.pull_request}" if outcome.pull_request else f"mlgit approve {where}, run by {who}"
 
 
 def _names(names: list[str]) -> str:
     return ", ".join(names) or "-"
 
 
-def _reason(one: approvals.VoteShown) -> str:
-    return ": ".join(filter(None, [one.reason, ", ".join(one.changed)]))
+def _reason(vote: approvals.VoteShown) -> str:
+    return ": ".join(filter(None, [vote.reason, ", ".join(vote.changed)]))

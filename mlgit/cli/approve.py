@@ -1,23 +1,23 @@
-"""Agree to a proposed promotion, with a signature."""
+"""Approve a promotion, with a signature."""
 
 import click
 
-from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.params import PROMOTION, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.ops.promotion import approve
 
 
 @click.command()
-@click.argument("promotion", required=False, metavar="[ENVIRONMENT/MODEL]")
-@click.option("--reject", is_flag=True, help="Refuse it instead.")
-@click.option("--comment", help="What you add; it is signed too.")
+@click.argument("promotion", required=False, type=PROMOTION, metavar="[ENV/MODEL|PROMOTION]")
+@click.option("--reject", is_flag=True, help="Reject it instead.")
+@click.option("--comment", help="Comment; it is signed too.")
 @dry_run_option
 @session_command
 def command(session: Session, promotion: str | None, comment: str | None, *, reject: bool, dry_run: bool) -> int:
-    """Agree to a proposed promotion: sign its decision with your SSH key, onto the ledger.
+    """Approve a promotion: sign its decision with your SSH key, and record the signature in the ledger.
 
-    What is signed is a digest over all that the decision rests on; were any of it to change, the approval would no longer count.
+    What is signed is a digest over everything that the decision depends on. If any of it changes, the approval no longer counts.
 
     \b
     Examples:
@@ -31,20 +31,20 @@ def command(session: Session, promotion: str | None, comment: str | None, *, rej
     return session.answer(outcome, _show)
 
 
-def _show(found: approve.Approved) -> str:
-    deed = "approved" if found.verdict == "approve" else "rejected"
-    said = {
-        "added": f"{found.person} {deed} {found.candidate} for {found.environment}",
-        "there-already": f"{found.person} {deed} it already; nothing was changed",
-        "planned": f"{found.person} would have {deed} {found.candidate} for {found.environment} (dry run)",
-    }[found.state]
+def _show(outcome: approve.Approved) -> str:
+    action = "approved" if outcome.verdict == "approve" else "rejected"
+    headline = {
+        "added": f"{outcome.person} {action} {outcome.candidate} for {outcome.environment}",
+        "there-already": f"{outcome.person} {action} it already; nothing was changed",
+        "planned": f"{outcome.person} would have {action} {outcome.candidate} for {outcome.environment} (dry run)",
+    }[outcome.state]
     lines = [
-        said,
-        f"  promotion  {found.promotion}",
-        f"  decision   {found.decision}",
-        f"  counted    {', '.join(found.counted) or 'nobody yet'}",
+        headline,
+        f"  promotion  {outcome.promotion}",
+        f"  decision   {outcome.decision}",
+        f"  counted    {', '.join(outcome.counted) or 'nobody yet'}",
     ]
-    if found.missing:
-        lines.append(f"  missing    {'; '.join(found.missing)}")
-    where = f"{found.environment}/{found.candidate.partition('@')[0]}"
-    return "\n".join(map(text.clean, lines)) + text.following(None if found.missing else f"mlgit merge {where}")
+    if outcome.missing:
+        lines.append(f"  missing    {'; '.join(outcome.missing)}")
+    where = f"{outcome.environment}/{outcome.candidate.partition('@')[0]}"
+    return "\n".join(map(text.clean, lines)) + text.following(None if outcome.missing else f"mlgit merge {where}")

@@ -1,55 +1,56 @@
-"""Ask a command about another moment."""
+"""Run a read-only command as of another time."""
 
 import click
 
 from mlgit.cli.params import session_command
 from mlgit.cli.session import Session
 
-_WORDS = {"card": ("show", ["--card"])}
-"""Questions that are part of another command."""
+_ALIASES = {"card": ("show", ["--card"])}
+"""Names that stand for another command with options."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("moment", metavar="REV|DATE")
-@click.argument("question", metavar="COMMAND")
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]...")
+@click.argument("rev", metavar="REV")
+@click.argument("name", metavar="COMMAND")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]...")
 @session_command
 @click.pass_context
-def command(ctx: click.Context, session: Session, moment: str, question: str, words: tuple[str, ...]) -> object:
-    """Ask a command about another moment: a date, a commit, a branch or a tag.
+def command(ctx: click.Context, session: Session, rev: str, name: str, arguments: tuple[str, ...]) -> object:
+    """Run a read-only command as of another time: a date, a commit, a branch or a tag.
 
-    It is what COMMAND says with `--at`; `card` is `show --card`. A date is its last moment, and a time is one in UTC.
+    Same as COMMAND with --at; `card` is `show --card`. A date means the end of that day, and a time is in UTC.
 
     \b
     Examples:
       mlgit at 2026-03-01 status
       mlgit at v1.0 show churn
       mlgit at 2026-03-01 card churn@3
-      mlgit at 2026-03-01T12:00Z why production churn --json
+      mlgit at 2026-03-01T12:00Z why production/churn --json
     """
-    name, more = _WORDS.get(question, (question, []))
-    inner = _reading(ctx, name)
+    target, more = _ALIASES.get(name, (name, []))
+    inner = _read_only(ctx, target)
     if inner is None:
-        ctx.fail(f"{question!r} cannot be asked about another moment. There is {', '.join(_questions(ctx))}.")
-    if any(word == "--at" or word.startswith("--at=") for word in words):
-        ctx.fail("The moment is said once: leave out --at.")
+        ctx.fail(f"{name!r} does not read the state as of another time. Use one of {', '.join(_names(ctx))}.")
+    if any(argument == "--at" or argument.startswith("--at=") for argument in arguments):
+        ctx.fail("Leave out --at: the time is given already.")
     session.repository.require_full_history()
-    options = [f"--at={moment}", *more, *(["--json"] if session.as_json else [])]
-    with inner.make_context(name, [*options, *words], parent=ctx.parent) as asked:
-        return inner.invoke(asked)
+    options = [f"--at={rev}", *more, *(["--json"] if session.as_json else [])]
+    with inner.make_context(target, [*options, *arguments], parent=ctx.parent) as context:
+        return inner.invoke(context)
 
 
-def _reading(ctx: click.Context, name: str) -> click.Command | None:
-    """Return a command, if it can be asked about another moment."""
+def _read_only(ctx: click.Context, name: str) -> click.Command | None:
+    """Return a command, if it has the option --at."""
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)  # noqa: S101 - every command is in the one group
-    found = root.command.get_command(root, name)
-    return found if found is not None and any(one.name == "at" for one in found.params) else None
+    target = root.command.get_command(root, name)
+    has_at = target is not None and any(parameter.name == "at" for parameter in target.params)
+    return target if has_at else None
 
 
-def _questions(ctx: click.Context) -> list[str]:
-    """Return every word that may stand for COMMAND."""
+def _names(ctx: click.Context) -> list[str]:
+    """Return everything that may stand for COMMAND."""
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)  # noqa: S101 - every command is in the one group
-    names = [name for name in root.command.list_commands(root) if _reading(ctx, name) is not None]
-    return sorted([*names, *_WORDS])
+    names = [name for name in root.command.list_commands(root) if _read_only(ctx, name) is not None]
+    return sorted([*names, *_ALIASES])

@@ -1,63 +1,55 @@
-"""Check again every promotion that there was, offline."""
+"""Verify every past promotion, offline."""
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
 import click
 import msgspec
 
-from mlgit.cli.params import ENVIRONMENT, at_option, session_command
+from mlgit.cli.params import FILE, at_option, env_option, format_option, session_command
 from mlgit.cli.session import Session
 from mlgit.errors import inconclusive
 from mlgit.ops import audit
 from mlgit.ops.audit import Audit
 from mlgit.ops.audit.checkpoint import pack
 
-Format = Literal["text", "json", "html", "md"]
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command()
-@click.option("--since", metavar="REV", help="Tell only of changes after a commit, a branch, a tag or a date.")
-@click.option("--env", "environment", type=ENVIRONMENT, help="Tell only of this environment.")
+@click.option("--since", metavar="REV", help="Report only changes after a commit, branch, tag or date.")
+@env_option("Report only this environment.")
+@click.option("--output", type=FILE, metavar="FILE", help="Write the report to a file, and its sha256 beside it.")
+@click.option("--full", is_flag=True, help="Start from the first commit; use no earlier audit.")
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "html", "md"]),
-    default="text",
-    show_default=True,
-    help="Output format; html and md are evidence reports.",
+    "--fetch", is_flag=True, help="Evaluate every gate again, on data from DVC's cache or remote; implies --full."
 )
-@click.option("--output", type=_FILE, help="Write it to a file, and its sha256 beside it.")
-@click.option("--full", is_flag=True, help="Begin with the first commit, whatever an earlier audit concluded.")
 @click.option(
-    "--fetch", is_flag=True, help="Judge every gate again, on data from DVC's cache or remote; implies --full."
+    "--checkpoint", "given", type=FILE, metavar="FILE", help="Continue from this checkpoint of an earlier audit."
 )
-@click.option("--checkpoint", "given", type=_FILE, help="Go on from this checkpoint, an auditor's own.")
-@click.option("--write-checkpoint", "kept", type=_FILE, help="Write what the next audit may go on from.")
+@click.option("--write-checkpoint", "kept", type=FILE, metavar="FILE", help="Write a checkpoint for the next audit.")
 @at_option
 @session_command
+@format_option("html", "md")
 def command(
     session: Session,
     since: str | None,
     environment: str | None,
-    form: Format,
     output: Path | None,
     given: Path | None,
     kept: Path | None,
     at: str | None,
     *,
+    form: str,
     full: bool,
     fetch: bool,
 ) -> int:
-    """Check again every promotion that there was, offline.
+    """Verify every past promotion, offline.
 
-    Each commit of the base branch that changed what an environment is to run is judged by the rules of the commit before
-    it: PROVEN, OVERRIDDEN (a gate was waived as the rules allow), UNPROVEN (evidence is missing) or VIOLATION. The history
-    as a whole is checked too: nothing immutable was touched, and the ledger only grew.
+    Each commit of the base branch that changed what an environment is to run is verified by the rules of the commit before it:
+    PROVEN, OVERRIDDEN (a gate was waived as the rules allow), UNPROVEN (evidence is missing) or VIOLATION. The history as a
+    whole is verified too: nothing immutable was changed, and the ledger is append-only.
 
-    The same commits give the same answer, byte for byte. What was audited before is not replayed, unless --full is given.
+    The same commits give the same report, byte for byte. Commits of an earlier audit are not replayed, unless --full is given.
+    --format html and md are evidence reports.
 
     \b
     Examples:
@@ -66,7 +58,7 @@ def command(
       mlgit audit --full --format html --output audit.html
     """
     with session.progress("commits") as say:
-        found = audit.run(
+        outcome = audit.run(
             session,
             at=at,
             since=since,
@@ -76,41 +68,41 @@ def command(
             given=None if given is None else _read(given),
             on_progress=say,
         )
-    if kept is not None and found.checkpoint is not None:
-        _write(kept, pack(found.checkpoint))
-    written = _written(found.audit, "json" if session.as_json else form)
+    if kept is not None and outcome.checkpoint is not None:
+        _write(kept, pack(outcome.checkpoint))
+    report = _render(outcome.audit, form)
     if output is None:
-        click.echo(written, nl=False)
-        return int(found.audit.exit)
-    _write(output, written.encode())
-    digest = hashlib.sha256(written.encode()).hexdigest()
+        click.echo(report, nl=False)
+        return int(outcome.audit.exit)
+    _write(output, report.encode())
+    digest = hashlib.sha256(report.encode()).hexdigest()
     _write(output.with_name(f"{output.name}.sha256"), f"{digest}  {output.name}\n".encode())
-    click.echo(_written(found.audit, "text"), nl=False)
+    click.echo(_render(outcome.audit, "text"), nl=False)
     click.echo(f"Written to {output}, and its sha256 beside it.")
-    return int(found.audit.exit)
+    return int(outcome.audit.exit)
 
 
-def _written(found: Audit, form: Format) -> str:
+def _render(outcome: Audit, form: str) -> str:
     """Return an audit in a format, with a newline at its end."""
     from mlgit.pages import audit as pages  # noqa: PLC0415 - only once there is an audit to show
 
     match form:
         case "json":
-            return msgspec.json.format(msgspec.json.encode(found.stamped()), indent=2).decode() + "\n"
+            return msgspec.json.format(msgspec.json.encode(outcome.stamped()), indent=2).decode() + "\n"
         case "md":
             from mlgit.pages import markdown  # noqa: PLC0415 - one format at a time
 
-            return pages.with_checksum(markdown.write(pages.report(found.stamped())) + "\n")
+            return pages.with_checksum(markdown.write(pages.report(outcome.stamped())) + "\n")
         case "html":
             from mlgit.pages import html  # noqa: PLC0415 - one format at a time
 
-            return pages.with_checksum(html.write(pages.report(found.stamped())))
-        case "text":
+            return pages.with_checksum(html.write(pages.report(outcome.stamped())))
+        case _:
             from mlgit.cli.render import document, text  # noqa: PLC0415 - one format at a time
 
-            page = pages.summary(found)
+            page = pages.summary(outcome)
             shown = document.write(page, width=document.UNLIMITED, rows=document.UNLIMITED)
-            return shown + text.following(pages.next_step(found)) + "\n"
+            return shown + text.following(pages.next_step(outcome)) + "\n"
 
 
 def _read(path: Path) -> bytes:

@@ -1,9 +1,9 @@
-"""Promote what passes every gate, where people approved it in advance."""
+"""Promote what passes every gate under a standing approval."""
 
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import ENVIRONMENT, dry_run_option, session_command
+from mlgit.cli.params import PLACE, Place, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
@@ -12,29 +12,31 @@ from mlgit.ops.promotion.auto_promotion import AutoPromotionResult
 
 
 @click.command()
-@click.option("--to", "environment", type=ENVIRONMENT, help="This environment alone.")
-@click.option("--merge", "merge_too", is_flag=True, help="Merge at once what may be merged.")
+@click.argument("place", required=False, type=PLACE, metavar="[ENV[/MODEL]]")
+@click.option("--merge", "merge_too", is_flag=True, help="Also merge what can be merged.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def command(session: Session, environment: str | None, *, merge_too: bool, no_pull_request: bool, dry_run: bool) -> int:
-    """Promote what passes every gate, where people approved it in advance.
+def command(session: Session, place: Place | None, *, merge_too: bool, no_pull_request: bool, dry_run: bool) -> int:
+    """Promote what passes every gate under a standing approval.
 
-    For each environment that has `auto_promote: true`, this takes the newest version of each model that is newer than the
-    champion, is neither held nor retired, was never rolled back there, and has run in earlier environments for as long as it has
-    to. It is proposed if every gate passes, without a warning or a waiver, and a standing approval for it is in force.
+    For each environment with `auto_promote: true` and each model, this takes the newest version that is newer than the champion,
+    not held, not retired, never rolled back there, and has finished its soak. It is proposed if every gate passes without a
+    warning or a waiver, and a standing approval covers it.
 
-    Nothing is deployed before it is merged and applied. What people have proposed is left alone.
+    Nothing is deployed before it is merged and applied. Promotions that people have proposed are left alone.
 
     \b
     Examples:
       mlgit auto-promote --dry-run
-      mlgit auto-promote --to production
+      mlgit auto-promote production/churn
       mlgit auto-promote --merge && mlgit apply
     """
+    environment, model = place or (None, None)
     outcome = auto_promote.run(
         session,
         environment,
+        model,
         merge_too=merge_too,
         body=None if no_pull_request else pull_requests.body_of(session),
         dry_run=dry_run,

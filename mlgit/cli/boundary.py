@@ -1,7 +1,8 @@
-"""What people and programs see of an error."""
+"""Shows errors to people and programs, and turns them into exit codes."""
 
 import sys
 import traceback
+from itertools import pairwise
 
 import click
 import msgspec
@@ -19,15 +20,19 @@ class Refusal(msgspec.Struct, frozen=True, tag_field="schema", tag="mlgit/error.
 
 
 def report(error: Exception, arguments: list[str]) -> int:
-    """Show an error, as a document on stdout where `--json` was asked for, else on stderr; return the exit code."""
+    """Show an error, as a document on stdout where JSON was asked for, else on stderr; return the exit code."""
     if not isinstance(error, MlgitError):
         return _report_bug(error)
-    if "--json" in arguments:
+    if _asks_for_json(arguments):
         refusal = Refusal(error.exit, list(error.findings))
         click.echo(msgspec.json.format(msgspec.json.encode(refusal), indent=2))
     else:
         click.echo("\n\n".join(text.finding(finding) for finding in error.findings), err=True)
     return int(error.exit)
+
+
+def _asks_for_json(arguments: list[str]) -> bool:
+    return bool({"--json", "--format=json"}.intersection(arguments)) or ("--format", "json") in pairwise(arguments)
 
 
 def _report_bug(error: Exception) -> int:

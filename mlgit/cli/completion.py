@@ -28,7 +28,7 @@ class Script(Outcome, frozen=True, kw_only=True, tag="mlgit/completion.v1"):
 def command(session: Session, shell: str) -> int:
     """Print the completion script of a shell.
 
-    Once it is installed, the Tab key completes commands, options, models, versions and environments.
+    Once installed, the Tab key completes commands, options, models, versions and environments.
 
     \b
     Examples:

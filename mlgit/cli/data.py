@@ -18,7 +18,7 @@ from mlgit.ops.data import datasets
 def command() -> None:
     """Add data, and check it against its contract.
 
-    DVC keeps the data; Git keeps a pointer to it, and the contract that says what it must look like.
+    DVC stores the data; Git stores a pointer to it, and the contract that it has to meet.
 
     \b
     Examples:
@@ -29,36 +29,42 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="The dataset; else the folder below datasets/, or the name of the file.")
+@click.option("--dataset", metavar="NAME", help="Its name; by default the folder below datasets/, or the file name.")
 @dry_run_option
 @session_command
-def _add(session: Session, path: Path, name: str | None, *, dry_run: bool) -> int:
-    """Hand a CSV or Parquet file to DVC, and hold it against its contract.
+def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) -> int:
+    """Add a CSV or Parquet file to DVC, and check it against its contract.
 
     PATH may be anywhere: a file from elsewhere is copied to datasets/NAME/. It may also be the name of a dataset whose file
-    is in its place already. Where there is no contract yet, one is drafted from the data. Adding changed data again brings
-    the pointer up to date.
+    is in its place already. Where there is no contract yet, one is drafted from the data. Adding changed data again updates
+    the pointer.
 
     \b
     Examples:
       mlgit data add ~/downloads/customers.csv
-      mlgit data add export.parquet --name customers
+      mlgit data add export.parquet --dataset customers
       mlgit data add datasets/customers/customers.csv
     """
     given = session.directory / path.expanduser()
     outcome = datasets.add(
-        session, given, name=name, disk=DataDisk(session.root), draft=draft_text, dry_run=dry_run, on_step=session.step
+        session,
+        given,
+        name=dataset,
+        disk=DataDisk(session.root),
+        draft=draft_text,
+        dry_run=dry_run,
+        on_step=session.step,
     )
     return session.answer(outcome, _show_added)
 
 
 @command.command("check")
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[DATASET]")
 @session_command
 def _check(session: Session, name: str | None) -> int:
-    """Hold the data in the work tree against its contract, that of one dataset or of all.
+    """Check the data in the work tree against its contract, of one dataset or of all.
 
-    Exit code 1 means that a contract is broken, or that the data is not here. Values are shown as examples, unless the
+    Exit code 1 means that a contract is broken, or that the data is missing. Values are shown as examples, unless the
     contract classifies the data as personal or sensitive.
 
     \b
@@ -71,8 +77,8 @@ def _check(session: Session, name: str | None) -> int:
 
 
 def _show_added(added: datasets.DataAdded) -> str:
-    said = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
-    lines = [f"{said} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
+    action = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
+    lines = [f"{action} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
         lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
     sign = {"new": "+", "changed": "~", "unchanged": "="}[added.state]
@@ -87,7 +93,7 @@ def _show_added(added: datasets.DataAdded) -> str:
     if added.broken:
         lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
     elif not added.drafted:
-        lines.append("It keeps its contract.")
+        lines.append("It meets its contract.")
     return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
 
 
@@ -120,15 +126,15 @@ def _show_check(check: datasets.ContractCheck) -> str:
 
 def _table(broken: Sequence[datasets.BrokenRule]) -> str:
     rows = [
-        (one.column or "(table)", one.rule, f"{one.count:,}", ", ".join(one.examples) or "-", one.message)
-        for one in broken
+        (rule.column or "(table)", rule.rule, f"{rule.count:,}", ", ".join(rule.examples) or "-", rule.message)
+        for rule in broken
     ]
-    return text.table(("COLUMN", "RULE", "ROWS", "EXAMPLES", "WHAT IS WRONG"), rows)
+    return text.table(("COLUMN", "RULE", "ROWS", "EXAMPLES", "PROBLEM"), rows)
 
 
 def _remedy(check: datasets.ContractCheck) -> str:
     if check.state == "never-added":
-        return f"mlgit data add FILE --name {check.dataset}"
+        return f"mlgit data add FILE --dataset {check.dataset}"
     if check.state == "absent":
         return f"dvc pull {check.file}.dvc"
     return f"correct the data or datasets/{check.dataset}/dataset.yaml"

@@ -14,8 +14,8 @@ from mlgit.ops.queries import diff
 
 
 @click.command()
-@click.argument("before", type=VERSION, metavar="A")
-@click.argument("after", type=VERSION, metavar="B")
+@click.argument("before", type=VERSION, metavar="MODEL@N")
+@click.argument("after", type=VERSION, metavar="MODEL@M")
 @at_option
 @session_command
 def command(session: Session, before: VersionRef, after: VersionRef, at: str | None) -> int:
@@ -30,24 +30,30 @@ def command(session: Session, before: VersionRef, after: VersionRef, at: str | N
     return session.answer(diff.run(state, before, after), _show)
 
 
-def _show(found: diff.VersionDiff) -> str:
-    rows = [[one.metric, _short(one.before), _short(one.after), _moved(one)] for one in found.metrics]
-    parts = [f"{found.before} -> {found.after}", text.table(["METRIC", found.before, found.after, "CHANGE"], rows)]
-    if not found.same_split:
+def _show(outcome: diff.VersionDiff) -> str:
+    rows = [[change.metric, _short(change.before), _short(change.after), _moved(change)] for change in outcome.metrics]
+    parts = [
+        f"{outcome.before} -> {outcome.after}",
+        text.table(["METRIC", outcome.before, outcome.after, "CHANGE"], rows),
+    ]
+    if not outcome.same_split:
         parts.append("They were not tested on the same rows, so the metrics cannot be compared.")
-    if found.changes:
-        changes = [[one.what, _short(one.before, one.what), _short(one.after, one.what)] for one in found.changes]
-        parts.append(text.table(["DIFFERS", found.before, found.after], changes))
+    if outcome.changes:
+        changes = [
+            [change.what, _short(change.before, change.what), _short(change.after, change.what)]
+            for change in outcome.changes
+        ]
+        parts.append(text.table(["DIFFERS", outcome.before, outcome.after], changes))
     else:
         parts.append("They were made from the same code, data and parameters.")
     return "\n\n".join(parts)
 
 
-def _moved(one: diff.MetricChange) -> str:
-    if one.before is None or one.after is None:
+def _moved(change: diff.MetricChange) -> str:
+    if change.before is None or change.after is None:
         return "-"
     words = {True: " better", False: " worse", None: ""}
-    return f"{one.after - one.before:+.4f}{words[one.better]}"
+    return f"{change.after - change.before:+.4f}{words[change.better]}"
 
 
 def _short(value: Any, what: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Look over the set-up, and say how to put it right."""
+"""Check the set-up, and show how to fix it."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -32,22 +32,23 @@ _NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Put right what is safe to; nothing outside of this repository is changed.")
+@click.option("--fix", is_flag=True, help="Fix what is safe to fix; nothing outside of this repository is changed.")
 @click.option(
     "--print-ruleset",
     "role",
     is_flag=False,
     flag_value="base",
     type=click.Choice(["base", "ledger"]),
-    help="Only print the rules that the base branch, or the ledger, should have, as GitHub takes them.",
+    help="Only print the recommended branch protection of the base or ledger branch, as a GitHub ruleset.",
 )
 @dry_run_option
 @session_command
 def command(session: Session, role: BranchRole | None, *, fix: bool, dry_run: bool) -> int:
-    """Look over the set-up, and say how to put it right.
+    """Check the set-up, and show how to fix it.
 
-    Looks at this machine, at you, the data remote, the repository, its rules and workflows, and the forge. A small object is
-    written into the data remote and removed again. Warnings are no failure; exit code 3 says that something did not answer.
+    Checks this machine, your identity and keys, the data remote, the repository, its rules and workflows, and the forge. A small
+    object is written to the data remote and removed again. Warnings are not a failure; exit code 3 means that something did
+    not answer.
 
     \b
     Examples:
@@ -60,10 +61,10 @@ def command(session: Session, role: BranchRole | None, *, fix: bool, dry_run: bo
         return int(Exit.YES)
     if dry_run and not fix:
         raise usage_error(
-            "dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave --dry-run out"
+            "dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave out --dry-run"
         )
     repository = session.repository
-    found = doctor.run(
+    outcome = doctor.run(
         session,
         LocalMachine(repository.root or session.directory, repository.config),
         _shipped(session),
@@ -71,7 +72,7 @@ def command(session: Session, role: BranchRole | None, *, fix: bool, dry_run: bo
         dry_run=dry_run,
         on_step=session.step,
     )
-    return session.answer(found, lambda one: _show(one, fix=fix))
+    return session.answer(outcome, lambda check: _show(check, fix=fix))
 
 
 def _ruleset(session: Session, role: BranchRole) -> str:
@@ -90,46 +91,44 @@ def _shipped(session: Session) -> dict[str, bytes]:
     return templates.render(held, _NAMELESS)
 
 
-def _show(found: doctor.Diagnosis, *, fix: bool) -> str:
-    width = max(len(one.check) for one in found.checks)
+def _show(outcome: doctor.Diagnosis, *, fix: bool) -> str:
+    width = max(len(check.check) for check in outcome.checks)
     lines: list[str] = []
-    for group, checks in groupby(found.checks, key=lambda one: one.group):
+    for group, checks in groupby(outcome.checks, key=lambda check: check.group):
         lines += ["", _GROUPS[group]] if lines else [_GROUPS[group]]
-        for one in checks:
-            lines.append(f"  {text.word(one.state, _STATE_WIDTH)}  {one.check.ljust(width)}  {text.clean(one.summary)}")
-    findings = [text.finding(finding) for finding in _several(found.checks)]
+        for check in checks:
+            lines.append(f"  {text.word(check.state, 8)}  {check.check.ljust(width)}  {text.clean(check.summary)}")
+    findings = [text.finding(finding) for finding in _unique(outcome.checks)]
     shown = ["\n".join(lines), *findings]
-    fixes = [change for one in found.checks for change in one.fixes]
-    if found.fixed:
-        shown.append("\n".join(f"Fixed: {text.clean(change)}" for change in found.fixed))
-    if fixes and fix:
-        shown.append(
-            "\n".join(f"Would fix: {text.clean(change)}" for change in fixes) + "\nNothing was changed (dry run)."
-        )
-    return "\n\n".join([*shown, _summary(found)]) + text.following(_next(found, fixes))
+    mends = [mend for check in outcome.checks for mend in check.fixes]
+    if outcome.fixed:
+        shown.append("\n".join(f"Fixed: {text.clean(what)}" for what in outcome.fixed))
+    if mends and fix:
+        shown.append("\n".join(f"Would fix: {text.clean(what)}" for what in mends) + "\nNothing was changed (dry run).")
+    return "\n\n".join([*shown, _summary(outcome)]) + text.following(_next(outcome, mends))
 
 
-def _summary(found: doctor.Diagnosis) -> str:
-    """Count the findings; the cause of an inconclusive check is no error of the set-up, so such checks are counted apart."""
-    judged = _several(one for one in found.checks if one.state != "inconclusive")
-    errors = sum(finding.severity is Severity.ERROR for finding in judged)
-    warnings = sum(finding.severity is Severity.WARNING for finding in _several(found.checks))
-    told = (
+def _summary(outcome: doctor.Diagnosis) -> str:
+    """Count the findings; an inconclusive check is no error of the set-up, so such checks are counted apart."""
+    conclusive = _unique(check for check in outcome.checks if check.state != "inconclusive")
+    errors = sum(finding.severity is Severity.ERROR for finding in conclusive)
+    warnings = sum(finding.severity is Severity.WARNING for finding in _unique(outcome.checks))
+    counts = (
         plural(errors, "error"),
         plural(warnings, "warning"),
-        f"{sum(one.state == 'inconclusive' for one in found.checks)} inconclusive",
+        f"{sum(check.state == 'inconclusive' for check in outcome.checks)} inconclusive",
     )
-    return f"{plural(len(found.checks), 'check')}: {', '.join(told)}"
+    return f"{plural(len(outcome.checks), 'check')}: {', '.join(counts)}"
 
 
-def _several(checks: Iterable[doctor.CheckReport]) -> list[Finding]:
-    """Return every finding once: one cause may stop many checks."""
-    return list(dict.fromkeys(finding for one in checks for finding in one.findings))
+def _unique(checks: Iterable[doctor.CheckReport]) -> list[Finding]:
+    """Return every finding once; the same cause may stop many checks."""
+    return list(dict.fromkeys(finding for check in checks for finding in check.findings))
 
 
-def _next(found: doctor.Diagnosis, fixes: list[str]) -> str | None:
-    if fixes:
+def _next(outcome: doctor.Diagnosis, mends: list[str]) -> str | None:
+    if mends:
         return "mlgit doctor --fix"
-    if found.fixed:
+    if outcome.fixed:
         return "git diff, and commit what was fixed"
-    return "mlgit status" if not found.exit else None
+    return "mlgit status" if not outcome.exit else None

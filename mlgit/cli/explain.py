@@ -27,8 +27,7 @@ def _offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 def command(session: Session, word: str | None) -> int:
     """Explain a finding, a gate or a kind of file.
 
-    ID is what stands in brackets in a finding, as in `error[version-unknown]`, the id of a gate, or a kind of record.
-    Without it, everything that can be explained is listed.
+    ID is the id of a finding, as in `error[version-unknown]`, of a gate, or a kind of record. Without it, all ids are listed.
 
     \b
     Examples:

@@ -1,14 +1,14 @@
-"""Hold a version back, or freeze what may not change."""
+"""Block a version, or freeze an environment."""
 
 from datetime import datetime, timedelta
 
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.moments import MOMENT
-from mlgit.cli.params import at_option, dry_run_option, session_command
+from mlgit.cli.params import HOLDABLE, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.cli.times import TIME
 from mlgit.domain.formatting import utc_minute
 from mlgit.domain.names import VersionRef
 from mlgit.errors import usage_error
@@ -17,32 +17,30 @@ from mlgit.ops.exceptions import hold
 
 @click.group()
 def command() -> None:
-    """Hold a version back, or freeze what may not change.
+    """Block a version, or freeze an environment.
 
-    A hold on a version keeps it out, even as a way back. A hold on a model, an environment or everything is a freeze: it stops
-    every change but a rollback. Holds are files under holds/ on the base branch, so adding and lifting one is reviewed like
-    any other change.
+    A hold on a version keeps it out, even as the target of a rollback. A hold on a model, an environment or everything is a
+    freeze: it blocks every change except a rollback. Holds are files under holds/ on the base branch, so adding and lifting
+    one is reviewed like any other change.
 
     \b
     Examples:
-      mlgit hold add production churn@10 --reason "INC-7"
+      mlgit hold add production/churn@10 --reason "INC-7"
       mlgit hold list
     """
 
 
 @command.command("add")
-@click.argument("environment", required=False)
-@click.argument("what", required=False, metavar="[MODEL[@N]]")
-@click.option("--everywhere", is_flag=True, help="In every environment; then only MODEL[@N] is named, or nothing.")
-@click.option("--reason", required=True, help="Why.")
-@click.option("--until", type=MOMENT, help="When it ends by itself: 48h, 2026-12-01, 2026-12-01T18:00.")
+@click.argument("subject", required=False, type=HOLDABLE, metavar="[ENV[/MODEL[@N]]]")
+@click.option("--everywhere", is_flag=True, help="In every environment; then name only MODEL[@N], or nothing.")
+@click.option("--reason", required=True, help="Reason; recorded in the hold.")
+@click.option("--until", type=TIME, help="End of the hold: 48h, 2026-12-01, 2026-12-01T18:00.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def _add(
     session: Session,
-    environment: str | None,
-    what: str | None,
+    subject: str | None,
     reason: str,
     until: datetime | timedelta | None,
     *,
@@ -52,28 +50,20 @@ def _add(
 ) -> int:
     """Propose a hold, on a branch of its own.
 
-    The work tree and what is staged in it are not touched. The hold counts once it is merged into the base branch.
+    The work tree and the index are not touched. The hold takes effect once it is merged into the base branch.
 
     \b
     Examples:
-      mlgit hold add production churn@10 --reason "INC-7: wrong for EWR"
+      mlgit hold add production/churn@10 --reason "INC-7: wrong for EWR"
       mlgit hold add production --reason "year-end freeze" --until 2027-01-02
       mlgit hold add --everywhere churn --reason "data under review"
     """
-    if everywhere and environment is not None and what is None:
-        environment, what = None, environment
-    if everywhere == (environment is not None):
-        raise usage_error(
-            "hold-where",
-            "a hold names either an environment or --everywhere",
-            fix="write `mlgit hold add ENVIRONMENT [MODEL[@N]]` or `mlgit hold add --everywhere [MODEL[@N]]`",
-        )
-    ref = VersionRef.parse(what) if what is not None and "@" in what else None
+    environment, model, number = _subject(subject, everywhere=everywhere)
     outcome = hold.add(
         session,
         environment,
-        ref.model if ref else what,
-        ref.number if ref else None,
+        model,
+        number,
         reason=reason,
         until=until,
         say=None if no_pull_request else pull_requests.said,
@@ -86,7 +76,7 @@ def _add(
 @at_option
 @session_command
 def _list(session: Session, at: str | None) -> int:
-    """List every hold of the base branch, with what is over.
+    """List every hold of the base branch, expired ones included.
 
     \b
     Examples:
@@ -98,37 +88,54 @@ def _list(session: Session, at: str | None) -> int:
 
 @command.command("lift")
 @click.argument("name")
-@click.option("--reason", required=True, help="Why; it goes into the message of the commit.")
+@click.option("--reason", required=True, help="Reason; recorded in the commit message.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def _lift(session: Session, name: str, reason: str, *, no_pull_request: bool, dry_run: bool) -> int:
-    """Propose to take a hold away, on a branch of its own.
+    """Propose to lift a hold, on a branch of its own.
 
-    NAME is as `mlgit hold list` shows it.
+    NAME is the name in `mlgit hold list`.
 
     \b
     Examples:
-      mlgit hold lift production/churn@10 --reason "retrained on mended data"
+      mlgit hold lift production/churn@10 --reason "retrained on corrected data"
       mlgit hold lift production/environment --reason "the audit is over" --dry-run
     """
     say = None if no_pull_request else pull_requests.said
     return session.answer(hold.lift(session, name, reason=reason, say=say, dry_run=dry_run), _show_change)
 
 
-def _show_change(change: hold.HoldChange) -> str:
-    target = text.clean(change.target)
-    if change.state == "there-already":
-        return f"{target} is held already, by {text.clean(change.file)}; nothing was changed."
-    mark = "+" if change.action == "add" else "-"
+def _subject(subject: str | None, *, everywhere: bool) -> tuple[str | None, str | None, int | None]:
+    """Return the environment, the model and the version that are to be held; None for all of them."""
+    environment, slash, held = (subject or "").partition("/")
+    if everywhere:
+        environment, held = "", subject or ""
+    if everywhere == bool(environment) or "/" in held or (slash and not held):
+        raise usage_error(
+            "hold-where",
+            "a hold names either an environment or --everywhere",
+            fix="write `mlgit hold add ENV[/MODEL[@N]]` or `mlgit hold add --everywhere [MODEL[@N]]`",
+        )
+    version = VersionRef.parse(held) if "@" in held else None
+    if version is not None:
+        return environment or None, version.model, version.number
+    return environment or None, held or None, None
+
+
+def _show_change(outcome: hold.HoldChange) -> str:
+    what = text.clean(outcome.target)
+    if outcome.state == "there-already":
+        return f"{what} is held already, by {text.clean(outcome.file)}; nothing was changed."
+    mark = "+" if outcome.action == "add" else "-"
     lines = [
-        f"Plan: {target} is held" if change.action == "add" else f"Plan: the hold on {target} is lifted",
-        f"  {mark} {text.clean(change.file)}",
+        f"Plan: {what} is held" if outcome.action == "add" else f"Plan: the hold on {what} is lifted",
+        f"  {mark} {text.clean(outcome.file)}",
     ]
-    if change.state == "planned":
+    if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
     return "\n".join(lines) + pull_requests.proposed(
-        change.branch or "", change.base, pushed=change.pushed, url=change.pull_request, warnings=change.warnings
+        outcome.branch or "", outcome.base, pushed=outcome.pushed, url=outcome.pull_request, warnings=outcome.warnings
     )
 
 
@@ -137,13 +144,13 @@ def _show_list(outcome: hold.Holds) -> str:
         return "Nothing is held."
     rows = [
         [
-            status.name,
-            status.target,
-            "yes" if status.in_force else "over",
-            utc_minute(status.until),
-            status.by,
-            status.reason,
+            entry.name,
+            entry.target,
+            "yes" if entry.in_force else "expired",
+            utc_minute(entry.until),
+            entry.by,
+            entry.reason,
         ]
-        for status in outcome.holds
+        for entry in outcome.holds
     ]
     return text.table(["HOLD", "ON", "IN FORCE", "UNTIL (UTC)", "BY", "REASON"], rows)

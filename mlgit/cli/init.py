@@ -1,4 +1,4 @@
-"""Make a working project in a new folder."""
+"""Create a working project in a new folder."""
 
 import os.path
 import shlex
@@ -19,17 +19,19 @@ from mlgit.ops.project import init
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--template", type=click.Choice(list(templates.TEMPLATES)), help="What to start from.")
-@click.option("--name", metavar="NAME", help="Name of the project; else that of the folder.")
-@click.option("--owner", metavar="OWNER", help="Team or person that answers for it; else you, as Git knows you.")
-@click.option("--remote", metavar="PATH|URL", help="Where DVC keeps data and models; else a folder beside the project.")
+@click.option("--template", type=click.Choice(list(templates.TEMPLATES)), help="Template to start from.")
+@click.option("--name", metavar="NAME", help="Name of the project; by default that of the folder.")
+@click.option("--owner", metavar="OWNER", help="Responsible team or person; by default you, by your Git identity.")
+@click.option(
+    "--remote", metavar="PATH|URL", help="DVC remote for data and models; by default a folder beside the project."
+)
 @click.option(
     "--forge",
     type=click.Choice(["none", "github", "gitea"]),
     default="none",
-    help="Who keeps pull requests; github: with all workflows.",
+    help="Where pull requests are; github adds all workflows.",
 )
-@click.option("--yes", is_flag=True, help="Ask nothing; take the defaults.")
+@click.option("--yes", is_flag=True, help="Ask nothing; use the defaults.")
 @dry_run_option
 @session_command
 def command(
@@ -44,11 +46,10 @@ def command(
     yes: bool,
     dry_run: bool,
 ) -> int:
-    """Make a working project in a new folder.
+    """Create a working project in a new folder.
 
-    That is a Git repository with data, a pipeline that trains, two environments with their policies, and a DVC remote for
-    data and models beside it. Nothing that is there is ever overwritten; what was interrupted is completed by running it
-    again.
+    This is a Git repository with data, a training pipeline, two environments with their policies, and a DVC remote for data
+    and models beside it. Existing files are never overwritten. If it was interrupted, run it again.
 
     \b
     Examples:
@@ -62,7 +63,7 @@ def command(
     if session.may_ask and not yes:
         template = template or _ask_template(default_template)
         name = name or click.prompt("Name of the project", default=default_name)
-        owner = owner or click.prompt("Who answers for it, a person or a team", default=ground.person().email)
+        owner = owner or click.prompt("Responsible person or team", default=ground.person().email)
     name = name or default_name
     wish = init.InitRequest(
         name=name,
@@ -110,14 +111,14 @@ def _show(started: init.ProjectCreated) -> str:
     folder = os.path.relpath(started.folder)
     enter = "" if folder == "." else f"cd {shlex.quote(folder)}"
     if started.state == "there-already":
-        said = f"{text.clean(started.folder)} is a project already, just as `init` would make it; nothing was changed"
-        return said + text.following(_joined(enter, "mlgit status"))
-    said = "Would make" if started.state == "planned" else "Made"
+        headline = f"{text.clean(started.folder)} is a project already, as `init` would create it; nothing was changed"
+        return headline + text.following(_joined(enter, "mlgit status"))
+    action = "Would create" if started.state == "planned" else "Created"
     commit = f" (commit {started.commit[:7]})" if started.commit else ""
-    lines = [f"{said} project {started.project} in {text.clean(started.folder)}{commit}", ""]
+    lines = [f"{action} project {started.project} in {text.clean(started.folder)}{commit}", ""]
     if started.state == "planned":
         lines += [f"  + {file}" for file in started.files]
-        lines += ["", f"Data and models would be kept in {text.clean(started.remote)}. Nothing was changed."]
+        lines += ["", f"Data and models would be stored in {text.clean(started.remote)}. Nothing was changed."]
     else:
         lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(started)]
     if started.kept:
@@ -134,13 +135,13 @@ def _contents(started: init.ProjectCreated) -> list[tuple[str, str]]:
     (problem,) = (file for file in started.files if file.startswith("problems/"))
     dataset = _dataset(started)
     return [
-        (problem, "what is to be predicted, and how one knows that it helps"),
-        (f"datasets/{dataset}/", "the contract that the data keeps" + (", and the data" if started.data else "")),
+        (problem, "what is to be predicted, and how success is measured"),
+        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data else "")),
         ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
-        (f"models/{started.model}/", "the model, and the prose of its card"),
-        ("environments/, policies/", "staging and production, and what each demands"),
-        (text.clean(started.remote), "where DVC keeps data and models"),
-        ("README.md", "the way of a model, step by step"),
+        (f"models/{started.model}/", "the model, and the text of its model card"),
+        ("environments/, policies/", "staging and production, and what each requires"),
+        (text.clean(started.remote), "where DVC stores data and models"),
+        ("README.md", "the workflow, step by step"),
     ]
 
 
@@ -152,7 +153,11 @@ def _first_step(started: init.ProjectCreated, enter: str) -> str:
     if started.data:
         return _joined(enter, f"mlgit train {started.model}")
     dataset = _dataset(started)
-    steps = (enter, f"describe your data in datasets/{dataset}/dataset.yaml", f"mlgit data add FILE --name {dataset}")
+    steps = (
+        enter,
+        f"describe your data in datasets/{dataset}/dataset.yaml",
+        f"mlgit data add FILE --dataset {dataset}",
+    )
     return ", then ".join(filter(None, steps))
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
+from mlgit.cli.params import MODEL, at_option, env_option, last_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_minute
@@ -10,12 +10,12 @@ from mlgit.ops.queries import log
 
 
 @click.command()
-@click.option("--env", "environment", type=ENVIRONMENT, help="Only this environment.")
-@click.option("--model", type=MODEL, help="Only this model.")
-@click.option("-n", "limit", type=click.IntRange(1), default=30, show_default=True, help="How many events.")
+@env_option("Only this environment.")
+@click.option("--model", type=MODEL, metavar="MODEL", help="Only this model.")
+@last_option(30, "events")
 @at_option
 @session_command
-def command(session: Session, environment: str | None, model: str | None, limit: int, at: str | None) -> int:
+def command(session: Session, environment: str | None, model: str | None, last: int, at: str | None) -> int:
     """Show the history of promotions and deployments.
 
     \b
@@ -23,7 +23,7 @@ def command(session: Session, environment: str | None, model: str | None, limit:
       mlgit log
       mlgit log --env production -n 5
     """
-    return session.answer(log.run(session, at=at, environment=environment, model=model, limit=limit), _show)
+    return session.answer(log.run(session, at=at, environment=environment, model=model, limit=last), _show)
 
 
 def _what(event: log.Event) -> str:
@@ -34,7 +34,7 @@ def _what(event: log.Event) -> str:
 
 def _show(history: log.History) -> str:
     if not history.events:
-        return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
+        return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENV")
     rows = [
         [
             utc_minute(event.at),

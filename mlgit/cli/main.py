@@ -1,4 +1,4 @@
-"""The group, the global options and the one place where errors become words and exit codes.
+"""The command group, its options, and the one place where errors become messages and exit codes.
 
 Commands are imported when they are asked for: `mlgit --help` needs click and this module only.
 """
@@ -18,47 +18,49 @@ class _Entry(NamedTuple):
     summary: str
 
 
-_PATH, _LOOK, _SETUP = "The life of a model", "Look and check", "Set up and help"
+_PREPARE, _PROMOTE, _EXCEPTIONS = "Data and versions", "Promotion", "Holds and signed exceptions"
+_DELIVER, _READ, _HISTORY = "Delivery", "Show the current state", "History and audit"
+_SETUP, _CI, _HELP = "Set up", "Git servers and CI", "Help"
 
 COMMANDS: dict[str, _Entry] = {
-    "init": _Entry(_SETUP, "Make a working project in a new folder."),
+    "init": _Entry(_SETUP, "Create a working project in a new folder."),
     "new": _Entry(_SETUP, "Draft a problem, dataset, model, environment or policy."),
-    "doctor": _Entry(_SETUP, "Look over the set-up, and say how to put it right."),
-    "explain": _Entry(_SETUP, "Explain a finding, a gate or a kind of file."),
-    "schema": _Entry(_SETUP, "Print the JSON Schema of a kind of file."),
-    "completion": _Entry(_SETUP, "Print the completion script of a shell."),
-    "data": _Entry(_PATH, "Add data, and check it against its contract."),
-    "train": _Entry(_PATH, "Run the pipeline that trains a model."),
-    "register": _Entry(_PATH, "Make an immutable version of what was trained."),
-    "renumber": _Entry(_PATH, "Give a version that is not merged yet another label."),
-    "promote": _Entry(_PATH, "Propose a version for an environment."),
-    "approve": _Entry(_PATH, "Agree to a proposed promotion, with a signature."),
-    "merge": _Entry(_PATH, "Verify a promotion and merge it."),
-    "apply": _Entry(_PATH, "Make environments run what the base branch says."),
-    "observe": _Entry(_PATH, "See whether what was applied still runs as it was given."),
-    "hold": _Entry(_PATH, "Hold a version back, or freeze what may not change."),
-    "override": _Entry(_PATH, "Waive gates for one version, in an emergency."),
-    "standing-approval": _Entry(_PATH, "Approve promotions in advance, until a stated time."),
-    "auto-promote": _Entry(_PATH, "Promote what passes every gate, where people approved it in advance."),
-    "recertify": _Entry(_PATH, "Propose that what runs is agreed to again."),
-    "rollback": _Entry(_PATH, "Propose to go back to the last version that ran well."),
-    "status": _Entry(_LOOK, "Show what runs where, and what is proposed."),
-    "show": _Entry(_LOOK, "Show a model or a version."),
-    "diff": _Entry(_LOOK, "Compare two versions."),
-    "verify-push": _Entry(_SETUP, "Judge a push, as a hook of a Git server."),
-    "ci": _Entry(_SETUP, "Judge a change, and say so, in a workflow of a forge."),
-    "brief": _Entry(_LOOK, "Show what a reviewer of a promotion needs to know."),
-    "approvals": _Entry(_LOOK, "Show who agreed to a promotion, and what is missing."),
-    "queue": _Entry(_LOOK, "Show all open promotions, and the order in which they can be merged."),
-    "log": _Entry(_LOOK, "Show the history of promotions and deployments."),
-    "audit": _Entry(_LOOK, "Check again every promotion that there was, offline."),
-    "why": _Entry(_LOOK, "Show why an environment runs what it runs."),
-    "lineage": _Entry(_LOOK, "Show what a version was made from, and what became of data or code."),
-    "bisect": _Entry(_LOOK, "Find the version with which a metric first got worse."),
-    "at": _Entry(_LOOK, "Ask a command about another moment."),
-    "gate": _Entry(_LOOK, "Judge a version by an environment's gates, changing nothing."),
-    "policy": _Entry(_LOOK, "Try a policy on the promotions of the past."),
-    "validate": _Entry(_LOOK, "Check every file of the project."),
+    "doctor": _Entry(_SETUP, "Check the set-up, and show how to fix it."),
+    "data": _Entry(_PREPARE, "Add data, and check it against its contract."),
+    "train": _Entry(_PREPARE, "Run the pipeline that trains a model."),
+    "register": _Entry(_PREPARE, "Register what was trained as an immutable version."),
+    "renumber": _Entry(_PREPARE, "Change the number of a version that is not merged yet."),
+    "gate": _Entry(_PROMOTE, "Evaluate the gates of an environment for a version."),
+    "promote": _Entry(_PROMOTE, "Propose a version for an environment."),
+    "brief": _Entry(_PROMOTE, "Show what a reviewer of a promotion needs to know."),
+    "approve": _Entry(_PROMOTE, "Approve a promotion, with a signature."),
+    "approvals": _Entry(_PROMOTE, "Show who approved a promotion, and who is missing."),
+    "queue": _Entry(_PROMOTE, "List open promotions, in the order in which they can be merged."),
+    "merge": _Entry(_PROMOTE, "Verify a promotion and merge it."),
+    "auto-promote": _Entry(_PROMOTE, "Promote what passes every gate under a standing approval."),
+    "recertify": _Entry(_PROMOTE, "Propose re-approval of what runs."),
+    "rollback": _Entry(_PROMOTE, "Propose to go back to the last version that ran well."),
+    "hold": _Entry(_EXCEPTIONS, "Block a version, or freeze an environment."),
+    "override": _Entry(_EXCEPTIONS, "Waive gates for one version, in an emergency."),
+    "standing-approval": _Entry(_EXCEPTIONS, "Approve promotions in advance, for a limited time."),
+    "apply": _Entry(_DELIVER, "Make environments run what the base branch says."),
+    "observe": _Entry(_DELIVER, "Check deployments for drift."),
+    "status": _Entry(_READ, "Show what runs where, and what is proposed."),
+    "show": _Entry(_READ, "Show a model or a version."),
+    "diff": _Entry(_READ, "Compare two versions."),
+    "why": _Entry(_READ, "Show why an environment runs what it runs."),
+    "validate": _Entry(_READ, "Check every file of the project."),
+    "log": _Entry(_HISTORY, "Show the history of promotions and deployments."),
+    "lineage": _Entry(_HISTORY, "Trace a version to its data and code, or data and code to versions."),
+    "bisect": _Entry(_HISTORY, "Find the version that made a metric worse."),
+    "policy": _Entry(_HISTORY, "Try a policy on past promotions."),
+    "audit": _Entry(_HISTORY, "Verify every past promotion, offline."),
+    "at": _Entry(_HISTORY, "Run a read-only command as of another time."),
+    "ci": _Entry(_CI, "Run the checks of a CI workflow."),
+    "verify-push": _Entry(_CI, "Verify a push, as a hook of a Git server."),
+    "explain": _Entry(_HELP, "Explain a finding, a gate or a kind of file."),
+    "schema": _Entry(_HELP, "Print the JSON Schema of a kind of file."),
+    "completion": _Entry(_HELP, "Print the completion script of a shell."),
 }
 
 
@@ -87,7 +89,7 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for section in (_PATH, _LOOK, _SETUP):
+        for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
             rows = [(name, entry.summary) for name, entry in COMMANDS.items() if entry.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows)
@@ -96,16 +98,16 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with `mlgit init my-project`. Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not be judged, 4 a bug.",
+    epilog="Start with `mlgit init my-project`. Exit codes: 0 yes, 1 no, 2 usage error, 3 inconclusive, 4 a bug.",
 )
 @click.version_option(__version__, prog_name="mlgit", message="%(prog)s %(version)s")
-@click.option("-C", "directory", metavar="DIR", default=".", help="Work in this folder.")
+@click.option("-C", "directory", metavar="DIR", default=".", help="Run as if started in this folder.")
 @click.pass_context
 def cli(ctx: click.Context, directory: str) -> None:
-    """The life of machine-learning models as versioned files in Git.
+    """Manage the lifecycle of machine-learning models as versioned files in Git.
 
-    Lifecycle state lives in the repository; a change of state is a pull request or a signed approval, and merging it is the
-    act. Everything that was decided can be checked again from a clone.
+    The state of every model lives in the repository. A change of state is a pull request or a signed approval, and takes effect
+    when it is merged. Every past decision can be verified from a clone.
     """
     if "NO_COLOR" in os.environ:
         ctx.color = False
@@ -119,16 +121,16 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; return its exit code. Nothing but SystemExit of the interpreter itself gets past this."""
+    """Run one command; return its exit code. Only SystemExit of the interpreter itself gets past this."""
     try:
         answer: Any = cli.main(args=arguments, prog_name="mlgit", standalone_mode=False)
-    except click.exceptions.Exit as wish:
-        return wish.exit_code
+    except click.exceptions.Exit as early:
+        return early.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing is half done. Run the command again to go on.", err=True)
+        click.echo("Interrupted; nothing is half done. Run the command again to continue.", err=True)
         return 130
-    except click.ClickException as misuse:
-        misuse.show()
+    except click.ClickException as usage_error:
+        usage_error.show()
         return 2
     except BrokenPipeError:
         sys.stdout = None  # the reader is gone: nothing is left to flush to

@@ -10,7 +10,7 @@ from mlgit.ops.project import new
 
 _NEXT = {
     "problem": "edit {file}, then mlgit validate",
-    "dataset": "edit {file}, then mlgit data add FILE --name {name}",
+    "dataset": "edit {file}, then mlgit data add FILE --dataset {name}",
     "model": "edit {file}, then mlgit train {name}",
     "environment": "edit {file}, then mlgit validate",
     "policy": "edit {file}, then mlgit validate",
@@ -21,7 +21,7 @@ _NEXT = {
 def command() -> None:
     """Draft a problem, dataset, model, environment or policy.
 
-    The draft is valid as it is, and its comments say what to put where. Nothing that is there is ever overwritten.
+    The draft is valid, and its comments explain what to fill in. Existing files are never overwritten.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def command() -> None:
 @dry_run_option
 @session_command
 def _problem(session: Session, name: str, *, dry_run: bool) -> int:
-    """Draft what is to be predicted, and how one will know that it helps.
+    """Draft a problem: what is to be predicted, and how success is measured.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def _problem(session: Session, name: str, *, dry_run: bool) -> int:
 @dry_run_option
 @session_command
 def _dataset(session: Session, name: str, *, dry_run: bool) -> int:
-    """Draft the contract of data that is not here yet; `mlgit data add` drafts it from the data itself.
+    """Draft the contract of a dataset that is not here yet; `mlgit data add` drafts it from the data itself.
 
     \b
     Examples:
@@ -63,12 +63,12 @@ def _dataset(session: Session, name: str, *, dry_run: bool) -> int:
 
 @command.command("model")
 @click.argument("name")
-@click.option("--problem", metavar="NAME", help="The problem that it solves; the only one there is if not given.")
-@click.option("--dataset", metavar="NAME", help="The dataset that it is made from; the only one there is if not given.")
+@click.option("--problem", metavar="NAME", help="The problem that it solves; by default the only one.")
+@click.option("--dataset", metavar="NAME", help="The dataset that it is made from; by default the only one.")
 @dry_run_option
 @session_command
 def _model(session: Session, name: str, problem: str | None, dataset: str | None, *, dry_run: bool) -> int:
-    """Draft a way to solve a problem, with a card to fill in.
+    """Draft a model that solves a problem, with a model card to fill in.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def _model(session: Session, name: str, problem: str | None, dataset: str | None
 @dry_run_option
 @session_command
 def _environment(session: Session, name: str, *, dry_run: bool) -> int:
-    """Draft a place where versions run, after those that there are.
+    """Draft an environment, after the existing ones.
 
     \b
     Examples:
@@ -98,7 +98,7 @@ def _environment(session: Session, name: str, *, dry_run: bool) -> int:
 @dry_run_option
 @session_command
 def _policy(session: Session, name: str, *, dry_run: bool) -> int:
-    """Draft the gates and approvals that an environment demands.
+    """Draft a policy: the gates and approvals that an environment requires.
 
     \b
     Examples:
@@ -127,10 +127,10 @@ def _draft(
 
 
 def _show(drafted: new.DraftCreated) -> str:
-    said = "Would draft" if drafted.dry_run else "Drafted"
-    lines = [f"{said} {drafted.kind} {drafted.name}", *(f"  + {file}" for file in drafted.files)]
+    action = "Would draft" if drafted.dry_run else "Drafted"
+    lines = [f"{action} {drafted.kind} {drafted.name}", *(f"  + {file}" for file in drafted.files)]
     if drafted.listed is not None:
-        lines.append("It takes part once mlgit.yaml lists it; put it where it belongs in the order:")
+        lines.append("It takes part once mlgit.yaml lists it, in its place in the order:")
         lines.append(f"  environments: [{', '.join(drafted.listed)}]")
     step = _NEXT[drafted.kind].format(file=drafted.files[0], name=drafted.name)
     return "\n".join(lines) + text.following(None if drafted.dry_run else step)

@@ -1,17 +1,31 @@
-"""Types and options that commands share, made from the words of the domain."""
+"""Types of arguments and options that several commands share."""
 
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, usage_error
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Place(NamedTuple):
+    """An environment, and a model in it where one is named."""
+
+    environment: str
+    model: str | None
+
+
+class PlacedVersion(NamedTuple):
+    """A version in an environment."""
+
+    environment: str
+    version: VersionRef
 
 
 class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -25,11 +39,7 @@ class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Offer every version of every model."""
-        return _offer(
-            ctx,
-            incomplete,
-            lambda state: [f"{m}@{n}" for m, ns in state.numbers_of(state.models()).items() for n in ns],
-        )
+        return _offer(ctx, incomplete, _versions)
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -45,27 +55,155 @@ class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         return _offer(ctx, incomplete, lambda state: state.models() if self.name == "model" else state.environments())
 
 
+class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+    """An environment or a model in it, `production` or `production/churn`; completed from those that there are."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """Read `ENV` or `ENV/MODEL`."""
+        if isinstance(value, Place):
+            return value
+        environment, slash, model = value.partition("/")
+        if not environment or bool(slash) != bool(model) or "/" in model:
+            raise usage_error(
+                "place-form",
+                f"{value!r} does not name an environment, or a model in one",
+                fix="write it as ENV/MODEL, for example production/churn, or as ENV",
+            )
+        return Place(environment, model or None)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer every environment, and every model in it."""
+        return _offer(ctx, incomplete, _places)
+
+
+class ModelPlaceType(PlaceType):
+    """A model in an environment, `production/churn`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """Read `ENV/MODEL`."""
+        place = super().convert(value, param, ctx)
+        if place.model is None:
+            raise usage_error(
+                "place-form",
+                f"{value!r} does not name a model in an environment",
+                fix="write it as ENV/MODEL, for example production/churn",
+            )
+        return place
+
+
+class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+    """A version in an environment, `production/churn@11`; completed from those that there are."""
+
+    name = "placed version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PlacedVersion:
+        """Read `ENV/MODEL@N`."""
+        if isinstance(value, PlacedVersion):
+            return value
+        environment, slash, version = value.partition("/")
+        if not environment or not slash:
+            raise usage_error(
+                "place-form",
+                f"{value!r} does not name a version in an environment",
+                fix="write it as ENV/MODEL@N, for example production/churn@11",
+            )
+        return PlacedVersion(environment, VersionRef.parse(version))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer every version of every model, in every environment."""
+        return _offer(
+            ctx, incomplete, lambda state: [f"{e}/{v}" for e in state.environments() for v in _versions(state)]
+        )
+
+
+class HoldableType(PlacedVersionType):
+    """What a hold may name: an environment, a model or a version in it; completed from those that there are."""
+
+    name = "subject"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave the text as it is: what it may be depends on `--everywhere`."""
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer every environment, and every model and version in it."""
+        return [*_offer(ctx, incomplete, _places), *super().shell_complete(ctx, param, incomplete)]
+
+
+class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+    """A promotion, by its id or as `ENV/MODEL`; completed from the models in environments."""
+
+    name = "promotion"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer every model in every environment."""
+        return _offer(ctx, incomplete, lambda state: [place for place in _places(state) if "/" in place])
+
+
 VERSION = VersionType()
 MODEL = NameType("model")
 ENVIRONMENT = NameType("environment")
+PLACE = PlaceType()
+MODEL_PLACE = ModelPlaceType()
+PLACED_VERSION = PlacedVersionType()
+HOLDABLE = HoldableType()
+PROMOTION = ProposalType()
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def session_command(function: F) -> F:
-    """Give a command the option `--json` and, as its first argument, the session."""
+    """Give a command the options `--format` and `--json` and, as its first argument, the session.
 
-    @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+    A command with formats of its own has `format_option` below this, and gets the chosen one as `form`.
+    """
+    has_formats = any(option.name == "form" for option in getattr(function, "__click_params__", ()))
+
+    @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
     @click.pass_context
     @wraps(function)
-    def command(ctx: click.Context, /, *args: Any, as_json: bool, **kwargs: Any) -> Any:
-        return function(_session(ctx, as_json=as_json), *args, **kwargs)
+    def command(ctx: click.Context, /, *args: Any, as_json: bool, form: str, **kwargs: Any) -> Any:
+        form = "json" if as_json else form
+        more = {"form": form} if has_formats else {}
+        return function(_session(ctx, as_json=form == "json"), *args, **more, **kwargs)
 
-    return command  # type: ignore[return-value]  # click reads the wrapped signature
+    return command if has_formats else format_option()(command)  # type: ignore[return-value]  # click reads the wrapped signature
+
+
+def format_option(*formats: str) -> Callable[[F], F]:
+    """Give a command the option `--format`, with formats beside text and JSON; put it directly below `session_command`."""
+    return click.option(
+        "--format", "form", type=click.Choice(["text", "json", *formats]), default="text", help="Output format."
+    )
 
 
 def at_option(function: F) -> F:
     """Give a reading command the option `--at REV`."""
-    return click.option("--at", metavar="REV", help="Read a commit, a branch, a tag or a date (2026-03-31) instead.")(
-        function
+    return click.option(
+        "--at", metavar="REV", help="Read the state at a commit, branch, tag or date (2026-03-31) instead."
+    )(function)
+
+
+def env_option(text: str) -> Callable[[F], F]:
+    """Give a command the option `--env ENV`."""
+    return click.option("--env", "environment", type=ENVIRONMENT, metavar="ENV", help=text)
+
+
+def approver_option(text: str) -> Callable[[F], F]:
+    """Give a command that drafts a signed exception the option `--approver`."""
+    return click.option("--approver", "approvers", multiple=True, required=True, metavar="PERSON", help=text)
+
+
+def last_option(default: int, things: str) -> Callable[[F], F]:
+    """Give a command the option `-n`, `--last`."""
+    return click.option(
+        "-n",
+        "--last",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help=f"How many {things}, newest first.",
     )
 
 
@@ -74,8 +212,24 @@ def dry_run_option(function: F) -> F:
     return click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")(function)
 
 
+def number_of(version: VersionRef, model: str, option: str) -> int:
+    """Return the number of a version that an option names, of the model that the command is about."""
+    if version.model != model:
+        raise click.BadParameter(f"{version} is not a version of {model}.", param_hint=option)
+    return version.number
+
+
 def _session(ctx: click.Context, *, as_json: bool) -> Session:
     return Session(Path(ctx.find_root().meta["mlgit.directory"]), as_json=as_json)
+
+
+def _versions(state: Any) -> list[str]:
+    return [f"{model}@{number}" for model, numbers in state.numbers_of(state.models()).items() for number in numbers]
+
+
+def _places(state: Any) -> list[str]:
+    environments = state.environments()
+    return [*environments, *(f"{environment}/{model}" for environment in environments for model in state.models())]
 
 
 def _offer(ctx: click.Context, incomplete: str, names: Callable[[Any], list[str]]) -> list[Any]:

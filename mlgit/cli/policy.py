@@ -1,10 +1,10 @@
-"""Try a policy on the promotions of the past."""
+"""Try a policy on past promotions."""
 
 from pathlib import Path
 
 import click
 
-from mlgit.cli.params import ENVIRONMENT, session_command
+from mlgit.cli.params import FILE, env_option, last_option, session_command
 from mlgit.cli.session import Session
 from mlgit.errors import usage_error
 from mlgit.ops.policies import replay
@@ -12,7 +12,7 @@ from mlgit.ops.policies import replay
 
 @click.group()
 def command() -> None:
-    """Try a policy on the promotions of the past.
+    """Try a policy on past promotions.
 
     \b
     Examples:
@@ -21,19 +21,15 @@ def command() -> None:
 
 
 @command.command("replay")
-@click.argument("name", metavar="NAME")
-@click.option(
-    "--with", "file", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The policy to try."
-)
-@click.option(
-    "--last", type=click.IntRange(1), default=20, show_default=True, help="How many promotions, newest first."
-)
-@click.option("--env", "environment", type=ENVIRONMENT, help="Only this environment.")
+@click.argument("name", metavar="POLICY")
+@click.option("--with", "file", required=True, metavar="FILE", type=FILE, help="The policy to try.")
+@env_option("Only this environment.")
+@last_option(20, "promotions")
 @session_command
 def _replay(session: Session, name: str, file: Path, last: int, environment: str | None) -> int:
-    """Judge the promotions that were merged under a policy by the gates of another file.
+    """Evaluate the promotions that were merged under a policy by the gates of another one.
 
-    Each is judged on the evidence of its time. Exit code 3 means that some evidence is gone, so that not all could be judged.
+    Each is evaluated on the evidence of its time. Exit code 3 means that some results are inconclusive because evidence is gone.
 
     \b
     Examples:
@@ -44,11 +40,11 @@ def _replay(session: Session, name: str, file: Path, last: int, environment: str
         content = (session.directory / file.expanduser()).read_bytes()
     except OSError as error:
         raise usage_error(
-            "file-unreadable", f"{file} cannot be read", why=error.strerror or "", fix="name a policy's file"
+            "file-unreadable", f"{file} cannot be read", why=error.strerror or "", fix="name the file of a policy"
         ) from error
-    with session.progress("promotions judged") as done:
-        found = replay.run(session, name, str(file), content, last=last, environment=environment, on_done=done)
-    return session.answer(found, _show)
+    with session.progress("promotions evaluated") as done:
+        outcome = replay.run(session, name, str(file), content, last=last, environment=environment, on_done=done)
+    return session.answer(outcome, _show)
 
 
 def _show(found: replay.PolicyReplay) -> str:

@@ -20,23 +20,25 @@ from mlgit.ops.promotion.proposed import Proposed
 
 @click.command()
 @click.argument("version", type=VERSION, metavar="MODEL@N")
-@click.option("--to", "environment", required=True, type=ENVIRONMENT, help="The environment.")
-@click.option("--reason", help="Why now; it goes into the manifest.")
-@click.option("--ticket", help="Number in another system; it goes into the manifest.")
+@click.option("--to", "environment", required=True, type=ENVIRONMENT, metavar="ENV", help="Destination environment.")
+@click.option("--reason", help="Reason; recorded in the manifest.")
+@click.option("--ticket", help="Ticket in another system; recorded in the manifest.")
 @click.option(
     "--as",
     "slot",
     type=click.Choice(NAMES),
     default="champion",
     show_default=True,
-    help="Where it runs: a challenger answers a share of the requests, a shadow none.",
+    help="Slot: a challenger answers a share of the requests, a shadow none.",
 )
-@click.option("--traffic", type=click.IntRange(1, 99), metavar="10", help="The challenger's share, in per cent.")
 @click.option(
-    "--clear", type=click.Choice(BESIDE), multiple=True, help="Take away what runs beside the champion in a slot."
+    "--traffic", type=click.IntRange(1, 99), metavar="PERCENT", help="Share of the requests for a challenger."
 )
-@click.option("--ramp", metavar="10,50,100", help="Shares of the requests, in per cent, by which it takes over.")
-@click.option("--hold", metavar="24h", help="How long each step of the ramp lasts: a whole number and m, h, d or w.")
+@click.option("--clear", type=click.Choice(BESIDE), multiple=True, help="Empty a slot beside the champion.")
+@click.option("--ramp", metavar="PERCENT,...", help="Shares of the requests, step by step: 10,50,100.")
+@click.option(
+    "--interval", metavar="DURATION", help="Duration of each step of the ramp: a whole number and m, h, d or w."
+)
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
@@ -50,32 +52,32 @@ def command(
     traffic: int | None,
     clear: tuple[BesideName, ...],
     ramp: str | None,
-    hold: str | None,
+    interval: str | None,
     *,
     no_pull_request: bool,
     dry_run: bool,
 ) -> int:
-    """Propose a version for an environment: judge it by the gates, and put the proposal on a branch of its own.
+    """Propose a version for an environment: evaluate the gates, and commit the proposal on a branch of its own.
 
-    The work tree and what is staged in it are not touched. Nothing is deployed before the proposal is merged and applied.
+    The work tree and the index are not touched. Nothing is deployed before the proposal is merged and applied.
 
-    It becomes champion, unless `--as` names another slot; it leaves any other slot that it has, and what else runs beside the
-    champion stays. To do nothing but take a slot away, name the champion and `--clear`.
+    The version becomes champion, unless --as names another slot. It leaves any slot that it has now; other versions beside the
+    champion stay. To only empty a slot, name the champion and --clear.
 
-    Where the project has a forge, the branch has one pull request, which is opened or brought up to date.
+    Where the project has a forge, one pull request of the branch is opened or updated.
 
-    Git's hooks for commits (pre-commit, commit-msg) are not run: the commit is made beside the work tree, which they judge.
-    Those for refs and pushes are.
+    Git's commit hooks (pre-commit, commit-msg) do not run, since the commit is created outside of the work tree. Hooks for refs
+    and pushes do.
 
     \b
     Examples:
       mlgit promote churn@10 --to staging
       mlgit promote churn@10 --to production --reason "quarterly retrain" --ticket RISK-42
-      mlgit promote churn@10 --to production --ramp 10,50,100 --hold 24h
+      mlgit promote churn@10 --to production --ramp 10,50,100 --interval 24h
       mlgit promote churn@11 --to production --as challenger --traffic 10
       mlgit promote churn@10 --to production --clear challenger
     """
-    _check_words(slot, traffic, clear, ramp)
+    _check_slot(slot, traffic, clear, ramp)
     outcome = promote.run(
         session,
         version,
@@ -85,7 +87,7 @@ def command(
         slot=slot,
         traffic=traffic,
         clear=clear,
-        ramp=_plan(ramp, hold),
+        ramp=_ramp(ramp, interval),
         body=None if no_pull_request else pull_requests.body_of(session),
         dry_run=dry_run,
         on_step=session.step,
@@ -93,74 +95,76 @@ def command(
     return session.answer(outcome, _show)
 
 
-def _check_words(slot: SlotName, traffic: int | None, clear: tuple[BesideName, ...], ramp: str | None) -> None:
-    said = f"--as {slot}" + (f" --traffic {traffic}" if traffic else "") + "".join(f" --clear {one}" for one in clear)
+def _check_slot(slot: SlotName, traffic: int | None, clear: tuple[BesideName, ...], ramp: str | None) -> None:
+    options = (
+        f"--as {slot}" + (f" --traffic {traffic}" if traffic else "") + "".join(f" --clear {name}" for name in clear)
+    )
     if (slot == "challenger") != (traffic is not None) or slot in clear or (slot != "champion" and ramp is not None):
         raise usage_error(
-            "slot-words",
-            "the words of the slot do not fit",
-            why=said + (f" --ramp {ramp}" if ramp else ""),
+            "slot-options",
+            "the options of the slot contradict one another",
+            why=options + (f" --ramp {ramp}" if ramp else ""),
             fix="for example `--as challenger --traffic 10`, or `--as shadow`; a ramp is for a champion",
         )
 
 
-def _plan(ramp: str | None, hold: str | None) -> Ramp | None:
-    if ramp is None and hold is None:
+def _ramp(ramp: str | None, interval: str | None) -> Ramp | None:
+    if ramp is None and interval is None:
         return None
     try:
         return msgspec.convert(
-            {"steps": [int(share) for share in (ramp or "").split(",")], "interval": hold}, type=Ramp
+            {"steps": [int(share) for share in (ramp or "").split(",")], "interval": interval}, type=Ramp
         )
     except ValueError as error:
         raise usage_error(
-            "ramp-words",
-            "the words of the ramp do not fit",
-            why=f"--ramp {ramp} --hold {hold}",
-            fix="give both, for example `--ramp 10,50,100 --hold 24h`",
+            "ramp-options",
+            "--ramp and --interval do not make a ramp",
+            why=f"--ramp {ramp} --interval {interval}",
+            fix="give both, for example `--ramp 10,50,100 --interval 24h`",
         ) from error
 
 
-def _deed(found: Proposed) -> str:
-    now = found.champion or "nothing"
-    if found.slot != "champion":
-        return f"Plan: {found.candidate} becomes {found.slot} in {found.environment} (champion {now})"
-    if found.candidate == found.champion:
-        return f"Plan: {found.candidate} stays champion of {found.environment}"
-    return f"Plan: {found.candidate} becomes champion of {found.environment} (now {now})"
+def _headline(outcome: Proposed) -> str:
+    now = outcome.champion or "nothing"
+    if outcome.slot != "champion":
+        return f"Plan: {outcome.candidate} becomes {outcome.slot} in {outcome.environment} (champion {now})"
+    if outcome.candidate == outcome.champion:
+        return f"Plan: {outcome.candidate} stays champion of {outcome.environment}"
+    return f"Plan: {outcome.candidate} becomes champion of {outcome.environment} (now {now})"
 
 
-def _beside(found: Proposed) -> Iterator[str]:
-    if found.beside:
+def _beside(outcome: Proposed) -> Iterator[str]:
+    if outcome.beside:
         yield (
-            f"  beside it: {', '.join(map(str, found.beside))}"
-            if found.slot == "champion"
-            else (f"  beside the champion: {', '.join(map(str, found.beside))}")
+            f"  beside it: {', '.join(map(str, outcome.beside))}"
+            if outcome.slot == "champion"
+            else (f"  beside the champion: {', '.join(map(str, outcome.beside))}")
         )
-    if found.cleared:
-        yield f"  no longer: {', '.join(map(str, found.cleared))}"
+    if outcome.cleared:
+        yield f"  no longer: {', '.join(map(str, outcome.cleared))}"
 
 
-def _show(found: Proposed) -> str:
-    if found.state == "runs-already":
-        done = f"{found.candidate} is {found.slot} of {found.environment} already; nothing was changed."
+def _show(outcome: Proposed) -> str:
+    if outcome.state == "runs-already":
+        done = f"{outcome.candidate} is {outcome.slot} of {outcome.environment} already; nothing was changed."
         return done + text.following("mlgit status")
-    lines = [_deed(found), *_beside(found)]
-    if found.ramp is not None:
-        shares = ", ".join(map(str, found.ramp.steps))
-        lines.append(f"  by {shares} per cent of the requests, {found.ramp.interval} each")
-    lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
-    if found.gates:
-        lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
-    if found.state == "refused":
-        fails = [verdict.gate for verdict in found.gates if verdict.blocks]
+    lines = [_headline(outcome), *_beside(outcome)]
+    if outcome.ramp is not None:
+        shares = ", ".join(map(str, outcome.ramp.steps))
+        lines.append(f"  by {shares} per cent of the requests, {outcome.ramp.interval} each")
+    lines += [f"  {mark} {text.clean(path)}" for path, mark in outcome.files.items()]
+    if outcome.gates:
+        lines += [f"Gates (policies/{outcome.policy}.yaml)", gates(outcome.gates)]
+    if outcome.state == "refused":
+        fails = [verdict.gate for verdict in outcome.gates if verdict.blocks]
         lines += [f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed."]
-        ways = [verdict.fix for verdict in found.gates if verdict.gate in fails and verdict.fix]
+        ways = [verdict.fix for verdict in outcome.gates if verdict.gate in fails and verdict.fix]
         return "\n".join(lines) + text.following(text.clean(ways[0]) if ways else f"mlgit explain {fails[0]}")
     end = pull_requests.ending(
-        found,
-        f"{found.environment}/{found.candidate.partition('@')[0]}",
-        what=found.candidate,
-        act="Merging it is the act. Nothing has been deployed yet.",
-        enough=f"{found.approvals_needed} needed",
+        outcome,
+        f"{outcome.environment}/{outcome.candidate.partition('@')[0]}",
+        what=outcome.candidate,
+        act="Merging approves it. Nothing has been deployed yet.",
+        enough=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

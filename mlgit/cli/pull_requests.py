@@ -1,4 +1,4 @@
-"""Proposals and their pull requests: the option that leaves these alone, what they say, and how it is told."""
+"""Proposals and their pull requests: the option to open none, their text, and how they are shown."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def no_pull_request_option(function: F) -> F:
     """Give a command that proposes something the option `--no-pull-request`."""
-    return click.option("--no-pull-request", is_flag=True, help="Push the branch, and leave pull requests alone.")(
-        function
-    )
+    return click.option("--no-pull-request", is_flag=True, help="Push the branch, but open no pull request.")(function)
 
 
 def body_of(session: Session) -> "BriefRenderer":
@@ -50,30 +48,30 @@ def told(url: str | None, warnings: Sequence[Finding]) -> Iterator[str]:
     yield from map(text.finding, warnings)
 
 
-def ending(found: "Proposed", where: str, *, what: str, act: str, enough: str) -> str:
+def ending(outcome: "Proposed", where: str, *, what: str, act: str, enough: str) -> str:
     """Return how the answer ends that proposes a promotion: who has to agree, where it waits, and what is next.
 
     Args:
-        found: what was proposed, or would be.
+        outcome: what was proposed, or would be.
         where: environment and model.
         what: what is proposed, in words.
         act: what merging it does.
         enough: what is said of approvals where none is missing.
     """
-    missing = "; ".join(found.approvals_missing)
-    if found.state == "planned" and found.approvals_needed:  # nobody can have agreed to it yet
+    missing = "; ".join(outcome.approvals_missing)
+    if outcome.state == "planned" and outcome.approvals_needed:  # nobody can have agreed to it yet
         missing = enough
     lines = [f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(missing or enough)}"]
-    if found.state == "planned":
+    if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    deed = "was proposed already, as" if found.state == "proposed-already" else "is proposed as"
+    action = "was proposed already, as" if outcome.state == "proposed-already" else "is proposed as"
     lines += [
-        text.clean(f"{what} {deed} {found.promotion}"),
-        text.clean(f"  on branch {found.branch}" + (", pushed to origin" if found.pushed else "")),
-        *told(found.pull_request, found.warnings),
+        text.clean(f"{what} {action} {outcome.promotion}"),
+        text.clean(f"  on branch {outcome.branch}" + (", pushed to origin" if outcome.pushed else "")),
+        *told(outcome.pull_request, outcome.warnings),
         act,
     ]
-    return "\n".join(lines) + text.following(_approving(found, where) if missing else f"mlgit merge {where}")
+    return "\n".join(lines) + text.following(_approving(outcome, where) if missing else f"mlgit merge {where}")
 
 
 def proposed(
@@ -100,8 +98,10 @@ def proposed(
     return "\n".join(lines) + text.following(first or last)
 
 
-def _approving(found: "Proposed", where: str) -> str:
+def _approving(outcome: "Proposed", where: str) -> str:
     """Return the next step where approvals are missing."""
-    who = " or ".join(found.may_approve) or "somebody else"
-    by_review = found.pull_request and found.evidence == "forge"
-    return f"mlgit approve {where}, run by {who}" + (f", or their review of {found.pull_request}" if by_review else "")
+    who = " or ".join(outcome.may_approve) or "somebody else"
+    by_review = outcome.pull_request and outcome.evidence == "forge"
+    return f"mlgit approve {where}, run by {who}" + (
+        f", or their review of {outcome.pull_request}" if by_review else ""
+    )

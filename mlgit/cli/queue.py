@@ -1,4 +1,4 @@
-"""Show all open promotions, and the order in which they can be merged."""
+"""List open promotions, in the order in which they can be merged."""
 
 import click
 
@@ -12,10 +12,10 @@ from mlgit.ops.promotion import queue
 @click.command()
 @session_command
 def command(session: Session) -> int:
-    """Show all open promotions, and the order in which they can be merged.
+    """List open promotions, in the order in which they can be merged.
 
-    Each is judged on the base branch with those merged that come before it; nothing is merged, and nothing is written. The
-    gates are judged again by `mlgit merge` itself.
+    Each is verified against the base branch with the ones before it merged. Nothing is merged or written. `mlgit merge` itself
+    evaluates the gates again.
 
     \b
     Examples:
@@ -25,33 +25,42 @@ def command(session: Session) -> int:
     return session.answer(queue.run(session), _show)
 
 
-def _show(found: queue.PromotionQueue) -> str:
-    where = f"{text.clean(found.base)} {found.commit[:7]}"
-    if not found.waiting:
-        return f"No promotion is open for {where}." + text.following("mlgit promote MODEL@N --to ENVIRONMENT")
-    order = sorted(found.waiting, key=lambda one: (one.place is None, one.place or 0))
-    names = {one.promotion: f"{one.candidate} for {one.environment}" for one in order}
-    rows = [[str(one.place or "-"), one.candidate, one.environment, one.promotion, _standing(one)] for one in order]
+def _show(outcome: queue.PromotionQueue) -> str:
+    where = f"{text.clean(outcome.base)} {outcome.commit[:7]}"
+    if not outcome.waiting:
+        return f"No promotion is open for {where}." + text.following("mlgit promote MODEL@N --to ENV")
+    order = sorted(outcome.waiting, key=lambda waiting: (waiting.place is None, waiting.place or 0))
+    names = {waiting.promotion: f"{waiting.candidate} for {waiting.environment}" for waiting in order}
+    rows = [
+        [
+            str(waiting.place or "-"),
+            waiting.candidate,
+            waiting.environment,
+            waiting.promotion,
+            _status(waiting),
+        ]
+        for waiting in order
+    ]
     parts = [
-        f"{plural(len(found.waiting), 'promotion is', 'promotions are')} open for {where}",
-        text.table(["PLACE", "CANDIDATE", "ENVIRONMENT", "PROMOTION", "STANDING"], rows),
+        f"{plural(len(outcome.waiting), 'promotion is', 'promotions are')} open for {where}",
+        text.table(["PLACE", "CANDIDATE", "ENVIRONMENT", "PROMOTION", "STATUS"], rows),
     ]
     notes = [
-        f"{names[one.promotion]} conflicts with {names[other]}"
-        for one in order
-        for other in one.conflicts
-        if one.promotion < other
+        f"{names[waiting.promotion]} conflicts with {names[other]}"
+        for waiting in order
+        for other in waiting.conflicts
+        if waiting.promotion < other
     ]
     notes += [
-        f"{names[one.promotion]} has to be judged and approved again once {names[other]} is merged"
-        for one in order
-        for other in one.stale_after
+        f"{names[waiting.promotion]} has to be evaluated and approved again once {names[other]} is merged"
+        for waiting in order
+        for other in waiting.stale_after
     ]
     parts += ["\n".join(map(text.clean, notes))] if notes else []
-    return "\n\n".join(parts) + text.following(found.next)
+    return "\n\n".join(parts) + text.following(outcome.next)
 
 
-def _standing(one: queue.QueuedPromotion) -> str:
-    if one.place is not None:
-        return "can be merged" if one.place == 1 else "can be merged then"
-    return "; ".join(dict.fromkeys(finding.message for finding in one.findings))
+def _status(waiting: queue.QueuedPromotion) -> str:
+    if waiting.place is not None:
+        return "can be merged" if waiting.place == 1 else "can be merged after those"
+    return "; ".join(dict.fromkeys(finding.message for finding in waiting.findings))

@@ -1,47 +1,40 @@
-"""Propose that what runs is agreed to again."""
+"""Propose re-approval of what runs."""
 
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.params import MODEL_PLACE, Place, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_date
-from mlgit.errors import usage_error
 from mlgit.ops.promotion import recertify
 from mlgit.ops.promotion.proposed import Proposed
 
 
 @click.command()
-@click.argument("where", metavar="ENVIRONMENT/MODEL")
-@click.option("--reason", help="Why now; it goes into the manifest.")
+@click.argument("place", type=MODEL_PLACE, metavar="ENV/MODEL")
+@click.option("--reason", help="Reason; recorded in the manifest.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def command(session: Session, where: str, reason: str | None, *, no_pull_request: bool, dry_run: bool) -> int:
-    """Propose that what runs is agreed to again.
+def command(session: Session, place: Place, reason: str | None, *, no_pull_request: bool, dry_run: bool) -> int:
+    """Propose re-approval of what runs.
 
-    A policy with `recertify: 180d` lets no approval of what runs grow older than that. The champion is judged again by the gates
-    of today's policy; those that compare with a champion compare with the one that it took the place of. Nothing that runs
-    changes: once people have approved it and it is merged, `mlgit apply` records the decision.
+    Under a policy with `recertify: 180d`, no approval of what runs may be older than 180 days. The champion is evaluated again by
+    the gates of today's policy; gates that compare with a champion use the one that it replaced. Nothing that runs changes: once
+    it is approved and merged, `mlgit apply` records the decision.
 
     \b
     Examples:
       mlgit recertify production/churn
       mlgit recertify production/churn --reason "yearly review" --dry-run
     """
-    environment, slash, model = where.partition("/")
-    if not slash:
-        raise usage_error(
-            "recertify-words",
-            f"{where!r} does not name what runs",
-            fix="write it as ENVIRONMENT/MODEL, for example production/churn",
-        )
+    assert place.model is not None  # noqa: S101 - MODEL_PLACE has one
     outcome = recertify.run(
         session,
-        environment,
-        model,
+        place.environment,
+        place.model,
         reason=reason,
         body=None if no_pull_request else pull_requests.body_of(session),
         dry_run=dry_run,
@@ -50,20 +43,20 @@ def command(session: Session, where: str, reason: str | None, *, no_pull_request
     return session.answer(outcome, _show)
 
 
-def _show(found: Proposed) -> str:
-    where = f"{found.environment}/{found.model}"
-    against = f"against {found.compared_with}" if found.compared_with else "with no version to compare it with"
-    lines = [f"Plan: {found.candidate} is agreed to again in {found.environment}, judged {against}"]
-    if found.approval_due is not None:
-        lines.append(f"  {found.approval_age}, to be agreed to again by {utc_date(found.approval_due)}")
-    lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
-    lines += [f"Gates (policies/{found.policy}.yaml)", gates(found.gates)]
-    if found.state == "refused":
-        fails = [verdict.gate for verdict in found.gates if verdict.blocks]
+def _show(outcome: Proposed) -> str:
+    where = f"{outcome.environment}/{outcome.model}"
+    against = f"against {outcome.compared_with}" if outcome.compared_with else "without a version to compare with"
+    lines = [f"Plan: {outcome.candidate} is re-approved in {outcome.environment}, evaluated {against}"]
+    if outcome.approval_due is not None:
+        lines.append(f"  {outcome.approval_age}, re-approval due by {utc_date(outcome.approval_due)}")
+    lines += [f"  {mark} {text.clean(path)}" for path, mark in outcome.files.items()]
+    lines += [f"Gates (policies/{outcome.policy}.yaml)", gates(outcome.gates)]
+    if outcome.state == "refused":
+        fails = [verdict.gate for verdict in outcome.gates if verdict.blocks]
         lines.append(f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed.")
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
-    if found.state == "planned":
+    if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    act = "Merging it is the act. Nothing that runs changes by it."
-    end = pull_requests.ending(found, where, what="The recertification", act=act, enough="nobody is missing")
+    act = "Merging approves it. Nothing that runs changes."
+    end = pull_requests.ending(outcome, where, what="The recertification", act=act, enough="none missing")
     return "\n".join([*lines, end])

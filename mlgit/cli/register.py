@@ -1,52 +1,56 @@
-"""Make an immutable version of what was trained."""
+"""Register what was trained as an immutable version."""
 
 import click
 
-from mlgit.cli.params import MODEL, dry_run_option, session_command
+from mlgit.cli.params import MODEL, VERSION, dry_run_option, number_of, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import size
+from mlgit.domain.names import VersionRef
 from mlgit.ops.training import register
 
 
 @click.command()
 @click.argument("model", required=False, type=MODEL)
-@click.option("--supersedes", type=click.IntRange(1), metavar="N", help="The version that this one corrects.")
+@click.option("--supersedes", type=VERSION, metavar="MODEL@N", help="The version that this one corrects.")
 @dry_run_option
 @session_command
-def command(session: Session, model: str | None, supersedes: int | None, *, dry_run: bool) -> int:
-    """Make an immutable version of what was trained, in one commit on the current branch.
+def command(session: Session, model: str | None, supersedes: VersionRef | None, *, dry_run: bool) -> int:
+    """Register what was trained as an immutable version, in one commit on the current branch.
 
-    The files go to the DVC remote first and the record after. Registering the same again changes nothing.
+    MODEL may be left out where there is only one. The files are pushed to the DVC remote first, then the record is committed.
+    Registering the same files again changes nothing.
 
-    Git's hooks for commits (pre-commit, commit-msg) are not run: the commit is made beside the work tree, which they judge.
-    Those for refs and pushes are.
+    Git's commit hooks (pre-commit, commit-msg) do not run, since the commit is created outside of the work tree. Hooks for refs
+    and pushes do.
 
     \b
     Examples:
       mlgit register
-      mlgit register churn --supersedes 9
+      mlgit register churn --supersedes churn@9
     """
-    return session.answer(
-        register.run(session, model, supersedes=supersedes, dry_run=dry_run, on_step=session.step), _show
-    )
+    number = None
+    if supersedes is not None:
+        model = model or supersedes.model
+        number = number_of(supersedes, model, "--supersedes")
+    return session.answer(register.run(session, model, supersedes=number, dry_run=dry_run, on_step=session.step), _show)
 
 
-def _show(found: register.Registered) -> str:
-    said = {
-        "registered": f"Registered {found.version}",
-        "there-already": f"{found.version} is this already; nothing was changed",
-        "planned": f"Would register {found.version}",
-    }[found.state]
+def _show(outcome: register.Registered) -> str:
+    headline = {
+        "registered": f"Registered {outcome.version}",
+        "there-already": f"{outcome.version} is registered already; nothing was changed",
+        "planned": f"Would register {outcome.version}",
+    }[outcome.state]
     lines = [
-        said,
-        f"  digest   {found.digest}",
-        f"  file     {found.format}, {size(found.size)}"
-        + (f", p95 {found.p95_ms:.1f} ms a row" if found.p95_ms else ""),
-        f"  types    {', '.join(found.types) or 'none beyond those always trusted'}",
-        f"  {found.primary.ljust(8)} {found.metrics[found.primary]:.4f}",
-        f"  folder   {found.folder}" + (f" (commit {found.commit[:7]})" if found.commit else ""),
+        headline,
+        f"  digest   {outcome.digest}",
+        f"  file     {outcome.format}, {size(outcome.size)}"
+        + (f", p95 {outcome.p95_ms:.1f} ms a row" if outcome.p95_ms else ""),
+        f"  types    {', '.join(outcome.types) or 'only those always trusted'}",
+        f"  {outcome.primary.ljust(8)} {outcome.metrics[outcome.primary]:.4f}",
+        f"  folder   {outcome.folder}" + (f" (commit {outcome.commit[:7]})" if outcome.commit else ""),
     ]
-    findings = [text.finding(finding) for finding in found.findings]
-    after = f"mlgit promote {found.version} --to {found.next_environment}" if found.next_environment else None
+    findings = [text.finding(finding) for finding in outcome.findings]
+    after = f"mlgit promote {outcome.version} --to {outcome.next_environment}" if outcome.next_environment else None
     return "\n\n".join(["\n".join(lines), *findings]) + text.following(after)

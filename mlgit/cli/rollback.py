@@ -3,28 +3,27 @@
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import ENVIRONMENT, MODEL, dry_run_option, session_command
+from mlgit.cli.params import PLACE, VERSION, Place, dry_run_option, number_of, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_time
+from mlgit.domain.names import VersionRef
 from mlgit.ops.promotion import rollback
 from mlgit.ops.promotion.proposed import Proposed
 
 
 @click.command()
-@click.argument("environment", type=ENVIRONMENT)
-@click.argument("model", required=False, type=MODEL)
-@click.option("--to", type=click.IntRange(1), metavar="N", help="The version to go back to; it must have run there.")
-@click.option("--reason", required=True, help="Why; it goes into the manifest and the hold.")
+@click.argument("place", type=PLACE, metavar="ENV[/MODEL]")
+@click.option("--to-version", type=VERSION, metavar="MODEL@N", help="Version to go back to; it must have run there.")
+@click.option("--reason", required=True, help="Reason; recorded in the manifest and in the hold.")
 @click.option("--no-hold", is_flag=True, help="Do not hold the version that is replaced.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
 def command(
     session: Session,
-    environment: str,
-    model: str | None,
-    to: int | None,
+    place: Place,
+    to_version: VersionRef | None,
     reason: str,
     *,
     no_hold: bool,
@@ -33,21 +32,25 @@ def command(
 ) -> int:
     """Propose to go back to the last version that ran well.
 
-    It is a promotion like any other, with the policy's lighter rule for rollbacks: gates are not judged again, so it leads
-    only to what the ledger has seen verified in that environment: a champion, with the challenger and the shadow that it had.
-    The version that is taken out is held, so that nothing brings it back before somebody lifts the hold. Freezes do not stop
-    a rollback.
+    MODEL may be left out where the environment runs only one. A rollback is a promotion under the policy's lighter rule for
+    rollbacks. Gates are not evaluated again, so it can only go back to what the ledger has verified in that environment: a
+    champion, with the challenger and the shadow that ran beside it. The replaced version is held, so that it cannot come back
+    until somebody lifts the hold. A freeze does not stop a rollback.
 
     \b
     Examples:
       mlgit rollback production --reason "late warnings at EWR, INC-7"
-      mlgit rollback production churn --to 7 --reason "INC-7"
+      mlgit rollback production/churn --to-version churn@7 --reason "INC-7"
     """
+    model, number = place.model, None
+    if to_version is not None:
+        model = model or to_version.model
+        number = number_of(to_version, model, "--to-version")
     outcome = rollback.run(
         session,
-        environment,
+        place.environment,
         model,
-        to=to,
+        to=number,
         reason=reason,
         hold=not no_hold,
         body=None if no_pull_request else pull_requests.body_of(session),
@@ -57,22 +60,26 @@ def command(
     return session.answer(outcome, _show)
 
 
-def _show(found: Proposed) -> str:
-    to = ", ".join([found.candidate, *map(str, found.beside)])
-    now = found.champion if found.replaced == found.champion else f"{found.champion}, and {found.replaced} beside it"
-    lines = [f"Plan: {found.environment} goes back to {to} (now {now})"]
-    lines += [f"  {mark} {text.clean(path)}" for path, mark in found.files.items()]
-    if found.verified_at is not None:
-        lines.append(f"{found.candidate} was seen to run well there at {utc_time(found.verified_at)}.")
-    if found.hold:
-        lines.append(f"Hold {text.clean(found.hold)} keeps {found.replaced} out until it is lifted.")
+def _show(outcome: Proposed) -> str:
+    to = ", ".join([outcome.candidate, *map(str, outcome.beside)])
+    now = (
+        outcome.champion
+        if outcome.replaced == outcome.champion
+        else f"{outcome.champion}, and {outcome.replaced} beside it"
+    )
+    lines = [f"Plan: {outcome.environment} goes back to {to} (now {now})"]
+    lines += [f"  {mark} {text.clean(path)}" for path, mark in outcome.files.items()]
+    if outcome.verified_at is not None:
+        lines.append(f"{outcome.candidate} was verified there at {utc_time(outcome.verified_at)}.")
+    if outcome.hold:
+        lines.append(f"Hold {text.clean(outcome.hold)} keeps {outcome.replaced} out until it is lifted.")
     else:
-        lines.append(f"{found.replaced} is not held: it can be promoted again.")
+        lines.append(f"{outcome.replaced} is not held: it can be promoted again.")
     end = pull_requests.ending(
-        found,
-        f"{found.environment}/{found.model}",
-        what="The way back",
-        act="Merging it is the act; `mlgit apply` then switches back.",
-        enough=f"{found.approvals_needed} needed",
+        outcome,
+        f"{outcome.environment}/{outcome.model}",
+        what="The rollback",
+        act="Merging approves it; `mlgit apply` then switches back.",
+        enough=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

@@ -24,7 +24,7 @@ class Kinds(Outcome, frozen=True, kw_only=True, tag="mlgit/schema-list.v1"):
 def command(session: Session, kind: str | None) -> int:
     """Print the JSON Schema of a kind of file.
 
-    Editors that know YAML check files against it while one types; `mlgit init` puts the schemas of what people write into
+    Editors with YAML support validate files against it; `mlgit init` writes the schemas of the files that people edit to
     .mlgit/schemas. Without KIND, the kinds are listed.
 
     \b

@@ -6,7 +6,7 @@ import msgspec
 from mlgit.cli.params import at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.domain.formatting import metric_value, size, utc_date, utc_time
+from mlgit.domain.formatting import size, utc_date, utc_time
 from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import show
@@ -14,7 +14,7 @@ from mlgit.ops.queries import show
 
 @click.command()
 @click.argument("name", metavar="MODEL[@N]")
-@click.option("--card", "as_card", is_flag=True, help="Print the card of a version.")
+@click.option("--card", "as_card", is_flag=True, help="Print the model card of a version.")
 @at_option
 @session_command
 def command(session: Session, name: str, at: str | None, *, as_card: bool) -> int:
@@ -35,73 +35,75 @@ def command(session: Session, name: str, at: str | None, *, as_card: bool) -> in
     return session.answer(show.model(state, name), _show_model)
 
 
-def _show_model(found: show.ModelShown) -> str:
+def _show_model(outcome: show.ModelShown) -> str:
     facts = [
-        ("problem", f"{found.problem}, owned by {found.owner}, risk {found.risk}"),
-        ("datasets", ", ".join(found.datasets)),
-        ("reads", ", ".join(found.reads)),
+        ("problem", f"{outcome.problem}, owned by {outcome.owner}, risk {outcome.risk}"),
+        ("datasets", ", ".join(outcome.datasets)),
+        ("reads", ", ".join(outcome.reads)),
     ]
-    if not found.versions:
-        return f"{found.model}\n\n{_facts(facts)}\n\nIt has no version yet." + text.following(
-            f"mlgit train {found.model}"
+    if not outcome.versions:
+        return f"{outcome.model}\n\n{_facts(facts)}\n\nIt has no version yet." + text.following(
+            f"mlgit train {outcome.model}"
         )
     rows = [
         [
-            one.version,
-            metric_value(one.value),
-            size(one.size),
-            utc_date(one.registered_at),
-            one.trained_by,
-            _places(one) or "-",
+            version.version,
+            f"{version.value:.4f}" if version.value is not None else "-",
+            size(version.size),
+            utc_date(version.registered_at),
+            version.trained_by,
+            _places(version) or "-",
         ]
-        for one in found.versions
+        for version in outcome.versions
     ]
-    table = text.table(["VERSION", found.metric.upper(), "SIZE", "REGISTERED", "BY", "CHAMPION OF"], rows)
-    more = f"\nand {found.total - len(found.versions):,} older" if found.total > len(found.versions) else ""
-    return f"{found.model}\n\n{_facts(facts)}\n\n{table}{more}" + text.following(
-        f"mlgit show {found.versions[0].version}"
+    table = text.table(["VERSION", outcome.metric.upper(), "SIZE", "REGISTERED", "BY", "CHAMPION OF"], rows)
+    more = f"\nand {outcome.total - len(outcome.versions):,} older" if outcome.total > len(outcome.versions) else ""
+    return f"{outcome.model}\n\n{_facts(facts)}\n\n{table}{more}" + text.following(
+        f"mlgit show {outcome.versions[0].version}"
     )
 
 
-def _places(one: show.VersionLine) -> str:
-    beside = [f"{name} (challenger)" for name in one.challenger_of] + [f"{name} (shadow)" for name in one.shadow_of]
-    return ", ".join([*one.champion_of, *beside])
+def _places(version: show.VersionLine) -> str:
+    beside = [f"{name} (challenger)" for name in version.challenger_of] + [
+        f"{name} (shadow)" for name in version.shadow_of
+    ]
+    return ", ".join([*version.champion_of, *beside])
 
 
-def _show_version(found: show.VersionShown) -> str:
+def _show_version(outcome: show.VersionShown) -> str:
     facts = [
-        ("digest", found.digest),
-        ("problem", found.problem),
-        ("champion of", ", ".join(found.champion_of) or "no environment"),
-        *([("challenger of", ", ".join(found.challenger_of))] if found.challenger_of else []),
-        *([("shadow of", ", ".join(found.shadow_of))] if found.shadow_of else []),
-        ("trained by", f"{found.trained_by} at commit {found.commit[:7]}"),
-        ("registered", utc_time(found.registered_at)),
+        ("digest", outcome.digest),
+        ("problem", outcome.problem),
+        ("champion of", ", ".join(outcome.champion_of) or "no environment"),
+        *([("challenger of", ", ".join(outcome.challenger_of))] if outcome.challenger_of else []),
+        *([("shadow of", ", ".join(outcome.shadow_of))] if outcome.shadow_of else []),
+        ("trained by", f"{outcome.trained_by} at commit {outcome.commit[:7]}"),
+        ("registered", utc_time(outcome.registered_at)),
         (
             "model file",
-            f"{found.artifact.path}, {found.format}, {size(found.artifact.size)}, {found.artifact.sha256[:19]}",
+            f"{outcome.artifact.path}, {outcome.format}, {size(outcome.artifact.size)}, {outcome.artifact.sha256[:19]}",
         ),
-        *([("types", ", ".join(found.types))] if found.types else []),
+        *([("types", ", ".join(outcome.types))] if outcome.types else []),
         *(
             (f"data {name}", f"{stored.path}, {size(stored.size)}, md5 {stored.md5[:12]}")
-            for name, stored in found.data.items()
+            for name, stored in outcome.data.items()
         ),
-        ("params", msgspec.json.encode(found.params).decode()),
-        ("latency", f"p95 {found.p95_ms:.1f} ms" if found.p95_ms is not None else "not measured"),
-        ("card", f"{found.sections_written} of {found.sections} sections written"),
+        ("params", msgspec.json.encode(outcome.params).decode()),
+        ("latency", f"p95 {outcome.p95_ms:.1f} ms" if outcome.p95_ms is not None else "not measured"),
+        ("card", f"{outcome.sections_written} of {outcome.sections} sections written"),
     ]
-    metrics = text.table(["METRIC", "VALUE"], [[name, f"{value:.4f}"] for name, value in found.metrics.items()])
-    parts = [found.version, _facts(facts), f"On {found.rows:,} rows of the test split:\n{metrics}"]
-    if found.weakest:
-        rows = [[f"{one.column}={one.value}", f"{one.rows:,}", f"{one.metric:.4f}"] for one in found.weakest]
-        parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', found.primary.upper()], rows)}")
-    parts += [text.finding(finding) for finding in found.findings] or ["Its files are as they were registered."]
+    metrics = text.table(["METRIC", "VALUE"], [[name, f"{value:.4f}"] for name, value in outcome.metrics.items()])
+    parts = [outcome.version, _facts(facts), f"On {outcome.rows:,} rows of the test split:\n{metrics}"]
+    if outcome.weakest:
+        rows = [[f"{part.column}={part.value}", f"{part.rows:,}", f"{part.metric:.4f}"] for part in outcome.weakest]
+        parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', outcome.primary.upper()], rows)}")
+    parts += [text.finding(finding) for finding in outcome.findings] or ["Its files are as they were registered."]
     return "\n\n".join(parts)
 
 
-def _show_card(found: show.CardShown) -> str:
-    lines = [text.clean(line) for line in found.text.rstrip().split("\n")]
-    return "\n\n".join(["\n".join(lines), *map(text.finding, found.findings)])
+def _show_card(outcome: show.CardShown) -> str:
+    lines = [text.clean(line) for line in outcome.text.rstrip().split("\n")]
+    return "\n\n".join(["\n".join(lines), *map(text.finding, outcome.findings)])
 
 
 def _facts(facts: list[tuple[str, str]]) -> str:

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from mlgit.cli import pull_requests
 from mlgit.cli.params import at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
+from mlgit.domain.formatting import utc_time
 from mlgit.ops.exceptions import signed
 from mlgit.ops.exceptions.signed import (
     ExceptionKind,
@@ -79,7 +79,7 @@ def show_draft(draft: SignedExceptionDraft, kind: ExceptionKind[Any]) -> str:
     """Return what is answered to the draft of a signed exception."""
     record = draft.record
     people = " and ".join(record.people)
-    lines = [f"Plan: {kind.effect(record)}", f"  until {minute(record.until)}, by {people}", f"  + {draft.file}"]
+    lines = [f"Plan: {kind.effect(record)}", f"  until {utc_time(record.until)}, by {people}", f"  + {draft.file}"]
     if draft.auto_promote is False:
         lines.append(f"{record.environment} has no `auto_promote: true`, so that nothing can rest on it yet.")
     if draft.state == "planned":
@@ -102,11 +102,6 @@ def state(status: SignedExceptionStatus) -> str:
     return f"unsigned by {', '.join(status.missing)}" if status.state == "unsigned" else status.state
 
 
-def minute(time: datetime) -> str:
-    """Return a time to the minute."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def _show_approval(approval: SignedExceptionApproval, kind: ExceptionKind[Any], next_command: str) -> str:
     name, person = approval.name, approval.person
     summary = {
@@ -116,7 +111,7 @@ def _show_approval(approval: SignedExceptionApproval, kind: ExceptionKind[Any], 
     }[approval.state]
     lines = [
         summary,
-        f"  effect   {kind.effect(approval.record)}, until {minute(approval.until)}",
+        f"  effect   {kind.effect(approval.record)}, until {utc_time(approval.until)}",
         f"  reason   {kind.reason(approval.record)}",
         f"  digest   {approval.digest}",
         f"  missing  {', '.join(approval.missing) or 'nobody'}",

@@ -16,7 +16,7 @@ from mlgit.ops.queries.status_outcome import Status
 def command(session: Session, at: str | None) -> int:
     """Show what runs where, and what is proposed.
 
-    The desired state comes from the base branch, what was seen to run from the ledger.
+    The desired state comes from the base branch, the observed state from the ledger.
 
     \b
     Examples:
@@ -27,43 +27,48 @@ def command(session: Session, at: str | None) -> int:
     return session.answer(status.run(session, at=at), _show)
 
 
-def _show(found: Status) -> str:
-    parts = [f"{text.clean(found.project)} at {text.clean(found.branch)} {found.commit[:7]}"]
-    if found.rows:
+def _show(outcome: Status) -> str:
+    parts = [f"{text.clean(outcome.project)} at {text.clean(outcome.branch)} {outcome.commit[:7]}"]
+    if outcome.rows:
         rows = [
-            [row.model, row.environment, row.champion or "-", utc_date(row.since), row.deployed] for row in found.rows
+            [row.model, row.environment, row.champion or "-", utc_date(row.since), row.deployed] for row in outcome.rows
         ]
         heads = ["MODEL", "ENVIRONMENT", "CHAMPION", "SINCE", "DEPLOYED"]
-        if any(row.beside for row in found.rows):
+        if any(row.beside for row in outcome.rows):
             heads.append("BESIDE IT")
-            beside = [", ".join(map(str, row.beside)) or "-" for row in found.rows]
+            beside = [", ".join(map(str, row.beside)) or "-" for row in outcome.rows]
             rows = [[*row, more] for row, more in zip(rows, beside, strict=True)]
         parts.append(text.table(heads, rows))
-        parts += [f"{row.environment}/{row.model}: {text.clean(row.message)}" for row in found.rows if row.message]
+        parts += [f"{row.environment}/{row.model}: {text.clean(row.message)}" for row in outcome.rows if row.message]
         parts += [
             f"{row.environment}/{row.model}: recertification {row.certified.state}, by {utc_date(row.certified.until)}"
-            for row in found.rows
+            for row in outcome.rows
             if row.certified is not None and row.certified.state != "good"
         ]
     else:
-        parts.append("Nothing has been promoted yet." if found.models else "There is no model yet.")
-    if found.open:
+        parts.append("Nothing has been promoted yet." if outcome.models else "There is no model yet.")
+    if outcome.open:
         waiting = [
-            [f"{one.environment}/{one.candidate.partition('@')[0]}", one.candidate, one.gates, one.approvals]
-            for one in found.open
+            [
+                f"{promotion.environment}/{promotion.candidate.partition('@')[0]}",
+                promotion.candidate,
+                promotion.gates,
+                promotion.approvals,
+            ]
+            for promotion in outcome.open
         ]
         parts.append(text.table(["OPEN PROMOTION", "CANDIDATE", "GATES", "APPROVALS"], waiting))
-    if found.candidates:
+    if outcome.candidates:
         newer = [
             [
-                one.version,
-                one.metric,
-                metric_value(one.value),
-                metric_gain(one.gain),
-                one.against or "-",
-                one.environment,
+                candidate.version,
+                candidate.metric,
+                metric_value(candidate.value),
+                metric_gain(candidate.gain),
+                candidate.against or "-",
+                candidate.environment,
             ]
-            for one in found.candidates
+            for candidate in outcome.candidates
         ]
         parts.append(text.table(["CANDIDATE", "METRIC", "VALUE", "GAIN", "AGAINST", "NOT YET IN"], newer))
-    return "\n\n".join(parts) + text.following(found.next)
+    return "\n\n".join(parts) + text.following(outcome.next)

@@ -14,7 +14,7 @@ from mlgit.ops.training import train
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter first; may be repeated.")
 @session_command
 def command(session: Session, model: str | None, settings: tuple[str, ...]) -> int:
-    """Run the pipeline that trains a model, as far as it is out of date.
+    """Run the stages of the training pipeline that are out of date.
 
     MODEL may be left out where there is only one.
 
@@ -32,21 +32,25 @@ def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
     for key, equals, _ in pairs:
         if not key or not equals:
             raise usage_error(
-                "setting-form", f"{key!r} is no setting", fix="write it as KEY=VALUE, for example train.max_depth=8"
+                "setting-form", f"{key!r} is not a setting", fix="write it as KEY=VALUE, for example train.max_depth=8"
             )
     return {key: value for key, _, value in pairs}
 
 
-def _show(found: train.Trained) -> str:
-    if found.code:
+def _show(outcome: train.Trained) -> str:
+    if outcome.code:
         return (
-            f"The pipeline of {found.model} stopped with exit code {found.code}; its last lines above say why."
-            + text.following(f"mend it, then mlgit train {found.model}")
+            f"The pipeline of {outcome.model} stopped with exit code {outcome.code}; its last lines above say why."
+            + text.following(f"fix it, then mlgit train {outcome.model}")
         )
-    rows = [[name, f"{value:.4f}", "decides" if name == found.primary else ""] for name, value in found.metrics.items()]
-    parts = [f"{found.model} on the test split", text.table(["METRIC", "VALUE", ""], rows)]
-    if found.newest is not None and found.newest_metric is not None:
-        gain = found.metrics[found.primary] - found.newest_metric
-        parts.append(f"{found.primary} {gain:+.4f} against {found.newest}")
-    commit = f"git commit -m 'Train {found.model}' -- {' '.join(found.uncommitted)} && " if found.uncommitted else ""
-    return "\n\n".join(parts) + text.following(f"{commit}mlgit register {found.model}")
+    rows = [
+        [name, f"{value:.4f}", "decides" if name == outcome.primary else ""] for name, value in outcome.metrics.items()
+    ]
+    parts = [f"{outcome.model} on the test split", text.table(["METRIC", "VALUE", ""], rows)]
+    if outcome.newest is not None and outcome.newest_metric is not None:
+        gain = outcome.metrics[outcome.primary] - outcome.newest_metric
+        parts.append(f"{outcome.primary} {gain:+.4f} against {outcome.newest}")
+    commit = (
+        f"git commit -m 'Train {outcome.model}' -- {' '.join(outcome.uncommitted)} && " if outcome.uncommitted else ""
+    )
+    return "\n\n".join(parts) + text.following(f"{commit}mlgit register {outcome.model}")

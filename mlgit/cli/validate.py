@@ -2,7 +2,7 @@
 
 import click
 
-from mlgit.cli.params import at_option, session_command
+from mlgit.cli.params import at_option, format_option, session_command
 from mlgit.cli.render import annotations, text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural
@@ -11,20 +11,14 @@ from mlgit.ops.validation import validate
 
 
 @click.command()
-@click.option(
-    "--base", metavar="REV", help="Check only what changed since this commit or branch, and what refers to it."
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "github"]),
-    default="text",
-    help="github: annotations for a workflow.",
-)
+@click.option("--base", metavar="REV", help="Check only what changed since the merge base with this commit or branch.")
 @at_option
 @session_command
-def command(session: Session, base: str | None, form: str, at: str | None) -> int:
-    """Check every file of the project, or what a change touches. Runs nothing of the project, and loads no model.
+@format_option("github")
+def command(session: Session, base: str | None, at: str | None, *, form: str) -> int:
+    """Check every file of the project, or what a change touches. Runs no code of the project, and loads no model.
+
+    With --base, files that refer to what changed are checked too. --format github prints annotations for a workflow.
 
     \b
     Examples:
@@ -37,16 +31,16 @@ def command(session: Session, base: str | None, form: str, at: str | None) -> in
     return session.answer(outcome, annotations.validation if form == "github" else _show)
 
 
-def _show(found: validate.Validated) -> str:
-    errors = sum(finding.severity is Severity.ERROR for finding in found.findings)
-    warnings = sum(finding.severity is Severity.WARNING for finding in found.findings)
+def _show(outcome: validate.Validated) -> str:
+    errors = sum(finding.severity is Severity.ERROR for finding in outcome.findings)
+    warnings = sum(finding.severity is Severity.WARNING for finding in outcome.findings)
     changed = (
         ""
-        if found.changed is None or found.base is None
-        else f", {plural(found.changed, 'path')} changed since {text.clean(found.base or '')}"
+        if outcome.changed is None or outcome.base is None
+        else f", {plural(outcome.changed, 'path')} changed since {text.clean(outcome.base or '')}"
     )
     summary = (
-        f"{plural(found.checked, 'record')} checked in {text.clean(found.where)}{changed}: "
+        f"{plural(outcome.checked, 'record')} checked in {text.clean(outcome.where)}{changed}: "
         f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
     )
-    return "\n\n".join([*(text.finding(finding) for finding in found.findings), summary])
+    return "\n\n".join([*(text.finding(finding) for finding in outcome.findings), summary])

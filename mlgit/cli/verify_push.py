@@ -1,4 +1,4 @@
-"""Judge a push, as a hook of a Git server."""
+"""Verify a push, as a hook of a Git server."""
 
 import shlex
 import sys
@@ -15,14 +15,14 @@ from mlgit.ops.guard.push import HOOK, RefUpdate
 
 
 @click.command()
-@click.option("--install", is_flag=True, help="Put the hook into this bare repository, and judge nothing.")
+@click.option("--install", is_flag=True, help="Install the hook in this bare repository, and verify nothing.")
 @dry_run_option
 @session_command
 def command(session: Session, *, install: bool, dry_run: bool) -> int:
-    """Judge a push, as a hook of a Git server.
+    """Verify a push, as a hook of a Git server.
 
-    Reads `OLD NEW REF` lines on standard input, as Git hands them to `pre-receive`. What `mlgit merge` would not merge does
-    not get onto the base branch, and the ledger only grows. Gates are not judged again here, which needs the data: `mlgit
+    Reads the `OLD NEW REF` lines of a `pre-receive` hook from standard input. A push is rejected if `mlgit merge` would not
+    merge it into the base branch, or if it rewrites the ledger. Gates are not evaluated again, which needs the data: `mlgit
     apply` does that.
 
     \b
@@ -38,7 +38,7 @@ def command(session: Session, *, install: bool, dry_run: bool) -> int:
     if sys.stdin.isatty():
         raise usage_error(
             "push-unreadable",
-            "nothing says what is pushed",
+            "there is no push to verify",
             why="standard input is a terminal",
             fix="let Git run this as its hook pre-receive: `mlgit verify-push --install` in the bare repository",
         )
@@ -46,23 +46,23 @@ def command(session: Session, *, install: bool, dry_run: bool) -> int:
     return session.answer(verify_push.run(session, [RefUpdate.parse(line) for line in lines]), _show)
 
 
-def _show(found: verify_push.PushVerified) -> str:
-    if found.findings:
-        refused = "\n\nNothing of the push was taken." if found.exit else ""
-        return "\n\n".join(text.finding(finding) for finding in found.findings) + refused
-    said = [
-        f"{one.ref.removeprefix('refs/heads/')}: {plural(one.commits, 'commit')} verified"
-        + (f", with {plural(len(one.promotions), 'promotion')}" if one.promotions else "")
-        for one in found.refs
-        if one.role != "other"
+def _show(outcome: verify_push.PushVerified) -> str:
+    if outcome.findings:
+        refused = "\n\nThe push was rejected." if outcome.exit else ""
+        return "\n\n".join(text.finding(finding) for finding in outcome.findings) + refused
+    lines = [
+        f"{update.ref.removeprefix('refs/heads/')}: {plural(update.commits, 'commit')} verified"
+        + (f", with {plural(len(update.promotions), 'promotion')}" if update.promotions else "")
+        for update in outcome.refs
+        if update.role != "other"
     ]
-    return "\n".join(map(text.clean, said)) or "Nothing in it is mlgit's to judge."
+    return "\n".join(map(text.clean, lines)) or "Nothing in it needs verification."
 
 
-def _show_installed(found: verify_push.HookInstalled) -> str:
-    said = {
-        "installed": f"Installed {found.path}",
-        "there-already": f"{found.path} is there already; nothing was changed.",
-        "planned": f"{found.path} would be installed. Nothing was changed (dry run).",
-    }[found.state]
-    return text.clean(said) + text.following("git push, from any clone: it is judged from now on")
+def _show_installed(outcome: verify_push.HookInstalled) -> str:
+    headline = {
+        "installed": f"Installed {outcome.path}",
+        "there-already": f"{outcome.path} is there already; nothing was changed.",
+        "planned": f"{outcome.path} would be installed. Nothing was changed (dry run).",
+    }[outcome.state]
+    return text.clean(headline) + text.following("git push, from any clone: it is verified from now on")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from mlgit.cli.params import ENVIRONMENT, MODEL, at_option, session_command
+from mlgit.cli.params import MODEL_PLACE, Place, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
@@ -15,48 +15,51 @@ from mlgit.ops.queries import why
 
 
 @click.command()
-@click.argument("environment", type=ENVIRONMENT)
-@click.argument("model", type=MODEL)
+@click.argument("place", type=MODEL_PLACE, metavar="ENV/MODEL")
 @at_option
 @session_command
-def command(session: Session, environment: str, model: str, at: str | None) -> int:
-    """Show why an environment runs what it runs: who proposed it, who agreed, on which evidence.
+def command(session: Session, place: Place, at: str | None) -> int:
+    """Show why an environment runs what it runs: who proposed it, who approved it, on which evidence.
 
-    The promotion is examined again as of its merge: signatures, digests and rules. The answer is no where one does not hold.
+    The promotion is verified again as of its merge: signatures, digests and rules. The exit code is 1 where something is wrong.
 
     \b
     Examples:
-      mlgit why production churn
-      mlgit why production churn --at 2026-03-31
-      mlgit why production churn --json
+      mlgit why production/churn
+      mlgit why production/churn --at 2026-03-31
+      mlgit why production/churn --json
     """
     then = snapshot.take_snapshot(session, at)
-    return session.answer(why.run(session, then, environment, model), _show)
+    assert place.model is not None  # noqa: S101 - MODEL_PLACE has one
+    return session.answer(why.run(session, then, place.environment, place.model), _show)
 
 
-def _show(found: why.Why) -> str:
-    parts = [f"{found.environment}/{found.model} at {text.clean(found.at)} {found.commit[:7]}", _facts(_what(found))]
-    if found.brought is not None and found.brought.commit is not None:
-        parts.append(_agreement(found))
-    if found.evidence is not None:
-        one = found.evidence
-        holds = "as the manifest names it" if one.holds else "NOT the one that the manifest names"
-        when = f", {utc_time(one.at)}" if one.at else ""
-        head = f"Gates of policy {one.policy}: {one.report}, {one.digest[7:19]}, {holds}{when}"
-        parts.append("\n".join([text.clean(head), *([gates(one.results)] if one.results else [])]))
-    if found.made_from is not None:
-        parts.append(f"Made from\n{_facts(_made_from(found.made_from))}")
-    parts += [text.finding(finding) for finding in found.findings]
-    if found.brought is not None and not found.findings:
-        parts.append("All that it rests on was checked again, and holds.")
-    return "\n\n".join(parts) + text.following(found.next)
+def _show(outcome: why.Why) -> str:
+    parts = [
+        f"{outcome.environment}/{outcome.model} at {text.clean(outcome.at)} {outcome.commit[:7]}",
+        _facts(_what(outcome)),
+    ]
+    if outcome.brought is not None and outcome.brought.commit is not None:
+        parts.append(_approvals(outcome))
+    if outcome.evidence is not None:
+        evidence = outcome.evidence
+        holds = "as named in the manifest" if evidence.holds else "NOT the one named in the manifest"
+        when = f", {utc_time(evidence.at)}" if evidence.at else ""
+        head = f"Gates of policy {evidence.policy}: {evidence.report}, {evidence.digest[7:19]}, {holds}{when}"
+        parts.append("\n".join([text.clean(head), *([gates(evidence.results)] if evidence.results else [])]))
+    if outcome.made_from is not None:
+        parts.append(f"Made from\n{_facts(_made_from(outcome.made_from))}")
+    parts += [text.finding(finding) for finding in outcome.findings]
+    if outcome.brought is not None and not outcome.findings:
+        parts.append("Verified again: signatures, digests and rules are in order.")
+    return "\n\n".join(parts) + text.following(outcome.next)
 
 
-def _what(found: why.Why) -> Iterator[tuple[str, str]]:
-    brought, seen = found.brought, found.seen
+def _what(outcome: why.Why) -> Iterator[tuple[str, str]]:
+    brought, seen = outcome.brought, outcome.seen
     since = f" since {utc_time(brought.merged_at)}" if brought and brought.merged_at else ""
-    yield "wanted", f"{', '.join([found.wanted or 'nothing', *map(str, found.beside)])}{since}"
-    yield "runs", _seen(seen) if seen else "not seen by the ledger yet"
+    yield "wanted", f"{', '.join([outcome.wanted or 'nothing', *map(str, outcome.beside)])}{since}"
+    yield "runs", _seen(seen) if seen else "not observed yet"
     if brought is None:
         return
     by = f" by {', '.join(brought.proposed_by)}" if brought.proposed_by else ""
@@ -71,8 +74,8 @@ def _what(found: why.Why) -> Iterator[tuple[str, str]]:
         f"{brought.replaced or 'nothing'} ({brought.replaced_promotion})" if brought.replaced_promotion else "nothing",
     )
     yield "reason", (brought.reason or "none given") + (f", ticket {brought.ticket}" if brought.ticket else "")
-    if found.certified is not None:
-        yield "agreed again", f"{found.certified.state}, by {utc_date(found.certified.until)}"
+    if outcome.certified is not None:
+        yield "re-approval", f"{outcome.certified.state}, by {utc_date(outcome.certified.until)}"
 
 
 def _seen(seen: why.LastObservation) -> str:
@@ -84,19 +87,24 @@ def _seen(seen: why.LastObservation) -> str:
     return f"{runs}{since} (entry {seen.entry} of the ledger){trouble}"
 
 
-def _agreement(found: why.Why) -> str:
-    counted = sum(one.holds for one in found.agreed)
-    decision = found.recorded or found.decision
-    state = "" if found.recorded else ", not on the ledger yet"
+def _approvals(outcome: why.Why) -> str:
+    counted = sum(approval.holds for approval in outcome.agreed)
+    decision = outcome.recorded or outcome.decision
+    state = "" if outcome.recorded else ", not on the ledger yet"
     lines = [
-        f"Approvals: {counted} of {found.needed} needed, on decision {decision[7:19] if decision else 'unknown'}{state}"
+        f"Approvals: {counted} of {outcome.needed} needed, on decision {decision[7:19] if decision else 'unknown'}{state}"
     ]
-    for one in found.agreed:
-        comment = f'  "{one.comment}"' if one.comment else ""
-        roles = f" ({', '.join(one.roles)})" if one.roles else ""
-        said = f"{one.person}{roles}  {utc_time(one.at, 'unknown')}  {one.key or one.review}{comment}"
-        lines.append(f"  {text.word('pass' if one.holds else 'fail', 6)}  {text.clean(said)}")
-    lines += [f"  {text.word('skip', 6)}  {text.clean(f'{one.person}: {one.reason}')}" for one in found.uncounted]
+    for approval in outcome.agreed:
+        comment = f'  "{approval.comment}"' if approval.comment else ""
+        roles = f" ({', '.join(approval.roles)})" if approval.roles else ""
+        line = (
+            f"{approval.person}{roles}  {utc_time(approval.at, 'unknown')}  {approval.key or approval.review}{comment}"
+        )
+        lines.append(f"  {text.word('pass' if approval.holds else 'fail', 6)}  {text.clean(line)}")
+    lines += [
+        f"  {text.word('skip', 6)}  {text.clean(f'{approval.person}: {approval.reason}')}"
+        for approval in outcome.uncounted
+    ]
     return "\n".join(lines)
 
 

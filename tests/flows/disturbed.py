@@ -89,7 +89,7 @@ def _apply(team: Team) -> None:
 def _ramp(team: Team, steps: str) -> None:
     """Bring version 2 to its first share of production; the hour of its next step has come."""
     team.promote(f"{MODEL}@2", "staging")
-    team.ana.does(f"promote {MODEL}@2 --to production --ramp {steps} --hold 1h")
+    team.ana.does(f"promote {MODEL}@2 --to production --ramp {steps} --interval 1h")
     _apply(team)
     team.now.wait(timedelta(hours=1))
 
@@ -114,9 +114,9 @@ def _serve(team: Team) -> None:
     team.ana.clone("origin.git", "--bare")
 
 
-_HOLD = f"hold add staging {MODEL}@2"
-_WORDS = "--waive beats-champion --incident INC-7 --with ben --until 4h --review-by 2026-03-20"
-_OVERRIDE = f"override add production {MODEL}@3 {_WORDS}"
+_HOLD = f"hold add staging/{MODEL}@2"
+_WORDS = "--waive beats-champion --incident INC-7 --approver ben --until 4h --review-by 2026-03-20"
+_OVERRIDE = f"override add production/{MODEL}@3 {_WORDS}"
 
 # Those with none by default write in the same way as another one: a branch of its own, or an entry of the ledger.
 CASES = {

@@ -92,7 +92,7 @@ def test_nothing_was_promoted_yet(registered: Team) -> None:
 def test_a_gate_that_was_waived_as_the_rules_allow_is_overridden(running: Team) -> None:
     ana = running.ana
     ana.does(
-        f"override add staging {MODEL}@3 --waive beats-champion --waive beats-baseline --incident INC-7 --with ben"
+        f"override add staging/{MODEL}@3 --waive beats-champion --waive beats-baseline --incident INC-7 --approver ben"
         " --until 4h --review-by 2026-03-20"
     )
     ana.git("merge", "--quiet", "--no-ff", "-m", "Bring the override", f"mlgit/override/staging/{MODEL}@3")

@@ -97,7 +97,7 @@ def test_it_goes_from_approved_over_merged_to_taken_back(proposed: Team) -> None
     assert {name: merged[name] for name in kept} == {name: found[name] for name in kept}
     before = told(ana, f"brief {WHERE} --at HEAD~1")
     assert (before["candidate"], before["champion"], before["changes_since_champion"]) == (f"{MODEL}@1", None, None)
-    ana.does(f"rollback production {MODEL} --reason INC-7")
+    ana.does(f"rollback production/{MODEL} --reason INC-7")
     back = told(ana)
     assert (back["change"], back["candidate"], back["rollback"], back["gates"]) == ("rollback", f"{MODEL}@1", None, [])
     assert back["effect"]["hold_file"] == f"holds/{WHERE}@2.yaml"
@@ -120,7 +120,7 @@ def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
     assert [one["id"] for one in found["timing"]["waiting_for"]] == ["soak-short"]
     assert found["timing"]["mergeable_from"] == found["timing"]["soak_complete_at"] > found["as_of"]
     assert found["next"] == f"mlgit explain {found['problems'][0]['id']}"
-    ana.does(f"hold add production {MODEL}@2 --reason 'INC-7 | #1'")
+    ana.does(f"hold add production/{MODEL}@2 --reason 'INC-7 | #1'")
     ana.git("merge", "--quiet", "mlgit/hold/production/" + f"{MODEL}@2")
     found = told(ana)
     assert [(one["blocks"], one["reason"]) for one in found["holds"]] == [(True, "INC-7 | #1")]

@@ -207,7 +207,7 @@ def test_the_gates_of_a_promotion_are_judged_again(proposed: Team) -> None:
     hosted = Hosted(proposed)
     same = hosted.said("pull_request", pull_request(hosted.server, BRANCH), "gate", at=hosted.ana)
     assert (same.code, found(same)) == (0, []), same.text
-    assert f"{MODEL}@2 for production: as its report says" in same.out
+    assert f"{MODEL}@2 for production: same as its report" in same.out
     (proposed.folder / "storage").rename(proposed.folder / "elsewhere")
     lost = hosted.said("pull_request", pull_request(hosted.server, BRANCH), "gate")
     assert (lost.code, found(lost)) == (3, ["gates-unjudged"]), lost.text

@@ -119,7 +119,7 @@ def test_a_table_is_shown_with_counts_and_examples(project: Path, capsys: pytest
     assert run(["data", "check"]) == 1
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith("fail  biopsies: 569 rows")
-    assert shown[1].split() == ["COLUMN", "RULE", "ROWS", "EXAMPLES", "WHAT", "IS", "WRONG"]
+    assert shown[1].split() == ["COLUMN", "RULE", "ROWS", "EXAMPLES", "PROBLEM"]
     assert shown[2].split()[:4] == ["diagnosis", "not-allowed", "3", "unsure"]
     assert shown[-1].startswith("Next: ")
 
@@ -191,8 +191,8 @@ def test_data_in_its_place_is_named_by_its_folder(customers: Path, project: Path
     [
         (["nothing.csv"], "data-not-found", 2),
         (["README.md"], "data-format", 2),
-        (["{customers}", "--name", "My Data"], "name-unfit", 2),
-        (["{parquet}", "--name", "biopsies"], "data-other-file", 1),
+        (["{customers}", "--dataset", "My Data"], "name-unfit", 2),
+        (["{parquet}", "--dataset", "biopsies"], "data-other-file", 1),
         (["{lists}"], "column-unfit", 1),
         (["{binary}"], "table-unreadable", 1),
     ],
@@ -216,7 +216,7 @@ def test_what_does_not_fit_is_refused(
 def test_other_data_under_the_name_of_a_dataset_breaks_its_contract(
     customers: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["data", "add", str(customers), "--name", "biopsies", "--dry-run"]) == 1
+    assert run(["data", "add", str(customers), "--dataset", "biopsies", "--dry-run"]) == 1
     assert "there is no column 'radius'" in capsys.readouterr().out
 
 

@@ -27,7 +27,7 @@ def policy(*gates: str) -> str:
 
 def verdicts(desk: Desk, version: str = f"{MODEL}@1") -> dict[str, Any]:
     """What each gate of staging says of a version, by its name."""
-    return {one["gate"]: one for one in desk(f"gate {version} --to staging --json").json["results"]}
+    return {one["gate"]: one for one in desk(f"gate {version} --env staging --json").json["results"]}
 
 
 def lose(team: Team, stored: dict[str, Any], *, cache: bool = True) -> None:
@@ -181,7 +181,7 @@ def test_a_gate_that_warns_is_shown_and_stops_nobody(registered: Team) -> None:
     ana = registered.ana
     warns = "{id: threshold, metric: roc_auc, min: 1.0, severity: warn}"
     ana.commit("Warn", {STAGING: policy(warns, "{id: rescore, when: {risk: low}}")})
-    shown = ana.does(f"gate {MODEL}@1 --to staging").out
+    shown = ana.does(f"gate {MODEL}@1 --env staging").out
     assert re.search(r"fail +threshold +\(warns only\) roc_auc", shown)
     assert re.search(r"skip +rescore +asked only where the risk is low; here it is high", shown)
     registered.promote(f"{MODEL}@1", "staging")
@@ -199,7 +199,7 @@ def test_a_report_that_makes_light_of_a_gate_is_refused(proposed: Team) -> None:
     ana = proposed.ana
     ana.edit("environments/production/environment.yaml", "after: [staging]", "after: []")
     ana.does(f"promote {MODEL}@2 --to production")
-    said = {one["gate"]: one["outcome"] for one in ana(f"gate {MODEL}@3 --to production --json").json["results"]}
+    said = {one["gate"]: one["outcome"] for one in ana(f"gate {MODEL}@3 --env production --json").json["results"]}
     assert "fail" in said.values()
 
     def light(report: GateReport) -> GateReport:
@@ -307,7 +307,7 @@ def test_a_command_of_the_teams_is_asked_again_at_merge(registered: Team) -> Non
 def test_a_gate_of_a_package_that_is_not_installed_is_no_pass(registered: Team) -> None:
     ana = registered.ana
     ana.commit("Ask a package", {STAGING: policy("{id: python, name: acme-latency}")})
-    answer = ana(f"gate {MODEL}@1 --to staging --json")
+    answer = ana(f"gate {MODEL}@1 --env staging --json")
     assert (answer.code, answer.json["outcome"]) == (3, "error")
     said = answer.json["results"][1]
     assert (said["gate"], said["facts"]) == ("python:acme-latency", {"finding": "gate-unknown"})
@@ -400,7 +400,7 @@ def test_a_report_that_is_not_there_is_said(running: Team, name: str) -> None:
         "gate --all",
         "gate --to staging",
         f"gate {MODEL}@1",
-        "gate nonsense --to staging",
+        "gate nonsense --env staging",
     ],
 )
 def test_words_that_do_not_go_together_are_wrong_usage(registered: Team, line: str) -> None:

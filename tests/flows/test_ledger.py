@@ -166,10 +166,10 @@ def test_who_took_a_promotion_back_by_hand_is_told_the_way(proposed: Team) -> No
     answer = ana("apply production")
     assert (answer.code, answer.ids) == (1, ["promotion-reverted"])
     commit = ana.head()
-    assert f"`git revert {commit[:12]}`, then `mlgit rollback production {MODEL} --reason ...`" in answer.text
+    assert f"`git revert {commit[:12]}`, then `mlgit rollback production/{MODEL} --reason ...`" in answer.text
     ana.git("revert", "--no-edit", commit)
     assert ana.does("apply production --json").json["results"][0]["state"] == "recorded"
-    ana.does(f"rollback production {MODEL} --reason 'INC-7'")
+    ana.does(f"rollback production/{MODEL} --reason 'INC-7'")
     ben.does("approve")
     ben.does("merge")
     assert ana.does("apply production --json").json["results"][0]["state"] == "applied"

@@ -18,7 +18,7 @@ MANIFEST = f"environments/{PRODUCTION}.yaml"
 BRANCH = f"mlgit/promote/{PRODUCTION}"
 NAME = f"{PRODUCTION}@3"
 FILE = f"overrides/{NAME}.yaml"
-ADD = f"override add production {MODEL}@3 --incident INC-7 --with ben --until 4h --review-by 2026-03-20"
+ADD = f"override add production/{MODEL}@3 --incident INC-7 --approver ben --until 4h --review-by 2026-03-20"
 GATES = ("beats-baseline", "beats-champion", "slice-harm")
 WAIVED = " ".join(f"--waive {gate}" for gate in GATES)
 
@@ -194,8 +194,8 @@ FORBIDDEN: list[tuple[str, str, str]] = [
     ("a gate that nobody may waive", "--waive integrity", "waiver-forbidden"),
     ("one of two", "--waive beats-champion --waive immutability", "waiver-forbidden"),
     ("a gate that is not asked", "--waive calibration", "waiver-unknown"),
-    ("somebody who is not there", "--waive latency --with dora", "override-people"),
-    ("a program", "--waive latency --with robot", "override-people"),
+    ("somebody who is not there", "--waive latency --approver dora", "override-people"),
+    ("a program", "--waive latency --approver robot", "override-people"),
 ]
 
 
@@ -205,7 +205,7 @@ def test_an_override_is_not_drafted_for(running: Team, what: str, more: str, fin
 
 
 def test_an_override_of_one_person_is_not_drafted(running: Team) -> None:
-    line = ADD.replace("--with ben", "--with ana")
+    line = ADD.replace("--approver ben", "--approver ana")
     assert running.ana.refused(f"{line} --waive latency") == ["override-people"]
     assert running.mallory.refused(f"{ADD} --waive latency") == ["override-people"]
     assert running.ana.refused(f"{ADD.replace('4h', '2020-01-01')} --waive latency", code=2) == ["moment-past"]
@@ -222,7 +222,7 @@ def test_what_became_unwaivable_meanwhile_is_not_waived(urgent: Team) -> None:
 
 def test_an_override_is_for_one_version_in_one_environment(urgent: Team) -> None:
     decide(urgent, urgent.ana, urgent.ben)
-    told = urgent.ana(f"gate {MODEL}@2 --to production --json").json
+    told = urgent.ana(f"gate {MODEL}@2 --env production --json").json
     assert "waived" not in {verdict["outcome"] for verdict in told["results"]}
     urgent.ana.edit(FILE, "environment: production", "environment: staging")
     assert outcomes(urgent.ana)["beats-champion"] == "fail"

@@ -83,7 +83,7 @@ def test_a_version_takes_the_place_of_another_which_stays_for_a_way_back(propose
 
 
 REPEATED: list[tuple[str, Callable[[Team], Desk], str, int]] = [
-    (f"register {MODEL}", lambda team: team.ana, "is this already; nothing was changed", 0),
+    (f"register {MODEL}", lambda team: team.ana, "is registered already; nothing was changed", 0),
     (
         f"promote {MODEL}@2 --to staging",
         lambda team: team.ana,
@@ -153,6 +153,17 @@ def test_the_same_files_of_another_model_are_another_version(registered: Team) -
     assert registered.ana.git("status", "--short") == ""
 
 
+@pytest.mark.parametrize("command", ["apply", "observe"])
+@pytest.mark.parametrize(("place", "environments"), [("", ["production", "staging"]), ("staging", ["staging"])])
+def test_an_environment_or_a_model_in_it_may_be_named(
+    running: Team, command: str, place: str, environments: list[str]
+) -> None:
+    for words in (place, *(f"{place}/{MODEL}" for _ in place[:1])):
+        results = running.ana.does(f"{command} {words} --json").json["results"]
+        assert sorted((one["environment"], one["model"]) for one in results) == [(one, MODEL) for one in environments]
+    assert running.ana.does(f"{command} staging/{OTHER} --json").json["results"] == []
+
+
 # What stands against a step
 
 
@@ -160,11 +171,13 @@ UNKNOWN: list[tuple[str, str, str]] = [
     (f"promote {MODEL}@9 --to staging", "version-unknown", "versions 1, 2 and 3"),
     ("promote malignacy@1 --to staging", "model-unknown", "did you mean malignancy?"),
     (f"promote {MODEL}@1 --to stagging", "environment-unknown", "did you mean staging?"),
-    (f"gate {MODEL}@1 --to produktion", "environment-unknown", "did you mean production?"),
+    (f"gate {MODEL}@1 --env produktion", "environment-unknown", "did you mean production?"),
     (f"diff {MODEL}@1 {MODEL}@4", "version-unknown", "versions 1, 2 and 3"),
     ("show malignanzy", "model-unknown", "did you mean malignancy?"),
     (f"show {MODEL}@7", "version-unknown", "versions 1, 2 and 3"),
     ("apply staginj", "environment-unknown", "did you mean staging?"),
+    ("apply staging/malignacy", "model-unknown", "did you mean malignancy?"),
+    ("observe staging/malignacy", "model-unknown", "did you mean malignancy?"),
     ("approve staging/malignancy", "promotion-unknown", f"open are {PRODUCTION}"),
     ("merge 01KJMNQVB03RNTGVT3Z586K0BG", "promotion-unknown", f"open are {PRODUCTION}"),
     ("status --at v9.9", "revision-unknown", "git tag"),
@@ -306,7 +319,7 @@ def test_every_command_answers_with_a_document_of_its_own(proposed: Team) -> Non
         (f"show {MODEL}", "model"),
         (f"show {MODEL}@2", "version"),
         (f"diff {MODEL}@1 {MODEL}@2", "diff"),
-        (f"gate {MODEL}@2 --to production", "gate"),
+        (f"gate {MODEL}@2 --env production", "gate"),
         ("validate", "validate"),
         ("explain beats-champion", "explain"),
         ("data check", "data-check"),

@@ -100,7 +100,7 @@ def test_one_that_another_makes_stale_is_named_with_it(proposed: Team) -> None:
     found = rows(ana)
     assert (found[WHERE]["place"], found[WHERE]["stale_after"]) == (1, [other])
     assert (found[f"staging/{MODEL}"]["place"], found[f"staging/{MODEL}"]["stale_after"]) == (2, [])
-    note = f"{MODEL}@2 for production has to be judged and approved again once {MODEL}@1 for staging is merged"
+    note = f"{MODEL}@2 for production has to be evaluated and approved again once {MODEL}@1 for staging is merged"
     assert note in ana.does("queue").out
 
 

@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 def ramped(team: Team) -> None:
     """Have version 2 merged into production, to take over from version 1 by 10, 50 and 100 per cent, a day each."""
     team.promote(f"{MODEL}@2", "staging")
-    team.ana.does(f"promote {MODEL}@2 --to production --ramp 10,50,100 --hold 24h")
+    team.ana.does(f"promote {MODEL}@2 --to production --ramp 10,50,100 --interval 24h")
     team.ben.does("approve")
     team.ben.does("merge")
 
@@ -133,13 +133,13 @@ def test_a_step_waits_for_its_window_like_any_change(running: Team) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "found"),
     [
-        ("--ramp 50,10,100 --hold 24h", 1, ["ramp-steps"]),
-        ("--ramp 10,50 --hold 24h", 1, ["ramp-steps"]),
-        ("--ramp 10,50,100", 2, ["ramp-words"]),
-        ("--hold 24h", 2, ["ramp-words"]),
-        ("--ramp 10,fifty --hold 24h", 2, ["ramp-words"]),
-        ("--ramp 0,100 --hold 24h", 2, ["ramp-words"]),
-        ("--ramp 10,100 --hold soon", 2, ["ramp-words"]),
+        ("--ramp 50,10,100 --interval 24h", 1, ["ramp-steps"]),
+        ("--ramp 10,50 --interval 24h", 1, ["ramp-steps"]),
+        ("--ramp 10,50,100", 2, ["ramp-options"]),
+        ("--interval 24h", 2, ["ramp-options"]),
+        ("--ramp 10,fifty --interval 24h", 2, ["ramp-options"]),
+        ("--ramp 0,100 --interval 24h", 2, ["ramp-options"]),
+        ("--ramp 10,100 --interval soon", 2, ["ramp-options"]),
     ],
 )
 def test_a_plan_that_leads_nowhere_is_refused(running: Team, words: str, code: int, found: list[str]) -> None:
@@ -147,7 +147,7 @@ def test_a_plan_that_leads_nowhere_is_refused(running: Team, words: str, code: i
 
 
 def test_a_first_version_has_nobody_to_share_with(registered: Team) -> None:
-    assert registered.ana.refused(f"promote {MODEL}@1 --to staging --ramp 10,100 --hold 1h") == ["ramp-alone"]
+    assert registered.ana.refused(f"promote {MODEL}@1 --to staging --ramp 10,100 --interval 1h") == ["ramp-alone"]
 
 
 # The folder

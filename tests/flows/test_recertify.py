@@ -24,7 +24,7 @@ def limited(running: Team) -> Team:
 def standing(desk: Desk) -> Any:
     """How status, why and audit say that it stands."""
     (row,) = [one for one in desk.does("status --json").json["rows"] if one["environment"] == "production"]
-    why = desk.does(f"why production {MODEL} --json").json
+    why = desk.does(f"why production/{MODEL} --json").json
     assert why["certified"] == row["certified"]
     warned = [one["id"] for one in desk.does("audit --json").json["findings"]]
     return row["certified"]["state"], "recertification-overdue" in warned
@@ -41,14 +41,14 @@ def test_what_runs_is_agreed_to_again_and_goes_on_as_it_is(limited: Team) -> Non
     assert standing(ana) == ("overdue", True)
     assert f"{PRODUCTION}: recertification overdue, by 2026-03-31" in ana.does("status").out
     before = ana.everything()
-    assert "overdue, to be agreed to again by" in ana.does(f"recertify {PRODUCTION} --dry-run").out
+    assert "overdue, re-approval due by" in ana.does(f"recertify {PRODUCTION} --dry-run").out
     assert ana.everything() == before
     said = ana.does(f"recertify {PRODUCTION} --reason 'monthly review'").out
     assert f"Next: mlgit approve {PRODUCTION}, run by ben or cara" in said
     assert "was proposed already" in ana.does(f"recertify {PRODUCTION}").out
     assert ana.refused("merge") == ["approvals-missing"]
     ben.does("approve")
-    assert f"Agreed again to {MODEL}@1 in production" in ana.does("merge").out
+    assert f"Re-approved {MODEL}@1 in production" in ana.does("merge").out
     (one,) = ana.does("apply production --json").json["results"]
     assert (one["state"], one["approved_by"]) == ("recorded", ["ben"])
     assert ana.read(f"deployed/production/{MODEL}/current/version.json") == running
@@ -89,7 +89,7 @@ def test_it_is_judged_against_what_it_was_promoted_against(limited: Team) -> Non
 def test_what_is_proposed_otherwise_is_not_lost(proposed: Team) -> None:
     assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["recertify-occupied"]
     assert proposed.ana.refused("recertify production/triage") == ["recertify-nothing"]
-    assert proposed.ana.refused("recertify production", code=2) == ["recertify-words"]
+    assert proposed.ana.refused("recertify production", code=2) == ["place-form"]
 
 
 def test_what_no_longer_passes_is_not_agreed_to_again(limited: Team) -> None:
@@ -97,6 +97,6 @@ def test_what_no_longer_passes_is_not_agreed_to_again(limited: Team) -> None:
     ana.edit(POLICY, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n")
     answer = ana(f"recertify {PRODUCTION}")
     assert (answer.code, "Refused by size" in answer.out) == (1, True)
-    ana.does(f"hold add production {MODEL}@1 --reason INC-7")
+    ana.does(f"hold add production/{MODEL}@1 --reason INC-7")
     ana.git("merge", "--quiet", "--no-ff", "-m", "Hold it", f"mlgit/hold/{PRODUCTION}@1")
     assert ana.refused(f"recertify {PRODUCTION}") == ["version-held"]

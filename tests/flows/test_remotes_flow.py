@@ -198,7 +198,7 @@ def test_what_was_applied_but_not_recorded_is_recorded_later(shared: Shared) -> 
 def test_without_the_origin_one_can_read_and_what_needs_it_waits(shared: Shared) -> None:
     ana, ben = shared.ana, shared.team.ben
     shared.vanish()
-    for line in ("status", "log", f"show {MODEL}@2", "validate", "apply", f"gate {MODEL}@2 --to production"):
+    for line in ("status", "log", f"show {MODEL}@2", "validate", "apply", f"gate {MODEL}@2 --env production"):
         ana.does(line)
     for person, line in ((ben, "approve"), (ana, "merge")):
         before = ana.everything()

@@ -91,7 +91,7 @@ def test_what_else_is_in_the_work_tree_stays(twice: Team) -> None:
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would(twice: Team) -> None:
     before = twice.ben.everything()
-    answer = twice.ben.does(f"renumber {MODEL}@4 --to 12 --dry-run")
+    answer = twice.ben.does(f"renumber {MODEL}@4 {MODEL}@12 --dry-run")
     assert twice.ben.everything() == before
     assert f"{MODEL}@4 would become {MODEL}@12" in answer.out
 
@@ -100,8 +100,8 @@ def test_the_next_label_is_one_that_neither_branch_has(twice: Team) -> None:
     twice.ana.git("switch", "--quiet", "main")
     trained(twice.ana, "worse")
     twice.ben.git("switch", "--quiet", "work")
-    assert twice.ben.refused(f"renumber {MODEL}@4 --to 5") == ["label-taken"]
-    assert twice.ben.refused(f"renumber {MODEL}@4 --to 2") == ["label-taken"]
+    assert twice.ben.refused(f"renumber {MODEL}@4 {MODEL}@5") == ["label-taken"]
+    assert twice.ben.refused(f"renumber {MODEL}@4 {MODEL}@2") == ["label-taken"]
     assert twice.ben.does(f"renumber {MODEL}@4 --json").json["after"] == f"{MODEL}@6"
 
 
@@ -138,7 +138,7 @@ def test_what_a_later_version_corrects_keeps_its_label(twice: Team) -> None:
     ben = twice.ben
     ben.edit("params.yaml", "better", "worse")
     ben.does(f"train {MODEL}")
-    ben.does(f"register {MODEL} --supersedes 4")
+    ben.does(f"register {MODEL} --supersedes {MODEL}@4")
     assert ben.refused(f"renumber {MODEL}@4") == ["version-named"]
     assert ben.does(f"renumber {MODEL}@5 --json").json["after"] == f"{MODEL}@6"
 

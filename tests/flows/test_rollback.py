@@ -103,7 +103,9 @@ def test_the_bad_version_does_not_come_back_while_it_is_held(mistaken: Team) -> 
     go_back(mistaken)
     ana = mistaken.ana
     assert ana.refused(f"promote {MODEL}@2 --to production") == ["version-held"]
-    assert ana.refused("rollback production --to 2 --reason 'it was better after all'") == ["version-held"]
+    assert ana.refused(f"rollback production --to-version {MODEL}@2 --reason 'it was better after all'") == [
+        "version-held"
+    ]
     assert ana.refused("rollback production --reason again") == ["rollback-nowhere"]
     ana.does(f"hold lift {PRODUCTION}@2 --reason 'the scanner was mended'")
     assert ana.refused(f"promote {MODEL}@2 --to production") == ["version-held"], "a lift counts once it is merged"
@@ -125,7 +127,7 @@ def test_a_plain_revert_of_a_promotion_is_no_way_back(mistaken: Team) -> None:
     ana.git("revert", "--no-edit", "-m", "1", "main")
     answer = ana("apply production")
     assert (answer.code, answer.ids, runs(mistaken)) == (1, ["promotion-reverted"], 2)
-    assert f"then `mlgit rollback production {MODEL} --reason" in answer.text
+    assert f"then `mlgit rollback production/{MODEL} --reason" in answer.text
     ana.git("revert", "--no-edit", "main")
     go_back(mistaken)
     assert runs(mistaken) == 1
@@ -156,14 +158,14 @@ def test_nothing_leads_back_to_where_an_environment_has_not_been(running: Team) 
     """Version 2 is registered and has never run; version 1 is the first."""
     ana = running.ana
     assert ana.refused(BACK) == ["rollback-nowhere"]
-    assert ana.refused("rollback production --to 2 --reason x") == ["rollback-nowhere"]
-    assert ana.refused("rollback production --to 1 --reason x") == ["rollback-nowhere"]
-    assert ana.refused("rollback production --to 9 --reason x") == ["version-unknown"]
-    assert ana.refused("rollback production triage --reason x") == ["rollback-nothing"]
+    assert ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == ["rollback-nowhere"]
+    assert ana.refused(f"rollback production --to-version {MODEL}@1 --reason x") == ["rollback-nowhere"]
+    assert ana.refused(f"rollback production --to-version {MODEL}@9 --reason x") == ["version-unknown"]
+    assert ana.refused("rollback production/triage --reason x") == ["rollback-nothing"]
 
 
 def test_what_ran_in_staging_only_is_no_way_back_for_production(proposed: Team) -> None:
-    assert proposed.ana.refused("rollback production --to 2 --reason x") == ["rollback-nowhere"]
+    assert proposed.ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == ["rollback-nowhere"]
 
 
 def test_calling_a_promotion_a_rollback_is_no_way_round_the_gates(mistaken: Team) -> None:
@@ -191,7 +193,7 @@ def test_an_entry_that_somebody_put_onto_the_ledger_proves_nothing(mistaken: Tea
     ana.git("switch", "--quiet", "mlgit-ledger")
     mistaken.mallory.commit("Deploy malignancy in production", {f"{folder}/3.json": to_json(forged)})
     ana.git("switch", "--quiet", "main")
-    ana.does("rollback production --to 1 --reason 'version 3 is what mallory wants'")
+    ana.does(f"rollback production --to-version {MODEL}@1 --reason 'version 3 is what mallory wants'")
     wanted = replace(manifest(ana, BRANCH), slots=SlotAssignments(champion=SlotAssignment(version=3, digest=third)))
     on_branch(mistaken.mallory, {MANIFEST: to_json(wanted)})
     assert mistaken.ben.refused("approve") == ["rollback-unverified"]
@@ -250,7 +252,7 @@ def test_a_rollback_takes_the_place_of_an_open_promotion(mistaken: Team) -> None
     go_back(mistaken, f"{BACK} --no-hold")
     ana.does(f"promote {MODEL}@2 --to production")
     mistaken.ben.does("approve")
-    ana.does("rollback production --to 2 --reason 'the other way round' --no-hold")
+    ana.does(f"rollback production --to-version {MODEL}@2 --reason 'the other way round' --no-hold")
     assert mistaken.ana.refused("merge") == ["approvals-missing"], "what ben approved was another change"
 
 

@@ -83,7 +83,7 @@ def test_a_version_moves_between_slots_everybody_tells_where_and_clearing_one_ne
     team, ana = proposed, proposed.ana
     put(team, f"promote {MODEL}@2 {TO} --as shadow")
     assert shares(team) == {"1": 100, "2": 0}
-    for line in ("status", f"why production {MODEL}", f"approvals {WHERE}", "log --env production", "audit"):
+    for line in ("status", f"why production/{MODEL}", f"approvals {WHERE}", "log --env production", "audit"):
         assert f"shadow {MODEL}@2" in ana(line).out, line
     assert "as a shadow" in ana.does(f"lineage {MODEL}@2").out
     rows = ana.does("status --json").json["rows"]
@@ -143,7 +143,7 @@ def test_a_challenger_takes_over_by_a_ramp_and_nothing_comes_beside_it_meanwhile
     put(team, f"promote {MODEL}@3 {TO} --as shadow")
     put(team, AS_CHALLENGER)
     assert shares(team) == {"1": 90, "2": 10, "3": 0}
-    ramp = "--ramp 50,100 --hold 24h"
+    ramp = "--ramp 50,100 --interval 24h"
     assert ana.refused(f"promote {MODEL}@3 {TO} {ramp}") == ["ramp-occupied"]
     put(team, f"promote {MODEL}@2 {TO} {ramp}")
     assert shares(team) == {"1": 50, "2": 50, "3": 0}
@@ -171,11 +171,11 @@ def test_a_record_that_was_changed_after_the_merge_brings_nothing_to_the_target(
 
 def test_words_that_do_not_fit_are_refused(running: Team) -> None:
     words = {
-        "@2 --as challenger": (2, ["slot-words"]),
-        "@2 --traffic 10": (2, ["slot-words"]),
-        "@2 --as shadow --traffic 10": (2, ["slot-words"]),
-        "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-words"]),
-        "@2 --as shadow --ramp 10,100 --hold 24h": (2, ["slot-words"]),
+        "@2 --as challenger": (2, ["slot-options"]),
+        "@2 --traffic 10": (2, ["slot-options"]),
+        "@2 --as shadow --traffic 10": (2, ["slot-options"]),
+        "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-options"]),
+        "@2 --as shadow --ramp 10,100 --interval 24h": (2, ["slot-options"]),
         "@2 --as challenger --traffic 100": (2, []),
         "@1 --as shadow": (1, ["slot-twice"]),
     }

@@ -15,7 +15,7 @@ PRODUCTION = f"production/{MODEL}"
 MANIFEST = f"environments/{PRODUCTION}.yaml"
 FILE = f"standing-approvals/{PRODUCTION}.yaml"
 BRANCH = f"mlgit/promote/{PRODUCTION}"
-NEW = f"standing-approval add production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
+NEW = f"standing-approval add production/{MODEL} --approver ben --until 90d --reason 'weekly retrain'"
 
 
 def bring(desk: Desk, branch: str) -> None:
@@ -36,7 +36,7 @@ def automate(desk: Desk, environment: str = "production") -> None:
     desk.commit("Let it run by itself", {path: desk.read(path) + "auto_promote: true\n"})
 
 
-def auto_promoted(desk: Desk, line: str = "--to production") -> Any:
+def auto_promoted(desk: Desk, line: str = "production") -> Any:
     """What became of the model when the automation ran."""
     results = desk(f"auto-promote {line} --json").json["results"]
     return next(one for one in results if one["model"] == MODEL)
@@ -101,7 +101,7 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     assert [one["person"] for one in change["approvals"]] == ["ben"]
     record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
     assert '"standing-approval-01' in record
-    assert ana.does(f"why production {MODEL} --json").json["agreed"][0]["holds"]
+    assert ana.does(f"why production/{MODEL} --json").json["agreed"][0]["holds"]
     assert ana.does("validate").code == 0
 
 
@@ -131,7 +131,7 @@ def test_what_people_propose_is_left_alone_and_their_rejection_counts(agreed: Te
 def test_rollback_then_automation(agreed: Team) -> None:
     """What people took out stays out: by the hold first, and once that is lifted because it was rolled back there."""
     ana, automation = agreed.ana, agreed.mallory
-    assert auto_promoted(automation, "--to production --merge")["state"] == "merged"
+    assert auto_promoted(automation, "production --merge")["state"] == "merged"
     promoted = ana.read(MANIFEST)
     ana.does("apply production")
     ana.does("rollback production --reason INC-9")
@@ -141,7 +141,7 @@ def test_rollback_then_automation(agreed: Team) -> None:
     assert ids(auto_promoted(automation)) == ["environment-skipped", "version-held", "standing-unfit"]
     ana.does(f"hold lift {PRODUCTION}@2 --reason 'it was the data'")
     bring(ana, f"mlgit/hold/{PRODUCTION}@2")
-    found = auto_promoted(automation, "--to production --merge")
+    found = auto_promoted(automation, "production --merge")
     assert (found["state"], ids(found)) == ("not-eligible", ["environment-skipped", "standing-unfit"])
     ana.does(f"promote {MODEL}@2 --to production")
     assert agreed.ben.does("approve").code == 0, "people may bring it back"
@@ -195,7 +195,7 @@ def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> 
 
 def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> None:
     ana, automation = running.ana, running.mallory
-    assert automation.refused("auto-promote --to staging") == ["auto-promote-off"]
+    assert automation.refused("auto-promote staging") == ["auto-promote-off"]
     assert "No environment has" in automation.does("auto-promote").out
     automate(ana, "staging")
     found = auto_promoted(automation, "--merge")
@@ -205,10 +205,13 @@ def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> Non
     bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")
     said = automation.does("auto-promote --merge").out
     assert (
-        f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  rests on  the policy, which asks for no approval"
+        f"staging/{MODEL}: {MODEL}@2 (now {MODEL}@1): merged\n  approved by  the policy, which requires no approval"
         in said
     )
     assert said.endswith("Next: mlgit apply\n")
+    results = automation.does(f"auto-promote staging/{MODEL} --json").json["results"]
+    assert [one["model"] for one in results] == [MODEL]
+    assert automation.refused("auto-promote staging/nothing") == ["model-unknown"]
     assert (
         f"staging/{MODEL} ({MODEL}@2): no newer version is eligible\n  version-held: {MODEL}@3 is held"
         in automation.does("auto-promote").out

@@ -17,7 +17,7 @@ def ask(team: Team, *gates: str) -> list[dict[str, Any]]:
     lines = "".join(f"  - {gate}\n" for gate in gates)
     head, _, rest = team.ana.read(POLICY).partition("gates:\n")
     team.ana.commit("Ask", {POLICY: f"{head}gates:\n{lines}{rest[rest.index('approvals:') :]}"})
-    answer = team.ana(f"gate {MODEL}@2 --to production --json")
+    answer = team.ana(f"gate {MODEL}@2 --env production --json")
     results: list[dict[str, Any]] = answer.json["results"]
     return results
 
@@ -58,7 +58,7 @@ def test_the_same_question_has_the_same_answer_for_everybody(running: Team) -> N
     gates = ("{id: beats-champion, margin: -1}", "{id: slice-harm, min_rows: 30}", "{id: data-drift, max_psi: 100}")
     mine = ask(running, *gates)
     there = running.ana.clone("elsewhere")
-    again = running.ben.at(there.root)(f"gate {MODEL}@2 --to production --json").json["results"]
+    again = running.ben.at(there.root)(f"gate {MODEL}@2 --env production --json").json["results"]
     assert again == mine
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.flows.builder import MODEL, OTHER
 from tests.flows.people import Desk, Team
 
-PRODUCTION = f"why production {MODEL}"
+PRODUCTION = f"why production/{MODEL}"
 DECISION = "decisions/{}.json"
 
 
@@ -93,9 +93,9 @@ def test_what_runs_is_explained_on_one_screen(running: Team) -> None:
         "1 of 1 needed",
         fingerprint(team, "ben"),
         '"saw the slices"',
-        "as the manifest names it",
+        "as named in the manifest",
         f"{MODEL}@1 (",
-        "All that it rests on was checked again, and holds.",
+        "Verified again: signatures, digests and rules are in order.",
     ):
         assert words in said
     assert said.rstrip().endswith(f"Next: mlgit lineage {MODEL}@2")
@@ -112,9 +112,9 @@ def test_what_is_merged_and_not_applied_is_wanted_and_does_not_run(proposed: Tea
 
 
 def test_where_nothing_was_promoted_nothing_has_to_be_explained(proposed: Team) -> None:
-    found = proposed.ana.does(f"why production {OTHER} --json").json
+    found = proposed.ana.does(f"why production/{OTHER} --json").json
     assert (found["wanted"], found["seen"], found["brought"]) == (None, None, None)
-    assert "nothing" in proposed.ana.does(f"why production {OTHER}").out
+    assert "nothing" in proposed.ana.does(f"why production/{OTHER}").out
 
 
 def test_the_past_is_explained_by_the_ledger_of_then(proposed: Team) -> None:
@@ -210,7 +210,7 @@ def test_evidence_that_was_changed_after_the_merge_does_not_hold(proposed: Team)
     ana.edit(f"models/{MODEL}/versions/v2/gates/{promotion}.json", '"outcome": "pass"', '"outcome": "fail"')
     answer = ana(PRODUCTION)
     assert (answer.code, answer.ids) == (1, ["gates-differ"])
-    assert "NOT the one that the manifest names" in answer.out
+    assert "NOT the one named in the manifest" in answer.out
     ana.git("reset", "--quiet", "--hard", "HEAD~1")
     ana.edit(f"models/{MODEL}/versions/v2/version.json", '"email": "ana@', '"email": "eve@')
     answer = ana(PRODUCTION)
@@ -226,8 +226,8 @@ def test_what_nobody_promoted_is_unexplained(proposed: Team) -> None:
 
 
 def test_names_that_are_not_there_are_refused(proposed: Team) -> None:
-    assert proposed.ana.refused(f"why prod {MODEL}") == ["environment-unknown"]
-    assert proposed.ana.refused("why production nothing") == ["model-unknown"]
+    assert proposed.ana.refused(f"why prod/{MODEL}") == ["environment-unknown"]
+    assert proposed.ana.refused("why production/nothing") == ["model-unknown"]
     assert proposed.ana.refused(f"{PRODUCTION} --at nowhere") == ["revision-unknown"]
 
 
@@ -284,14 +284,14 @@ def test_a_version_ran_from_when_it_was_seen_until_something_else_was(proposed: 
 
 
 def test_a_version_that_never_ran_says_so(proposed: Team) -> None:
-    assert "never seen to run" in lines(proposed.ana, f"lineage {MODEL}@3")
+    assert "never deployed" in lines(proposed.ana, f"lineage {MODEL}@3")
 
 
 def test_a_correction_is_found_from_both_ends(registered: Team) -> None:
     ana = registered.ana
     ana.edit("params.yaml", "fit: worse", "fit: plain")
     ana.does(f"train {MODEL}")
-    ana.does(f"register {MODEL} --supersedes 3")
+    ana.does(f"register {MODEL} --supersedes {MODEL}@3")
     team = registered
     team.promote(f"{MODEL}@4", "staging")
     (corrects,) = [one for one in lines(ana, f"lineage {MODEL}@4") if one.startswith("supersedes")]
@@ -307,7 +307,7 @@ def test_data_leads_to_every_version_and_every_environment(proposed: Team, form:
     record = json.loads(proposed.ana.read(f"models/{MODEL}/versions/v1/version.json"))
     stored = record["inputs"]["data"]["biopsies"]
     content = form.format(md5=stored["md5"][:8], sha=stored["sha256"][7:15])
-    word = "--data " if form.startswith("biopsies") else ""
+    word = "--dataset " if form.startswith("biopsies") else ""
     found = proposed.ana.does(f"lineage {word}{content} --json").json
     assert found["versions"] == [f"{MODEL}@1", f"{MODEL}@2", f"{MODEL}@3", f"{OTHER}@1"]
     assert found["read"] == 4
@@ -319,16 +319,16 @@ def test_data_leads_to_every_version_and_every_environment(proposed: Team, form:
         (f"version:{MODEL}@2", f"environment:staging/{MODEL}", True),
     ]
     said = proposed.ana.does(f"lineage {word}{content}").out
-    assert said.count("never seen to run") == 2
+    assert said.count("never deployed") == 2
 
 
 def test_data_that_nothing_was_made_from_is_no_good_news(proposed: Team) -> None:
-    answer = proposed.ana("lineage --data biopsies@00000000")
+    answer = proposed.ana("lineage --dataset biopsies@00000000")
     assert answer.code == 1
     assert "None of 4 versions" in answer.out
-    assert proposed.ana.refused("lineage --data flights") == ["dataset-unknown"]
+    assert proposed.ana.refused("lineage --dataset flights") == ["dataset-unknown"]
     assert proposed.ana.refused("lineage md5:9x", code=2) == ["data-name"]
-    for line in ("lineage", f"lineage {MODEL}@1 --data biopsies", "lineage --data biopsies --code HEAD"):
+    for line in ("lineage", f"lineage {MODEL}@1 --dataset biopsies", "lineage --dataset biopsies --code HEAD"):
         assert proposed.ana(line).code == 2
 
 
@@ -358,7 +358,7 @@ def test_a_commit_that_was_rebased_away_still_names_what_was_trained_with_it(pro
 
 def test_a_record_that_cannot_be_read_leaves_the_question_open(proposed: Team) -> None:
     proposed.ana.commit("Break a record", {f"models/{OTHER}/versions/v1/version.json": "{}"})
-    answer = proposed.ana("lineage --data biopsies --json")
+    answer = proposed.ana("lineage --dataset biopsies --json")
     assert answer.code == 3
     assert answer.json["versions"] == [f"{MODEL}@1", f"{MODEL}@2", f"{MODEL}@3"]
     assert {one["at"]["file"] for one in answer.json["unread"]} == {f"models/{OTHER}/versions/v1/version.json"}
@@ -375,7 +375,7 @@ def test_a_graph_is_drawn_with_an_edge_for_each_relation(proposed: Team) -> None
 def test_lineage_is_that_of_the_moment(proposed: Team) -> None:
     ana = proposed.ana
     first = ana.git("log", "--format=%H", f"--grep=Register {MODEL}@1", "main")
-    found = ana.does(f"lineage --data biopsies --at {first} --json").json
+    found = ana.does(f"lineage --dataset biopsies --at {first} --json").json
     assert found["versions"] == [f"{MODEL}@1"]
     assert not any(edge["since"] for edge in found["edges"])
     assert ana.refused(f"lineage {MODEL}@2 --at {first}") == ["version-unknown"]
@@ -477,6 +477,10 @@ def test_the_first_worse_version_is_found_by_measuring_all(proposed: Team) -> No
         ("--drop 0.5", 1, None, 3),
         ("--metric log_loss", 0, 3, 3),
         ("--metric log_loss --below 1", 0, 3, 3),
+        (f"--bad {MODEL}@2", 1, None, 2),
+        (f"--good {MODEL}@2", 0, 3, 2),
+        (f"--good {MODEL}@2 --bad {MODEL}@3", 0, 3, 2),
+        (f"--good {MODEL}@2 --below 0.93", 0, 3, 2),
     ],
 )
 def test_a_limit_is_searched_for_and_a_drop_is_looked_for_everywhere(
@@ -531,6 +535,10 @@ def test_where_nothing_can_be_measured_nothing_is_said(proposed: Team) -> None:
         ("--below nan", 2, []),
         ("--drop -1", 2, []),
         ("--below 0.9 --drop 0.1", 2, []),
+        (f"--good {MODEL}@2 --bad {MODEL}@2", 2, ["range-empty"]),
+        (f"--good {MODEL}@3 --bad {MODEL}@1", 2, ["range-empty"]),
+        (f"--good {MODEL}@9", 1, ["version-unknown"]),
+        (f"--bad {OTHER}@1", 2, []),
     ],
 )
 def test_a_question_that_does_not_fit_is_refused(proposed: Team, options: str, code: int, ids: list[str]) -> None:
@@ -553,7 +561,7 @@ def test_a_bare_clone_knows_the_past(proposed: Team) -> None:
         PRODUCTION,
         f"{PRODUCTION} --at main^1 --json",
         f"lineage {MODEL}@1",
-        "lineage --data biopsies --json",
+        "lineage --dataset biopsies --json",
         f"at 2026-03-01 card {MODEL}@1",
         f"at main~2 {PRODUCTION}",
     ):

@@ -64,8 +64,8 @@ def ben(team: Team) -> Desk:
 Case = tuple[str, str, Callable[[Team], Desk], str]
 """A name, the scene (with what is done in it first), who asks, and what."""
 
-_STANDING = f"standing-approval add production {MODEL} --by ben --until 90d --reason 'weekly retrain'"
-_OVERRIDE = "--waive slice-harm --incident INC-7 --until 4h --review-by 2026-04-01 --with ben"
+_STANDING = f"standing-approval add production/{MODEL} --approver ben --until 90d --reason 'weekly retrain'"
+_OVERRIDE = "--waive slice-harm --incident INC-7 --until 4h --review-by 2026-04-01 --approver ben"
 CASES: list[Case] = [
     ("status", "proposed", ana, "status"),
     ("status-nothing-yet", "registered", ana, "status"),
@@ -78,8 +78,8 @@ CASES: list[Case] = [
     ("show-version", "proposed", ana, f"show {MODEL}@2"),
     ("show-unknown", "proposed", ana, f"show {MODEL}@9"),
     ("diff", "proposed", ana, f"diff {MODEL}@1 {MODEL}@2"),
-    ("gate", "proposed", ana, f"gate {MODEL}@2 --to production"),
-    ("gate-refused", "proposed", ana, f"gate {MODEL}@3 --to production"),
+    ("gate", "proposed", ana, f"gate {MODEL}@2 --env production"),
+    ("gate-refused", "proposed", ana, f"gate {MODEL}@3 --env production"),
     ("validate", "proposed", ana, "validate"),
     ("validate-refused", "tampered", ana, "validate"),
     ("data-check", "registered", ana, "data check"),
@@ -111,10 +111,10 @@ CASES: list[Case] = [
     ("gate-verify", "proposed", ana, "gate --verify --all"),
     ("policy-replay", "running", ana, "policy replay production --with policies/staging.yaml"),
     ("rollback", "proposed", ana, "rollback staging --reason INC-7"),
-    ("rollback-nowhere", "running", ana, f"rollback production {MODEL} --reason INC-7"),
-    ("hold-add", "running", ana, f"hold add production {MODEL}@2 --reason INC-7"),
+    ("rollback-nowhere", "running", ana, f"rollback production/{MODEL} --reason INC-7"),
+    ("hold-add", "running", ana, f"hold add production/{MODEL}@2 --reason INC-7"),
     ("hold-list", "running", ana, "hold list"),
-    ("override-add", "proposed", ana, f"override add production {MODEL}@3 {_OVERRIDE}"),
+    ("override-add", "proposed", ana, f"override add production/{MODEL}@3 {_OVERRIDE}"),
     ("override-list", "running", ana, "override list"),
     ("standing-approval-add", "running", ana, _STANDING),
     ("standing-approval-list", "agreed", ana, "standing-approval list"),
@@ -124,9 +124,9 @@ CASES: list[Case] = [
     ("recertify-dry", "running", ana, f"recertify {WHERE} --dry-run"),
     ("renumber-refused", "registered", ana, f"renumber {MODEL}@1"),
     ("verify-push-not-bare", "registered", ana, "verify-push --install"),
-    ("why", "proposed", ana, f"why production {MODEL}"),
+    ("why", "proposed", ana, f"why production/{MODEL}"),
     ("lineage", "proposed", ana, f"lineage {MODEL}@2"),
-    ("lineage-data", "proposed", ana, "lineage --data biopsies"),
+    ("lineage-data", "proposed", ana, "lineage --dataset biopsies"),
     ("bisect", "proposed", ana, f"bisect {MODEL} --metric roc_auc --drop 0.01"),
     ("at", "proposed", ana, "at HEAD~1 status"),
     ("audit", "proposed", ana, "audit"),

@@ -136,7 +136,7 @@ def test_a_time_in_which_it_was_not_well_does_not_count(running: Team) -> None:
     team.promote(f"{MODEL}@2", "staging")
     approved(team)
     team.now.wait(2 * DAY)
-    assert "runs as it was given" in ana.does("observe staging").out
+    assert "runs what was applied" in ana.does("observe staging").out
     (target(team, "staging") / "current/model.skops").write_bytes(b"another")
     answer = ana("observe staging")
     assert (answer.code, "files were altered: model.skops" in answer.out) == (1, True)

@@ -154,7 +154,7 @@ def test_reviews_are_fetched_counted_and_audited_without_the_forge(at: AtForge) 
         ("ben", f"review {told['reviews'][3]['id']} of acme/churn#1")
     ]
     assert any("No forge was asked" in one for one in audit["unchecked"])
-    assert "ben" in fresh.does(f"why production {MODEL}").out
+    assert "ben" in fresh.does(f"why production/{MODEL}").out
     assert at.approvals(fresh)["counted"][0]["person"] == "ben"
     assert len(forge.requests) == asked
 
@@ -285,7 +285,7 @@ def test_a_review_that_only_the_ledger_names_is_not_proven(at: AtForge) -> None:
 def test_a_rollback_and_a_hold_have_pull_requests_of_their_own(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     back = ana.does("rollback staging --reason 'INC-7 @acme/all'").out
-    held = ana.does(f"hold add production {MODEL} --reason 'closes #1, @acme/all'").out
+    held = ana.does(f"hold add production/{MODEL} --reason 'closes #1, @acme/all'").out
     assert [one.title for one in forge.pulls.values()] == [
         f"Roll back staging to {MODEL}@1",
         f"Hold {MODEL} in production",
@@ -293,7 +293,7 @@ def test_a_rollback_and_a_hold_have_pull_requests_of_their_own(at: AtForge) -> N
     assert not any(re.search(r"@acme|(?<!&)#\d", one.body) for one in forge.pulls.values())
     assert f"pull request {forge.url}/{forge.repository}/pull/1" in back
     assert f"pull request {forge.url}/{forge.repository}/pull/2" in held
-    ana.does(f"hold add production {MODEL} --reason 'closes #1, @acme/all'")
+    ana.does(f"hold add production/{MODEL} --reason 'closes #1, @acme/all'")
     assert [*forge.pulls] == [1, 2]
 
 

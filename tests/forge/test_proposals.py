@@ -10,13 +10,13 @@ from tests.forge.test_life import WHERE, AtForge
 at = test_life.at
 
 WORDS = "'closes #1, @acme/all'"
-STANDING = f"standing-approval add production {MODEL} --by ben --until 90d --reason {WORDS}"
-OVERRIDE = f"override add production {MODEL}@3 --waive slice-harm --with ben --until 4h --review-by 2026-04-01"
+STANDING = f"standing-approval add production/{MODEL} --approver ben --until 90d --reason {WORDS}"
+OVERRIDE = f"override add production/{MODEL}@3 --waive slice-harm --approver ben --until 4h --review-by 2026-04-01"
 LINES = {
     f"Recertify {MODEL}@1 in production": f"recertify {WHERE} --reason {WORDS}",
     f"Approve promotions of {MODEL} to production in advance": STANDING,
     f"Override gates of {MODEL}@3 in production": f"{OVERRIDE} --incident {WORDS}",
-    f"Hold {MODEL}@3 in production": f"hold add production {MODEL}@3 --reason {WORDS}",
+    f"Hold {MODEL}@3 in production": f"hold add production/{MODEL}@3 --reason {WORDS}",
 }
 """By the title of its pull request, what is proposed."""
 
@@ -63,7 +63,7 @@ def test_an_automatic_promotion_has_a_pull_request_until_it_is_merged(at: AtForg
     ana.git("push", "--quiet", "origin", "main")
 
     def auto_promote(words: str = "") -> Answer:
-        return ana.does(f"auto-promote --to production {words}")
+        return ana.does(f"auto-promote production {words}")
 
     before = ana.everything()
     assert "would be proposed" in auto_promote("--dry-run").out

@@ -119,7 +119,7 @@ class Histories(RuleBasedStateMachine):
     def roll_back(self, environment: str) -> None:
         place = self.places[environment]
         others = [version for version in place.verified if version != place.wanted]
-        answer = self.team.ana(f"rollback {environment} {MODEL} --reason INC-7")
+        answer = self.team.ana(f"rollback {environment}/{MODEL} --reason INC-7")
         if place.wanted is None:
             _is(answer, 1)
         elif not others:

@@ -103,7 +103,7 @@ def test_the_verdict_is_commented_once_for_the_commit_of_the_run(
 def test_gates_run_again_from_the_base_with_access_to_data_only(hosted: Hosted, workflows: dict[str, str]) -> None:
     gate = hosted.github.run(workflows["gate"], hosted.github.pull_request(7, BRANCH))["gate"]
     assert gate.result == "success", gate.log
-    assert f"{MODEL}@2 for production: as its report says" in gate.log
+    assert f"{MODEL}@2 for production: same as its report" in gate.log
     assert gate.rights == {"contents": "read"}
     holders = [step.name for step in gate.steps if any(value.startswith(SECRETS) for value in step.env.values())]
     assert holders == ["Let DVC read the data"]

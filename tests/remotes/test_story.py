@@ -41,7 +41,7 @@ def test_what_one_registers_another_judges_and_what_is_damaged_nobody_uses(regis
     assert "credentials-committed" not in answer.ids
 
     data = ana.root / "datasets/biopsies/biopsies.csv"
-    said.append(ana.does(f"data add {data} --name biopsies").text)
+    said.append(ana.does(f"data add {data} --dataset biopsies").text)
     ana.edit("params.yaml", "fit: worse", "fit: better")
     ana.does(f"train {MODEL}")
     said.append(ana.does(f"register {MODEL}").text)
@@ -49,7 +49,7 @@ def test_what_one_registers_another_judges_and_what_is_damaged_nobody_uses(regis
     assert place.objects.read(object_path(record["artifact"]["md5"])) is not None
 
     bens = fresh(ben.at(ana.root), place, "bens")
-    judged = bens.does(f"gate {MODEL}@4 --to staging")
+    judged = bens.does(f"gate {MODEL}@4 --env staging")
     said.append(judged.text)
 
     predictions = record["evaluation"]["predictions"]["md5"]
@@ -63,7 +63,7 @@ def test_what_one_registers_another_judges_and_what_is_damaged_nobody_uses(regis
     ):
         place.objects.write(path, content)
         clone = fresh(ben.at(ana.root), place, name)
-        refusal = clone(f"gate {MODEL}@4 --to staging")
+        refusal = clone(f"gate {MODEL}@4 --env staging")
         said.append(refusal.text)
         assert refusal.code == (3 if content is None else 1), refusal.text  # without it, nothing can be judged
         assert re.search(f"(fail|error) +integrity .*predictions.parquet .*{why}", refusal.out), refusal.text

@@ -115,6 +115,13 @@ def test_whole_records_that_people_wrote_into_pages_are_valid() -> None:
     assert checked
 
 
+def test_the_glossary_is_in_order_and_names_no_term_twice() -> None:
+    text = (ROOT / "docs/reference/glossary.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    terms = [line.split("|")[1].strip().lower() for line in text.splitlines() if line.startswith("| ")][1:]
+    assert terms == sorted(set(terms))
+    assert {"champion", "decision", "gate", "ledger", "promotion", "signed exception", "soak", "version"} <= set(terms)
+
+
 def test_the_index_names_every_page_that_people_wrote() -> None:
     written = [page for page in (ROOT / "docs").rglob("*.md") if "reference" not in page.parts]
     linked = {(ROOT / "docs" / target).resolve() for target in LINK.findall((ROOT / "docs/README.md").read_text())}

@@ -68,7 +68,7 @@ def check_identity(
             "promotion-replayed",
             f"promotion {manifest.promotion} was there before, and came again",
             why="what was agreed to once, at another moment, is no agreement to a way back",
-            fix=f"run `mlgit rollback {manifest.environment} {manifest.model}`, or `mlgit promote` the version again",
+            fix=f"run `mlgit rollback {manifest.environment}/{manifest.model}`, or `mlgit promote` the version again",
             at=at,
         )
 

@@ -91,7 +91,7 @@ def check_plan(manifest: Promotion) -> Iterator[Finding]:
             "ramp-steps",
             f"the steps {', '.join(map(str, ramp.steps))} do not lead to all of the requests",
             why="each has to be larger than the one before, and the last is 100",
-            fix="for example `--ramp 10,50,100 --hold 24h`",
+            fix="for example `--ramp 10,50,100 --interval 24h`",
             at=at,
         )
     if manifest.baseline is None or manifest.change != "promote":

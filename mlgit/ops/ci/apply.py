@@ -41,6 +41,7 @@ class CiApplied(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-apply.v1"):
 def run(
     workspace: Workspace,
     environment: str | None = None,
+    model: str | None = None,
     *,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
@@ -53,13 +54,14 @@ def run(
     Args:
         workspace: where.
         environment: the environment; all of them, if None.
+        model: the model; all of them, if None.
         dry_run: whether to change nothing, here or at the forge.
         on_step: is called with what is being done.
 
     Raises:
         MlgitError: as `ops.delivery.apply.run` does.
     """
-    applied = apply.run(workspace, environment, dry_run=dry_run, on_step=on_step)
+    applied = apply.run(workspace, environment, model, dry_run=dry_run, on_step=on_step)
     reported = [result for result in applied.results if result.state in _DEPLOYMENT_STATES]
     if dry_run or not reported:
         return CiApplied(applied=applied)

@@ -260,7 +260,7 @@ def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tupl
             "name-unfit",
             f"{dataset!r} does not do as a name",
             why=NAME_RULES,
-            fix="say --name NAME",
+            fix="add --dataset NAME",
         )
     contract = state.dataset(dataset) if state.tree.read(layout.dataset(dataset)) is not None else None
     if in_place and dataset == inside[1]:
@@ -298,7 +298,7 @@ def _other_file(dataset: str, path: str, expected: str) -> MlgitError:
         "data-other-file",
         f"dataset {dataset} is {expected}, not {path}",
         why="its contract names one file",
-        fix="change `path` in the contract, or add it as another dataset with --name",
+        fix="change `path` in the contract, or add it as another dataset with --dataset",
         at=Location(layout.dataset(dataset), path="path"),
     )
 

@@ -66,11 +66,12 @@ class Applied(Outcome, frozen=True, kw_only=True, tag="mlgit/apply.v1"):
 def run(
     workspace: Workspace,
     environment: str | None = None,
+    model: str | None = None,
     *,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Applied:
-    """Bring one environment, or all, to what the base branch wants.
+    """Bring one environment (or one model in it), or all, to what the base branch wants.
 
     Where nothing has to change, nothing is done. What does not hold is left as it runs, and recorded as blocked. Outside the
     environment's windows a change waits: nothing is touched and nothing recorded.
@@ -86,7 +87,13 @@ def run(
     snapshot = take_snapshot(workspace)
     if environment is not None:
         snapshot.state.environment(environment)
-    wanted = {key: manifest for key, manifest in snapshot.state.promotions().items() if environment in {None, key[0]}}
+    if model is not None:
+        snapshot.state.model(model)
+    wanted = {
+        key: manifest
+        for key, manifest in snapshot.state.promotions().items()
+        if environment in {None, key[0]} and model in {None, key[1]}
+    }
     last = snapshot.ledger.last_deployments(wanted)
     results = [
         _Deployer(workspace, snapshot, manifest, last.get(key), on_step).converge(dry_run=dry_run)

@@ -88,7 +88,7 @@ def _signers(base: Lifecycle, email: str, others: list[str]) -> list[str]:
             "override-people",
             "an override is signed by at least two people",
             why=why,
-            fix=f"name another person of {layout.ROLES} with --with; whoever runs this has to be listed there too",
+            fix=f"name another person of {layout.ROLES} with --approver; whoever runs this has to be listed there too",
         )
     return people
 

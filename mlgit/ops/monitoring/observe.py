@@ -49,11 +49,12 @@ class Observations(Outcome, frozen=True, kw_only=True, tag="mlgit/observe.v1"):
 def run(
     workspace: Workspace,
     environment: str | None = None,
+    model: str | None = None,
     *,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Observations:
-    """Look at what runs in one environment, or in all, and append to the ledger whether it is what was applied last.
+    """Observe one environment (or one model in it), or all, and append to the ledger whether it runs what was applied last.
 
     Nothing is switched, also where it is degraded: `mlgit apply` mends that.
 
@@ -66,9 +67,11 @@ def run(
     snapshot = take_snapshot(workspace)
     if environment is not None:
         snapshot.state.environment(environment)
+    if model is not None:
+        snapshot.state.model(model)
     results = []
     for key, manifest in snapshot.state.promotions().items():
-        if environment in {None, key[0]}:
+        if environment in {None, key[0]} and model in {None, key[1]}:
             on_step(f"checking {'/'.join(key)}")
             results.append(_check(workspace, snapshot, manifest, dry_run=dry_run))
     return Observations(results=results)

@@ -118,7 +118,7 @@ def run(
         raise refused(
             "nothing-to-replay",
             f"no promotion was merged under policy {name} yet" + (f" in {environment}" if environment else ""),
-            fix="`mlgit gate MODEL@N --to ENVIRONMENT` judges a version by the policy as it is in the repository",
+            fix="`mlgit gate MODEL@N --env ENV` judges a version by the policy as it is in the repository",
             at=Location(layout.policy(name)),
         )
     let_through = [one for one in judged if one.now == "pass"]

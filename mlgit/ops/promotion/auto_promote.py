@@ -30,6 +30,7 @@ class AutoPromotions(Outcome, frozen=True, kw_only=True, tag="mlgit/auto-promote
 def run(
     workspace: Workspace,
     environment: str | None = None,
+    model: str | None = None,
     *,
     merge_too: bool = False,
     body: pull_request.BriefRenderer | None = None,
@@ -41,6 +42,7 @@ def run(
     Args:
         workspace: where.
         environment: the environment; each that has `auto_promote: true`, in the order of the project, if None.
+        model: the model; all of them, if None.
         merge_too: whether to merge at once what may be merged.
         body: writes the body of a pull request, where the project has a forge; without it, none is opened.
         dry_run: whether only to report what would be done.
@@ -53,6 +55,7 @@ def run(
     workspace.repository.require_full_history()
     name, base = snapshot.base_of(workspace)
     wanted = [environment] if environment is not None else base.environments()
+    models = base.models() if model is None else [base.model(model).name]
     environments = [target for target in wanted if base.environment(target).auto_promote]
     if environment is not None and not environments:
         raise refused(
@@ -62,9 +65,9 @@ def run(
             fix=f"`mlgit promote MODEL@N --to {environment}` proposes a version",
         )
     results = [
-        _auto_promote(workspace, target, model, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
+        _auto_promote(workspace, target, name, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
         for target in environments
-        for model in base.models()
+        for name in models
     ]
     return AutoPromotions(base=name, environments=environments, results=results)
 
@@ -113,6 +116,6 @@ def _open_pull_request(
         return result
     waiting = proposals.OpenProposals(workspace, snapshot.base_of(workspace)[1]).load(result.environment, result.model)
     opened = pull_request.open_for_promotion(
-        workspace, waiting, body, retry_command=f"mlgit auto-promote --to {result.environment}"
+        workspace, waiting, body, retry_command=f"mlgit auto-promote {result.environment}/{result.model}"
     )
     return replace(result, pull_request=opened.url, warnings=opened.warnings)

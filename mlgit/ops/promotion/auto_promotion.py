@@ -175,7 +175,7 @@ class AutoPromotion:
             model,
             promote.promotion_files(self._workspace, manifest, report),
             f"Promote {result.candidate} to {environment}\n\nMlgit-Promotion: {manifest.promotion}\n",
-            f"mlgit auto-promote --to {environment}",
+            f"mlgit auto-promote {environment}/{model}",
         )
         waiting = proposals.proposal_at(
             self._workspace,
@@ -256,7 +256,7 @@ class AutoPromotion:
             "standing-missing",
             f"no standing approval for {self._model} in {self._environment.name} is in force",
             why=listed or f"{layout.standing_approval('...')} has none for them on the base branch",
-            fix=f"`mlgit standing-approval add {self._environment.name} {self._model}` drafts one; or `mlgit promote` it",
+            fix=f"`mlgit standing-approval add {self._environment.name}/{self._model}` drafts one; or `mlgit promote` it",
         )
 
 

@@ -235,14 +235,14 @@ def _rollback(case: PromotionContext, at: datetime) -> RollbackTarget | None:
     return RollbackTarget(
         version=str(VersionRef(model, champion.version)),
         verified_at=verified.at,
-        command=f'mlgit rollback {environment} {model} --reason "..."',
+        command=f'mlgit rollback {environment}/{model} --reason "..."',
     )
 
 
 def _next(counted: ApprovalsShown, readiness: Readiness, problems: list[Finding]) -> str | None:
     where = f"{counted.environment}/{counted.model}"
     if counted.state == "merged":
-        return f"mlgit why {counted.environment} {counted.model}"
+        return f"mlgit why {counted.environment}/{counted.model}"
     if readiness == "blocked":
         return f"mlgit explain {problems[0].id}"
     if counted.missing:

@@ -80,7 +80,7 @@ def run(
         approvals_needed=people_needed(approval_rule(policy.approvals, "rollback"), base.problem_of(model).risk),
         evidence=policy.evidence,
     )
-    command = f"mlgit rollback {environment} {model}"
+    command = f"mlgit rollback {environment}/{model}"
     if (same := promote.open_already(workspace, snapshot, environment, model, "rollback", wanted)) is not None:
         plan = replace(plan, state="proposed-already", hold=_hold_on(same.after, environment, replaced, at))
         return publish.publish_promotion(workspace, snapshot, plan, same, body, again=command, dry_run=dry_run)

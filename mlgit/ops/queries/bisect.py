@@ -79,6 +79,8 @@ def run(
     part: MeasuredSlice | None = None,
     limit: float | None = None,
     drop: float = 0.0,
+    good: int | None = None,
+    bad: int | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Bisection:
     """Find the first version of a model whose metric got worse.
@@ -92,10 +94,13 @@ def run(
         limit: bad is what is worse than this. It is taken that no version after a bad one is good again, and searched by
             halves.
         drop: without a limit, every version is measured; bad is what is worse than the one before by more than this.
+        good: label of the version to start from; the first one, if None.
+        bad: label of the version to end with; the newest one, if None.
         on_progress: called with how many versions were measured.
 
     Raises:
-        MlgitError: there is no such model, it has no version, or the metric is none for its problem (`metric-unsuitable`).
+        MlgitError: there is no such model or version, it has no version, the range is empty (`range-empty`), or the
+            metric is none for its problem (`metric-unsuitable`).
         Unjudged: none of the versions could be measured (`not-measurable`).
     """
     record = state.model(model)
@@ -105,6 +110,7 @@ def run(
     numbers = state.numbers(model)
     if not numbers:
         raise refused("version-unknown", f"{model} has no version", fix=f"`mlgit train {model}`, then `mlgit register`")
+    numbers = _in_range(state, model, numbers, good, bad)
     bench = _Bench(workspace, state, record, problem, name, part, on_progress)
     sign = 1 if METRICS[name].direction == "max" else -1
 
@@ -236,6 +242,19 @@ def _on(part: MeasuredSlice, table: "DataFrame", metric: str, positive: Label | 
     if one.metric is None:
         raise ValueError(one.reason)
     return one.metric, one.rows
+
+
+def _in_range(state: Lifecycle, model: str, numbers: list[int], good: int | None, bad: int | None) -> list[int]:
+    for end in (good, bad):
+        if end is not None:
+            state.version(VersionRef(model, end))
+    if good is not None and bad is not None and good >= bad:
+        raise usage_error(
+            "range-empty",
+            f"{model}@{good} does not come before {model}@{bad}",
+            fix="name an earlier version with --good than with --bad",
+        )
+    return [number for number in numbers if (good or number) <= number <= (bad or number)]
 
 
 def _check_metric(metric: str, problem: Problem) -> None:

@@ -58,7 +58,7 @@ def check_not_reverted(found: proposals.Proposal) -> None:
         "promotion-reverted",
         f"commit {found.head[:12]} takes {found.environment}/{found.model} back to promotion {manifest.promotion}",
         why=f"{later.promotion} came after it, and nobody agreed to the way back",
-        fix=f"`git revert {found.head[:12]}`, then `mlgit rollback {found.environment} {found.model} --reason ...`",
+        fix=f"`git revert {found.head[:12]}`, then `mlgit rollback {found.environment}/{found.model} --reason ...`",
         at=Location(layout.promotion(found.environment, found.model)),
     )
 

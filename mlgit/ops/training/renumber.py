@@ -96,7 +96,7 @@ def _label(state: Lifecycle, bases: dict[str, Lifecycle], ref: VersionRef, to: i
             "label-taken",
             f"{ref.model}@{to} is there already",
             why="this branch or the base branch has it",
-            fix=f"take {max(taken) + 1}, or leave --to out",
+            fix=f"take {ref.model}@{max(taken) + 1}, or leave out the new number",
         )
     return to
 

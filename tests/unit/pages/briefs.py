@@ -32,7 +32,7 @@ def brief(words: str = "word", many: int = 2, **changes: Any) -> Brief:
     own["candidate"] = f"{words} 2"  # which is not the champion
     own["metrics"] = [replace(one, is_primary=True) for one in made.metrics]
     if made.rollback is not None:
-        own["rollback"] = replace(made.rollback, command='mlgit rollback production churn --reason "..."')
+        own["rollback"] = replace(made.rollback, command='mlgit rollback production/churn --reason "..."')
     return replace(made, **own | changes)
 
 

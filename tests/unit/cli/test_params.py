@@ -1,0 +1,228 @@
+"""Arguments and options mean the same in every command."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mlgit.cli.hold import _subject
+from mlgit.cli.main import COMMANDS, cli, run
+from mlgit.cli.params import MODEL_PLACE, PLACE, PLACED_VERSION, number_of
+from mlgit.cli.times import DATE, TIME
+from mlgit.domain.names import VersionRef
+from mlgit.errors import MlgitError
+
+
+def leaves() -> dict[str, click.Command]:
+    found = {}
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        inner = command.commands if isinstance(command, click.Group) else {}
+        found |= {f"{name} {word}": one for word, one in inner.items()} or {name: command}
+    return found
+
+
+LEAVES = leaves()
+
+
+def options(command: click.Command) -> set[str]:
+    return {word for option in command.params if isinstance(option, click.Option) for word in option.opts}
+
+
+# Forms
+
+FORMS: list[tuple[click.ParamType, str, Any]] = [
+    (PLACE, "production", ("production", None)),
+    (PLACE, "production/churn", ("production", "churn")),
+    (MODEL_PLACE, "production/churn", ("production", "churn")),
+    (PLACED_VERSION, "production/churn@11", ("production", VersionRef("churn", 11))),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "value"), FORMS)
+def test_a_form_is_read_and_read_again(kind: click.ParamType, text: str, value: Any) -> None:
+    read = kind.convert(text, None, None)
+    assert read == value
+    assert kind.convert(read, None, None) is read
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        *((PLACE, text) for text in ("", "/", "/churn", "production/", "production/churn/1")),
+        *((MODEL_PLACE, text) for text in ("production", "production/", "")),
+        *((PLACED_VERSION, text) for text in ("churn@11", "production", "/churn@11")),
+    ],
+)
+def test_another_form_is_a_usage_error(kind: click.ParamType, text: str) -> None:
+    with pytest.raises(MlgitError) as caught:
+        kind.convert(text, None, None)
+    assert [finding.id for finding in caught.value.findings] == ["place-form"]
+    assert caught.value.exit == 2
+
+
+HELD = [
+    ("production", False, ("production", None, None)),
+    ("production/churn", False, ("production", "churn", None)),
+    ("production/churn@11", False, ("production", "churn", 11)),
+    (None, True, (None, None, None)),
+    ("churn", True, (None, "churn", None)),
+    ("churn@11", True, (None, "churn", 11)),
+]
+
+
+@pytest.mark.parametrize(("text", "everywhere", "value"), HELD)
+def test_what_a_hold_names(text: str | None, everywhere: bool, value: Any) -> None:
+    assert _subject(text, everywhere=everywhere) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "everywhere"), [(None, False), ("/churn", False), ("production/", False), ("production/churn", True)]
+)
+def test_what_a_hold_cannot_name(text: str | None, everywhere: bool) -> None:
+    with pytest.raises(MlgitError) as caught:
+        _subject(text, everywhere=everywhere)
+    assert [finding.id for finding in caught.value.findings] == ["hold-where"]
+
+
+def test_a_version_of_another_model_is_a_usage_error() -> None:
+    assert number_of(VersionRef("churn", 3), "churn", "--supersedes") == 3
+    with pytest.raises(click.BadParameter, match=r"churn@3 is not a version of trees\."):
+        number_of(VersionRef("churn", 3), "trees", "--supersedes")
+
+
+def test_times_and_dates() -> None:
+    assert TIME.convert("4h", None, None) == timedelta(hours=4)
+    assert DATE.convert("2026-12-01", None, None) == date(2026, 12, 1)
+    with pytest.raises(click.BadParameter, match="'soon' is not a time: write 4h"):
+        TIME.convert("soon", None, None)
+    with pytest.raises(click.BadParameter, match="'4h' is not a date: write it as 2026-12-01"):
+        DATE.convert("4h", None, None)
+
+
+# One meaning
+
+
+@pytest.mark.parametrize(("words", "command"), LEAVES.items(), ids=list(LEAVES))
+def test_an_option_means_the_same_everywhere(words: str, command: click.Command) -> None:
+    assert {"--format", "--json"} <= options(command)
+    by_name = {option.opts[-1]: option for option in command.params if isinstance(option, click.Option)}
+    assert by_name["--format"].help == "Output format."
+    assert list(by_name["--format"].type.choices)[:2] == ["text", "json"]  # type: ignore[attr-defined]  # a choice
+    assert ("--to" in by_name) == (words == "promote")
+    for name, kind in {"--until": TIME, "--review-by": DATE}.items():
+        assert name not in by_name or by_name[name].type is kind
+    for name, metavar in {
+        "--env": "ENV",
+        "--to": "ENV",
+        "--at": "REV",
+        "--since": "REV",
+        "--approver": "PERSON",
+    }.items():
+        assert name not in by_name or by_name[name].metavar == metavar
+    assert not {"--by", "--expires", "--hold", "--most"} & set(by_name)
+
+
+@pytest.mark.parametrize(("words", "command"), LEAVES.items(), ids=list(LEAVES))
+def test_every_option_and_argument_has_a_help_or_a_name(words: str, command: click.Command) -> None:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, (words, parameter.name)
+            assert parameter.help[0].isupper(), (words, parameter.name)
+
+
+LISTS = {"hold": "lift", "override": "approve", "standing-approval": "approve"}
+
+
+@pytest.mark.parametrize(("name", "verb"), LISTS.items())
+def test_lists_of_things_have_the_same_verbs(name: str, verb: str) -> None:
+    group = cli.get_command(click.Context(cli), name)
+    assert isinstance(group, click.Group)
+    assert set(group.commands) == {"add", "list", verb}
+
+
+# Formats
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--format", "json"], ["--format=json"]])
+def test_json_may_be_asked_for_in_each_way(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "mlgit/schema-list.v1"
+    assert run(["explain", "no-such-id", *words]) != 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "mlgit/error.v1"
+
+
+def test_text_may_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema", "--format", "text"]) == 0
+    assert capsys.readouterr().out.startswith("KIND ")
+    assert run(["schema", "--format", "xml"]) == 2
+
+
+# Completion
+
+
+def completed(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
+    monkeypatch.chdir(folder)
+    environment = {
+        "_MLGIT_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["mlgit", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    answer = CliRunner().invoke(cli, [], prog_name="mlgit", env=environment)
+    return [line.partition(",")[2] for line in answer.output.splitlines() if line]
+
+
+def test_commands_and_options_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert completed(tmp_path, monkeypatch, "standing-") == ["standing-approval"]
+    assert completed(tmp_path, monkeypatch, "standing-approval", "a") == ["add", "approve"]
+    assert completed(tmp_path, monkeypatch, "override", "add", "--app") == ["--approver"]
+
+
+@pytest.mark.parametrize("words", [("apply", ""), ("hold", "add", ""), ("override", "add", ""), ("merge", "")])
+def test_completing_outside_of_a_project_offers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    assert completed(tmp_path, monkeypatch, *words) == []
+
+
+class _State:
+    """What completion reads of a project."""
+
+    def environments(self) -> list[str]:
+        return ["staging", "production"]
+
+    def models(self) -> list[str]:
+        return ["churn"]
+
+    def numbers_of(self, models: list[str]) -> dict[str, list[int]]:
+        return {model: [1, 2] for model in models}
+
+
+PLACES = ["staging", "production", "staging/churn", "production/churn"]
+VERSIONS = ["staging/churn@1", "staging/churn@2", "production/churn@1", "production/churn@2"]
+OFFERED: list[tuple[tuple[str, ...], list[str]]] = [
+    (("apply", ""), PLACES),
+    (("apply", "prod"), ["production", "production/churn"]),
+    (("merge", ""), PLACES[2:]),
+    (("recertify", "staging/"), ["staging/churn"]),
+    (("hold", "add", ""), [*PLACES, *VERSIONS]),
+    (("override", "add", "production/churn@"), VERSIONS[2:]),
+    (("rollback", "production", "--to-version", ""), ["churn@1", "churn@2"]),
+    (("gate", "churn@1", "--env", "s"), ["staging"]),
+    (("train", ""), ["churn"]),
+]
+
+
+@pytest.mark.parametrize(("words", "offered"), OFFERED)
+def test_what_there_is_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
+) -> None:
+    base_of: Callable[[object], tuple[str, _State]] = lambda _: ("main", _State())  # noqa: E731
+    monkeypatch.setattr("mlgit.ops.review.proposals.base_of", base_of)
+    assert completed(tmp_path, monkeypatch, *words) == offered
