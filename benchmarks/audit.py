@@ -31,7 +31,7 @@ from mlgit.domain.codec import sha256, to_json
 from mlgit.domain.records import Approval, Deployment, Roles, Version
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.ledger import CountedApproval
-from mlgit.domain.records.policy import ApprovalRule, Approvals
+from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.edges.ssh.keys import PublicKey
 from mlgit.edges.ssh.signers import APPROVALS, render_line
 
@@ -119,7 +119,7 @@ def _guarded(known: Records) -> Records:
             "grace": RoleHolder(emails=[_REVIEWER], roles=["ml-reviewer"]),
         },
     )
-    rule = Approvals(promote=ApprovalRule(min=1, roles={"ml-reviewer": 1}))
+    rule = ApprovalRules(promote=ApprovalRule(min=1, roles={"ml-reviewer": 1}))
     policies = {
         name: msgspec.structs.replace(policy, approvals=rule, evidence="signed")
         for name, policy in known.policies.items()

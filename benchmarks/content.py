@@ -12,17 +12,17 @@ import msgspec
 from mlgit.domain import carddraft, layout
 from mlgit.domain.codec import sha256, to_json, to_mapping, version_digest
 from mlgit.domain.gates.base import Gate
-from mlgit.domain.gates.card import SECTIONS, CardComplete
+from mlgit.domain.gates.card import CARD_SECTIONS, CardComplete
 from mlgit.domain.gates.integrity import Integrity
 from mlgit.domain.gates.metrics import BeatsBaseline, BeatsChampion, Threshold
 from mlgit.domain.records import Dataset, Environment, Model, Policy, Problem, Project, Record, Roles, Version
-from mlgit.domain.records.dataset import Column
-from mlgit.domain.records.environment import DirectoryTarget
+from mlgit.domain.records.dataset import ColumnRule
+from mlgit.domain.records.environment import DirectoryTargetSpec
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.records.model import Outputs, Signature
-from mlgit.domain.records.policy import ApprovalRule, Approvals
-from mlgit.domain.records.problem import Baseline, Decision, ProblemMetric, Target
-from mlgit.domain.records.version import Artifact, Blobs, Evaluation, Inputs, Person, SliceMetric, Stored
+from mlgit.domain.records.model import ModelSignature, Outputs
+from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
+from mlgit.domain.records.problem import Baseline, Decision, PredictionTarget, ProblemMetric
+from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs, SliceMetric, StoredFile
 from mlgit.edges.dvc import pointers
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.git.objects import object_id
@@ -35,7 +35,7 @@ _MODELS_PER_PROBLEM = 10
 _SLICES = 12
 _FEATURES = tuple(f"feature_{index:02}" for index in range(8))
 _PROSE = "\n\n".join(
-    f"## {heading}\n\nWhat is known about {heading.lower()} stands here, in a few words." for heading in SECTIONS
+    f"## {heading}\n\nWhat is known about {heading.lower()} stands here, in a few words." for heading in CARD_SECTIONS
 )
 
 
@@ -137,10 +137,10 @@ def version(
         profile=sha256(reference),
         inputs=inputs,
         evaluation=evaluation,
-        trained_by=Person(name="Ada Example", email="ada@example.org"),
+        trained_by=GitIdentity(name="Ada Example", email="ada@example.org"),
         registered_at=at,
         seed=7,
-        blobs=Blobs(card=object_id("sha1", b"blob", card), profile=object_id("sha1", b"blob", reference)),
+        blobs=GitBlobs(card=object_id("sha1", b"blob", card), profile=object_id("sha1", b"blob", reference)),
     )
     made = msgspec.structs.replace(draft, digest=version_digest(draft))
     folder = layout.version_folder(model.name, number)
@@ -160,11 +160,13 @@ def moment(step: int) -> datetime:
 
 
 def _environment(name: str, after: list[str]) -> Environment:
-    return Environment(schema=1, name=name, policy=name, target=DirectoryTarget(path=f"deployed/{name}"), after=after)
+    return Environment(
+        schema=1, name=name, policy=name, target=DirectoryTargetSpec(path=f"deployed/{name}"), after=after
+    )
 
 
 def _policy(name: str, gates: list[Gate]) -> Policy:
-    rule = Approvals(promote=ApprovalRule(min=0))
+    rule = ApprovalRules(promote=ApprovalRule(min=0))
     return Policy(schema=1, name=name, gates=gates, approvals=rule, evidence="none")  # type: ignore[arg-type]
 
 
@@ -174,17 +176,17 @@ def _problem(name: str) -> Problem:
         name=name,
         owner="@example/ml",
         risk="medium",
-        decision=Decision(what="Cases that look unusual are looked at first.", human_in_loop=True),
-        target=Target(column="target", type="binary", positive=1),
+        decision=Decision(action="Cases that look unusual are looked at first.", human_in_loop=True),
+        target=PredictionTarget(column="target", type="binary", positive=1),
         metric=ProblemMetric(primary="roc_auc", slices=["region"]),
-        baseline=Baseline(what="The rule that was used before.", metric=0.6),
+        baseline=Baseline(method="The rule that was used before.", metric=0.6),
     )
 
 
 def _dataset(name: str) -> Dataset:
-    columns = {feature: Column(type="number", min=0.0, max=1.0) for feature in _FEATURES}
-    columns |= {"row_id": Column(type="integer", nullable=False), "target": Column(type="integer", in_=[0, 1])}
-    columns["region"] = Column(type="string")
+    columns = {feature: ColumnRule(type="number", min=0.0, max=1.0) for feature in _FEATURES}
+    columns |= {"row_id": ColumnRule(type="integer", nullable=False), "target": ColumnRule(type="integer", in_=[0, 1])}
+    columns["region"] = ColumnRule(type="string")
     return Dataset(schema=1, name=name, owner="@example/data", path=f"{name}.parquet", columns=columns, keys=["row_id"])
 
 
@@ -199,7 +201,7 @@ def _model(name: str, problem: str, datasets: list[str]) -> Model:
         ),
         reads=["src", "params.yaml"],
         keys=["row_id"],
-        signature=Signature(inputs=dict.fromkeys(_FEATURES, "number"), output="probability"),
+        signature=ModelSignature(inputs=dict.fromkeys(_FEATURES, "number"), output="probability"),
     )
 
 
@@ -207,14 +209,14 @@ def _two(datasets: list[str], index: int) -> list[str]:
     return [datasets[index % _DATASETS], datasets[(index + 7) % _DATASETS]]
 
 
-def _stored(what: str, path: str, size: int) -> Stored:
+def _stored(what: str, path: str, size: int) -> StoredFile:
     content = what.encode()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return Stored(path=path, sha256=sha256(content), md5=md5, size=size + len(content))
+    return StoredFile(path=path, sha256=sha256(content), md5=md5, size=size + len(content))
 
 
 @cache
-def _data(name: str, path: str) -> Stored:
+def _data(name: str, path: str) -> StoredFile:
     return _stored(name, path, 5_000_000)
 
 
@@ -238,23 +240,23 @@ def _params(number: int, chance: random.Random) -> dict[str, object]:
     return {"train": {"seed": 7, **tree}, "split": {"seed": 7, "test_size": 0.2}, "task": "binary"}
 
 
-def _profile(model: str, chance: random.Random) -> profile.Profile:
-    columns: Mapping[str, profile.Numbers | profile.Categories] = {
+def _profile(model: str, chance: random.Random) -> profile.TableProfile:
+    columns: Mapping[str, profile.NumericProfile | profile.CategoricalProfile] = {
         **{name: _numbers(f"{model} {name}", chance) for name in _FEATURES},
-        "region": profile.Categories(
+        "region": profile.CategoricalProfile(
             n=40_000,
             missing=0,
             counts={f"region-{index:02}": chance.randint(1_000, 2_000) for index in range(_SLICES)},
             other=0,
         ),
     }
-    return profile.Profile(rows=40_000, columns=dict(columns))
+    return profile.TableProfile(rows=40_000, columns=dict(columns))
 
 
-def _numbers(column: str, chance: random.Random) -> profile.Numbers:
+def _numbers(column: str, chance: random.Random) -> profile.NumericProfile:
     counts = tuple(chance.randint(1_500, 2_500) for _ in range(20))
     n = sum(counts)
-    return profile.Numbers(
+    return profile.NumericProfile(
         n=n,
         missing=chance.randint(0, 50),
         edges=_edges(column),

@@ -44,7 +44,7 @@ def read_all(folder: Path, *, records_only: bool = False) -> int:
 
 
 def _parser(path: str, *, records_only: bool) -> Parser | None:
-    if layout.place(path) is not None:
+    if layout.parse_path(path) is not None:
         return read_record
     if records_only:
         return None

@@ -11,7 +11,14 @@ from mlgit.domain.decision import decision, read_set
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.records import DecisionRecord, Deployment, GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.promotion import PolicyRef, PromotionRef, ReportRef, Slot, Slots, VersionPin
+from mlgit.domain.records.promotion import (
+    PolicyRef,
+    PromotionRef,
+    ReportRef,
+    SlotAssignment,
+    SlotAssignments,
+    VersionPin,
+)
 
 _TOOL = "mlgit benchmark"
 
@@ -77,7 +84,7 @@ def promote(known: Records, version: Version, environment: str, before: Promoted
         environment=environment,
         model=version.model,
         change="promote",
-        slots=Slots(champion=Slot(version=version.version, digest=version.digest)),
+        slots=SlotAssignments(champion=SlotAssignment(version=version.version, digest=version.digest)),
         replaces=None
         if before is None
         else PromotionRef(promotion=before.manifest.promotion, digest=digest(before.manifest)),

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mlgit.domain.metrics import METRICS
 from mlgit.ml.compare import paired_bootstrap
-from mlgit.ml.metrics import METRICS
 from mlgit.ml.paired import delong, mcnemar
 
 _GOAL = 10.0  # seconds of processors for each metric; all of it runs on one, so that an idle clock shows the same

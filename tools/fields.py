@@ -33,7 +33,7 @@ WORDS = {
     _pattern(names.Digest): ("digest", "`sha256:` and 64 hexadecimal digits"),
     _pattern(names.Md5): ("md5", "32 hexadecimal digits: the hash by which DVC finds data"),
     _pattern(names.CommitId): ("commit", "a whole Git commit id"),
-    _pattern(names.BlobId): ("blob", "the id that Git gives to a content"),
+    _pattern(names.BlobId): ("blob", "a Git blob id"),
     _pattern(names.PromotionId): (
         "promotion id",
         "a [ULID](https://github.com/ulid/spec): 26 letters and digits, sorted by time",

@@ -1,18 +1,18 @@
-"""Where in a row of values things first got worse, when some of them are not known."""
+"""Find where a series of values first got worse, when some of them are unknown."""
 
 from collections.abc import Callable, Sequence
 
 
 def first_drop(values: Sequence[float | None], drop: float, sign: int) -> tuple[int | None, int | None]:
-    """Return the positions of the first value that is worse than the one before it by more than `drop`, and of that one.
+    """Find the first value that is worse than the one before it by more than `drop`.
 
     Args:
-        values: in order; None for what is not known, which is passed over.
-        drop: what is tolerated, at least 0.
+        values: the series; None for an unknown value, which is skipped.
+        drop: tolerated loss, at least 0.
         sign: 1 where more is better, -1 where less is.
 
     Returns:
-        Position before, and position of the first that is worse; both None where there is none.
+        Positions of the value before it and of the value itself; both None if there is none.
     """
     before: int | None = None
     last = 0.0
@@ -28,21 +28,21 @@ def first_drop(values: Sequence[float | None], drop: float, sign: int) -> tuple[
 def first_beyond(
     count: int, value: Callable[[int], float | None], limit: float, sign: int
 ) -> tuple[int | None, int | None]:
-    """Return the position of the last value within a limit, and of the first beyond it, where nothing comes back after that.
+    """Find by bisection the last value within a limit and the first beyond it, if no later value is within it again.
 
     Args:
-        count: number of positions.
-        value: the value at a position; None for what is not known. Asked for about the binary logarithm of `count` times.
+        count: length of the series.
+        value: returns the value at a position; None if unknown. Called about log2(count) times.
         limit: values worse than this are beyond it.
         sign: 1 where more is better, -1 where less is.
 
     Returns:
-        Both positions; the first is None where the first known value is beyond, the second where the last one is not.
+        Both positions; the first is None if the first known value is beyond the limit, the second if the last one is not.
     """
 
     def is_bad(index: int) -> bool | None:
-        found = value(index)
-        return None if found is None else sign * (limit - found) > 0
+        number = value(index)
+        return None if number is None else sign * (limit - number) > 0
 
     known = (index for index in reversed(range(count)) if is_bad(index) is not None)
     bad = next(known, None)
@@ -57,7 +57,7 @@ def first_beyond(
 
 
 def _near_middle(low: int, high: int, answer: Callable[[int], bool | None]) -> int | None:
-    """Return a position between two others that has an answer, the nearest to their middle; None if there is none."""
+    """Return the position nearest to the middle between two others that has a known value; None if there is none."""
     middle = (low + high) // 2
     between = sorted(range(low + 1, high), key=lambda index: abs(index - middle))
     return next((index for index in between if answer(index) is not None), None)

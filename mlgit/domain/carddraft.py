@@ -1,4 +1,4 @@
-"""The card of a version: front matter and figures from the records, prose from the model's own card."""
+"""Draft of a version's card: front matter and numbers from the records, text from the model's card."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ _LIBRARIES = {
     "lightgbm": "lightgbm",
     "safetensors": "safetensors",
 }
-_FEW = 12  # slices shown; the record has them all
+_MAX_SLICES = 12  # shown; the record has all of them
 
 
 def front_matter(
     problem: Problem, model: Model, artifact: Artifact, evaluation: Evaluation, inputs: Inputs
 ) -> dict[str, Any]:
-    """Return the front matter, in the form of Hugging Face's model cards, every figure as the record has it.
+    """Return the front matter in the format of Hugging Face's model cards, with the numbers of the record.
 
-    The label of the version is not in it, for a label can change and a card cannot.
+    It does not contain the number of the version, which can change before the merge, while a card cannot.
     """
     tag = _PIPELINE_TAGS[problem.target.type]
     result = {
@@ -59,14 +59,14 @@ def front_matter(
 
 
 def body(problem: Problem, model: Model, evaluation: Evaluation, prose: str) -> str:
-    """Return the Markdown below the front matter: what people wrote of the model, then the figures."""
+    """Return the Markdown below the front matter: the text that people wrote about the model, then the results."""
     lines = [prose.strip(), "", "## Results", "", f"On {evaluation.rows:,} rows of the test split:", ""]
     lines += ["| metric | value |", "|---|---|"]
     lines += [f"| {name} | {value:.4f} |" for name, value in evaluation.metrics.items()]
     measured = [part for part in evaluation.slices if part.metric is not None]
     if measured:
         direction = 1 if problem.metric.direction == "max" else -1
-        worst = sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:_FEW]
+        worst = sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:_MAX_SLICES]
         lines += ["", f"{problem.metric.primary} on the weakest {len(worst)} of {len(measured)} slices:", ""]
         lines += ["| slice | rows | value |", "|---|---|---|"]
         lines += [f"| {_cell(f'{part.column}={part.value}')} | {part.rows:,} | {part.metric:.4f} |" for part in worst]
@@ -75,13 +75,13 @@ def body(problem: Problem, model: Model, evaluation: Evaluation, prose: str) -> 
 
 
 def prose_draft(model: str) -> str:
-    """Return the prose to begin with: every section that a card needs, to be written by people."""
+    """Return a template for the text of a card, with every required section."""
     sections = "\n\n".join(f"## {heading}\n\nTODO" for heading in CARD_SECTIONS)
     return f"# {model}\n\n{sections}\n"
 
 
 def _cell(text: str) -> str:
-    """Return text that stays within a cell of a table, and acts as text."""
+    """Escape text for a cell of a Markdown table."""
     return "".join(
         f"\\{character}" if character in "\\`*_{}[]<>()#!|@" else character
         for character in text

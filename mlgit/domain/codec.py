@@ -1,4 +1,4 @@
-"""Mapping <-> record, canonical bytes, digests: the one place where content gets its identity."""
+"""Conversion between mappings, JSON and records; canonical form and digests of records."""
 
 import functools
 import hashlib
@@ -20,48 +20,48 @@ _PLAIN = msgspec.json.Encoder()
 
 
 def from_mapping(kind: type[R], document: Mapping[str, Any]) -> R:
-    """Turn a document into a record of `kind`.
+    """Convert a document to a record of `kind`.
 
-    Where keys are fixed, those that begin with `x-` are the user's own and are left out. Where keys are names, as those of
-    columns or roles, `x-rays` is a name like any other.
+    Extension keys, which begin with `x-`, are removed from mappings with fixed keys. In mappings whose keys are names, such
+    as columns or roles, `x-rays` is an ordinary name.
 
     Raises:
-        msgspec.ValidationError: at the first thing that does not fit; `edges.schemacheck` lists all of them.
+        msgspec.ValidationError: the first error; `edges.schemacheck` lists all of them.
     """
-    if _has_own_keys(document):
-        from mlgit.domain.ownkeys import without_own_keys  # noqa: PLC0415 - rarely needed, and slow to import
+    if _has_extension_keys(document):
+        from mlgit.domain.ownkeys import without_extension_keys  # noqa: PLC0415 - rarely needed, and slow to import
 
-        document = without_own_keys(kind, document)
+        document = without_extension_keys(kind, document)
     return msgspec.convert(document, type=kind)
 
 
-def _has_own_keys(value: Any) -> bool:
+def _has_extension_keys(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return any(key.startswith("x-") or _has_own_keys(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(map(_has_own_keys, value))
+        return any(key.startswith("x-") or _has_extension_keys(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_extension_keys, value))
 
 
 def from_json(kind: type[R], text: bytes) -> R:
-    """Turn JSON into a record of `kind`. Proves nothing about duplicate keys, which the reader of files does.
+    """Convert JSON to a record of `kind`. Does not detect duplicate keys, which the reader of files does.
 
     Raises:
-        msgspec.DecodeError: it is no JSON, or does not fit.
+        msgspec.DecodeError: invalid JSON, or not such a record.
     """
     return cast("R", _decoder(kind).decode(text))
 
 
 @functools.cache
 def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)  # made once: to look a type up for every text takes a quarter of the reading
+    return msgspec.json.Decoder(kind)  # cached: looking up the type for each text takes a quarter of the time
 
 
 def to_mapping(record: msgspec.Struct) -> dict[str, Any]:
-    """Turn a record into a document of JSON's types, in the order of its fields, without fields that equal their default."""
+    """Convert a record to a document of JSON types, in the order of its fields, without fields that equal their default."""
     return cast("dict[str, Any]", msgspec.to_builtins(_without_defaults(record)))
 
 
 def to_json(record: msgspec.Struct) -> bytes:
-    """Write a record as mlgit keeps it in a file: indented by two, in the order of its fields, one newline at the end."""
+    """Write a record as mlgit stores it in a file: indented by two, in the order of its fields, with a final newline."""
     return msgspec.json.format(_PLAIN.encode(record), indent=2) + b"\n"
 
 
@@ -71,9 +71,9 @@ def sha256(content: bytes | memoryview) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """Return the one form that is hashed: JSON in UTF-8, keys sorted, no white space, shortest round-trip numbers.
+    """Return the canonical form, which is hashed: JSON in UTF-8, sorted keys, no white space, shortest round-trip numbers.
 
-    Defaults and `x-` keys are left out, so neither a comment, an order, an ending of lines nor a new optional field changes it.
+    Without defaults and extension keys, so that comments, order, line endings and new optional fields do not change it.
     """
     if isinstance(value, msgspec.Struct) and _has_plain_defaults(type(value)):
         return _CANONICAL.encode(value)
@@ -81,55 +81,53 @@ def canonical(value: Any) -> bytes:
 
 
 def digest(record: Record) -> str:
-    """Return the digest of what a record means."""
-    return _remembered(_DIGESTS, record, lambda: sha256(canonical(record)))
+    """Return the digest of the canonical form of a record."""
+    return _cached(_DIGESTS, record, lambda: sha256(canonical(record)))
 
 
 def version_digest(version: Version) -> str:
-    """Return the identity of a version: the digest of its record without the label and without the digest itself."""
+    """Return the identity of a version: the digest of its record without the number and the digest itself."""
     # A field that is UNSET is not written.
-    return _remembered(
-        _VERSION_DIGESTS, version, lambda: sha256(canonical(replace(version, digest=UNSET, version=UNSET)))
-    )
+    return _cached(_VERSION_DIGESTS, version, lambda: sha256(canonical(replace(version, digest=UNSET, version=UNSET))))
 
 
 def override_digest(override: Override) -> str:
-    """Return the digest of an override that its people sign: over all of it but its review."""
+    """Return the digest of an override that its people sign: over everything except its post-incident review."""
     return sha256(canonical(replace(override, reviewed=None)))
 
 
-_Known = dict[int, tuple[msgspec.Struct, str]]
-_DIGESTS: _Known = {}
-_VERSION_DIGESTS: _Known = {}
-_MOST_KNOWN = 2048
+_DigestCache = dict[int, tuple[msgspec.Struct, str]]
+_DIGESTS: _DigestCache = {}
+_VERSION_DIGESTS: _DigestCache = {}
+_MAX_CACHED = 2048
 
 
-def _remembered(known: _Known, record: msgspec.Struct, compute: Callable[[], str]) -> str:
-    """Return what was computed for just this object before: one policy, say, is asked for with every promotion under it.
+def _cached(cache: _DigestCache, record: msgspec.Struct, compute: Callable[[], str]) -> str:
+    """Return the digest that was computed for this object before: the same policy, say, is used by many promotions.
 
-    A record never changes, and is kept along with its digest, so that no other object takes its address.
+    Records are immutable, and kept with their digest, so that no other object gets the same id.
     """
-    found = known.get(id(record))
-    if found is not None:
-        return found[1]
-    if len(known) >= _MOST_KNOWN:
-        known.clear()
+    entry = cache.get(id(record))
+    if entry is not None:
+        return entry[1]
+    if len(cache) >= _MAX_CACHED:
+        cache.clear()
     computed = compute()
-    known[id(record)] = (record, computed)
+    cache[id(record)] = (record, computed)
     return computed
 
 
 def digest_of(parts: Mapping[str, str | None]) -> str:
-    """Return one digest over named digests, in whatever order they are given."""
+    """Return one digest of named digests, independent of their order."""
     return sha256(canonical(dict(parts)))
 
 
 def _without_defaults(value: Any) -> Any:
-    """Return the value with every structure in it as a mapping of its tag and of the fields that differ from their default.
+    """Return the value with every struct in it as a mapping of its tag and the fields that differ from their default.
 
-    msgspec leaves out a field that *is* its default. One that was written out equals it without being it, mostly.
+    msgspec omits a field that *is* its default; a value that was read from a file usually equals it without being it.
     """
-    if isinstance(value, str | int | float | None):  # most of all there is, and quicker to tell than a Mapping
+    if isinstance(value, str | int | float | None):  # the most frequent case, and faster than a check for Mapping
         return value
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value) if _has_plain_defaults(type(value)) else dict(_stated(value))
@@ -142,16 +140,16 @@ def _without_defaults(value: Any) -> Any:
 
 @functools.cache
 def _has_plain_defaults(kind: type[msgspec.Struct]) -> bool:
-    """Tell whether msgspec by itself leaves out all that equals its default, in a structure and in those in it.
+    """Return whether msgspec itself omits everything that equals its default, in a struct and in those inside it.
 
-    It does where a default is the only one of its value (None, True, False) or an empty list or mapping. Most records that
-    mlgit writes are of this kind, and 10,000 of them are walked through here in seconds, and by msgspec in a part of one.
+    It does if a default is a singleton (None, True, False) or an empty list or mapping. Most records that mlgit writes are
+    like this, and msgspec encodes 10,000 of them in a fraction of a second, where the code here takes seconds.
     """
     return all(
         structure.__struct_config__.omit_defaults
         and all(
-            any(field.default is one for one in (msgspec.NODEFAULT, None, True, False))
-            and any(field.default_factory is one for one in (msgspec.NODEFAULT, list, dict))
+            any(field.default is default for default in (msgspec.NODEFAULT, None, True, False))
+            and any(field.default_factory is factory for factory in (msgspec.NODEFAULT, list, dict))
             for field in msgspec.structs.fields(structure)
         )
         for structure in _structures(kind)
@@ -159,7 +157,7 @@ def _has_plain_defaults(kind: type[msgspec.Struct]) -> bool:
 
 
 def _structures(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """Yield the structures that a type is made of."""
+    """Yield the structs that a type contains."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield kind
         for field in msgspec.structs.fields(kind):
@@ -180,7 +178,7 @@ def _stated(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
 
 @functools.cache
 def _fields(kind: type[msgspec.Struct]) -> list[tuple[str, str, Any]]:
-    """Return each field with its key and its default, if it has one that may be left out."""
+    """Return each field with its key, and its default if that may be omitted."""
     omitted = kind.__struct_config__.omit_defaults
     return [
         (field.name, field.encode_name, _default(field) if omitted else msgspec.NODEFAULT)

@@ -1,4 +1,4 @@
-"""What a version was made from, and where it ran: a graph that follows from records alone."""
+"""Lineage graph: what versions were made from, and where they ran. Built from records only."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ _PREFIX = re.compile(r"(?:(?P<hash>md5|sha256):)?(?P<digits>[0-9a-f]{4,64}(?:\.d
 
 
 class LineageNode(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a version was made from, a version, or an environment that ran one."""
+    """A version, something that a version was made from, or an environment that ran one."""
 
     id: str
     kind: NodeKind
@@ -33,9 +33,9 @@ class LineageNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """What the source is to the target, which came after it; `since` and `until` say when a version ran.
+    """The role of the source for the target, which came later; `since` and `until` are when a version ran.
 
-    `traffic` is its share of the requests, in per cent, where it never answered all of them in that time.
+    `traffic` is its share of the requests, in per cent, if it never answered all of them in that time.
     """
 
     source: str
@@ -47,14 +47,14 @@ class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineageGraph(msgspec.Struct, frozen=True):
-    """Nodes and edges, each once."""
+    """Nodes and edges without duplicates."""
 
     nodes: list[LineageNode]
     edges: list[LineageEdge]
 
 
 class LineageStep(msgspec.Struct, frozen=True):
-    """A node on a walk from a root, by how many edges it is away from it, and the edge that led to it."""
+    """A node on a walk: its distance from the root in edges, and the edge that led to it."""
 
     depth: int
     edge: LineageEdge
@@ -62,10 +62,10 @@ class LineageStep(msgspec.Struct, frozen=True):
 
 
 class RunPeriod(msgspec.Struct, frozen=True, kw_only=True):
-    """A time during which one environment ran one content. `version` is its label where the ledger tells it.
+    """A time during which an environment ran a version. `version` is its number if the ledger has it.
 
-    `until` is None for what was still running when the ledger was last written. `traffic` is the last share of the requests,
-    in per cent, of what never answered all of them; it ran beside something else, a shadow without any share.
+    `until` is None if it was still running at the last entry of the ledger. `traffic` is its last share of requests, in per
+    cent, if it never answered all of them and ran beside another version; 0 for a shadow.
     """
 
     digest: Digest
@@ -77,7 +77,7 @@ class RunPeriod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Data that is asked for: by the name of its dataset, by the beginning of its digest, or by both."""
+    """A reference to data: the name of a dataset, a digest or a prefix of one, or both."""
 
     dataset: str | None = None
     prefix: str | None = None
@@ -87,28 +87,28 @@ class DataRef(msgspec.Struct, frozen=True, kw_only=True):
         """Read `flights`, `flights@3f9a`, `flights@md5:3f9a`, `md5:3f9a` or `sha256:3f9a`.
 
         Raises:
-            Misuse: the text is of none of these forms (`data-name`).
+            Misuse: the text has none of these forms (`data-name`).
         """
         name, at, prefix = ("", "", text) if _is_digest(text) else text.partition("@")
         if (name and not is_name(name)) or not (name or prefix) or ((at or not name) and not _PREFIX.fullmatch(prefix)):
             raise usage_error(
                 "data-name",
-                f"{text!r} names no data",
-                why="a digest is hexadecimal, 4 digits at the least",
-                fix="write DATASET, DATASET@DIGEST, md5:DIGEST or sha256:DIGEST; a digest may be cut short",
+                f"{text!r} is not a reference to data",
+                why="a digest is hexadecimal, with at least 4 digits",
+                fix="write DATASET, DATASET@DIGEST, md5:DIGEST or sha256:DIGEST; a digest may be abbreviated",
             )
         return cls(dataset=name or None, prefix=prefix or None)
 
     def matches(self, dataset: str, stored: StoredFile) -> bool:
-        """Tell whether the content of a dataset is what is asked for."""
+        """Return whether this refers to a content of a dataset."""
         if self.dataset not in {None, dataset}:
             return False
-        found = None if self.prefix is None else _PREFIX.fullmatch(self.prefix)
-        if found is None:
+        match = None if self.prefix is None else _PREFIX.fullmatch(self.prefix)
+        if match is None:
             return True
         digests = {"md5": stored.md5, "sha256": stored.sha256.removeprefix("sha256:")}
         return any(
-            digest.startswith(found["digits"]) for hash_, digest in digests.items() if found["hash"] in {None, hash_}
+            digest.startswith(match["digits"]) for hash_, digest in digests.items() if match["hash"] in {None, hash_}
         )
 
     def __str__(self) -> str:
@@ -116,11 +116,11 @@ class DataRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_periods(entries: Iterable[Deployment]) -> list[RunPeriod]:
-    """Return what one environment ran of one model and when, from all its entries on the ledger in their order.
+    """Return which versions of one model an environment ran and when, from its deployment log in order.
 
-    Every entry says what the target was seen to run, also one that was blocked; a time ends where an entry sees something
-    else, or nothing. A version that takes over step by step runs from its first share of the requests on. What runs beside
-    the champion for good does so until an entry does not see it any longer.
+    Every entry states what the target was observed to run, also a blocked one; a period ends at the first entry with
+    another version, or none. In a ramp, a version runs from its first share of requests on. Versions in other slots run
+    until an entry no longer contains them.
     """
     entries = list(entries)
     ended: list[RunPeriod] = []
@@ -139,7 +139,7 @@ def run_periods(entries: Iterable[Deployment]) -> list[RunPeriod]:
                 beside = None
             beside = now if beside is None else msgspec.structs.replace(beside, traffic=now.traffic)
         elif now is not None and running is not None and now.digest == running.digest:
-            if entry.status != "blocked":  # which leaves all that runs alone
+            if entry.status != "blocked":  # which does not change what runs
                 end(beside, entry.at)
                 beside = None
         else:
@@ -150,28 +150,34 @@ def run_periods(entries: Iterable[Deployment]) -> list[RunPeriod]:
                 end(beside, entry.at)
                 running = now
             beside = None
-    return sorted([*ended, *_standing(entries), *filter(None, (running, beside))], key=lambda period: period.since)
+    return sorted(
+        [*ended, *_periods_of_other_slots(entries), *filter(None, (running, beside))], key=lambda period: period.since
+    )
 
 
-def _standing(entries: Iterable[Deployment]) -> Iterator[RunPeriod]:
-    """Yield when something ran beside the champion for good."""
+def _periods_of_other_slots(entries: Iterable[Deployment]) -> Iterator[RunPeriod]:
+    """Yield the periods of versions in other slots, beside the champion."""
     running: dict[Digest, RunPeriod] = {}
     for entry in entries:
-        if entry.status == "blocked":  # which leaves all that runs alone
+        if entry.status == "blocked":  # which does not change what runs
             continue
-        there = {one.digest: one for one in seen(entry).values()}
-        for digest in running.keys() - there.keys():
+        observed = {version.digest: version for version in seen(entry).values()}
+        for digest in running.keys() - observed.keys():
             yield msgspec.structs.replace(running.pop(digest), until=entry.at)
-        for digest, one in there.items():
+        for digest, version in observed.items():
             began = RunPeriod(
-                digest=digest, version=one.version, promotion=entry.promotion, since=entry.at, traffic=one.traffic
+                digest=digest,
+                version=version.version,
+                promotion=entry.promotion,
+                since=entry.at,
+                traffic=version.traffic,
             )
-            running[digest] = msgspec.structs.replace(running.get(digest, began), traffic=one.traffic)
+            running[digest] = msgspec.structs.replace(running.get(digest, began), traffic=version.traffic)
     yield from running.values()
 
 
 def _began(entry: Deployment) -> RunPeriod | None:
-    """Return the time that begins with an entry; None where it has seen nothing run."""
+    """Return the period that starts with an entry; None if nothing runs."""
     if entry.digest is None:
         return None
     return RunPeriod(
@@ -202,19 +208,19 @@ def data_node(dataset: str, stored: StoredFile) -> LineageNode:
 
 
 def code_node(version: Version, commit: Mapping[str, Any] | None = None) -> LineageNode:
-    """Return the node of the commit whose code a version was trained with, with what else is known of the commit."""
+    """Return the node of the training commit of a version, with more facts of the commit if given."""
     inputs = version.inputs
     facts = {"digest": inputs.code, **(commit or {})}
     return LineageNode(id=f"code:{inputs.commit}", kind="code", label=inputs.commit, facts=facts)
 
 
 def build_origins_graph(version: Version, *, problem: str, commit: Mapping[str, Any] | None = None) -> LineageGraph:
-    """Return all that a version was made from.
+    """Return the graph of everything that a version was made from.
 
     Args:
         version: the version.
         problem: name of the problem that it solves.
-        commit: what is known of the commit whose code it was trained with.
+        commit: more facts of its training commit.
     """
     inputs, trainer, split = version.inputs, version.trained_by, version.evaluation.split
     params, packages = sha256(canonical(inputs.params)), inputs.lock
@@ -240,11 +246,11 @@ def build_origins_graph(version: Version, *, problem: str, commit: Mapping[str, 
 
 
 def build_runs_graph(version: Version, ran: Mapping[tuple[str, str], Iterable[RunPeriod]]) -> LineageGraph:
-    """Return the environments that ran a version, and when.
+    """Return the graph of the environments that ran a version, and when.
 
     Args:
         version: the version.
-        ran: what each environment ran of each model, by both names.
+        ran: periods by environment and model.
     """
     own = version_node(version)
     nodes, edges = [own], []
@@ -268,7 +274,7 @@ def build_runs_graph(version: Version, ran: Mapping[tuple[str, str], Iterable[Ru
 
 
 def merge_graphs(graphs: Iterable[LineageGraph]) -> LineageGraph:
-    """Return one graph of several; of a node that is in more than one, the one with the most facts."""
+    """Merge graphs; of a node that is in several, the one with the most facts is kept."""
     nodes: dict[str, LineageNode] = {}
     edges: dict[tuple[str, str, str, datetime | None], LineageEdge] = {}
     for graph in graphs:
@@ -280,9 +286,9 @@ def merge_graphs(graphs: Iterable[LineageGraph]) -> LineageGraph:
 
 
 def walk(graph: LineageGraph, root: str, direction: Direction) -> Iterator[LineageStep]:
-    """Yield what is above a node (what it was made from) or below it, depth first, in the order of the edges.
+    """Yield the ancestors of a node (what it was made from) or its descendants, depth first, in the order of the edges.
 
-    A node that several edges lead to comes once for each. What leads back to where the walk came from is left out.
+    A node is yielded once for each edge that leads to it. Cycles are not followed.
     """
     nodes = {node.id: node for node in graph.nodes}
     onward: dict[str, list[tuple[LineageEdge, str]]] = {}
@@ -290,14 +296,14 @@ def walk(graph: LineageGraph, root: str, direction: Direction) -> Iterator[Linea
         here, there = (edge.target, edge.source) if direction == "up" else (edge.source, edge.target)
         onward.setdefault(here, []).append((edge, there))
     path = {root: None}
-    waiting = [iter(onward.get(root, ()))]  # a stack of its own: a chain may be longer than Python recurses
+    waiting = [iter(onward.get(root, ()))]  # an explicit stack: a path may be longer than the recursion limit
     while waiting:
-        found = next(waiting[-1], None)
-        if found is None:
+        step = next(waiting[-1], None)
+        if step is None:
             waiting.pop()
             path.popitem()
-        elif found[1] not in path:
-            edge, there = found
+        elif step[1] not in path:
+            edge, there = step
             yield LineageStep(len(path), edge, nodes[there])
             path[there] = None
             waiting.append(iter(onward.get(there, ())))

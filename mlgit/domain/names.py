@@ -1,4 +1,4 @@
-"""The words that name things: names, versions, digests, commits, promotion ids. Parsed at the door, trusted inside."""
+"""Types of names, digests, commits, durations and ids; validated where records are read, trusted inside."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,35 +10,33 @@ from msgspec import Meta
 
 from mlgit.errors import usage_error
 
-# `$(?!\n)` is the end of the text in both Python's and ECMA's dialect, where a bare `$` lets a last newline through.
+# `$(?!\n)` is the end of the text for Python and ECMAScript; a bare `$` also matches before a final newline in Python.
 _END = r"$(?!\n)"
 
 NAME = rf"^(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$))(?!.*\.lock$)[a-z0-9]+([._-][a-z0-9]+)*{_END}"
-"""Lower-case ASCII, in words joined by one `.`, `_` or `-`: safe in a path (no device of Windows), a Git ref and a page."""
+"""Lower-case ASCII words joined by one `.`, `_` or `-`: safe in paths (no Windows device), Git refs and HTML."""
 
 NAME_RULES = (
-    "names are lower-case letters and digits, joined by one . _ or -, 64 at the most; no device of Windows, as con, nul or com1, "
-    "and nothing that ends in .lock"
+    "names are lower-case letters and digits, joined by one . _ or -, at most 64; no Windows device such as con, nul or com1, "
+    "and no name that ends in .lock"
 )
-"""What `NAME` asks for, in words."""
+"""What `NAME` requires, for messages."""
 
 Name = Annotated[
     str, Meta(pattern=NAME, max_length=64, description="Lower-case letters and digits, joined by . _ or -")
 ]
 Digest = Annotated[str, Meta(pattern=rf"^sha256:[0-9a-f]{{64}}{_END}", description="sha256 of content, in hexadecimal")]
 Md5 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{32}}(\.dir)?{_END}", description="The hash by which DVC finds data")]
-CommitId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="A whole Git commit id")]
+CommitId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{40}}([0-9a-f]{{24}})?{_END}", description="A full Git commit id")]
 BlobId = Annotated[
     str,
-    Meta(pattern=rf"^(?:[0-9a-f]{{40}}|[0-9a-f]{{64}}){_END}", description="The id that Git gives to a content"),
+    Meta(pattern=rf"^(?:[0-9a-f]{{40}}|[0-9a-f]{{64}}){_END}", description="A Git blob id"),
 ]
 PromotionId = Annotated[
     str,
-    Meta(
-        pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by the time at which it was made"
-    ),
+    Meta(pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by creation time"),
 ]
-# No part is empty or ends in a dot or a space, which Windows drops, so none is `.` or `..` either; none is a folder of tools.
+# No part is empty, or ends in a dot or space (which Windows drops), so none is `.` or `..`; none is a folder of a tool.
 _TOOLS = r"\.(?:[gG][iI][tT](?:[hH][uU][bB])?|[dD][vV][cC]|[mM][lL][gG][iI][tT])(?:/|$)"
 _PART = rf"(?!{_TOOLS})[^/\\:\x00-\x1f\x7f]*[^/\\:\x00-\x1f\x7f. ]"
 RelativePath = Annotated[
@@ -49,9 +47,7 @@ RelativePath = Annotated[
         description="A path inside the repository, with forward slashes",
     ),
 ]
-Duration = Annotated[
-    str, Meta(pattern=rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}", description="A whole number and m, h, d or w")
-]
+Duration = Annotated[str, Meta(pattern=rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}", description="An integer and m, h, d or w")]
 Line = Annotated[
     str, Meta(min_length=1, max_length=500, pattern=rf"^[^\x00-\x1f\x7f]+{_END}", description="One line of text")
 ]
@@ -66,8 +62,8 @@ _VERSION_REF = re.compile(r"(?P<model>[^@]+)@v?(?P<number>[1-9][0-9]{0,8})")
 
 
 def is_name(text: str) -> bool:
-    """Tell whether `text` may name a problem, dataset, model, environment or policy."""
-    return len(text) <= 64 and re.search(NAME, text) is not None  # noqa: PLR2004 - the bound that Name states
+    """Return whether a text is a valid name of a problem, dataset, model, environment or policy."""
+    return len(text) <= 64 and re.search(NAME, text) is not None  # noqa: PLR2004 - the limit in Name
 
 
 def seconds(duration: str) -> int:
@@ -76,15 +72,15 @@ def seconds(duration: str) -> int:
 
 
 def new_promotion_id(now: datetime, entropy: int | None = None) -> str:
-    """Make a promotion id: 48 bits of milliseconds and 80 of chance in Crockford's base 32 (https://github.com/ulid/spec)."""
-    # `secrets` would ask the same source, and slows the start of every command.
-    chance = int.from_bytes(urandom(10)) if entropy is None else entropy
-    number = (now - _EPOCH) // _MILLISECOND << 80 | chance
+    """Return a new ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32 (https://github.com/ulid/spec)."""
+    # `secrets` uses the same source, but its import slows the start of every command.
+    random_bits = int.from_bytes(urandom(10)) if entropy is None else entropy
+    number = (now - _EPOCH) // _MILLISECOND << 80 | random_bits
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def proposed_at(promotion: str) -> datetime:
-    """Return the time that a promotion id carries, in UTC; the end of the calendar for an id that goes beyond it."""
+    """Return the time in a promotion id, in UTC; the maximum datetime if it is later than that."""
     number = 0
     for character in promotion[:10]:
         number = number << 5 | _CROCKFORD.index(character)
@@ -92,7 +88,7 @@ def proposed_at(promotion: str) -> datetime:
 
 
 class VersionRef(msgspec.Struct, frozen=True, order=True):
-    """A version by its label, written `churn@10`."""
+    """A version by its number, written `churn@10`."""
 
     model: str
     number: int

@@ -1,4 +1,4 @@
-"""Keys that begin with `x-` are the user's own, wherever a record has fixed keys; among free names `x-ray` is a name."""
+"""Extension keys of the user begin with `x-`, in mappings with fixed keys; among free names, `x-ray` is a name."""
 
 import functools
 from typing import Any
@@ -7,8 +7,8 @@ import msgspec
 from msgspec import inspect
 
 
-def without_own_keys(kind: type[msgspec.Struct], document: Any) -> Any:
-    """Return a document of `kind` without the user's own keys."""
+def without_extension_keys(kind: type[msgspec.Struct], document: Any) -> Any:
+    """Return a document of `kind` without extension keys."""
     return _without(_shape(kind), document)
 
 
@@ -22,7 +22,7 @@ def _without(shape: inspect.Type, value: Any) -> Any:
         case inspect.Metadata():
             return _without(shape.type, value)
         case inspect.UnionType():
-            return _without(_meant(shape, value), value)
+            return _without(_matching_type(shape, value), value)
         case inspect.StructType() if isinstance(value, dict):
             fields = {field.encode_name: field.type for field in shape.fields}
             kept = (key for key in value if key in fields or not key.startswith("x-"))
@@ -34,8 +34,8 @@ def _without(shape: inspect.Type, value: Any) -> Any:
     return value
 
 
-def _meant(union: inspect.UnionType, value: Any) -> inspect.Type:
-    """Return the alternative that a value is to be read as: by its tag, else the one mapping or list."""
+def _matching_type(union: inspect.UnionType, value: Any) -> inspect.Type:
+    """Return the member of a union that a value is decoded as: by its tag, otherwise the only mapping or list."""
     for shape in union.types:
         inner = shape.type if isinstance(shape, inspect.Metadata) else shape
         match inner:

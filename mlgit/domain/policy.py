@@ -1,4 +1,4 @@
-"""A policy's gates, judged on evidence, and what follows from all of their answers."""
+"""Evaluate a policy: judge its gates on evidence, and combine and compare their results."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -14,11 +14,11 @@ from mlgit.errors import MlgitError
 OverallOutcome = Literal["pass", "fail", "error", "wait"]
 NO_WAIVERS: Final[Mapping[str, str]] = MappingProxyType({})
 
-_LONGEST = 2000  # characters of a message, as a gate report keeps it
-_LONGEST_FIX = 500
-_LONGEST_FACT = 60
-_CLOSE = 1e-9
-_LONGEST_WAIVER = 1000  # so that what the gate said itself stays in sight
+_MAX_MESSAGE = 2000  # characters, as in a gate report
+_MAX_FIX = 500
+_MAX_FACT = 60
+_MAX_WAIVER = 1000  # so that the message of the gate itself remains visible
+_TOLERANCE = 1e-9
 
 
 def evaluate(
@@ -28,14 +28,14 @@ def evaluate(
     *,
     never_waivable: Collection[str] = (),
 ) -> list[GateVerdict]:
-    """Judge each gate, in order. A gate whose evidence cannot be had answers `error`, which never counts as `pass`.
+    """Judge each gate, in order. If evidence is unavailable, the outcome is `error`, which never counts as `pass`.
 
     Args:
         gates: the gates of a policy.
-        evidence: what they are judged on.
-        waivers: who waived a gate and why, in words, by the gate's id; it holds for every gate of that id that answers
-            `fail` or `error`.
-        never_waivable: gates that no waiver holds for, by id or by kind (`exec` for every gate of that kind).
+        evidence: the facts that they are judged on.
+        waivers: who waived a gate and why, by the gate's id; applies to every gate with that id whose outcome is `fail`
+            or `error`.
+        never_waivable: gates that cannot be waived, by id or by kind (`exec` for every gate of that kind).
     """
     never = frozenset(never_waivable)
     return [
@@ -45,7 +45,7 @@ def evaluate(
 
 
 def overall_outcome(verdicts: Sequence[GateVerdict]) -> OverallOutcome:
-    """Return what follows from all answers but those that only warn; an empty list is no pass, for nothing was asked."""
+    """Return the overall outcome of the gates that block; `error` for an empty list, because nothing was judged."""
     outcomes = {verdict.outcome for verdict in verdicts if verdict.blocks}
     if not verdicts:
         return "error"
@@ -56,41 +56,41 @@ def overall_outcome(verdicts: Sequence[GateVerdict]) -> OverallOutcome:
 
 
 def matches_gates(gates: Sequence[Gate], verdicts: Sequence[GateVerdict]) -> bool:
-    """Tell whether the verdicts are on just these gates, in their order and with the weight that the policy gives each.
+    """Return whether the verdicts are for exactly these gates, in their order and with their severity.
 
-    A report that says `warn` of a gate that blocks would let through what that gate refuses.
+    A report with `warn` for a gate that blocks would allow what that gate refuses.
     """
-    return [(gate.id, gate.severity) for gate in gates] == [(said.gate, said.severity) for said in verdicts]
+    return [(gate.id, gate.severity) for gate in gates] == [(verdict.gate, verdict.severity) for verdict in verdicts]
 
 
 def outcome_differences(then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> list[str]:
-    """Return in words where two judgements by the same gates give other answers; nothing where they agree.
+    """Describe the outcomes that differ between two judgements by the same gates; empty if none do.
 
-    Messages, numbers behind the answers, and ways out are not compared.
+    Messages, facts and fixes are not compared.
     """
-    if [(one.gate, one.severity) for one in then] != [(one.gate, one.severity) for one in now]:
-        return [f"answered then {_listed(then)}; asked now {_listed(now)}"]
+    if [(old.gate, old.severity) for old in then] != [(new.gate, new.severity) for new in now]:
+        return [f"gates judged then: {_listed(then)}; now: {_listed(now)}"]
     return [
-        f"{one.gate}: {one.outcome} then, {other.outcome} now ({other.message})"
-        for one, other in zip(then, now, strict=True)
-        if one.outcome != other.outcome
+        f"{old.gate}: {old.outcome} then, {new.outcome} now ({new.message})"
+        for old, new in zip(then, now, strict=True)
+        if old.outcome != new.outcome
     ]
 
 
 def verdict_differences(then: GateVerdict, now: GateVerdict) -> list[str]:
-    """Return in words where two answers of one gate differ: in the outcome, else in the facts.
+    """Describe how two results of one gate differ: in the outcome, otherwise in the facts.
 
-    Numbers agree within 1e-9 times the larger of 1 and the number: they are sums of floats, whose last digits depend on the
-    machine.
+    Numbers are equal within a tolerance of 1e-9, relative above 1: they are sums of floats, whose last digits depend on
+    the machine.
     """
     if then.outcome != now.outcome:
         return [f"{then.gate}: {then.outcome} then, {now.outcome} now ({now.message})"]
-    facts = msgspec.json.decode(msgspec.json.encode(now.facts))  # as they would come back from a file
-    return [f"{then.gate}: {what}" for what in _unlike(then.facts, facts, "")]
+    facts = msgspec.json.decode(msgspec.json.encode(now.facts))  # as they would be read from a file
+    return [f"{then.gate}: {difference}" for difference in _fact_differences(then.facts, facts, "")]
 
 
 def approval_rule(approvals: ApprovalRules, change: str) -> ApprovalRule:
-    """Return who must agree to a kind of change; what is not stated is as for `promote`."""
+    """Return the approvals that a kind of change requires; the default is the rule for `promote`."""
     rule: ApprovalRule | None = getattr(approvals, change)
     return rule or approvals.promote
 
@@ -98,38 +98,37 @@ def approval_rule(approvals: ApprovalRules, change: str) -> ApprovalRule:
 def _judge(gate: Gate, evidence: Evidence) -> GateResult:
     try:
         if gate.when is not None and evidence.problem.risk != gate.when.risk:
-            return skipped(f"asked only where the risk is {gate.when.risk}; here it is {evidence.problem.risk}")
+            return skipped(f"judged only for risk {gate.when.risk}; the problem has risk {evidence.problem.risk}")
         return gate.judge(evidence)
     except MlgitError as error:
-        found = error.findings[0]
-        return GateResult(
-            "error", found.message + (f": {found.why}" if found.why else ""), {"finding": found.id}, found.fix
-        )
+        finding = error.findings[0]
+        message = finding.message + (f": {finding.why}" if finding.why else "")
+        return GateResult("error", message, {"finding": finding.id}, finding.fix)
 
 
 def _verdict(gate: Gate, result: GateResult, waiver: str | None) -> GateVerdict:
     if waiver is not None and result.outcome in {"fail", "error"}:
-        message = f"{waiver[:_LONGEST_WAIVER]}; without that {result.outcome}: {result.message}"
+        message = f"{waiver[:_MAX_WAIVER]}; without that {result.outcome}: {result.message}"
         result = GateResult("waived", message, {**result.facts, "would_be": result.outcome}, result.fix)
     return GateVerdict(
         gate=gate.id,
         outcome=result.outcome,
-        message=result.message[:_LONGEST],
+        message=result.message[:_MAX_MESSAGE],
         facts=result.facts,
-        fix=result.fix[:_LONGEST_FIX],
+        fix=result.fix[:_MAX_FIX],
         severity=gate.severity,
     )
 
 
-def _unlike(then: Any, now: Any, where: str) -> Iterator[str]:
+def _fact_differences(then: Any, now: Any, where: str) -> Iterator[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in sorted(then.keys() | now.keys()):
-            yield from _unlike(then.get(key), now.get(key), f"{where}.{key}" if where else key)
+            yield from _fact_differences(then.get(key), now.get(key), f"{where}.{key}" if where else key)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        for index, (one, other) in enumerate(zip(then, now, strict=True)):
-            yield from _unlike(one, other, f"{where}[{index}]")
+        for index, (old, new) in enumerate(zip(then, now, strict=True)):
+            yield from _fact_differences(old, new, f"{where}[{index}]")
     elif _is_number(then) and _is_number(now):
-        if abs(then - now) > _CLOSE * max(1.0, abs(then)):
+        if abs(then - now) > _TOLERANCE * max(1.0, abs(then)):
             yield f"{where} {then:g} then, {now:g} now"
     elif type(then) is not type(now) or then != now:
         yield f"{where} {_shown(then)} then, {_shown(now)} now"
@@ -141,8 +140,8 @@ def _is_number(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
-    return text if len(text) <= _LONGEST_FACT else f"{text[:_LONGEST_FACT]}..."
+    return text if len(text) <= _MAX_FACT else f"{text[:_MAX_FACT]}..."
 
 
 def _listed(verdicts: Sequence[GateVerdict]) -> str:
-    return ", ".join(one.gate if one.severity == "block" else f"{one.gate} (warn)" for one in verdicts)
+    return ", ".join(verdict.gate if verdict.severity == "block" else f"{verdict.gate} (warn)" for verdict in verdicts)

@@ -1,4 +1,4 @@
-"""Tables in files: Parquet and CSV."""
+"""Read tables from Parquet and CSV files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ class PandasTables:
     """Reads tables with pandas (see `ops.kernel.ports.Tables`)."""
 
     def frame(self, path: Path) -> "DataFrame":
-        """Return a Parquet or CSV file as a table; the content says which it is.
+        """Load a Parquet or CSV file; the format is detected from the content.
 
         Raises:
             MlgitError: it is neither (`table-unreadable`).

@@ -1,1 +1,1 @@
-"""Numbers: metrics, comparison, slices, profiles and data contracts. Frames in, plain results out."""
+"""Statistics: metrics, comparison, slices, profiles and data contracts. Tables in, results of `domain.results` out."""

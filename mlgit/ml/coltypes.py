@@ -1,4 +1,4 @@
-"""Which values of a column are of a type that a contract can ask for. Columns here have no missing values."""
+"""Types of the values of a column, as data contracts name them. Columns here have no missing values."""
 
 import math
 import re
@@ -24,30 +24,30 @@ _DATETIME = re.compile(
 
 
 def drop_missing(column: Column) -> Column:
-    """Return the values that are not missing, in their own type: neither a category nor, where possible, an object."""
+    """Return the values that are not missing, in their own dtype: not categorical and, if possible, not object."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
     return column.dropna().infer_objects()
 
 
-def is_of_type(column: Column, kind: ColumnType) -> Array:
-    """Return for each value whether it is of a type.
+def is_of_type(column: Column, column_type: ColumnType) -> Array:
+    """Return for each value whether it has a type.
 
     Whole numbers are integers however they are stored; dates and times may be stored as texts in the form of ISO 8601.
     """
-    return _TESTS[kind](column)
+    return _TESTS[column_type](column)
 
 
 def infer_type(column: Column) -> ColumnType | None:
-    """Return the narrowest type that all values are of; None if there is none, "string" if no value is there."""
+    """Return the narrowest type that all values have; None if there is none, "string" for an empty column."""
     if column.empty:
         return "string"
-    return next((kind for kind, test in _TESTS.items() if test(column).all()), None)
+    return next((column_type for column_type, test in _TESTS.items() if test(column).all()), None)
 
 
 def matches(column: Column, pattern: re.Pattern[str]) -> Array:
-    """Return for each text whether a pattern matches the whole of it; False for what is no text."""
-    # Python's own expressions on distinct values: what pandas matches with depends on how it stores texts.
+    """Return for each value whether it is a text that a pattern matches completely."""
+    # Python's regular expressions on distinct values: the engine that pandas uses depends on how it stores texts.
     matched = _each(column, lambda value: isinstance(value, str))
     codes, texts = pd.factorize(column.to_numpy(dtype=object)[matched])
     matched[matched] = np.array([pattern.fullmatch(text) is not None for text in texts], dtype=bool)[codes]
@@ -55,11 +55,11 @@ def matches(column: Column, pattern: re.Pattern[str]) -> Array:
 
 
 def to_timestamps(column: Column) -> Column:
-    """Return times in UTC (those without a zone are taken to be), missing where a value is none."""
+    """Return times in UTC, which is assumed where there is no zone; missing where a value is not a time."""
     if dtypes.is_datetime64_any_dtype(column.dtype):
         return pd.to_datetime(column, utc=True)
-    timely = _each(column, lambda value: isinstance(value, str | date))
-    return pd.to_datetime(column.astype(object).where(timely, None), utc=True, errors="coerce", format="ISO8601")
+    is_time = _each(column, lambda value: isinstance(value, str | date))
+    return pd.to_datetime(column.astype(object).where(is_time, None), utc=True, errors="coerce", format="ISO8601")
 
 
 def _each(column: Column, test: Callable[[Any], bool]) -> Array:
@@ -74,13 +74,13 @@ def _is_boolean(column: Column) -> Array:
 
 def _is_number(column: Column) -> Array:
     if dtypes.is_object_dtype(column.dtype):
-        return _each(column, _is_one_number)
+        return _each(column, _is_finite_number)
     if dtypes.is_numeric_dtype(column.dtype) and not dtypes.is_bool_dtype(column.dtype):
         return np.asarray(np.isfinite(column.to_numpy(dtype=np.float64)))
     return np.zeros(len(column), dtype=bool)
 
 
-def _is_one_number(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal | np.number) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -107,10 +107,10 @@ def _is_datetime(column: Column) -> Array:
 
 
 def _is_text_of(column: Column, form: re.Pattern[str]) -> Array:
-    """Say which texts have the form of a time and are one: 2026-02-30 is none."""
-    formed = matches(column, form)
-    # Reading times is slow; where nothing looks like one it is not tried.
-    return formed & to_timestamps(column).notna().to_numpy() if formed.any() else formed
+    """Return which texts have the format of a time and are valid: 2026-02-30 is not."""
+    formatted = matches(column, form)
+    # Parsing times is slow, so it is skipped if no text has the format.
+    return formatted & to_timestamps(column).notna().to_numpy() if formatted.any() else formatted
 
 
 def _is_string(column: Column) -> Array:

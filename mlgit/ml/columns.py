@@ -17,18 +17,18 @@ Array = npt.NDArray[Any]
 
 
 class InvalidPredictions(ValueError):
-    """A predictions table that cannot be measured at all: a column is missing, or holds what it must not."""
+    """A predictions table from which nothing can be computed: a column is missing or has invalid values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricInput:
-    """The two columns that a metric reads, as arrays of one length without missing or infinite values.
+    """The two columns that a metric reads, as arrays of equal length without missing or infinite values.
 
     Attributes:
-        truth: beside scores, whether the label is the positive class; beside classes, class codes; else float64.
-        output: scores, class codes or values.
-        classes: number of class codes; 0 where there are none.
-        positive: code of the positive class; None where all classes count alike.
+        truth: with scores, whether the label is the positive class; with classes, class codes; otherwise float64 (rows,).
+        output: scores, class codes or values (rows,).
+        classes: number of class codes; 0 without classes.
+        positive: code of the positive class; None if metrics average over all classes.
     """
 
     truth: Array
@@ -37,7 +37,7 @@ class MetricInput:
     positive: int | None = None
 
     def take(self, rows: Array) -> "MetricInput":
-        """Return the rows at these positions, in this order; a position may repeat."""
+        """Return the rows at these positions, in this order; positions may repeat."""
         return MetricInput(
             truth=self.truth[rows], output=self.output[rows], classes=self.classes, positive=self.positive
         )
@@ -47,10 +47,10 @@ def read_scores(predictions: pd.DataFrame, positive: Label | None) -> MetricInpu
     """Return `label` and `score`.
 
     Raises:
-        BadPredictions: a column is missing, has gaps or is of the wrong kind, or no positive class is named.
+        InvalidPredictions: a column is missing, has missing values or the wrong type, or no positive class is named.
     """
     if positive is None:
-        raise InvalidPredictions("scores can only be judged when the positive class is known")
+        raise InvalidPredictions("scores need a positive class")
     label = _column(predictions, "label")
     classes = _coded(label, label, positive)
     return MetricInput(truth=classes.truth == classes.positive, output=_numbers(_column(predictions, "score")))
@@ -94,9 +94,9 @@ def _numbers(column: "pd.Series[Any]") -> Array:
 
 
 def _coded(label: "pd.Series[Any]", prediction: "pd.Series[Any]", positive: Label | None) -> MetricInput:
-    """Number the classes in the order in which they occur, labels first, so that equal labels get equal codes."""
+    """Encode the classes in order of occurrence, labels first, so that equal labels get equal codes."""
     numeric = _is_numeric(label)
-    # Text never equals a number ("1" is not 1): a wrong type must be refused, not measured as an accuracy of 0.
+    # Text never equals a number ("1" is not 1): a wrong type is an error, not an accuracy of 0.
     if _is_numeric(prediction) != numeric:
         raise InvalidPredictions("of the columns 'label' and 'prediction', one holds numbers and the other does not")
     if positive is not None and isinstance(positive, str) == numeric:
@@ -104,12 +104,12 @@ def _coded(label: "pd.Series[Any]", prediction: "pd.Series[Any]", positive: Labe
         raise InvalidPredictions(f"column 'label' holds {kind}, so {positive!r} cannot be its positive class")
     dtype = np.float64 if numeric else object
     codes, names = pd.factorize(np.concatenate([label.to_numpy(dtype=dtype), prediction.to_numpy(dtype=dtype)]))
-    known = list(names)
-    if positive is not None and positive not in known:
-        known.append(positive)
+    classes = list(names)
+    if positive is not None and positive not in classes:
+        classes.append(positive)
     return MetricInput(
         truth=codes[: len(label)],
         output=codes[len(label) :],
-        classes=len(known),
-        positive=None if positive is None else known.index(positive),
+        classes=len(classes),
+        positive=None if positive is None else classes.index(positive),
     )

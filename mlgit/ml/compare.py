@@ -1,4 +1,4 @@
-"""Is the candidate better than the champion on the same rows, and how sure is that?"""
+"""Paired comparison of the candidate with the champion on the same rows, with a bootstrap interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from mlgit.ml.draws import resample_weights, row_strata
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, find_metric, read_input
 from mlgit.ml.resample import resampler
 
-_SHOWN = 3  # keys of differing rows that an error names
+_MAX_SHOWN = 3  # keys of differing rows in an error message
 
 
 class MismatchedRows(ValueError):
-    """Two predictions tables differ in their rows or labels; the text says in how many and shows a few."""
+    """Two predictions tables differ in their rows or labels; the message says in how many, with examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +26,12 @@ class BootstrapGains:
     """The gain of the candidate over the champion, on all rows and on each resample.
 
     Attributes:
-        metric: what was measured.
-        candidate: its value for the candidate.
-        champion: its value for the champion.
+        metric: name of the metric.
+        candidate: the candidate's value.
+        champion: the champion's value.
         value: the gain on all rows; above zero is better.
         gains: the gain on each resample (resamples,).
-        seed: what the resamples were drawn with.
+        seed: seed of the resamples.
         rows: number of rows compared.
     """
 
@@ -44,7 +44,7 @@ class BootstrapGains:
     rows: int
 
     def gain_at(self, level: float) -> Gain:
-        """Return the gain with its percentile interval at a level between 0 and 1."""
+        """Return the gain with its percentile interval at a confidence level between 0 and 1."""
         low, high = np.quantile(self.gains, [(1 - level) / 2, (1 + level) / 2])
         return Gain(
             metric=self.metric,
@@ -62,32 +62,33 @@ class BootstrapGains:
     def p_value_of(self, gain: float) -> float:
         """Return the share of resamples with at least this gain: the one-sided p-value of "the gain is at least that".
 
-        It counts what the percentile interval counts. Without a resample below it is 0, and stands for less than
-        1 / resamples.
+        It is consistent with the percentile interval. A value of 0 means less than 1 / resamples.
         """
         return float(np.mean(self.gains >= gain))
 
 
 def align(candidate: pd.DataFrame, champion: pd.DataFrame, keys: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return both predictions tables with their rows in one order, by key, after proving that they cover the same rows.
+    """Sort both predictions tables by key, after checking that they have the same rows; return both.
 
-    The order depends on the keys alone, so that the result of a comparison does not depend on the order of the files.
+    The order depends on the keys only, so that the result of a comparison does not depend on the order of the files.
 
     Args:
         candidate: predictions of the candidate.
         champion: predictions of the champion.
-        keys: columns that together name a row.
+        keys: columns that together identify a row.
 
     Raises:
-        NotSameRows: a row is in only one table, or has another label there.
-        BadPredictions: a key column or `label` is missing, or the keys do not name each row once.
+        MismatchedRows: a row is in only one table, or has another label there.
+        InvalidPredictions: a key column or `label` is missing, or the keys are not unique.
     """
     keys = list(keys)
     for table, name in ((candidate, "candidate"), (champion, "champion")):
         _need_keys(table, name, keys)
     ordered = candidate.sort_values(keys, key=_sortable, kind="stable", ignore_index=True)
     left = ordered[keys].assign(_label=_plain(ordered["label"]))
-    right = champion[keys].reset_index(drop=True).assign(_other=_plain(champion["label"]), _place=range(len(champion)))
+    right = (
+        champion[keys].reset_index(drop=True).assign(_other=_plain(champion["label"]), _position=range(len(champion)))
+    )
     try:
         both = left.merge(right, on=keys, how="outer", indicator="_side", sort=False)
     except ValueError as error:
@@ -95,8 +96,8 @@ def align(candidate: pd.DataFrame, champion: pd.DataFrame, keys: Sequence[str]) 
     one_side = both["_side"] != "both"
     _refuse_differing(both[one_side | _differ(both["_label"], both["_other"])], keys, total=len(both))
     # All rows are on both sides, so an inner merge keeps the order of the left one.
-    places = ordered[keys].merge(right, on=keys, how="inner", sort=False)["_place"].to_numpy()
-    return ordered, champion.iloc[places].reset_index(drop=True)
+    positions = ordered[keys].merge(right, on=keys, how="inner", sort=False)["_position"].to_numpy()
+    return ordered, champion.iloc[positions].reset_index(drop=True)
 
 
 def paired_bootstrap(
@@ -111,11 +112,11 @@ def paired_bootstrap(
 ) -> Gain:
     """Return the gain of the candidate over the champion, with a percentile bootstrap interval.
 
-    The ends are plain quantiles of the resampled gains (neither BCa nor studentised), and the result says so.
+    The bounds are plain quantiles of the resampled gains (neither BCa nor studentised); `method` says so.
 
-    Each resample draws rows with replacement, the same ones for both; classification draws within each label, so that
-    every resample has as many rows of each label as the table. The draws follow from the seed alone: they are made from
-    the raw output of PCG64, which NumPy keeps the same for ever, unlike the methods of its Generator.
+    Each resample draws rows with replacement, the same for both; in classification it is stratified by label, so that
+    every resample has as many rows of each label as the table. The draws depend on the seed only: they use the raw output
+    of PCG64, which NumPy guarantees never to change, unlike the methods of its Generator.
 
     Source: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapters 8 and 13.
 
@@ -124,14 +125,14 @@ def paired_bootstrap(
         candidate: predictions of the candidate, from `align`.
         champion: predictions of the champion, from `align`.
         positive: the positive class of a binary task, else None.
-        resamples: how many resamples to draw.
-        seed: any integer from 0.
+        resamples: number of resamples.
+        seed: any non-negative integer.
         level: confidence level, between 0 and 1.
 
     Raises:
-        NotSameRows: the tables differ in length, or in a label.
-        Undefined: the metric is undefined on the table, or on a resample.
-        BadPredictions: as for `measure`.
+        MismatchedRows: the tables differ in length, or in a label.
+        UndefinedMetric: the metric is undefined on the table, or on a resample.
+        InvalidPredictions: as for `measure`.
         ValueError: no such metric, or a setting outside its range.
     """
     _need_level(level)
@@ -174,9 +175,9 @@ def bootstrap(
     seed: int,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Return both ends of the percentile bootstrap interval of one model's metric.
+    """Return both bounds of the percentile bootstrap interval of one model's metric.
 
-    Rows are drawn as for `paired_bootstrap`; so are arguments and exceptions.
+    Resampling, arguments and exceptions are as for `paired_bootstrap`.
     """
     _need_level(level)
     definition, columns = find_metric(metric), read_input(metric, predictions, positive)
@@ -192,14 +193,14 @@ def bootstrap(
 def read_pair(
     metric: str, candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | None
 ) -> tuple[MetricInput, MetricInput]:
-    """Return what a metric reads of both tables, after proving that their labels are the same row by row.
+    """Return what a metric reads from both tables, after checking that their labels are the same row by row.
 
     Raises:
-        NotSameRows: the tables differ in length, or in a label.
-        BadPredictions, Undefined, ValueError: as for `read`.
+        MismatchedRows: the tables differ in length, or in a label.
+        InvalidPredictions, UndefinedMetric, ValueError: as for `read`.
     """
     pair = read_input(metric, candidate, positive), read_input(metric, champion, positive)
-    # Labels themselves are compared: class codes number each table's own classes.
+    # The labels themselves are compared, because each table has its own class codes.
     if len(candidate) != len(champion) or _differ(_plain(candidate["label"]), _plain(champion["label"])).any():
         raise MismatchedRows("the two tables are not the same row by row; they must be aligned first")
     return pair
@@ -220,9 +221,9 @@ def _need_keys(table: pd.DataFrame, name: str, keys: list[str]) -> None:
     lacking = [column for column in [*keys, "label"] if column not in table.columns]
     if not keys or lacking:
         raise InvalidPredictions(f"the predictions of the {name} lack {', '.join(lacking) or 'keys'}")
-    unnamed = int((table[keys].isna().any(axis=1) | table.duplicated(keys)).sum())
-    if unnamed:
-        raise InvalidPredictions(f"in the predictions of the {name}, {unnamed:,} rows have no key of their own")
+    not_unique = int((table[keys].isna().any(axis=1) | table.duplicated(keys)).sum())
+    if not_unique:
+        raise InvalidPredictions(f"in the predictions of the {name}, {not_unique:,} rows have no unique key")
 
 
 def _sortable(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -233,15 +234,15 @@ def _plain(column: "pd.Series[Any]") -> "pd.Series[Any]":
     return column.astype(object).where(column.notna(), None).reset_index(drop=True)
 
 
-def _differ(one: "pd.Series[Any]", other: "pd.Series[Any]") -> "pd.Series[bool]":
-    return (one != other) & ~(one.isna() & other.isna())
+def _differ(left: "pd.Series[Any]", right: "pd.Series[Any]") -> "pd.Series[bool]":
+    return (left != right) & ~(left.isna() & right.isna())
 
 
 def _refuse_differing(rows: pd.DataFrame, keys: list[str], *, total: int) -> None:
     if rows.empty:
         return
     counts = rows["_side"].value_counts()
-    shown = ["/".join(f"{key}={row[key]}" for key in keys) for row in rows.head(_SHOWN).to_dict("records")]
+    shown = ["/".join(f"{key}={row[key]}" for key in keys) for row in rows.head(_MAX_SHOWN).to_dict("records")]
     raise MismatchedRows(
         f"{len(rows):,} of {total:,} rows differ ({counts['left_only']:,} only of the candidate, "
         f"{counts['right_only']:,} only of the champion, {counts['both']:,} with another label), "

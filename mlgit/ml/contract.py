@@ -1,6 +1,6 @@
-"""Does a table keep its contract? And what would the contract of a table look like?
+"""Checks of a table against its data contract, and drafts of contracts from a table.
 
-A violation shows up to three of the values that break a rule; where data is personal, callers leave these out.
+A violation shows up to three of the values that break a rule; for personal data, callers remove these.
 """
 
 import re
@@ -15,23 +15,23 @@ from mlgit.domain.results import ContractRule, ContractViolation
 from mlgit.ml.coltypes import Column, drop_missing, infer_type, is_of_type, matches, to_timestamps
 from mlgit.ml.columns import Array
 
-_SHOWN = 3  # values that a violation shows,
-_LONGEST = 80  # and characters of each,
-_LOOKED_AT = 1000  # from the first that are wrong
-_MOST_ALLOWED = 20  # a draft lists no more values than this,
-_OFTEN = 5  # and only where each occurs this often on average
+_MAX_EXAMPLES = 3  # values that a violation shows
+_MAX_EXAMPLE_LENGTH = 80  # characters of each
+_EXAMPLE_POOL = 1000  # first invalid values that examples are taken from
+_MAX_ALLOWED = 20  # a draft lists at most so many allowed values,
+_MIN_REPEATS = 5  # and only if each occurs so often on average
 _DAY = 86_400
 
 
 def draft_rules(frame: pd.DataFrame) -> dict[str, ColumnRule]:
-    """Return what each column of a table looks like, as a start for its contract.
+    """Return rules that the columns of a table satisfy, as a draft of its contract.
 
-    Texts that repeat themselves become a list of allowed values; only integers and texts can be found to be unique.
+    Texts that repeat become a list of allowed values; only integers and texts can be found to be unique.
 
     Raises:
-        ValueError: a column has values of a type that a contract cannot ask for, or of several.
+        ValueError: a column has values of mixed types, or of a type that contracts do not have.
     """
-    return {str(name): _facts(frame[name]) for name in frame.columns}
+    return {str(name): _draft_rule(frame[name]) for name in frame.columns}
 
 
 def check_table(
@@ -50,55 +50,55 @@ def check_table(
     Args:
         frame: the table.
         columns: the rule of each column.
-        keys: columns that together name a row; none of their values may be missing.
-        rows_min: how many rows there must be at least.
-        rows_max: how many there may be.
-        freshness_column: the column that says when a row is from; times without a zone are UTC.
-        max_age_seconds: how old its newest value may be. Times later than `now` prove nothing and do not count.
-        now: the moment to judge by, with a zone.
+        keys: columns that together identify a row; none of their values may be missing.
+        rows_min: minimum number of rows.
+        rows_max: maximum number of rows.
+        freshness_column: column with the time of a row; times without a zone are UTC.
+        max_age_seconds: maximum age of its newest value. Times after `now` are ignored.
+        now: time of the check, with a zone.
 
     Raises:
         ValueError: `now` has no zone, or a pattern is not a regular expression.
     """
     if now.tzinfo is None:
-        raise ValueError("the moment to judge by has no time zone")
+        raise ValueError("the time of the check has no time zone")
     needed = list(dict.fromkeys([*columns, *keys, *([freshness_column] if freshness_column else [])]))
-    found = [*_check_names(frame, needed, columns), *_check_row_count(len(frame), rows_min, rows_max)]
+    violations = [*_check_names(frame, needed, columns), *_check_row_count(len(frame), rows_min, rows_max)]
     if freshness_column in frame.columns and max_age_seconds is not None:
-        found += _check_freshness(frame, str(freshness_column), max_age_seconds, now)
+        violations += _check_freshness(frame, str(freshness_column), max_age_seconds, now)
     if keys and not set(keys) - set(frame.columns):
-        found += _check_unique(frame, list(keys))
+        violations += _check_unique(frame, list(keys))
     for name, rule in columns.items():
         if name in frame.columns:
-            found += _check_values(frame, name, rule, nullable=rule.nullable and name not in keys)
+            violations += _check_values(frame, name, rule, nullable=rule.nullable and name not in keys)
             if rule.unique and list(keys) != [name]:
-                found += _check_unique(frame, [name])
-    return found
+                violations += _check_unique(frame, [name])
+    return violations
 
 
-def _facts(column: Column) -> ColumnRule:
+def _draft_rule(column: Column) -> ColumnRule:
     values = drop_missing(column)
-    kind = infer_type(values)
-    if kind is None:
-        raise ValueError(f"column {str(column.name)!r} mixes types, or has one that a contract cannot ask for")
+    column_type = infer_type(values)
+    if column_type is None:
+        raise ValueError(f"column {str(column.name)!r} mixes types, or has one that contracts do not have")
     nullable = len(values) < len(column)
-    if kind == "integer" and pd.api.types.is_float_dtype(values.dtype) and not nullable:
-        kind = "number"  # integers become floats only where one is missing: these were written as fractions
-    numeric = kind in ("integer", "number") and not values.empty
+    if column_type == "integer" and pd.api.types.is_float_dtype(values.dtype) and not nullable:
+        column_type = "number"  # integers become floats only if one is missing: these were written as decimals
+    numeric = column_type in ("integer", "number") and not values.empty
     distinct = values.nunique()
-    repeats = kind == "string" and 0 < distinct <= _MOST_ALLOWED and distinct * _OFTEN <= len(values)
+    repeats = column_type == "string" and 0 < distinct <= _MAX_ALLOWED and distinct * _MIN_REPEATS <= len(values)
     return ColumnRule(
-        type=kind,
+        type=column_type,
         min=_number(values.min()) if numeric else None,
         max=_number(values.max()) if numeric else None,
         in_=sorted(values.unique()) if repeats else None,
         nullable=nullable,
-        unique=kind in ("integer", "string") and not nullable and 1 < distinct == len(values),
+        unique=column_type in ("integer", "string") and not nullable and 1 < distinct == len(values),
     )
 
 
 def _number(value: float) -> float:
-    """Return a number of Python's own, whole if it is: contracts say 23, not 23.0."""
+    """Return a Python number, an integer if possible: contracts say 23, not 23.0."""
     return int(value) if float(value).is_integer() else float(value)
 
 
@@ -134,13 +134,13 @@ def _check_freshness(frame: pd.DataFrame, name: str, max_age: float, now: dateti
 
 
 def _check_unique(frame: pd.DataFrame, names: list[str]) -> Iterator[ContractViolation]:
-    """Yield a violation if rows repeat an earlier one in these columns; missing values repeat nothing."""
+    """Yield a violation if rows repeat an earlier one in these columns; rows with missing values are ignored."""
     complete = frame[names].dropna()
     repeated = complete[complete.duplicated()].drop_duplicates()
     if repeated.empty:
         return
     count = int(complete.duplicated().sum())
-    examples = ["/".join(map(str, row)) for row in repeated.head(_SHOWN).itertuples(index=False)]
+    examples = ["/".join(map(str, row)) for row in repeated.head(_MAX_EXAMPLES).itertuples(index=False)]
     column = names[0] if len(names) == 1 else None
     message = f"{count:,} of {len(frame):,} rows repeat the {', '.join(names)} of an earlier one"
     yield _violation("duplicate", column, len(frame), message, count=count, examples=examples)
@@ -150,10 +150,10 @@ def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable:
     rows = len(frame)
     values = drop_missing(frame[name])
 
-    def broken(rule_id: ContractRule, bad: Array, among: Column, fact: str) -> Iterator[ContractViolation]:
-        if bad.any():
-            count = int(bad.sum())
-            examples = among[bad].head(_LOOKED_AT)
+    def violations(rule_id: ContractRule, invalid: Array, column: Column, fact: str) -> Iterator[ContractViolation]:
+        if invalid.any():
+            count = int(invalid.sum())
+            examples = column[invalid].head(_EXAMPLE_POOL)
             yield _violation(
                 rule_id, name, rows, f"{name}: {count:,} of {rows:,} values {fact}", count=count, examples=examples
             )
@@ -162,21 +162,21 @@ def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable:
     if missing and not nullable:
         yield _violation("null", name, rows, f"{name}: {missing:,} of {rows:,} values are missing", count=missing)
     typed = is_of_type(values, rule.type)
-    yield from broken("type", ~typed, values, f"are not of type {rule.type}")
-    # The other rules are about values of the right type; the others are known to be wrong.
+    yield from violations("type", ~typed, values, f"are not of type {rule.type}")
+    # The other rules apply to values of the right type only.
     values = values[typed].infer_objects()
     if rule.type in ("integer", "number"):
         numbers = values.to_numpy(dtype=np.float64)
         if rule.min is not None:
-            yield from broken("range", numbers < rule.min, values, f"are below {rule.min:.12g}")
+            yield from violations("range", numbers < rule.min, values, f"are below {rule.min:.12g}")
         if rule.max is not None:
-            yield from broken("range", numbers > rule.max, values, f"are above {rule.max:.12g}")
+            yield from violations("range", numbers > rule.max, values, f"are above {rule.max:.12g}")
     if rule.in_ is not None:
         allowed = _allowed(values, rule).to_numpy(dtype=bool)
-        yield from broken("not-allowed", ~allowed, values, f"are not among the {len(rule.in_):,} allowed")
+        yield from violations("not-allowed", ~allowed, values, f"are not among the {len(rule.in_):,} allowed")
     if rule.pattern is not None:
         unmatched = ~matches(values, _compiled(name, rule.pattern))
-        yield from broken("pattern", unmatched, values, f"do not match {rule.pattern}")
+        yield from violations("pattern", unmatched, values, f"do not match {rule.pattern}")
 
 
 def _allowed(values: Column, rule: ColumnRule) -> "pd.Series[bool]":
@@ -201,7 +201,7 @@ def _violation(
     count: int | None = None,
     examples: Iterable[object] = (),
 ) -> ContractViolation:
-    """Make a violation; it concerns all rows unless a count is given."""
-    texts = list(dict.fromkeys(str(example)[:_LONGEST] for example in examples))[:_SHOWN]
-    concerned = rows if count is None else count
-    return ContractViolation(rule=rule, column=column, count=concerned, rows=rows, examples=texts, message=message)
+    """Return a violation of all rows, or of `count` rows."""
+    texts = list(dict.fromkeys(str(example)[:_MAX_EXAMPLE_LENGTH] for example in examples))[:_MAX_EXAMPLES]
+    affected = rows if count is None else count
+    return ContractViolation(rule=rule, column=column, count=affected, rows=rows, examples=texts, message=message)

@@ -1,4 +1,4 @@
-"""Which rows each bootstrap resample draws: the same for a seed, on every machine and for ever."""
+"""Reproducible bootstrap draws: the same for a seed, on every machine and in every version of NumPy."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ import numpy as np
 from mlgit.domain.metrics import Metric
 from mlgit.ml.columns import Array, MetricInput
 
-_BLOCK = 2**18  # weights held at a time: 2 MB, so that memory is bounded and a block stays in the processor's cache
+_BLOCK = 2**18  # weights in memory at a time: 2 MB, so that a block stays in the processor's cache
 
 
 def row_strata(definition: Metric, columns: MetricInput) -> Array:
-    """Return the stratum of each row (rows,): its label where labels are classes; all rows are one for values.
+    """Return the stratum of each row (rows,): its label in classification, zero in regression.
 
     Rows are drawn within their stratum, so that every resample has as many rows of each label as the table.
     """
@@ -21,11 +21,11 @@ def row_strata(definition: Metric, columns: MetricInput) -> Array:
 
 
 def resample_weights(strata: Array, resamples: int, seed: int) -> Iterator[Array]:
-    """Yield blocks (some resamples, rows) of how often each row was drawn; rows are ordered by stratum.
+    """Yield blocks (resamples of the block, rows) of how often each row was drawn; rows are ordered by stratum.
 
-    A row is drawn for each row, out of the rows of its stratum: 32 random bits times the size of the stratum, without
-    the lower 32 bits of the product. Source: Lemire (2019), "Fast random integer generation in an interval", without
-    the rejection: chances of two rows differ by no more than the share size / 2**32.
+    For each row, one of its stratum is drawn: 32 random bits times the size of the stratum, without the lower 32 bits of
+    the product. Source: Lemire (2019), "Fast random integer generation in an interval", without the rejection step, so
+    that the probabilities of two rows differ by at most a factor of 1 + size / 2**32.
     """
     rows = len(strata)
     _, first, inverse, counts = np.unique(strata, return_index=True, return_inverse=True, return_counts=True)
@@ -35,7 +35,7 @@ def resample_weights(strata: Array, resamples: int, seed: int) -> Iterator[Array
     for done in range(0, resamples, per_block):
         block = np.empty((min(per_block, resamples - done), rows), dtype=np.int64)
         for weights in block:
-            # The bits are used in the same order whatever the block size: a resample takes whole 64-bit words.
+            # A resample takes whole 64-bit words, so that the draws do not depend on the block size.
             words: Array = np.asarray(source.random_raw((rows + 1) // 2), dtype="<u8")
             bits = words.view("<u4")[:rows].astype(np.uint64)
             drawn = (bits * size >> np.uint64(32)).astype(np.int64) + start

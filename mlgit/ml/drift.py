@@ -1,8 +1,8 @@
-"""How far two tables lie apart, column by column, told from their profiles alone.
+"""Drift between two tables, column by column, computed from their profiles alone.
 
-The profiles of two versions have bins of their own. A bin of a profile holds less than 1/256 of the rows beside those
-that have exactly its lower bound (see `numeric.choose_bins`), so the share of rows below any number is known from it to
-1/256; what is compared here is known as well as that.
+The profiles of two versions have different bins. A bin contains less than 1/256 of the rows, not counting those that
+equal its lower bound (see `numeric.choose_bins`), so the distribution function follows from a profile with an error of at
+most 1/256; the distances here are as exact as that.
 """
 
 import math
@@ -17,29 +17,31 @@ from mlgit.ml.numeric import Array, NumericProfile
 from mlgit.ml.profile import CategoricalProfile, TableProfile
 
 _BINS = 10  # of equal mass in the reference: the convention for the index
-_MOST_VALUES = 20  # a column with no more distinct values in both tables is compared value by value
-_SMALLEST = 1e-4  # a share below this counts as this, for the logarithm of 0 has no number
-_SHORTENED = 1 / 50  # of the gap to the nearest other bound: how far a bound may lie below the value that it stands for
-_INSIDE = 1 / 256  # share of all rows that a bin may hold beside those on its lower bound
+_MAX_VALUES = 20  # a column with no more distinct values in both tables is compared value by value
+_MIN_SHARE = 1e-4  # smaller shares count as this, because the logarithm of 0 is infinite
+_ROUNDING = (
+    1 / 50
+)  # of the gap to the nearest other edge: how far an edge may be below the value that it was rounded from
+_INTERIOR = 1 / 256  # maximum share of all rows in a bin, not counting those on its lower bound
 
 
 def drift(reference: TableProfile, current: TableProfile) -> Drift:
-    """Compare the profiles of two tables, each made with bins of its own.
+    """Compare the profiles of two tables, each with its own bins.
 
     The population stability index is the sum of (q - p) ln(q / p) over bins with shares p in the reference and q now. Its
-    limits are a convention of credit scoring without a theory: below 0.1 little, above 0.25 a great change. Without drift
-    it is about (bins - 1) (1/n + 1/m) for n and m rows, so small tables reach any limit by chance: see `noise`.
+    limits are a convention of credit scoring without a theory: below 0.1 little, above 0.25 a large change. Without drift
+    its expectation is about (bins - 1) (1/n + 1/m) for n and m rows, so small tables reach any limit by chance: see `noise`.
 
     Source: Siddiqi (2006), "Credit Risk Scorecards", chapter 6 (index and limits); Yurdakul (2018), "Statistical
     properties of population stability index" (noise); Lin (1991), "Divergence measures based on the Shannon entropy"
     (Jensen-Shannon, to base 2; its root is the distance).
 
     Args:
-        reference: profile of the table that is compared with.
-        current: profile of the other one.
+        reference: profile of the reference table.
+        current: profile of the newer table.
 
     Raises:
-        ValueError: a profile does not fit itself: other numbers of edges and counts, or no rows.
+        ValueError: a profile is inconsistent (numbers of edges and counts), or has no rows.
     """
     if not (reference.rows and current.rows):
         raise ValueError("a profile of no rows cannot be compared")
@@ -60,15 +62,15 @@ def drift(reference: TableProfile, current: TableProfile) -> Drift:
 
 def psi(reference: Array, current: Array) -> float:
     """Return the population stability index of two lists of shares (bins,); see `drift`."""
-    p, q = np.maximum(reference, _SMALLEST), np.maximum(current, _SMALLEST)
+    p, q = np.maximum(reference, _MIN_SHARE), np.maximum(current, _MIN_SHARE)
     return float(((q - p) * np.log(q / p)).sum())
 
 
 def jensen_shannon(reference: Array, current: Array) -> float:
     """Return the Jensen-Shannon distance of two lists of shares (bins,), 0 to 1; see `drift`."""
-    middle = (reference + current) / 2
+    mixture = (reference + current) / 2
     entropy = sum(
-        float((part[part > 0] * np.log2(part[part > 0] / middle[part > 0])).sum()) / 2 for part in (reference, current)
+        float((part[part > 0] * np.log2(part[part > 0] / mixture[part > 0])).sum()) / 2 for part in (reference, current)
     )
     return math.sqrt(min(max(entropy, 0.0), 1.0))
 
@@ -80,42 +82,42 @@ def _numbers(name: str, before: NumericProfile, after: NumericProfile) -> Column
             raise ValueError(f"the counts of column {name!r} do not fit its bins")
     after = msgspec.structs.replace(after, edges=tuple(_snapped(after.edges, before.edges)))
     every = np.unique([*before.edges, *after.edges])
-    few = len(every) <= _MOST_VALUES
-    # The lowest bound is left out where it is the reference's lowest value: nothing lies below.
+    few = len(every) <= _MAX_VALUES
+    # The lowest edge is left out if it is the lowest value of the reference: nothing is below it.
     bounds = every[1:] if few else _bounds_of_mass(before)
     shares = [_with_missing(np.diff(_below(part, bounds), prepend=0.0, append=1.0), part) for part in (before, after)]
     below = [_below(part, every) for part in (before, after)]
-    apart = float(np.abs(below[0] - below[1]).max(initial=0.0)) if before.n and after.n else 0.0
-    return _measured(name, before, after, shares, apart)
+    ks = float(np.abs(below[0] - below[1]).max(initial=0.0)) if before.n and after.n else 0.0
+    return _column_drift(name, before, after, shares, ks)
 
 
 def _categories(name: str, before: CategoricalProfile, after: CategoricalProfile) -> ColumnDrift:
     for part in (before, after):
         if sum(part.counts.values()) + part.other != part.n or min(part.other, *part.counts.values(), 0) < 0:
             raise ValueError(f"the counts of column {name!r} do not add up")
-    # A category that one profile lacks may be among its other rows; only where it has none of these, it has none.
-    known = [
+    # A category that one profile lacks may be among its `other` rows; only if there are none of these, its count is zero.
+    comparable = [
         text
         for text in sorted(before.counts.keys() | after.counts.keys())
         if all(text in part.counts or not part.other for part in (before, after))
     ]
-    weight = {text: sum(part.counts.get(text, 0) / max(part.n, 1) for part in (before, after)) for text in known}
-    most = sorted(known, key=lambda text: (-weight[text], text))[:_MOST_VALUES]
+    weight = {text: sum(part.counts.get(text, 0) / max(part.n, 1) for part in (before, after)) for text in comparable}
+    largest = sorted(comparable, key=lambda text: (-weight[text], text))[:_MAX_VALUES]
     shares = []
     for part in (before, after):
-        counts = np.array([part.counts.get(text, 0) for text in most], dtype=np.float64)
+        counts = np.array([part.counts.get(text, 0) for text in largest], dtype=np.float64)
         shares.append(_with_missing(np.append(counts, part.n - counts.sum()) / max(part.n, 1), part))
-    return _measured(name, before, after, shares, None)
+    return _column_drift(name, before, after, shares, None)
 
 
-def _measured(
+def _column_drift(
     name: str,
     before: NumericProfile | CategoricalProfile,
     after: NumericProfile | CategoricalProfile,
     shares: Sequence[Array],
     ks: float | None,
 ) -> ColumnDrift:
-    used = np.maximum(*shares) > _SMALLEST
+    used = np.maximum(*shares) > _MIN_SHARE
     old, new = shares[0][used], shares[1][used]
     rows = [part.n + part.missing for part in (before, after)]
     bins = int(used.sum())
@@ -130,23 +132,23 @@ def _measured(
 
 
 def _with_missing(shares: Array, column: NumericProfile | CategoricalProfile) -> Array:
-    """Return shares of the rows with a value as shares of all rows, with that of the missing ones at the end."""
+    """Return shares of the rows with a value as shares of all rows, followed by the share of missing values."""
     rows = max(column.n + column.missing, 1)
     return np.append(shares * column.n / rows, column.missing / rows)
 
 
 def _bounds_of_mass(column: NumericProfile) -> Array:
-    """Return those bounds of a column's own bins that cut it into parts of equal mass, as far as its values allow."""
+    """Return the edges of a column's bins that divide it into parts of equal mass, as far as its values allow."""
     if not column.edges:
         return np.empty(0)
     running = np.cumsum(column.counts[:-1]) / max(column.n, 1)
-    places = np.searchsorted(running, np.arange(1, _BINS) / _BINS - 1e-12)
+    indices = np.searchsorted(running, np.arange(1, _BINS) / _BINS - 1e-12)
     edges = np.asarray(column.edges, dtype=np.float64)
-    return np.unique(edges[np.minimum(places, len(edges) - 1)])
+    return np.unique(edges[np.minimum(indices, len(edges) - 1)])
 
 
 def _below(column: NumericProfile, points: Array) -> Array:
-    """Return the share of a column's values below each point (points,), exact on its own bounds and else to 1/256."""
+    """Return the share of a column's values below each point (points,): exact on its own edges, otherwise to 1/256."""
     if not column.n or not column.edges:
         return np.zeros(len(points))
     edges, counts = np.asarray(column.edges, dtype=np.float64), np.asarray(column.counts, dtype=np.float64)
@@ -154,37 +156,39 @@ def _below(column: NumericProfile, points: Array) -> Array:
     lowest = edges[0] if column.min is None else min(column.min, edges[0])
     highest = edges[-1] if column.max is None else max(column.max, edges[-1])
     starts, ends = np.append(lowest, edges), np.append(edges, highest)
-    place = np.searchsorted(edges, points, side="right")
+    bin_of = np.searchsorted(edges, points, side="right")
     on_bound = np.isin(points, edges)
-    # Within a bin, all but 1/256 of the rows have its lower bound. Those inside are taken to be spread evenly; where a column
-    # has few bounds they are its values, and all rows are on them.
-    inside = np.minimum(counts[place], _INSIDE * column.n) if len(edges) > _MOST_VALUES else np.zeros(len(points))
+    # Within a bin, all but 1/256 of the rows equal its lower bound. The others are assumed to be distributed uniformly; if a
+    # column has few edges, these are its values, and all rows are on them.
+    inside = np.minimum(counts[bin_of], _INTERIOR * column.n) if len(edges) > _MAX_VALUES else np.zeros(len(points))
     with np.errstate(divide="ignore", invalid="ignore"):
-        way = np.clip(np.nan_to_num((points - starts[place]) / (ends[place] - starts[place]), nan=1.0), 0.0, 1.0)
+        fraction = np.clip(
+            np.nan_to_num((points - starts[bin_of]) / (ends[bin_of] - starts[bin_of]), nan=1.0), 0.0, 1.0
+        )
     within = np.where(
-        points > highest, counts[place], np.where(points <= lowest, 0.0, counts[place] - inside * (1 - way))
+        points > highest, counts[bin_of], np.where(points <= lowest, 0.0, counts[bin_of] - inside * (1 - fraction))
     )
-    return np.asarray((running[place] + np.where(on_bound, 0.0, within)) / column.n)
+    return np.asarray((running[bin_of] + np.where(on_bound, 0.0, within)) / column.n)
 
 
 def _snapped(edges: Sequence[float], to: Sequence[float]) -> list[float]:
-    """Return a column's bounds, each that may stand for the same value as a bound of another column as that one.
+    """Return a column's edges, each replaced by an edge of another column that may stand for the same value.
 
-    A value that many rows share is a bound in both, but each was shortened in its own way; it must stay one value.
+    A value that many rows share is an edge in both, but was rounded differently in each; it must be one value.
     """
     own, other = np.asarray(edges, dtype=np.float64), np.asarray(to, dtype=np.float64)
     snapped: list[float] = own.tolist()
     nearest = [math.inf] * len(own)
     first = np.searchsorted(own + _slack(own), other, side="left")
-    for place, bound, slack in zip(first.tolist(), other.tolist(), _slack(other).tolist(), strict=True):
-        if place < len(own) and own[place] <= bound + slack and abs(own[place] - bound) < nearest[place]:
-            snapped[place], nearest[place] = bound, abs(own[place] - bound)
+    for index, edge, slack in zip(first.tolist(), other.tolist(), _slack(other).tolist(), strict=True):
+        if index < len(own) and own[index] <= edge + slack and abs(own[index] - edge) < nearest[index]:
+            snapped[index], nearest[index] = edge, abs(own[index] - edge)
     return snapped
 
 
 def _slack(bounds: Array) -> Array:
-    """Return how far above each bound the value may lie that it stands for."""
+    """Return how far above each edge the value may be that it was rounded from."""
     if len(bounds) < 2:  # noqa: PLR2004  (one bound has no neighbour, and was not shortened)
         return np.zeros(len(bounds))
     gaps = np.diff(bounds)
-    return np.asarray(np.minimum(np.append(gaps, np.inf), np.append(np.inf, gaps)) * _SHORTENED)
+    return np.asarray(np.minimum(np.append(gaps, np.inf), np.append(np.inf, gaps)) * _ROUNDING)

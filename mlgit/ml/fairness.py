@@ -1,4 +1,4 @@
-"""How groups of rows fare: how often they are chosen, and how often rightly."""
+"""Rates and metrics of groups of rows."""
 
 from collections.abc import Sequence
 
@@ -24,39 +24,39 @@ def group_measures(
 ) -> list[GroupMeasure]:
     """Return measures of each group, in the order of the columns, then of their values.
 
-    `selection_rate` is the share of rows predicted as the positive class; `true_positive_rate` that share among the rows
-    that are of it; `false_positive_rate` among those that are not. A rate never looks at rows that it is not a share of.
+    `selection_rate` is the share of rows predicted as the positive class; `true_positive_rate` that share among the
+    positive rows; `false_positive_rate` among the negative ones.
 
     Args:
         predictions: a predictions table with these columns; for rates with `prediction`.
         measures: names in RATES, or of metrics.
-        columns: columns whose values are the groups; cut as by `slice_values`.
+        columns: columns whose values are the groups; split as by `slice_values`.
         positive: the positive class of a binary task.
         min_rows: smaller groups are listed without measures.
-        min_per_class: as are groups with fewer rows of a class that a measure is a share of.
+        min_per_class: as are groups with fewer rows of a class that a rate is a share of.
 
     Raises:
-        BadPredictions: a column is missing, or as for `measure`; a rate without a positive class.
+        InvalidPredictions: a column is missing, or as for `measure`; a rate without a positive class.
     """
     result = []
     for column, value, rows in iter_slices(predictions, columns):
         part = predictions.iloc[rows]
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         reason: str | None = f"{len(rows):,} rows, {min_rows:,} needed"
         if len(rows) >= min_rows:
             try:
-                found = {name: _measured(name, part, positive, min_rows, min_per_class) for name in measures}
+                values = {name: _measure(name, part, positive, min_rows, min_per_class) for name in measures}
                 reason = None
             except UndefinedMetric as undefined:
                 reason = str(undefined)
-        result.append(GroupMeasure(column=column, value=value, rows=len(rows), measures=found, reason=reason))
+        result.append(GroupMeasure(column=column, value=value, rows=len(rows), measures=values, reason=reason))
     return result
 
 
-def _measured(name: str, part: pd.DataFrame, positive: Label | None, min_rows: int, min_per_class: int) -> float:
+def _measure(name: str, part: pd.DataFrame, positive: Label | None, min_rows: int, min_per_class: int) -> float:
     if name in RATES:
         if positive is None:
-            raise InvalidPredictions(f"{name} can only be told when the positive class is known")
+            raise InvalidPredictions(f"{name} needs a positive class")
         return _rate(name, read_classes(part, positive), min_per_class)
     reason = why_too_small(part, name, positive, min_rows, min_per_class)
     if reason is not None:
@@ -65,11 +65,11 @@ def _measured(name: str, part: pd.DataFrame, positive: Label | None, min_rows: i
 
 
 def _rate(name: str, columns: MetricInput, min_per_class: int) -> float:
-    chosen, actual = columns.output == columns.positive, columns.truth == columns.positive
+    selected, actual = columns.output == columns.positive, columns.truth == columns.positive
     if name == "selection_rate":
-        return float(chosen.mean())
-    among = actual if name == "true_positive_rate" else ~actual
-    if among.sum() < min_per_class:
+        return float(selected.mean())
+    population = actual if name == "true_positive_rate" else ~actual
+    if population.sum() < min_per_class:
         which = "the positive class" if name == "true_positive_rate" else "the other class"
-        raise UndefinedMetric(f"{int(among.sum()):,} rows of {which}, {min_per_class:,} needed")
-    return float(chosen[among].mean())
+        raise UndefinedMetric(f"{int(population.sum()):,} rows of {which}, {min_per_class:,} needed")
+    return float(selected[population].mean())

@@ -15,7 +15,7 @@ from mlgit.ml.columns import Array, InvalidPredictions, MetricInput, read_classe
 
 
 class UndefinedMetric(ValueError):
-    """A metric has no value on these rows; the text says why."""
+    """A metric is undefined on these rows; the message says why."""
 
 
 def measure(metric: str, predictions: pd.DataFrame, positive: Label | None) -> float:
@@ -24,12 +24,12 @@ def measure(metric: str, predictions: pd.DataFrame, positive: Label | None) -> f
     Args:
         metric: a name in METRICS.
         predictions: one row for each prediction.
-        positive: the positive class of a binary task. If None, precision, recall and f1 are the plain mean over the
-            classes that occur (macro), and a class that was never predicted counts with precision 0.
+        positive: the positive class of a binary task. If None, precision, recall and f1 are macro averages over the
+            classes that occur, and a class that was never predicted has precision 0.
 
     Raises:
-        Undefined: the metric has no value on these rows.
-        BadPredictions: a column is missing, has missing or infinite values, or is of the wrong kind.
+        UndefinedMetric: the metric is undefined on these rows.
+        InvalidPredictions: a column is missing, has missing or infinite values, or has the wrong type.
         ValueError: there is no such metric.
     """
     columns = read_input(metric, predictions, positive)
@@ -41,31 +41,31 @@ def measure_all(predictions: pd.DataFrame, task: Task, positive: Label | None) -
 
     Args:
         predictions: one row for each prediction.
-        task: what kind of answer was wanted.
+        task: kind of task.
         positive: the positive class; only read for binary tasks.
 
     Raises:
-        Undefined: no metric of the task is defined, for one because there are no rows.
-        BadPredictions: as for `measure`.
+        UndefinedMetric: no metric of the task is defined, for example because there are no rows.
+        InvalidPredictions: as for `measure`.
     """
-    measured: dict[str, float] = {}
+    values: dict[str, float] = {}
     reason = ""
     for name, metric in METRICS.items():
         if task in metric.tasks:
             try:
-                measured[name] = measure(name, predictions, positive if task == "binary" else None)
+                values[name] = measure(name, predictions, positive if task == "binary" else None)
             except UndefinedMetric as undefined:
                 reason = str(undefined)
-    if not measured:
+    if not values:
         raise UndefinedMetric(f"no {task} metric is defined: {reason}")
-    return measured
+    return values
 
 
 def find_metric(metric: str) -> Metric:
     """Return the metric of this name.
 
     Raises:
-        ValueError: there is none; the text lists those there are.
+        ValueError: there is none; the message lists the known ones.
     """
     if metric not in METRICS:
         raise ValueError(f"there is no metric {metric!r}; there are {', '.join(sorted(METRICS))}")
@@ -85,7 +85,7 @@ def read_input(metric: str, predictions: pd.DataFrame, positive: Label | None) -
         raise UndefinedMetric(f"{metric} needs scores, and there is no column 'score'")
     columns = read_scores(predictions, positive)
     if metric in ("log_loss", "brier") and not (columns.output.min() >= 0 and columns.output.max() <= 1):
-        raise InvalidPredictions(f"{metric} needs probabilities, and column 'score' goes beyond 0 to 1")
+        raise InvalidPredictions(f"{metric} needs probabilities, and column 'score' has values outside 0 to 1")
     return columns
 
 
@@ -113,16 +113,16 @@ def _accuracy(columns: MetricInput) -> float:
 
 def _balanced_accuracy(columns: MetricInput) -> float:
     classes = np.unique(columns.truth)
-    if len(classes) < 2:  # noqa: PLR2004  (balance is between at least two)
+    if len(classes) < 2:  # noqa: PLR2004 - balance needs two classes
         raise UndefinedMetric("every row has the same label")
-    # The mean recall of the classes that occur as labels, as balanced_accuracy_score, which warns of all others.
+    # As balanced_accuracy_score: mean recall over the classes that occur as labels. That function warns about all others.
     return float(sk.recall_score(columns.truth, columns.output, labels=classes, average="macro", zero_division=0.0))
 
 
 def _precision(columns: MetricInput) -> float:
     if columns.positive is None:
         return float(sk.precision_score(columns.truth, columns.output, average="macro", zero_division=0.0))
-    truth, output = _one_against_rest(columns)
+    truth, output = _one_versus_rest(columns)
     if not output.any():
         raise UndefinedMetric("no row was predicted as the positive class")
     return float(sk.precision_score(truth, output))
@@ -131,7 +131,7 @@ def _precision(columns: MetricInput) -> float:
 def _recall(columns: MetricInput) -> float:
     if columns.positive is None:
         return float(sk.recall_score(columns.truth, columns.output, average="macro", zero_division=0.0))
-    truth, output = _one_against_rest(columns)
+    truth, output = _one_versus_rest(columns)
     if not truth.any():
         raise UndefinedMetric("no row has the positive class")
     return float(sk.recall_score(truth, output))
@@ -140,7 +140,7 @@ def _recall(columns: MetricInput) -> float:
 def _f1(columns: MetricInput) -> float:
     if columns.positive is None:
         return float(sk.f1_score(columns.truth, columns.output, average="macro", zero_division=0.0))
-    truth, output = _one_against_rest(columns)
+    truth, output = _one_versus_rest(columns)
     if not (truth.any() or output.any()):
         raise UndefinedMetric("no row has the positive class, and none was predicted as it")
     return float(sk.f1_score(truth, output))
@@ -162,11 +162,11 @@ def _mae(columns: MetricInput) -> float:
 
 def _mape(columns: MetricInput) -> float:
     if not columns.truth.all():
-        raise UndefinedMetric("a label is 0, and no error is a share of 0")
+        raise UndefinedMetric("a label is 0, and a relative error needs a label other than 0")
     return float(sk.mean_absolute_percentage_error(columns.truth, columns.output))
 
 
-def _one_against_rest(columns: MetricInput) -> tuple[Array, Array]:
+def _one_versus_rest(columns: MetricInput) -> tuple[Array, Array]:
     return columns.truth == columns.positive, columns.output == columns.positive
 
 
@@ -192,4 +192,4 @@ FUNCTIONS: dict[str, Callable[[MetricInput], float]] = {
     "mae": _mae,
     "mape": _mape,
 }
-"""How each metric of METRICS is computed: columns of at least one row in, a finite number out; raises Undefined."""
+"""How each metric of METRICS is computed: columns of at least one row in, a finite number out; raises UndefinedMetric."""

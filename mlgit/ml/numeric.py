@@ -1,4 +1,4 @@
-"""Counts of a numeric column in fixed bins, which can be added."""
+"""Counts of a numeric column in fixed bins; counts of several tables can be added."""
 
 from typing import Any, Literal
 
@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 Array = npt.NDArray[Any]
 
-# Even quantiles, and levels closer and closer to both ends: what goes wrong in production often goes wrong in a tail.
+# Evenly spaced quantiles, and more of them in both tails, where problems in production often show.
 _TAIL = np.array([0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.002, 0.003])
-_BEYOND = 1e100  # what is larger stands for "none" rather than for a number, and its square could not be summed
+_MAX_MAGNITUDE = 1e100  # larger values usually stand for a missing value, and their squares would overflow
 _LEVELS = np.unique(np.concatenate([_TAIL, np.arange(1, 256) / 256, 1 - _TAIL]))
 
 
@@ -23,9 +23,9 @@ class NumericProfile(
 
     Attributes:
         n: rows with a value.
-        missing: all other rows: null, NaN, or 1e100 and more to either side.
-        edges: ascending bounds of the bins; a value on a bound belongs to the bin above it.
-        counts: rows in each bin; one more than edges, for the first and the last bin have no outer bound.
+        missing: all other rows: null, NaN, or a magnitude of 1e100 and more.
+        edges: ascending edges of the bins; a value on an edge belongs to the bin above it.
+        counts: rows in each bin; one more than edges, because the first and the last bin are unbounded.
         sum: sum of the values.
         sum_squares: sum of their squares.
         min: smallest value, None if there is none.
@@ -45,10 +45,10 @@ class NumericProfile(
 
 
 def is_numeric(column: pa.ChunkedArray) -> bool:
-    """Say whether a column has numbers, dates or times; booleans are none."""
-    kind = column.type
-    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    return bool(numbers or _is_time(kind))
+    """Return whether a column has numbers, dates or times (not booleans)."""
+    type_ = column.type
+    is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
+    return bool(is_number or _is_time(type_))
 
 
 def values_of(column: pa.ChunkedArray) -> Array:
@@ -62,7 +62,7 @@ def values_of(column: pa.ChunkedArray) -> Array:
         micros = pc.cast(pc.cast(column, pa.timestamp("us", zone), safe=False), pa.int64())
         column = pc.divide(pc.cast(micros, pa.float64(), safe=False), 1e6)
     filled = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan"))
-    # The buffers themselves are taken, for `to_numpy` imports pandas, which costs more than a small table does.
+    # The buffers are read directly, because `to_numpy` imports pandas, which takes longer than a small table does.
     chunks = [
         np.frombuffer(chunk.buffers()[1], dtype=np.float64, count=chunk.offset + len(chunk))[chunk.offset :]
         for chunk in filled.chunks
@@ -72,17 +72,17 @@ def values_of(column: pa.ChunkedArray) -> Array:
 
 
 def is_countable(values: Array) -> Array:
-    """Return for each value whether it counts as a number."""
-    return np.asarray(np.abs(values) < _BEYOND)
+    """Return for each value whether it is a number of less than the maximum magnitude."""
+    return np.asarray(np.abs(values) < _MAX_MAGNITUDE)
 
 
 def choose_bins(column: pa.ChunkedArray) -> NumericProfile:
-    """Return bins for a column, nothing counted yet: its even quantiles and its tails, each distinct value once."""
+    """Return bins for a column, with zero counts: its evenly spaced quantiles and its tails, without duplicates."""
     values = values_of(column)
     values = values[is_countable(values)]
     edges: list[float] = []
     if len(values):
-        edges = _shortened(np.unique(np.quantile(values, _LEVELS, method="inverted_cdf"))).tolist()
+        edges = _rounded_down(np.unique(np.quantile(values, _LEVELS, method="inverted_cdf"))).tolist()
     return NumericProfile(
         n=0,
         missing=0,
@@ -97,61 +97,61 @@ def choose_bins(column: pa.ChunkedArray) -> NumericProfile:
 
 
 def bins_of(reference: NumericProfile, values: Array) -> Array:
-    """Return the number of the bin of each usable value."""
+    """Return the index of the bin of each countable value."""
     return np.searchsorted(np.asarray(reference.edges, dtype=np.float64), values, side="right")
 
 
 def count_numbers(reference: NumericProfile, column: pa.ChunkedArray) -> NumericProfile:
     """Return the counts of a column in the bins of the reference; raises as `values_of`."""
     values = values_of(column)
-    there = values[is_countable(values)]
-    counts = np.bincount(bins_of(reference, there), minlength=len(reference.counts))
+    present = values[is_countable(values)]
+    counts = np.bincount(bins_of(reference, present), minlength=len(reference.counts))
     return msgspec.structs.replace(
         reference,
-        n=len(there),
-        missing=len(values) - len(there),
+        n=len(present),
+        missing=len(values) - len(present),
         counts=tuple(counts.tolist()),
-        sum=float(there.sum()),
-        sum_squares=float(np.square(there).sum()),
-        min=float(there.min()) if len(there) else None,
-        max=float(there.max()) if len(there) else None,
+        sum=float(present.sum()),
+        sum_squares=float(np.square(present).sum()),
+        min=float(present.min()) if len(present) else None,
+        max=float(present.max()) if len(present) else None,
     )
 
 
-def merge_numbers(one: NumericProfile, other: NumericProfile) -> NumericProfile:
+def merge_numbers(left: NumericProfile, right: NumericProfile) -> NumericProfile:
     """Return the counts of two columns together; both have the same bins."""
     return msgspec.structs.replace(
-        one,
-        n=one.n + other.n,
-        missing=one.missing + other.missing,
-        counts=add(one.counts, other.counts),
-        sum=one.sum + other.sum,
-        sum_squares=one.sum_squares + other.sum_squares,
-        min=min((part.min for part in (one, other) if part.min is not None), default=None),
-        max=max((part.max for part in (one, other) if part.max is not None), default=None),
+        left,
+        n=left.n + right.n,
+        missing=left.missing + right.missing,
+        counts=add(left.counts, right.counts),
+        sum=left.sum + right.sum,
+        sum_squares=left.sum_squares + right.sum_squares,
+        min=min((part.min for part in (left, right) if part.min is not None), default=None),
+        max=max((part.max for part in (left, right) if part.max is not None), default=None),
     )
 
 
-def add(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the sums of two lists of counts of one length."""
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+def add(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the element-wise sums of two tuples of equal length."""
+    return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
-def _is_time(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+def _is_time(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_date(type_) or pa.types.is_timestamp(type_))
 
 
-def _shortened(edges: Array) -> Array:
-    """Round each edge down, by at most a fiftieth of the gap to its nearest neighbour, so that it takes few digits.
+def _rounded_down(edges: Array) -> Array:
+    """Round each edge down to few digits, by at most a fiftieth of the gap to its nearest neighbour.
 
-    Down, because a value that many rows share must stay at the bottom of the bin that it was an edge for.
+    Down, because a value that many rows share must stay at the lower end of its bin.
     """
-    if len(edges) < 2:  # noqa: PLR2004  (one edge has no neighbour)
+    if len(edges) < 2:  # noqa: PLR2004 - one edge has no neighbour
         return edges
     gaps = np.diff(edges)
     nearest = np.minimum(np.append(gaps, np.inf), np.append(np.inf, gaps))
     with np.errstate(over="ignore", invalid="ignore"):
         scale = 10.0 ** np.maximum(np.ceil(2 - np.log10(nearest)), 0)
         short = np.minimum(np.floor(edges * scale) / scale, edges)
-        # From 2**52 on, a float has no digits after the point that could be taken away.
+        # From 2**52 on, a float has no digits after the decimal point.
         return np.where(np.abs(edges) * scale < 2.0**52, short, edges)

@@ -1,7 +1,7 @@
-"""The profile of a table: what its columns look like, in counts that can be added.
+"""The profile of a table: counts of its columns, which can be added.
 
-Made once from the training table, it is the reference that later data is held against. Its bins and categories are
-fixed then; counting any other table in them, whole or in parts, gives profiles that are merged by adding.
+Built once from the training table, it is the reference that later data is compared with. This fixes its bins and
+categories; other tables are counted in the same ones, whole or in parts, and such profiles are merged by adding.
 """
 
 from typing import TYPE_CHECKING, Literal, cast
@@ -24,12 +24,12 @@ from mlgit.ml.numeric import (
     values_of,
 )
 
-if TYPE_CHECKING:  # at run time pandas is not needed, and costs more than a small table does
+if TYPE_CHECKING:  # not needed at run time, and importing pandas takes longer than a small table does
     import pandas as pd
 
 __all__ = ["CategoricalProfile", "NumericProfile", "TableProfile", "build", "count", "from_json", "merge", "to_json"]
 
-_MOST_CLASSES = 20  # an integer label with more distinct values is a number to predict, not a class
+_MAX_CLASSES = 20  # an integer label with more distinct values is a regression target, not a class
 
 
 class TableProfile(
@@ -55,12 +55,12 @@ class TableProfile(
 
 
 def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str | None = None) -> TableProfile:
-    """Return the profile of a table, with bins and categories made for it.
+    """Return the profile of a table, with bins and categories chosen for it.
 
     Args:
         table: the training table.
         score: name of its column with the model's score.
-        label: name of its column with the truth. Texts, booleans and up to 20 distinct whole numbers are classes.
+        label: name of its column with the label. Texts, booleans and up to 20 distinct integers are classes.
 
     Raises:
         ValueError: there is no such column, or the score is not a number.
@@ -88,10 +88,10 @@ def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str
 def count(profile: TableProfile, table: "pa.Table | pd.DataFrame") -> TableProfile:
     """Return the profile of another table in the bins and categories of this one.
 
-    A column that the table lacks counts as missing in every row; columns that the profile lacks are left out.
+    A column that the table lacks counts as missing in every row; columns that the profile lacks are ignored.
 
     Raises:
-        ValueError: a column of numbers holds something else.
+        ValueError: a numeric column has values of another type.
     """
     arrow = _arrow(table)
     columns: dict[str, NumericProfile | CategoricalProfile] = {}
@@ -103,32 +103,32 @@ def count(profile: TableProfile, table: "pa.Table | pd.DataFrame") -> TableProfi
         try:
             columns[name] = count_numbers(reference, column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ValueError(f"column {name!r} holds {column.type}, and its profile numbers") from error
+            raise ValueError(f"column {name!r} has type {column.type}, and its profile is numeric") from error
     return msgspec.structs.replace(profile, rows=arrow.num_rows, columns=columns, joint=_count_joint(profile, arrow))
 
 
-def merge(one: TableProfile, other: TableProfile) -> TableProfile:
-    """Return the profile of two tables together. The order does not matter, but for the last digits of the sums.
+def merge(left: TableProfile, right: TableProfile) -> TableProfile:
+    """Return the profile of two tables together. The order matters only for the last digits of the sums.
 
     Raises:
         ValueError: the two do not have the same columns, bins and categories.
     """
-    if _shape(one) != _shape(other):
-        raise ValueError("profiles can only be added where they have the same columns, bins and categories")
+    if _shape(left) != _shape(right):
+        raise ValueError("profiles can only be merged if they have the same columns, bins and categories")
     columns: dict[str, NumericProfile | CategoricalProfile] = {}
-    for name, column in one.columns.items():
+    for name, column in left.columns.items():
         if isinstance(column, NumericProfile):
-            columns[name] = merge_numbers(column, cast("NumericProfile", other.columns[name]))
+            columns[name] = merge_numbers(column, cast("NumericProfile", right.columns[name]))
         else:
-            columns[name] = merge_categories(column, cast("CategoricalProfile", other.columns[name]))
+            columns[name] = merge_categories(column, cast("CategoricalProfile", right.columns[name]))
     joint = None
-    if one.joint is not None and other.joint is not None:
-        joint = {name: add(counts, other.joint[name]) for name, counts in one.joint.items()}
-    return msgspec.structs.replace(one, rows=one.rows + other.rows, columns=columns, joint=joint)
+    if left.joint is not None and right.joint is not None:
+        joint = {name: add(counts, right.joint[name]) for name, counts in left.joint.items()}
+    return msgspec.structs.replace(left, rows=left.rows + right.rows, columns=columns, joint=joint)
 
 
 def to_json(profile: TableProfile) -> bytes:
-    """Write a profile as JSON, one line for each column: short, and a changed column is a changed line."""
+    """Write a profile as JSON with one line for each column, so that a changed column is a changed line."""
     document = msgspec.to_builtins(profile, order="sorted")
     columns = ",\n".join(_entry(name, column) for name, column in document.pop("columns").items())
     rest = ",\n".join(_entry(name, value) for name, value in document.items())
@@ -159,25 +159,25 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 def _few_whole_numbers(column: pa.ChunkedArray) -> bool:
     values = values_of(column)
     distinct = np.unique(values[is_countable(values)])
-    return len(distinct) <= _MOST_CLASSES and bool((distinct == np.round(distinct)).all())
+    return len(distinct) <= _MAX_CLASSES and bool((distinct == np.round(distinct)).all())
 
 
 def _count_joint(profile: TableProfile, table: pa.Table) -> dict[str, tuple[int, ...]] | None:
-    """Count rows by label and bin of the score; rows without one of them, or with another label, are left out."""
+    """Count rows by label and bin of the score, without rows that lack either or have another label."""
     if profile.joint is None:
         return None
     score, label = cast("str", profile.score), cast("str", profile.label)
     scores, labels = values_of(_column(table, score)), texts_of(_column(table, label))
     joint = {}
     for name, counts in profile.joint.items():
-        chosen = (values_of(pc.equal(labels, name)) == 1) & is_countable(scores)
-        bins = bins_of(cast("NumericProfile", profile.columns[score]), scores[chosen])
+        selected = (values_of(pc.equal(labels, name)) == 1) & is_countable(scores)
+        bins = bins_of(cast("NumericProfile", profile.columns[score]), scores[selected])
         joint[name] = tuple(np.bincount(bins, minlength=len(counts)).tolist())
     return joint
 
 
 def _shape(profile: TableProfile) -> object:
-    """Return all that must be equal in two profiles before they can be added."""
+    """Return what must be equal in two profiles so that they can be merged."""
     columns = {
         name: (column.edges, column.unit) if isinstance(column, NumericProfile) else set(column.counts)
         for name, column in profile.columns.items()

@@ -1,8 +1,8 @@
 """Metrics of many bootstrap resamples at once.
 
-A resample of n rows is a vector of n integer weights: how often each row was drawn. Everything that costs time for one
-metric (sorting, comparing, logarithms) is done once for the table; a resample then costs a few passes over its weights.
-Counts are summed as integers, so order and ties make no difference to the last bit.
+A resample of n rows is a vector of n integer weights: how often each row was drawn. Everything expensive
+(sorting, comparing, logarithms) is done once for the table; a resample then takes a few passes over its weights. Counts
+are summed as integers, so that results do not depend on order or ties.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from mlgit.ml.columns import Array, MetricInput
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric
 
 Evaluate = Callable[[Array], Array]
-"""Weights (resamples, rows) of int64 in, values (resamples,) of float64 out: NaN where the metric is undefined."""
+"""Weights (resamples, rows) of int64 in, values (resamples,) of float64 out; NaN if the metric is undefined."""
 
 
 def resampler(metric: str, columns: MetricInput) -> Evaluate:
-    """Return what evaluates `metric` on resamples of these columns, as scikit-learn would on each resampled table."""
+    """Return a function that evaluates a metric on resamples, with the results of scikit-learn on each resampled table."""
     prepare = _PREPARE.get(metric)
     return prepare(columns) if prepare else _one_by_one(metric, columns)
 
 
 def _one_by_one(metric: str, columns: MetricInput) -> Evaluate:
-    """Build each resampled table: slow, and right for every metric."""
+    """Evaluate on each resampled table: slow, but correct for every metric."""
     function = FUNCTIONS[metric]
     rows = np.arange(len(columns.truth))
 
@@ -36,16 +36,16 @@ def _one_by_one(metric: str, columns: MetricInput) -> Evaluate:
     return lambda weights: np.array([value(row) for row in weights], dtype=np.float64)
 
 
-# Ranking metrics: the share of pairs that are in the right order, and the precision at each positive row.
+# Ranking metrics: the share of correctly ordered pairs, and the precision at each positive row.
 
 
 def _roc_auc(columns: MetricInput) -> Evaluate:
-    """Count, for each positive row, the negative rows that score less, and half of those that score the same.
+    """Count, for each positive row, the negative rows with a lower score, and half of those with the same score.
 
     Source: Hanley & McNeil (1982), "The meaning and use of the area under a ROC curve": the Mann-Whitney statistic.
     """
     positive, negative = _by_score(columns)
-    less, not_more = _places(columns.output[negative], columns.output[positive])
+    less, not_more = _ranks(columns.output[negative], columns.output[positive])
 
     def evaluate(weights: Array) -> Array:
         below = _running_sum(weights, negative)
@@ -59,15 +59,15 @@ def _roc_auc(columns: MetricInput) -> Evaluate:
 def _average_precision(columns: MetricInput) -> Evaluate:
     """Average, over the positive rows, the precision among all rows that score at least as much."""
     positive, negative = _by_score(columns)
-    less_negative, _ = _places(columns.output[negative], columns.output[positive])
-    less_positive, _ = _places(columns.output[positive], columns.output[positive])
+    less_negative, _ = _ranks(columns.output[negative], columns.output[positive])
+    less_positive, _ = _ranks(columns.output[positive], columns.output[positive])
 
     def evaluate(weights: Array) -> Array:
         positives, negatives = _running_sum(weights, positive), _running_sum(weights, negative)
         hits = positives[:, -1:] - np.take(positives, less_positive, axis=1)
         misses = negatives[:, -1:] - np.take(negatives, less_negative, axis=1)
         drawn = np.take(weights, positive, axis=1)
-        # Where no row scores as much, the positive row itself was not drawn and adds nothing.
+        # If no row scores as high, the positive row itself was not drawn and adds nothing.
         precision = hits / np.maximum(hits + misses, 1)
         values = _ratio((drawn * precision).sum(axis=1), positives[:, -1])
         return np.where(negatives[:, -1] > 0, values, np.nan)
@@ -81,9 +81,9 @@ def _by_score(columns: MetricInput) -> tuple[Array, Array]:
     return order[columns.truth[order]], order[~columns.truth[order]]
 
 
-def _places(scores: Array, of: Array) -> tuple[Array, Array]:
-    """Return for each of `of` how many of the ascending `scores` are less, and how many are not more."""
-    return np.searchsorted(scores, of, side="left"), np.searchsorted(scores, of, side="right")
+def _ranks(scores: Array, values: Array) -> tuple[Array, Array]:
+    """Return for each value how many of the ascending scores are less, and how many are less or equal."""
+    return np.searchsorted(scores, values, side="left"), np.searchsorted(scores, values, side="right")
 
 
 def _running_sum(weights: Array, rows: Array) -> Array:
@@ -93,7 +93,7 @@ def _running_sum(weights: Array, rows: Array) -> Array:
     return total
 
 
-# Counting metrics: all follow from three counts for each class.
+# Counting metrics: computed from three counts for each class.
 
 _FromCounts = Callable[[Array, Array, Array], Array]
 """Rows with the class, rows predicted as it, and rows that are both, each (resamples, classes) -> (resamples,)."""
@@ -163,7 +163,7 @@ def _macro(part: Callable[[Array, Array], Array]) -> _FromCounts:
     return formula
 
 
-# Averaging metrics: all follow from weighted means of a few numbers for each row.
+# Averaging metrics: computed from weighted means of a few numbers for each row.
 
 
 _Loss = Callable[[Array, Array], Array]
@@ -181,9 +181,9 @@ def _averaging(loss: _Loss, finish: Callable[[Array], Array]) -> Callable[[Metri
 
 
 def _log_losses(truth: Array, score: Array) -> Array:
-    # Probabilities are clipped as in sklearn.metrics.log_loss: a certain mistake costs much, but not everything.
-    tiny = np.finfo(np.float64).eps
-    return np.asarray(-np.log(np.clip(np.where(truth, score, 1 - score), tiny, 1 - tiny)))
+    # Clipped as in sklearn.metrics.log_loss, so that a certain mistake has a finite loss.
+    eps = np.finfo(np.float64).eps
+    return np.asarray(-np.log(np.clip(np.where(truth, score, 1 - score), eps, 1 - eps)))
 
 
 def _squares(truth: Array, output: Array) -> Array:
@@ -191,7 +191,7 @@ def _squares(truth: Array, output: Array) -> Array:
 
 
 def _shares(truth: Array, output: Array) -> Array:
-    # A label of 0 has no share: the NaN makes every resample undefined, drawn or not, as the whole table is.
+    # A label of 0 has no relative error: the NaN makes every resample undefined, as the whole table is.
     return np.asarray(np.abs(truth - output) / np.where(truth == 0, np.nan, np.abs(truth)))
 
 
@@ -203,7 +203,7 @@ def _r2(columns: MetricInput) -> Evaluate:
     def evaluate(weights: Array) -> Array:
         means = weights @ centred / weights.sum(axis=1)
         spread = np.einsum("bi,bi->b", weights, (centred - means[:, None]) ** 2)
-        # Rounding leaves a little spread where all drawn labels are the same, so that is looked at apart.
+        # Rounding leaves a small spread where all drawn labels are equal, so this case is detected separately.
         drawn = weights > 0
         highest = np.where(drawn, columns.truth, -np.inf).max(axis=1)
         lowest = np.where(drawn, columns.truth, np.inf).min(axis=1)
@@ -217,15 +217,15 @@ def _ratio(part: Array, whole: Array) -> Array:
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0))
 
 
-def _same(values: Array) -> Array:
+def _identity(values: Array) -> Array:
     return values
 
 
 _PREPARE: dict[str, Callable[[MetricInput], Evaluate]] = {
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
-    "log_loss": _averaging(_log_losses, _same),
-    "brier": _averaging(lambda truth, score: _squares(truth.astype(np.float64), score), _same),
+    "log_loss": _averaging(_log_losses, _identity),
+    "brier": _averaging(lambda truth, score: _squares(truth.astype(np.float64), score), _identity),
     "accuracy": _same_for_all(_accuracy),
     "balanced_accuracy": _same_for_all(_balanced_accuracy),
     "precision": _counting(_precision, _macro(lambda _actual, predicted: predicted)),
@@ -233,6 +233,6 @@ _PREPARE: dict[str, Callable[[MetricInput], Evaluate]] = {
     "f1": _counting(_f1, _macro(lambda actual, predicted: (actual + predicted) / 2)),
     "r2": _r2,
     "rmse": _averaging(_squares, np.sqrt),
-    "mae": _averaging(lambda truth, output: np.abs(truth - output), _same),
-    "mape": _averaging(_shares, _same),
+    "mae": _averaging(lambda truth, output: np.abs(truth - output), _identity),
+    "mape": _averaging(_shares, _identity),
 }

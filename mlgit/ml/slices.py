@@ -1,4 +1,4 @@
-"""A metric on parts of the rows: where does a model do worse than on the whole?"""
+"""Metrics and gains on slices: the rows where a column has one value."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -19,8 +19,8 @@ MIN_ROWS = 200
 MIN_PER_CLASS = 30
 MISSING = "(missing)"
 
-_MOST_VALUES = 20  # a numeric column with more distinct values is cut at its quartiles
-_LONGEST_VALUE = 200  # characters of a slice's name
+_MAX_VALUES = 20  # a numeric column with more distinct values is split at its quartiles
+_MAX_NAME_LENGTH = 200  # characters of a slice's name
 
 
 def slice_values(
@@ -40,32 +40,34 @@ def slice_values(
     Args:
         predictions: a predictions table with these columns.
         metric: a name in METRICS.
-        columns: columns to slice by. Numbers with more than 20 distinct values are cut at their quartiles; rows without
-            a value are a slice of their own.
+        columns: columns to slice by. Numbers with more than 20 distinct values are split at their quartiles; rows without
+            a value are a separate slice.
         positive: the positive class of a binary task, else None.
         min_rows: smaller slices are listed without a metric.
         min_per_class: binary slices with fewer rows of either class are listed without a metric.
-        level: confidence level of the interval on each slice; without, there are no intervals.
-        resamples: bootstrap resamples of an interval.
-        seed: what they are drawn with.
+        level: confidence level of the interval on each slice; None for no intervals.
+        resamples: number of bootstrap resamples of an interval.
+        seed: seed of the resamples.
 
     Raises:
-        BadPredictions: a column is missing, or as for `measure`.
+        InvalidPredictions: a column is missing, or as for `measure`.
     """
     result = []
     for column, value, rows in iter_slices(predictions, columns):
         part = predictions.iloc[rows]
         reason = why_too_small(part, metric, positive, min_rows, min_per_class)
-        measured = low = high = None
+        metric_value = low = high = None
         if reason is None:
             try:
-                measured = measure(metric, part, positive)
+                metric_value = measure(metric, part, positive)
                 if level is not None:
                     low, high = bootstrap(metric, part, positive, resamples=resamples, seed=seed, level=level)
             except UndefinedMetric as undefined:
-                measured, reason = None, str(undefined)
+                metric_value, reason = None, str(undefined)
         result.append(
-            SliceValue(column=column, value=value, rows=len(rows), metric=measured, reason=reason, low=low, high=high)
+            SliceValue(
+                column=column, value=value, rows=len(rows), metric=metric_value, reason=reason, low=low, high=high
+            )
         )
     return result
 
@@ -87,16 +89,16 @@ def slice_gains(
 ) -> list[SliceGain]:
     """Return the paired gain for each value of each column; arguments as for `slice_values` and `paired_bootstrap`.
 
-    Slices are those of the candidate's table. Where the champion's table has the column as well, it must hold the same
-    values, so that a candidate cannot be judged on slices of its own making.
+    Slices are those of the candidate's table. If the champion's table has the column too, it must have the same values, so
+    that a candidate cannot choose its own slices.
 
-    The p of a slice asks whether the candidate is worse there by more than `max_drop`. `correction` is for the number of
-    slices that have a gain: `bonferroni` widens every interval and multiplies every p; `holm` adjusts p alone, for its
-    steps have no intervals.
+    The p of a slice is for the null hypothesis that the candidate is not worse by more than `max_drop`. `correction` is for
+    the number of slices that have a gain: `bonferroni` widens every interval and multiplies every p; `holm` adjusts p
+    only, because it is a step-down procedure without intervals.
 
     Raises:
-        NotSameRows: as for `paired_bootstrap`, or the tables disagree in a slice column.
-        BadPredictions: a column is missing, or as for `measure`.
+        MismatchedRows: as for `paired_bootstrap`, or the tables disagree in a slice column.
+        InvalidPredictions: a column is missing, or as for `measure`.
     """
     for column in columns:
         if column in candidate.columns and column in champion.columns:
@@ -120,11 +122,15 @@ def slice_gains(
 def _corrected(
     parts: Sequence[tuple[SliceGain, BootstrapGains | None]], level: float, max_drop: float, correction: Correction
 ) -> list[SliceGain]:
-    """Put gain and p into the slices that can have them, once it is known how many these are."""
-    raw = [gains.p_value_of(-max_drop) for _, gains in parts if gains is not None]
-    if correction == "bonferroni" and raw:
-        level = bonferroni_level(level, len(raw))
-    adjusted = {"none": raw, "bonferroni": [min(1.0, p * len(raw)) for p in raw], "holm": holm(raw)}[correction]
+    """Fill in gain and corrected p of the slices that have enough rows."""
+    uncorrected = [gains.p_value_of(-max_drop) for _, gains in parts if gains is not None]
+    if correction == "bonferroni" and uncorrected:
+        level = bonferroni_level(level, len(uncorrected))
+    adjusted = {
+        "none": uncorrected,
+        "bonferroni": [min(1.0, p * len(uncorrected)) for p in uncorrected],
+        "holm": holm(uncorrected),
+    }[correction]
     p_values = iter(adjusted)
     return [
         part if gains is None else msgspec.structs.replace(part, gain=gains.gain_at(level), p=next(p_values))
@@ -136,21 +142,21 @@ def iter_slices(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[s
     """Yield column, value and row positions of each slice.
 
     Raises:
-        BadPredictions: a column is missing.
+        InvalidPredictions: a column is missing.
     """
     for column in columns:
         if column not in table.columns:
             raise InvalidPredictions(f"there is no column {column!r} to slice by")
-        codes, values = _cut(table[column])
+        codes, values = _split(table[column])
         order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(len(values) + 1))
         for value, (start, end) in zip(values, pairwise(bounds), strict=True):
-            yield column, value[:_LONGEST_VALUE], order[start:end]
+            yield column, value[:_MAX_NAME_LENGTH], order[start:end]
 
 
-def _cut(column: "pd.Series[Any]") -> tuple[Array, list[str]]:
-    """Return the slice of each row, as a number, and the slices' names."""
-    if pd.api.types.is_numeric_dtype(column.dtype) and column.nunique() > _MOST_VALUES:
+def _split(column: "pd.Series[Any]") -> tuple[Array, list[str]]:
+    """Return the index of the slice of each row (rows,), and the names of the slices."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and column.nunique() > _MAX_VALUES:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         present = numbers[np.isfinite(numbers)]
         edges = np.unique(np.quantile(present, [0.25, 0.5, 0.75], method="inverted_cdf")).tolist()
@@ -165,10 +171,10 @@ def _cut(column: "pd.Series[Any]") -> tuple[Array, list[str]]:
 
 
 def _texts(column: "pd.Series[Any]") -> Array:
-    """Return each value as text, so that a column means the same whichever type a file gave it."""
+    """Return each value as text, independent of the type that a file gave the column."""
     if pd.api.types.is_float_dtype(column.dtype):
         whole = column.dropna()
-        # Whole numbers become floats as soon as one is missing; they are still whole numbers.
+        # Integers become floats if one is missing; their text must stay the same.
         if np.isfinite(whole).all() and (whole == whole.round()).all():
             column = column.astype("Int64")
     return column.astype(object).where(column.notna(), MISSING).astype(str).to_numpy(dtype=object)
@@ -177,7 +183,7 @@ def _texts(column: "pd.Series[Any]") -> Array:
 def why_too_small(
     part: pd.DataFrame, metric: str, positive: Label | None, min_rows: int, min_per_class: int
 ) -> str | None:
-    """Return why a slice says nothing of a metric, or None; arguments as for `slice_values`."""
+    """Return why a slice is too small for a metric, or None; arguments as for `slice_values`."""
     if len(part) < min_rows:
         return f"{len(part):,} rows, {min_rows:,} needed"
     if positive is not None and find_metric(metric).reads != "value" and "label" in part.columns:

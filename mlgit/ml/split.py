@@ -1,4 +1,4 @@
-"""The identity of a test split: which rows, with which labels."""
+"""The digest of a test split: its rows and their labels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import pandas as pd
 
 
 def split_digest(predictions: pd.DataFrame, keys: Sequence[str]) -> str:
-    """Return one digest over the keys and labels of a split, whatever the order of its rows.
+    """Return the digest of the keys and labels of a split, independent of the order of its rows.
 
     Args:
         predictions: a table with the key columns and `label`.
-        keys: columns that together name a row.
+        keys: columns that together identify a row.
 
     Returns:
-        `sha256:<hex>` over the columns as JSON, rows sorted by key.
+        `sha256:<hex>` of the columns as JSON, rows sorted by key.
     """
     ordered = predictions.sort_values(list(keys), kind="stable")
     columns = {name: [_plain(value) for value in ordered[name].tolist()] for name in (*keys, "label")}

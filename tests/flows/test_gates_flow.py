@@ -171,7 +171,7 @@ def test_a_column_that_callers_do_not_send_yet_is_found(running: Team) -> None:
         },
     )
     said = verdicts(ana, f"{MODEL}@4")["signature-compatible"]
-    assert (said["outcome"], said["facts"]["broken"]) == ("fail", [f"{first.inputs.columns[0]} is gone"])
+    assert (said["outcome"], said["facts"]["broken"]) == ("fail", [f"{first.inputs.columns[0]} is removed"])
 
 
 # Warnings, conditions
@@ -183,7 +183,7 @@ def test_a_gate_that_warns_is_shown_and_stops_nobody(registered: Team) -> None:
     ana.commit("Warn", {STAGING: policy(warns, "{id: rescore, when: {risk: low}}")})
     shown = ana.does(f"gate {MODEL}@1 --env staging").out
     assert re.search(r"fail +threshold +\(warns only\) roc_auc", shown)
-    assert re.search(r"skip +rescore +asked only where the risk is low; here it is high", shown)
+    assert re.search(r"skip +rescore +judged only for risk low; the problem has risk high", shown)
     registered.promote(f"{MODEL}@1", "staging")
     (report,) = (path for path in ana.files("main") if "/gates/" in path)
     said = {one["gate"]: one for one in json.loads(ana.show("main", report))["results"]}
@@ -311,7 +311,7 @@ def test_a_gate_of_a_package_that_is_not_installed_is_no_pass(registered: Team) 
     assert (answer.code, answer.json["outcome"]) == (3, "error")
     said = answer.json["results"][1]
     assert (said["gate"], said["facts"]) == ("python:acme-latency", {"finding": "gate-unknown"})
-    assert "install the one package" in said["fix"]
+    assert "install exactly one package" in said["fix"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The facts that gates are judged on, taken from the repository's history and from what DVC keeps; each fetched once."""
+"""Evidence for gates from the repository's history and from DVC; each fact is computed at most once."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,14 +41,14 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_THRESHOLD = 0.5
+_DECISION_THRESHOLD = 0.5
 _TOLERANCE = 1e-9  # metrics are sums of floats, whose last digits depend on the machine
 
 
 class StoredEvidence:
-    """Evidence on a candidate against a champion, from their records and stored predictions.
+    """Evidence on a candidate and a champion, from their records and stored predictions (see `domain.gates.base.Evidence`).
 
-    A model is loaded only where a gate asks what it answers, and then in a guarded process.
+    A model is loaded only if a gate needs new predictions, and then in a guarded process.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class StoredEvidence:
 
     @cached_property
     def card(self) -> CardText:
-        """The prose of the candidate's card."""
+        """The sections of the candidate's card."""
         file = f"{self._folder}/card.md"
         return self._workspace.formats.card(file, self._state.tree.read(file) or b"")[1]
 
     def check_integrity(self) -> Sequence[Finding]:
-        """Check the record, the files in Git, the files in DVC, and the recorded numbers against the stored predictions."""
+        """Check the record, its files in Git and DVC, and the recorded metrics against the stored predictions."""
         pointers = {
             f"{stored.path}.dvc": self._workspace.formats.pointer(stored) for stored in stored_files(self.candidate)
         }
@@ -83,16 +83,16 @@ class StoredEvidence:
             try:
                 with self._store.fetch(stored):
                     pass
-            except Inconclusive:  # says nothing about the file
+            except Inconclusive:  # not a finding on the file
                 raise
             except MlgitError as error:
-                if any(found.id == "data-missing" for found in error.findings):
+                if any(finding.id == "data-missing" for finding in error.findings):
                     raise
                 findings.extend(error.findings)
         return findings or self._check_metrics()
 
     def check_immutability(self) -> Sequence[Finding]:
-        """Look through the first-parent history of the candidate's folder."""
+        """Check the first-parent history of the candidate's folder."""
         commit = self._state.tree.commit
         if commit is None:
             return []
@@ -180,7 +180,7 @@ class StoredEvidence:
             )
 
     def calibration(self, *, bins: int) -> CalibrationErrors:
-        """Hold the candidate's scores against the labels."""
+        """Compare the candidate's scores with the labels."""
         from mlgit.ml.calibration import calibration  # noqa: PLC0415 - scikit-learn
 
         with translating_ml_errors(f"the calibration of {self._ref(self.candidate)}"):
@@ -193,9 +193,9 @@ class StoredEvidence:
         return evidence_numbers.profile_drift(self._state, champion, self.candidate)
 
     def overlap(self, training: Sequence[str]) -> Overlap:
-        """Look for the candidate's test rows in the data that it was made from."""
+        """Search the candidate's test rows in the data that it was made from."""
         trained_on = evidence_numbers.load_profile(self._state, self.candidate).rows
-        with translating_ml_errors("which test rows were trained on"):
+        with translating_ml_errors("the overlap of test and training rows"):
             return evidence_numbers.train_test_overlap(
                 self.candidate,
                 self._table(self.candidate),
@@ -206,54 +206,54 @@ class StoredEvidence:
             )
 
     def feature_strengths(self) -> Sequence[FeatureStrength]:
-        """Hold each stored feature, alone, against the labels of the candidate's test rows."""
+        """Compute how well each stored feature alone predicts the labels of the candidate's test rows."""
         from mlgit.ml.leakage import feature_strengths  # noqa: PLC0415 - pandas
 
         features = self.candidate.evaluation.features
-        assert features is not None  # noqa: S101 - gates do not ask where there are none
+        assert features is not None  # noqa: S101 - gates check this first
         target, labels = self.problem.target, self._table(self.candidate)["label"]
         columns = self.candidate.inputs.columns or list(self.model.signature.inputs)
-        with translating_ml_errors("what each feature alone tells"):
+        with translating_ml_errors("the strength of single features"):
             return feature_strengths(self._content(features), labels, columns, target.type, target.positive)
 
     def missing_files(self) -> Sequence[str]:
-        """Ask the remote for the candidate's files and data."""
+        """Query the remote for the candidate's files and data."""
         return evidence_files.missing_files(self._store, self.candidate)
 
     def inspect_model_file(self) -> ModelFileInspection:
-        """Look into the candidate's model file."""
+        """Inspect the candidate's model file without loading it."""
         return evidence_files.inspect_model_file(self._workspace, self._store, self.candidate, self._trusted)
 
     def input_columns(self, version: Version) -> Mapping[str, InputColumn]:
-        """Read the columns that a version takes from its record and its profile."""
+        """Read the input columns of a version from its record and its profile."""
         return evidence_files.input_columns(self._state, version)
 
     def lock_digest(self) -> Digest | None:
-        """Hash the file that pinned the packages at the commit that the candidate was trained from."""
+        """Hash the file that pins the packages at the candidate's training commit."""
         return evidence_files.lock_digest(self._workspace, self.candidate)
 
     def rescore(self) -> PredictionComparison:
-        """Ask the candidate's model file again on its own stored features."""
+        """Compare predictions of the candidate's model file for its stored features with the stored ones."""
         scored = rescoring.score(
             self._workspace, self._store, self.candidate, self.problem, self._trusted, on=self.candidate
         )
-        with translating_ml_errors(f"what {self._ref(self.candidate)} answers"):
+        with translating_ml_errors(f"predictions of {self._ref(self.candidate)}"):
             return rescoring.compare(scored, self._table(self.candidate), self.model)
 
     def reproduce(self, *, seconds: int) -> PredictionComparison:
-        """Train the candidate again from what its record names."""
-        with translating_ml_errors(f"what training {self._ref(self.candidate)} again gives"):
+        """Train the candidate again from its recorded inputs."""
+        with translating_ml_errors(f"predictions of {self._ref(self.candidate)}, trained again,"):
             return rescoring.reproduce(
                 self._workspace, self._store, self.candidate, self._table(self.candidate), seconds=seconds
             )
 
     def run_command(self, command: Sequence[str], settings: Mapping[str, Any], *, seconds: int) -> CommandAnswer:
-        """Run a command of the team's in a checkout of the commit that judges."""
+        """Run a team's own command in a checkout of the base commit."""
         inputs = team_gates.CommandInputs(self.problem, self.model, self.candidate, self.champion, self.at)
         return team_gates.run(self._workspace, self._state, self._store, inputs, command, settings, seconds=seconds)
 
     def installed_gate(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
-        """Find a gate among the installed packages."""
+        """Find a gate function in an installed package."""
         return self._workspace.team_gates.installed(name)
 
     @property
@@ -266,7 +266,7 @@ class StoredEvidence:
 
     @property
     def _seed(self) -> int:
-        """A seed that anybody can find again: it comes from the candidate's digest."""
+        """Seed of the bootstrap, derived from the candidate's digest, so that everybody gets the same one."""
         return int(self.candidate.digest[7:15], 16)
 
     def _ref(self, version: Version) -> VersionRef:
@@ -291,13 +291,13 @@ class StoredEvidence:
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none
         same = champion.evaluation.split == self.candidate.evaluation.split
-        answers = self._table(champion) if same else self._champion_on_new_rows
+        predictions = self._table(champion) if same else self._champion_on_new_rows
         with translating_ml_errors("the comparison"):
-            return align(self._table(self.candidate), answers, self.model.keys)
+            return align(self._table(self.candidate), predictions, self.model.keys)
 
     @cached_property
     def _champion_on_new_rows(self) -> "DataFrame":
-        """The champion's answers on the candidate's test rows, from its model file, in a guarded process."""
+        """The champion's predictions for the candidate's test rows, from its model file, in a guarded process."""
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none
         if self.candidate.evaluation.features is None:
@@ -308,29 +308,27 @@ class StoredEvidence:
                 fix="name outputs.test in the model's file and register again: the champion is then scored on the new rows",
             )
         scored = rescoring.score(self._workspace, self._store, champion, self.problem, self._trusted, on=self.candidate)
-        answers = self._table(self.candidate).drop(columns=["score", "prediction"], errors="ignore")
+        table = self._table(self.candidate).drop(columns=["score", "prediction"], errors="ignore")
         column = "prediction" if scored.score is None else "score"
-        answers = answers.assign(**{column: scored.prediction if scored.score is None else scored.score})
-        if column == "score":  # the labels that it decides for, at even odds, for metrics that need them
-            answers = answers.assign(
-                prediction=_labels_of(scored.score, answers["label"], self.problem.target.positive)
-            )
-        return answers
+        table = table.assign(**{column: scored.prediction if scored.score is None else scored.score})
+        if column == "score":  # predicted labels too, for metrics that need them
+            table = table.assign(prediction=_labels_of(scored.score, table["label"], self.problem.target.positive))
+        return table
 
     def _check_metrics(self) -> Sequence[Finding]:
-        differing = []
+        findings = []
         for metric, recorded in self.candidate.evaluation.metrics.items():
-            measured = self.metric_value(metric)
-            if abs(measured - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
-                differing.append(
+            computed = self.metric_value(metric)
+            if abs(computed - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
+                findings.append(
                     Finding(
                         "metric-differs",
-                        f"{metric} of {self._ref(self.candidate)} is recorded as {recorded:g}; its predictions give {measured:g}",
+                        f"{metric} of {self._ref(self.candidate)} is recorded as {recorded:g}; its predictions give {computed:g}",
                         fix="register again; numbers in a record are computed, never typed",
                         at=Location(f"{self._folder}/version.json", path=f"evaluation.metrics.{metric}"),
                     )
                 )
-        return differing
+        return findings
 
     def _check_dataset(self, contract: Dataset, frame: "DataFrame") -> DatasetCheck:
         messages = [violation.message for violation in contracts.check_contract(contract, frame, at=self.at)]
@@ -340,21 +338,25 @@ class StoredEvidence:
 
 
 def _labels_of(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
-    """Return the label of each score, in the type of the labels: the positive one from one half on, else the other."""
+    """Return the predicted label for each score, in the type of the labels: positive from a score of 0.5 on."""
     others = [label for label in labels.unique().tolist() if label != positive]
     negative = others[0] if others else None
-    return [positive if score >= _THRESHOLD else negative for score in scores]
+    return [positive if score >= _DECISION_THRESHOLD else negative for score in scores]
 
 
 @contextlib.contextmanager
-def translating_ml_errors(what: str) -> Iterator[None]:
-    """Turn what the numbers cannot say into a finding that says which number."""
+def translating_ml_errors(subject: str) -> Iterator[None]:
+    """Turn errors of `ml` into a finding (`not-measurable`).
+
+    Args:
+        subject: what is computed, for the message.
+    """
     try:
         yield
-    except ValueError as error:  # what `ml` raises: bad predictions, other rows, undefined, an unknown metric
+    except ValueError as error:  # invalid predictions, mismatched rows, an undefined or unknown metric
         raise refused(
             "not-measurable",
-            f"{what} cannot be computed",
+            f"{subject} cannot be computed",
             why=str(error),
-            fix="see what the evaluate stage writes into the predictions; every row needs its key, label and a finite score",
+            fix="check the predictions that the evaluate stage writes; every row needs its key, label and a finite score",
         ) from error

@@ -1,4 +1,4 @@
-"""Facts on the files of a version, and on what it was made with, for the gates that ask for them."""
+"""Evidence on the files of a version and its training commit."""
 
 from collections.abc import Mapping
 
@@ -17,19 +17,19 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 def missing_files(store: DataStore, version: Version) -> list[str]:
-    """Return those of a version's files and data, by path, that the remote does not have."""
+    """Return the paths of a version's files and data that the remote does not have."""
     folder = layout.version_folder(version.model, version.version)
-    files = {f"{folder}/{one.path}": one for one in stored_files(version)}
-    files |= {f"datasets/{name}/{one.path}": one for name, one in version.inputs.data.items()}
-    absent = {one.md5 for one in store.missing(list(files.values()))}
-    return [path for path, one in files.items() if one.md5 in absent]
+    files = {f"{folder}/{stored.path}": stored for stored in stored_files(version)}
+    files |= {f"datasets/{name}/{stored.path}": stored for name, stored in version.inputs.data.items()}
+    absent = {stored.md5 for stored in store.missing(list(files.values()))}
+    return [path for path, stored in files.items() if stored.md5 in absent]
 
 
 def inspect_model_file(workspace: Workspace, store: DataStore, version: Version, trusted: bytes) -> ModelFileInspection:
-    """Look into a version's model file; what speaks against it is a finding.
+    """Inspect a version's model file; reasons not to load it are findings.
 
     Raises:
-        MlgitError: the file cannot be had.
+        MlgitError: the file is unavailable.
     """
     with store.fetch(version.artifact) as path:
         try:
@@ -42,10 +42,10 @@ def inspect_model_file(workspace: Workspace, store: DataStore, version: Version,
 
 
 def input_columns(state: Lifecycle, version: Version) -> Mapping[str, InputColumn]:
-    """Return the columns that a version takes, with what the profile of its training table knows of each.
+    """Return the input columns of a version, with their types from the profile of its training table.
 
     Raises:
-        MlgitError: the profile is not there, or not the one that the record names (`version-file-differs`).
+        MlgitError: the profile is missing, or not the one in the record (`version-file-differs`).
     """
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
@@ -64,18 +64,18 @@ def input_columns(state: Lifecycle, version: Version) -> Mapping[str, InputColum
     except msgspec.MsgspecError as error:
         raise refused("record-invalid", f"{path} is no profile", why=str(error), at=Location(path)) from error
     return {
-        name: InputColumn(_type(known), known.missing == 0)
-        if (known := columns.get(name))
+        name: InputColumn(_type(column), column.missing == 0)
+        if (column := columns.get(name))
         else InputColumn(None, required=False)
         for name in version.inputs.columns
     }
 
 
 def lock_digest(workspace: Workspace, version: Version) -> Digest | None:
-    """Return the digest of the file that pins the packages, as the model named it at the commit trained with.
+    """Return the digest of the model's lock file at the training commit of a version.
 
     Raises:
-        Unjudged: that commit is not here (`revision-unknown`).
+        Unjudged: that commit is not in this repository (`revision-unknown`).
     """
     then = trained_from(workspace, version)
     path = then.model(version.model).lock
@@ -84,10 +84,10 @@ def lock_digest(workspace: Workspace, version: Version) -> Digest | None:
 
 
 def trained_from(workspace: Workspace, version: Version) -> Lifecycle:
-    """Return the state at the commit that a version was trained from.
+    """Return the state at the training commit of a version.
 
     Raises:
-        Unjudged: that commit is not here (`revision-unknown`).
+        Unjudged: that commit is not in this repository (`revision-unknown`).
     """
     commit = version.inputs.commit
     if workspace.repository.resolve(commit) is None:
@@ -100,7 +100,7 @@ def trained_from(workspace: Workspace, version: Version) -> Lifecycle:
 
 
 def _type(column: object) -> str:
-    """Say in a word what a column holds: values of a category, numbers, or times."""
+    """Return the kind of values of a column: `categories`, `numbers` or `times`."""
     if getattr(column, "unit", None) == "seconds":
         return "times"
     return str(column.__struct_config__.tag)  # type: ignore[attr-defined]  # either kind of column has one

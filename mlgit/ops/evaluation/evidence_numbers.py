@@ -1,4 +1,4 @@
-"""Facts on what a version was trained and tested on, for the statistical gates that ask for them."""
+"""Evidence on the training data and test rows of a version."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
-    """Return the reference profile of a version: what its training table looked like.
+    """Load the reference profile of a version, made from its training table.
 
     Raises:
-        MlgitError: it is not there (`version-file-missing`), not what was registered (`version-file-differs`), or no profile
+        MlgitError: it is missing (`version-file-missing`), not what was registered (`version-file-differs`), or invalid
             (`profile-unreadable`).
     """
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
@@ -54,10 +54,10 @@ def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
 
 
 def profile_drift(state: Lifecycle, champion: Version, candidate: Version) -> Drift:
-    """Return how far a candidate's training data lies from a champion's.
+    """Compare the training data of a candidate with that of a champion.
 
     Raises:
-        MlgitError: a profile cannot be had (as for `load_profile`), or says what does not fit together (`profile-unreadable`).
+        MlgitError: a profile is unavailable (as for `load_profile`), or inconsistent (`profile-unreadable`).
     """
     from mlgit.ml import drift as ml_drift  # noqa: PLC0415 - pyarrow
 
@@ -77,15 +77,15 @@ def train_test_overlap(
     trained_on: int,
     table_of: "Callable[[str], DataFrame]",
 ) -> Overlap:
-    """Return how many test rows were trained on, as far as it can be told.
+    """Return how many test rows were used for training, as far as it can be known.
 
     Args:
         candidate: the version.
         test: its predictions.
-        keys: columns that together name a row.
-        training: datasets of which every row is for training.
-        trained_on: rows of its training table.
-        table_of: gives the content of a dataset that it was made from.
+        keys: columns that together identify a row.
+        training: datasets that contain training rows only.
+        trained_on: number of rows of its training table.
+        table_of: loads a dataset that it was made from.
 
     Raises:
         MlgitError: it was not made from a dataset that `training` names (`dataset-unknown`).

@@ -1,4 +1,4 @@
-"""Evidence that goes behind the predictions: the model file is asked again, or trained again."""
+"""Recompute predictions: with the model file (rescore), or by training again (reproduce)."""
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 def score(
     workspace: Workspace, store: DataStore, version: Version, problem: Problem, trusted: bytes, on: Version
 ) -> Scored:
-    """Load a version's model file in a guarded process and let it answer on the stored features of a version.
+    """Load a version's model file in a guarded process and compute predictions for the stored features of a version.
 
     Args:
-        workspace: where.
-        store: where the files are.
-        version: whose model file.
-        problem: what is predicted.
-        trusted: the project's file of trusted types.
-        on: whose features; mostly the same version.
+        workspace: the workspace.
+        store: the DVC store of the files.
+        version: the version whose model file is used.
+        problem: the problem of the model.
+        trusted: content of the project's file of trusted types.
+        on: the version whose features are used; usually the same.
 
     Raises:
-        MlgitError: the features were not kept (`features-not-kept`), or the file cannot be had, loaded or asked.
+        MlgitError: the features were not kept (`features-not-kept`), or the file is unavailable or cannot be used.
     """
     features = on.evaluation.features
     if features is None:
         raise refused(
             "features-not-kept",
             f"{on.model}@{on.version} was registered without the features of its test split",
-            why="its record names predictions only, so no model can be asked again",
+            why="its record names predictions only, so no model can be scored again",
             fix="name outputs.test in the model's file, and register again",
             at=Location(f"models/{on.model}/model.yaml", path="outputs.test"),
         )
@@ -56,36 +56,37 @@ def score(
 
 
 def compare(scored: Scored, table: "DataFrame", model: Model) -> PredictionComparison:
-    """Hold answers against stored predictions, row by row, in their order.
+    """Compare new predictions with the stored ones, row by row, in their order.
 
     Raises:
-        ValueError: the predictions have no column that the answers could be held against.
+        ValueError: the stored predictions have no column to compare with.
     """
     import numpy as np  # noqa: PLC0415 - heavy
 
     column = "prediction" if scored.score is None else "score"
-    answers: Any = np.asarray(scored.prediction if scored.score is None else scored.score)
+    predictions: Any = np.asarray(scored.prediction if scored.score is None else scored.score)
     if column not in table.columns:
         raise ValueError(f"the stored predictions of {model.name} have no column {column!r}")
-    return _compare_rows(table[column].to_numpy(), answers)
+    return _compare_rows(table[column].to_numpy(), predictions)
 
 
 def reproduce(
     workspace: Workspace, store: DataStore, version: Version, table: "DataFrame", *, seconds: float
 ) -> PredictionComparison:
-    """Train a version again from the commit, data and parameters of its record, and hold what comes out against a table.
+    """Train a version again from the commit, data and parameters of its record, and compare the predictions.
 
     Args:
-        workspace: where.
-        store: where the data is.
-        version: what is trained again.
+        workspace: the workspace.
+        store: the DVC store of the data.
+        version: the version to train again.
         table: its stored predictions.
-        seconds: after which the training is stopped.
+        seconds: timeout of the training.
 
     Raises:
-        MlgitError: the commit does not hold what the record says (`inputs-differ`), or the pipeline failed (`not-reproduced`).
-        Unjudged: the commit is not here (`revision-unknown`).
-        ValueError: the tables have no column in common that could be compared.
+        MlgitError: the commit does not have the recorded inputs (`inputs-differ`), or the pipeline failed
+            (`not-reproduced`).
+        Unjudged: the commit is not in this repository (`revision-unknown`).
+        ValueError: the tables have no column in common to compare.
     """
     from mlgit.ml.compare import MismatchedRows, align  # noqa: PLC0415 - scikit-learn
 
@@ -108,27 +109,27 @@ def reproduce(
         return PredictionComparison(rows=len(table), mismatches=len(table))
     column = next((name for name in ("score", "prediction") if name in table.columns and name in again.columns), None)
     if column is None:
-        raise ValueError("neither has both tables a score, nor a prediction")
+        raise ValueError("the two tables have neither a score nor a prediction in common")
     return _compare_rows(stored_rows[column].to_numpy(), rows[column].to_numpy())
 
 
 def _check_inputs(workspace: Workspace, then: Lifecycle, model: Model, version: Version) -> None:
-    """Refuse a record whose code, parameters or list of data are not those of the commit that it names."""
+    """Check that the code, parameters and datasets of a record are those of its training commit."""
     reads = [path.rstrip("/") for path in model.reads]
     code = digest_of({entry.path: f"git:{entry.blob}" for entry in then.tree.entries(reads)})
     params = workspace.formats.params(model.params, then.tree.read(model.params) or b"")
-    stated = (
+    checks = (
         ("code", code == version.inputs.code),
         ("parameters", params == version.inputs.params),
         ("data", set(model.datasets) == set(version.inputs.data)),
     )
-    wrong = [what for what, same in stated if not same]
+    wrong = [name for name, same in checks if not same]
     if wrong:
         raise refused(
             "inputs-differ",
-            f"commit {version.inputs.commit[:12]} does not hold what {version.model}@{version.version} was made from",
-            why=f"its {' and '.join(wrong)} {'are' if wrong != ['code'] else 'is'} not what the record says",
-            fix="register again; what a record says of its inputs is computed, never typed",
+            f"commit {version.inputs.commit[:12]} does not have the inputs of {version.model}@{version.version}",
+            why=f"its {' and '.join(wrong)} {'are' if wrong != ['code'] else 'is'} not as recorded",
+            fix="register again; the inputs in a record are computed, never typed",
             at=Location(layout.version(version.model, version.version), path="inputs"),
         )
 

@@ -1,4 +1,4 @@
-"""What a team's own command is told: the evidence as one document, and private copies of the tables that it names."""
+"""Run a team's own gate command with the evidence as one document, and private copies of its tables."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 class CommandInputs(msgspec.Struct, frozen=True):
-    """The records that a command is told of, and when is judged."""
+    """Records for a gate command, and the time of the judgement."""
 
     problem: Problem
     model: Model
@@ -37,10 +37,10 @@ def run(
     *,
     seconds: int,
 ) -> CommandAnswer:
-    """Run a command in a checkout of the commit that a state is of, never of one that proposes something.
+    """Run a command in a checkout of the state's commit, which is never the proposed one.
 
     Raises:
-        MlgitError: a table cannot be had, or is not what was recorded.
+        MlgitError: a table is unavailable, or not what was recorded.
     """
     assert state.tree.commit is not None  # noqa: S101 - what is judged by is always a commit
     with ExitStack() as open_files:

@@ -1,4 +1,4 @@
-"""What the evaluate stage leaves behind: the predictions on the test split, and what they say."""
+"""Predictions on the test split, as the evaluate stage writes them, and metrics computed from them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,21 +13,21 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_SMALLEST_SLICE = 30  # rows; fewer say nothing worth recording
+_MIN_SLICE_ROWS = 30  # smaller slices are recorded without a metric
 
 
 def output(workspace: Workspace, path: str, stage: str) -> Path:
-    """Return a file that a stage is to have written.
+    """Return the path of a file that a stage writes.
 
     Raises:
-        MlgitError: it is not there (`output-missing`).
+        MlgitError: it does not exist (`output-missing`).
     """
     file = workspace.root / path
     if not file.is_file():
         raise refused(
             "output-missing",
-            f"{path} is not there",
-            why=f"stage {stage} of dvc.yaml is to write it",
+            f"{path} does not exist",
+            why=f"stage {stage} of dvc.yaml should write it",
             fix="run `mlgit train`, or name another file under `outputs` in the model's file",
             at=Location(path),
         )
@@ -35,10 +35,10 @@ def output(workspace: Workspace, path: str, stage: str) -> Path:
 
 
 def read(workspace: Workspace, model: Model, problem: Problem) -> "DataFrame":
-    """Return the table of predictions: keys, label, score or prediction, and the columns of the slices, a row each.
+    """Load the table of predictions: keys, label, score or prediction, and the slice columns.
 
     Raises:
-        MlgitError: it is not there, lacks a column, or has two rows with one key.
+        MlgitError: it does not exist, lacks a column, or has two rows with the same key.
     """
     file = model.outputs.predictions
     table = workspace.tables.frame(output(workspace, file, model.pipeline.evaluate))
@@ -62,37 +62,37 @@ def read(workspace: Workspace, model: Model, problem: Problem) -> "DataFrame":
 
 
 def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, float]:
-    """Return every metric that the predictions allow; the one that decides is among them.
+    """Compute every metric that is defined for the predictions.
 
     Raises:
-        MlgitError: it is not (`not-measurable`).
+        MlgitError: the primary metric is not among them (`not-measurable`).
     """
     from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - scikit-learn
 
     with translating_ml_errors(f"the evaluation of {model.name}"):
-        measured = measure_all(table, problem.target.type, problem.target.positive)
-    if problem.metric.primary not in measured:
+        values = measure_all(table, problem.target.type, problem.target.positive)
+    if problem.metric.primary not in values:
         raise refused(
             "not-measurable",
             f"{problem.metric.primary} cannot be computed from {model.outputs.predictions}",
-            why=f"its columns allow {', '.join(measured)}",
+            why=f"its columns allow {', '.join(values)}",
             fix="add the column `score` (or `prediction`) that the metric needs",
         )
-    return measured
+    return values
 
 
 def slices(table: "DataFrame", problem: Problem) -> list[SliceMetric]:
-    """Return the deciding metric on each value of the columns that the problem slices by."""
+    """Compute the primary metric on each slice."""
     from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
 
     columns, positive = problem.metric.slices, problem.target.positive
     with translating_ml_errors(f"{problem.metric.primary} on slices"):
-        parts = slice_values(table, problem.metric.primary, columns, positive, min_rows=_SMALLEST_SLICE)
+        parts = slice_values(table, problem.metric.primary, columns, positive, min_rows=_MIN_SLICE_ROWS)
     return [SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric) for part in parts]
 
 
 def split(table: "DataFrame", model: Model) -> Digest:
-    """Return the identity of the test split: its keys and labels."""
+    """Return the digest of the test split: its keys and labels."""
     from mlgit.ml.split import split_digest  # noqa: PLC0415 - pandas
 
     return split_digest(table, model.keys)

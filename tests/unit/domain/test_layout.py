@@ -5,6 +5,7 @@ import pytest
 from mlgit.domain import layout
 from mlgit.domain.layout import RecordPath, is_immutable, parse_path
 from mlgit.domain.records import KINDS
+from mlgit.domain.records.kinds import RECORD_KINDS
 
 ULID = "01JD8ZK3M90000000000000000"
 
@@ -41,6 +42,33 @@ def test_a_path_tells_its_kind_and_what_the_content_must_say(path: str, kind: st
 
 def test_every_kind_has_a_place() -> None:
     assert {kind for _, kind, _ in PLACES} == KINDS.keys()
+
+
+def test_the_registry_names_each_class_by_its_own_kind() -> None:
+    assert {kind: record.__struct_config__.tag for kind, record in KINDS.items()} == {kind: kind for kind in KINDS}
+    assert [row.class_name for row in RECORD_KINDS.values()] == [record.__name__ for record in KINDS.values()]
+    assert "no-such-kind" not in KINDS
+    with pytest.raises(KeyError):
+        KINDS["no-such-kind"]
+
+
+def test_only_mlgit_writes_on_the_ledger() -> None:
+    assert {KINDS[kind].written_by for kind, row in RECORD_KINDS.items() if row.on_ledger} == {"mlgit"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "template"),
+    [
+        ("project", "mlgit.yaml"),
+        ("model", "models/<model>/model.yaml"),
+        ("version", "models/<model>/versions/v<N>/version.json"),
+        ("hold", "holds/<name>.yaml"),
+        ("approval", "approvals/<promotion>/<name>.json"),
+        ("reviews", "reviews/<promotion>/<N>.json"),
+    ],
+)
+def test_a_path_is_shown_with_names_in_brackets(kind: str, template: str) -> None:
+    assert layout.path_template(kind) == template
 
 
 @pytest.mark.parametrize(

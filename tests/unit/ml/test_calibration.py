@@ -75,7 +75,7 @@ def test_the_order_of_rows_makes_no_difference(rows: list[tuple[float, bool]], o
     [
         (table([], []), True, UndefinedMetric, "there are no rows"),
         (table([0.1], [True]).drop(columns="score"), True, UndefinedMetric, "there is no column 'score'"),
-        (table([1.2, 0.1], [True, False]), True, InvalidPredictions, "goes beyond 0 to 1"),
+        (table([1.2, 0.1], [True, False]), True, InvalidPredictions, "has values outside 0 to 1"),
         (table([0.1], [True]), None, InvalidPredictions, "positive class"),
     ],
 )

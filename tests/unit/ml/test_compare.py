@@ -239,8 +239,8 @@ def test_align_says_what_differs(champion: pd.DataFrame, message: str) -> None:
 @pytest.mark.parametrize(
     ("champion", "keys", "message"),
     [
-        (BASE.assign(id=[1, 2, 3, 4, 4]), ["id"], "of the champion, 1 rows have no key of their own"),
-        (BASE.assign(id=[1, 2, 3, 4, np.nan]), ["id"], "of the champion, 1 rows have no key of their own"),
+        (BASE.assign(id=[1, 2, 3, 4, 4]), ["id"], "of the champion, 1 rows have no unique key"),
+        (BASE.assign(id=[1, 2, 3, 4, np.nan]), ["id"], "of the champion, 1 rows have no unique key"),
         (BASE.drop(columns="id"), ["id"], "of the champion lack id"),
         (BASE.drop(columns="label"), ["id"], "of the champion lack label"),
         (BASE, [], "of the candidate lack keys"),

@@ -77,7 +77,7 @@ def test_numbers_are_groups_by_quarter(predictions: pd.DataFrame) -> None:
     ("changes", "columns", "positive", "message"),
     [
         ({}, ["origin"], "yes", "there is no column 'origin'"),
-        ({}, ["sex"], None, "selection_rate can only be told when the positive class is known"),
+        ({}, ["sex"], None, "selection_rate needs a positive class"),
         ({"prediction": None}, ["sex"], "yes", "missing or infinite values"),
     ],
 )

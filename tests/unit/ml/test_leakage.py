@@ -156,5 +156,5 @@ def test_several_keys_name_a_row_together() -> None:
 
 
 def test_training_rows_without_keys_are_refused() -> None:
-    with pytest.raises(InvalidPredictions, match="past has no column id, by which rows are named"):
+    with pytest.raises(InvalidPredictions, match="past has no column id, which identifies rows"):
         overlap(rows(1), {"past": pd.DataFrame({"day": [1]})}, ["id"], training=["past"], trained_on=1)

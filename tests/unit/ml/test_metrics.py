@@ -114,7 +114,11 @@ NO = pd.DataFrame({"label": ["no"] * 3, "score": [0.1, 0.2, 0.3], "prediction": 
         ("balanced_accuracy", NO, "every row has the same label"),
         ("roc_auc", BINARY.drop(columns="score"), "roc_auc needs scores, and there is no column 'score'"),
         ("r2", REGRESSION.assign(label=3.0), "every row has the same label"),
-        ("mape", REGRESSION.assign(label=[0, 1, 2, 3]), "a label is 0, and no error is a share of 0"),
+        (
+            "mape",
+            REGRESSION.assign(label=[0, 1, 2, 3]),
+            "a label is 0, and a relative error needs a label other than 0",
+        ),
     ],
 )
 def test_undefined_says_why(metric: str, table: pd.DataFrame, reason: str) -> None:
@@ -144,8 +148,8 @@ def test_nothing_can_be_measured_without_rows() -> None:
         ("roc_auc", BINARY.drop(columns="label"), "there is no column 'label'"),
         ("roc_auc", BINARY.assign(score="high"), "column 'score' must hold numbers"),
         ("mae", BINARY, "column 'label' must hold numbers"),
-        ("brier", BINARY.assign(score=[1.5, *SCORE[1:]]), "goes beyond 0 to 1"),
-        ("log_loss", BINARY.assign(score=[-0.1, *SCORE[1:]]), "goes beyond 0 to 1"),
+        ("brier", BINARY.assign(score=[1.5, *SCORE[1:]]), "has values outside 0 to 1"),
+        ("log_loss", BINARY.assign(score=[-0.1, *SCORE[1:]]), "has values outside 0 to 1"),
         ("accuracy", BINARY.assign(prediction=range(8)), "one holds numbers and the other does not"),
         ("roc_auc", BINARY.assign(label=[1, 0] * 4), "column 'label' holds numbers, so 'yes' cannot be"),
     ],
@@ -156,7 +160,7 @@ def test_what_cannot_be_measured_is_refused(metric: str, table: pd.DataFrame, re
 
 
 def test_scores_need_a_positive_class() -> None:
-    with pytest.raises(InvalidPredictions, match="when the positive class is known"):
+    with pytest.raises(InvalidPredictions, match="scores need a positive class"):
         measure("roc_auc", BINARY, None)
 
 

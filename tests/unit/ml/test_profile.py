@@ -160,7 +160,7 @@ def test_a_table_without_values_has_a_profile(frame: pd.DataFrame) -> None:
 
 def test_text_in_a_column_of_numbers_is_refused() -> None:
     made = build(pd.DataFrame({"x": [1.0, 2.0]}))
-    with pytest.raises(ValueError, match=r"column 'x' holds .*string, and its profile numbers"):
+    with pytest.raises(ValueError, match=r"column 'x' has type .*string, and its profile is numeric"):
         count(made, pd.DataFrame({"x": ["one", "two"]}))
 
 
