@@ -224,5 +224,5 @@ def test_what_there_is_is_offered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
 ) -> None:
     base_of: Callable[[object], tuple[str, _State]] = lambda _: ("main", _State())  # noqa: E731
-    monkeypatch.setattr("mlgit.ops.review.proposals.base_of", base_of)
+    monkeypatch.setattr("mlgit.ops.kernel.snapshot.base_of", base_of)
     assert completed(tmp_path, monkeypatch, *words) == offered

@@ -135,7 +135,7 @@ FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a plain promotion", {}, {}, ""),
     ("the first one", {}, {"champion": None}, ""),
     ("a rollback", {"change": "rollback"}, {}, "it is a rollback"),
-    ("a ramp", {"ramp": Ramp(steps=[50, 100], hold="1h")}, {}, "it is a ramp"),
+    ("a ramp", {"ramp": Ramp(steps=[50, 100], interval="1h")}, {}, "it is a ramp"),
     (
         "a challenger",
         {"slots": SlotAssignments(champion=samples.slot(CANDIDATE), challenger=samples.slot(OLDER))},

@@ -56,7 +56,7 @@ def test_one_person_alone_is_enough_for_a_standing_approval_only() -> None:
 
 
 def test_what_is_signed_is_the_whole_record_but_the_review() -> None:
-    review = PostIncidentReview(by="cara", on=NOW.date(), outcome="no harm")
+    review = PostIncidentReview(by="cara", date=NOW.date(), outcome="no harm")
     for record in RECORDS:
         assert signed_digest(record) == digest(record)
         assert signed_digest(replace(record, until=NOW)) != signed_digest(record)
