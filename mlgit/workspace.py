@@ -122,7 +122,7 @@ class LocalWorkspace:
         """
         if self.repository.root is None:
             raise usage_error(
-                "bare-repository",
+                "repository-bare",
                 "this command needs files on disk, and the repository is bare",
                 fix="run it in a clone",
             )

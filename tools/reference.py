@@ -134,7 +134,7 @@ The digest of a manifest stands in `replaces` of the next one, so that a promoti
 state is refused (`promotion-stale`). A comment or another order of keys does not change it.""",
     "gate-report": """\
 The manifest of the promotion names the digest of this report. `mlgit merge` and `mlgit apply` compute the answers again
-and refuse a report that says something else (`gates-differ`).""",
+and refuse a report that says something else (`gate-report-mismatch`).""",
     "decision": """\
 `decision` is the sha256 of the canonical form of `reads`. Each entry of `reads` is the digest of one thing that the
 decision rests on, and none is a commit id: a rebase or a squash changes nothing, a changed threshold does.""",

@@ -39,7 +39,7 @@ def _report_bug(error: Exception) -> int:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     click.echo("".join(traceback.format_exception(error)), err=True)
     bug = Finding(
-        "bug",
+        "internal-error",
         f"mlgit {__version__} met something that it was not made for: {type(error).__name__}",
         why=f"{frame.name} in {frame.filename}:{frame.lineno}, on Python {sys.version.split()[0]}",
         fix="nothing is half written; please report the lines above together with the command",

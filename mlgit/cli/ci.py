@@ -161,7 +161,7 @@ def _forge(session: Session) -> Forge:
     forge = session.forge()
     if forge is None:
         raise refused(
-            "forge-none",
+            "forge-not-configured",
             "this project has no forge",
             why="its mlgit.yaml says `forge: none` on the base branch",
             fix="write `forge: github` there, in a reviewed change",

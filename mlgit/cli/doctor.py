@@ -61,7 +61,7 @@ def command(session: Session, role: BranchRole | None, *, fix: bool, dry_run: bo
         return int(Exit.YES)
     if dry_run and not fix:
         raise usage_error(
-            "dry-run-alone", "--dry-run shows what --fix would do", fix="add --fix, or leave out --dry-run"
+            "dry-run-without-fix", "--dry-run shows what --fix would do", fix="add --fix, or leave out --dry-run"
         )
     repository = session.repository
     outcome = doctor.run(

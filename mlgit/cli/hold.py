@@ -113,7 +113,7 @@ def _subject(subject: str | None, *, everywhere: bool) -> tuple[str | None, str 
         environment, held = "", subject or ""
     if everywhere == bool(environment) or "/" in held or (slash and not held):
         raise usage_error(
-            "hold-where",
+            "hold-environment-ambiguous",
             "a hold names either an environment or --everywhere",
             fix="write `mlgit hold add ENV[/MODEL[@N]]` or `mlgit hold add --everywhere [MODEL[@N]]`",
         )

@@ -32,7 +32,9 @@ def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
     for key, equals, _ in pairs:
         if not key or not equals:
             raise usage_error(
-                "setting-form", f"{key!r} is not a setting", fix="write it as KEY=VALUE, for example train.max_depth=8"
+                "param-syntax-error",
+                f"{key!r} is not a setting",
+                fix="write it as KEY=VALUE, for example train.max_depth=8",
             )
     return {key: value for key, _, value in pairs}
 

@@ -37,7 +37,7 @@ def command(session: Session, *, install: bool, dry_run: bool) -> int:
         return session.answer(verify_push.install(session, hook, dry_run=dry_run), _show_installed)
     if sys.stdin.isatty():
         raise usage_error(
-            "push-unreadable",
+            "push-input-invalid",
             "there is no push to verify",
             why="standard input is a terminal",
             fix="let Git run this as its hook pre-receive: `mlgit verify-push --install` in the bare repository",

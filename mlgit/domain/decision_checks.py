@@ -31,7 +31,7 @@ def check_decision(
     differing = changed(recorded.reads, reads)
     if recorded.decision != decision or differing:
         yield Finding(
-            "decision-differs",
+            "decision-mismatch",
             f"the ledger's decision on {recorded.environment}/{recorded.model} is not the one that its merge gives",
             why=f"what differs: {', '.join(differing) or 'the digest alone'}",
             fix="see `git log mlgit-ledger` for who wrote it, and `mlgit log` for what was merged",
@@ -42,7 +42,7 @@ def check_decision(
             reasons = [other.reason for other in tally.uncounted if other.person == one.person]
             nothing = f"no approval {one.approval[7:19]} with these roles and key is on the ledger"
             yield Finding(
-                "approval-unproven",
+                "approval-invalid",
                 f"the ledger counts an approval by {one.person}, which does not hold",
                 why=next(iter(reasons), nothing),
                 fix="see `git log mlgit-ledger` for who wrote the decision; revert the promotion, and decide it again",
@@ -54,10 +54,10 @@ def check_unchanged(manifest: Promotion, version: Version | None, report: GateRe
     """Yield what was changed since the merge: the record of the version that a manifest names, and its gate report."""
     if version is not None:
         found = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {}, {})]
-        yield from (finding for finding in found if finding.id in {"slot-differs", "version-tampered"})
+        yield from (finding for finding in found if finding.id in {"slot-digest-mismatch", "version-tampered"})
     if manifest.gates is not None and not is_named(manifest, report):
         yield Finding(
-            "gates-differ",
+            "gate-report-mismatch",
             "the gate report is not the one that the manifest names",
             why="its digest differs" if report else "it is gone",
             fix="restore it from the commit that brought it; `git log` of the file names who changed it",

@@ -20,8 +20,8 @@ _FIELDS = {
 }
 """The fields that a hold of each scope has to set, and those that it may not."""
 _WHO_SIGNS = {
-    "override-people": "an override is signed by at least two people, each of them an entry of the roles file",
-    "standing-people": "a standing approval is signed by people of the roles file, like the approval of a promotion",
+    "override-people-invalid": "an override is signed by at least two people, each of them an entry of the roles file",
+    "standing-approval-people-invalid": "a standing approval is signed by people of the roles file, like the approval of a promotion",
 }
 
 
@@ -42,7 +42,7 @@ def check_hold(
     for field in (*needed, *forbidden):
         if (getattr(hold, field) is None) == (field in needed):
             yield Finding(
-                "hold-scope",
+                "hold-scope-mismatch",
                 f"hold {name} is on {_a(hold.scope)} and {'has no' if field in needed else 'has a'} {field}",
                 why=f"the fields of a hold on {_a(hold.scope)} are: {', '.join(needed) or 'none'}",
                 fix="`mlgit hold add` writes holds whose fields fit",
@@ -84,7 +84,7 @@ def check_override(
     yield from _check_exists("model", override.model, models, file)
     if override.model in models:
         yield from _check_version(override.model, override.version, override.digest, digest, file)
-    yield from _check_people("override-people", f"override {name}", override.people, people, file)
+    yield from _check_people("override-people-invalid", f"override {name}", override.people, people, file)
 
 
 def check_override_unchanged(name: str, before: Override, after: Override | None) -> Iterator[Finding]:
@@ -137,13 +137,15 @@ def check_standing_approval(
     created = proposed_at(standing.id)
     if not timedelta() < standing.until - created <= MAX_TERM:
         yield Finding(
-            "standing-term",
+            "standing-approval-too-long",
             f"standing approval {name} is to be in force until {utc_date(standing.until)}",
             why=f"it was made on {utc_date(created)}, and none is in force for more than a year",
             fix="set an earlier day, and make a new one when it has expired",
             at=Location(file, path="until"),
         )
-    yield from _check_people("standing-people", f"standing approval {name}", standing.people, people, file)
+    yield from _check_people(
+        "standing-approval-people-invalid", f"standing approval {name}", standing.people, people, file
+    )
     if policy is not None:
         yield from _check_enough(name, standing, policy.approvals.promote, risk, people)
 
@@ -161,7 +163,7 @@ def _check_enough(
     for role, needed, count in needs:
         if count < needed:
             yield Finding(
-                "standing-people",
+                "standing-approval-people-invalid",
                 f"standing approval {name} names {count} of the {needed} people that {standing.environment} asks for{role}",
                 why="it replaces the approvals that each promotion would need",
                 fix="make a new one that names everybody whom the policy asks for, and delete this one",
@@ -175,7 +177,7 @@ def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Fin
         at = Location(layout.override(name), path=f"waives[{index}]")
         if {gate, kinds.get(gate)}.intersection(policy.never_waivable):
             yield Finding(
-                "waiver-forbidden",
+                "waiver-not-allowed",
                 f"override {name} waives {gate}, which nobody may waive",
                 why=f"{layout.policy(policy.name)} has never_waivable: {', '.join(policy.never_waivable)}",
                 fix="remove it; fix what the gate refuses, or go back with `mlgit rollback`",
@@ -183,7 +185,7 @@ def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Fin
             )
         elif gate not in kinds:
             yield Finding(
-                "waiver-unknown",
+                "waiver-gate-unknown",
                 f"override {name} waives {gate}, which {override.environment} does not have",
                 why=f"{layout.policy(policy.name)} has {', '.join(kinds)}",
                 fix="name one of those",
@@ -237,7 +239,7 @@ def _check_version(
         )
     elif stated is not None and stated != recorded:
         yield Finding(
-            "slot-differs",
+            "slot-digest-mismatch",
             f"{file} names {model}@{version} by a digest that it does not have",
             why=f"the record of the version has {recorded[:19]}, this file {stated[:19]}",
             fix="do not edit digests by hand: mlgit writes them",

@@ -49,7 +49,7 @@ def check_entries(entries: Sequence[Deployment], decided: Collection[str] | None
     for promotion in carried_out if decided is not None else ():
         if promotion not in (decided or ()):
             yield Finding(
-                "ledger-undecided",
+                "decision-missing",
                 f"promotion {promotion} was carried out, and the ledger has no decision of it",
                 why="`mlgit apply` writes both in one commit",
                 fix=_RESTORE,
@@ -105,7 +105,7 @@ def _path(entry: Deployment) -> str:
 def _gap(entry: Deployment, why: str) -> Finding:
     where = f"{entry.environment}/{entry.model}"
     return Finding(
-        "ledger-gap",
+        "ledger-entry-missing",
         f"entries of {where} are missing on the ledger",
         why=f"{why}; they count up from 1",
         fix=_RESTORE,
@@ -127,7 +127,7 @@ def _broken(entry: Deployment, why: str) -> Finding:
 def _time(entry: Deployment, why: str) -> Finding:
     where = f"{entry.environment}/{entry.model}"
     return Finding(
-        "ledger-time",
+        "ledger-time-invalid",
         f"entry {entry.seq} of {where} is of a time at which it cannot have been",
         why=f"it says {utc_time_with_seconds(entry.at)}; {why}",
         fix="set the clock of this machine; what is on the ledger already was written by one that was wrong",

@@ -87,12 +87,12 @@ class DataRef(msgspec.Struct, frozen=True, kw_only=True):
         """Read `flights`, `flights@3f9a`, `flights@md5:3f9a`, `md5:3f9a` or `sha256:3f9a`.
 
         Raises:
-            Misuse: the text has none of these forms (`data-name`).
+            Misuse: the text has none of these forms (`data-reference-invalid`).
         """
         name, at, prefix = ("", "", text) if _is_digest(text) else text.partition("@")
         if (name and not is_name(name)) or not (name or prefix) or ((at or not name) and not _PREFIX.fullmatch(prefix)):
             raise usage_error(
-                "data-name",
+                "data-reference-invalid",
                 f"{text!r} is not a reference to data",
                 why="a digest is hexadecimal, with at least 4 digits",
                 fix="write DATASET, DATASET@DIGEST, md5:DIGEST or sha256:DIGEST; a digest may be abbreviated",

@@ -103,7 +103,7 @@ class VersionRef(msgspec.Struct, frozen=True, order=True):
         match = _VERSION_REF.fullmatch(text)
         if match is None or not is_name(match["model"]):
             raise usage_error(
-                "version-name",
+                "version-reference-invalid",
                 f"{text!r} does not name a version",
                 fix="write it as MODEL@NUMBER, for example churn@10",
             )

@@ -30,7 +30,7 @@ def check_zones(environment: Environment) -> Iterator[Finding]:
         for name, span in (("allow", window.allow), ("deny", window.deny)):
             if span is not None and find_zone(span.zone) is None:
                 yield Finding(
-                    "zone-unknown",
+                    "time-zone-unknown",
                     f"there is no time zone {span.zone}",
                     why="the IANA database of time zones has none of that name",
                     fix="name a place as Europe/Berlin or America/New_York, or UTC",

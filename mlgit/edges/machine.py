@@ -45,7 +45,7 @@ class LocalMachine:
         """Return the version of DVC.
 
         Raises:
-            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-old`).
+            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-too-old`).
         """
         workspace.require()
         import dvc  # noqa: PLC0415 - only once it is known to be installed
@@ -79,7 +79,7 @@ class LocalMachine:
         """Return the configuration of a DVC remote.
 
         Raises:
-            MlgitError: there is no remote of that name (`remote-missing`), or its configuration is invalid.
+            MlgitError: there is no remote of that name (`dvc-remote-unknown`), or its configuration is invalid.
         """
         kind, verifies, committed = workspace.remote_settings(self._root, name)
         return RemoteSettings(kind, verifies, tuple(committed))

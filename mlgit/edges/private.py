@@ -41,7 +41,7 @@ def folders() -> Iterator[tuple[Path, Path]]:
     """Give a folder for the checkout and a home, which only this user may enter, and which are removed after.
 
     Raises:
-        Unjudged: they cannot be made or filled (`disk-failed`).
+        Unjudged: they cannot be made or filled (`disk-io-failed`).
     """
     try:
         with TemporaryDirectory(prefix="mlgit-gate-", ignore_cleanup_errors=True) as name:
@@ -51,7 +51,7 @@ def folders() -> Iterator[tuple[Path, Path]]:
             yield folder / "checkout", folder / "home"
     except OSError as error:
         raise inconclusive(
-            "disk-failed",
+            "disk-io-failed",
             "a file cannot be written",
             why=error.strerror or "",
             fix="make room on the disk, and check who may write there",

@@ -27,19 +27,19 @@ class Folder:
         """Refuse a folder that cannot become a project.
 
         Raises:
-            MlgitError: something on its path is a file (`folder-blocked`), it is inside a repository without being its root
-                (`inside-repository`), or it is the root of one that has no branch `base` (`base-missing`).
+            MlgitError: something on its path is a file (`folder-is-file`), it is inside a repository without being its root
+                (`repository-nested`), or it is the root of one that has no branch `base` (`base-branch-missing`).
             Unjudged: there is no DVC that is recent enough.
         """
         workspace.require()
         if not self._nearest.is_dir():
-            raise usage_error("folder-blocked", f"{self._nearest} is a file", fix="choose another folder")
+            raise usage_error("folder-is-file", f"{self._nearest} is a file", fix="choose another folder")
         top = self._top
         if top is None:
             return
         if top != self.root.resolve():
             raise refused(
-                "inside-repository",
+                "repository-nested",
                 f"{self.root} is inside the repository {top}",
                 why="a project is a repository of its own, with its files at the root",
                 fix=f"choose a folder outside, run this in {top}, or run `git init -b {base}` in the folder first",
@@ -47,7 +47,7 @@ class Folder:
         branch = self._git.text("symbolic-ref", "--short", "HEAD", check=False)
         if branch != base and not self._git.text("rev-parse", "--verify", f"refs/heads/{base}", check=False):
             raise refused(
-                "base-missing",
+                "base-branch-missing",
                 f"the repository has no branch {base}",
                 why=f"the desired state is on {base}, and HEAD is on {branch or 'no branch'}",
                 fix=f"rename it with `git branch -m {base}`" if branch else f"make it with `git switch -c {base}`",
@@ -57,7 +57,7 @@ class Folder:
         """Return the identity that Git has, with the line that lets the person sign if they have a key.
 
         Raises:
-            MlgitError: name or address is not configured (`identity-missing`).
+            MlgitError: name or address is not configured (`git-identity-missing`).
         """
         settings = Settings(self._git)
         name, email = settings.identity()
@@ -86,7 +86,7 @@ class Folder:
 
         Raises:
             MlgitError: Git could not create the repository.
-            Unjudged: the folder could not be created (`disk-failed`).
+            Unjudged: the folder could not be created (`disk-io-failed`).
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class DataDisk:
         """Copy a file atomically, replacing the destination; a link there is replaced, not followed.
 
         Raises:
-            Unjudged: the destination could not be written (`disk-failed`).
+            Unjudged: the destination could not be written (`disk-io-failed`).
         """
         partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.partial")
         try:
@@ -165,4 +165,4 @@ class DataDisk:
 
 def _disk_failed(path: Path, error: OSError) -> MlgitError:
     fix = "free some space or correct the permissions, then run it again"
-    return inconclusive("disk-failed", f"{path} cannot be written", why=error.strerror or "", fix=fix)
+    return inconclusive("disk-io-failed", f"{path} cannot be written", why=error.strerror or "", fix=fix)

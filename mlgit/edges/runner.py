@@ -30,7 +30,7 @@ class Runner:
         """Return the payload of the event; None where there is none.
 
         Raises:
-            Unjudged: its file cannot be read (`disk-failed`).
+            Unjudged: its file cannot be read (`disk-io-failed`).
         """
         name = self._environment.get("GITHUB_EVENT_PATH")
         if not name:
@@ -39,21 +39,24 @@ class Runner:
             return Path(name).read_bytes()
         except OSError as error:
             raise inconclusive(
-                "disk-failed", f"{name} cannot be read", why=str(error), fix="run it in a workflow"
+                "disk-io-failed", f"{name} cannot be read", why=str(error), fix="run it in a workflow"
             ) from error
 
     def read_report(self, path: Path, max_bytes: int) -> bytes:
         """Return a file that another run left, at most one byte more than the limit; a symbolic link is not followed.
 
         Raises:
-            Unjudged: there is no such file (`disk-failed`).
+            Unjudged: there is no such file (`disk-io-failed`).
         """
         try:
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 return file.read(max_bytes + 1)
         except OSError as error:
             raise inconclusive(
-                "disk-failed", f"{path} cannot be read", why=str(error), fix="look at the run that should have left it"
+                "disk-io-failed",
+                f"{path} cannot be read",
+                why=str(error),
+                fix="look at the run that should have left it",
             ) from error
 
     def add_summary(self, markdown: str) -> None:
@@ -76,5 +79,8 @@ class Runner:
                 file.write(text)
         except OSError as error:
             raise inconclusive(
-                "disk-failed", f"{name} cannot be written", why=str(error), fix="check free space and permissions there"
+                "disk-io-failed",
+                f"{name} cannot be written",
+                why=str(error),
+                fix="check free space and permissions there",
             ) from error

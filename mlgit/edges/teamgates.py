@@ -35,7 +35,7 @@ class PrivateTeamGates:
         """Return the function that an installed package provides as a gate.
 
         Raises:
-            MlgitError: there is none, or more than one (`gate-unknown`), or it cannot be imported (`gate-broken`).
+            MlgitError: there is none, or more than one (`gate-unknown`), or it cannot be imported (`gate-plugin-invalid`).
         """
         entry_points = importlib.metadata.entry_points(group=GROUP)
         matching = {point.value: point for point in entry_points if point.name == name}
@@ -59,7 +59,7 @@ class PrivateTeamGates:
 
 def _broken(name: str, why: str) -> MlgitError:
     return refused(
-        "gate-broken",
+        "gate-plugin-invalid",
         f"the gate {name} of an installed package cannot be used",
         why=why,
         fix="fix or update that package where gates are judged",

@@ -17,8 +17,8 @@ def write(root: Path, files: Mapping[str, bytes]) -> None:
         files: content by path from the root.
 
     Raises:
-        MlgitError: a folder on the way is a symbolic link (`state-link`); nothing was written.
-        Unjudged: the disk refused (`disk-failed`); the file at hand was not changed.
+        MlgitError: a folder on the way is a symbolic link (`path-is-link`); nothing was written.
+        Unjudged: the disk refused (`disk-io-failed`); the file at hand was not changed.
     """
     for path in files:
         _check_no_link(root, path)
@@ -41,7 +41,7 @@ def _write(target: Path, content: bytes) -> None:
         partial.replace(target)
     except OSError as error:
         raise inconclusive(
-            "disk-failed",
+            "disk-io-failed",
             f"{target} cannot be written",
             why=str(error),
             fix="make room or mend the rights, then run it again",
@@ -56,7 +56,7 @@ def _check_no_link(root: Path, path: str) -> None:
         current /= part
         if current.is_symlink():
             raise refused(
-                "state-link",
+                "path-is-link",
                 f"{current.relative_to(root)} is a symbolic link",
                 why="what is written through it would land elsewhere",
                 fix="put a real folder or file there",

@@ -69,7 +69,7 @@ def why(desk: Desk, line: str = "merge") -> str:
 
 
 def test_nobody_approves_their_own(proposed: Team) -> None:
-    assert proposed.ana.refused("approve") == ["approval-excluded"]
+    assert proposed.ana.refused("approve") == ["approver-excluded"]
     assert "ana: author of the promotion" in proposed.ana("approve").err
 
 
@@ -81,31 +81,31 @@ def test_nothing_is_merged_that_nobody_agreed_to(proposed: Team) -> None:
 
 
 def test_who_is_not_among_the_signers_cannot_approve(proposed: Team) -> None:
-    assert proposed.mallory.refused("approve") == ["signature-unknown-key"]
+    assert proposed.mallory.refused("approve") == ["signature-key-unknown"]
 
 
 def test_with_the_name_of_another_it_takes_the_key_of_another_too(proposed: Team) -> None:
     pretender = proposed.mallory.using(user_email="ben@acme.example", user_name="Ben")
-    assert pretender.refused("approve") == ["signature-unknown-key"]
+    assert pretender.refused("approve") == ["signature-key-unknown"]
     borrowed = proposed.cara.using(user_email="ben@acme.example")
-    assert borrowed.refused("approve") == ["signature-principal"]
+    assert borrowed.refused("approve") == ["signature-principal-mismatch"]
 
 
 def test_a_program_does_not_approve(proposed: Team) -> None:
     robot = proposed.ben.using(user_email="robot@acme.example")
-    assert robot.refused("approve") == ["approval-excluded"]
+    assert robot.refused("approve") == ["approver-excluded"]
 
 
 def test_a_key_that_is_added_on_the_branch_signs_nothing(proposed: Team) -> None:
     signers = proposed.ana.read(layout.SIGNERS) + signer("mallory", proposed.keys)
     on_branch(proposed.ana, {layout.SIGNERS: signers})
-    assert proposed.mallory.refused("approve") == ["signature-unknown-key"]
+    assert proposed.mallory.refused("approve") == ["signature-key-unknown"]
 
 
 def test_who_added_to_the_promotion_is_one_of_its_authors(proposed: Team) -> None:
     text = proposed.ana.show(BRANCH, MANIFEST)
     on_branch(proposed.ben, {MANIFEST: f"{text}\nreason: it has to go out today\n"})
-    assert proposed.ben.refused("approve") == ["approval-excluded"]
+    assert proposed.ben.refused("approve") == ["approver-excluded"]
     proposed.cara.does("approve")
     proposed.cara.does("merge")
     assert proposed.ana.git("rev-parse", f"main:{MANIFEST}")
@@ -263,7 +263,7 @@ def test_the_branch_cannot_loosen_the_policy_that_judges_it(proposed: Team) -> N
     assert "1 more approval (0 of 1 so far" in why(proposed.ana)
     proposed.ben.does("approve")
     answer = proposed.ana("merge")
-    assert (answer.code, "policy-with-promotion" in answer.ids) == (1, True), answer.text
+    assert (answer.code, "policy-changed-with-promotion" in answer.ids) == (1, True), answer.text
     assert "min: 1" in proposed.ana.show("main", POLICY)
 
 
@@ -292,8 +292,8 @@ def test_a_gate_report_grows_old(proposed: Team) -> None:
     proposed.now.wait(timedelta(days=13, hours=22))
     proposed.ana.does("merge --dry-run")
     proposed.now.wait(timedelta(hours=2))
-    assert proposed.ana.refused("merge") == ["gates-old"]
-    assert proposed.ben.refused("approve --comment again") == ["gates-old"]
+    assert proposed.ana.refused("merge") == ["gate-report-expired"]
+    assert proposed.ben.refused("approve --comment again") == ["gate-report-expired"]
     proposed.ana.does(f"promote {MODEL}@2 --to production")
     proposed.ben.does("approve")
     proposed.ana.does("merge")
@@ -330,7 +330,7 @@ def test_a_report_that_was_typed_is_found_out_when_the_gates_are_judged_again(pr
     proposed.ben.does("approve")
     before = ana.everything()
     answer = ana("merge")
-    assert (answer.code, "gates-differ" in answer.ids) == (1, True), answer.text
+    assert (answer.code, "gate-report-mismatch" in answer.ids) == (1, True), answer.text
     assert ana.everything() == before
 
 
@@ -354,8 +354,8 @@ def test_a_report_of_which_a_word_was_changed_is_not_the_one_that_is_named(propo
     assert path is not None
     theirs = report(proposed, path.report)
     on_branch(proposed.mallory, {path.report: to_json(replace(theirs, tool="mlgit 9"))})
-    assert proposed.ben.refused("approve") == ["gates-differ"]
-    assert "gates-differ" in proposed.ana.refused("merge")
+    assert proposed.ben.refused("approve") == ["gate-report-mismatch"]
+    assert "gate-report-mismatch" in proposed.ana.refused("merge")
 
 
 def test_the_report_of_another_promotion_proves_nothing(proposed: Team) -> None:
@@ -364,8 +364,8 @@ def test_the_report_of_another_promotion_proves_nothing(proposed: Team) -> None:
     (other,) = [path for path in proposed.ana.files("main") if path.startswith(folder)]
     named = replace(manifest(proposed), gates=ReportRef(report=other, digest=digest(report(proposed, other, "main"))))
     on_branch(proposed.mallory, {MANIFEST: to_json(named)})
-    assert "gates-differ" in proposed.ben("approve").ids
-    assert "gates-differ" in proposed.ana("merge").ids
+    assert "gate-report-mismatch" in proposed.ben("approve").ids
+    assert "gate-report-mismatch" in proposed.ana("merge").ids
 
 
 def test_a_version_that_never_ran_in_staging_is_stopped_by_the_order(proposed: Team) -> None:
@@ -379,17 +379,17 @@ def test_a_version_that_was_swapped_under_its_label_is_another_version(proposed:
     assert named.slots.champion is not None
     swapped = replace(named, slots=SlotAssignments(champion=replace(named.slots.champion, version=3)))
     on_branch(proposed.mallory, {MANIFEST: to_json(swapped)})
-    assert "slot-differs" in proposed.ana.refused("merge")
+    assert "slot-digest-mismatch" in proposed.ana.refused("merge")
 
 
 def test_other_changes_do_not_ride_along_with_a_promotion(proposed: Team) -> None:
     on_branch(proposed.ana, {"src/put.py": "raise SystemExit(0)\n"})
     proposed.ben.does("approve")
-    assert proposed.ana.refused("merge") == ["promotion-not-alone"]
+    assert proposed.ana.refused("merge") == ["promotion-with-other-changes"]
     assert "raise SystemExit" not in proposed.ana.show("main", "src/put.py")
 
 
 def test_a_commit_of_a_person_on_the_branch_is_not_thrown_away(proposed: Team) -> None:
     on_branch(proposed.ana, {"notes.md": "look at the ragged ones\n"}, message="Take a note")
     proposed.ana.edit(POLICY, "min_rows: 50", "min_rows: 40")
-    assert proposed.ana.refused(f"promote {MODEL}@2 --to production") == ["branch-not-ours"]
+    assert proposed.ana.refused(f"promote {MODEL}@2 --to production") == ["branch-foreign-commit"]

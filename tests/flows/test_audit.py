@@ -217,7 +217,7 @@ def test_one_environment_or_a_part_of_the_time(proposed: Team) -> None:
     ana.git("switch", "--quiet", "--detach", "HEAD~1")
     aside = ana.commit("Aside", {"aside": "1"})
     ana.git("switch", "--quiet", "main")
-    assert ana(f"audit --since {aside}").ids == ["revision-elsewhere"]
+    assert ana(f"audit --since {aside}").ids == ["revision-not-on-base-branch"]
 
 
 def test_a_commit_of_the_past(proposed: Team) -> None:
@@ -285,7 +285,7 @@ def test_only_what_is_new_is_replayed(proposed: Team) -> None:
     ana.commit("Say more", {"README.md": "# Malignancy\n"})
     (report, *_) = [path for path in ana.files("HEAD") if "/gates/" in path]
     _forget(ana, ana.head(f"HEAD:{report}"))
-    assert ana("audit --full", "--json").json["findings"][0]["id"] == "object-missing"
+    assert ana("audit --full", "--json").json["findings"][0]["id"] == "git-object-missing"
     told(ana, f"--checkpoint {kept}")
 
 

@@ -121,7 +121,7 @@ def test_a_rebase_is_proven(proposed: Team) -> None:
 
 def test_a_merge_by_hand_without_approvals_is_unproven(proposed: Team) -> None:
     by_hand(proposed.mallory)
-    assert last(proposed.ana) == ("UNPROVEN", ["approvals-absent"])
+    assert last(proposed.ana) == ("UNPROVEN", ["approvals-not-on-ledger"])
 
 
 def test_a_clone_without_the_ledger_proves_little(proposed: Team) -> None:
@@ -143,7 +143,7 @@ def test_a_report_that_is_gone_is_a_gap(proposed: Team) -> None:
     proposed.mallory.git("switch", "--quiet", "main")
     by_hand(proposed.mallory)
     found = last(proposed.ana)
-    assert "gates-missing" in found[1]
+    assert "gate-report-missing" in found[1]
 
 
 def test_who_approves_after_the_merge_is_told(proposed: Team) -> None:
@@ -155,7 +155,7 @@ def test_who_approves_after_the_merge_is_told(proposed: Team) -> None:
     desk.git("remote", "remove", "origin")
     desk.does(f"approve {WHERE}")
     proposed.ana.git("fetch", "--quiet", str(desk.root), "mlgit-ledger:mlgit-ledger")
-    assert last(proposed.ana) == ("PROVEN", ["approvals-late"])
+    assert last(proposed.ana) == ("PROVEN", ["approvals-after-merge"])
 
 
 # Contradictions
@@ -169,7 +169,7 @@ def test_a_manifest_that_is_edited_on_the_base_is_a_violation(running: Team) -> 
     running.mallory.commit("Tidy up", {MANIFEST: text.replace("version: 1", "version: 2", 1).replace(old, other, 1)})
     verdict, ids = last(running.ana)
     assert verdict == "VIOLATION"
-    assert {"manifest-edited", "gates-differ"} <= {*ids}
+    assert {"manifest-changed", "gate-report-mismatch"} <= {*ids}
 
 
 def test_a_manifest_that_is_deleted_is_a_violation(running: Team) -> None:
@@ -184,7 +184,7 @@ def test_a_manifest_that_becomes_a_link_is_a_violation(running: Team) -> None:
     path.symlink_to("../staging/malignancy.yaml")
     running.mallory.git("commit", "--quiet", "-a", "-m", "Tidy up")
     verdict, ids = last(running.ana)
-    assert (verdict, ids[0]) == ("VIOLATION", "state-link")
+    assert (verdict, ids[0]) == ("VIOLATION", "path-is-link")
 
 
 def test_a_policy_that_is_loosened_by_the_promotion_is_a_violation(proposed: Team) -> None:
@@ -193,13 +193,13 @@ def test_a_policy_that_is_loosened_by_the_promotion_is_a_violation(proposed: Tea
     by_hand(proposed.mallory)
     verdict, ids = last(ana)
     assert verdict == "VIOLATION"
-    assert {"policy-with-promotion", "promotion-not-alone", "approvals-absent"} <= {*ids}
+    assert {"policy-changed-with-promotion", "promotion-with-other-changes", "approvals-not-on-ledger"} <= {*ids}
 
 
 def test_a_record_that_is_edited_later_is_found_in_the_history(running: Team) -> None:
     running.mallory.edit(RECORD, '"seed": 7', '"seed": 8')
     answer = audited(running.ana)
-    assert (answer.code, of_history(answer)) == (1, ["immutable-changed"])
+    assert (answer.code, of_history(answer)) == (1, ["immutable-file-changed"])
     assert {one["verdict"] for one in answer.json["changes"]} == {"PROVEN"}
 
 
@@ -207,7 +207,7 @@ def test_a_version_that_is_deleted_is_found_in_the_history(running: Team) -> Non
     running.mallory.git("rm", "--quiet", "-r", f"models/{OTHER}/versions/v1")
     running.mallory.git("commit", "--quiet", "-m", "Tidy up")
     answer = audited(running.ana)
-    assert (answer.code, {*of_history(answer)}) == (1, {"immutable-deleted"})
+    assert (answer.code, {*of_history(answer)}) == (1, {"immutable-file-deleted"})
 
 
 def test_a_record_that_was_edited_before_it_is_promoted_is_another_version(proposed: Team) -> None:
@@ -223,7 +223,7 @@ def test_a_card_that_was_edited_before_is_not_the_one_that_was_registered(propos
     proposed.ben.does("approve")
     proposed.mallory.edit(layout.card(MODEL, 2), "Written by the team.", "Fit for everybody.")
     by_hand(proposed.mallory)
-    assert last(proposed.ana) == ("VIOLATION", ["version-file-differs"])
+    assert last(proposed.ana) == ("VIOLATION", ["version-file-mismatch"])
 
 
 def test_an_approval_by_a_key_that_nobody_has_is_a_violation(proposed: Team) -> None:
@@ -245,7 +245,7 @@ def test_an_approval_by_somebody_whom_the_change_itself_lets_in_is_a_violation(p
     by_hand(proposed.ana)
     verdict, ids = last(ana)
     assert verdict == "VIOLATION"
-    assert {"policy-with-promotion", "approvals-missing"} <= {*ids}
+    assert {"policy-changed-with-promotion", "approvals-missing"} <= {*ids}
 
 
 def test_a_report_that_was_typed_is_a_violation(proposed: Team) -> None:
@@ -257,7 +257,7 @@ def test_a_report_that_was_typed_is_a_violation(proposed: Team) -> None:
     by_hand(proposed.mallory)
     verdict, ids = last(proposed.ana)
     assert verdict == "VIOLATION"
-    assert "gates-differ" in ids
+    assert "gate-report-mismatch" in ids
 
 
 def test_a_merge_with_content_of_its_own_is_a_violation(proposed: Team) -> None:
@@ -269,7 +269,7 @@ def test_a_merge_with_content_of_its_own_is_a_violation(proposed: Team) -> None:
     mallory.git("commit", "--quiet", "-a", "-m", "Merge it")
     verdict, ids = last(proposed.ana)
     assert verdict == "VIOLATION"
-    assert {"merge-differs", "approvals-missing"} <= {*ids}
+    assert {"merge-content-unreviewed", "approvals-missing"} <= {*ids}
 
 
 def test_an_old_manifest_that_comes_back_is_a_violation(running: Team) -> None:
@@ -292,7 +292,7 @@ def test_a_commit_that_is_dated_back_is_told(running: Team) -> None:
     running.now.wait(timedelta(days=-1))
     running.mallory.commit("Yesterday's work", {"README.md": "# Malignancy\n"})
     answer = audited(running.ana, "")
-    assert (answer.code, of_history(answer)) == (0, ["time-backwards"])
+    assert (answer.code, of_history(answer)) == (0, ["commit-time-backwards"])
     assert answer.out == audited(running.ana, "--full").out
 
 
@@ -300,7 +300,7 @@ def test_a_promotion_that_apply_refuses_is_not_proven(proposed: Team) -> None:
     """A merge by hand, seen by `apply` before anybody approved."""
     by_hand(proposed.mallory)
     assert proposed.ana("apply production").code == 1
-    assert last(proposed.ana) == ("UNPROVEN", ["approvals-absent", "apply-refused"])
+    assert last(proposed.ana) == ("UNPROVEN", ["approvals-not-on-ledger", "apply-rejected"])
 
 
 def test_a_waiver_that_nobody_decided_is_a_violation(proposed: Team) -> None:
@@ -314,7 +314,7 @@ def test_a_waiver_that_nobody_decided_is_a_violation(proposed: Team) -> None:
     on_branch(proposed.mallory, {named.gates.report: to_json(made), MANIFEST: to_json(replace(named, gates=reference))})
     by_hand(proposed.mallory)
     verdict, ids = last(proposed.ana)
-    assert (verdict, "waiver-unfounded" in ids) == ("VIOLATION", True)
+    assert (verdict, "waiver-without-override" in ids) == ("VIOLATION", True)
 
 
 def test_rules_that_change_later_change_no_verdict(proposed: Team) -> None:
@@ -334,7 +334,7 @@ def test_an_entry_that_is_edited_is_found(running: Team) -> None:
     path = f"{layout.deployments('production', MODEL)}/1.json"
     on_ledger(running.mallory, lambda desk: desk.edit(path, '"seq": 1', '"seq":  1'))
     answer = audited(running.ana)
-    assert (answer.code, of_history(answer)) == (1, ["ledger-changed"])
+    assert (answer.code, of_history(answer)) == (1, ["ledger-entry-changed"])
 
 
 def test_a_decision_that_is_edited_from_the_start_is_found(running: Team) -> None:
@@ -354,7 +354,7 @@ def test_a_decision_that_is_edited_from_the_start_is_found(running: Team) -> Non
 
     on_ledger(running.mallory, anew)
     verdict, ids = last(running.ana)
-    assert (verdict, "decision-differs" in ids) == ("VIOLATION", True)
+    assert (verdict, "decision-mismatch" in ids) == ("VIOLATION", True)
 
 
 def test_an_entry_that_was_left_out_is_found(running: Team) -> None:
@@ -367,7 +367,7 @@ def test_an_entry_that_was_left_out_is_found(running: Team) -> None:
 
     on_ledger(running.mallory, shorter)
     answer = audited(running.ana)
-    assert (answer.code, "ledger-gap" in of_history(answer)) == (1, True)
+    assert (answer.code, "ledger-entry-missing" in of_history(answer)) == (1, True)
 
 
 @pytest.mark.parametrize("branch", ["main", "mlgit-ledger"])
@@ -402,7 +402,7 @@ def test_a_name_that_is_no_text_stops_nothing(running: Team) -> None:
     mallory.git("rm", "--quiet", "--cached", "-r", f"models/{MODEL}/versions/v1")
     mallory.git("commit", "--quiet", "-m", "Take it away")
     answer = audited(running.ana)
-    assert (answer.code, {*of_history(answer)}) == (1, {"immutable-deleted"})
+    assert (answer.code, {*of_history(answer)}) == (1, {"immutable-file-deleted"})
 
 
 def test_hostile_words_do_nothing_in_a_report(proposed: Team) -> None:

@@ -117,7 +117,7 @@ def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
     found = told(ana)
     assert found["readiness"] == "blocked"
     assert "promotion-stale" in [one["id"] for one in found["problems"]]
-    assert [one["id"] for one in found["timing"]["waiting_for"]] == ["soak-short"]
+    assert [one["id"] for one in found["timing"]["waiting_for"]] == ["soak-too-short"]
     assert found["timing"]["mergeable_from"] == found["timing"]["soak_complete_at"] > found["as_of"]
     assert found["next"] == f"mlgit explain {found['problems'][0]['id']}"
     ana.does(f"hold add production/{MODEL}@2 --reason 'INC-7 | #1'")

@@ -126,7 +126,7 @@ def test_a_pull_request_is_judged_by_the_base_branch_whichever_branch_it_names(p
     [
         ({"README.md": "# Malignancy\n"}, []),
         ({"policies/production.yaml": "kind: policy\nschema: 1\nname: production\nkind: policy\n"}, ["key-duplicate"]),
-        ({"mlgit.yaml": None}, ["base-changed"]),
+        ({"mlgit.yaml": None}, ["base-branch-changed"]),
         ({MANIFEST: None}, ["promotion-stale"]),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_promotion_that_loosens_its_own_policy_is_refused(proposed: Team) -> N
     hosted = Hosted(proposed)
     on_branch(hosted.ana, {POLICY: hosted.ana.read(POLICY).replace("min: 1", "min: 0")})
     hosted.ana.git("push", "--quiet", "origin", BRANCH)
-    assert "promotion-not-alone" in found(hosted.proposes(BRANCH))
+    assert "promotion-with-other-changes" in found(hosted.proposes(BRANCH))
 
 
 def test_what_does_not_merge_is_no(proposed: Team) -> None:
@@ -183,7 +183,7 @@ def test_the_first_push_is_checked_as_a_whole(running: Team) -> None:
 def test_a_push_by_force_is_said_even_though_what_was_there_is_gone(running: Team) -> None:
     hosted = Hosted(running)
     push = {"ref": "refs/heads/main", "before": "4be1" * 10, "after": hosted.server.head("main"), "forced": True}
-    assert found(hosted.said("push", push)) == ["push-rewrites"]
+    assert found(hosted.said("push", push)) == ["push-non-fast-forward"]
 
 
 def test_a_shallow_clone_is_refused(proposed: Team) -> None:
@@ -210,7 +210,7 @@ def test_the_gates_of_a_promotion_are_judged_again(proposed: Team) -> None:
     assert f"{MODEL}@2 for production: same as its report" in same.out
     (proposed.folder / "storage").rename(proposed.folder / "elsewhere")
     lost = hosted.said("pull_request", pull_request(hosted.server, BRANCH), "gate")
-    assert (lost.code, found(lost)) == (3, ["gates-unjudged"]), lost.text
+    assert (lost.code, found(lost)) == (3, ["gates-inconclusive"]), lost.text
 
 
 def test_a_change_without_a_promotion_has_no_gates(running: Team) -> None:
@@ -261,19 +261,19 @@ def test_no_text_of_a_change_becomes_a_command_or_markup(proposed: Team) -> None
 @pytest.mark.parametrize(
     ("name", "event", "expected"),
     [
-        ("schedule", {}, "event-unfit"),
+        ("schedule", {}, "ci-event-unsupported"),
         (
             "pull_request_target",
             {"pull_request": {"number": 1, "base": {"sha": NONE}, "head": {"sha": NONE}}},
-            "event-unfit",
+            "ci-event-unsupported",
         ),
         (
             "pull_request",
             {"pull_request": {"number": 1, "base": {"sha": "main"}, "head": {"sha": NONE}}},
-            "event-unreadable",
+            "ci-event-invalid",
         ),
-        ("push", {"ref": "refs/heads/main", "before": f"{NONE}\n", "after": NONE}, "event-unreadable"),
-        ("push", {"repository": None}, "event-unreadable"),
+        ("push", {"ref": "refs/heads/main", "before": f"{NONE}\n", "after": NONE}, "ci-event-invalid"),
+        ("push", {"repository": None}, "ci-event-invalid"),
     ],
 )
 def test_an_event_that_is_none_is_misuse(running: Team, name: str, event: dict[str, Any], expected: str) -> None:
@@ -282,7 +282,7 @@ def test_an_event_that_is_none_is_misuse(running: Team, name: str, event: dict[s
 
 
 def test_outside_a_workflow_there_is_nothing_to_judge(running: Team) -> None:
-    assert running.ana.refused("ci verdict", code=2) == ["event-missing"]
+    assert running.ana.refused("ci verdict", code=2) == ["ci-event-missing"]
 
 
 def test_the_report_is_the_verdict(proposed: Team, tmp_path: Path) -> None:
@@ -322,11 +322,11 @@ def test_an_issue_is_kept_while_something_does_not_run_as_it_was_given(running: 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"not JSON", "report-unreadable"),
-        (b"[" * 100_000, "report-unreadable"),
-        (b'{"schema": "mlgit/ci-verdict.v1", "event": "push", "pull_request": 7, "head": "main"}', "report-unreadable"),
-        (b" " * (2 << 20), "report-unreadable"),
-        (None, "disk-failed"),
+        (b"not JSON", "ci-report-invalid"),
+        (b"[" * 100_000, "ci-report-invalid"),
+        (b'{"schema": "mlgit/ci-verdict.v1", "event": "push", "pull_request": 7, "head": "main"}', "ci-report-invalid"),
+        (b" " * (2 << 20), "ci-report-invalid"),
+        (None, "disk-io-failed"),
     ],
 )
 def test_what_another_run_left_is_hostile(running: Team, tmp_path: Path, content: bytes | None, expected: str) -> None:

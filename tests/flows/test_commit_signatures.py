@@ -65,16 +65,16 @@ def test_a_commit_that_says_something_else_is_not_what_was_signed(old: bytes, si
     assert old in content
     with pytest.raises(MlgitError) as refusal:
         signer(content.replace(old, b"x" + old, 1), signature, allowed(key), NOW)
-    assert refusal.value.findings[0].id == "signature-altered"
+    assert refusal.value.findings[0].id == "signature-content-mismatch"
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('ada@example.com namespaces="mlgit-approval" {key}', "signature-namespace"),
-        ('ada@example.com valid-before="20260101Z" {key}', "signature-time"),
-        ('ada@example.com valid-after="20270101Z" {key}', "signature-time"),
-        ("", "signature-unknown-key"),
+        ('ada@example.com namespaces="mlgit-approval" {key}', "signature-namespace-mismatch"),
+        ('ada@example.com valid-before="20260101Z" {key}', "signature-time-invalid"),
+        ('ada@example.com valid-after="20270101Z" {key}', "signature-time-invalid"),
+        ("", "signature-key-unknown"),
     ],
 )
 def test_a_key_that_may_not_sign_commits_now_proves_nothing(line: str, said: str, signed: Repo, key: Path) -> None:

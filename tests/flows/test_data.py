@@ -165,7 +165,7 @@ def test_data_that_dvc_does_not_keep_is_not_overwritten(
     place.parent.mkdir()
     place.write_text("the only copy\n")
     assert run(["data", "add", str(customers)]) == 1
-    assert "error[data-not-kept]" in capsys.readouterr().err
+    assert "error[data-untracked]" in capsys.readouterr().err
     assert place.read_text() == "the only copy\n"
 
 
@@ -189,11 +189,11 @@ def test_data_in_its_place_is_named_by_its_folder(customers: Path, project: Path
 @pytest.mark.parametrize(
     ("words", "id_", "code"),
     [
-        (["nothing.csv"], "data-not-found", 2),
-        (["README.md"], "data-format", 2),
-        (["{customers}", "--dataset", "My Data"], "name-unfit", 2),
-        (["{parquet}", "--dataset", "biopsies"], "data-other-file", 1),
-        (["{lists}"], "column-unfit", 1),
+        (["nothing.csv"], "data-file-missing", 2),
+        (["README.md"], "data-format-unsupported", 2),
+        (["{customers}", "--dataset", "My Data"], "name-invalid", 2),
+        (["{parquet}", "--dataset", "biopsies"], "data-path-mismatch", 1),
+        (["{lists}"], "column-type-unsupported", 1),
         (["{binary}"], "table-unreadable", 1),
     ],
 )

@@ -17,7 +17,7 @@ from tests.flows.disturbed import CASES, FULL, NAMES, Case, check_sound, command
 from tests.flows.people import Team, contents
 
 SHARES = [0, 0.2, 0.5, 0.9]
-SAID = {"git-write-failed", "disk-failed", "target-unwritable", "file-unwritable"}
+SAID = {"git-write-failed", "disk-io-failed", "target-unwritable", "file-unwritable"}
 
 
 @pytest.fixture

@@ -46,22 +46,22 @@ def _blocked(folder: Path) -> None:
 
 
 MANY: dict[str, Callable[[Team], object]] = {
-    "identity address-unlisted": lambda team: team.ana.edit(".mlgit/roles.yaml", "ana@acme", "ana@other"),
-    "signing-key key-unlisted": _commit(".mlgit/allowed_signers", ""),
-    "remote remote-unverified": lambda team: _config(team, "    verify = True\n", ""),
+    "identity email-unlisted": lambda team: team.ana.edit(".mlgit/roles.yaml", "ana@acme", "ana@other"),
+    "signing-key signing-key-unlisted": _commit(".mlgit/allowed_signers", ""),
+    "remote dvc-remote-verify-disabled": lambda team: _config(team, "    verify = True\n", ""),
     "remote credentials-committed": lambda team: _config(
         team, "url = ../../storage", f"url = ssh://127.0.0.1:9/kept\n    password = {SECRET}"
     ),
-    "attributes attributes-missing": _commit(".gitattributes", "*.yaml text eol=lf\n"),
+    "attributes gitattributes-missing": _commit(".gitattributes", "*.yaml text eol=lf\n"),
     "ledger ledger-missing": lambda team: team.ana.git("branch", "-D", "mlgit-ledger"),
     "project project-invalid": lambda team: team.ana.commit("Break", {"models/late/model.yaml": "kind: modle\n"}),
-    "owners codeowners-syntax": _commit(".github/CODEOWNERS", "* @grase\n/mlgit.yaml risk\n/policies/\n"),
-    "owners codeowners-uncovered": lambda team: None,
-    "owners codeowners-unknown": lambda team: None,
-    "evidence evidence-none": lambda team: team.ana.edit(
+    "owners codeowners-syntax-error": _commit(".github/CODEOWNERS", "* @grase\n/mlgit.yaml risk\n/policies/\n"),
+    "owners codeowners-owner-missing": lambda team: None,
+    "owners codeowners-owner-unknown": lambda team: None,
+    "evidence evidence-not-required": lambda team: team.ana.edit(
         "policies/production.yaml", "evidence: signed", "evidence: none"
     ),
-    "workflow-safety workflow-trigger": _flow("one", "on: [push, pull_request_target]\njobs: {}"),
+    "workflow-safety workflow-trigger-unsafe": _flow("one", "on: [push, pull_request_target]\njobs: {}"),
     "workflow-safety workflow-unpinned": _flow("two", "on: push\njobs: {a: {steps: [{uses: actions/checkout@v4}]}}"),
     "workflow-safety workflow-unreadable": _flow("three", "on: &a push\njobs: *a"),
 }
@@ -85,9 +85,9 @@ def test_each_of_many_faults_is_found_by_the_check_that_is_for_it(running: Team)
 @pytest.mark.parametrize(
     ("id_", "code", "do"),
     [
-        ("signers-line", 1, _commit(".mlgit/allowed_signers", "ana@acme.example\n")),
-        ("remote-missing", 1, lambda team: _config(team, 'remote "storage"', 'remote "other"')),
-        ("remote-unreachable", 3, lambda team: _blocked(team.folder / "storage")),
+        ("allowed-signers-line-invalid", 1, _commit(".mlgit/allowed_signers", "ana@acme.example\n")),
+        ("dvc-remote-unknown", 1, lambda team: _config(team, 'remote "storage"', 'remote "other"')),
+        ("dvc-remote-unreachable", 3, lambda team: _blocked(team.folder / "storage")),
     ],
 )
 def test_what_stops_one_check_stops_no_other(running: Team, id_: str, code: int, do: Callable[[Team], object]) -> None:
@@ -121,7 +121,7 @@ def test_what_is_safe_is_mended_and_only_when_it_is_asked_for(running: Team) -> 
 
 
 def test_a_dry_run_of_nothing_is_misuse(running: Team) -> None:
-    assert running.ana.refused("doctor --dry-run", code=2) == ["dry-run-alone"]
+    assert running.ana.refused("doctor --dry-run", code=2) == ["dry-run-without-fix"]
 
 
 def test_a_ledger_that_was_not_pushed_is_told_and_pushed(proposed: Team) -> None:
@@ -130,7 +130,7 @@ def test_a_ledger_that_was_not_pushed_is_told_and_pushed(proposed: Team) -> None
     ana.git("remote", "add", "origin", (proposed.folder / "origin.git").as_uri())
     ana.at(proposed.folder / "origin.git").git("update-ref", "refs/heads/mlgit-ledger", "mlgit-ledger~1")
     ana.git("fetch", "--quiet", "origin")
-    assert "ledger-apart" in ana.does("doctor").ids
+    assert "ledger-unpushed" in ana.does("doctor").ids
     ana.does("doctor --fix")
     assert ana.at(proposed.folder / "origin.git").head("mlgit-ledger") == ana.head("mlgit-ledger")
     assert ana.does("doctor").ids == []
@@ -158,4 +158,4 @@ def test_the_rules_to_ask_for_are_printed_as_github_takes_them(registered: Team,
 
 def test_a_folder_without_a_project_is_refused(tmp_path: Path, running: Team) -> None:
     running.ana.git("init", "--quiet", str(tmp_path / "empty"))
-    assert running.ana.at(tmp_path / "empty")("doctor").ids == ["no-commit"]
+    assert running.ana.at(tmp_path / "empty")("doctor").ids == ["repository-empty"]

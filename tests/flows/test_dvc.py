@@ -302,21 +302,21 @@ class TestStore:
             with pytest.raises(Inconclusive) as silence:
                 action()
             (found,) = silence.value.findings
-            assert (found.id, found.why) == ("remote-unreachable", "Not a directory")
+            assert (found.id, found.why) == ("dvc-remote-unreachable", "Not a directory")
             assert silence.value.exit == Exit.UNJUDGED
 
     def test_an_unknown_remote_is_named_with_those_that_are_known(
         self, root: Path, model: tuple[Path, StoredFile]
     ) -> None:
         found = finding(lambda: DvcStore(root, "elsewhere").missing([model[1]]))
-        assert found.id == "remote-missing"
+        assert found.id == "dvc-remote-unknown"
         assert "storage" in found.why
 
     def test_a_remote_for_which_a_package_is_missing_is_unsupported(
         self, root: Path, model: tuple[Path, StoredFile]
     ) -> None:
         (root / ".dvc/config").write_text("['remote \"far\"']\n    url = oss://bucket/path\n")
-        assert finding(lambda: DvcStore(root, "far").missing([model[1]])).id == "remote-unsupported"
+        assert finding(lambda: DvcStore(root, "far").missing([model[1]])).id == "dvc-remote-unsupported"
 
     def test_a_cache_that_cannot_be_written_is_no_fault_of_the_data(
         self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
@@ -324,7 +324,7 @@ class TestStore:
         (root / ".dvc/cache").write_text("not a folder")
         with pytest.raises(Inconclusive) as failure:
             store.upload([model])
-        assert failure.value.findings[0].id == "disk-failed"
+        assert failure.value.findings[0].id == "disk-io-failed"
 
     def test_an_empty_file_is_not_described(self, root: Path) -> None:
         (root / "empty").touch()
@@ -370,7 +370,8 @@ class TestHttpRemote:
         return DvcStore(root, "web")
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(401, "remote-refused"), (403, "remote-refused"), (400, "remote-unreachable")]
+        ("status", "expected"),
+        [(401, "dvc-remote-access-denied"), (403, "dvc-remote-access-denied"), (400, "dvc-remote-unreachable")],
     )
     def test_a_refusal_is_not_taken_for_an_absence(
         self, root: Path, server: HTTPServer, model: tuple[Path, StoredFile], status: int, expected: str
@@ -414,7 +415,7 @@ class TestSetUp:
     def test_a_broken_configuration_is_not_quoted(self, root: Path) -> None:
         (root / ".dvc/config").write_text("[core]\nhunter2\n")
         found = finding(lambda: workspace.configuration(root))
-        assert found.id == "dvc-config"
+        assert found.id == "dvc-config-invalid"
         assert "hunter2" not in str(found)
 
     def test_data_is_added_once(self, root: Path) -> None:
@@ -492,7 +493,7 @@ class TestPipeline:
         assert lockfile.lock(root) == {}
 
     def test_a_lock_of_another_form_is_refused(self) -> None:
-        assert finding(lambda: lockfile.parse_lock(b"train:\n  cmd: old\n")).id == "lock-invalid"
+        assert finding(lambda: lockfile.parse_lock(b"train:\n  cmd: old\n")).id == "dvc-lock-invalid"
 
     def test_metrics_are_read(self, ran: Path) -> None:
         assert pipeline.DvcPipeline(ran).metrics(["train"]) == {"auc": 0.5}
@@ -568,7 +569,7 @@ class TestPipeline:
         assert "broken" in lines
 
     def test_a_parameter_cannot_be_infinite(self, made: Path) -> None:
-        assert finding(lambda: pipeline.set_params(made, {"seed": "1e999"})).id == "param-value"
+        assert finding(lambda: pipeline.set_params(made, {"seed": "1e999"})).id == "param-value-invalid"
 
     def test_a_parameter_that_is_set_to_what_it_is_leaves_the_file_alone(self, made: Path) -> None:
         before = (made / "params.yaml").stat().st_mtime_ns

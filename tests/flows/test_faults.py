@@ -127,41 +127,49 @@ _HOSTILE_NAMES = {
 
 FILES = [
     Fault("1 a number of the record", replace(RECORD, '"size": ', '"size": 1'), {"version-tampered"}),
-    Fault("1 a space in the record", replace(RECORD, '"model":', '"model": '), {"immutable-changed"}),
-    Fault("1 the card", replace(f"{V1}/card.md", "Written", "Typed"), {"version-file-differs", "immutable-changed"}),
-    Fault("1 the profile", replace(f"{V1}/profile.json", "1", "2"), {"version-file-differs", "immutable-changed"}),
-    Fault("2 the pointer's hash", replace(f"{V1}/model.skops.dvc", "md5: ", "md5: 0"), {"pointer-differs"}),
-    Fault("3 the pointer's size", replace(f"{V1}/model.skops.dvc", "size: ", "size: 1"), {"pointer-differs"}),
-    Fault("4 record deleted", remove(RECORD), {"immutable-deleted"}),
-    Fault("4 folder deleted", lambda root: shutil.rmtree(root / V1), {"immutable-deleted"}),
+    Fault("1 a space in the record", replace(RECORD, '"model":', '"model": '), {"immutable-file-changed"}),
+    Fault(
+        "1 the card", replace(f"{V1}/card.md", "Written", "Typed"), {"version-file-mismatch", "immutable-file-changed"}
+    ),
+    Fault(
+        "1 the profile", replace(f"{V1}/profile.json", "1", "2"), {"version-file-mismatch", "immutable-file-changed"}
+    ),
+    Fault("2 the pointer's hash", replace(f"{V1}/model.skops.dvc", "md5: ", "md5: 0"), {"dvc-pointer-mismatch"}),
+    Fault("3 the pointer's size", replace(f"{V1}/model.skops.dvc", "size: ", "size: 1"), {"dvc-pointer-mismatch"}),
+    Fault("4 record deleted", remove(RECORD), {"immutable-file-deleted"}),
+    Fault("4 folder deleted", lambda root: shutil.rmtree(root / V1), {"immutable-file-deleted"}),
     Fault("5 a version that is not there", replace(MANIFEST, "version: 1", "version: 9"), {"version-unknown"}),
-    Fault("6 another version", replace(MANIFEST, "version: 1", "version: 2"), {"slot-differs"}),
+    Fault("6 another version", replace(MANIFEST, "version: 1", "version: 2"), {"slot-digest-mismatch"}),
     Fault("6 another model", replace(MANIFEST, f"model: {MODEL}", "model: triage"), {"path-mismatch"}),
     *(
         Fault(f"19 path {path}", replace(RECORD, '"path": "model.skops"', f'"path": "{path}"'), {"value-not-allowed"})
         for path in _HOSTILE_PATHS
     ),
-    Fault("20 record a link", link(RECORD, "../v2/version.json"), {"state-link"}),
-    Fault("20 card a link", link(f"{V1}/card.md", "/etc/passwd"), {"state-link", "version-file-missing"}),
-    Fault("20 pointer a link", link(f"{V1}/model.skops.dvc", "/etc/passwd"), {"state-link"}),
-    Fault("20 folder a link", _linked_folder, {"state-link", "immutable-deleted"}),
-    Fault("20 manifest a link", link(MANIFEST, f"../staging/{MODEL}.yaml"), {"state-link"}),
-    Fault("20 signers a link", link(".mlgit/allowed_signers", "/etc/passwd"), {"state-link"}),
-    Fault("20 a new link", link(f"{V1}/notes.md", "/etc/passwd"), {"state-link"}),
+    Fault("20 record a link", link(RECORD, "../v2/version.json"), {"path-is-link"}),
+    Fault("20 card a link", link(f"{V1}/card.md", "/etc/passwd"), {"path-is-link", "version-file-missing"}),
+    Fault("20 pointer a link", link(f"{V1}/model.skops.dvc", "/etc/passwd"), {"path-is-link"}),
+    Fault("20 folder a link", _linked_folder, {"path-is-link", "immutable-file-deleted"}),
+    Fault("20 manifest a link", link(MANIFEST, f"../staging/{MODEL}.yaml"), {"path-is-link"}),
+    Fault("20 signers a link", link(".mlgit/allowed_signers", "/etc/passwd"), {"path-is-link"}),
+    Fault("20 a new link", link(f"{V1}/notes.md", "/etc/passwd"), {"path-is-link"}),
     Fault("20 the project a link", link("mlgit.yaml", "/etc/passwd"), {"not-a-project"}),
-    Fault("21 names that differ in case", put("src/PUT.py"), {"path-clash"}),
-    Fault("21 one accent, two spellings", all_of(put("src/caf\u00e9.py"), put("src/cafe\u0301.py")), {"path-clash"}),
+    Fault("21 names that differ in case", put("src/PUT.py"), {"path-collision"}),
+    Fault(
+        "21 one accent, two spellings", all_of(put("src/caf\u00e9.py"), put("src/cafe\u0301.py")), {"path-collision"}
+    ),
     *(
-        Fault(f"22 name {name}", put(f"models/{text}/model.yaml"), {"name-unfit"})
+        Fault(f"22 name {name}", put(f"models/{text}/model.yaml"), {"name-invalid"})
         for name, text in _HOSTILE_NAMES.items()
     ),
-    Fault("24 data among the records", put("datasets/biopsies/raw.tsv", b"1,2\n" * (LARGE // 4)), {"file-large"}),
-    Fault("24 a model in a version", put(f"{V1}/weights.bin", bytes(LARGE)), {"file-large"}),
+    Fault("24 data among the records", put("datasets/biopsies/raw.tsv", b"1,2\n" * (LARGE // 4)), {"file-too-large"}),
+    Fault("24 a model in a version", put(f"{V1}/weights.bin", bytes(LARGE)), {"file-too-large"}),
     Fault("24 an endless record", put("problems/more.yaml", f"name: {'x' * LARGE}"), {"document-too-large"}),
-    Fault("26 a pointer upwards", replace(POINTER, "path: biopsies.csv", "path: ../../x.csv"), {"pointer-unsafe"}),
-    Fault("26 a pointer to anywhere", replace(POINTER, "path: biopsies.csv", "path: /etc/passwd"), {"pointer-unsafe"}),
-    Fault("26 a hash that is a path", replace(POINTER, "md5: ", "md5: ../../"), {"pointer-unsafe"}),
-    Fault("26 another folder", replace(POINTER, "outs:", "wdir: ../..\nouts:"), {"pointer-invalid"}),
+    Fault("26 a pointer upwards", replace(POINTER, "path: biopsies.csv", "path: ../../x.csv"), {"dvc-pointer-unsafe"}),
+    Fault(
+        "26 a pointer to anywhere", replace(POINTER, "path: biopsies.csv", "path: /etc/passwd"), {"dvc-pointer-unsafe"}
+    ),
+    Fault("26 a hash that is a path", replace(POINTER, "md5: ", "md5: ../../"), {"dvc-pointer-unsafe"}),
+    Fault("26 another folder", replace(POINTER, "outs:", "wdir: ../..\nouts:"), {"dvc-pointer-invalid"}),
 ]
 
 
@@ -201,7 +209,7 @@ def test_a_commit_that_changed_a_version_is_found_without_a_base(name: str, numb
     running.ana.git("commit", "--quiet", "--all", "--message", "Change")
     answer = running.ana("validate --at HEAD --json")
     found = {(one["id"], one["at"]["file"]) for one in answer.json["findings"]}
-    assert ("pointer-differs" if name.endswith(".dvc") else "version-file-differs", file) in found
+    assert ("dvc-pointer-mismatch" if name.endswith(".dvc") else "version-file-mismatch", file) in found
     assert {where for _, where in found} == {file}
 
 
@@ -216,8 +224,8 @@ def test_a_record_cannot_vouch_for_another_file(name: str, running: Team) -> Non
     lie = msgspec.structs.replace(lie, digest=codec.version_digest(lie))
     (running.root / RECORD).write_bytes(codec.to_json(lie))
     ana.git("commit", "--quiet", "--all", "--message", "Change")
-    assert set(ana.refused("validate --base main --at change")) == {"version-blob-differs", "immutable-changed"}
-    assert "version-blob-differs" in ana.refused("validate --at change")
+    assert set(ana.refused("validate --base main --at change")) == {"version-blob-mismatch", "immutable-file-changed"}
+    assert "version-blob-mismatch" in ana.refused("validate --at change")
 
 
 @pytest.mark.parametrize("path", _HOSTILE_PATHS)
@@ -251,7 +259,7 @@ def test_a_word_is_never_taken_for_an_option(line: str, running: Team) -> None:
 
 @pytest.mark.parametrize("name", ["-x@1", "../x@1", "malignancy@--output=x", "\u0430dmin@1", "a\x1b@1"])
 def test_a_version_has_a_plain_name(name: str, running: Team) -> None:
-    assert running.ana.refused("promote --to staging --", name, code=2) == ["version-name"]
+    assert running.ana.refused("promote --to staging --", name, code=2) == ["version-reference-invalid"]
 
 
 @pytest.mark.parametrize("name", ["--output=x", "-x", "a;touch${IFS}x", "`touch${IFS}x`"])
@@ -358,7 +366,7 @@ def _retrained(team: Team, model: bytes | None = None) -> None:
 
 MODELS = {
     "model-is-lfs-pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"a" * 64),
-    "model-pickle": b"\x80\x04K\x01.",
+    "model-is-pickle": b"\x80\x04K\x01.",
 }
 
 
@@ -380,7 +388,7 @@ def test_nothing_is_made_from_what_a_link_points_to(path: str, registered: Team)
     ana.git("add", "--all")
     ana.git("commit", "--quiet", "--message", "Link")
     ana.does(f"train {MODEL}")
-    assert ana.refused(f"register {MODEL}") == ["state-link"]
+    assert ana.refused(f"register {MODEL}") == ["path-is-link"]
 
 
 def test_the_file_that_is_registered_is_the_one_that_was_hashed(registered: Team) -> None:
@@ -498,7 +506,7 @@ def _packed_again(root: Path) -> bytes:
 
 _SWAPS = [
     # Hashed, and not loaded yet: another model answers differently, the same one in other bytes does not.
-    ("mlgit-score-", _in_place, _other_model, "predictions-differ"),
+    ("mlgit-score-", _in_place, _other_model, "predictions-mismatch"),
     *([("mlgit-score-", _by_rename, _packed_again, "data-corrupt")] if FULL else []),
     # Loaded, and not kept yet.
     *([("mlgit-(?!score-)", _by_rename, _other_model, "data-corrupt")] if FULL else []),
@@ -553,7 +561,7 @@ def test_no_record_where_the_content_cannot_be_pushed(registered: Team) -> None:
     before = registered.ana.refs(), registered.ana.git("status", "--porcelain")
     answer = registered.ana(f"register {MODEL}")
     assert answer.code == 3
-    assert answer.ids == ["remote-unreachable"]
+    assert answer.ids == ["dvc-remote-unreachable"]
     assert (registered.ana.refs(), registered.ana.git("status", "--porcelain")) == before
     (registered.folder / "storage").unlink()
     registered.ana.does(f"register {MODEL}")
@@ -623,7 +631,7 @@ def _change(file: Path, more: bytes) -> None:
 def test_a_file_in_the_way_stops_a_merge_before_it_begins(proposed: Team) -> None:
     proposed.ben.does("approve")
     _change(proposed.root / MANIFEST, b"# mine\n")
-    assert proposed.ana.refused(f"merge production/{MODEL}") == ["work-tree-in-the-way"]
+    assert proposed.ana.refused(f"merge production/{MODEL}") == ["work-tree-dirty"]
 
 
 def _hook(team: Team, name: str, script: str) -> None:
@@ -729,8 +737,8 @@ def test_in_a_bare_repository_what_needs_files_says_so(running: Team) -> None:
     bare = running.ana.clone("bare.git", "--bare")
     bare.does("status")
     bare.does("validate --at main")
-    assert bare.refused("validate", code=2) == ["bare-repository"]
-    assert bare.refused(f"register {MODEL}", code=2) == ["bare-repository"]
+    assert bare.refused("validate", code=2) == ["repository-bare"]
+    assert bare.refused(f"register {MODEL}", code=2) == ["repository-bare"]
 
 
 def test_a_detached_head_and_a_linked_work_tree_do(running: Team) -> None:
@@ -740,7 +748,7 @@ def test_a_detached_head_and_a_linked_work_tree_do(running: Team) -> None:
     head = linked.head()
     linked.does("validate")
     linked.does(f"promote {MODEL}@2 --to staging")
-    assert linked.refused(f"merge staging/{MODEL}") == ["base-checked-out"]
+    assert linked.refused(f"merge staging/{MODEL}") == ["base-branch-checked-out"]
     assert linked.head() == head
 
 
@@ -749,7 +757,7 @@ def test_a_submodule_is_a_repository_of_its_own(running: Team) -> None:
     outer.root.mkdir()
     outer.git("init", "--quiet")
     outer.git("submodule", "--quiet", "add", running.root.as_uri(), "team")
-    assert outer.refused("status") == ["no-commit"]
+    assert outer.refused("status") == ["repository-empty"]
     (outer.root / "storage").symlink_to(running.folder / "storage")
     inner = outer.at(outer.root / "team")
     inner.does("validate")
@@ -761,7 +769,7 @@ def test_before_the_first_commit_there_is_no_state(running: Team) -> None:
     new.root.mkdir()
     new.git("init", "--quiet")
     for line in ("status", "log", f"promote {MODEL}@1 --to staging", "apply"):
-        assert new.refused(line) == ["no-commit"], line
+        assert new.refused(line) == ["repository-empty"], line
     assert new.refused("validate") == ["not-a-project"]
 
 
@@ -795,7 +803,7 @@ def test_the_repository_that_git_dir_names_is_used(running: Team, tmp_path: Path
 def test_a_repository_of_somebody_else_is_not_trusted(running: Team) -> None:
     code, said = with_settings(running.ana, {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "status")
     assert code == 3
-    assert "unsafe-repository" in said
+    assert "repository-dubious-ownership" in said
     assert "safe.directory" in said
 
 
@@ -862,7 +870,7 @@ def test_a_git_that_is_too_old_is_named(version: str, does: str, line: str, prop
 _NO_DVC = {
     "dvc-missing": {"__init__": "raise ModuleNotFoundError(\"No module named 'dvc'\")"},
     "dvc-missing, in parts": {"__init__": "__version__ = '3.67.1'"},
-    "dvc-old": {"__init__": "__version__ = '3.48.4'"},
+    "dvc-too-old": {"__init__": "__version__ = '3.48.4'"},
 }
 _NEEDS_DVC = [
     ("running", f"promote {MODEL}@2 --to staging"),
@@ -910,7 +918,7 @@ def test_what_only_reads_does_without_dvc(reading: str, registered: Team, tmp_pa
     assert code == 0, said
 
 
-@pytest.mark.parametrize("kind", ["dvc-old"])
+@pytest.mark.parametrize("kind", ["dvc-too-old"])
 @pytest.mark.parametrize("line", [f"merge production/{MODEL}", "apply production"])
 def test_what_cannot_be_judged_here_is_not_held_against_a_promotion(
     line: str, kind: str, proposed: Team, tmp_path: Path
@@ -922,7 +930,7 @@ def test_what_cannot_be_judged_here_is_not_held_against_a_promotion(
     before = proposed.ana.everything()
     code, said = with_settings(proposed.ana, _shadowed(tmp_path, _NO_DVC[kind]), line)
     assert code == 3, said
-    assert "error[gates-unjudged]" in said
+    assert "error[gates-inconclusive]" in said
     assert "DVC 3.59 or newer" in said
     assert proposed.ana.everything() == before
     proposed.ana.does(line)

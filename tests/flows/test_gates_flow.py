@@ -123,7 +123,7 @@ def test_a_version_of_another_commit_than_it_says_cannot_be_reproduced(registere
     files = {f"{layout.version_folder(MODEL, 4)}/version.json": codec.to_json(moved)}
     ana.commit("Name another commit", {STAGING: policy("id: reproduce"), **files})
     said = verdicts(ana, f"{MODEL}@4")["reproduce"]
-    assert (said["outcome"], said["facts"]) == ("error", {"finding": "inputs-differ"})
+    assert (said["outcome"], said["facts"]) == ("error", {"finding": "version-inputs-mismatch"})
     assert "parameters" in said["message"]
 
 
@@ -141,7 +141,7 @@ def test_a_pipeline_that_fails_is_no_pass(registered: Team) -> None:
     files = {f"{layout.version_folder(MODEL, 4)}/version.json": codec.to_json(version)}
     ana.commit("Register what cannot be trained", {STAGING: policy("id: reproduce"), **files})
     said = verdicts(ana, f"{MODEL}@4")["reproduce"]
-    assert (said["outcome"], said["facts"]) == ("error", {"finding": "not-reproduced"}), said
+    assert (said["outcome"], said["facts"]) == ("error", {"finding": "reproduction-failed"}), said
     assert "it rained" in said["message"]
 
 
@@ -210,7 +210,7 @@ def test_a_report_that_makes_light_of_a_gate_is_refused(proposed: Team) -> None:
     forged(proposed, 3, change=light)
     proposed.ben("approve")
     ids = ana.refused(f"merge production/{MODEL}")
-    assert {"gates-failed", "gates-differ"}.intersection(ids)
+    assert {"gates-failed", "gate-report-mismatch"}.intersection(ids)
 
 
 # A team's own gates
@@ -288,7 +288,7 @@ def test_a_change_never_brings_the_gate_that_judges_it(registered: Team) -> None
     ana.git("switch", "--quiet", branch)
     ana.commit("Be lenient in the proposal", {"checks/strict.py": answering("pass") + "# at any price\n"})
     ana.git("switch", "--quiet", "main")
-    assert "promotion-not-alone" in ana.refused(f"merge staging/{MODEL}")
+    assert "promotion-with-other-changes" in ana.refused(f"merge staging/{MODEL}")
     assert verdicts(ana)["exec:strict"]["outcome"] == "fail"
 
 
@@ -298,7 +298,7 @@ def test_a_command_of_the_teams_is_asked_again_at_merge(registered: Team) -> Non
     ana.commit("Be strict", {"checks/strict.py": answering("pass"), STAGING: policy(gate)})
     ana.does(f"promote {MODEL}@1 --to staging")
     ana.commit("Be stricter", {"checks/strict.py": answering("fail")})
-    assert ana.refused(f"merge staging/{MODEL}") == ["gates-differ"]
+    assert ana.refused(f"merge staging/{MODEL}") == ["gate-report-mismatch"]
     ana.commit("Be as before", {"checks/strict.py": answering("pass")})
     ana.does(f"merge staging/{MODEL}")
     assert ana.does("gate --verify --all --json").json["reports"][0]["answer"] == "same"
@@ -317,7 +317,7 @@ def test_a_gate_of_a_package_that_is_not_installed_is_no_pass(registered: Team) 
 @pytest.mark.parametrize(
     ("gates", "finding"),
     [
-        (["{id: exec, name: a, command: [a]}", "{id: exec, name: a, command: [b]}"], "gate-twice"),
+        (["{id: exec, name: a, command: [a]}", "{id: exec, name: a, command: [b]}"], "gate-duplicate"),
         (["{id: exec, name: a, command: []}"], "value-not-allowed"),
         (["{id: exec, command: [a]}"], "key-missing"),
         (["{id: evaluation-fresh}"], "key-missing"),
@@ -388,7 +388,7 @@ def test_the_gates_can_be_judged_again_in_a_clone(running: Team) -> None:
 
 @pytest.mark.parametrize("name", ["01KJMNQVB03RNTGVT3Z586K0BG", "models/no/such.json", f"{MODEL}@3"])
 def test_a_report_that_is_not_there_is_said(running: Team, name: str) -> None:
-    assert running.ana.refused(f"gate --verify {name}") == ["report-unknown"]
+    assert running.ana.refused(f"gate --verify {name}") == ["gate-report-unknown"]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ class TestTree:
         repository = filled.open()
         with pytest.raises(Inconclusive, match=blob) as refusal:
             repository.tree("HEAD").read("mlgit.yaml")
-        assert refusal.value.findings[0].id == "object-missing"
+        assert refusal.value.findings[0].id == "git-object-missing"
         assert repository.tree("HEAD").read("empty") == b""
 
     def test_a_damaged_object_cannot_be_judged(self, filled: Repo) -> None:
@@ -121,7 +121,7 @@ class TestTree:
         place.write_bytes(b"not an object")
         with pytest.raises(Inconclusive) as refusal:
             filled.open().tree("HEAD").read("mlgit.yaml")
-        assert refusal.value.findings[0].id == "object-missing"
+        assert refusal.value.findings[0].id == "git-object-missing"
 
 
 class TestLinks:

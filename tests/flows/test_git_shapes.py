@@ -86,7 +86,7 @@ def test_bare(team: Repo) -> None:
         "refs/heads/main", repository.commit({"a": b""}, parents=[head], message="m"), expected=head, reason="r"
     )
     assert [commit.subject for commit, _ in repository.commits("main")] == ["m", "two", "one"]
-    assert finding_id(repository.work_tree) == finding_id(repository.dirty) == "bare-repository"
+    assert finding_id(repository.work_tree) == finding_id(repository.dirty) == "repository-bare"
 
 
 def test_inside_the_git_folder(team: Repo) -> None:
@@ -156,7 +156,7 @@ def test_sha256(make_repo: MakeRepo) -> None:
         ("c", 64),
     ]
     new = repository.commit({"a/d": b"3", "c": None}, parents=[head], message="two")
-    assert finding_id(lambda: repository.move("HEAD", new, expected=None, reason="r")) == "ref-moved"
+    assert finding_id(lambda: repository.move("HEAD", new, expected=None, reason="r")) == "ref-update-conflict"
     repository.advance_checkout(head, new)
     repository.move("HEAD", new, expected=head, reason="r")
     repository.stage(["a/d", "c"])
@@ -191,7 +191,7 @@ def test_somebody_elses_repository(team: Repo, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(MlgitError) as raised:
         team.open()
     (found,) = raised.value.findings
-    assert found.id == "unsafe-repository"
+    assert found.id == "repository-dubious-ownership"
     assert "safe.directory" in found.fix
 
 

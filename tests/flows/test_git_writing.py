@@ -119,7 +119,7 @@ class TestCommit:
     def test_paths_that_cannot_be_are_refused(self, started: Repo, files: dict[str, bytes]) -> None:
         repository = started.open()
         found = refusal(lambda: repository.commit(files, parents=[started.head], message="m"))
-        assert found.id == "path-unusable"
+        assert found.id == "path-invalid"
 
     def test_a_link_to_a_folder_is_not_written_through(self, started: Repo) -> None:
         (started.root / "link").symlink_to("b")
@@ -127,7 +127,7 @@ class TestCommit:
         repository = started.open()
         assert (
             refusal(lambda: repository.commit({"link/c": b""}, parents=[started.head], message="m")).id
-            == "path-unusable"
+            == "path-invalid"
         )
         commit = repository.commit({"link": b"a file now"}, parents=[started.head], message="m")
         assert [entry.mode for entry in repository.tree(commit).entries(["link"])] == ["100644"]
@@ -138,7 +138,7 @@ class TestCommit:
         before = state(started)
         for action in (lambda: repository.commit({"a": b""}, parents=[started.head], message="m"), repository.identity):
             found = refusal(action)
-            assert found.id == "identity-missing"
+            assert found.id == "git-identity-missing"
             assert "git config --global user.name" in found.fix
         assert state(started) == before
         for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
@@ -220,14 +220,17 @@ class TestMove:
         first, second = started.head, repository.commit({"a": b"2"}, parents=[started.head], message="m")
         ref = "refs/heads/mlgit-ledger"
         repository.move(ref, first, expected=None, reason="start")
-        assert refusal(lambda: repository.move(ref, second, expected=None, reason="again")).id == "ref-moved"
-        assert refusal(lambda: repository.move(ref, second, expected=second, reason="x")).id == "ref-moved"
-        assert refusal(lambda: repository.move("refs/heads/no", second, expected=first, reason="x")).id == "ref-moved"
+        assert refusal(lambda: repository.move(ref, second, expected=None, reason="again")).id == "ref-update-conflict"
+        assert refusal(lambda: repository.move(ref, second, expected=second, reason="x")).id == "ref-update-conflict"
+        assert (
+            refusal(lambda: repository.move("refs/heads/no", second, expected=first, reason="x")).id
+            == "ref-update-conflict"
+        )
         repository.move(ref, second, expected=first, reason="on\nwards")
         assert repository.resolve(ref) == second
         assert "onwards" not in started.git("reflog", ref)
         assert "on wards" in started.git("reflog", ref)
-        assert refusal(lambda: repository.delete_ref(ref, expected=first)).id == "ref-moved"
+        assert refusal(lambda: repository.delete_ref(ref, expected=first)).id == "ref-update-conflict"
         repository.delete_ref(ref, expected=second)
         assert repository.resolve(ref) is None
 
@@ -256,7 +259,7 @@ class TestMove:
 
         with ThreadPoolExecutor(4) as pool:
             won = list(pool.map(move, range(4)))
-        assert sorted(won) == ["ref-moved", "ref-moved", "ref-moved", "won"]
+        assert sorted(won) == ["ref-update-conflict", "ref-update-conflict", "ref-update-conflict", "won"]
         assert started.head == commits[won.index("won")]
 
     def test_a_lock_is_named_and_left(self, started: Repo) -> None:
@@ -271,12 +274,12 @@ class TestMove:
     def test_names_that_exclude_each_other(self, started: Repo) -> None:
         repository, head = started.open(), started.head
         found = refusal(lambda: repository.move("refs/heads/main/x", head, expected=None, reason="r"))
-        assert (found.id, found.fix) == ("ref-in-the-way", "rename or delete refs/heads/main")
+        assert (found.id, found.fix) == ("ref-name-conflict", "rename or delete refs/heads/main")
 
     @pytest.mark.parametrize("ref", ["main", "-d", "--stdin", ""])
     def test_short_names_are_refused(self, started: Repo, ref: str) -> None:
         repository, head = started.open(), started.head
-        assert refusal(lambda: repository.move(ref, head, expected=None, reason="r")).id == "ref-name"
+        assert refusal(lambda: repository.move(ref, head, expected=None, reason="r")).id == "ref-name-invalid"
 
     def test_killed_between_commit_and_move(self, started: Repo) -> None:
         program = (
@@ -346,7 +349,7 @@ class TestCheckout:
         before = state(started)
         repository, old = started.open(), started.head
         found = refusal(lambda: repository.advance_checkout(old, ahead))
-        assert (found.id, found.why) == ("work-tree-in-the-way", f"changed and not committed: {path}")
+        assert (found.id, found.why) == ("work-tree-dirty", f"changed and not committed: {path}")
         assert state(started)["files"] == before["files"]
         assert state(started)["status"] == before["status"]
 
@@ -433,7 +436,7 @@ class TestRemotes:
         origin.git("fetch", "--quiet", str(started.root), f"{base}:refs/heads/x")
         started.git("push", "--quiet", "origin", f"{theirs}:refs/heads/main")
         found = refusal(lambda: repository.push("origin", [f"{ours}:refs/heads/main"]))
-        assert found.id == "push-refused"
+        assert found.id == "push-rejected"
         assert "rejected" in found.why
         lease = {"refs/heads/main": base}
         found = refusal(lambda: repository.push("origin", [f"{ours}:refs/heads/main"], force_with_lease=lease))
@@ -443,7 +446,7 @@ class TestRemotes:
         none = {"refs/heads/main": None}
         assert (
             refusal(lambda: repository.push("origin", [f"{theirs}:refs/heads/main"], force_with_lease=none)).id
-            == "push-refused"
+            == "push-rejected"
         )
 
     def test_a_hook_of_the_remote_says_why(self, started: Repo, origin: Repo) -> None:
@@ -454,7 +457,7 @@ class TestRemotes:
         repository = started.open()
         commit = repository.commit({"a": b"2"}, parents=[started.head], message="m")
         found = refusal(lambda: repository.push("origin", [f"{commit}:refs/heads/main"]))
-        assert found.id == "push-refused"
+        assert found.id == "push-rejected"
         assert "main is protected" in found.why
 
     def test_a_remote_that_is_not_there(self, started: Repo) -> None:
@@ -463,12 +466,12 @@ class TestRemotes:
         for action in (repository.push, repository.fetch):
             with pytest.raises(MlgitError) as raised:
                 action("origin", ["main"])
-            assert raised.value.findings[0].id == "remote-unreachable"
+            assert raised.value.findings[0].id == "dvc-remote-unreachable"
             assert raised.value.exit is Exit.UNJUDGED
 
     def test_refs_that_are_not_there(self, started: Repo, origin: Repo) -> None:
         repository = started.open()
-        assert refusal(lambda: repository.fetch("origin", ["refs/heads/no"])).id == "remote-ref-unknown"
+        assert refusal(lambda: repository.fetch("origin", ["refs/heads/no"])).id == "git-remote-ref-unknown"
         assert refusal(lambda: repository.push("origin", ["no:no"])).id == "git-failed"
 
     @pytest.mark.parametrize("remote", ["--upload-pack=touch pwned", "ext::sh -c 'touch pwned'"])

@@ -184,7 +184,7 @@ class TestMessages:
         refuse(team, "echo 'blocked: 12 files' >&2; printf 'gr\\374n\\n' >&2")
         repository = open_repository(team.root, show=Shown() if watched else None)
         refusal = finding(lambda: repository.push("origin", [f"main:{REF}"]))
-        assert refusal.id == "push-refused"
+        assert refusal.id == "push-rejected"
         assert refusal.why.endswith("; blocked: 12 files; gr\N{REPLACEMENT CHARACTER}n")
         assert "pre-receive hook declined" in refusal.why
         assert "objects" not in refusal.why
@@ -258,7 +258,7 @@ class TestProgress:
     def test_an_unreachable_remote_closes_the_display(self, team: Repo) -> None:
         shown = Shown()
         repository = open_repository(team.root, show=shown)
-        assert finding(lambda: repository.fetch("nowhere.git", ["main"])).id == "remote-unreachable"
+        assert finding(lambda: repository.fetch("nowhere.git", ["main"])).id == "dvc-remote-unreachable"
         assert (shown.closed, shown.lines) == (1, [])
 
     def test_a_display_that_fails_does_not_stop_the_push(self, team: Repo) -> None:

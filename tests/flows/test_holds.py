@@ -109,7 +109,7 @@ def test_a_freeze_lets_a_rollback_through(proposed: Team) -> None:
 def test_a_hold_on_a_version_stops_a_rollback_to_it(proposed: Team) -> None:
     deploy(proposed)
     held(proposed.ana, f"add --everywhere {MODEL}@1 --reason 'revoked data'")
-    assert proposed.ana.refused("rollback production --reason x") == ["rollback-nowhere"]
+    assert proposed.ana.refused("rollback production --reason x") == ["rollback-version-missing"]
     assert proposed.ana.refused(f"rollback production --to-version {MODEL}@1 --reason x") == ["version-held"]
 
 
@@ -159,10 +159,10 @@ WRONG: list[tuple[str, str, int]] = [
     ("add production/malignacy --reason x", "model-unknown", 1),
     ("add prodction --reason x", "environment-unknown", 1),
     ("lift production/nothing --reason x", "hold-unknown", 1),
-    ("add --reason x", "hold-where", 2),
-    (f"add production/{MODEL} --everywhere --reason x", "hold-where", 2),
-    ("add production --reason x --until 2020-01-01", "moment-past", 2),
-    ("add production --reason x --until 999999w", "moment-far", 2),
+    ("add --reason x", "hold-environment-ambiguous", 2),
+    (f"add production/{MODEL} --everywhere --reason x", "hold-environment-ambiguous", 2),
+    ("add production --reason x --until 2020-01-01", "time-in-past", 2),
+    ("add production --reason x --until 999999w", "time-out-of-range", 2),
 ]
 
 
@@ -193,8 +193,12 @@ def test_nothing_is_changed_by(running: Team, what: str, does: Callable[[Desk], 
 
 
 BROKEN: list[tuple[str, str, str]] = [
-    ("scope", "{scope: environment, model: malignancy, environment: staging, reason: x, by: ana}", "hold-scope"),
-    ("no version", "{scope: version, model: malignancy, reason: x, by: ana}", "hold-scope"),
+    (
+        "scope",
+        "{scope: environment, model: malignancy, environment: staging, reason: x, by: ana}",
+        "hold-scope-mismatch",
+    ),
+    ("no version", "{scope: version, model: malignancy, reason: x, by: ana}", "hold-scope-mismatch"),
     ("model", "{scope: model, model: malignacy, reason: x, by: ana}", "model-unknown"),
     ("environment", "{scope: environment, environment: prod, reason: x, by: ana}", "environment-unknown"),
     (
@@ -205,7 +209,7 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "digest",
         f"{{scope: version, model: malignancy, version: 1, digest: 'sha256:{9:064}', reason: x, by: a}}",
-        "slot-differs",
+        "slot-digest-mismatch",
     ),
 ]
 
@@ -224,7 +228,7 @@ def test_a_hold_that_cannot_be_read_stops_everything(proposed: Team) -> None:
     (proposed.root / "holds/mine.yaml").unlink()
     (proposed.root / "holds/mine.yaml").symlink_to("../mlgit.yaml")
     proposed.ana.git("commit", "--quiet", "-am", "Hold elsewhere")
-    assert proposed.ana.refused("merge") == ["state-link"]
+    assert proposed.ana.refused("merge") == ["path-is-link"]
 
 
 def test_what_is_said_cannot_act(running: Team) -> None:

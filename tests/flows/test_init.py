@@ -199,7 +199,7 @@ def test_files_of_the_user_are_listed_and_left_alone(capsys: pytest.CaptureFixtu
     assert run(["init", "acme"]) == 1
     said = capsys.readouterr().err
     for path in ("src/train.py", "params.yaml", "policies/staging.yaml"):
-        assert f"error[file-in-the-way]: {path} is there" in said
+        assert f"error[file-exists]: {path} is there" in said
     assert snapshot(root) == before
     assert not (root / ".git").exists()
 
@@ -236,29 +236,29 @@ def test_a_repository_without_the_base_branch_is_refused(commits: int, capsys: p
 def test_a_folder_inside_a_repository_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     git(Path(), "init", "-q")
     assert run(["init", "acme"]) == 1
-    assert "error[inside-repository]" in capsys.readouterr().err
+    assert "error[repository-nested]" in capsys.readouterr().err
     assert not Path("acme").exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("acme").write_text("")
     assert run(["init", "acme/inner"]) == 2
-    assert "error[folder-blocked]" in capsys.readouterr().err
+    assert "error[folder-is-file]" in capsys.readouterr().err
 
 
 def test_somebody_unknown_is_told_before_anything_is_made(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / ".gitconfig").unlink()
     assert run(["init", "acme"]) == 1
-    assert "error[identity-missing]" in capsys.readouterr().err
+    assert "error[git-identity-missing]" in capsys.readouterr().err
     assert not Path("acme").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "id_", "code"),
     [
-        (["--name", "My Project"], "name-unfit", 2),
-        (["--owner", 'a"b'], "owner-unfit", 2),
-        (["--remote", "acme/data"], "remote-inside", 2),
+        (["--name", "My Project"], "name-invalid", 2),
+        (["--owner", 'a"b'], "owner-invalid", 2),
+        (["--remote", "acme/data"], "dvc-remote-inside-repository", 2),
     ],
 )
 def test_words_that_do_not_fit_are_refused(
@@ -272,7 +272,7 @@ def test_words_that_do_not_fit_are_refused(
 def test_an_address_that_is_none_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada\n")
     assert run(["init", "acme"]) == 1
-    assert "error[identity-unfit]" in capsys.readouterr().err
+    assert "error[git-identity-invalid]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

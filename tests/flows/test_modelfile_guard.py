@@ -297,7 +297,7 @@ def test_a_project_type_is_refused_until_it_is_trusted_and_found(features: Path,
 def test_what_is_no_model_of_its_format_starts_no_child(features: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
     path.write_bytes(b"\x80\x04}.")
-    assert failure(path, "skops", set(), features, columns=NUMBERS, task="binary").id == "model-pickle"
+    assert failure(path, "skops", set(), features, columns=NUMBERS, task="binary").id == "model-is-pickle"
     path.write_bytes(b"tree\nversion=v4\n")
     finding = failure(path, "skops", set(), features, columns=NUMBERS, task="binary")
     assert finding.why == "it is recorded as skops, but its content is lightgbm"

@@ -109,7 +109,7 @@ def test_a_name_that_does_not_do_is_misuse(capsys: pytest.CaptureFixture[str]) -
     for kind in KINDS:
         for name in ("My Problem", "../up", "a/b", "x.lock", "", "a" * 65):
             assert run(["new", kind, name]) == 2
-            assert "error[name-unfit]" in capsys.readouterr().err
+            assert "error[name-invalid]" in capsys.readouterr().err
 
 
 def test_a_model_cannot_be_called_environment(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,7 +109,7 @@ def test_one_key_is_not_two_people(urgent: Team) -> None:
 
 def test_who_is_not_named_cannot_sign(urgent: Team) -> None:
     urgent.ana.does(f"{ADD} {WAIVED}")
-    assert urgent.cara.refused(f"override approve {NAME}") == ["override-people"]
+    assert urgent.cara.refused(f"override approve {NAME}") == ["override-people-invalid"]
     assert urgent.cara.refused("override approve production/none") == ["override-unknown"]
 
 
@@ -141,7 +141,7 @@ def test_an_override_that_expires_before_the_merge_waives_nothing(urgent: Team) 
     urgent.cara.does("approve")
     urgent.now.wait(timedelta(hours=4))
     answer = urgent.ana("merge")
-    assert (answer.code, set(answer.ids)) == (1, {"waiver-unfounded"})
+    assert (answer.code, set(answer.ids)) == (1, {"waiver-without-override"})
     assert f"{NAME} expired at" in answer.text
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
 
@@ -163,11 +163,11 @@ def test_an_override_does_not_come_with_its_promotion(urgent: Team) -> None:
     ana.git("reset", "--quiet", "--hard", "main")
     assert f"{FILE}" not in ana.files("main")
     assert waived == ana.head(BRANCH)
-    assert {"waiver-unfounded", "promotion-not-alone"} & set(ana.refused("merge"))
+    assert {"waiver-without-override", "promotion-with-other-changes"} & set(ana.refused("merge"))
     ana.git("merge", "--quiet", "--no-ff", "-m", "By hand", BRANCH)
     answer = ana("apply production")
     assert answer.code == 1
-    assert "waiver-unfounded" in answer.ids
+    assert "waiver-without-override" in answer.ids
 
 
 def test_a_report_cannot_call_a_gate_waived_by_itself(proposed: Team) -> None:
@@ -184,18 +184,18 @@ def test_a_report_cannot_call_a_gate_waived_by_itself(proposed: Team) -> None:
     named = replace(manifest, gates=ReportRef(report=path, digest=digest(report)))
     proposed.mallory.commit("Promote it", {path: to_json(report), MANIFEST: to_json(named)})
     ana.git("switch", "--quiet", "main")
-    assert proposed.ben.refused("approve") == ["waiver-unfounded"]
+    assert proposed.ben.refused("approve") == ["waiver-without-override"]
 
 
 # What may be waived
 
 
 FORBIDDEN: list[tuple[str, str, str]] = [
-    ("a gate that nobody may waive", "--waive integrity", "waiver-forbidden"),
-    ("one of two", "--waive beats-champion --waive immutability", "waiver-forbidden"),
-    ("a gate that is not asked", "--waive calibration", "waiver-unknown"),
-    ("somebody who is not there", "--waive latency --approver dora", "override-people"),
-    ("a program", "--waive latency --approver robot", "override-people"),
+    ("a gate that nobody may waive", "--waive integrity", "waiver-not-allowed"),
+    ("one of two", "--waive beats-champion --waive immutability", "waiver-not-allowed"),
+    ("a gate that is not asked", "--waive calibration", "waiver-gate-unknown"),
+    ("somebody who is not there", "--waive latency --approver dora", "override-people-invalid"),
+    ("a program", "--waive latency --approver robot", "override-people-invalid"),
 ]
 
 
@@ -206,9 +206,9 @@ def test_an_override_is_not_drafted_for(running: Team, what: str, more: str, fin
 
 def test_an_override_of_one_person_is_not_drafted(running: Team) -> None:
     line = ADD.replace("--approver ben", "--approver ana")
-    assert running.ana.refused(f"{line} --waive latency") == ["override-people"]
-    assert running.mallory.refused(f"{ADD} --waive latency") == ["override-people"]
-    assert running.ana.refused(f"{ADD.replace('4h', '2020-01-01')} --waive latency", code=2) == ["moment-past"]
+    assert running.ana.refused(f"{line} --waive latency") == ["override-people-invalid"]
+    assert running.mallory.refused(f"{ADD} --waive latency") == ["override-people-invalid"]
+    assert running.ana.refused(f"{ADD.replace('4h', '2020-01-01')} --waive latency", code=2) == ["time-in-past"]
 
 
 def test_what_became_unwaivable_meanwhile_is_not_waived(urgent: Team) -> None:
@@ -217,7 +217,7 @@ def test_what_became_unwaivable_meanwhile_is_not_waived(urgent: Team) -> None:
         "policies/production.yaml", "evidence: signed", "never_waivable: [integrity, beats-champion]\nevidence: signed"
     )
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
-    assert urgent.ana("validate").ids == ["waiver-forbidden"]
+    assert urgent.ana("validate").ids == ["waiver-not-allowed"]
 
 
 def test_an_override_is_for_one_version_in_one_environment(urgent: Team) -> None:

@@ -192,7 +192,7 @@ def test_a_wrong_name_is_refused_with_the_right_ones(proposed: Team, line: str, 
 
 
 def test_a_name_that_is_no_version_is_wrong_usage(registered: Team) -> None:
-    assert registered.ana.refused("promote malignancy --to staging", code=2) == ["version-name"]
+    assert registered.ana.refused("promote malignancy --to staging", code=2) == ["version-reference-invalid"]
     assert registered.ana(f"promote {MODEL}@1").code == 2
     assert registered.ana("promot").code == 2
 
@@ -257,7 +257,7 @@ def test_what_a_version_is_made_from_has_to_be_committed(registered: Team) -> No
     (ana.root / "src/put.py").write_text(ana.read("src/put.py") + "# half a thought\n")
     (ana.root / "README.md").write_text("Nothing is made from this.\n")
     answer = ana(f"register {OTHER}")
-    assert (answer.code, answer.ids) == (1, ["reads-dirty"])
+    assert (answer.code, answer.ids) == (1, ["inputs-uncommitted"])
     assert "src/put.py" in answer.err
     assert "README.md" not in answer.err
 
@@ -281,14 +281,14 @@ def test_a_pickle_is_no_version_and_is_never_loaded(registered: Team) -> None:
     ana.edit("src/put.py", 'pathlib.Path("out", name)', 'pathlib.Path("out", name.replace("model.skops", "model.pkl"))')
     ana.edit(f"models/{OTHER}/model.yaml", "out/model.skops", "out/model.pkl")
     fits_otherwise(registered, "model.skops", harmful)
-    assert ana.refused(f"register {OTHER}") == ["model-pickle"]
+    assert ana.refused(f"register {OTHER}") == ["model-is-pickle"]
     assert not (registered.folder / "harmed").exists()
 
 
 def test_predictions_that_the_model_does_not_give_are_no_version(registered: Team) -> None:
     better = (registered.root / "src/fits/better/predictions.parquet").read_bytes()
     fits_otherwise(registered, "predictions.parquet", better)
-    assert registered.ana.refused(f"register {MODEL}") == ["predictions-differ"]
+    assert registered.ana.refused(f"register {MODEL}") == ["predictions-mismatch"]
 
 
 def test_a_number_that_was_typed_into_a_record_fails_the_first_gate(registered: Team) -> None:

@@ -93,10 +93,10 @@ def test_only_the_last_ones_and_only_one_environment_and_nothing_is_changed(live
 def test_only_promotions_of_the_time_under_the_policy_count(lived: Team) -> None:
     """Production is under another policy; a policy that staging is under from today has no past."""
     ana = lived.ana
-    assert ana.refused(f"policy replay production --with {_file(lived, policy())}") == ["nothing-to-replay"]
+    assert ana.refused(f"policy replay production --with {_file(lived, policy())}") == ["policy-replay-empty"]
     ana.commit("Change the policy's name", {"policies/fresh.yaml": policy().replace("name: staging", "name: fresh")})
     ana.edit("environments/staging/environment.yaml", "policy: staging", "policy: fresh")
-    assert ana.refused(f"policy replay fresh --with {_file(lived, policy())}") == ["nothing-to-replay"]
+    assert ana.refused(f"policy replay fresh --with {_file(lived, policy())}") == ["policy-replay-empty"]
     assert len(replay(ana)["judged"]) == 4
 
 
@@ -112,9 +112,9 @@ def _file(team: Team, text: str) -> Path:
         ("kind: policy\nschema: 1\nname: x\ngates: []\n", "value-not-allowed"),
         (policy("{id: threshold, metric: auk, min: 1}"), "metric-unknown"),
         (policy("id: stord"), "value-not-allowed"),
-        ("kind: [\n", "yaml-syntax"),
+        ("kind: [\n", "yaml-syntax-error"),
         (policy().replace("name: staging", "name: ../x"), "value-not-allowed"),
-        (policy().replace("id: integrity", "{id: integrity, severity: warn}"), "gates-only-warn"),
+        (policy().replace("id: integrity", "{id: integrity, severity: warn}"), "blocking-gate-missing"),
     ],
 )
 def test_a_file_that_is_no_sound_policy_is_refused_by_its_own_name(registered: Team, text: str, finding: str) -> None:

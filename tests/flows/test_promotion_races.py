@@ -75,7 +75,7 @@ def test_a_proposal_that_somebody_else_pushed_is_not_overwritten_unseen(register
     ana.does(f"promote {MODEL}@1 --to staging")
     before = bens.everything()
     answer = bens(f"promote {MODEL}@2 --to staging")
-    assert (answer.code, answer.ids) == (1, ["push-refused"])
+    assert (answer.code, answer.ids) == (1, ["push-rejected"])
     assert bens.everything() == before
     bens.git("fetch", "--quiet", "origin")
     (waiting,) = bens.does("status --json").json["open"]
@@ -217,7 +217,7 @@ def test_what_the_remote_does_not_have_is_not_applied(proposed: Team) -> None:
     before = ana.refs()
     answer = ana("apply production")
     assert answer.code == 1
-    assert answer.ids == ["base-unpushed"]
+    assert answer.ids == ["base-branch-unpushed"]
     assert ana.refs() == before
     ana.git("push", "--quiet", "origin", "main")
     ana.does("apply production")

@@ -124,7 +124,7 @@ def test_two_that_change_one_file_conflict_and_only_the_first_has_a_place(regist
     first, second = queue(ana)["waiting"]
     assert first["conflicts"] == [second["promotion"]]
     assert second["conflicts"] == [first["promotion"]]
-    assert "promotion-not-alone" in ids(first)
+    assert "promotion-with-other-changes" in ids(first)
     said = ana.does("queue").out
     assert f"{first['candidate']} for staging conflicts with {second['candidate']} for staging" in said
 

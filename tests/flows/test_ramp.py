@@ -133,8 +133,8 @@ def test_a_step_waits_for_its_window_like_any_change(running: Team) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "found"),
     [
-        ("--ramp 50,10,100 --interval 24h", 1, ["ramp-steps"]),
-        ("--ramp 10,50 --interval 24h", 1, ["ramp-steps"]),
+        ("--ramp 50,10,100 --interval 24h", 1, ["ramp-steps-invalid"]),
+        ("--ramp 10,50 --interval 24h", 1, ["ramp-steps-invalid"]),
         ("--ramp 10,50,100", 2, ["ramp-options"]),
         ("--interval 24h", 2, ["ramp-options"]),
         ("--ramp 10,fifty --interval 24h", 2, ["ramp-options"]),
@@ -147,7 +147,9 @@ def test_a_plan_that_leads_nowhere_is_refused(running: Team, words: str, code: i
 
 
 def test_a_first_version_has_nobody_to_share_with(registered: Team) -> None:
-    assert registered.ana.refused(f"promote {MODEL}@1 --to staging --ramp 10,100 --interval 1h") == ["ramp-alone"]
+    assert registered.ana.refused(f"promote {MODEL}@1 --to staging --ramp 10,100 --interval 1h") == [
+        "ramp-without-champion"
+    ]
 
 
 # The folder

@@ -103,9 +103,9 @@ def test_a_file_in_the_way_stops_the_merge_before_anything_is_done(proposed: Tea
     proposed.ben.does("approve")
     (proposed.root / MANIFEST).write_text(ana.read(MANIFEST) + "# mine\n")
     answer = ana("merge")
-    assert (answer.code, answer.ids) == (1, ["work-tree-in-the-way"])
+    assert (answer.code, answer.ids) == (1, ["work-tree-dirty"])
     assert MANIFEST in answer.err
-    assert ana.refused("merge") == ["work-tree-in-the-way"]
+    assert ana.refused("merge") == ["work-tree-dirty"]
     ana.git("checkout", "--quiet", "--", MANIFEST)
     ana.does("merge")
 
@@ -145,7 +145,7 @@ def test_a_merge_elsewhere_does_not_leave_a_worktree_behind(proposed: Team) -> N
     there = linked(proposed, "experiment")
     proposed.ben.does("approve")
     answer = there("merge")
-    assert (answer.code, answer.ids) == (1, ["base-checked-out"])
+    assert (answer.code, answer.ids) == (1, ["base-branch-checked-out"])
     assert f"mlgit -C {proposed.root} merge {WHERE}" in answer.err
     assert proposed.ana.git("status", "--short") == ""
     proposed.ana.does("merge")
@@ -207,7 +207,7 @@ def test_what_needs_files_says_so_in_a_bare_clone(proposed: Team, line: str) -> 
     before = bare.git("for-each-ref", "refs/heads")
     answer = bare(line)
     assert answer.code in {1, 2}, answer.text
-    assert answer.ids in (["bare-repository"], ["dvc-missing"]), answer.text
+    assert answer.ids in (["repository-bare"], ["dvc-missing"]), answer.text
     assert bare.git("for-each-ref", "refs/heads") == before
 
 

@@ -83,12 +83,12 @@ def test_it_is_judged_against_what_it_was_promoted_against(limited: Team) -> Non
     ana.git("switch", "--quiet", BRANCH)
     limited.mallory.commit("Recertify it", {MANIFEST: text.replace(baseline, named)})
     ana.git("switch", "--quiet", "main")
-    assert "recertify-baseline" in ana.refused("merge")
+    assert "recertification-baseline-mismatch" in ana.refused("merge")
 
 
 def test_what_is_proposed_otherwise_is_not_lost(proposed: Team) -> None:
-    assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["recertify-occupied"]
-    assert proposed.ana.refused("recertify production/triage") == ["recertify-nothing"]
+    assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["recertification-conflict"]
+    assert proposed.ana.refused("recertify production/triage") == ["recertification-champion-missing"]
     assert proposed.ana.refused("recertify production", code=2) == ["place-form"]
 
 

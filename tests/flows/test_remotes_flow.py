@@ -144,7 +144,7 @@ def test_a_branch_of_which_the_origin_knows_nothing_stops_the_merge(shared: Shar
     shared.ana.git("push", "--quiet", "origin", "main")
     shared.bens.commit("Say less", {"README.md": "# M\n"})
     shared.bens.does("approve")
-    assert shared.bens("merge").ids == ["push-refused"]
+    assert shared.bens("merge").ids == ["push-rejected"]
     assert shared.bens.git("log", "-1", "--format=%s", "main") == "Say less"
     assert shared.bens.git("status", "--short") == ""
 
@@ -155,7 +155,7 @@ def test_what_the_origin_refuses_to_merge_is_not_merged_here_either(shared: Shar
     shared.refuse("refs/heads/main")
     before = bens.everything()
     answer = bens("merge")
-    assert (answer.code, answer.ids) == (1, ["push-refused"])
+    assert (answer.code, answer.ids) == (1, ["push-rejected"])
     assert "not on a Friday" in answer.err
     assert bens.everything() == before
     shared.allow()
@@ -166,7 +166,7 @@ def test_what_the_origin_refuses_to_merge_is_not_merged_here_either(shared: Shar
 def test_a_proposal_that_the_origin_refuses_is_no_proposal(shared: Shared) -> None:
     shared.refuse("refs/heads/mlgit/promote/staging/triage")
     before = shared.ana.everything()
-    assert shared.ana("promote triage@1 --to staging").ids == ["push-refused"]
+    assert shared.ana("promote triage@1 --to staging").ids == ["push-rejected"]
     assert shared.ana.everything() == before
 
 
@@ -174,7 +174,7 @@ def test_a_word_that_the_origin_does_not_take_is_not_said(shared: Shared) -> Non
     shared.refuse(LEDGER)
     before = shared.bens.everything()
     answer = shared.bens("approve")
-    assert (answer.code, answer.ids) == (1, ["push-refused"])
+    assert (answer.code, answer.ids) == (1, ["push-rejected"])
     assert shared.bens.everything() == before
     shared.allow()
     shared.bens.does("approve")
@@ -203,7 +203,7 @@ def test_without_the_origin_one_can_read_and_what_needs_it_waits(shared: Shared)
     for person, line in ((ben, "approve"), (ana, "merge")):
         before = ana.everything()
         answer = person(line)
-        assert (answer.code, answer.ids) == (3, ["remote-unreachable"]), answer.text
+        assert (answer.code, answer.ids) == (3, ["dvc-remote-unreachable"]), answer.text
         assert ana.everything() == before
     shared.appear()
     ben.does("approve")
@@ -214,7 +214,7 @@ def test_a_proposal_made_without_the_origin_goes_there_when_it_is_made_again(sha
     ana = shared.ana
     shared.vanish()
     answer = ana("promote triage@1 --to staging")
-    assert (answer.code, answer.ids) == (3, ["remote-unreachable"])
+    assert (answer.code, answer.ids) == (3, ["dvc-remote-unreachable"])
     assert ("triage@1", "0 of 0") in open_promotions(ana)
     shared.appear()
     again = ana.does("promote triage@1 --to staging --json").json

@@ -100,20 +100,20 @@ def test_the_next_label_is_one_that_neither_branch_has(twice: Team) -> None:
     twice.ana.git("switch", "--quiet", "main")
     trained(twice.ana, "worse")
     twice.ben.git("switch", "--quiet", "work")
-    assert twice.ben.refused(f"renumber {MODEL}@4 {MODEL}@5") == ["label-taken"]
-    assert twice.ben.refused(f"renumber {MODEL}@4 {MODEL}@2") == ["label-taken"]
+    assert twice.ben.refused(f"renumber {MODEL}@4 {MODEL}@5") == ["version-exists"]
+    assert twice.ben.refused(f"renumber {MODEL}@4 {MODEL}@2") == ["version-exists"]
     assert twice.ben.does(f"renumber {MODEL}@4 --json").json["after"] == f"{MODEL}@6"
 
 
 @pytest.mark.parametrize("name", [f"{MODEL}@1", f"{MODEL}@3"])
 def test_what_is_on_the_base_branch_keeps_its_label(twice: Team, name: str) -> None:
-    assert twice.ben.refused(f"renumber {name}") == ["version-on-base"]
+    assert twice.ben.refused(f"renumber {name}") == ["version-on-base-branch"]
 
 
 def test_so_does_what_the_base_branch_has_at_the_remote_alone(twice: Team) -> None:
     ben = twice.ben
     ben.git("update-ref", "refs/remotes/origin/main", "work")
-    assert ben.refused(f"renumber {MODEL}@4") == ["version-on-base"]
+    assert ben.refused(f"renumber {MODEL}@4") == ["version-on-base-branch"]
 
 
 def test_what_is_not_there_cannot_be_renumbered(twice: Team) -> None:
@@ -131,7 +131,7 @@ def test_what_is_not_there_cannot_be_renumbered(twice: Team) -> None:
 def test_what_something_names_keeps_its_label(twice: Team, path: str) -> None:
     ben = twice.ben
     ben.commit("Name it", {path: json.dumps({"digest": record(ben, 4)["digest"]})})
-    assert ben.refused(f"renumber {MODEL}@4") == ["version-named"]
+    assert ben.refused(f"renumber {MODEL}@4") == ["version-in-use"]
 
 
 def test_what_a_later_version_corrects_keeps_its_label(twice: Team) -> None:
@@ -139,7 +139,7 @@ def test_what_a_later_version_corrects_keeps_its_label(twice: Team) -> None:
     ben.edit("params.yaml", "better", "worse")
     ben.does(f"train {MODEL}")
     ben.does(f"register {MODEL} --supersedes {MODEL}@4")
-    assert ben.refused(f"renumber {MODEL}@4") == ["version-named"]
+    assert ben.refused(f"renumber {MODEL}@4") == ["version-in-use"]
     assert ben.does(f"renumber {MODEL}@5 --json").json["after"] == f"{MODEL}@6"
 
 
@@ -149,7 +149,7 @@ def test_in_the_middle_of_a_merge_it_says_how_to_begin_again(twice: Team) -> Non
         ben.git("merge", "main")
     before = ben.git("status", "--porcelain")
     answer = ben(f"renumber {MODEL}@4")
-    assert (answer.code, answer.ids) == (1, ["work-tree-in-the-way"])
+    assert (answer.code, answer.ids) == (1, ["work-tree-dirty"])
     assert "git merge --abort" in answer.err
     assert ben.git("status", "--porcelain") == before
     ben.git("merge", "--abort")
@@ -158,4 +158,4 @@ def test_in_the_middle_of_a_merge_it_says_how_to_begin_again(twice: Team) -> Non
 
 def test_a_file_of_the_version_that_was_changed_is_not_lost(twice: Team) -> None:
     (twice.root / FOLDER / "v4/card.md").write_text("changed\n")
-    assert twice.ben.refused(f"renumber {MODEL}@4") == ["work-tree-in-the-way"]
+    assert twice.ben.refused(f"renumber {MODEL}@4") == ["work-tree-dirty"]

@@ -106,7 +106,7 @@ def test_the_bad_version_does_not_come_back_while_it_is_held(mistaken: Team) -> 
     assert ana.refused(f"rollback production --to-version {MODEL}@2 --reason 'it was better after all'") == [
         "version-held"
     ]
-    assert ana.refused("rollback production --reason again") == ["rollback-nowhere"]
+    assert ana.refused("rollback production --reason again") == ["rollback-version-missing"]
     ana.does(f"hold lift {PRODUCTION}@2 --reason 'the scanner was mended'")
     assert ana.refused(f"promote {MODEL}@2 --to production") == ["version-held"], "a lift counts once it is merged"
     ana.git("merge", "--quiet", "--no-ff", "-m", "Lift", f"mlgit/hold/{PRODUCTION}@2")
@@ -136,7 +136,7 @@ def test_a_plain_revert_of_a_promotion_is_no_way_back(mistaken: Team) -> None:
 def test_a_rollback_needs_the_word_of_somebody_else_too(mistaken: Team) -> None:
     mistaken.ana.does(BACK)
     assert mistaken.ana.refused("merge") == ["approvals-missing"]
-    assert mistaken.ana.refused("approve") == ["approval-excluded"]
+    assert mistaken.ana.refused("approve") == ["approver-excluded"]
 
 
 def test_the_lighter_rule_of_the_policy_is_the_one_that_counts(mistaken: Team) -> None:
@@ -157,15 +157,17 @@ def test_the_lighter_rule_of_the_policy_is_the_one_that_counts(mistaken: Team) -
 def test_nothing_leads_back_to_where_an_environment_has_not_been(running: Team) -> None:
     """Version 2 is registered and has never run; version 1 is the first."""
     ana = running.ana
-    assert ana.refused(BACK) == ["rollback-nowhere"]
-    assert ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == ["rollback-nowhere"]
-    assert ana.refused(f"rollback production --to-version {MODEL}@1 --reason x") == ["rollback-nowhere"]
+    assert ana.refused(BACK) == ["rollback-version-missing"]
+    assert ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == ["rollback-version-missing"]
+    assert ana.refused(f"rollback production --to-version {MODEL}@1 --reason x") == ["rollback-version-missing"]
     assert ana.refused(f"rollback production --to-version {MODEL}@9 --reason x") == ["version-unknown"]
-    assert ana.refused("rollback production/triage --reason x") == ["rollback-nothing"]
+    assert ana.refused("rollback production/triage --reason x") == ["rollback-champion-missing"]
 
 
 def test_what_ran_in_staging_only_is_no_way_back_for_production(proposed: Team) -> None:
-    assert proposed.ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == ["rollback-nowhere"]
+    assert proposed.ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == [
+        "rollback-version-missing"
+    ]
 
 
 def test_calling_a_promotion_a_rollback_is_no_way_round_the_gates(mistaken: Team) -> None:
@@ -175,11 +177,11 @@ def test_calling_a_promotion_a_rollback_is_no_way_round_the_gates(mistaken: Team
     third = json.loads(ana.show("main", f"models/{MODEL}/versions/v3/version.json"))["digest"]
     wanted = replace(manifest(ana, BRANCH), slots=SlotAssignments(champion=SlotAssignment(version=3, digest=third)))
     on_branch(mistaken.mallory, {MANIFEST: to_json(wanted)})
-    assert mistaken.ben.refused("approve") == ["rollback-unverified"]
-    assert "rollback-unverified" in ana.refused("merge")
+    assert mistaken.ben.refused("approve") == ["rollback-version-unverified"]
+    assert "rollback-version-unverified" in ana.refused("merge")
     ana.git("merge", "--quiet", "--no-ff", "-m", "By hand", BRANCH)
     answer = ana("apply production")
-    assert (answer.code, "rollback-unverified" in answer.ids, runs(mistaken)) == (1, True, 2)
+    assert (answer.code, "rollback-version-unverified" in answer.ids, runs(mistaken)) == (1, True, 2)
 
 
 def test_an_entry_that_somebody_put_onto_the_ledger_proves_nothing(mistaken: Team) -> None:
@@ -196,7 +198,7 @@ def test_an_entry_that_somebody_put_onto_the_ledger_proves_nothing(mistaken: Tea
     ana.does(f"rollback production --to-version {MODEL}@1 --reason 'version 3 is what mallory wants'")
     wanted = replace(manifest(ana, BRANCH), slots=SlotAssignments(champion=SlotAssignment(version=3, digest=third)))
     on_branch(mistaken.mallory, {MANIFEST: to_json(wanted)})
-    assert mistaken.ben.refused("approve") == ["rollback-unverified"]
+    assert mistaken.ben.refused("approve") == ["rollback-version-unverified"]
 
 
 RIDERS: list[tuple[str, Callable[[Hold], tuple[str, Hold]]]] = [
@@ -213,7 +215,7 @@ def test_no_other_hold_rides_along(mistaken: Team, what: str, change: Callable[[
     path, other = change(hold(mistaken.ana))
     on_branch(mistaken.mallory, {path: to_json(other)})
     mistaken.ben.does("approve")
-    assert "promotion-not-alone" in mistaken.ana.refused("merge"), what
+    assert "promotion-with-other-changes" in mistaken.ana.refused("merge"), what
 
 
 def test_what_the_remote_has_lost_is_found_out_before_anything_changes(mistaken: Team) -> None:

@@ -115,7 +115,7 @@ def test_the_gates_judge_the_version_that_comes_in_and_no_other_one_comes_in_on_
     text = ana.read(FILE)
     ana.commit("Swap the challenger", {FILE: text.replace("version: 2", "version: 3").replace(two, one)})
     ana.git("checkout", "--quiet", "main")
-    assert {"gates-differ", "environment-skipped"} <= set(team.ben.refused("merge"))
+    assert {"gate-report-mismatch", "environment-skipped"} <= set(team.ben.refused("merge"))
 
 
 def test_a_way_back_restores_every_slot_and_holds_what_it_takes_out(proposed: Team) -> None:
@@ -144,7 +144,7 @@ def test_a_challenger_takes_over_by_a_ramp_and_nothing_comes_beside_it_meanwhile
     put(team, AS_CHALLENGER)
     assert shares(team) == {"1": 90, "2": 10, "3": 0}
     ramp = "--ramp 50,100 --interval 24h"
-    assert ana.refused(f"promote {MODEL}@3 {TO} {ramp}") == ["ramp-occupied"]
+    assert ana.refused(f"promote {MODEL}@3 {TO} {ramp}") == ["ramp-challenger-conflict"]
     put(team, f"promote {MODEL}@2 {TO} {ramp}")
     assert shares(team) == {"1": 50, "2": 50, "3": 0}
     ana.does(f"promote {MODEL}@2 {TO} --clear shadow")
@@ -163,7 +163,7 @@ def test_a_record_that_was_changed_after_the_merge_brings_nothing_to_the_target(
         other = json.loads(ana.read(f"models/{MODEL}/versions/v3/version.json"))
         ana.commit("Swap the file", {path: json.dumps(record | {"artifact": other["artifact"]}, indent=2) + "\n"})
         answer = ana("apply production")
-        assert (answer.code, answer.ids, shares(team)) == (1, ["slot-differs"], {"1": 90, "2": 10}), number
+        assert (answer.code, answer.ids, shares(team)) == (1, ["slot-digest-mismatch"], {"1": 90, "2": 10}), number
         assert deployments(team)[-1]["status"] == "blocked"
         ana.git("revert", "--no-edit", "HEAD")
     assert applied(team)["state"] == "recorded"
@@ -177,8 +177,8 @@ def test_words_that_do_not_fit_are_refused(running: Team) -> None:
         "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-options"]),
         "@2 --as shadow --ramp 10,100 --interval 24h": (2, ["slot-options"]),
         "@2 --as challenger --traffic 100": (2, []),
-        "@1 --as shadow": (1, ["slot-twice"]),
+        "@1 --as shadow": (1, ["slot-version-duplicate"]),
     }
     for said, (code, found) in words.items():
         assert running.ana.refused(f"promote {MODEL}{said} {TO}", code=code) == found, said
-    assert running.ana.refused("promote triage@1 --to staging --as shadow") == ["slot-alone"]
+    assert running.ana.refused("promote triage@1 --to staging --as shadow") == ["slot-without-champion"]

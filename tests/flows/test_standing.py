@@ -80,11 +80,11 @@ def agreed(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
 
 def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     ana, ben, automation = ready.ana, ready.ben, ready.mallory
-    assert ids(auto_promoted(automation)) == ["standing-missing"]
+    assert ids(auto_promoted(automation)) == ["standing-approval-missing"]
     assert "Next: mlgit standing-approval approve " + PRODUCTION in ana.does(NEW).out
     assert "Next: git switch main" in ben.does(f"standing-approval approve {PRODUCTION}").out
     assert "already; nothing was changed" in ben.does(f"standing-approval approve {PRODUCTION}").out
-    assert ids(auto_promoted(automation)) == ["standing-missing"], "it counts once it is merged"
+    assert ids(auto_promoted(automation)) == ["standing-approval-missing"], "it counts once it is merged"
     bring(ana, f"mlgit/standing-approval/{PRODUCTION}")
     before = automation.everything()
     assert auto_promoted(automation, "--dry-run")["state"] == "planned"
@@ -138,11 +138,11 @@ def test_rollback_then_automation(agreed: Team) -> None:
     agreed.ben.does("approve")
     ana.does("merge")
     ana.does("apply production")
-    assert ids(auto_promoted(automation)) == ["environment-skipped", "version-held", "standing-unfit"]
+    assert ids(auto_promoted(automation)) == ["environment-skipped", "version-held", "auto-promotion-not-allowed"]
     ana.does(f"hold lift {PRODUCTION}@2 --reason 'it was the data'")
     bring(ana, f"mlgit/hold/{PRODUCTION}@2")
     found = auto_promoted(automation, "production --merge")
-    assert (found["state"], ids(found)) == ("not-eligible", ["environment-skipped", "standing-unfit"])
+    assert (found["state"], ids(found)) == ("not-eligible", ["environment-skipped", "auto-promotion-not-allowed"])
     ana.does(f"promote {MODEL}@2 --to production")
     assert agreed.ben.does("approve").code == 0, "people may bring it back"
     rests = promoted[promoted.index("standing_approval:") :]
@@ -151,30 +151,30 @@ def test_rollback_then_automation(agreed: Team) -> None:
         "Promote it", {MANIFEST: ana.read(MANIFEST) + rests[: rests.index("\n", rests.index("digest"))] + "\n"}
     )
     ana.git("switch", "--quiet", "main")
-    assert "standing-unfit" in ana.refused("merge"), "by hand it rests on it no more than by the automation"
+    assert "auto-promotion-not-allowed" in ana.refused("merge"), "by hand it rests on it no more than by the automation"
 
 
 def test_one_that_expired_carries_nothing_even_if_somebody_merges_the_promotion(agreed: Team) -> None:
     ana = agreed.ana
     assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.now.wait(timedelta(days=91))
-    assert "standing-unfounded" in ana.refused("merge")
-    assert ids(auto_promoted(agreed.mallory)) == ["standing-missing"]
+    assert "standing-approval-invalid" in ana.refused("merge")
+    assert ids(auto_promoted(agreed.mallory)) == ["standing-approval-missing"]
     bring(ana, BRANCH)
-    assert "standing-unfounded" in ana("apply production").ids
+    assert "standing-approval-invalid" in ana("apply production").ids
     change = ana("audit --json").json["changes"][-1]
     assert change["verdict"] == "VIOLATION"
-    assert "standing-unfounded" in ids(change)
+    assert "standing-approval-invalid" in ids(change)
 
 
 def test_one_that_was_changed_after_it_was_signed_carries_nothing(agreed: Team) -> None:
     ana = agreed.ana
     assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.mallory.edit(FILE, "weekly retrain", "weekly retrains")
-    assert ids(auto_promoted(agreed.mallory)) == ["standing-missing"]
+    assert ids(auto_promoted(agreed.mallory)) == ["standing-approval-missing"]
     (one,) = ana.does("standing-approval list --json").json["exceptions"]
     assert (one["state"], one["missing"]) == ("unsigned", ["ben"])
-    assert "standing-unfounded" in ana.refused("merge")
+    assert "standing-approval-invalid" in ana.refused("merge")
 
 
 def test_a_person_who_is_excluded_for_a_version_does_not_count(ready: Team) -> None:
@@ -189,13 +189,13 @@ def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> 
     policy = "policies/production.yaml"
     agreed.ana.edit(policy, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n    severity: warn\n")
     found = auto_promoted(agreed.mallory)
-    assert (found["state"], ids(found)) == ("refused", ["standing-unfit"])
+    assert (found["state"], ids(found)) == ("refused", ["auto-promotion-not-allowed"])
     assert "gate size answered fail" in found["findings"][0]["why"]
 
 
 def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> None:
     ana, automation = running.ana, running.mallory
-    assert automation.refused("auto-promote staging") == ["auto-promote-off"]
+    assert automation.refused("auto-promote staging") == ["auto-promotion-disabled"]
     assert "No environment has" in automation.does("auto-promote").out
     automate(ana, "staging")
     found = auto_promoted(automation, "--merge")
@@ -222,10 +222,10 @@ def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> Non
 
 
 DRAFTS: list[tuple[str, str, str, int]] = [
-    ("somebody who is not there", NEW.replace("ben", "dora"), "standing-people", 1),
-    ("a program", NEW.replace("ben", "robot"), "standing-people", 1),
-    ("two years", NEW.replace("90d", "730d"), "standing-term", 1),
-    ("the past", NEW.replace("90d", "2020-01-01"), "moment-past", 2),
+    ("somebody who is not there", NEW.replace("ben", "dora"), "standing-approval-people-invalid", 1),
+    ("a program", NEW.replace("ben", "robot"), "standing-approval-people-invalid", 1),
+    ("two years", NEW.replace("90d", "730d"), "standing-approval-too-long", 1),
+    ("the past", NEW.replace("90d", "2020-01-01"), "time-in-past", 2),
     ("a model that is not there", NEW.replace(MODEL, "nothing"), "model-unknown", 1),
 ]
 
@@ -240,8 +240,8 @@ def test_a_standing_approval_is_not_drafted_for(running: Team) -> None:
 
 def test_only_its_people_sign_it(running: Team) -> None:
     assert "no `auto_promote: true`" in running.ana.does(NEW).out
-    assert running.cara.refused(f"standing-approval approve {PRODUCTION}") == ["standing-people"]
-    assert running.ben.refused("standing-approval approve production/none") == ["standing-unknown"]
+    assert running.cara.refused(f"standing-approval approve {PRODUCTION}") == ["standing-approval-people-invalid"]
+    assert running.ben.refused("standing-approval approve production/none") == ["standing-approval-unknown"]
     assert "(dry run)" in running.ben.does(f"standing-approval approve {PRODUCTION} --dry-run").out
     assert "There is no standing approval." in running.ana.does("standing-approval list").out
     running.ben.does(f"standing-approval approve {PRODUCTION}")
@@ -259,4 +259,4 @@ def test_it_does_not_come_with_what_rests_on_it(agreed: Team) -> None:
     agreed.ana.git("switch", "--quiet", BRANCH)
     agreed.mallory.commit("Bring it along", {FILE: text + "max_promotions: 3\n"})
     agreed.ana.git("switch", "--quiet", "main")
-    assert {"policy-with-promotion", "promotion-not-alone"} <= set(agreed.ana.refused("merge"))
+    assert {"policy-changed-with-promotion", "promotion-with-other-changes"} <= set(agreed.ana.refused("merge"))

@@ -64,15 +64,15 @@ def test_the_same_question_has_the_same_answer_for_everybody(running: Team) -> N
 
 def test_a_test_that_does_not_fit_is_an_error_with_a_way_out(running: Team) -> None:
     (result,) = ask(running, "{id: beats-champion, metric: recall, test: delong}")
-    assert (result["outcome"], result["facts"]) == ("error", {"finding": "test-unsuitable"})
+    assert (result["outcome"], result["facts"]) == ("error", {"finding": "significance-test-mismatch"})
     assert "leave `test` at bootstrap" in result["fix"]
 
 
 @pytest.mark.parametrize(
     ("gate", "finding"),
     [
-        ("{id: fairness, columns: [sex], max_difference: 1}", "not-measurable"),
-        ("{id: slice-minimum, columns: [sex], min: 0}", "not-measurable"),
+        ("{id: fairness, columns: [sex], max_difference: 1}", "metric-not-computable"),
+        ("{id: slice-minimum, columns: [sex], min: 0}", "metric-not-computable"),
         ("{id: leakage, training: [elsewhere]}", "dataset-unknown"),
     ],
 )
@@ -97,5 +97,5 @@ def test_a_profile_that_is_not_what_was_registered_is_not_compared(running: Team
         document = json.loads(running.ana.read(PROFILE))
         running.ana.commit("Alter", {PROFILE: json.dumps(document | {"rows": document["rows"] - 1})})
     for result in ask(running, "id: data-drift", "id: leakage"):
-        expected = "version-file-missing" if change == "gone" else "version-file-differs"
+        expected = "version-file-missing" if change == "gone" else "version-file-mismatch"
         assert (result["outcome"], result["facts"]) == ("error", {"finding": expected})

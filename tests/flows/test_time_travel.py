@@ -162,12 +162,12 @@ def test_keys_are_those_that_were_listed_at_the_merge(proposed: Team) -> None:
 @pytest.mark.parametrize(
     ("change", "ids"),
     [
-        (lambda record: record["approvals"][0].update(person="cara"), ["approval-unproven"]),
-        (lambda record: record["approvals"][0].update(roles=["reviewer", "risk"]), ["approval-unproven"]),
-        (lambda record: record["approvals"][0].update(key="SHA256:another"), ["approval-unproven"]),
-        (lambda record: record["approvals"][0].update(approval="sha256:" + "0" * 64), ["approval-unproven"]),
-        (lambda record: record.update(decision="sha256:" + "0" * 64), ["decision-differs"]),
-        (lambda record: record["reads"].update(policy="sha256:" + "0" * 64), ["decision-differs"]),
+        (lambda record: record["approvals"][0].update(person="cara"), ["approval-invalid"]),
+        (lambda record: record["approvals"][0].update(roles=["reviewer", "risk"]), ["approval-invalid"]),
+        (lambda record: record["approvals"][0].update(key="SHA256:another"), ["approval-invalid"]),
+        (lambda record: record["approvals"][0].update(approval="sha256:" + "0" * 64), ["approval-invalid"]),
+        (lambda record: record.update(decision="sha256:" + "0" * 64), ["decision-mismatch"]),
+        (lambda record: record["reads"].update(policy="sha256:" + "0" * 64), ["decision-mismatch"]),
     ],
     ids=["person", "roles", "key", "approval", "decision", "reads"],
 )
@@ -200,7 +200,7 @@ def test_a_signature_that_is_gone_from_the_ledger_is_missed(proposed: Team) -> N
     ana.git("switch", "--quiet", "main")
     answer = ana(PRODUCTION)
     assert answer.code == 1
-    assert set(answer.ids) == {"approval-unproven", "approvals-missing"}
+    assert set(answer.ids) == {"approval-invalid", "approvals-missing"}
     assert "0 of 1 needed" in answer.out
 
 
@@ -209,7 +209,7 @@ def test_evidence_that_was_changed_after_the_merge_does_not_hold(proposed: Team)
     ana = proposed.ana
     ana.edit(f"models/{MODEL}/versions/v2/gates/{promotion}.json", '"outcome": "pass"', '"outcome": "fail"')
     answer = ana(PRODUCTION)
-    assert (answer.code, answer.ids) == (1, ["gates-differ"])
+    assert (answer.code, answer.ids) == (1, ["gate-report-mismatch"])
     assert "NOT the one named in the manifest" in answer.out
     ana.git("reset", "--quiet", "--hard", "HEAD~1")
     ana.edit(f"models/{MODEL}/versions/v2/version.json", '"email": "ana@', '"email": "eve@')
@@ -222,7 +222,7 @@ def test_what_nobody_promoted_is_unexplained(proposed: Team) -> None:
     tree = ana.head("main^{tree}")
     ana.git("update-ref", "refs/heads/other", ana.git("commit-tree", tree, "-m", "All at once"))
     answer = ana(f"{PRODUCTION} --at other")
-    assert (answer.code, answer.ids) == (1, ["promotion-unexplained"])
+    assert (answer.code, answer.ids) == (1, ["promotion-commit-missing"])
 
 
 def test_names_that_are_not_there_are_refused(proposed: Team) -> None:
@@ -327,7 +327,7 @@ def test_data_that_nothing_was_made_from_is_no_good_news(proposed: Team) -> None
     assert answer.code == 1
     assert "None of 4 versions" in answer.out
     assert proposed.ana.refused("lineage --dataset flights") == ["dataset-unknown"]
-    assert proposed.ana.refused("lineage md5:9x", code=2) == ["data-name"]
+    assert proposed.ana.refused("lineage md5:9x", code=2) == ["data-reference-invalid"]
     for line in ("lineage", f"lineage {MODEL}@1 --dataset biopsies", "lineage --dataset biopsies --code HEAD"):
         assert proposed.ana(line).code == 2
 
@@ -412,10 +412,10 @@ def test_a_card_is_printed_as_it_was(proposed: Team) -> None:
     assert ana.does(f"show {MODEL}@1 --card").out.rstrip() == card.rstrip()
     found = ana.does(f"at --json 2026-03-01 card {MODEL}@1").json
     assert (found["schema"], found["text"], found["findings"]) == ("mlgit/card.v1", card, [])
-    assert ana(f"at HEAD card {MODEL}").ids == ["version-name"]
+    assert ana(f"at HEAD card {MODEL}").ids == ["version-reference-invalid"]
     ana.edit(f"models/{MODEL}/versions/v1/card.md", "Written by the team.", "Written\x1b[2J by somebody.")
     answer = ana(f"show {MODEL}@1 --card")
-    assert (answer.code, answer.ids) == (1, ["version-file-differs"])
+    assert (answer.code, answer.ids) == (1, ["version-file-mismatch"])
     assert "\x1b" not in answer.out
     assert ana.does(f"at HEAD~1 card {MODEL}@1").out.rstrip() == card.rstrip()
 
@@ -521,16 +521,16 @@ def test_versions_without_predictions_are_named_and_passed_over(proposed: Team) 
 def test_where_nothing_can_be_measured_nothing_is_said(proposed: Team) -> None:
     for number in (1, 2, 3):
         forget(proposed, f"{MODEL}@{number}")
-    assert proposed.ana.refused(f"bisect {MODEL}", code=3) == ["not-measurable"]
+    assert proposed.ana.refused(f"bisect {MODEL}", code=3) == ["metric-not-computable"]
 
 
 @pytest.mark.parametrize(
     ("options", "code", "ids"),
     [
-        ("--slice outline=none", 3, ["not-measurable"]),
-        ("--slice nowhere=1", 3, ["not-measurable"]),
+        ("--slice outline=none", 3, ["metric-not-computable"]),
+        ("--slice nowhere=1", 3, ["metric-not-computable"]),
         ("--slice outline", 2, []),
-        ("--metric rmse", 2, ["metric-unsuitable"]),
+        ("--metric rmse", 2, ["metric-target-mismatch"]),
         ("--metric beauty", 2, []),
         ("--below nan", 2, []),
         ("--drop -1", 2, []),
@@ -566,4 +566,4 @@ def test_a_bare_clone_knows_the_past(proposed: Team) -> None:
         f"at main~2 {PRODUCTION}",
     ):
         assert bare.does(line).out == proposed.ana.does(line).out
-    assert bare.refused(f"bisect {MODEL}", code=2) == ["bare-repository"]
+    assert bare.refused(f"bisect {MODEL}", code=2) == ["repository-bare"]

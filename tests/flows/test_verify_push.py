@@ -126,11 +126,11 @@ def test_an_ordinary_change_passes(proposed: Team) -> None:
 
 CHANGES: list[tuple[str, dict[str, str], str]] = [
     ("a record that is none", {POLICY: "kind: policy\n"}, "key-missing"),
-    ("a version", {f"models/{MODEL}/versions/v1/card.md": "changed\n"}, "immutable-changed"),
+    ("a version", {f"models/{MODEL}/versions/v1/card.md": "changed\n"}, "immutable-file-changed"),
     (
         "no project",
         {"mlgit.yaml": "kind: project\nschema: 1\nname: team\nenvironments: [staging]\nbase: x\n"},
-        "base-changed",
+        "base-branch-changed",
     ),
 ]
 
@@ -153,7 +153,7 @@ def test_a_policy_that_comes_with_a_promotion_is_refused(proposed: Team) -> None
     ana, _, server = hosted(proposed)
     on_branch(ana, {POLICY: ana.read(POLICY).replace("promote: {min: 1}", "promote: {min: 0}")})
     ana.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
-    assert "policy-with-promotion" in refused(ana, server, "main")
+    assert "policy-changed-with-promotion" in refused(ana, server, "main")
 
 
 def test_each_commit_of_a_push_is_judged_by_the_state_before_it(proposed: Team) -> None:
@@ -164,7 +164,7 @@ def test_each_commit_of_a_push_is_judged_by_the_state_before_it(proposed: Team) 
     ana.commit("Say more", {"README.md": "# Malignancy\n"})
     ana.commit("Change a version", {path: "changed\n"})
     ana.commit("Take it back", {path: card})
-    assert "immutable-changed" in refused(ana, server, "main")
+    assert "immutable-file-changed" in refused(ana, server, "main")
 
 
 def test_two_promotions_in_one_push_are_judged_one_after_the_other(registered: Team) -> None:
@@ -182,7 +182,7 @@ def test_a_forced_push_is_refused(proposed: Team) -> None:
     accepted(ana, "main")
     bens.commit("Say it otherwise", {"README.md": "# Otherwise\n"})
     said = refused(bens, server, "--force", "main")
-    assert "error[push-rewrites]" in said
+    assert "error[push-non-fast-forward]" in said
     assert "git fetch origin" in said
 
 
@@ -205,14 +205,14 @@ def test_the_base_cannot_become_a_side_line(proposed: Team) -> None:
     accepted(ana, "main")
     bens.commit("Say it elsewhere", {"notes.md": "a note\n"})
     bens.git("pull", "--quiet", "--no-rebase", "--no-edit", "origin", "main")
-    assert "error[push-sideways]" in refused(bens, server, "main")
+    assert "error[push-first-parent-changed]" in refused(bens, server, "main")
 
 
 @pytest.mark.parametrize("branch", ["main", "mlgit-ledger"])
 def test_what_proves_decisions_cannot_be_deleted(proposed: Team, branch: str) -> None:
     ana, _, server = hosted(proposed)
     server.git("config", "receive.denyDeleteCurrent", "ignore")
-    assert "error[push-deletes]" in refused(ana, server, f":{branch}")
+    assert "error[push-deletes-branch]" in refused(ana, server, f":{branch}")
 
 
 def test_of_two_merges_at_once_one_lands_and_the_other_is_told(registered: Team) -> None:
@@ -242,7 +242,7 @@ def test_of_two_merges_at_once_one_lands_and_the_other_is_told(registered: Team)
 def test_the_ledger_cannot_be_rewritten(proposed: Team) -> None:
     ana, _, server = hosted(proposed)
     ana.git("update-ref", "refs/heads/mlgit-ledger", "mlgit-ledger~1")
-    assert "error[push-rewrites]" in refused(ana, server, "--force", "mlgit-ledger")
+    assert "error[push-non-fast-forward]" in refused(ana, server, "--force", "mlgit-ledger")
 
 
 def test_an_entry_of_the_ledger_cannot_be_edited(proposed: Team) -> None:
@@ -251,13 +251,13 @@ def test_an_entry_of_the_ledger_cannot_be_edited(proposed: Team) -> None:
     entry = json.loads(ana.show("mlgit-ledger", path))
     on_ledger(ana, {path: json.dumps(entry | {"status": "blocked"})})
     said = refused(ana, server, "mlgit-ledger")
-    assert "error[ledger-changed]" in said
+    assert "error[ledger-entry-changed]" in said
     assert f"at   {path}" in said
 
 
 CHAINS: list[tuple[str, dict[str, object], str]] = [
     ("does not name the one before", {"previous": "sha256:" + "0" * 64}, "ledger-chain-broken"),
-    ("leaves one out", {"seq": 3}, "ledger-gap"),
+    ("leaves one out", {"seq": 3}, "ledger-entry-missing"),
 ]
 
 
@@ -350,7 +350,7 @@ def test_it_is_installed_once_and_over_nothing_else(proposed: Team) -> None:
     assert not hook.exists()
     server.does("verify-push --install")
     assert hook.read_bytes() == ours
-    assert ana.refused("verify-push --install") == ["not-bare"]
+    assert ana.refused("verify-push --install") == ["repository-not-bare"]
 
 
 def test_it_stands_where_git_is_told_to_look_for_hooks(proposed: Team) -> None:
@@ -376,7 +376,7 @@ def test_without_mlgit_nothing_is_taken(proposed: Team) -> None:
 def test_what_git_does_not_say_is_wrong_usage(proposed: Team, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
     answer = proposed.ana("verify-push")
-    assert (answer.code, answer.ids) == (2, ["push-unreadable"])
+    assert (answer.code, answer.ids) == (2, ["push-input-invalid"])
 
 
 def test_it_answers_with_a_document(proposed: Team, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ CASES: list[Case] = [
     ("gate-verify", "proposed", ana, "gate --verify --all"),
     ("policy-replay", "running", ana, "policy replay production --with policies/staging.yaml"),
     ("rollback", "proposed", ana, "rollback staging --reason INC-7"),
-    ("rollback-nowhere", "running", ana, f"rollback production/{MODEL} --reason INC-7"),
+    ("rollback-version-missing", "running", ana, f"rollback production/{MODEL} --reason INC-7"),
     ("hold-add", "running", ana, f"hold add production/{MODEL}@2 --reason INC-7"),
     ("hold-list", "running", ana, "hold list"),
     ("override-add", "proposed", ana, f"override add production/{MODEL}@3 {_OVERRIDE}"),

@@ -97,7 +97,7 @@ def test_a_zone_that_nobody_knows_is_found_at_its_place(running: Team) -> None:
     path = running.root / PRODUCTION
     path.write_text(path.read_text() + "windows: [{allow: {days: [mon], zone: Europe/Atlantis}}]\n")
     answer = running.ana("validate")
-    assert (answer.code, answer.ids) == (1, ["zone-unknown"])
+    assert (answer.code, answer.ids) == (1, ["time-zone-unknown"])
     assert f"{PRODUCTION}" in answer.text
 
 
@@ -108,7 +108,7 @@ def test_what_comes_first_has_to_be_seen_and_not_only_wanted(running: Team) -> N
     team, ana, ben = running, running.ana, running.ben
     team.promote(f"{MODEL}@2", "staging", apply=False)
     approved(team)
-    assert ben.refused("merge") == ["upstream-unverified"]
+    assert ben.refused("merge") == ["upstream-environment-unverified"]
     ana.does("apply staging")
     ben.does("merge")
     assert (state(team), runs(team, "production")) == ("applied", 2)
@@ -123,7 +123,7 @@ def test_a_version_soaks_before_it_goes_on(running: Team) -> None:
     team.promote(f"{MODEL}@2", "staging")
     approved(team)
     team.now.wait(71 * DAY / 24)
-    assert ben.refused("merge") == ["soak-short"]
+    assert ben.refused("merge") == ["soak-too-short"]
     assert "has been healthy in staging for 2d 23h" in ben("merge").text
     team.now.wait(DAY / 24)
     ben.does("merge")
@@ -146,7 +146,7 @@ def test_a_time_in_which_it_was_not_well_does_not_count(running: Team) -> None:
     assert "is not soaking in staging" in ben("merge").text
     assert state(team, "staging") == "applied"
     team.now.wait(2 * DAY)
-    assert ben.refused("merge") == ["soak-short"]
+    assert ben.refused("merge") == ["soak-too-short"]
     team.now.wait(DAY)
     ben.does("merge")
     seen = [entry["status"] for entry in deployments(team, f"staging/{MODEL}")][-4:]
@@ -159,7 +159,7 @@ def test_where_nobody_may_look_away_for_long_each_look_counts(running: Team) -> 
     team.promote(f"{MODEL}@2", "staging")
     approved(team)
     team.now.wait(2 * DAY)
-    assert ben.refused("merge") == ["soak-short"]
+    assert ben.refused("merge") == ["soak-too-short"]
     ana.does("observe staging")
     for _ in range(2):
         team.now.wait(DAY)

@@ -149,7 +149,7 @@ def test_the_environment_takes_precedence_over_the_remote(
 def test_an_unknown_or_unsafe_address_is_refused(kind: str, remote: str | None, environment: dict[str, str]) -> None:
     with pytest.raises(MlgitError) as caught:
         find_forge(kind, remote, environment)  # type: ignore[arg-type]
-    assert [one.id for one in caught.value.findings] == ["forge-address"]
+    assert [one.id for one in caught.value.findings] == ["forge-address-unknown"]
     assert "secret" not in str(caught.value.findings)
 
 
@@ -196,5 +196,5 @@ def test_a_malformed_token_is_refused_and_not_shown() -> None:
     environment = {"GITHUB_TOKEN": "se cret"}
     with pytest.raises(MlgitError) as caught:
         _find_token("github", find_forge("github", "git@github.com:a/b", environment), environment)
-    assert caught.value.findings[0].id == "forge-token"
+    assert caught.value.findings[0].id == "forge-token-invalid"
     assert "cret" not in str(caught.value.findings)

@@ -79,13 +79,13 @@ def test_a_blocked_version_is_reported_and_a_refused_report_is_a_warning(at: AtF
     answer = desk("ci apply production")
     assert answer.code == 1, answer.text
     assert "::error title=approvals-missing::" in answer.out
-    assert "::warning title=forge-refused::deployments were not reported to the forge" in answer.out
+    assert "::warning title=forge-request-rejected::deployments were not reported to the forge" in answer.out
     assert told(at) == []
 
     at.forge.withheld = set()
     answer = desk("ci apply production")
     assert answer.code == 1, answer.text
-    assert "forge-refused" not in answer.out
+    assert "forge-request-rejected" not in answer.out
     assert told(at) == [(merged, WHERE, [("failure", f"{MODEL}@2: blocked (approvals-missing)")])]
     assert "approvals-missing" in summary(at)
 
@@ -117,7 +117,7 @@ def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None
     forge.withheld = {"checks", "statuses"}
     refused = judged()
     assert refused.code == 1
-    assert f"::warning title=forge-refused::the check {VERDICT_CHECK} was not posted" in refused.out
+    assert f"::warning title=forge-request-rejected::the check {VERDICT_CHECK} was not posted" in refused.out
     assert (len(forge.runs), len(forge.statuses)) == (1, 1)
 
     forge.withheld = set()

@@ -118,7 +118,7 @@ def test_unreadable_rules_are_inconclusive(at: AtForge, admin: Desk) -> None:
     answer, checks = asked_by(at.ben)
     assert answer.code == 3, answer.text
     assert states(checks) == {"base-rules": "inconclusive", "ledger-rules": "inconclusive", "token": "ok"}
-    assert {one["id"] for found in checks.values() for one in found["findings"]} == {"rules-untold"}
+    assert {one["id"] for found in checks.values() for one in found["findings"]} == {"branch-protection-inconclusive"}
 
     at.forge.users["Ana-A"].token = "another"
     answer, checks = asked_by(admin)

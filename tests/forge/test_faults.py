@@ -67,33 +67,33 @@ def test_transient_failures_are_retried_after_a_pause(
 @pytest.mark.parametrize(
     ("fault", "finding", "exit_code"),
     [
-        ({"status": 401}, "forge-refused", Exit.NO),
-        ({"status": 403}, "forge-refused", Exit.NO),
-        ({"status": 404}, "forge-unknown", Exit.NO),
-        ({"status": 410}, "forge-unknown", Exit.NO),
-        ({"status": 409}, "forge-refused", Exit.NO),
-        ({"status": 422}, "forge-refused", Exit.NO),
-        ({"status": 422, "body": b"\xff<html>"}, "forge-refused", Exit.NO),
+        ({"status": 401}, "forge-request-rejected", Exit.NO),
+        ({"status": 403}, "forge-request-rejected", Exit.NO),
+        ({"status": 404}, "forge-resource-unknown", Exit.NO),
+        ({"status": 410}, "forge-resource-unknown", Exit.NO),
+        ({"status": 409}, "forge-request-rejected", Exit.NO),
+        ({"status": 422}, "forge-request-rejected", Exit.NO),
+        ({"status": 422, "body": b"\xff<html>"}, "forge-request-rejected", Exit.NO),
         ({"status": 503, "times": 4}, "forge-unreachable", Exit.UNJUDGED),
         ({"status": 503, "times": 4, "cut": True}, "forge-unreachable", Exit.UNJUDGED),
         ({"status": 503, "retry_after": 3600}, "forge-unreachable", Exit.UNJUDGED),
-        ({"status": 429, "times": 4}, "forge-limited", Exit.UNJUDGED),
-        ({"status": 429, "retry_after": 3600}, "forge-limited", Exit.UNJUDGED),
-        ({"status": 403, "secondary": True, "retry_after": 99999999999999}, "forge-limited", Exit.UNJUDGED),
-        ({"status": 200, "body": b""}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 200, "body": b"<html>log in</html>"}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 200, "body": b'{"message":"a mapping"}'}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 200, "body": b'["\xff"]'}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 200, "body": b"[" * 100_000}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 304}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 301, "location": None}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 302, "location": "https://evil.example/"}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 307, "location": "//evil.example/"}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 301, "location": "http://127.0.0.1:1/"}, "forge-answer-odd", Exit.UNJUDGED),
+        ({"status": 429, "times": 4}, "forge-rate-limited", Exit.UNJUDGED),
+        ({"status": 429, "retry_after": 3600}, "forge-rate-limited", Exit.UNJUDGED),
+        ({"status": 403, "secondary": True, "retry_after": 99999999999999}, "forge-rate-limited", Exit.UNJUDGED),
+        ({"status": 200, "body": b""}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 200, "body": b"<html>log in</html>"}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 200, "body": b'{"message":"a mapping"}'}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 200, "body": b'["\xff"]'}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 200, "body": b"[" * 100_000}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 304}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 301, "location": None}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 302, "location": "https://evil.example/"}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 307, "location": "//evil.example/"}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 301, "location": "http://127.0.0.1:1/"}, "forge-response-invalid", Exit.UNJUDGED),
         ({"status": 301, "times": 4, "location": "http://[::"}, "forge-unreachable", Exit.UNJUDGED),
-        ({"status": 301, "times": 9, "location": "/round/and/round"}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 200, "body": b"[]", "headers": ELSEWHERE}, "forge-answer-odd", Exit.UNJUDGED),
-        ({"status": 200, "body": b"[]", "times": 999, "headers": {"Link": LINK}}, "forge-answer-odd", Exit.UNJUDGED),
+        ({"status": 301, "times": 9, "location": "/round/and/round"}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 200, "body": b"[]", "headers": ELSEWHERE}, "forge-response-invalid", Exit.UNJUDGED),
+        ({"status": 200, "body": b"[]", "times": 999, "headers": {"Link": LINK}}, "forge-response-invalid", Exit.UNJUDGED),
     ],
 )  # fmt: skip
 def test_lasting_failures_are_reported_without_the_token(
@@ -119,7 +119,7 @@ def test_the_page_limit_is_inclusive(forge: FakeForge, monkeypatch: pytest.Monke
     forge.comment("ben", pull.number, "one more")
     with pytest.raises(MlgitError) as caught:
         PullRequestClient(forge).client.pages(path, Any)
-    assert ids(caught) == ["forge-answer-odd"]
+    assert ids(caught) == ["forge-response-invalid"]
 
 
 def test_a_token_in_a_message_of_the_forge_is_masked(forge: FakeForge) -> None:
@@ -199,7 +199,7 @@ def test_a_response_is_limited_in_size_and_time(
     forge.open("ana", "promote/x", "main", "Promote x")
     with pytest.raises(MlgitError) as caught:
         PullRequestClient(forge).read()
-    assert ids(caught) == ["forge-answer-odd" if name == "MAX_RESPONSE_BYTES" else "forge-unreachable"]
+    assert ids(caught) == ["forge-response-invalid" if name == "MAX_RESPONSE_BYTES" else "forge-unreachable"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_an_invalid_review_is_refused(make_forge: MakeForge, kind: str, body: by
     forge.fault(200, body=body)
     with pytest.raises(MlgitError) as caught:
         open_as(forge).reviews(1)
-    assert ids(caught) == ["forge-answer-odd"]
+    assert ids(caught) == ["forge-response-invalid"]
 
 
 def test_a_missing_or_wrong_token_is_reported_with_a_hint(forge: FakeForge) -> None:
@@ -227,5 +227,5 @@ def test_a_missing_or_wrong_token_is_reported_with_a_hint(forge: FakeForge) -> N
         forge.users["ana"].token = f"not-{login}"
         with pytest.raises(MlgitError) as caught:
             asked.token_login()
-        assert ids(caught) == ["forge-refused"]
+        assert ids(caught) == ["forge-request-rejected"]
         assert "GITHUB_TOKEN" in caught.value.findings[0].fix

@@ -25,7 +25,7 @@ def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, gitea: Fa
     ana.edit_pull_request(1, closed=False)
     with pytest.raises(MlgitError) as caught:
         ana.open_pull_request(branch="promote/x", base="main", title="Twice", body="")
-    assert ids(caught) == ["forge-refused"]
+    assert ids(caught) == ["forge-request-rejected"]
 
 
 def test_all_reviews_are_read_with_dismissed_ones(clone: Repo, gitea: FakeForge) -> None:
@@ -132,4 +132,4 @@ def test_a_token_has_a_login_and_permissions(gitea: FakeForge) -> None:
     assert open_as(gitea, "dan").permissions() == {"admin": "no", "pull": "yes", "push": "no"}
     with pytest.raises(MlgitError) as caught:
         open_as(gitea, None).token_login()
-    assert ids(caught) == ["forge-refused"]
+    assert ids(caught) == ["forge-request-rejected"]

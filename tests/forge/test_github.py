@@ -40,11 +40,11 @@ def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, forge: Fa
 
     with pytest.raises(MlgitError) as caught:
         ana.open_pull_request(branch="promote/x", base="main", title="Twice", body="")
-    assert ids(caught) == ["forge-refused"]
+    assert ids(caught) == ["forge-request-rejected"]
     assert "already exists" in caught.value.findings[0].why
     with pytest.raises(MlgitError) as caught:
         ana.pull_request(7)
-    assert ids(caught) == ["forge-unknown"]
+    assert ids(caught) == ["forge-resource-unknown"]
 
 
 def test_a_branch_of_a_fork_with_the_same_name_is_not_listed(
@@ -202,7 +202,7 @@ def test_a_token_that_may_post_neither_is_refused(clone: Repo, forge: FakeForge)
     forge.withheld = {"checks", "statuses"}
     with pytest.raises(MlgitError) as caught:
         open_as(forge, BOT).post_check(clone.head, "mlgit/verdict", "success", title="Yes")
-    assert ids(caught) == ["forge-refused"]
+    assert ids(caught) == ["forge-request-rejected"]
 
 
 def test_a_deployment_is_created_once_and_collects_statuses(clone: Repo, forge: FakeForge) -> None:

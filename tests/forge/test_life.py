@@ -278,7 +278,7 @@ def test_a_review_that_only_the_ledger_names_is_not_proven(at: AtForge) -> None:
     ana.git("fetch", "--quiet", "origin")
     audit = ana("audit --json")
     last = audit.json["changes"][-1]
-    assert (last["verdict"], last["findings"][0]["id"]) == ("UNPROVEN", "reviewed-elsewhere")
+    assert (last["verdict"], last["findings"][0]["id"]) == ("UNPROVEN", "reviewed-commit-missing")
     assert "approvals-missing" in ana("apply production").ids
 
 

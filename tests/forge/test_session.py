@@ -51,7 +51,7 @@ def test_a_repository_that_names_its_own_host_gets_no_token(
     assert asked is not None
     with pytest.raises(MlgitError) as caught:
         asked.token_login()
-    assert caught.value.findings[0].id == "forge-refused"
+    assert caught.value.findings[0].id == "forge-request-rejected"
     assert [one.login for one in gitea.requests] == [None]
 
 

@@ -108,7 +108,7 @@ class Histories(RuleBasedStateMachine):
         elif (environment, version) in self.held:
             _is(answer, 1, "version-held")
         elif not seen and answer.code == 1:
-            _is(answer, 1, "upstream-unverified")
+            _is(answer, 1, "upstream-environment-unverified")
         else:
             _is(answer, 0)
             if not self._stands(environment, version, "promote"):
@@ -123,7 +123,7 @@ class Histories(RuleBasedStateMachine):
         if place.wanted is None:
             _is(answer, 1)
         elif not others:
-            _is(answer, 1, "rollback-nowhere")
+            _is(answer, 1, "rollback-version-missing")
         elif (environment, others[-1]) in self.held and answer.code == 1:
             _is(answer, 1)  # whether an older one is looked for is not this model's to say
         else:
@@ -142,7 +142,7 @@ class Histories(RuleBasedStateMachine):
         if place.waiting is None or not self._holds(environment):
             _is(answer, 1)
         elif name == "ana":
-            _is(answer, 1, "approval-excluded")
+            _is(answer, 1, "approver-excluded")
         else:
             _is(answer, 0)
             place.waiting.agreed.add(name)

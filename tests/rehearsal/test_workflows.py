@@ -57,7 +57,7 @@ def test_a_pull_request_of_a_stranger_gets_no_secrets_and_no_write_access(
     assert not [step.name for step in verdict.steps for value in step.env.values() if value.startswith(SECRETS)]
     commands = [line for line in verdict.log.splitlines() if line.lstrip().startswith("::") or "##[" in line]
     assert all(line.startswith(("::error title=", "::warning title=", "::notice title=")) for line in commands)
-    assert any(line.startswith("::error title=name-unfit") for line in commands), verdict.log
+    assert any(line.startswith("::error title=name-invalid") for line in commands), verdict.log
     assert leaked(hosted) == []
 
 
@@ -93,7 +93,7 @@ def test_the_verdict_is_commented_once_for_the_commit_of_the_run(
         other = hosted.github.on_main(
             "workflow_run", action="completed", workflow_run={**ended, "head_sha": "4be1" * 10}
         )
-        assert "report-differs" in hosted.github.run(workflows["report"], other)["report"].log
+        assert "ci-report-mismatch" in hosted.github.run(workflows["report"], other)["report"].log
         push = hosted.github.on_main("workflow_run", action="completed", workflow_run={**ended, "event": "push"})
         assert hosted.github.run(workflows["report"], push)["report"].result == "skipped"
         assert forge.comments == [comment]

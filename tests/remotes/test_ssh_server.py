@@ -118,7 +118,7 @@ def test_a_whole_life_over_ssh(proposed: Team, server: Server) -> None:
     # Ana proposes, and her own word is none.
     ana.does(f"promote {MODEL}@2 --to production")
     assert there.head(BRANCH) == ana.head(BRANCH)
-    assert ana.refused("approve") == ["approval-excluded"]
+    assert ana.refused("approve") == ["approver-excluded"]
 
     # Past mlgit nothing gets in: neither the proposal before anybody agreed to it, nor a manifest that is edited by hand.
     ana.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
@@ -165,4 +165,4 @@ def test_a_key_lets_in_to_git_and_to_nothing_else(proposed: Team, server: Server
 
     mallory = server.desk(proposed.mallory)
     assert "Permission denied (publickey)" in pushed(mallory, "main").stderr
-    assert mallory.refused("merge", code=3) == ["remote-unreachable"]
+    assert mallory.refused("merge", code=3) == ["dvc-remote-unreachable"]

@@ -100,7 +100,7 @@ def test_a_folder_that_nobody_made_is_told_over_webdav(place: Place, tmp_path: P
     """Everywhere else it is made with what is put into it."""
     ben = Person(tmp_path / "ben", place, url=f"{place.url}/deeper")
     if place.url.startswith("webdav"):
-        assert finding(ben.store.probe).id == "remote-folder-missing"
+        assert finding(ben.store.probe).id == "dvc-remote-folder-missing"
     else:
         ben.store.probe()
 
@@ -113,8 +113,8 @@ def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: StoredFile, tmp_
     if wrong is None:
         pytest.skip("a folder has no accounts, and moto lets everybody in")
     ben = Person(tmp_path / "ben", place, **wrong)
-    assert finding(lambda: ben.store.missing([pushed]), Inconclusive).id == "remote-refused"
-    assert finding(ben.store.probe).id in {"remote-refused", "remote-read-only"}
+    assert finding(lambda: ben.store.missing([pushed]), Inconclusive).id == "dvc-remote-access-denied"
+    assert finding(ben.store.probe).id in {"dvc-remote-access-denied", "dvc-remote-read-only"}
 
 
 def test_a_place_without_a_server_is_told_from_one_without_the_file(
@@ -126,4 +126,4 @@ def test_a_place_without_a_server_is_told_from_one_without_the_file(
     if place.url.startswith("webdav"):
         settings = {"url": "webdav://127.0.0.1:9/kept"}
     ben = Person(tmp_path / "ben", place, **settings)
-    assert finding(lambda: ben.store.missing([pushed]), Inconclusive).id == "remote-unreachable"
+    assert finding(lambda: ben.store.missing([pushed]), Inconclusive).id == "dvc-remote-unreachable"

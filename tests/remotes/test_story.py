@@ -92,4 +92,4 @@ def test_a_folder_that_nobody_made_over_webdav_is_told_with_the_way_out(register
         },
     )
     (registered.root / ".dvc/config.local").write_text(settings(place, dict(place.own)))
-    assert registered.ana("doctor").ids == ["remote-folder-missing"]
+    assert registered.ana("doctor").ids == ["dvc-remote-folder-missing"]

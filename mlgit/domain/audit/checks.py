@@ -28,7 +28,7 @@ def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Ite
     for path in own:
         if layout.parse_path(path) is not None:
             yield Finding(
-                "merge-differs",
+                "merge-content-unreviewed",
                 f"the merge brings {path} as nobody proposed it",
                 why="neither of the merged sides has it so; it was made in the merge itself",
                 fix="revert the merge, propose it again, and merge what was proposed",
@@ -57,7 +57,7 @@ def check_identity(
     at = Location(layout.promotion(manifest.environment, manifest.model), path="promotion")
     if before is not None and before.promotion == manifest.promotion:
         yield Finding(
-            "manifest-edited",
+            "manifest-changed",
             f"the manifest of promotion {manifest.promotion} was changed after it was merged",
             why=f"commit {commit[:12]} keeps its id and changes what it says",
             fix="take the change back, and propose it with `mlgit promote`",
@@ -84,14 +84,14 @@ def check_agreed(manifest: Promotion, tally: ApprovalResult) -> Iterator[Finding
         yield Finding("approvals-missing", what, why=f"not counted: {others}", fix=_LOOK_AGAIN)
     else:
         fix = f"run `git fetch origin mlgit-ledger`, if others have more of it; else {_LOOK_AGAIN}"
-        yield Finding("approvals-absent", what, why="the ledger has no more approvals of it", fix=fix)
+        yield Finding("approvals-not-on-ledger", what, why="the ledger has no more approvals of it", fix=fix)
 
 
 def reviewed_elsewhere(manifest: Promotion, tally: ApprovalResult) -> Finding:
     """Return the finding of reviews that the ledger states, of commits that are not here, so that nobody can check them."""
     others = "; ".join(f"{one.person}: {one.reason}" for one in tally.uncounted)
     return Finding(
-        "reviewed-elsewhere",
+        "reviewed-commit-missing",
         f"that {manifest.environment}/{manifest.model} was agreed to rests on the word of the ledger alone",
         why=f"{others}; the ledger says that they were of this decision",
         fix="fetch the commits from whoever has them, as from a clone of the time, and run this again",
@@ -101,7 +101,7 @@ def reviewed_elsewhere(manifest: Promotion, tally: ApprovalResult) -> Finding:
 def approved_late(manifest: Promotion) -> Finding:
     """Return the warning that a rule was complete only after the merge."""
     return Finding(
-        "approvals-late",
+        "approvals-after-merge",
         f"{manifest.environment}/{manifest.model} was merged before enough people had agreed",
         why="the last approvals came to the ledger after the merge, and before it was applied",
         fix="merge with `mlgit merge`, which waits for them; protect the base branch against other ways",
@@ -135,7 +135,7 @@ def check_decided(
     differing = [words for differs, words in checks if differs]
     if differing:
         yield Finding(
-            "decision-differs",
+            "decision-mismatch",
             f"the decision on the ledger is not the one that promotion {manifest.promotion} leads to",
             why=f"{'; '.join(differing)}; computed again it is {decision[:19]}",
             fix="compare the ledger and the base branch with another clone of the team",
@@ -152,7 +152,7 @@ def check_applied(manifest: Promotion, refused: str | None) -> Iterator[Finding]
     """
     if refused is not None:
         yield Finding(
-            "apply-refused",
+            "apply-rejected",
             f"promotion {manifest.promotion} was merged, and `mlgit apply` refused it",
             why=f"the ledger says: {refused}",
             fix="see whether it was right to; `mlgit rollback` leads back to what ran before",
@@ -174,7 +174,7 @@ def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequenc
     }
     if lost:
         yield Finding(
-            "gates-unjudged",
+            "gates-inconclusive",
             f"gates of promotion {manifest.promotion} cannot be judged again",
             why="; ".join(f"{gate}: {message}" for gate, message in lost.items()),
             fix="bring the data back to DVC's cache or remote, and run `mlgit audit --fetch` again",
@@ -183,7 +183,7 @@ def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequenc
     kept = [[one for one in answers if one.gate not in lost] for answers in (then, now)]
     if differing := policy.outcome_differences(*kept):
         yield Finding(
-            "gates-differ",
+            "gate-report-mismatch",
             "the gates do not answer as the report says",
             why="; ".join(differing),
             fix="find out who wrote the report; `mlgit promote` computes one, and nobody types it",
@@ -193,16 +193,16 @@ def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequenc
 
 def rests_on_none(finding: Finding, manifest: Promotion) -> Finding:
     """Return the finding of a missing report by what it is: a manifest that names none was not made by mlgit."""
-    if finding.id == "gates-missing" and manifest.gates is None:
+    if finding.id == "gate-report-missing" and manifest.gates is None:
         why = "the manifest itself names none"
-        return Finding("gates-unnamed", finding.message, why=why, fix=finding.fix, at=finding.at)
+        return Finding("gate-report-reference-missing", finding.message, why=why, fix=finding.fix, at=finding.at)
     return finding
 
 
 def came_first(path: str) -> Finding:
     """Return the finding of a manifest that the first commit brought."""
     return Finding(
-        "promotion-unexplained",
+        "promotion-commit-missing",
         f"{path} came with the first commit",
         why="nothing was there before it that could have judged it",
         fix="audit the repository in which it was promoted, or promote it here",
@@ -215,7 +215,7 @@ def unreadable(finding: Finding) -> Finding:
     if finding.id == "version-unknown":
         return finding
     return Finding(
-        "evidence-unreadable",
+        "audit-record-unreadable",
         f"the change cannot be judged: {finding.message}",
         why=finding.id + (f": {finding.why}" if finding.why else ""),
         fix=finding.fix,

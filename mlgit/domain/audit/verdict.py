@@ -12,15 +12,15 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIO
 
 GAPS: Final = frozenset(
     {
-        "apply-refused",
-        "approvals-absent",
-        "approvals-impossible",
-        "evidence-unreadable",
-        "gates-missing",
-        "gates-unjudged",
-        "promotion-unexplained",
-        "reviewed-elsewhere",
-        "setting-unenforced",
+        "apply-rejected",
+        "approvals-not-on-ledger",
+        "approvals-unsatisfiable",
+        "audit-record-unreadable",
+        "gate-report-missing",
+        "gates-inconclusive",
+        "promotion-commit-missing",
+        "reviewed-commit-missing",
+        "setting-unsupported",
     }
 )
 """Findings that say that evidence is missing, or cannot be judged here. Every other one contradicts the change."""

@@ -36,7 +36,7 @@ class Leakage(Gate, frozen=True, kw_only=True, tag="leakage"):
         """Pass if no leak is found in what can be checked.
 
         Raises:
-            MlgitError: nothing can be checked (`leakage-unknown`), or the evidence is unavailable.
+            MlgitError: nothing can be checked (`leakage-inconclusive`), or the evidence is unavailable.
         """
         target = evidence.problem.target.column
         if target in (evidence.candidate.inputs.columns or evidence.model.signature.inputs):
@@ -45,7 +45,7 @@ class Leakage(Gate, frozen=True, kw_only=True, tag="leakage"):
         strengths = evidence.feature_strengths() if evidence.candidate.evaluation.features is not None else []
         if overlap.shared is None and not strengths:
             raise refused(
-                "leakage-unknown",
+                "leakage-inconclusive",
                 "leakage cannot be checked with the stored files",
                 why=f"{overlap.reason}; {_no_features(evidence.candidate)}",
                 fix="name outputs.test in the model's file and register again, or name `training` datasets in the policy",

@@ -19,7 +19,7 @@ def check_test(test: PairedTest, metric: Name) -> Finding | None:
     if required == metric:
         return None
     return Finding(
-        "test-unsuitable",
+        "significance-test-mismatch",
         f"test: {test} cannot judge {metric}",
         why=f"it is a test for {required}",
         fix=f"set `metric: {required}`, or leave `test` at bootstrap, which judges every metric",
@@ -86,7 +86,7 @@ class BeatsChampion(Gate, frozen=True, kw_only=True, tag="beats-champion"):
         """Pass if the lower bound of the interval is at or above the margin.
 
         Raises:
-            MlgitError: the test does not suit the metric (`test-unsuitable`), or the evidence is unavailable.
+            MlgitError: the test does not suit the metric (`significance-test-mismatch`), or the evidence is unavailable.
         """
         if evidence.champion is None:
             return skipped("no champion in this environment yet")

@@ -22,7 +22,7 @@ def check_report(case: PromotionContext, at: datetime) -> Iterator[Finding]:
         return
     where = Location(layout.promotion(case.manifest.environment, case.manifest.model), path="gates")
     if case.report is None or case.manifest.gates is None:
-        yield Finding("gates-missing", "the promotion rests on no gate report", fix=_AGAIN, at=where)
+        yield Finding("gate-report-missing", "the promotion rests on no gate report", fix=_AGAIN, at=where)
         return
     yield from _check_named(case, case.report, where)
     yield from _check_answers(case, case.report, where)
@@ -33,7 +33,7 @@ def _check_named(case: PromotionContext, report: GateReport, where: Location) ->
     manifest = case.manifest
     if manifest.gates is None or digest(report) != manifest.gates.digest:
         yield Finding(
-            "gates-differ",
+            "gate-report-mismatch",
             "the gate report is not the one that the manifest names",
             why="its digest differs",
             fix=_AGAIN,
@@ -42,7 +42,7 @@ def _check_named(case: PromotionContext, report: GateReport, where: Location) ->
     judged = (report.promotion, report.candidate.digest, report.policy)
     if judged != (manifest.promotion, case.version and case.version.digest, manifest.policy):
         yield Finding(
-            "gates-differ",
+            "gate-report-mismatch",
             "the gate report is about something else",
             why="it names another promotion, version or policy",
             fix=_AGAIN,
@@ -70,7 +70,7 @@ def _check_age(case: PromotionContext, report: GateReport, at: datetime, where: 
     limit = case.policy.max_gate_age
     if report.at > at + _TWO_CLOCKS:
         why = f"it says {utc_time(report.at)}"
-        yield Finding("gates-future", "the gate report is from the future", why=why, fix=_AGAIN, at=where)
+        yield Finding("gate-report-in-future", "the gate report is from the future", why=why, fix=_AGAIN, at=where)
     if at - report.at > timedelta(seconds=seconds(limit)):
         why = f"it is from {utc_time(report.at)}"
-        yield Finding("gates-old", f"the gate report is older than {limit}", why=why, fix=_AGAIN, at=where)
+        yield Finding("gate-report-expired", f"the gate report is older than {limit}", why=why, fix=_AGAIN, at=where)

@@ -30,7 +30,7 @@ def check_waivers(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     for verdict in case.report.results:
         if verdict.outcome == "waived" and verdict.gate not in waived:
             yield Finding(
-                "waiver-unfounded",
+                "waiver-without-override",
                 f"the gate report says that gate {verdict.gate} is waived, and no override waives it",
                 why=_why_not_waived(case, verdict.gate, at),
                 fix="merge an override that all its people signed into the base branch, and run `mlgit promote` again",

@@ -88,7 +88,7 @@ def check_plan(manifest: Promotion) -> Iterator[Finding]:
     at = Location(layout.promotion(manifest.environment, manifest.model), path="ramp")
     if any(later <= earlier for earlier, later in pairwise(ramp.steps)) or ramp.steps[-1] != ALL:
         yield Finding(
-            "ramp-steps",
+            "ramp-steps-invalid",
             f"the steps {', '.join(map(str, ramp.steps))} do not lead to all of the requests",
             why="each has to be larger than the one before, and the last is 100",
             fix="for example `--ramp 10,50,100 --interval 24h`",
@@ -96,7 +96,7 @@ def check_plan(manifest: Promotion) -> Iterator[Finding]:
         )
     if manifest.baseline is None or manifest.change != "promote":
         yield Finding(
-            "ramp-alone",
+            "ramp-without-champion",
             f"{manifest.model} has no champion in {manifest.environment} to share the requests with",
             why="a version takes over from another one, step by step",
             fix="leave the ramp out: `mlgit promote` without `--ramp`",
@@ -104,7 +104,7 @@ def check_plan(manifest: Promotion) -> Iterator[Finding]:
         )
     elif manifest.slots.champion is not None and manifest.slots.champion.digest == manifest.baseline.digest:
         yield Finding(
-            "ramp-alone",
+            "ramp-without-champion",
             f"{manifest.model}@{manifest.baseline.version} is champion of {manifest.environment} already",
             why="a version takes over from another one, step by step",
             fix="leave the ramp out: `mlgit promote` without `--ramp`",
@@ -112,7 +112,7 @@ def check_plan(manifest: Promotion) -> Iterator[Finding]:
         )
     if manifest.slots.challenger is not None:
         yield Finding(
-            "ramp-occupied",
+            "ramp-challenger-conflict",
             f"{manifest.model} has a challenger in {manifest.environment}, and is to change champion by a ramp",
             why="a version that takes over shares the requests as the challenger would",
             fix="promote it with `--clear challenger`, or without `--ramp`",

@@ -81,7 +81,7 @@ def check_recertify(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     champion = manifest.slots.champion
     if before is None or champion is None or manifest.slots != before.slots or manifest.ramp is not None:
         yield Finding(
-            "recertify-changes",
+            "recertification-with-changes",
             f"the recertification of {manifest.environment}/{manifest.model} changes what is to run",
             why="it is an agreement to what runs already: the same versions in the same slots, with the same shares",
             fix=f"`mlgit recertify {manifest.environment}/{manifest.model}` writes it; another version is promoted",
@@ -90,7 +90,7 @@ def check_recertify(case: PromotionContext, at: datetime) -> Iterator[Finding]:
         return
     if manifest.baseline != baseline_of(champion.digest, case.past):
         yield Finding(
-            "recertify-baseline",
+            "recertification-baseline-mismatch",
             f"the recertification of {manifest.environment}/{manifest.model} is judged against another version than before",
             why="the champion is not compared with itself, but with what it was compared with when it was promoted",
             fix=f"`mlgit recertify {manifest.environment}/{manifest.model}` writes it",

@@ -28,7 +28,7 @@ def check_rollback(case: PromotionContext, at: datetime) -> Iterator[Finding]:
         if last_verified(entries, *key, at, beside=beside) is None:
             by = f" beside {manifest.model}@{champion.version}" if alone else ""
             yield Finding(
-                "rollback-unverified",
+                "rollback-version-unverified",
                 f"{manifest.model}@{slot.version} was never seen to run well{by} in {manifest.environment}",
                 why="gates are not judged for a rollback, so it leads only to what the ledger has as verified there",
                 fix=f"run `mlgit promote {manifest.model}@{slot.version} --to {manifest.environment}`, which judges the version",

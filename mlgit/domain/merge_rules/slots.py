@@ -21,7 +21,7 @@ def check_places(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     entered = entering(manifest.slots, None if before is None else before.slots)
     if manifest.change == "promote" and len(entered) > 1:
         yield Finding(
-            "slots-many",
+            "slot-changes-too-many",
             f"{len(entered)} slots of {manifest.model} in {manifest.environment} change at once: {', '.join(entered)}",
             why="the gates judge one version against the champion, and so let in one",
             fix="promote them one after the other",
@@ -39,7 +39,7 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
             ref = VersionRef(manifest.model, slot.version)
             first = list(slots)[digests.index(slot.digest)]
             yield Finding(
-                "slot-twice",
+                "slot-version-duplicate",
                 f"{ref} is to be {name} and {first} at once",
                 why="what is seen of a version would be of either",
                 fix="leave it in one slot",
@@ -50,7 +50,7 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
     challenger, shadow = manifest.slots.challenger, manifest.slots.shadow
     if challenger is not None and not 0 < challenger.traffic < ALL:
         yield Finding(
-            "slot-traffic",
+            "slot-traffic-invalid",
             f"the challenger is to answer {challenger.traffic} per cent of the requests",
             why="a challenger answers some of them, and the champion the others",
             fix="give it from 1 to 99; a version that is not to answer is a shadow",
@@ -58,7 +58,7 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
         )
     if shadow is not None and shadow.traffic != ALL:
         yield Finding(
-            "slot-traffic",
+            "slot-traffic-invalid",
             f"the shadow is to be asked for {shadow.traffic} per cent of the requests",
             why="a shadow is asked for all of them and answers none, so it has no share",
             fix="take `traffic` out of the shadow's slot",
@@ -69,7 +69,7 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
 def no_champion(environment: str, model: str) -> Finding:
     """Return the finding of a version that is to run beside a champion that there is not."""
     return Finding(
-        "slot-alone",
+        "slot-without-champion",
         f"{model} has no champion in {environment} to run beside",
         why="a challenger shares its requests, and a shadow hears them",
         fix=f"promote a version as champion first: `mlgit promote {model}@N --to {environment}`",

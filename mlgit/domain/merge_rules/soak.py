@@ -80,7 +80,7 @@ def check_seen(
         entries = deployments.get(earlier)
         if entries is not None and healthy_period(entries, version.digest, at) is None:
             yield Finding(
-                "upstream-unverified",
+                "upstream-environment-unverified",
                 f"{ref} was not seen to run in {earlier}",
                 why=_last(entries, earlier, at),
                 fix=f"run `mlgit apply {earlier}`; what is merged is not yet what runs",
@@ -117,7 +117,7 @@ def _short(
     if run is None:
         gap = "" if soak.max_gap is None else f"; nobody may look away for more than {soak.max_gap}"
         return Finding(
-            "soak-short",
+            "soak-too-short",
             f"{ref} is not soaking in {soak.in_}, and {soak.for_} are asked for",
             why=last + gap,
             fix=f"run `mlgit apply {soak.in_}`, or `mlgit observe {soak.in_}` if it runs: the time counts from then",
@@ -125,7 +125,7 @@ def _short(
         )
     enough = run.since + timedelta(seconds=seconds(soak.for_))
     return Finding(
-        "soak-short",
+        "soak-too-short",
         f"{ref} has been healthy in {soak.in_} for {_words(at - run.since)}, and {soak.for_} are asked for",
         why=f"it was seen there first at {utc_time(run.since)}, and last at {utc_time(run.last)}",
         fix=f"run the command again at {utc_time(_minute(enough))} or later, if it stays healthy",

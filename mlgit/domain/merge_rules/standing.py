@@ -58,7 +58,7 @@ def check_in_force(
         why = f"it is for {standing.model} in {standing.environment}"
     elif missing := signed_exception(standing, signatures).missing(at):
         yield Finding(
-            "standing-unsigned",
+            "standing-approval-unsigned",
             f"the standing approval that {manifest.environment}/{manifest.model} rests on is not signed by all its people",
             why=f"{', '.join(missing)} had not signed it by {utc_time(at)}",
             fix="each of them runs `mlgit standing-approval approve`; `mlgit standing-approval list` shows who is missing",
@@ -72,7 +72,7 @@ def check_in_force(
     else:
         why = f"it allows at most {standing.max_promotions}, and as many rest on it"
     yield Finding(
-        "standing-unfounded",
+        "standing-approval-invalid",
         f"{manifest.environment}/{manifest.model} rests on a standing approval that is not in force",
         why=why,
         fix="`mlgit standing-approval list` shows the state of each; or `mlgit promote` the version, for people to approve",
@@ -107,7 +107,7 @@ def check_eligible(
     ]
     if reasons:
         yield Finding(
-            "standing-unfit",
+            "auto-promotion-not-allowed",
             f"the change of {manifest.model} in {manifest.environment} may not be promoted automatically",
             why="; ".join(reasons),
             fix=f"propose it for people to approve: `mlgit promote {manifest.model}@N --to {environment.name}`",

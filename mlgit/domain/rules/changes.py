@@ -56,7 +56,7 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
     ]
     if promoted and judging:
         yield Finding(
-            "policy-with-promotion",
+            "policy-changed-with-promotion",
             f"{judging[0]} and a promotion change together",
             why=f"{promoted[0]} would be judged by rules that come with it",
             fix="make two pull requests, the rules first",
@@ -81,7 +81,7 @@ def check_promotion_alone(
         report = place is not None and place.kind == "gate-report" and place.fields["model"] == model
         if not own and not report:
             yield Finding(
-                "promotion-not-alone",
+                "promotion-with-other-changes",
                 f"the promotion of {model} to {environment} changes {path} as well",
                 why="an approval covers the manifest and what it names, and nothing else that comes along",
                 fix="bring the other changes to the base branch first, by themselves",

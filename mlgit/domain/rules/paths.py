@@ -47,7 +47,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         name = rest.split("/", 1)[0].removesuffix(".yaml")
         if name and top in _STATE_FOLDERS and not fits(name) and not name.startswith("."):
             yield Finding(
-                "name-unfit",
+                "name-invalid",
                 f"{name!r} does not do as a name",
                 why=NAME_RULES,
                 fix="rename it",
@@ -58,7 +58,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
 def linked(path: str, mode: str) -> Finding:
     """Return the finding of a path that is no file, by its mode in `LINKS`."""
     return Finding(
-        "state-link",
+        "path-is-link",
         f"{path} is a {'symbolic link' if mode == '120000' else 'submodule'}",
         why="the content of a link can be anywhere, so it proves nothing",
         fix="put the file itself there",
@@ -75,7 +75,7 @@ def check_unplaced(paths: Iterable[str]) -> Iterator[Finding]:
     for path in paths:
         if path.partition("/")[0] in layout.RECORD_FOLDERS and (meant := layout.suggested_path(path)) is not None:
             yield Finding(
-                "file-unplaced",
+                "file-extension-unsupported",
                 f"{path} is not read",
                 why="records that people write end in .yaml",
                 fix=f"rename it to {meant}",
@@ -92,7 +92,7 @@ def check_clashes(paths: Iterable[str]) -> Iterator[Finding]:
         other = folded.setdefault(key, path)
         if other != path:
             yield Finding(
-                "path-clash",
+                "path-collision",
                 f"{path} and {other} differ only in case, or in how an accent is written",
                 why="on many file systems they are one file",
                 fix="rename one of them",
@@ -109,7 +109,7 @@ def check_sizes(files: Iterable[tuple[str, int]]) -> Iterator[Finding]:
     for path, size in files:
         if size > LARGEST and path.partition("/")[0] in _STATE_FOLDERS:
             yield Finding(
-                "file-large",
+                "file-too-large",
                 f"{path} is too large for Git",
                 why=f"it has {size / 2**20:.1f} MiB, and every clone would keep it for ever; {LARGEST >> 20} MiB may be",
                 fix=f"let DVC keep it: `git rm --cached --ignore-unmatch {shlex.quote(path)} && dvc add {shlex.quote(path)}`",

@@ -43,7 +43,7 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> It
             )
         elif there is not None and there != slot.digest:
             yield Finding(
-                "slot-differs",
+                "slot-digest-mismatch",
                 f"{name} names {ref} by a digest that it does not have",
                 why=f"the record has {there[:19]}, the manifest {slot.digest[:19]}",
                 fix="do not edit digests by hand: `mlgit promote` writes them",
@@ -51,7 +51,7 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> It
             )
     if manifest.slots.champion is not None and traffic != 100:  # noqa: PLR2004 - per cent
         yield Finding(
-            "traffic-sum",
+            "traffic-sum-invalid",
             f"the shares of traffic add up to {traffic} per cent",
             fix="champion and challenger together get 100",
             at=Location(file, path="slots"),
@@ -59,7 +59,7 @@ def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> It
     if (manifest.change == "retire") != (manifest.slots.champion is None):
         named = "no champion" if manifest.slots.champion is None else "a champion"
         yield Finding(
-            "change-differs",
+            "change-kind-mismatch",
             f"the manifest says {manifest.change}, and names {named}",
             why="who must agree goes by the kind of change; a model retires exactly when no version is left to answer",
             fix="do not edit manifests by hand: `mlgit promote` writes them",

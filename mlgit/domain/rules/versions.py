@@ -50,7 +50,7 @@ def check_version(
             yield _missing_file(ref, folder, name)
         elif sha256(content) != recorded:
             yield Finding(
-                "version-file-differs",
+                "version-file-mismatch",
                 f"{name} of {ref} is not what was registered",
                 why=f"its sha256 is {sha256(content)[7:19]}, and the record states {recorded[7:19]}",
                 fix="restore it from the commit that registered it; later remarks are files of their own",
@@ -59,7 +59,7 @@ def check_version(
         # An id of another length is of a repository that uses another hash, and says nothing.
         elif name in stated and name in ids and len(ids[name]) == len(stated[name]) and ids[name] != stated[name]:
             yield Finding(
-                "version-blob-differs",
+                "version-blob-mismatch",
                 f"the record of {ref} states another id for {name} than Git gives it",
                 why=f"the file is {ids[name][:12]}, and the record states {stated[name][:12]}",
                 fix="register the version again with `mlgit register`, which states the id that Git gives",
@@ -73,7 +73,7 @@ def check_version(
             yield _missing_file(ref, folder, name)
         elif content != pointer:
             yield Finding(
-                "pointer-differs",
+                "dvc-pointer-mismatch",
                 f"the pointer {name} of {ref} does not name the file that was registered",
                 why="its md5, size or path is not the one in version.json",
                 fix="restore it from the commit that registered it",
@@ -111,7 +111,7 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
     for where, says, recorded in (*facts, *names, *stated):
         if says != recorded or recorded is None or isinstance(says, bool):
             yield Finding(
-                "card-differs",
+                "card-mismatch",
                 f"the card of {VersionRef(version.model, version.version)} says {where} {says}",
                 why=f"the record says {'nothing of it' if recorded is None else recorded}",
                 fix="register again: the front matter is filled in from the record",

@@ -27,7 +27,7 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
         yield _unknown_metric(name, file, "metric.primary")
     elif problem.target.type not in facts.tasks:
         yield Finding(
-            "metric-unsuitable",
+            "metric-target-mismatch",
             f"{name} does not fit a {problem.target.type} target",
             why=f"it is for {' and '.join(facts.tasks)}",
             fix=f"use one of {', '.join(sorted(n for n, f in METRICS.items() if problem.target.type in f.tasks))}",
@@ -35,7 +35,7 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
         )
     elif problem.metric.direction != facts.direction:
         yield Finding(
-            "metric-direction",
+            "metric-direction-mismatch",
             f"{name} is better when it is {'larger' if facts.direction == 'max' else 'smaller'}",
             why=f"the problem says direction: {problem.metric.direction}",
             fix=f"set metric.direction to {facts.direction}",
@@ -43,7 +43,7 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
         )
     if problem.target.type == "binary" and problem.target.positive is None:
         yield Finding(
-            "positive-missing",
+            "positive-label-missing",
             f"problem {problem.name} does not say which label a high score speaks for",
             fix="add target.positive, for example `positive: true`",
             at=Location(file, path="target"),
@@ -81,7 +81,7 @@ def check_environment(environment: Environment, project: Project, policies: Coll
     for name in environment.after:
         if name not in earlier:
             yield Finding(
-                "environment-order",
+                "environment-order-invalid",
                 f"{environment.name} is to come after {name}, which is not before it",
                 why=f"{layout.PROJECT} has the order {', '.join(order)}",
                 fix="change the order there, or `after` here",
@@ -94,7 +94,7 @@ def check_project(project: Project, environments: Collection[str]) -> Iterator[F
     for index, name in enumerate(project.environments):
         if name in project.environments[:index]:
             yield Finding(
-                "environment-twice",
+                "environment-duplicate",
                 f"environment {name} is in the order of the project twice",
                 fix=f"delete one of them from `environments` in {layout.PROJECT}",
                 at=Location(layout.PROJECT, path=f"environments[{index}]"),
@@ -119,7 +119,7 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
             other = addresses.setdefault(email.casefold(), name)
             if other != name:
                 yield Finding(
-                    "address-shared",
+                    "email-duplicate",
                     f"{email} is an address of both {other} and {name}",
                     why="commits and approvals tell people by their addresses, and each has to lead to one of them",
                     fix="leave it with one of them; what is one person is one entry, with all addresses and roles",
@@ -129,7 +129,7 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
             other = logins.setdefault(login.casefold(), name)
             if other != name:
                 yield Finding(
-                    "login-shared",
+                    "login-duplicate",
                     f"{login} is a login of both {other} and {name}",
                     why="reviews tell people by their logins, in whatever case, and each has to lead to one of them",
                     fix="leave it with one of them; what is one person is one entry, with all logins and roles",
@@ -143,14 +143,14 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
     for index, gate in enumerate(policy.gates):
         if gate in policy.gates[:index]:
             yield Finding(
-                "gate-twice",
+                "gate-duplicate",
                 f"policy {policy.name} lists gate {gate.id} twice with the same settings",
                 fix="delete one of them",
                 at=Location(file, path=f"gates[{index}]"),
             )
         elif gate.id != gate.kind and gate.id in {other.id for other in policy.gates[:index]}:
             yield Finding(
-                "gate-twice",
+                "gate-duplicate",
                 f"policy {policy.name} has two gates that a report would call {gate.id}",
                 fix="give one of them another name",
                 at=Location(file, path=f"gates[{index}].name"),
@@ -163,7 +163,7 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
             yield replace(unsuitable, at=Location(file, path=f"gates[{index}].test"))
     if all(gate.severity == "warn" for gate in policy.gates):
         yield Finding(
-            "gates-only-warn",
+            "blocking-gate-missing",
             f"no gate of policy {policy.name} stops a version",
             why="each of them has severity: warn",
             fix="take `severity: warn` out of those that are to guard an environment",
@@ -183,7 +183,7 @@ def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterato
     for is_asked, setting, file in asked:
         if is_asked:
             yield Finding(
-                "setting-unenforced",
+                "setting-unsupported",
                 f"{setting} is not enforced by this mlgit",
                 why="a guard that is written down and not kept would be worse than none",
                 fix="take it out, or use an mlgit that enforces it",
@@ -200,7 +200,7 @@ def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterato
         )
     ):
         yield Finding(
-            "approvals-impossible",
+            "approvals-unsatisfiable",
             f"policy {policy.name} asks for approvals and accepts none",
             why="evidence: none means that no approval is looked for",
             fix="set evidence to signed, or approvals to `promote: {min: 0}`",

@@ -33,7 +33,7 @@ def lock(root: Path) -> dict[str, Stage]:
     """Read the last run of each stage; none where the pipeline never ran.
 
     Raises:
-        MlgitError: dvc.lock is there, but cannot be read (`lock-invalid`, or a finding of the reader of YAML).
+        MlgitError: dvc.lock is there, but cannot be read (`dvc-lock-invalid`, or a finding of the reader of YAML).
     """
     try:
         return parse_lock((root / LOCK).read_bytes())
@@ -51,7 +51,7 @@ def parse_lock(content: bytes) -> dict[str, Stage]:
         return msgspec.convert(yamlfile.parse(content, LOCK).value.get("stages"), type=dict[str, Stage])
     except msgspec.ValidationError as error:
         raise refused(
-            "lock-invalid",
+            "dvc-lock-invalid",
             "dvc.lock is not as DVC 3 writes it",
             why=str(error),
             fix="run `dvc repro`, which writes it again",

@@ -89,7 +89,7 @@ def set_params(root: Path, settings: Mapping[str, str]) -> None:
             `other.yaml:train.lr` of another file.
 
     Raises:
-        Misuse: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value`).
+        Misuse: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value-invalid`).
             Nothing was changed.
         MlgitError: a file of parameters cannot be read.
     """
@@ -108,7 +108,10 @@ def _parsed(name: str, text: str) -> Any:
         return yamlscalars.resolve(text)
     except yamlscalars.NotFinite as error:
         raise usage_error(
-            "param-value", f"{name} cannot be {text[:40]}", why="it is not a finite number", fix="give a finite one"
+            "param-value-invalid",
+            f"{name} cannot be {text[:40]}",
+            why="it is not a finite number",
+            fix="give a finite one",
         ) from error
 
 

@@ -50,14 +50,14 @@ def parse(content: bytes, file: str) -> Pointer:
         file: where in the repository it lies; its `path` counts from there.
 
     Raises:
-        MlgitError: it is no pointer to exactly one output (`pointer-invalid`), was written before DVC 3
-            (`pointer-legacy`), or names something other than a hash and a path below its own folder (`pointer-unsafe`).
+        MlgitError: it is no pointer to exactly one output (`dvc-pointer-invalid`), was written before DVC 3
+            (`dvc-pointer-legacy`), or names something other than a hash and a path below its own folder (`dvc-pointer-unsafe`).
     """
     document = yamlfile.parse(content, file)
     out = _only_output(document)
     if out.get("hash") != "md5":
         raise refused(
-            "pointer-legacy",
+            "dvc-pointer-legacy",
             f"{file} was written before DVC 3, whose hash is of another kind",
             why="it lacks `hash: md5`",
             fix="run `dvc cache migrate --dvc-files`",
@@ -98,7 +98,7 @@ def _checked(document: Document, out: dict[str, Any], key: str, kind: Any) -> st
         return cast("str", msgspec.convert(out.get(key), type=kind))
     except msgspec.ValidationError as error:
         raise refused(
-            "pointer-unsafe",
+            "dvc-pointer-unsafe",
             f"{document.file} does not name data in this repository",
             why=f"{key} is {out.get(key)!r}"[:200],
             fix=_ADD_AGAIN,
@@ -108,5 +108,9 @@ def _checked(document: Document, out: dict[str, Any], key: str, kind: Any) -> st
 
 def _invalid(document: Document, why: str, *path: str | int) -> MlgitError:
     return refused(
-        "pointer-invalid", f"{document.file} is not a pointer to data", why=why, fix=_ADD_AGAIN, at=document.at(path)
+        "dvc-pointer-invalid",
+        f"{document.file} is not a pointer to data",
+        why=why,
+        fix=_ADD_AGAIN,
+        at=document.at(path),
     )

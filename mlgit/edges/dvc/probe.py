@@ -21,9 +21,9 @@ def run(name: str, objects: Any, answers: Answers, is_absence: Callable[[Excepti
         is_absence: tells whether an error says that something is not there.
 
     Raises:
-        MlgitError: the remote lacks its base folder, which nothing here makes (`remote-folder-missing`), takes nothing
-            (`remote-read-only`), gives back something else (`data-corrupt`), or does not let it be removed (`probe-left`).
-        Unjudged: it did not answer (`remote-unreachable`, `remote-refused`).
+        MlgitError: the remote lacks its base folder, which nothing here makes (`dvc-remote-folder-missing`), takes nothing
+            (`dvc-remote-read-only`), gives back something else (`data-corrupt`), or does not let it be removed (`dvc-remote-delete-denied`).
+        Unjudged: it did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
     """
     files = objects.fs
     base = files.parent(files.parent(objects.path))  # objects are in files/md5
@@ -43,7 +43,7 @@ def run(name: str, objects: Any, answers: Answers, is_absence: Callable[[Excepti
         files.remove(path)
     except Exception as error:
         raise refused(
-            "probe-left",
+            "dvc-remote-delete-denied",
             f'remote "{name}" does not let anything be removed',
             why=f"{file}, of {len(content)} bytes, stays in it; for a storage that only grows, that is as it should be",
             fix="remove it by hand if it is in the way",
@@ -74,10 +74,10 @@ def _writing(name: str, answers: Answers) -> Iterator[None]:
         with answers():
             yield
     except Inconclusive as error:
-        if error.findings[0].id != "remote-refused":
+        if error.findings[0].id != "dvc-remote-access-denied":
             raise
         raise refused(
-            "remote-read-only",
+            "dvc-remote-read-only",
             f'remote "{name}" takes nothing from this account',
             why="it refused to be written to",
             fix="for who only reads, all is well; `mlgit register` and `dvc push` need an account that may write",
@@ -86,7 +86,7 @@ def _writing(name: str, answers: Answers) -> Iterator[None]:
 
 def _no_folder(name: str) -> MlgitError:
     return refused(
-        "remote-folder-missing",
+        "dvc-remote-folder-missing",
         f'remote "{name}" has no folder to keep data in',
         why="over WebDAV the folder that the address names has to be there before anything is put into it",
         fix="make it on the server, or let whoever runs it do so; `mlgit doctor` asks again",

@@ -30,8 +30,8 @@ def reproduced(
         seconds: after which it is stopped.
 
     Raises:
-        MlgitError: the stages did not succeed in time, or did not write the file (`not-reproduced`).
-        Unjudged: there is no room for a checkout (`disk-failed`).
+        MlgitError: the stages did not succeed in time, or did not write the file (`reproduction-failed`).
+        Unjudged: there is no room for a checkout (`disk-io-failed`).
     """
     with private.folders() as (checkout, home):
         private.check_out(tree, checkout)
@@ -48,7 +48,7 @@ def reproduced(
         why = ended.why or ("" if written.is_file() and not written.is_symlink() else f"no stage wrote {output}")
         if why:
             raise refused(
-                "not-reproduced",
+                "reproduction-failed",
                 f"commit {(tree.commit or '')[:12]} cannot be trained again here",
                 why=why,
                 fix="check out that commit, install the packages that it pins, and run `dvc repro --force` to see all of it",

@@ -41,8 +41,8 @@ class DvcStore:
 
         Raises:
             MlgitError: the remote has one of them in another size (`data-corrupt`), is not configured
-                (`remote-missing`), or cannot be used from here (`remote-unsupported`).
-            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`).
+                (`dvc-remote-unknown`), or cannot be used from here (`dvc-remote-unsupported`).
+            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
         return [file for file, there in zip(files, self._are_there(files), strict=True) if not there]
 
@@ -52,8 +52,8 @@ class DvcStore:
 
         Raises:
             MlgitError: it is in neither (`data-missing`), or is not what was recorded (`data-corrupt`).
-            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken
-                (`disk-failed`).
+            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is full or broken
+                (`disk-io-failed`).
         """
         with _scratch(file) as copy:
             cached = self._cached(file)
@@ -68,9 +68,9 @@ class DvcStore:
         """Put files into cache and remote, where they are not yet, and ask the remote afterwards whether it has them.
 
         Raises:
-            MlgitError: a file is not what was recorded (`data-corrupt`), or did not arrive (`upload-failed`).
-            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`), or the disk is full or broken
-                (`disk-failed`).
+            MlgitError: a file is not what was recorded (`data-corrupt`), or did not arrive (`dvc-upload-failed`).
+            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is full or broken
+                (`disk-io-failed`).
         """
         for path, file in files:
             self._keep(path, file)
@@ -83,7 +83,7 @@ class DvcStore:
             self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
         if lost := self.missing(absent):
             raise refused(
-                "upload-failed",
+                "dvc-upload-failed",
                 f'{lost[0].path} is not in remote "{self._name}" after the upload',
                 why=f"the remote reported no error, yet does not have md5 {lost[0].md5}",
                 fix=f"try `dvc push -r {self._name}`, then run this again",
@@ -94,7 +94,7 @@ class DvcStore:
 
         Raises:
             MlgitError: what of that it did not do; or as `missing`.
-            Unjudged: the remote did not answer (`remote-unreachable`, `remote-refused`).
+            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
         probe.run(self._name, self._remote, self._answers, lambda error: _says_not_there(_cause(error)))
 
@@ -176,7 +176,7 @@ class DvcStore:
         """The remote's objects.
 
         Raises:
-            MlgitError: it is not configured (`remote-missing`), or cannot be used from here (`remote-unsupported`).
+            MlgitError: it is not configured (`dvc-remote-unknown`), or cannot be used from here (`dvc-remote-unsupported`).
         """
         settings = self._config
         from dvc.config import ConfigError, RemoteNotFoundError  # noqa: PLC0415
@@ -196,8 +196,8 @@ class DvcStore:
         return _objects(files, files.join(folder, *_OBJECTS), config)
 
     def _unsupported(self, why: str) -> MlgitError:
-        fix = "see `mlgit explain remote-unsupported`, or use another remote"
-        return refused("remote-unsupported", f'remote "{self._name}" cannot be used from here', why=why, fix=fix)
+        fix = "see `mlgit explain dvc-remote-unsupported`, or use another remote"
+        return refused("dvc-remote-unsupported", f'remote "{self._name}" cannot be used from here', why=why, fix=fix)
 
     @contextmanager
     def _answers(self) -> Iterator[None]:
@@ -284,13 +284,15 @@ def _no_answer(remote: str, error: BaseException) -> Inconclusive:
     why = os.strerror(code) if code is not None and code in errno.errorcode else ""
     fix = f"see what `dvc status --cloud -r {remote}` says; check the network and the credentials"
     if isinstance(error, PermissionError | AuthError | ConfigError) or _status(error) in _FORBIDDEN:
-        return inconclusive("remote-refused", f'remote "{remote}" does not let this account in', why=why, fix=fix)
-    return inconclusive("remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
+        return inconclusive(
+            "dvc-remote-access-denied", f'remote "{remote}" does not let this account in', why=why, fix=fix
+        )
+    return inconclusive("dvc-remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
 
 
 def _disk_failed(error: OSError) -> Inconclusive:
     return inconclusive(
-        "disk-failed",
+        "disk-io-failed",
         "a file cannot be written",
         why=error.strerror or "",
         fix="make room on the disk, and check who may write there",

@@ -34,7 +34,7 @@ def require() -> None:
     """Make sure that there is a DVC that will do; whatever imports it, or runs it, asks here first.
 
     Raises:
-        Unjudged: it is not installed, or cannot be imported (`dvc-missing`), or is too old (`dvc-old`).
+        Unjudged: it is not installed, or cannot be imported (`dvc-missing`), or is too old (`dvc-too-old`).
     """
     needed = ".".join(map(str, OLDEST))
     way_out = f'`{sys.executable} -m pip install "dvc>={needed}"`'
@@ -42,7 +42,7 @@ def require() -> None:
         version = importlib.import_module("dvc").__version__
         if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
             raise inconclusive(
-                "dvc-old",
+                "dvc-too-old",
                 f"DVC {version} is too old for mlgit",
                 why=f"it needs DVC {needed} or newer",
                 fix=f"run {way_out}",
@@ -60,7 +60,7 @@ def configuration(root: Path | None) -> dict[str, Any]:
     """Read DVC's configuration, of all levels from the system's to `.dvc/config.local`, with paths made absolute.
 
     Raises:
-        MlgitError: DVC is not set up there (`dvc-missing`), or its configuration cannot be read (`dvc-config`).
+        MlgitError: DVC is not set up there (`dvc-missing`), or its configuration cannot be read (`dvc-config-invalid`).
         Unjudged: there is no DVC that will do (as `require`).
     """
     if root is None:
@@ -89,7 +89,9 @@ def configuration(root: Path | None) -> dict[str, Any]:
 def broken_configuration() -> MlgitError:
     """Return the error for a configuration that DVC refuses; it is not quoted, since it may hold credentials."""
     return refused(
-        "dvc-config", "DVC's configuration cannot be used", fix="run `dvc config --list`, which says where it is wrong"
+        "dvc-config-invalid",
+        "DVC's configuration cannot be used",
+        fix="run `dvc config --list`, which says where it is wrong",
     )
 
 
@@ -107,7 +109,7 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
         The paths that were written, from the root.
 
     Raises:
-        MlgitError: the configuration that is there cannot be read (`dvc-config`).
+        MlgitError: the configuration that is there cannot be read (`dvc-config-invalid`).
         Unjudged: there is no DVC that will do (as `require`); nothing was written.
     """
     require()
@@ -145,7 +147,7 @@ def remote_settings(root: Path, name: str) -> tuple[str, bool, list[str]]:
         `.dvc/config` that hold credentials; their values are not returned.
 
     Raises:
-        MlgitError: there is no such remote (`remote-missing`), or as `configuration`.
+        MlgitError: there is no such remote (`dvc-remote-unknown`), or as `configuration`.
     """
     remotes = configuration(root)["remote"]
     if name not in remotes:
@@ -166,7 +168,7 @@ def remote_settings(root: Path, name: str) -> tuple[str, bool, list[str]]:
 def remote_missing(name: str, remotes: Collection[str]) -> MlgitError:
     """Return the error for a remote that DVC's configuration does not have."""
     return refused(
-        "remote-missing",
+        "dvc-remote-unknown",
         f'there is no DVC remote "{name}"',
         why=f"the DVC configuration has {' and '.join(sorted(remotes)) or 'none at all'}",
         fix=f"name one of those in mlgit.yaml, or run `dvc remote add {name} URL`",

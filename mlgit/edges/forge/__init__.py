@@ -31,7 +31,7 @@ def open_forge(kind: ForgeKind, remote: str | None, environment: Mapping[str, st
         environment: variables; those of the process, if None.
 
     Raises:
-        Unjudged: its address is not known (`forge-address`), or the token is malformed (`forge-token`).
+        Unjudged: its address is not known (`forge-address-unknown`), or the token is malformed (`forge-token-invalid`).
     """
     from mlgit.edges.forge import gitea, github  # noqa: PLC0415 - httpx
     from mlgit.edges.forge.client import ApiClient  # noqa: PLC0415 - httpx
@@ -72,7 +72,7 @@ def _token_of_gh(host: str, environment: Mapping[str, str]) -> str | None:
 def _require_token(token: str, source: str) -> str:
     if not _TOKEN.fullmatch(token):
         raise inconclusive(
-            "forge-token",
+            "forge-token-invalid",
             f"{source} does not contain a valid token",
             why="a token has letters, digits and punctuation only; this has spaces, line ends or other characters",
             fix=f"set {source} to the token alone",

@@ -84,7 +84,7 @@ def find_forge(kind: ForgeKind, remote: str | None, environment: Mapping[str, st
         environment: variables.
 
     Raises:
-        Unjudged: neither names it, or only in a way that no token may be sent to (`forge-address`).
+        Unjudged: neither names it, or only in a way that no token may be sent to (`forge-address-unknown`).
     """
     parsed = parse_remote(remote) if remote else None
     repository = environment.get("GITHUB_REPOSITORY") or (parsed.repository if parsed else None)
@@ -162,7 +162,7 @@ def _split(url: str) -> SplitResult | None:
 
 def _unknown_address(kind: ForgeKind, why: str) -> MlgitError:
     return inconclusive(
-        "forge-address",
+        "forge-address-unknown",
         f"the address of the {'GitHub' if kind == 'github' else 'Gitea'} of this repository is not known",
         why=why,
         fix=f"set {_API_VARIABLES[kind]} to the address of its API and GITHUB_REPOSITORY to owner/name, or set the URL of origin",

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class RequestRefused(MlgitError):
-    """The forge refused a request (`forge-refused`), or does not have what it names (`forge-unknown`)."""
+    """The forge refused a request (`forge-request-rejected`), or does not have what it names (`forge-resource-unknown`)."""
 
     def __init__(self, status: int, message: str, finding: Finding) -> None:
         super().__init__(finding)
@@ -92,7 +92,7 @@ class ApiClient:
 
         Raises:
             RequestRefused: the forge refused, or has no such object.
-            Unjudged: there is no usable response (`forge-unreachable`, `forge-limited`, `forge-answer-odd`).
+            Unjudged: there is no usable response (`forge-unreachable`, `forge-rate-limited`, `forge-response-invalid`).
         """
         return self._decode(self._request("GET", self._url(path, query)), type_)
 
@@ -106,7 +106,7 @@ class ApiClient:
             query: parameters.
 
         Raises:
-            MlgitError: as `get`; also where there are more than `MAX_PAGES` pages (`forge-answer-odd`).
+            MlgitError: as `get`; also where there are more than `MAX_PAGES` pages (`forge-response-invalid`).
         """
         entries: list[T] = []
         url: str | None = self._url(path, query)
@@ -145,7 +145,7 @@ class ApiClient:
         """Return a part of a response as a type.
 
         Raises:
-            Unjudged: it does not fit (`forge-answer-odd`).
+            Unjudged: it does not fit (`forge-response-invalid`).
         """
         try:
             return msgspec.convert(value, type_)
@@ -243,21 +243,23 @@ class ApiClient:
             return self._unexpected(f"it keeps answering with status {response.status}")
         if response.status == HTTPStatus.UNAUTHORIZED:
             why = message if self._token else f"no token was sent; {message}"
-            finding = Finding("forge-refused", f"{self._host} does not accept the token", why, self._login_hint)
+            finding = Finding(
+                "forge-request-rejected", f"{self._host} does not accept the token", why, self._login_hint
+            )
         elif response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             fix = "check that it exists under this name, and that the token may read it"
-            finding = Finding("forge-unknown", f"{self._host} does not have what was requested", message, fix)
+            finding = Finding("forge-resource-unknown", f"{self._host} does not have what was requested", message, fix)
         elif response.status == HTTPStatus.FORBIDDEN:
             fix = f"give the token the permission that it lacks, or use another: {self._login_hint}"
-            finding = Finding("forge-refused", f"{self._host} does not let this token do that", message, fix)
+            finding = Finding("forge-request-rejected", f"{self._host} does not let this token do that", message, fix)
         else:
             fix = "change what the message names, and run the command again"
-            finding = Finding("forge-refused", f"{self._host} refused the request", message, fix)
+            finding = Finding("forge-request-rejected", f"{self._host} refused the request", message, fix)
         return RequestRefused(response.status, message, finding)
 
     def _rate_limited(self, message: str, wait: float) -> Inconclusive:
         return inconclusive(
-            "forge-limited",
+            "forge-rate-limited",
             f"{self._host} accepts no more requests for now",
             why=f"{message}; the limit ends in {wait:.0f} s",
             fix="run the command again later; a token for this work alone has limits of its own",
@@ -270,7 +272,7 @@ class ApiClient:
 
     def _unexpected(self, why: str) -> Inconclusive:
         return inconclusive(
-            "forge-answer-odd",
+            "forge-response-invalid",
             f"{self._host} gave a response that mlgit does not understand",
             why=why,
             fix="check that it is the forge that mlgit.yaml names, and whether a newer mlgit supports it",

@@ -32,7 +32,7 @@ def parse(text: bytes, file: str) -> tuple[Card, CardText, Document]:
     first, second = next(fences, None), next(fences, None)
     if first is None or first.start() != 0 or second is None:
         raise refused(
-            "card-front-matter",
+            "card-front-matter-invalid",
             f"{file} has no front matter",
             why="its first line is not `---`"
             if first is None or first.start() != 0

@@ -71,7 +71,7 @@ def check_text(text: bytes, file: str, *, most_bytes: int) -> None:
         raise too_large(file, f"it has {len(text):,} bytes; at most {most_bytes:,} are read")
     if (b"<<<<<<<" in text or b">>>>>>>" in text) and (conflict := _CONFLICT.search(text)):
         raise refused(
-            "conflict-unresolved",
+            "merge-conflict-unresolved",
             "unresolved merge conflict",
             why=f"the line begins with {conflict[0].decode().strip()}",
             fix="keep one side, delete the marker lines, then `git add` the file",
@@ -129,7 +129,7 @@ def empty(file: str) -> MlgitError:
 
 def _not_utf8(text: bytes, file: str, offset: int, why: str) -> MlgitError:
     return refused(
-        "not-utf8",
+        "encoding-not-utf8",
         f"{file} is not plain UTF-8 at byte {offset}",
         why=why,
         fix="save it as UTF-8 without a byte order mark",

@@ -177,7 +177,7 @@ def _explain(text: bytes, file: str, error: ValueError) -> list[Finding]:
     if "truncated" in why:
         why = "it ends in the middle of a value"
     fix = "take the file from Git again; mlgit writes these files, and nobody edits them by hand"
-    return [Finding("json-syntax", "this is not JSON", _BYTE.sub("", why), fix, at)]
+    return [Finding("json-syntax-error", "this is not JSON", _BYTE.sub("", why), fix, at)]
 
 
 def _finding(seen: _Seen, file: str) -> Finding | None:

@@ -26,10 +26,10 @@ def read_record(file: str, content: bytes) -> Record:
     place = layout.parse_path(file)
     if place is None:
         raise refused(
-            "record-unplaced",
+            "record-path-invalid",
             f"no record belongs at {file}",
             why="the place of a file tells its kind, and none is known for this place",
-            fix="move it to where its kind belongs, as `mlgit explain record-unplaced` lists them",
+            fix="move it to where its kind belongs, as `mlgit explain record-path-invalid` lists them",
             at=Location(file),
         )
     kind = KINDS[place.kind]

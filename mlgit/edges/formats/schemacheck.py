@@ -116,7 +116,7 @@ def _newer(kind: type[msgspec.Struct], document: Document) -> Finding | None:
     if kind.__struct_config__.tag is None or type(said) is not int or said <= known:
         return None
     return Finding(
-        "schema-newer",
+        "schema-too-new",
         f"schema {said} needs a newer mlgit",
         f"this mlgit reads schema {known}",
         "install a newer mlgit; the file was left as it is",
@@ -129,7 +129,7 @@ def _other_kind(kind: type[msgspec.Struct], document: Document) -> Finding | Non
     if wanted is None or "kind" not in document.value or said == wanted:
         return None
     return Finding(
-        "kind-wrong",
+        "record-kind-mismatch",
         f"the kind is {_shown(said)}, and must be {wanted}",
         f"files at this place are of the kind {wanted}",
         f"write `kind: {wanted}`, or move the file to where its kind belongs",
@@ -232,7 +232,7 @@ def _wrong_type(value: Any, types: Sequence[str], purpose: str, at: Location) ->
     else:
         fix = f"write {wanted}"
     why = f"the value is {_shown(value)}" + (f" ({purpose})" if purpose else "")
-    return Finding("type-wrong", f"{at.path} must be {wanted}", why, fix, at)
+    return Finding("type-mismatch", f"{at.path} must be {wanted}", why, fix, at)
 
 
 def _not_allowed(value: Any, allowed: str, purpose: str, at: Location, near: str | None = None) -> Finding:

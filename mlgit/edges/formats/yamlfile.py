@@ -58,7 +58,7 @@ def parse(text: bytes, file: str) -> Document:
 
     Raises:
         MlgitError: everything that is wrong with it, up to the first thing that stops the reading.
-        Unjudged: PyYAML is installed without its C extension (`yaml-slow`).
+        Unjudged: PyYAML is installed without its C extension (`libyaml-missing`).
     """
     check_text(text, file, most_bytes=MOST_BYTES)
     reader = _Reader(text, file)
@@ -98,7 +98,7 @@ def _events() -> Callable[[bytes], Callable[[], Any]]:
     """Return what makes a source of events from bytes, by libyaml; the pure-Python parser takes 20 times as long."""
     if not yaml.__with_libyaml__:
         raise inconclusive(
-            "yaml-slow",
+            "libyaml-missing",
             "PyYAML was installed without its C extension",
             why="its Python parser is some twenty times slower and never used here",
             fix="install a wheel: `pip install --force-reinstall --only-binary :all: pyyaml`",
@@ -138,7 +138,7 @@ class _Reader:
         self._next()
         if type(second := self._next()) is not StreamEndEvent:
             why, fix = "`---` begins another one there", "keep one document, and move others to files of their own"
-            self._stop(self._finding("yaml-documents", "there is more than one document", why, fix, second))
+            self._stop(self._finding("yaml-multiple-documents", "there is more than one document", why, fix, second))
         return value
 
     def _value(self, event: Any) -> Any:
@@ -197,7 +197,7 @@ class _Reader:
         if type(event) is not ScalarEvent:
             what = "an alias" if type(event) is AliasEvent else "a list or a mapping"
             why, fix = "keys are text", "write a name as the key"
-            self._stop(self._finding("key-not-text", f"{what} is used as a key", why, fix, event))
+            self._stop(self._finding("key-not-string", f"{what} is used as a key", why, fix, event))
         key = self._scalar(event)
         if key == "<<" and event.implicit[0]:
             self._feature("merge keys", event)
@@ -205,7 +205,7 @@ class _Reader:
             return key
         said = shortened(event.value)
         why, fix = f"unquoted, {said or 'nothing'} is no text", f'quote it: `"{said}":`'
-        self._note(self._finding("key-not-text", f"the key {said or '(empty)'} is not text", why, fix, event))
+        self._note(self._finding("key-not-string", f"the key {said or '(empty)'} is not text", why, fix, event))
         return str(event.value)
 
     def _duplicate(self, first: Any, second: Any) -> None:
@@ -217,7 +217,11 @@ class _Reader:
 
     def _feature(self, what: str, event: Any) -> None:
         why = "a reader of the file has to see every value where it counts"
-        self._note(self._finding("yaml-feature", f"{what} are not used in mlgit's files", why, _FEATURES[what], event))
+        self._note(
+            self._finding(
+                "yaml-feature-unsupported", f"{what} are not used in mlgit's files", why, _FEATURES[what], event
+            )
+        )
 
     def _finding(self, id: str, message: str, why: str, fix: str, event: Any) -> Finding:  # noqa: A002
         return Finding(
@@ -266,7 +270,7 @@ def _syntax(error: yaml.YAMLError, text: bytes, file: str) -> Finding:
     fix = (
         "look at that line and the one before; text with `: ` or ` #` in it, or a sign such as @ in front, needs quotes"
     )
-    return Finding("yaml-syntax", "this is not YAML", why, fix, Location(file, line))
+    return Finding("yaml-syntax-error", "this is not YAML", why, fix, Location(file, line))
 
 
 @functools.cache

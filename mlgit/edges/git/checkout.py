@@ -49,7 +49,7 @@ def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
     Files that already have the content of the new commit are no obstacle: a run that was killed may have written them.
 
     Raises:
-        MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+        MlgitError: files that the person changed are in the way (`work-tree-dirty`); nothing was touched.
         Unjudged: Git could not write (`git-write-failed`, `git-locked`); running it again does the rest.
     """
     start = old or git.run("hash-object", "-t", "tree", "--stdin", input=b"").stdout.decode().strip()
@@ -109,7 +109,7 @@ def _not_advanced(git: Git, start: str, new: CommitId, stderr: str) -> MlgitErro
     wanted = {change.path for change in history.changes(git, start, new)}
     in_the_way = sorted(wanted.intersection(dirty(git, [])))
     return refused(
-        "work-tree-in-the-way",
+        "work-tree-dirty",
         "files in the work tree are in the way of the new commit",
         why=f"changed and not committed: {', '.join(in_the_way)}" if in_the_way else one_line(stderr),
         fix="commit them, stash them (`git stash -u`) or move them away, then run the command again",

@@ -121,7 +121,10 @@ class Git:
         """Return the error for a command that failed, according to its stderr."""
         if re.search(_UNTRUSTED, stderr):
             return inconclusive(
-                "unsafe-repository", "Git does not trust this repository", why=first_line(stderr), fix=_advice(stderr)
+                "repository-dubious-ownership",
+                "Git does not trust this repository",
+                why=first_line(stderr),
+                fix=_advice(stderr),
             )
         if match := re.search(_LOCKED, stderr):
             return inconclusive(

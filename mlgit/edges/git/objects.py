@@ -135,7 +135,7 @@ class Objects:
         self.close()
         stderr = self._git.run("cat-file", "-p", name, check=False).stderr if not name.startswith("-") else ""
         return inconclusive(
-            "object-missing",
+            "git-object-missing",
             f"Git cannot read object {name}",
             why=one_line(stderr) or "it is not what it should be",
             fix="run `git fsck`; in a partial or damaged clone, clone again",

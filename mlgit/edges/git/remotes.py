@@ -40,8 +40,8 @@ def push(
         timeout: seconds that the remote may take.
 
     Raises:
-        MlgitError: the remote has commits that are not here, or a rule of the remote refused (`push-refused`).
-        Unjudged: it did not answer (`remote-unreachable`, `tool-timeout`).
+        MlgitError: the remote has commits that are not here, or a rule of the remote refused (`push-rejected`).
+        Unjudged: it did not answer (`dvc-remote-unreachable`, `tool-timeout`).
     """
     leases = [f"{ref}:{commit or ''}" for ref, commit in expected.items()]
     options = {"porcelain": True, "no_recurse_submodules": True, "force_with_lease": leases}
@@ -57,7 +57,7 @@ def push(
     ]
     reasons = [" ".join(line.split("\t")[1:]) for line in rejected]
     raise refused(
-        "push-refused",
+        "push-rejected",
         f"{remote} refused the push",
         why="; ".join([*reasons, *filter(None, messages)]),
         fix=f"run `git fetch {remote}` and the command again; if a rule of {remote} refused the push, do what the rule asks",
@@ -77,8 +77,8 @@ def fetch(
         timeout: seconds that the remote may take.
 
     Raises:
-        MlgitError: the remote has no such ref (`remote-ref-unknown`).
-        Unjudged: it did not answer (`remote-unreachable`, `tool-timeout`), or a ref cannot be moved (`git-failed`).
+        MlgitError: the remote has no such ref (`git-remote-ref-unknown`).
+        Unjudged: it did not answer (`dvc-remote-unreachable`, `tool-timeout`), or a ref cannot be moved (`git-failed`).
     """
     # FETCH_HEAD belongs to the person, whose `git merge FETCH_HEAD` would otherwise merge something else.
     options = {"quiet": True, "no_recurse_submodules": True, "no_write_fetch_head": True}
@@ -87,7 +87,7 @@ def fetch(
         return
     if "find remote ref" in completed.stderr:
         raise refused(
-            "remote-ref-unknown", f"{remote} does not have the requested refs", why=one_line(completed.stderr)
+            "git-remote-ref-unknown", f"{remote} does not have the requested refs", why=one_line(completed.stderr)
         )
     raise _no_answer(git, "fetch", remote, completed)
 
@@ -115,7 +115,7 @@ def _no_answer(git: Git, command: str, remote: str, completed: "Completed") -> M
     if completed.code != _FATAL or "remote" not in completed.stderr:
         return git.failure([command], completed.stderr)
     return inconclusive(
-        "remote-unreachable",
+        "dvc-remote-unreachable",
         f"remote {remote} does not answer",
         why=one_line(completed.stderr),
         fix=f"try `git ls-remote {remote}`: it shows whether address, network and credentials are right",

@@ -82,7 +82,7 @@ class GitRepository:
         """Yield a scratch repository: this one, except that new objects are deleted afterwards and commits name no person.
 
         Raises:
-            Unjudged: there is no space for the objects (`disk-failed`).
+            Unjudged: there is no space for the objects (`disk-io-failed`).
         """
         with (
             scratch_objects(self.location.objects) as scratch,
@@ -144,7 +144,7 @@ class GitRepository:
         """Return the files on disk.
 
         Raises:
-            Misuse: the repository is bare (`bare-repository`).
+            Misuse: the repository is bare (`repository-bare`).
         """
         return WorkTree(self._git, self._require_work_tree())
 
@@ -167,7 +167,7 @@ class GitRepository:
         """Yield the contents of many blobs by their ids, in the order asked for.
 
         Raises:
-            Unjudged: one is missing, or is no blob (`object-missing`).
+            Unjudged: one is missing, or is no blob (`git-object-missing`).
         """
         wanted = list(blobs)
         for blob, git_object in zip(wanted, self._objects.read(wanted), strict=True):
@@ -186,7 +186,7 @@ class GitRepository:
         """Yield each commit without its signature, and its armoured signature; None where it is not signed.
 
         Raises:
-            Unjudged: one is missing, or is no commit (`object-missing`).
+            Unjudged: one is missing, or is no commit (`git-object-missing`).
         """
         wanted = list(commits)
         for commit, git_object in zip(wanted, self._objects.read(wanted), strict=True):
@@ -228,7 +228,7 @@ class GitRepository:
         """Return name and e-mail address of the person, as configured in Git.
 
         Raises:
-            MlgitError: none is configured (`identity-missing`).
+            MlgitError: none is configured (`git-identity-missing`).
         """
         return self._settings.identity()
 
@@ -259,7 +259,7 @@ class GitRepository:
         """Point a ref at a commit, only if it is now at `expected` (None: only if it does not exist).
 
         Raises:
-            MlgitError: another process or person moved it (`ref-moved`).
+            MlgitError: another process or person moved it (`ref-update-conflict`).
         """
         self._writer.move(ref, new, expected, reason)
 
@@ -279,7 +279,7 @@ class GitRepository:
         """Update work tree and index from one commit (None: the empty tree) to another, keeping what the person changed.
 
         Raises:
-            MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+            MlgitError: files that the person changed are in the way (`work-tree-dirty`); nothing was touched.
         """
         self._require_work_tree()
         checkout.advance(self._git, old, new)
@@ -317,8 +317,8 @@ class GitRepository:
         """Push refs; those of `force_with_lease` only if the remote has them there (None: only if it has none).
 
         Raises:
-            MlgitError: the remote refused (`push-refused`).
-            Unjudged: it did not answer (`remote-unreachable`).
+            MlgitError: the remote refused (`push-rejected`).
+            Unjudged: it did not answer (`dvc-remote-unreachable`).
         """
         remotes.push(self._git, remote, refspecs, force_with_lease or {}, show=self._show)
 
@@ -326,8 +326,8 @@ class GitRepository:
         """Fetch refs.
 
         Raises:
-            MlgitError: the remote does not have them (`remote-ref-unknown`).
-            Unjudged: it did not answer (`remote-unreachable`).
+            MlgitError: the remote does not have them (`git-remote-ref-unknown`).
+            Unjudged: it did not answer (`dvc-remote-unreachable`).
         """
         remotes.fetch(self._git, remote, refspecs, show=self._show)
 
@@ -354,7 +354,7 @@ class GitRepository:
     def _require_work_tree(self) -> Path:
         if self.root is None:
             raise usage_error(
-                "bare-repository",
+                "repository-bare",
                 "this needs files on disk, and the repository is bare",
                 fix="run it in a clone",
             )

@@ -34,7 +34,7 @@ def scratch_objects(objects: Path) -> Iterator[ScratchObjects]:
         objects: the folder of the objects of the real repository; nothing is written there.
 
     Raises:
-        Unjudged: there is no space for it (`disk-failed`).
+        Unjudged: there is no space for it (`disk-io-failed`).
     """
     try:
         with tempfile.TemporaryDirectory(prefix="mlgit-", ignore_cleanup_errors=True) as folder:
@@ -47,7 +47,7 @@ def scratch_objects(objects: Path) -> Iterator[ScratchObjects]:
             yield ScratchObjects(scratch, {"GIT_OBJECT_DIRECTORY": os.fspath(scratch), **_IDENTITY})
     except OSError as error:
         raise inconclusive(
-            "disk-failed",
+            "disk-io-failed",
             "no scratch repository can be created",
             why=str(error),
             fix=f"check free space and permissions in {tempfile.gettempdir()}, then try again",

@@ -36,7 +36,7 @@ class Settings:
         """Return name and e-mail address of the author that a commit made now would have.
 
         Raises:
-            MlgitError: none is configured (`identity-missing`).
+            MlgitError: none is configured (`git-identity-missing`).
         """
         completed = self._git.run(*CONFIGURED_IDENTITY, "var", "GIT_AUTHOR_IDENT", check=False)
         match = re.match(_IDENTITY, completed.stdout.decode(errors="replace"))
@@ -56,7 +56,7 @@ class Settings:
 def identity_missing(stderr: str) -> MlgitError:
     """Return the error for a Git without an identity."""
     return refused(
-        "identity-missing",
+        "git-identity-missing",
         "Git does not know who you are",
         why=next((line.strip() for line in stderr.split("\n") if line.startswith("fatal: ")), one_line(stderr)),
         fix='run `git config --global user.name "Your Name"` and `git config --global user.email you@example.com`',

@@ -54,7 +54,7 @@ class Writer:
         """Create a commit of a base (None: the empty tree) with some files replaced, added or (None) deleted.
 
         Raises:
-            Misuse: a path cannot be in a repository, or a folder and a file would have one name (`path-unusable`).
+            Misuse: a path cannot be in a repository, or a folder and a file would have one name (`path-invalid`).
             MlgitError: as `commit_tree`.
         """
         changes = _nested(files)
@@ -73,7 +73,7 @@ class Writer:
         """Create a commit of a tree that exists.
 
         Raises:
-            MlgitError: no identity is configured (`identity-missing`), or Git could not sign (`signing-failed`).
+            MlgitError: no identity is configured (`git-identity-missing`), or Git could not sign (`signing-failed`).
             Unjudged: Git could not write (`git-write-failed`).
         """
         with atomic_object_write(self._objects) as environment:
@@ -104,10 +104,12 @@ class Writer:
         """Point a ref at a commit (None: delete it), only if it is at `expected` (None: only if it does not exist).
 
         Raises:
-            MlgitError: it is elsewhere (`ref-moved`), or another ref has its name as a folder (`ref-in-the-way`).
+            MlgitError: it is elsewhere (`ref-update-conflict`), or another ref has its name as a folder (`ref-name-conflict`).
         """
         if ref != "HEAD" and not ref.startswith("refs/"):
-            raise usage_error("ref-name", f"{ref!r} is not the full name of a ref", fix=f"write refs/heads/{ref}")
+            raise usage_error(
+                "ref-name-invalid", f"{ref!r} is not the full name of a ref", fix=f"write refs/heads/{ref}"
+            )
         reflog = ["--create-reflog", "-m", " ".join(reason.split())]
         old = expected or "0" * hashlib.new(self._algorithm, usedforsecurity=False).digest_size * 2
         arguments = [*reflog, ref, new, old] if new else ["-d", ref, old]
@@ -116,14 +118,14 @@ class Writer:
             return
         if re.search(_MOVED, completed.stderr):
             raise refused(
-                "ref-moved",
+                "ref-update-conflict",
                 f"{ref} moved in the meantime",
                 why=one_line(completed.stderr),
                 fix="run the command again: it starts from the present commit of the ref",
             )
         if match := re.search(_IN_THE_WAY, completed.stderr):
             raise refused(
-                "ref-in-the-way",
+                "ref-name-conflict",
                 f"{match['wanted']} cannot be created beside {match['there']}",
                 why="Git cannot have a ref whose name is also the folder of another",
                 fix=f"rename or delete {match['there']}",
@@ -253,4 +255,4 @@ def _build(pack: _Pack, folder: str, changes: _Changes, folders: Mapping[str, Tr
 
 
 def _unusable(path: str, why: str) -> MlgitError:
-    return usage_error("path-unusable", f"{path!r} cannot be written to the repository", why=why)
+    return usage_error("path-invalid", f"{path!r} cannot be written to the repository", why=why)

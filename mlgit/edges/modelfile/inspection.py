@@ -45,11 +45,11 @@ def inspect(path: Path, file: str | None = None) -> ModelFile:
         file: its name as people know it, for findings and for its extension; the path itself if not given.
 
     Returns:
-        The format, the types, and the finding `model-extension-differs` where the name says something else.
+        The format, the types, and the finding `model-extension-mismatch` where the name says something else.
 
     Raises:
-        MlgitError: it is no model file that mlgit accepts: `model-missing`, `model-empty`, `model-is-lfs-pointer`,
-            `model-is-html`, `model-pickle`, `model-format-unknown`, `model-archive-unsafe` or `model-unreadable`.
+        MlgitError: it is no model file that mlgit accepts: `model-file-missing`, `model-file-empty`, `model-is-lfs-pointer`,
+            `model-is-html`, `model-is-pickle`, `model-format-unknown`, `model-archive-unsafe` or `model-file-unreadable`.
     """
     name = file if file is not None else str(path)
     at = Location(name)
@@ -58,7 +58,7 @@ def inspect(path: Path, file: str | None = None) -> ModelFile:
         listed = listed_types(path, at) if kind == "skops" else []
     except OSError as error:
         raise refused(
-            "model-missing", "the model file cannot be read", why=error.strerror or str(error), at=at
+            "model-file-missing", "the model file cannot be read", why=error.strerror or str(error), at=at
         ) from error
     return ModelFile(
         format=kind,
@@ -75,7 +75,7 @@ def _check_extension(file: str, kind: ModelFormat) -> list[Finding]:
         return []
     return [
         Finding(
-            "model-extension-differs",
+            "model-extension-mismatch",
             f"the model file is called {extension}, but its content is {kind}",
             why="mlgit goes by content; people and other tools go by the name",
             fix=f"let the pipeline write `{PurePath(file).stem}{_USUAL[kind]}`, and name that under `outputs.model`",

@@ -31,8 +31,8 @@ def listed_types(path: Path, at: Location) -> list[str]:
     """Return the types in a skops file that skops itself does not trust, as sorted dotted names.
 
     Raises:
-        MlgitError: the archive is unsafe to open (`model-archive-unsafe`), is none of skops (`model-pickle` where it
-            holds a pickle, else `model-format-unknown`), or is damaged (`model-unreadable`).
+        MlgitError: the archive is unsafe to open (`model-archive-unsafe`), is none of skops (`model-is-pickle` where it
+            holds a pickle, else `model-format-unknown`), or is damaged (`model-file-unreadable`).
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -47,7 +47,7 @@ def listed_types(path: Path, at: Location) -> list[str]:
         Exception
     ) as error:  # a damaged or hostile file may break zipfile, json and skops anywhere; all mean the same
         raise refused(
-            "model-unreadable",
+            "model-file-unreadable",
             "the model file cannot be read as a skops file",
             why=one_line(error),
             fix="fetch it again with `dvc pull`; if it is the same, save the model again with `skops.io.dump`",
@@ -100,7 +100,7 @@ def _check_archive(entries: list[zipfile.ZipInfo], size: int, at: Location) -> N
 def _no_skops(names: Counter[str], at: Location) -> MlgitError:
     if any(name.endswith((".pkl", ".pickle")) for name in names):
         return refused(
-            "model-pickle",
+            "model-is-pickle",
             "the model file is an archive with a pickle in it, which runs code when it is loaded",
             why="it holds a .pkl entry, as `torch.save` writes it",
             fix="save the weights as safetensors, or export the model to ONNX",

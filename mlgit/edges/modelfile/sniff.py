@@ -76,7 +76,7 @@ def _refuse_stand_ins(head: bytes, at: Location) -> None:
     """Refuse what is left in place of a model when a download went wrong."""
     if not head:
         raise refused(
-            "model-empty",
+            "model-file-empty",
             "the model file is empty",
             fix="make it again with `mlgit train`, or fetch it with `dvc pull`",
             at=at,
@@ -106,7 +106,7 @@ def _no_model(head: bytes, at: Location) -> MlgitError:
     if protocol is not None:
         inside = f" in {packed}" if packed else ""
         return refused(
-            "model-pickle",
+            "model-is-pickle",
             "the model file is a pickle, which runs code when it is loaded",
             why=f"its content is a pickle of protocol {protocol}{inside}, as `pickle.dump` and `joblib.dump` write it",
             fix=PICKLE_FIX,

@@ -80,8 +80,8 @@ def parse(content: bytes, file: str) -> AllowedSigners:
         file: its path, for findings.
 
     Raises:
-        MlgitError: some lines cannot be trusted; one finding for each (`signers-line`, `signers-principal`,
-            `signers-option`, `signers-authority`, `signers-namespace`, `signers-key`, `signers-shared`). Nobody is
+        MlgitError: some lines cannot be trusted; one finding for each (`allowed-signers-line-invalid`, `allowed-signers-principal-invalid`,
+            `allowed-signers-option-invalid`, `allowed-signers-authority-unsupported`, `allowed-signers-namespace-invalid`, `allowed-signers-key-invalid`, `allowed-signers-key-duplicate`). Nobody is
             trusted from such a file.
     """
     signers: list[Signer] = []
@@ -108,7 +108,7 @@ def render_line(principal: str, public_key: str) -> str:
         public_key: the key, as in a `.pub` file; its comment is left out.
 
     Raises:
-        MlgitError: the principal or the key cannot be trusted (`signers-principal`, `signers-key`).
+        MlgitError: the principal or the key cannot be trusted (`allowed-signers-principal-invalid`, `allowed-signers-key-invalid`).
     """
     try:
         _check_principal(principal)
@@ -125,18 +125,22 @@ def _line(raw: bytes, number: int) -> Signer | None:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise _Fault(
-            "signers-line", f"byte {error.start + 1} of the line is not UTF-8", "save the file as UTF-8"
+            "allowed-signers-line-invalid", f"byte {error.start + 1} of the line is not UTF-8", "save the file as UTF-8"
         ) from error
     stripped = text.strip(" \t")
     if not stripped or stripped.startswith("#"):
         return None
     if any(character != "\t" and not character.isprintable() for character in stripped):
-        raise _Fault("signers-line", "the line holds a character that cannot be seen", "write the line again by hand")
+        raise _Fault(
+            "allowed-signers-line-invalid",
+            "the line holds a character that cannot be seen",
+            "write the line again by hand",
+        )
     principals, _, rest = stripped.replace("\t", " ").partition(" ")
     rest = rest.lstrip()
     if not rest:
         raise _Fault(
-            "signers-line",
+            "allowed-signers-line-invalid",
             "the line has no key",
             'write it as: alice@example.org namespaces="git,mlgit-approval" ssh-ed25519 AAAA…',
         )
@@ -150,7 +154,7 @@ def _line(raw: bytes, number: int) -> Signer | None:
 def _check_principal(name: str) -> None:
     if not _PRINCIPAL.fullmatch(name):
         raise _Fault(
-            "signers-principal",
+            "allowed-signers-principal-invalid",
             f"{name!r} is not an e-mail address",
             "name each address of the person in full, separated by commas; patterns such as *@example.org are not read",
         )
@@ -172,25 +176,25 @@ def _options(text: str) -> Iterator[tuple[str, str | None]]:
         match = _OPTION.match(text, at)
         if match is None:
             raise _Fault(
-                "signers-option",
+                "allowed-signers-option-invalid",
                 f"the options {text!r} cannot be read",
                 'write them as name="value", separated by commas',
             )
         name = match["name"].lower()
         if name == "cert-authority":
             raise _Fault(
-                "signers-authority",
+                "allowed-signers-authority-unsupported",
                 "a certificate authority may name signers that nobody reviews here",
                 "list the key of each person instead",
             )
         if name not in {"namespaces", "valid-after", "valid-before"} or match["value"] is None:
             raise _Fault(
-                "signers-option",
+                "allowed-signers-option-invalid",
                 f"{match[0].rstrip(',')!r} is not an option",
                 'use namespaces="…", valid-after="…" or valid-before="…"',
             )
         if name in seen:
-            raise _Fault("signers-option", f"the option {name} is given twice", "keep one of the two")
+            raise _Fault("allowed-signers-option-invalid", f"the option {name} is given twice", "keep one of the two")
         seen.add(name)
         yield name, match["value"]
         at = match.end()
@@ -202,7 +206,7 @@ def _with_options(principals: tuple[str, ...], key: PublicKey, line: int, option
     valid_after, valid_before = _moment("valid-after", after), _moment("valid-before", before)
     if valid_after and valid_before and valid_before <= valid_after:
         raise _Fault(
-            "signers-option",
+            "allowed-signers-option-invalid",
             "valid-before is not after valid-after: the key would never be valid",
             "correct one of the two",
         )
@@ -215,11 +219,15 @@ def _namespaces(listed: str) -> tuple[str, ...]:
     for namespace in namespaces:
         if not _NAMESPACE.fullmatch(namespace):
             raise _Fault(
-                "signers-namespace", f"{namespace!r} is not the name of a namespace; patterns are not read", fix
+                "allowed-signers-namespace-invalid",
+                f"{namespace!r} is not the name of a namespace; patterns are not read",
+                fix,
             )
     if not {COMMITS, APPROVALS} & set(namespaces):
         raise _Fault(
-            "signers-namespace", f"the key may sign neither commits nor approvals, only {', '.join(namespaces)}", fix
+            "allowed-signers-namespace-invalid",
+            f"the key may sign neither commits nor approvals, only {', '.join(namespaces)}",
+            fix,
         )
     return namespaces
 
@@ -231,7 +239,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
     if not _MOMENT.fullmatch(text):
         why = "names no time zone" if _MOMENT.fullmatch(text + "Z") else f"is not of the form {_MOMENT_FORM}"
         raise _Fault(
-            "signers-option",
+            "allowed-signers-option-invalid",
             f"{option} {text!r} {why}",
             "write the time in UTC with a Z at its end, for example 20260131Z",
         )
@@ -240,7 +248,9 @@ def _moment(option: str, text: str | None) -> datetime | None:
         return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError as error:
         raise _Fault(
-            "signers-option", f"{option} {text!r} is not a time of the calendar", f"write it as {_MOMENT_FORM}"
+            "allowed-signers-option-invalid",
+            f"{option} {text!r} is not a time of the calendar",
+            f"write it as {_MOMENT_FORM}",
         ) from error
 
 
@@ -249,7 +259,7 @@ def _key(text: str) -> PublicKey:
         return PublicKey.parse(text)
     except Malformed as error:
         raise _Fault(
-            "signers-key",
+            "allowed-signers-key-invalid",
             f"the key cannot be used: {error}",
             "copy the line from the person's .pub file; `ssh-keygen -t ed25519` makes a key",
         ) from error
@@ -262,7 +272,7 @@ def _shared(signers: list[Signer], file: str) -> Iterator[Finding]:
         known = first.setdefault(signer.key.blob, signer)
         if set(known.principals) != set(signer.principals):
             yield Finding(
-                "signers-shared",
+                "allowed-signers-key-duplicate",
                 f"the key {signer.key.fingerprint} stands for other principals in line {known.line}",
                 why="whoever holds it could speak as two people",
                 fix="give each person a key of their own; list all addresses of one person on each line of their key",

@@ -137,16 +137,18 @@ def verify(content: bytes, signature: bytes, signers: AllowedSigners, principal:
         at: when; the key must have been valid then.
 
     Raises:
-        MlgitError: what is wrong: no signature (`signature-malformed`), the key is nobody's (`signature-unknown-key`),
-            made for, or by a key for, something else (`signature-namespace`), other content or other bytes
-            (`signature-altered`), another person's (`signature-principal`), or the key was not valid
-            (`signature-time`).
+        MlgitError: what is wrong: no signature (`signature-malformed`), the key is nobody's (`signature-key-unknown`),
+            made for, or by a key for, something else (`signature-namespace-mismatch`), other content or other bytes
+            (`signature-content-mismatch`), another person's (`signature-principal-mismatch`), or the key was not valid
+            (`signature-time-invalid`).
     """
     lines = _lines_of(content, signature, signers, APPROVALS)
     theirs = [line for line in lines if principal in line.principals]
     if not theirs:
         message = f"the signature is by {' or '.join(lines[0].principals)}, not by {principal}"
-        raise _disproved("signature-principal", message, f"{signers.file}:{lines[0].line} says whose the key is")
+        raise _disproved(
+            "signature-principal-mismatch", message, f"{signers.file}:{lines[0].line} says whose the key is"
+        )
     _check_lines(theirs, signers.file, APPROVALS, at)
     return Signature(principal, lines[0].key.fingerprint, lines[0].key.type)
 
@@ -177,16 +179,18 @@ def _lines_of(content: bytes, signature: bytes, signers: AllowedSigners, namespa
     print_ = PublicKey("", sealed.key).fingerprint
     lines = signers.of_key(sealed.key)
     if not lines:
-        raise _disproved("signature-unknown-key", f"nobody has the key {print_}", f"{signers.file} does not list it")
+        raise _disproved("signature-key-unknown", f"nobody has the key {print_}", f"{signers.file} does not list it")
     made_for = sealed.namespace.decode("ascii", "backslashreplace")
     if made_for != namespace:
         message = f"the signature was made for {made_for!r}, not for {namespace!r}"
         raise _disproved(
-            "signature-namespace", message, "a signature that was made for something else proves nothing here"
+            "signature-namespace-mismatch", message, "a signature that was made for something else proves nothing here"
         )
     if not sealed.is_by(lines[0].key, content):
         raise _disproved(
-            "signature-altered", "the signature is not over this content", f"it does not verify with the key {print_}"
+            "signature-content-mismatch",
+            "the signature is not over this content",
+            f"it does not verify with the key {print_}",
         )
     return lines
 
@@ -207,12 +211,14 @@ def _check_lines(lines: Sequence[Signer], file: str, namespace: str, at: datetim
         message = (
             f"the key {lines[0].key.fingerprint} is not for {'approvals' if namespace == APPROVALS else 'commits'}"
         )
-        raise _disproved("signature-namespace", message, f"{file}:{lines[0].line} does not name {namespace!r}")
+        raise _disproved("signature-namespace-mismatch", message, f"{file}:{lines[0].line} does not name {namespace!r}")
     valid = [line for line in fitting if line.valid_at(at)]
     if not valid:
         why = "; ".join(f"{file}:{line.line} says {_times(line)}" for line in fitting)
         who = fitting[0].principals[0]
-        raise _disproved("signature-time", f"the key of {who} was not valid on {utc_time_with_seconds(at)}", why)
+        raise _disproved(
+            "signature-time-invalid", f"the key of {who} was not valid on {utc_time_with_seconds(at)}", why
+        )
     return valid[0]
 
 

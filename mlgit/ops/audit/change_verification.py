@@ -27,7 +27,9 @@ from mlgit.ops.review.verification import PromotionVerifier, Verification, rollb
 
 _TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
 _NO_EVIDENCE = msgspec.Raw(b"{}")
-_ASKS_THE_LEDGER = frozenset({"rollback-unverified", "soak-short", "standing-unsigned", "upstream-unverified"})
+_ASKS_THE_LEDGER = frozenset(
+    {"rollback-version-unverified", "soak-too-short", "standing-approval-unsigned", "upstream-environment-unverified"}
+)
 """Findings that say what the ledger lacks, and so nothing where there is no ledger here."""
 
 

@@ -41,7 +41,7 @@ def check_step(step: HistoryStep, before: datetime | None) -> Iterator[Finding]:
         yield replace(finding, why=f"commit {commit.id[:12]} of {utc_date(commit.at)} did it; {finding.why}")
     if before is not None and commit.at < before - _TWO_CLOCKS:
         yield Finding(
-            "time-backwards",
+            "commit-time-backwards",
             f"commit {commit.id[:12]} says that it is older than the one before it",
             why=f"it is dated {utc_time(commit.at)}, and follows one of {utc_time(before)}",
             fix="ask whoever committed; rules that depend on time were judged by the date that it states",
@@ -72,7 +72,7 @@ def check_only_grew(altered: Iterable[LedgerAlteration]) -> Iterator[Finding]:
     for one in altered:
         deed = {"D": "deleted", "A": "added again"}.get(one.status, "changed")
         yield Finding(
-            "ledger-changed",
+            "ledger-entry-changed",
             f"{one.path} was {deed} on the ledger",
             why=f"commit {one.commit[:12]} did it; the ledger is append-only, and the audit goes by what was there first",
             fix="see `git show` of that commit for who did it, and restore what was there",

@@ -124,13 +124,13 @@ class Replay:
         """Return the changes after a commit; all of them, if None.
 
         Raises:
-            MlgitError: the commit is not on the first-parent line of the base branch (`revision-elsewhere`).
+            MlgitError: the commit is not on the first-parent line of the base branch (`revision-not-on-base-branch`).
         """
         if commit is None:
             return self.changes
         if commit not in self._line:
             raise refused(
-                "revision-elsewhere",
+                "revision-not-on-base-branch",
                 f"commit {commit[:12]} is not on the first-parent line of {self.branch}",
                 why="what came after it cannot be told from what came beside it",
                 fix=f"name a commit that `git log --first-parent {self.branch}` lists, or a date",

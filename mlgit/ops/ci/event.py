@@ -66,12 +66,12 @@ class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
             content: the payload, JSON; None where there is none.
 
         Raises:
-            Misuse: this is no workflow of GitHub (`event-missing`), or the payload is not as GitHub documents it
-                (`event-unreadable`).
+            Misuse: this is no workflow of GitHub (`ci-event-missing`), or the payload is not as GitHub documents it
+                (`ci-event-invalid`).
         """
         if name is None or content is None:
             raise usage_error(
-                "event-missing",
+                "ci-event-missing",
                 "there is no workflow event",
                 why="GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner of a workflow, and at least one is missing",
                 fix="run it in a workflow; elsewhere, `mlgit validate --base REV` and `mlgit queue` answer the same questions",
@@ -107,7 +107,7 @@ class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 def _unreadable(why: str) -> UsageError:
     return usage_error(
-        "event-unreadable",
+        "ci-event-invalid",
         "the workflow event is not as GitHub documents it",
         why=why[:_MAX_CAUSE],
         fix="let the runner of a workflow set GITHUB_EVENT_NAME and GITHUB_EVENT_PATH",

@@ -55,7 +55,7 @@ def run(workspace: Workspace, event: WorkflowEvent, *, on_step: Callable[[str], 
     changes of strangers. A policy that the change brings is replayed only where it runs no code.
 
     Raises:
-        Misuse: the event is about no change (`event-unfit`).
+        Misuse: the event is about no change (`ci-event-unsupported`).
         MlgitError: the clone is shallow (`history-shallow`), or a record cannot be read.
     """
     workspace.repository.require_full_history()

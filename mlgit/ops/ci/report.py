@@ -29,7 +29,7 @@ def read(content: bytes) -> Verdict:
     """Read a report.
 
     Raises:
-        MlgitError: it is no verdict, or too large (`report-unreadable`).
+        MlgitError: it is no verdict, or too large (`ci-report-invalid`).
     """
     try:
         if len(content) <= MAX_REPORT_BYTES:
@@ -64,14 +64,14 @@ def run(
         What was done; `outdated` where the pull request has new commits, or is closed.
 
     Raises:
-        MlgitError: the report is about another commit than the run (`report-differs`), or the forge refused.
+        MlgitError: the report is about another commit than the run (`ci-report-mismatch`), or the forge refused.
         Unjudged: the forge did not answer.
     """
     other = event.workflow_run
     number = verdict.pull_request
     if other is None or number is None or verdict.head != other.head_sha:
         raise refused(
-            "report-differs",
+            "ci-report-mismatch",
             "the report is not about the change that the run was started for",
             why=f"the run was of commit {other.head_sha if other else 'none'}, the report is of {verdict.head}",
             fix="look at the run: its report may have been made for another pull request",
@@ -87,7 +87,7 @@ def run(
 
 def _unreadable(why: str) -> MlgitError:
     return refused(
-        "report-unreadable",
+        "ci-report-invalid",
         "the report of the other run is no verdict",
         why=why,
         fix="look at the run that left it: `mlgit ci verdict --report FILE` writes one",

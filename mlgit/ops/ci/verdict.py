@@ -71,7 +71,7 @@ def run(workspace: Workspace, event: WorkflowEvent) -> Verdict:
     """Verify the change that an event is about. Reads only, and runs no code of the change.
 
     Raises:
-        Misuse: the event is about no change (`event-unfit`).
+        Misuse: the event is about no change (`ci-event-unsupported`).
         MlgitError: the clone is shallow (`history-shallow`).
     """
     workspace.repository.require_full_history()
@@ -103,7 +103,7 @@ def change_of(workspace: Workspace, event: WorkflowEvent) -> ProposedChange:
     a verdict that counts for the base branch as well.
 
     Raises:
-        Misuse: the event is about no change (`event-unfit`).
+        Misuse: the event is about no change (`ci-event-unsupported`).
     """
     update = event.push or event.merge_queue_push
     if update is not None and update.new is not None:
@@ -115,7 +115,7 @@ def change_of(workspace: Workspace, event: WorkflowEvent) -> ProposedChange:
         base = _base_branch(workspace, _tip(workspace, event.repository.default_branch))
         return _merge(workspace, base, event.pull_request.head.sha, event.pull_request.base.sha)
     raise usage_error(
-        "event-unfit",
+        "ci-event-unsupported",
         f"an event {event.name!r} is not about a change",
         why=f"a verdict is given on push, merge_group, {' and '.join(PULL_REQUEST_EVENTS)}",
         fix="take the workflow that `mlgit init --forge github` writes",
@@ -180,7 +180,7 @@ def _conflict(change: ProposedChange) -> Finding:
 def _rewritten(update: RefUpdate) -> Finding:
     name = update.ref.removeprefix(_HEADS)
     return Finding(
-        "push-rewrites",
+        "push-non-fast-forward",
         f"{name} was at {(update.old or '')[:12]}, which {(update.new or '')[:12]} does not contain",
         why="no branch of this clone has that commit any more, so the branch was force-pushed",
         fix=f"restore {name} from a clone that has the commit, and forbid force pushes to it",

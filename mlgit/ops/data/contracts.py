@@ -75,7 +75,7 @@ def draft_contract(frame: "DataFrame", file: str) -> ContractDraft:
         file: its path, for messages.
 
     Raises:
-        MlgitError: a column has values of a type that contracts do not have (`column-unfit`).
+        MlgitError: a column has values of a type that contracts do not have (`column-type-unsupported`).
     """
     from mlgit.ml import contract  # noqa: PLC0415 - pandas
 
@@ -83,7 +83,7 @@ def draft_contract(frame: "DataFrame", file: str) -> ContractDraft:
         rules = contract.draft_rules(frame)
     except ValueError as error:
         raise refused(
-            "column-unfit",
+            "column-type-unsupported",
             f"{file} cannot be described by a contract",
             why=str(error),
             fix="give every column values of one type: integer, number, string, boolean, date or datetime",

@@ -197,7 +197,7 @@ def check(workspace: Workspace, name: str | None, *, disk: DataFolder) -> DataCh
     names = there if name is None else [name]
     if not names:
         raise refused(
-            "no-dataset", "there is no dataset yet", fix="`mlgit data add FILE` adds one, and drafts its contract"
+            "dataset-missing", "there is no dataset yet", fix="`mlgit data add FILE` adds one, and drafts its contract"
         )
     return DataCheck(checks=[_check(workspace, state.dataset(found), disk) for found in names])
 
@@ -257,7 +257,7 @@ def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tupl
     dataset = name or (inside[1] if in_place else _slug(source.stem))
     if not is_name(dataset):
         raise usage_error(
-            "name-unfit",
+            "name-invalid",
             f"{dataset!r} does not do as a name",
             why=NAME_RULES,
             fix="add --dataset NAME",
@@ -278,14 +278,14 @@ def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tupl
 def _table(path: Path) -> Path:
     if not path.is_file():
         raise usage_error(
-            "data-not-found",
+            "data-file-missing",
             f"{path} is not a file",
             why="a dataset is one CSV or Parquet file",
             fix="name the file, or a dataset whose file is in its place",
         )
     if path.suffix not in _TABLES:
         raise usage_error(
-            "data-format",
+            "data-format-unsupported",
             f"{path.name} is not a table that mlgit reads",
             why=f"its ending is {path.suffix or 'missing'}",
             fix="write it as .csv or .parquet",
@@ -295,7 +295,7 @@ def _table(path: Path) -> Path:
 
 def _other_file(dataset: str, path: str, expected: str) -> MlgitError:
     return refused(
-        "data-other-file",
+        "data-path-mismatch",
         f"dataset {dataset} is {expected}, not {path}",
         why="its contract names one file",
         fix="change `path` in the contract, or add it as another dataset with --dataset",
@@ -308,7 +308,7 @@ def _check_kept(workspace: Workspace, target: Path, path: str, new_md5: str, poi
     there = workspace.hashed(target, target.name).md5
     if there not in {new_md5, pointed}:
         raise refused(
-            "data-not-kept",
+            "data-untracked",
             f"{path} has content that DVC does not keep yet",
             why="copying over it would lose it",
             fix=f"run `mlgit data add {path}` first, or move it away",

@@ -268,7 +268,7 @@ class _Deployer:
             observed = target.switch(champion, beside)
         if not wanted.is_run_by(observed):
             raise refused(
-                "target-differs",
+                "target-mismatch",
                 f"{self._manifest.environment} does not run what it was given",
                 why=_differing(wanted, observed),
                 fix="see the target; run `mlgit apply` again once it is well",

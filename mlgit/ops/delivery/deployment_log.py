@@ -75,7 +75,7 @@ def record(
         repeat: whether to append it where the last entry says the same already, as evidence of another time.
 
     Raises:
-        MlgitError: the log is broken (`ledger-gap`, `ledger-chain-broken`, `ledger-time`), or nothing can be appended to the
+        MlgitError: the log is broken (`ledger-entry-missing`, `ledger-chain-broken`, `ledger-time-invalid`), or nothing can be appended to the
             ledger (see `ledger_branch.append`). Nothing was added.
     """
     key = (entry.environment, entry.model)
@@ -127,7 +127,7 @@ def _check_pushed(repository: Repository, snapshot: Snapshot) -> Iterator[Findin
     copy = repository.resolve(remote.copy_of(f"refs/heads/{name}"))
     if remote.is_there(repository) and not _has(repository, copy, snapshot.commit):
         yield Finding(
-            "base-unpushed",
+            "base-branch-unpushed",
             f"{remote.NAME} does not have commit {snapshot.commit[:12]} of {name}",
             why="the ledger would name a commit that is in this clone alone",
             fix=f"run `git push {remote.NAME} {name}`",

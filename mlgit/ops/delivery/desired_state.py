@@ -81,7 +81,7 @@ def desired_state(
         at: the moment.
 
     Raises:
-        MlgitError: the record of a version is not that of the digest by which the manifest names it (`slot-differs`).
+        MlgitError: the record of a version is not that of the digest by which the manifest names it (`slot-digest-mismatch`).
     """
     if manifest.slots.champion is not None:
         version = _pinned(base, manifest, "slots.champion", manifest.slots.champion)
@@ -115,7 +115,7 @@ def _pinned(base: Lifecycle, manifest: Promotion, path: str, pin: SlotAssignment
     actual = version_digest(version)
     if actual != pin.digest:
         raise refused(
-            "slot-differs",
+            "slot-digest-mismatch",
             f"{path} names {manifest.model}@{pin.version} by a digest that it does not have",
             why=f"the record has {actual[:19]}, the manifest {pin.digest[:19]}",
             fix="do not edit digests by hand: `mlgit promote` writes them",

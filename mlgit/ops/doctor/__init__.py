@@ -84,7 +84,7 @@ def run(
         on_step: is called with what is being done.
 
     Raises:
-        MlgitError: there is no commit (`no-commit`), or no project in it (`not-a-project`).
+        MlgitError: there is no commit (`repository-empty`), or no project in it (`not-a-project`).
     """
     context = DoctorContext(workspace, machine, shipped)
     project = context.project.name  # raises where there is none, since nothing could be checked

@@ -76,7 +76,7 @@ class Machine(Protocol):
         """Return the version of DVC.
 
         Raises:
-            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-old`).
+            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-too-old`).
         """
         ...
 
@@ -100,7 +100,7 @@ class Machine(Protocol):
         """Return the configuration of a DVC remote.
 
         Raises:
-            MlgitError: there is no remote of that name (`remote-missing`), or DVC is not set up.
+            MlgitError: there is no remote of that name (`dvc-remote-unknown`), or DVC is not set up.
         """
         ...
 
@@ -108,8 +108,8 @@ class Machine(Protocol):
         """Write a small test object into a DVC remote, read it back, and remove it.
 
         Raises:
-            MlgitError: the remote lacks its base folder (`remote-folder-missing`), refuses writes (`remote-read-only`), returns
-                other content (`data-corrupt`), or refuses to remove the object (`probe-left`).
+            MlgitError: the remote lacks its base folder (`dvc-remote-folder-missing`), refuses writes (`dvc-remote-read-only`), returns
+                other content (`data-corrupt`), or refuses to remove the object (`dvc-remote-delete-denied`).
             Unjudged: it does not answer.
         """
         ...

@@ -6,7 +6,7 @@ from mlgit.errors import Finding, Inconclusive, Location, MlgitError, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix
 
 # With these the remote can be read from, which is enough for whoever only verifies.
-_READABLE: Final = frozenset({"remote-read-only", "probe-left"})
+_READABLE: Final = frozenset({"dvc-remote-read-only", "dvc-remote-delete-denied"})
 
 
 def settings(context: DoctorContext) -> CheckResult:
@@ -17,7 +17,7 @@ def settings(context: DoctorContext) -> CheckResult:
     if not remote.verifies:
         findings.append(
             Finding(
-                "remote-unverified",
+                "dvc-remote-verify-disabled",
                 f'DVC does not verify downloads from remote "{name}"',
                 why="`dvc pull` would accept a file that was damaged there; mlgit itself verifies in any case",
                 fix=f"run `dvc remote modify {name} verify true`, or `mlgit doctor --fix`",

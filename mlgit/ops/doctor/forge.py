@@ -61,7 +61,7 @@ def _branch_protection(context: DoctorContext, role: BranchRole, branch: str) ->
     if not (unreadable := unreadable_rules(role, rules)):
         return CheckResult(f"{branch} is {'protected' if not findings else 'not protected enough'}", findings)
     hidden = Finding(
-        "rules-untold",
+        "branch-protection-inconclusive",
         f"some rules of {branch} cannot be read with this token",
         why=f"not readable: {', '.join(unreadable)}",
         fix="use a token that may read the administration of the repository, or look there yourself",

@@ -25,7 +25,7 @@ def zone_data(context: DoctorContext) -> CheckResult:
     if not needed:
         return CheckResult("there is no time zone database, and no window needs one")
     missing = Finding(
-        "zones-missing",
+        "time-zone-database-missing",
         "this machine has no time zone database",
         why=f"the windows of {', '.join(needed)} are closed without it",
         fix="install it: `pip install tzdata`, or the package tzdata of the system",

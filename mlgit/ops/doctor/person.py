@@ -16,7 +16,7 @@ def identity(context: DoctorContext) -> CheckResult:
     if person is not None:
         return CheckResult(f"you are {name} <{email}>, {person} in {layout.ROLES}")
     unlisted = Finding(
-        "address-unlisted",
+        "email-unlisted",
         f"nobody in {layout.ROLES} has the address {email}",
         why="an approval counts for the person whose address it was signed under",
         fix="propose an entry for yourself there, or set `git config user.email` to an address that is listed",
@@ -37,7 +37,7 @@ def signing_key(context: DoctorContext) -> CheckResult:
         return CheckResult("you have no key to sign with", [_as_warning(finding) for finding in error.findings])
     if not lines:
         unlisted = Finding(
-            "key-unlisted",
+            "signing-key-unlisted",
             f"your key {fingerprint} is not in {layout.SIGNERS} of the base branch",
             why="your signatures do not count",
             fix=f'propose a line there: YOUR@EMAIL namespaces="git,{context.machine.approvals}" and your .pub file',
@@ -77,7 +77,7 @@ def _line_findings(context: DoctorContext, line: SignerLine) -> Iterator[Finding
         ),
     ):
         if is_wrong:
-            yield Finding("key-unfit", message, fix=fix, at=at, severity=Severity.WARNING)
+            yield Finding("signing-key-invalid", message, fix=fix, at=at, severity=Severity.WARNING)
 
 
 def hook(context: DoctorContext) -> CheckResult:

@@ -54,7 +54,7 @@ def attributes(context: DoctorContext) -> CheckResult:
         return CheckResult(f"{_ATTRIBUTES} protects the bytes of records and data")
     shown = "; ".join(" ".join(line.split()) for line in missing[:_MAX_LINES_SHOWN])
     finding = Finding(
-        "attributes-missing",
+        "gitattributes-missing",
         f"{_ATTRIBUTES} lacks {len(missing)} of the lines that `mlgit init` writes",
         why=f"{shown}; digests are computed over bytes, which Git would change",
         fix="run `mlgit doctor --fix` and commit the file",
@@ -96,7 +96,7 @@ def _unpushed_ledger(repository: Repository, local: CommitId, remote: CommitId |
     is_ahead = remote is None or origin.contains(repository, local, remote)
     push = f"git push origin {layout.LEDGER.removeprefix('refs/heads/')}"
     unpushed = Finding(
-        "ledger-apart",
+        "ledger-unpushed",
         f"the ledger here {'is not pushed' if is_ahead else 'and that of origin have diverged'}",
         why="others do not see approvals and deployments that were recorded here",
         fix=f"run `{push}`, or `mlgit doctor --fix`"

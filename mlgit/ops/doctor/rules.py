@@ -49,7 +49,7 @@ def evidence(context: DoctorContext) -> CheckResult:
         return CheckResult(summary or "there is no environment")
     last = environments[-1]
     unproven = Finding(
-        "evidence-none",
+        "evidence-not-required",
         f"{last.name} is the last environment, and requires no approvals",
         why=f"{layout.policy(last.policy)} has evidence: none, so anybody with write access decides alone",
         fix="set evidence: signed there, or forge where reviews at the forge are enough",
@@ -81,7 +81,7 @@ def _files_with_rules(context: DoctorContext, owners_file: str) -> list[str]:
 def _syntax_errors(parsed: CodeOwners, file: str) -> Iterator[Finding]:
     for line, why in parsed.errors:
         yield Finding(
-            "codeowners-syntax",
+            "codeowners-syntax-error",
             f"forges ignore line {line} of {file}",
             why=why,
             fix="correct the line; until then the files that it names may have no owner",
@@ -93,7 +93,7 @@ def _without_owner(parsed: CodeOwners, file: str, paths: list[str]) -> Iterator[
     for path in paths:
         if not parsed.owners_of(path):
             yield Finding(
-                "codeowners-uncovered",
+                "codeowners-owner-missing",
                 f"{path.replace('/any.yaml', '/')} has no owner",
                 why="no rule matches it, or the last rule that matches names nobody",
                 fix=f"add a line for it at the end of {file}",
@@ -111,7 +111,7 @@ def _unknown_owners(parsed: CodeOwners, file: str, people: Iterable[RoleHolder])
                 continue
             reported.add(owner)
             yield Finding(
-                "codeowners-unknown",
+                "codeowners-owner-unknown",
                 f"{owner} owns files, and is not in {layout.ROLES}",
                 why="a forge ignores an owner that it does not know, and mlgit cannot tell who it is",
                 fix="correct it, or list it there: under logins, or under emails; teams are written @organisation/team",

@@ -20,7 +20,7 @@ def shipped(context: DoctorContext) -> CheckResult:
     differing = sorted(path for path, content in expected.items() if actual[path] != content)
     findings = [
         Finding(
-            "workflow-differs",
+            "workflow-mismatch",
             f"{path} {'does not exist' if actual[path] is None else 'is not as this mlgit writes it'}",
             why="it may be of another version of mlgit, or somebody changed it",
             fix="compare it with that of a new project (`mlgit init`), and add what is missing",
@@ -42,7 +42,7 @@ def safe(context: DoctorContext) -> CheckResult:
     if context.project.forge != "none" and not has_verdict:
         findings.append(
             Finding(
-                "verdict-missing",
+                "verdict-job-missing",
                 f"no workflow has a job called {VERDICT_CHECK}",
                 why="the check that the base branch should require is never posted, so nothing, or everything, can be merged",
                 fix="take the workflow mlgit-validate.yaml of a new project (`mlgit init`)",
@@ -77,7 +77,7 @@ def _parse_workflows(context: DoctorContext) -> tuple[dict[str, Mapping[str, Any
 def _unsafe(path: str, workflow: Mapping[str, Any]) -> Iterator[Finding]:
     if "pull_request_target" in workflows.triggers(workflow):
         yield Finding(
-            "workflow-trigger",
+            "workflow-trigger-unsafe",
             f"{path} is started by pull_request_target",
             why="it runs with the secrets of the repository, and a stranger's pull request can start it",
             fix="use pull_request; move what needs write access into a second workflow, started by workflow_run",

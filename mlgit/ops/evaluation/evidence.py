@@ -302,7 +302,7 @@ class StoredEvidence:
         assert champion is not None  # noqa: S101 - gates skip where there is none
         if self.candidate.evaluation.features is None:
             raise refused(
-                "split-changed",
+                "test-split-changed",
                 f"{self._ref(self.candidate)} and {self._ref(champion)} were not tested on the same rows",
                 why="the keys or labels of their test splits differ, and the candidate's features were not kept",
                 fix="name outputs.test in the model's file and register again: the champion is then scored on the new rows",
@@ -322,7 +322,7 @@ class StoredEvidence:
             if abs(computed - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
                 findings.append(
                     Finding(
-                        "metric-differs",
+                        "metric-mismatch",
                         f"{metric} of {self._ref(self.candidate)} is recorded as {recorded:g}; its predictions give {computed:g}",
                         fix="register again; numbers in a record are computed, never typed",
                         at=Location(f"{self._folder}/version.json", path=f"evaluation.metrics.{metric}"),
@@ -346,7 +346,7 @@ def _labels_of(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
 
 @contextlib.contextmanager
 def translating_ml_errors(subject: str) -> Iterator[None]:
-    """Turn errors of `ml` into a finding (`not-measurable`).
+    """Turn errors of `ml` into a finding (`metric-not-computable`).
 
     Args:
         subject: what is computed, for the message.
@@ -355,7 +355,7 @@ def translating_ml_errors(subject: str) -> Iterator[None]:
         yield
     except ValueError as error:  # invalid predictions, mismatched rows, an undefined or unknown metric
         raise refused(
-            "not-measurable",
+            "metric-not-computable",
             f"{subject} cannot be computed",
             why=str(error),
             fix="check the predictions that the evaluate stage writes; every row needs its key, label and a finite score",

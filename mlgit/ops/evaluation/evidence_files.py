@@ -45,7 +45,7 @@ def input_columns(state: Lifecycle, version: Version) -> Mapping[str, InputColum
     """Return the input columns of a version, with their types from the profile of its training table.
 
     Raises:
-        MlgitError: the profile is missing, or not the one in the record (`version-file-differs`).
+        MlgitError: the profile is missing, or not the one in the record (`version-file-mismatch`).
     """
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
@@ -53,7 +53,7 @@ def input_columns(state: Lifecycle, version: Version) -> Mapping[str, InputColum
     content = state.tree.read(path) or b""
     if sha256(content) != version.profile:
         raise refused(
-            "version-file-differs",
+            "version-file-mismatch",
             f"{path} is not the file that was registered",
             why="its digest is not the one in the record",
             fix="restore it from the commit that registered the version",

@@ -23,8 +23,8 @@ def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
     """Load the reference profile of a version, made from its training table.
 
     Raises:
-        MlgitError: it is missing (`version-file-missing`), not what was registered (`version-file-differs`), or invalid
-            (`profile-unreadable`).
+        MlgitError: it is missing (`version-file-missing`), not what was registered (`version-file-mismatch`), or invalid
+            (`profile-invalid`).
     """
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
@@ -41,7 +41,7 @@ def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
         )
     if sha256(content) != version.profile:
         raise refused(
-            "version-file-differs",
+            "version-file-mismatch",
             f"profile.json of {ref} is not what was registered",
             why=f"its sha256 is {sha256(content)[7:19]}, and the record states {version.profile[7:19]}",
             fix="restore it from the commit that registered it",
@@ -57,7 +57,7 @@ def profile_drift(state: Lifecycle, champion: Version, candidate: Version) -> Dr
     """Compare the training data of a candidate with that of a champion.
 
     Raises:
-        MlgitError: a profile is unavailable (as for `load_profile`), or inconsistent (`profile-unreadable`).
+        MlgitError: a profile is unavailable (as for `load_profile`), or inconsistent (`profile-invalid`).
     """
     from mlgit.ml import drift as ml_drift  # noqa: PLC0415 - pyarrow
 
@@ -107,7 +107,7 @@ def train_test_overlap(
 
 def _unreadable(path: str, why: str) -> MlgitError:
     return refused(
-        "profile-unreadable",
+        "profile-invalid",
         f"{path} cannot be compared",
         why=why,
         fix="register again: the profile is made from the training table",

@@ -32,12 +32,12 @@ def score(
         on: the version whose features are used; usually the same.
 
     Raises:
-        MlgitError: the features were not kept (`features-not-kept`), or the file is unavailable or cannot be used.
+        MlgitError: the features were not kept (`test-features-missing`), or the file is unavailable or cannot be used.
     """
     features = on.evaluation.features
     if features is None:
         raise refused(
-            "features-not-kept",
+            "test-features-missing",
             f"{on.model}@{on.version} was registered without the features of its test split",
             why="its record names predictions only, so no model can be scored again",
             fix="name outputs.test in the model's file, and register again",
@@ -83,8 +83,8 @@ def reproduce(
         seconds: timeout of the training.
 
     Raises:
-        MlgitError: the commit does not have the recorded inputs (`inputs-differ`), or the pipeline failed
-            (`not-reproduced`).
+        MlgitError: the commit does not have the recorded inputs (`version-inputs-mismatch`), or the pipeline failed
+            (`reproduction-failed`).
         Unjudged: the commit is not in this repository (`revision-unknown`).
         ValueError: the tables have no column in common to compare.
     """
@@ -126,7 +126,7 @@ def _check_inputs(workspace: Workspace, then: Lifecycle, model: Model, version: 
     wrong = [name for name, same in checks if not same]
     if wrong:
         raise refused(
-            "inputs-differ",
+            "version-inputs-mismatch",
             f"commit {version.inputs.commit[:12]} does not have the inputs of {version.model}@{version.version}",
             why=f"its {' and '.join(wrong)} {'are' if wrong != ['code'] else 'is'} not as recorded",
             fix="register again; the inputs in a record are computed, never typed",

@@ -49,9 +49,9 @@ def add(
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: it breaks a rule: a gate that nobody may waive, people who are not two (`waiver-forbidden`,
-            `override-people` and others). Nothing was changed.
-        Misuse: it would expire before it begins (`moment-past`).
+        MlgitError: it breaks a rule: a gate that nobody may waive, people who are not two (`waiver-not-allowed`,
+            `override-people-invalid` and others). Nothing was changed.
+        Misuse: it would expire before it begins (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()
@@ -85,7 +85,7 @@ def _signers(base: Lifecycle, email: str, others: list[str]) -> list[str]:
         why = f"{me} would be alone"
     if why:
         raise refused(
-            "override-people",
+            "override-people-invalid",
             "an override is signed by at least two people",
             why=why,
             fix=f"name another person of {layout.ROLES} with --approver; whoever runs this has to be listed there too",
@@ -118,7 +118,7 @@ KIND: Final = signed.ExceptionKind(
     reason=lambda override: override.incident,
     details=_details,
     not_a_signer=lambda message, why: refused(
-        "override-people", message, why=why, fix="one of them runs `mlgit override approve`"
+        "override-people-invalid", message, why=why, fix="one of them runs `mlgit override approve`"
     ),
     unknown=lambda message, why: refused(
         "override-unknown",

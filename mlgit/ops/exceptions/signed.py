@@ -176,8 +176,8 @@ def approve(
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: there is no such record (`override-unknown`, `standing-unknown`), it does not name the person
-            (`override-people`, `standing-people`), or there is no key to sign with.
+        MlgitError: there is no such record (`override-unknown`, `standing-approval-unknown`), it does not name the person
+            (`override-people-invalid`, `standing-approval-people-invalid`), or there is no key to sign with.
     """
     snapshot = take_snapshot(workspace)
     base = snapshot.state

@@ -47,9 +47,9 @@ def add(
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: it breaks a rule: people who are fewer, or others, than the policy asks for (`standing-people`), more
-            than a year (`standing-term`). Nothing was changed.
-        Misuse: it would expire before it begins (`moment-past`).
+        MlgitError: it breaks a rule: people who are fewer, or others, than the policy asks for (`standing-approval-people-invalid`), more
+            than a year (`standing-approval-too-long`). Nothing was changed.
+        Misuse: it would expire before it begins (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()
@@ -101,10 +101,10 @@ KIND: Final = signed.ExceptionKind(
     reason=lambda standing: standing.reason,
     details=_details,
     not_a_signer=lambda message, why: refused(
-        "standing-people", message, why=why, fix="one of them runs `mlgit standing-approval approve`"
+        "standing-approval-people-invalid", message, why=why, fix="one of them runs `mlgit standing-approval approve`"
     ),
     unknown=lambda message, why: refused(
-        "standing-unknown",
+        "standing-approval-unknown",
         message,
         why=why,
         fix="`mlgit standing-approval list` shows those of the base branch; `mlgit standing-approval add` drafts one",

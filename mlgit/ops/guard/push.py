@@ -31,12 +31,12 @@ class RefUpdate(msgspec.Struct, frozen=True):
         """Read `OLD NEW REF`, as Git tells a hook.
 
         Raises:
-            Misuse: it is something else (`push-unreadable`).
+            Misuse: it is something else (`push-input-invalid`).
         """
         words = line.split(" ", 2)
         if len(words) != 3 or not all(words):  # noqa: PLR2004 - OLD NEW REF
             raise usage_error(
-                "push-unreadable",
+                "push-input-invalid",
                 "a line does not say what is pushed",
                 why=f"{line[:200]!r} is not of the form OLD NEW REF",
                 fix=f"let Git run this as its hook {HOOK}: `mlgit verify-push --install`",
@@ -60,7 +60,7 @@ def check_fast_forward(workspace: Workspace, update: RefUpdate) -> Finding | Non
     name = update.ref.removeprefix("refs/heads/")
     if update.new is None:
         return Finding(
-            "push-deletes",
+            "push-deletes-branch",
             f"{name} cannot be deleted",
             why="what was decided is proven by its history",
             fix="leave it; a project that ends can be archived as a whole",
@@ -69,7 +69,7 @@ def check_fast_forward(workspace: Workspace, update: RefUpdate) -> Finding | Non
     repository = workspace.repository
     if not remote.contains(repository, update.new, update.old):
         return Finding(
-            "push-rewrites",
+            "push-non-fast-forward",
             f"{name} is at {update.old[:12]}, which {update.new[:12]} does not have",
             why="this push would take commits away that others have seen",
             fix=_FETCH,
@@ -79,7 +79,7 @@ def check_fast_forward(workspace: Workspace, update: RefUpdate) -> Finding | Non
         last = commit
     if last is not None and last.parents[:1] != (update.old,):
         return Finding(
-            "push-sideways",
+            "push-first-parent-changed",
             f"the first-parent line of {update.new[:12]} does not lead to {update.old[:12]}",
             why=f"{name} was merged into another branch rather than the other way round, and would become a side line",
             fix=f"switch to {name}, and merge the other branch into it",
@@ -108,7 +108,7 @@ def _check_added(changes: Iterable[PathChange]) -> Iterator[Finding]:
     for change in changes:
         if change.status != "A":
             yield Finding(
-                "ledger-changed",
+                "ledger-entry-changed",
                 f"{change.path} on the ledger is {'deleted' if change.status == 'D' else 'changed'}",
                 why="the ledger only grows: what was seen to happen stays",
                 fix="add what is new as a file of its own; mlgit writes the ledger, people do not",

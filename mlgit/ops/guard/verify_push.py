@@ -54,12 +54,12 @@ def install(workspace: Workspace, hook: bytes, *, dry_run: bool = False) -> Hook
     """Put the hook into a bare repository.
 
     Raises:
-        MlgitError: the repository is not bare (`not-bare`), or has another such hook (`hook-exists`).
+        MlgitError: the repository is not bare (`repository-not-bare`), or has another such hook (`hook-exists`).
     """
     repository = workspace.repository
     if repository.root is not None:
         raise refused(
-            "not-bare",
+            "repository-not-bare",
             "this repository has a work tree, and nobody pushes to it",
             why=f"{repository.root} is where somebody works",
             fix="run it in the bare repository that everybody pushes to: `mlgit -C /srv/git/NAME.git verify-push --install`",
@@ -198,7 +198,7 @@ class _Commit:
         before = _base_of(self._before)
         if before is not None and (after := _base_of(self._after)) != before:
             yield Finding(
-                "base-changed",
+                "base-branch-changed",
                 f"{layout.PROJECT} names {after or 'no'} base branch, and named {before}",
                 why="the branch that is guarded would not be any more",
                 fix="leave it; who runs the server can move the base: take the hook out, push, and put it back",

@@ -32,9 +32,9 @@ def append(workspace: Workspace, make: FileMaker, message: str, *, keeps: Sequen
 
     Raises:
         MlgitError: a file is there with other content (`ledger-conflict`), the remote's ledger was rewritten
-            (`ledger-rewritten`), the remote refused for another reason than that its ledger moved on (`push-refused`), or the
+            (`ledger-rewritten`), the remote refused for another reason than that its ledger moved on (`push-rejected`), or the
             ledger moved on too often. Nothing was added.
-        Unjudged: the remote did not answer (`remote-unreachable`). Nothing was added.
+        Unjudged: the remote did not answer (`dvc-remote-unreachable`). Nothing was added.
     """
     repository = workspace.repository
     shared = remote.is_there(repository)
@@ -55,7 +55,7 @@ def fetch_ledger(repository: Repository) -> None:
 
     Raises:
         MlgitError: it does not go on from where it was seen to be (`ledger-rewritten`).
-        Unjudged: the remote did not answer (`remote-unreachable`).
+        Unjudged: the remote did not answer (`dvc-remote-unreachable`).
     """
     copy = remote.copy_of(layout.LEDGER)
     known = [seen for ref in (_SEEN, copy) if (seen := repository.resolve(ref)) is not None]
@@ -135,10 +135,10 @@ def _joined(repository: Repository) -> CommitId | None:
 
 def _was_faster(repository: Repository, error: MlgitError, seen: CommitId | None) -> bool:
     """Tell whether an error is due to somebody else who appended in the meantime."""
-    if error.findings[0].id == "push-refused":
+    if error.findings[0].id == "push-rejected":
         remote.fetch(repository, layout.LEDGER)
         return repository.resolve(remote.copy_of(layout.LEDGER)) != seen
-    return error.findings[0].id == "ref-moved"
+    return error.findings[0].id == "ref-update-conflict"
 
 
 def _new_files(ledger: Ledger, files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -183,7 +183,7 @@ class Lifecycle:
         """Return who is who; nobody, if the project does not say.
 
         Raises:
-            MlgitError: the file is a link (`state-link`): who is excluded could then not be told.
+            MlgitError: the file is a link (`path-is-link`): who is excluded could then not be told.
         """
         found = self.find(Roles, layout.ROLES)
         folder, _, name = layout.ROLES.rpartition("/")
@@ -209,7 +209,7 @@ class Lifecycle:
         """Return the records below a folder, at whatever depth, each by its path without folder and extension.
 
         Raises:
-            MlgitError: one is no plain file (`state-link`): what it says could then not be told.
+            MlgitError: one is no plain file (`path-is-link`): what it says could then not be told.
         """
         paths: list[str] = []
         folders = [top]
@@ -234,7 +234,7 @@ class Lifecycle:
 
         Raises:
             MlgitError: with every problem of every file that is no record of its kind, or that is one of another kind than
-                asked for (`kind-wrong`).
+                asked for (`record-kind-mismatch`).
         """
         records, problems = self.read_each(paths)
         if problems:
@@ -282,7 +282,7 @@ class Lifecycle:
 
 def _no_file(path: str) -> MlgitError:
     return refused(
-        "state-link",
+        "path-is-link",
         f"{path} is no plain file",
         why="what a link leads to can be anywhere, so what it says cannot be told",
         fix="put the file itself there",
@@ -293,7 +293,7 @@ def _no_file(path: str) -> MlgitError:
 def _other_kind(path: str, record: Record, wanted: type[Record]) -> MlgitError:
     there, asked = (kind.__struct_config__.tag for kind in (type(record), wanted))
     return refused(
-        "kind-wrong",
+        "record-kind-mismatch",
         f"{path} is a file of the kind {there}, where one of the kind {asked} is named",
         why="the place of a file tells its kind",
         fix=f"name a file of the kind {asked}",

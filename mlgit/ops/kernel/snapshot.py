@@ -61,7 +61,7 @@ def fetch_current(workspace: Workspace) -> None:
     """Fetch the base branch and the ledger from the remote; proposals stay as they were seen here.
 
     Raises:
-        Inconclusive: the remote did not answer (`remote-unreachable`).
+        Inconclusive: the remote did not answer (`dvc-remote-unreachable`).
     """
     remote.fetch(workspace.repository, f"refs/heads/{base_branch(workspace)}", layout.LEDGER)
 
@@ -70,7 +70,7 @@ def base_branch(workspace: Workspace) -> str:
     """Return the base branch that the project names at HEAD.
 
     Raises:
-        MlgitError: there is no commit yet (`no-commit`), or no project in it (`not-a-project`).
+        MlgitError: there is no commit yet (`repository-empty`), or no project in it (`not-a-project`).
     """
     require_commit(workspace)
     return Lifecycle(workspace.repository.tree("HEAD"), workspace.formats.record).project().base
@@ -83,7 +83,7 @@ def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
     neither (a detached one in CI, say) is read at HEAD itself.
 
     Raises:
-        MlgitError: there is no commit yet (`no-commit`), or no project in it (`not-a-project`).
+        MlgitError: there is no commit yet (`repository-empty`), or no project in it (`not-a-project`).
     """
     name = base_branch(workspace)
     commit = remote.newest(workspace.repository, f"refs/heads/{name}") or "HEAD"
@@ -101,11 +101,13 @@ def require_commit(workspace: Workspace) -> CommitId:
     """Return the commit at HEAD.
 
     Raises:
-        MlgitError: there is none yet (`no-commit`).
+        MlgitError: there is none yet (`repository-empty`).
     """
     head = workspace.repository.resolve("HEAD")
     if head is None:
-        raise refused("no-commit", "there is no commit yet", fix="commit the project first: `git add -A && git commit`")
+        raise refused(
+            "repository-empty", "there is no commit yet", fix="commit the project first: `git add -A && git commit`"
+        )
     return head
 
 

@@ -83,7 +83,7 @@ def run(
                 )
             )
         except MlgitError as error:
-            if error.findings[0].id != "nothing-to-replay":
+            if error.findings[0].id != "policy-replay-empty":
                 raise
     return found
 

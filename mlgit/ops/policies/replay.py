@@ -101,7 +101,7 @@ def run(
 
     Raises:
         MlgitError: there is no such policy, the file is no sound policy, the clone is shallow, or nothing was merged under the
-            policy yet (`nothing-to-replay`).
+            policy yet (`policy-replay-empty`).
     """
     workspace.repository.require_full_history()
     _, state = snapshot.base_of(workspace)
@@ -116,7 +116,7 @@ def run(
         on_done(len(judged))
     if not judged and not unread:
         raise refused(
-            "nothing-to-replay",
+            "policy-replay-empty",
             f"no promotion was merged under policy {name} yet" + (f" in {environment}" if environment else ""),
             fix="`mlgit gate MODEL@N --env ENV` judges a version by the policy as it is in the repository",
             at=Location(layout.policy(name)),

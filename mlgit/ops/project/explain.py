@@ -96,7 +96,7 @@ def run(word: str, findings: Collection[str], text_of: Callable[[str], str]) -> 
         )
     near = difflib.get_close_matches(word, [*findings, *REGISTRY, *KINDS], n=1)
     raise usage_error(
-        "word-unknown",
+        "topic-unknown",
         f"{word!r} is no finding, gate or kind of record",
         fix=f"did you mean {near[0]}?" if near else "`mlgit explain` lists all of them",
     )

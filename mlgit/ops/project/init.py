@@ -202,21 +202,21 @@ def run(
 def _check(wish: InitRequest, root: Path) -> None:
     if not is_name(wish.name):
         raise usage_error(
-            "name-unfit",
+            "name-invalid",
             f"{wish.name!r} does not do as a name",
             why=NAME_RULES,
             fix=f"--name {name_of(wish.name)}",
         )
     if wish.owner is not None and not _FITS_IN_QUOTES.fullmatch(wish.owner):
         raise usage_error(
-            "owner-unfit",
+            "owner-invalid",
             f"{wish.owner!r} does not do as an owner",
             why='an owner is one line of text without " and \\',
             fix="name a person or a team, for example --owner @acme/ml",
         )
     if "://" not in wish.remote and Path(os.path.normpath(root / wish.remote)).is_relative_to(root):
         raise usage_error(
-            "remote-inside",
+            "dvc-remote-inside-repository",
             f"{wish.remote} is inside the repository",
             why="data that Git keeps pointers to has to live elsewhere, or it is lost with the folder",
             fix=f"choose a folder beside it, for example --remote ../{wish.name}-storage, or a URL",
@@ -229,7 +229,7 @@ def _files(
     """Return all files of the project; mlgit.yaml comes last, so that half a project never looks like a whole one."""
     if not _EMAIL.fullmatch(person.email):
         raise refused(
-            "identity-unfit",
+            "git-identity-invalid",
             f"{person.email!r} is not an e-mail address",
             why="it is what Git is set to, and it names you in roles, approvals and commits",
             fix="git config --global user.email you@example.org",
@@ -292,7 +292,7 @@ def _make(
 
 def _in_the_way(path: str) -> Finding:
     return Finding(
-        "file-in-the-way",
+        "file-exists",
         f"{path} is there, with other content",
         why="mlgit never overwrites what is yours",
         fix="move it away, or start in a new folder and copy your work into it",

@@ -62,7 +62,7 @@ def run(
     """
     if not is_name(name):
         raise usage_error(
-            "name-unfit",
+            "name-invalid",
             f"{name!r} does not do as a name",
             why=NAME_RULES,
             fix="choose another one",

@@ -121,7 +121,7 @@ def _check_may(workspace: Workspace, proposal: Proposal, directory: People, pers
     reason = "is a program" if directory.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(
-            "approval-excluded",
+            "approver-excluded",
             f"an approval by {person} does not count",
             why=f"{person}: {reason} (policies/{proposal.policy.name}.yaml excludes {', '.join(proposal.policy.exclude)})",
             fix="somebody else who is in .mlgit/allowed_signers runs `mlgit approve`",

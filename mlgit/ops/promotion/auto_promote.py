@@ -49,7 +49,7 @@ def run(
         on_step: is called with what is being done.
 
     Raises:
-        MlgitError: the environment has no `auto_promote: true` (`auto-promote-off`), or the clone is shallow
+        MlgitError: the environment has no `auto_promote: true` (`auto-promotion-disabled`), or the clone is shallow
             (`history-shallow`).
     """
     workspace.repository.require_full_history()
@@ -59,7 +59,7 @@ def run(
     environments = [target for target in wanted if base.environment(target).auto_promote]
     if environment is not None and not environments:
         raise refused(
-            "auto-promote-off",
+            "auto-promotion-disabled",
             f"{environment} has no auto-promotion",
             why=f"{layout.environment(environment)} has no auto_promote: true",
             fix=f"`mlgit promote MODEL@N --to {environment}` proposes a version",

@@ -236,7 +236,7 @@ class AutoPromotion:
         """Return the standing approvals that a promotion may rest on now.
 
         Raises:
-            MlgitError: there is none (`standing-missing`).
+            MlgitError: there is none (`standing-approval-missing`).
         """
         key = (self._environment.name, self._model)
         records = {
@@ -253,7 +253,7 @@ class AutoPromotion:
             return [StandingApprovalRef(id=standing.id, digest=digest(standing)) for standing in usable]
         listed = "; ".join(f"{name} is {state}" for name, state in states.items())
         raise refused(
-            "standing-missing",
+            "standing-approval-missing",
             f"no standing approval for {self._model} in {self._environment.name} is in force",
             why=listed or f"{layout.standing_approval('...')} has none for them on the base branch",
             fix=f"`mlgit standing-approval add {self._environment.name}/{self._model}` drafts one; or `mlgit promote` it",

@@ -90,7 +90,7 @@ def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot,
     place = workspace.repository.checked_out_elsewhere(snapshot.name)
     if place is not None:
         raise refused(
-            "base-checked-out",
+            "base-branch-checked-out",
             f"{snapshot.name} is checked out in another work tree",
             why="were the branch moved under that work tree, the next commit there would undo the merge",
             fix=f"run `mlgit -C {place} merge {name}`",

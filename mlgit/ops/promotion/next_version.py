@@ -69,7 +69,7 @@ def _check_decisions(
     yield from retirement.check_ended(version, ended, at)
     if standing.was_rolled_back(version.digest, earlier):
         yield Finding(
-            "standing-unfit",
+            "auto-promotion-not-allowed",
             f"{ref} was rolled back in {environment.name} before",
             why="a version that was rolled back is promoted again only if people approve it",
             fix=f"if it is good after all, `mlgit promote {ref} --to {environment.name}`",

@@ -39,7 +39,7 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
         The commit, and whether the remote has it.
 
     Raises:
-        MlgitError: the change breaks a rule, the branch carries a person's own commits (`branch-not-ours`), or the remote
+        MlgitError: the change breaks a rule, the branch carries a person's own commits (`branch-foreign-commit`), or the remote
             refused it. Nothing was changed.
         Unjudged: the remote did not answer. The branch is here, and goes there when the command is run again.
     """
@@ -112,7 +112,7 @@ def _check_own(workspace: Workspace, onto: CommitId, head: CommitId, draft: Bran
     """Refuse to replace a branch with a commit that mlgit did not make, for it is a person's work.
 
     Raises:
-        MlgitError: there is one (`branch-not-ours`).
+        MlgitError: there is one (`branch-foreign-commit`).
     """
     repository = workspace.repository
     history = list(repository.commits(f"{onto}..{head}", first_parent=False))
@@ -121,7 +121,7 @@ def _check_own(workspace: Workspace, onto: CommitId, head: CommitId, draft: Bran
         own = _trailer(content) == draft.branch and all(draft.owns(change.path) for change in changes)
         if not own:
             raise refused(
-                "branch-not-ours",
+                "branch-foreign-commit",
                 f"{draft.branch} has a commit that mlgit did not make",
                 why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
                 fix="merge or move that commit, then delete the branch and run the command again",

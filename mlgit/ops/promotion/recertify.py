@@ -44,7 +44,7 @@ def run(
         on_step: is told what is being done.
 
     Raises:
-        MlgitError: nothing runs there (`recertify-nothing`), something else is proposed there (`recertify-occupied`), it is held
+        MlgitError: nothing runs there (`recertification-champion-missing`), something else is proposed there (`recertification-conflict`), it is held
             or frozen, the clone is shallow (`history-shallow`), or the remote lacks data (`data-missing`).
     """
     snapshot = take_snapshot(workspace)
@@ -100,7 +100,7 @@ def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, 
     before, champion = base.promotion(environment, model), base.champion(environment, model)
     if before is None or champion is None:
         raise refused(
-            "recertify-nothing",
+            "recertification-champion-missing",
             f"{environment} runs no version of {model}",
             why=f"{layout.promotion(environment, model)} does not name one",
             fix="`mlgit status` shows what runs where",
@@ -112,7 +112,7 @@ def _open(workspace: Workspace, snapshot: Snapshot, before: Promotion) -> Propos
     """Return the re-approval that is open already, if nothing in it is out of date; None where nothing is open.
 
     Raises:
-        MlgitError: it is something else that is open (`recertify-occupied`).
+        MlgitError: it is something else that is open (`recertification-conflict`).
     """
     key = (before.environment, before.model)
     open_proposals = OpenProposals(workspace, snapshot.state)
@@ -121,7 +121,7 @@ def _open(workspace: Workspace, snapshot: Snapshot, before: Promotion) -> Propos
     proposal = open_proposals.load(*key)
     if proposal.manifest.change != "recertify":
         raise refused(
-            "recertify-occupied",
+            "recertification-conflict",
             f"{proposal.subject} is proposed for {before.environment} already, as {proposal.manifest.promotion}",
             why=f"it waits on {layout.promotion_branch(*key)}, and would be lost",
             fix="merge that, which is an approval of its own; or delete the branch and run this again",

@@ -52,8 +52,8 @@ def run(
         on_step: is told what is being done.
 
     Raises:
-        MlgitError: nothing runs there (`rollback-nothing`), nothing else that may come back was ever seen to run well there
-            (`rollback-nowhere`), or the remote no longer has it (`data-missing`). Nothing was changed.
+        MlgitError: nothing runs there (`rollback-champion-missing`), nothing else that may come back was ever seen to run well there
+            (`rollback-version-missing`), or the remote no longer has it (`data-missing`). Nothing was changed.
     """
     snapshot = take_snapshot(workspace)
     base, at = snapshot.state, snapshot.at
@@ -121,7 +121,7 @@ def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, 
     before, champion = base.promotion(environment, base.model(model).name), base.champion(environment, model)
     if before is None or champion is None:
         raise refused(
-            "rollback-nothing",
+            "rollback-champion-missing",
             f"{environment} runs no version of {model}",
             why=f"{layout.promotion(environment, model)} does not name one",
             fix="`mlgit status` shows what runs where",
@@ -206,7 +206,7 @@ def _nowhere(base: Lifecycle, before: Promotion, champion: Version, ran: Sequenc
         f"the ledger has seen {listed} run well there" if listed else "the ledger has seen nothing else run well there"
     )
     return refused(
-        "rollback-nowhere",
+        "rollback-version-missing",
         f"{environment} runs {model}@{to} already"
         if to == champion.version
         else f"{environment} has not run {model}@{to}"

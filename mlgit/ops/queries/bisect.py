@@ -100,8 +100,8 @@ def run(
 
     Raises:
         MlgitError: there is no such model or version, it has no version, the range is empty (`range-empty`), or the
-            metric is none for its problem (`metric-unsuitable`).
-        Unjudged: none of the versions could be measured (`not-measurable`).
+            metric is none for its problem (`metric-target-mismatch`).
+        Unjudged: none of the versions could be measured (`metric-not-computable`).
     """
     record = state.model(model)
     problem = state.problem(record.problem)
@@ -178,7 +178,9 @@ class _Bench:
                 raise
             except MlgitError as error:
                 finding = error.findings[0]
-                reason = f"{finding.message}: {finding.why}" if finding.id == "not-measurable" else finding.message
+                reason = (
+                    f"{finding.message}: {finding.why}" if finding.id == "metric-not-computable" else finding.message
+                )
                 self._found[number] = MeasuredVersion(version=str(ref), value=None, rows=None, bad=None, reason=reason)
             else:
                 self._found[number] = MeasuredVersion(version=str(ref), value=value, rows=rows, bad=None)
@@ -209,7 +211,7 @@ class _Bench:
         if all(one.value is None for one in self._found.values()):
             newest = self._found[max(self._found)]
             raise inconclusive(
-                "not-measurable",
+                "metric-not-computable",
                 f"{self._metric} can be computed for no version of {self._model.name}",
                 why=f"{newest.version}: {newest.reason}",
                 fix="see that the DVC remote has their predictions, and that the metric and the slice fit them",
@@ -261,7 +263,7 @@ def _check_metric(metric: str, problem: Problem) -> None:
     if metric not in METRICS or problem.target.type not in METRICS[metric].tasks:
         fitting = sorted(name for name, facts in METRICS.items() if problem.target.type in facts.tasks)
         raise usage_error(
-            "metric-unsuitable",
+            "metric-target-mismatch",
             f"{metric} does not fit a {problem.target.type} target",
             fix=f"use one of {', '.join(fitting)}",
         )

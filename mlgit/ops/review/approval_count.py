@@ -186,7 +186,7 @@ def _check_time(approval: Approval, appended: datetime | None) -> None:
     proposed = proposed_at(approval.promotion)
     if appended is None or not proposed - _TWO_CLOCKS <= approval.at <= appended + _TWO_CLOCKS:
         raise refused(
-            "approval-time",
+            "approval-time-invalid",
             "its time is not between the promotion and the ledger's commit",
             why=f"it says {utc_time_with_seconds(approval.at)}; the promotion is of {utc_time_with_seconds(proposed)}",
             fix="approve again, with a clock that is right",

@@ -220,7 +220,7 @@ def _to_record(document: Mapping[str, Any], forge: Forge) -> Reviews:
         return from_mapping(Reviews, {"kind": "reviews", **document})
     except msgspec.ValidationError as error:
         raise inconclusive(
-            "forge-answer-odd",
+            "forge-response-invalid",
             f"{forge.name} gave invalid data about a pull request",
             why=str(error),
             fix="run the command again; if it fails again, this mlgit does not support the version of the forge",

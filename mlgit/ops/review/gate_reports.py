@@ -54,7 +54,7 @@ def run(workspace: Workspace, name: str | None, *, on_done: Callable[[int], None
         on_done: called with the number of reports that are done.
 
     Raises:
-        MlgitError: there is no such report (`report-unknown`), or the clone is shallow (`history-shallow`).
+        MlgitError: there is no such report (`gate-report-unknown`), or the clone is shallow (`history-shallow`).
     """
     workspace.repository.require_full_history()
     snapshot = take_snapshot(workspace)
@@ -62,7 +62,7 @@ def run(workspace: Workspace, name: str | None, *, on_done: Callable[[int], None
     paths = _named(state, name)
     if not paths and name is not None:
         raise refused(
-            "report-unknown",
+            "gate-report-unknown",
             f"there is no gate report {name} on the base branch",
             why="reports come in with a merge; those of open promotions are judged again by `mlgit merge --dry-run`",
             fix="name a promotion, a version, or the path of a report: `mlgit log` lists what was promoted",

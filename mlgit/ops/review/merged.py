@@ -31,7 +31,7 @@ def find_merged(workspace: Workspace, base: Lifecycle, manifest: Promotion, *, f
                 break
     if found is None:
         raise refused(
-            "promotion-unexplained",
+            "promotion-commit-missing",
             f"no commit of the base branch brings promotion {manifest.promotion}",
             why=f"{path} came with the first commit, so there is nothing that it was judged by",
             fix="propose the version with `mlgit promote`",
@@ -80,7 +80,7 @@ def merged_as(
     try:
         found = find_merged(workspace, state, manifest, first=first)
     except MlgitError as error:
-        if error.findings[0].id != "promotion-unexplained":
+        if error.findings[0].id != "promotion-commit-missing":
             raise
         return None
     commit, _ = next(iter(workspace.repository.commits(found.head)))

@@ -79,7 +79,7 @@ def compared_version(before: Lifecycle, manifest: Promotion) -> Version | None:
     It is the champion before it. Of a recertification it is the recorded one that the champion itself was compared with.
 
     Raises:
-        MlgitError: the recorded version is another one now (`slot-differs`).
+        MlgitError: the recorded version is another one now (`slot-digest-mismatch`).
     """
     if manifest.change != "recertify":
         return before.champion(manifest.environment, manifest.model)
@@ -89,7 +89,7 @@ def compared_version(before: Lifecycle, manifest: Promotion) -> Version | None:
     version = before.version(VersionRef(manifest.model, manifest.baseline.version), at=at)
     if (actual := version_digest(version)) != manifest.baseline.digest:
         raise refused(
-            "slot-differs",
+            "slot-digest-mismatch",
             f"baseline names {manifest.model}@{version.version} by a digest that it does not have",
             why=f"the record has {actual[:19]}, the manifest {manifest.baseline.digest[:19]}",
             fix="do not edit digests by hand: mlgit writes them",

@@ -153,8 +153,8 @@ class PromotionVerifier:
         """Evaluate the gates again, and refuse unless each gives the result that the report states.
 
         Raises:
-            MlgitError: a result differs (`gates-differ`).
-            Inconclusive: results cannot be had here (`gates-unjudged`), and no other differs.
+            MlgitError: a result differs (`gate-report-mismatch`).
+            Inconclusive: results cannot be had here (`gates-inconclusive`), and no other differs.
         """
         report, again = proposal.report, self.evaluate_gates(proposal)
         if report is None or again is None:
@@ -166,13 +166,13 @@ class PromotionVerifier:
         pairs = zip(report.results, again.results, strict=False)
         if {now.outcome for then, now in pairs if then.outcome != now.outcome} == {"error"}:
             raise inconclusive(
-                "gates-unjudged",
+                "gates-inconclusive",
                 "the gates cannot be evaluated again here",
                 why=why,
                 fix="put right what they lack, and run this again; nothing is recorded against the promotion",
             )
         raise refused(
-            "gates-differ",
+            "gate-report-mismatch",
             "the gates give other results than the report states",
             why=why,
             fix="run `mlgit promote` again; a report is computed, never typed",

@@ -20,12 +20,12 @@ def output(workspace: Workspace, path: str, stage: str) -> Path:
     """Return the path of a file that a stage writes.
 
     Raises:
-        MlgitError: it does not exist (`output-missing`).
+        MlgitError: it does not exist (`pipeline-output-missing`).
     """
     file = workspace.root / path
     if not file.is_file():
         raise refused(
-            "output-missing",
+            "pipeline-output-missing",
             f"{path} does not exist",
             why=f"stage {stage} of dvc.yaml should write it",
             fix="run `mlgit train`, or name another file under `outputs` in the model's file",
@@ -53,7 +53,7 @@ def read(workspace: Workspace, model: Model, problem: Problem) -> "DataFrame":
         )
     if table.duplicated(model.keys).any():
         raise refused(
-            "predictions-repeated",
+            "predictions-duplicate",
             f"{file} has rows with the same {', '.join(model.keys)}",
             fix="predict each row once, or name more key columns in the model's file",
             at=Location(file),
@@ -65,7 +65,7 @@ def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, flo
     """Compute every metric that is defined for the predictions.
 
     Raises:
-        MlgitError: the primary metric is not among them (`not-measurable`).
+        MlgitError: the primary metric is not among them (`metric-not-computable`).
     """
     from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - scikit-learn
 
@@ -73,7 +73,7 @@ def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, flo
         values = measure_all(table, problem.target.type, problem.target.positive)
     if problem.metric.primary not in values:
         raise refused(
-            "not-measurable",
+            "metric-not-computable",
             f"{problem.metric.primary} cannot be computed from {model.outputs.predictions}",
             why=f"its columns allow {', '.join(values)}",
             fix="add the column `score` (or `prediction`) that the metric needs",

@@ -166,7 +166,7 @@ def _check_clean(workspace: Workspace, model: Model) -> None:
     dirty = uncommitted(workspace, model)
     if dirty:
         raise refused(
-            "reads-dirty",
+            "inputs-uncommitted",
             f"what {model.name} is made from has uncommitted changes",
             why=", ".join(dirty[:6]) + (" and more" if len(dirty) > 6 else ""),  # noqa: PLR2004 - as many as fit a line
             fix="commit them, so that the version can be traced: `git add ... && git commit`",
@@ -220,7 +220,7 @@ def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artif
     )
     if not same:
         raise refused(
-            "predictions-differ",
+            "predictions-mismatch",
             f"{model.outputs.model} does not answer as {model.outputs.predictions} says",
             why=f"the model was asked on the {len(answers)} rows of {model.outputs.test}, in their order",
             fix="write both from the same model and the same rows in the evaluate stage, then run `mlgit train`",
@@ -254,7 +254,7 @@ def _check_no_link(model: Model, entries: Iterable[Entry]) -> None:
     link = next((entry.path for entry in entries if entry.mode == "120000"), None)
     if link is not None:
         raise refused(
-            "state-link",
+            "path-is-link",
             f"{link} is a symbolic link, and {model.name} is made from it",
             why="the commit holds where it points to, not what is there, so the version could not be traced",
             fix=f"put the file itself there, or take it out of `reads` in {layout.model(model.name)}",
@@ -334,7 +334,7 @@ def _unwritten(state: Lifecycle, model: Model) -> list[Finding]:
         return []
     return [
         Finding(
-            "card-unwritten",
+            "card-incomplete",
             f"{len(empty)} sections of the card are still to be written: {', '.join(empty)}",
             why="production usually demands them, and the card of a version cannot be changed later",
             fix=f"write them in {layout.model_card(model.name)} and commit; the next version takes them over",

@@ -41,8 +41,8 @@ def run(workspace: Workspace, ref: VersionRef, *, to: int | None = None, dry_run
         dry_run: whether to change nothing.
 
     Raises:
-        MlgitError: the base branch has the version (`version-on-base`), something names it (`version-named`), the new label
-            is in use (`label-taken`), or files of it are changed and not committed (`work-tree-in-the-way`).
+        MlgitError: the base branch has the version (`version-on-base-branch`), something names it (`version-in-use`), the new label
+            is in use (`version-exists`), or files of it are changed and not committed (`work-tree-dirty`).
     """
     repository = workspace.repository
     head = snapshot.require_commit(workspace)
@@ -79,7 +79,7 @@ def _check_not_on_base(bases: dict[str, Lifecycle], version: Version, ref: Versi
         there = base.version_at(ref.model, ref.number)
         if there is not None and there.digest == version.digest:
             raise refused(
-                "version-on-base",
+                "version-on-base-branch",
                 f"{ref} is on the base branch, where labels stay as they are",
                 why=f"{name} has it, with the same digest",
                 fix="renumber the other one, on its branch; what nobody else has yet can be put on a branch first",
@@ -93,7 +93,7 @@ def _label(state: Lifecycle, bases: dict[str, Lifecycle], ref: VersionRef, to: i
         return max(taken) + 1
     if to in taken:
         raise refused(
-            "label-taken",
+            "version-exists",
             f"{ref.model}@{to} is there already",
             why="this branch or the base branch has it",
             fix=f"take {ref.model}@{max(taken) + 1}, or leave out the new number",
@@ -105,7 +105,7 @@ def _files(state: Lifecycle, folder: str) -> Iterator[str]:
     for entry in state.tree.entries([folder]):
         if entry.mode not in _REGULAR:
             raise refused(
-                "state-link",
+                "path-is-link",
                 f"{entry.path} is no plain file",
                 why="what a link leads to can be anywhere",
                 fix="put the file itself there",
@@ -136,7 +136,7 @@ def _check_unnamed(workspace: Workspace, state: Lifecycle, bases: dict[str, Life
         names = version.digest.encode() in (content or b"")
         if names or (later and _corrects(state, path, version)):
             raise refused(
-                "version-named",
+                "version-in-use",
                 f"{path} names {VersionRef(version.model, version.version)}",
                 why="it would then name another version, or none",
                 fix="take it back first (`git revert`), renumber, and make it again; or renumber the other version",
@@ -156,7 +156,7 @@ def _check_clean(workspace: Workspace, folders: list[str], files: Files) -> None
     changed = [path for path in dirty if path not in files or there.read(path) != files[path]]
     if changed:
         raise refused(
-            "work-tree-in-the-way",
+            "work-tree-dirty",
             "files of the version are changed, or in conflict",
             why=", ".join(changed[:6]),
             fix="commit them; in the middle of a merge, `git merge --abort`, renumber, and merge again",

@@ -146,7 +146,7 @@ def test_an_unknown_word_is_misuse_and_names_the_nearest() -> None:
         (["explain", "version-unknown"], 0, "churn@11 does not exist"),
         (["explain", "policy"], 0, "policies/<policy>.yaml"),
         (["explain", "beats-champion"], 0, "- id: beats-champion"),
-        (["explain"], 0, "yaml-syntax"),
+        (["explain"], 0, "yaml-syntax-error"),
         (["explain", "policy", "--json"], 0, '"schema": "mlgit/explain.v1"'),
         (["schema"], 0, "models/<model>/model.yaml"),
         (["schema", "policy"], 0, '"$id": "urn:mlgit:schema:policy:1"'),
@@ -162,4 +162,4 @@ def test_the_commands_say_it(arguments: list[str], code: int, said: str, capsys:
 
 def test_the_command_refuses_an_unknown_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "yaml-sintax"]) == 2
-    assert "did you mean yaml-syntax?" in capsys.readouterr().err
+    assert "did you mean yaml-syntax-error?" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_what_a_hold_names(text: str | None, everywhere: bool, value: Any) -> No
 def test_what_a_hold_cannot_name(text: str | None, everywhere: bool) -> None:
     with pytest.raises(MlgitError) as caught:
         _subject(text, everywhere=everywhere)
-    assert [finding.id for finding in caught.value.findings] == ["hold-where"]
+    assert [finding.id for finding in caught.value.findings] == ["hold-environment-ambiguous"]
 
 
 def test_a_version_of_another_model_is_a_usage_error() -> None:

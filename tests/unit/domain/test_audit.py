@@ -45,10 +45,10 @@ def ids(findings: Any) -> list[str]:
 VERDICT = [
     ([], False, "PROVEN"),
     ([], True, "OVERRIDDEN"),
-    (["approvals-absent"], False, "UNPROVEN"),
-    (["gates-missing", "evidence-unreadable"], True, "UNPROVEN"),
+    (["approvals-not-on-ledger"], False, "UNPROVEN"),
+    (["gate-report-missing", "audit-record-unreadable"], True, "UNPROVEN"),
     (["gates-failed"], True, "VIOLATION"),
-    (["approvals-absent", "gates-failed"], False, "VIOLATION"),
+    (["approvals-not-on-ledger", "gates-failed"], False, "VIOLATION"),
     (["what-nobody-has-heard-of"], False, "VIOLATION"),
 ]
 
@@ -64,22 +64,22 @@ def test_a_gap_never_proves_anything(gap: str) -> None:
 
 
 def test_warnings_and_notes_weigh_nothing() -> None:
-    found = [Finding("approvals-late", "", severity=Severity.WARNING), Finding("x", "", severity=Severity.NOTE)]
+    found = [Finding("approvals-after-merge", "", severity=Severity.WARNING), Finding("x", "", severity=Severity.NOTE)]
     assert verdict(found, waived=False) == "PROVEN"
 
 
 def test_what_only_the_ledger_can_tell_is_a_gap_where_there_is_none() -> None:
-    found = [Finding("soak-short", "")]
+    found = [Finding("soak-too-short", "")]
     assert verdict(found, waived=False) == "VIOLATION"
-    assert verdict(found, waived=False, gaps=GAPS | {"soak-short"}) == "UNPROVEN"
+    assert verdict(found, waived=False, gaps=GAPS | {"soak-too-short"}) == "UNPROVEN"
 
 
 SHAPES = [
     ([(MANIFEST, "M")], [], []),
-    ([(MANIFEST, "M"), ("policies/production.yaml", "M")], [], ["policy-with-promotion"]),
-    ([(MANIFEST, "M"), ("models/churn/versions/v1/card.md", "M")], [], ["immutable-changed"]),
-    ([(MANIFEST, "M"), ("models/churn/versions/v1/card.md", "D")], [], ["immutable-deleted"]),
-    ([(MANIFEST, "M")], [MANIFEST], ["merge-differs"]),
+    ([(MANIFEST, "M"), ("policies/production.yaml", "M")], [], ["policy-changed-with-promotion"]),
+    ([(MANIFEST, "M"), ("models/churn/versions/v1/card.md", "M")], [], ["immutable-file-changed"]),
+    ([(MANIFEST, "M"), ("models/churn/versions/v1/card.md", "D")], [], ["immutable-file-deleted"]),
+    ([(MANIFEST, "M")], [MANIFEST], ["merge-content-unreviewed"]),
     ([(MANIFEST, "M"), ("README.md", "M")], ["README.md"], []),
 ]
 
@@ -95,8 +95,8 @@ def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], e
         ("A", "100644", []),
         ("M", "100755", []),
         ("D", "100644", ["manifest-deleted"]),
-        ("T", "120000", ["state-link"]),
-        ("A", "160000", ["state-link"]),
+        ("T", "120000", ["path-is-link"]),
+        ("A", "160000", ["path-is-link"]),
     ],
 )
 def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: list[str]) -> None:
@@ -108,7 +108,7 @@ def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: li
     [
         (None, [], []),
         (promotion(promotion=OTHER), [OTHER], []),
-        (promotion(reason="before"), [ID], ["manifest-edited"]),
+        (promotion(reason="before"), [ID], ["manifest-changed"]),
         (promotion(promotion=OTHER), [ID, OTHER], ["promotion-replayed"]),
         (None, [ID], ["promotion-replayed"]),
     ],
@@ -126,8 +126,10 @@ def tally(*, counted: list[str], uncounted: list[UncountedVote], needed: int = 1
 def test_no_word_is_a_gap_and_a_word_that_does_not_count_is_none() -> None:
     excluded = UncountedVote("ana", "author of the promotion", DIGEST)
     assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[excluded]))) == []
-    assert ids(checks.check_agreed(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-absent"]
-    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == ["approvals-absent"]
+    assert ids(checks.check_agreed(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-not-on-ledger"]
+    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == [
+        "approvals-not-on-ledger"
+    ]
     (found,) = checks.check_agreed(promotion(), tally(counted=[], uncounted=[excluded]))
     assert (found.id, "ana: author of the promotion" in found.why) == ("approvals-missing", True)
 
@@ -165,7 +167,7 @@ def test_a_decision_that_says_something_else(fields: dict[str, Any], why: str) -
     reads = {"manifest": DIGEST}
     right = list(checks.check_decided(decided(), promotion(), reads=reads, decision=DIGEST, tally=counted))
     (found,) = checks.check_decided(decided(**fields), promotion(), reads=reads, decision=DIGEST, tally=counted)
-    assert (right, found.id, why in found.why) == ([], "decision-differs", True)
+    assert (right, found.id, why in found.why) == ([], "decision-mismatch", True)
 
 
 def answers(*outcomes: str) -> list[GateVerdict]:
@@ -179,11 +181,11 @@ def answers(*outcomes: str) -> list[GateVerdict]:
     ("then", "now", "expected"),
     [
         (("pass", "skip"), ("pass", "skip"), []),
-        (("pass", "pass"), ("pass", "fail"), ["gates-differ"]),
-        (("pass", "pass"), ("pass", "error"), ["gates-unjudged"]),
-        (("pass", "pass"), ("fail", "error"), ["gates-unjudged", "gates-differ"]),
+        (("pass", "pass"), ("pass", "fail"), ["gate-report-mismatch"]),
+        (("pass", "pass"), ("pass", "error"), ["gates-inconclusive"]),
+        (("pass", "pass"), ("fail", "error"), ["gates-inconclusive", "gate-report-mismatch"]),
         (("error",), ("error",), []),
-        (("pass",), ("pass", "pass"), ["gates-differ"]),
+        (("pass",), ("pass", "pass"), ["gate-report-mismatch"]),
     ],
 )
 def test_gates_that_are_judged_again(then: tuple[str, ...], now: tuple[str, ...], expected: list[str]) -> None:
@@ -191,22 +193,22 @@ def test_gates_that_are_judged_again(then: tuple[str, ...], now: tuple[str, ...]
 
 
 def test_a_manifest_that_names_no_report_is_no_gap() -> None:
-    missing = Finding("gates-missing", "")
-    assert checks.rests_on_none(missing, promotion()).id == "gates-missing"
-    assert checks.rests_on_none(missing, promotion(gates=None)).id == "gates-unnamed"
-    assert checks.rests_on_none(Finding("gates-old", ""), promotion(gates=None)).id == "gates-old"
+    missing = Finding("gate-report-missing", "")
+    assert checks.rests_on_none(missing, promotion()).id == "gate-report-missing"
+    assert checks.rests_on_none(missing, promotion(gates=None)).id == "gate-report-reference-missing"
+    assert checks.rests_on_none(Finding("gate-report-expired", ""), promotion(gates=None)).id == "gate-report-expired"
 
 
 def test_what_stops_the_judging_is_a_gap_unless_the_version_never_was() -> None:
-    assert checks.unreadable(Finding("schema-newer", "")).id in GAPS
+    assert checks.unreadable(Finding("schema-too-new", "")).id in GAPS
     assert checks.unreadable(Finding("version-unknown", "")).id == "version-unknown"
     assert checks.came_first(MANIFEST).id in GAPS
 
 
 def test_a_refusal_of_apply_stands_against_it() -> None:
     assert ids(checks.check_applied(promotion(), None)) == []
-    assert ids(checks.check_applied(promotion(), "lacks 1 more approval")) == ["apply-refused"]
-    assert "apply-refused" in GAPS
+    assert ids(checks.check_applied(promotion(), "lacks 1 more approval")) == ["apply-rejected"]
+    assert "apply-rejected" in GAPS
 
 
 def test_the_verdicts_are_in_order_and_every_section_has_a_place() -> None:

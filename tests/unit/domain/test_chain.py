@@ -57,16 +57,16 @@ def test_a_sound_chain_has_nothing_to_be_found(length: int) -> None:
 
 WHOLE = chain(4)
 BROKEN: list[tuple[str, list[Deployment], list[str]]] = [
-    ("the first is missing", WHOLE[1:], ["ledger-gap"]),
-    ("one is missing", [WHOLE[0], *WHOLE[2:]], ["ledger-gap"]),
-    ("two are missing, in two places", [WHOLE[0], WHOLE[2]], ["ledger-gap"]),
-    ("one is there twice", [*WHOLE[:2], *WHOLE[1:]], ["ledger-gap"]),
-    ("a number was skipped", [WHOLE[0], replace(WHOLE[1], seq=3)], ["ledger-gap"]),
+    ("the first is missing", WHOLE[1:], ["ledger-entry-missing"]),
+    ("one is missing", [WHOLE[0], *WHOLE[2:]], ["ledger-entry-missing"]),
+    ("two are missing, in two places", [WHOLE[0], WHOLE[2]], ["ledger-entry-missing"]),
+    ("one is there twice", [*WHOLE[:2], *WHOLE[1:]], ["ledger-entry-missing"]),
+    ("a number was skipped", [WHOLE[0], replace(WHOLE[1], seq=3)], ["ledger-entry-missing"]),
     ("one was changed", [replace(WHOLE[0], message="well"), *WHOLE[1:]], ["ledger-chain-broken"]),
     ("one names none", [WHOLE[0], replace(WHOLE[1], previous=None)], ["ledger-chain-broken"]),
     ("the first names one", [replace(WHOLE[0], previous=samples.sha(5))], ["ledger-chain-broken"]),
     ("of two chains", [WHOLE[0], chain(2, version=2)[1]], ["ledger-chain-broken"]),
-    ("before its promotion was made", [replace(WHOLE[0], at=samples.NOW - 99 * HOUR)], ["ledger-time"]),
+    ("before its promotion was made", [replace(WHOLE[0], at=samples.NOW - 99 * HOUR)], ["ledger-time-invalid"]),
 ]
 
 
@@ -78,7 +78,7 @@ def test_what_was_taken_out_put_in_or_changed_shows(entries: list[Deployment], f
 def test_time_does_not_go_back() -> None:
     first = WHOLE[0]
     second = replace(WHOLE[1], at=first.at - timedelta(seconds=1))
-    assert ids([first, second]) == ["ledger-time"]
+    assert ids([first, second]) == ["ledger-time-invalid"]
     assert ids([first, replace(second, at=first.at)]) == []
 
 
@@ -131,7 +131,7 @@ def test_what_shows_is_told_with_its_place_and_cause(
 def test_two_clocks_may_differ_by_five_minutes() -> None:
     made = proposed_at(samples.ULID)
     assert ids([replace(WHOLE[0], at=made - timedelta(minutes=5))]) == []
-    assert ids([replace(WHOLE[0], at=made - timedelta(minutes=5, microseconds=1))]) == ["ledger-time"]
+    assert ids([replace(WHOLE[0], at=made - timedelta(minutes=5, microseconds=1))]) == ["ledger-time-invalid"]
 
 
 @given(st.data())
@@ -156,7 +156,7 @@ def test_each_promotion_that_was_carried_out_was_decided() -> None:
     entries = chain(2)
     assert [one.id for one in check_entries(entries, [samples.ULID])] == []
     (finding,) = check_entries(entries, [samples.OLDER_ULID])
-    assert finding.id == "ledger-undecided"
+    assert finding.id == "decision-missing"
     assert finding.at is not None
     assert finding.at.file == f"decisions/{samples.ULID}.json"
     assert list(check_entries(chain(1, status="blocked"), [])) == []

@@ -160,7 +160,9 @@ SEEN: list[tuple[str, list[Deployment], bool]] = [
 def test_a_way_back_leads_to_where_the_environment_has_been(what: str, seen: list[Deployment], may: bool) -> None:
     manifest = samples.promotion(CANDIDATE, change="rollback", gates=None)
     judged = case(manifest=manifest, report=None, deployments={"production": seen})
-    assert [one.id for one in rollback.check_rollback(judged, NOW)] == ([] if may else ["rollback-unverified"]), what
+    assert [one.id for one in rollback.check_rollback(judged, NOW)] == (
+        [] if may else ["rollback-version-unverified"]
+    ), what
 
 
 def test_nobody_asks_where_a_promotion_leads() -> None:
@@ -280,7 +282,7 @@ def test_a_gate_is_waived_by_an_override_that_is_in_force(
     there = {} if one is None else {"fix": one}
     judged = case(report=WAIVED, overrides=there, signatures=signatures, policy=policy)
     found = list(overrides.check_waivers(judged, NOW))
-    assert [finding.id for finding in found] == (["waiver-unfounded"] if why else []), what
+    assert [finding.id for finding in found] == (["waiver-without-override"] if why else []), what
     assert why in "".join(finding.why for finding in found)
 
 
@@ -354,13 +356,13 @@ def test_what_people_sign_is_all_but_the_review() -> None:
 FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("a freeze of all", {}, []),
     ("of an environment", {"scope": "environment", "environment": "production"}, []),
-    ("of no environment", {"scope": "environment"}, ["hold-scope"]),
-    ("of a project with a model", {"model": "delay"}, ["hold-scope"]),
+    ("of no environment", {"scope": "environment"}, ["hold-scope-mismatch"]),
+    ("of a project with a model", {"model": "delay"}, ["hold-scope-mismatch"]),
     ("of a model", {"scope": "model", "model": "delay", "environment": "production"}, []),
-    ("of a model with a version", {"scope": "model", "model": "delay", "version": 1}, ["hold-scope"]),
+    ("of a model with a version", {"scope": "model", "model": "delay", "version": 1}, ["hold-scope-mismatch"]),
     ("of a version", VERSION, []),
-    ("of a version without its digest", VERSION | {"digest": None}, ["hold-scope"]),
-    ("of a version with another digest", VERSION | {"digest": sha(99)}, ["slot-differs"]),
+    ("of a version without its digest", VERSION | {"digest": None}, ["hold-scope-mismatch"]),
+    ("of a version with another digest", VERSION | {"digest": sha(99)}, ["slot-digest-mismatch"]),
     ("of a model that is not there", {"scope": "model", "model": "churn"}, ["model-unknown"]),
     ("where nothing is", {"scope": "environment", "environment": "prod"}, ["environment-unknown"]),
 ]
@@ -382,12 +384,12 @@ PEOPLE = {
 
 OVERRIDES: list[tuple[str, Override, list[str]]] = [
     ("all is well", override(), []),
-    ("a program", override(people=["ada", "robot"]), ["override-people"]),
-    ("nobody known", override(people=["ada", "dora"]), ["override-people"]),
-    ("one person twice", override(people=["ada", "ada"]), ["override-people"]),
-    ("a gate that nobody may waive", override(waives=["integrity", "latency"]), ["waiver-forbidden"]),
-    ("a gate that is not asked", override(waives=["size"]), ["waiver-unknown"]),
-    ("another digest", override(digest=sha(99)), ["slot-differs"]),
+    ("a program", override(people=["ada", "robot"]), ["override-people-invalid"]),
+    ("nobody known", override(people=["ada", "dora"]), ["override-people-invalid"]),
+    ("one person twice", override(people=["ada", "ada"]), ["override-people-invalid"]),
+    ("a gate that nobody may waive", override(waives=["integrity", "latency"]), ["waiver-not-allowed"]),
+    ("a gate that is not asked", override(waives=["size"]), ["waiver-gate-unknown"]),
+    ("another digest", override(digest=sha(99)), ["slot-digest-mismatch"]),
     ("a model that is not there", override(model="churn"), ["model-unknown"]),
     ("an environment that is not there", override(environment="prod"), ["environment-unknown"]),
 ]

@@ -115,13 +115,17 @@ def saying(*results: GateVerdict, outcome: str = "pass") -> PromotionContext:
 INTEGRITY, LATENCY = PASSED
 REPORTS: list[tuple[str, PromotionContext, list[str]]] = [
     ("it passed", case(), []),
-    ("there is none", case(report=None), ["gates-missing"]),
-    ("none is named", case(manifest=manifest(gates=None)), ["gates-missing"]),
-    ("another is named", case(report=report(tool="mlgit 1"), manifest=manifest()), ["gates-differ"]),
-    ("it is of another promotion", about(promotion=samples.OLDER_ULID), ["gates-differ"]),
-    ("it is of another version", about(candidate=VersionPin(version=2, digest=sha(9))), ["gates-differ"]),
-    ("it is by another policy", about(policy=PolicyRef(name="production", digest=sha(9))), ["gates-differ"]),
-    ("it is by a policy of another name", about(policy=PolicyRef(name="a", digest=digest(POLICY))), ["gates-differ"]),
+    ("there is none", case(report=None), ["gate-report-missing"]),
+    ("none is named", case(manifest=manifest(gates=None)), ["gate-report-missing"]),
+    ("another is named", case(report=report(tool="mlgit 1"), manifest=manifest()), ["gate-report-mismatch"]),
+    ("it is of another promotion", about(promotion=samples.OLDER_ULID), ["gate-report-mismatch"]),
+    ("it is of another version", about(candidate=VersionPin(version=2, digest=sha(9))), ["gate-report-mismatch"]),
+    ("it is by another policy", about(policy=PolicyRef(name="production", digest=sha(9))), ["gate-report-mismatch"]),
+    (
+        "it is by a policy of another name",
+        about(policy=PolicyRef(name="a", digest=digest(POLICY))),
+        ["gate-report-mismatch"],
+    ),
     ("a gate was left out", saying(INTEGRITY), ["gates-failed"]),
     ("no gate was asked", saying(), ["gates-failed"]),
     ("a gate was made light of", saying(replace(INTEGRITY, severity="warn"), LATENCY), ["gates-failed"]),
@@ -154,9 +158,9 @@ def test_a_report_that_says_no_tells_which_gates_refuse() -> None:
     [
         (timedelta(0), []),
         (14 * DAY, []),
-        (14 * DAY + timedelta(microseconds=1), ["gates-old"]),
+        (14 * DAY + timedelta(microseconds=1), ["gate-report-expired"]),
         (-5 * MINUTE, []),
-        (-5 * MINUTE - timedelta(microseconds=1), ["gates-future"]),
+        (-5 * MINUTE - timedelta(microseconds=1), ["gate-report-in-future"]),
     ],
 )
 def test_a_report_is_neither_old_nor_from_the_future(age: timedelta, found: list[str]) -> None:
@@ -179,7 +183,7 @@ MANIFESTS: list[tuple[str, PromotionContext, list[str]]] = [
     ("the champion is another", case(champion=samples.version(3)), ["promotion-stale"]),
     ("the champion is gone", case(champion=None), ["promotion-stale"]),
     ("a champion has come", case(manifest=manifest(baseline=None)), ["promotion-stale"]),
-    ("the version is another", case(slots={2: CHAMPION}), ["slot-differs"]),
+    ("the version is another", case(slots={2: CHAMPION}), ["slot-digest-mismatch"]),
     ("the version is not there", case(slots={}), ["version-unknown"]),
 ]
 
@@ -276,23 +280,31 @@ AGAINST: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     (
         "a setting that is not kept",
         lambda: case(manifest=manifest(change="ramp")),
-        {"setting-unenforced"},
+        {"setting-unsupported"},
     ),
     ("a hold", lambda: case(holds={"one": hold()}), {"change-frozen"}),
     ("an end", lambda: case(retirements={2: ended()}), {"version-retired"}),
     ("a manifest that is stale", lambda: case(before=None), {"promotion-stale"}),
     ("an environment that was skipped", lambda: case(earlier={"staging": None}), {"environment-skipped"}),
-    ("two slots at once", lambda: case(manifest=crowded(), slots={1: CHAMPION, 2: CANDIDATE}), {"slots-many"}),
-    ("a way back to nowhere", lambda: case(manifest=manifest(change="rollback")), {"rollback-unverified"}),
+    (
+        "two slots at once",
+        lambda: case(manifest=crowded(), slots={1: CHAMPION, 2: CANDIDATE}),
+        {"slot-changes-too-many"},
+    ),
+    ("a way back to nowhere", lambda: case(manifest=manifest(change="rollback")), {"rollback-version-unverified"}),
     (
         "words that nobody gave",
         lambda: case(manifest=manifest(standing_approval=NOBODYS)),
-        {"standing-unfounded", "standing-unfit"},
+        {"standing-approval-invalid", "auto-promotion-not-allowed"},
     ),
-    ("an agreement to something else", lambda: case(manifest=manifest(change="recertify")), {"recertify-changes"}),
-    ("a ramp that leads nowhere", unfit, {"ramp-steps", "ramp-unfinished"}),
-    ("no report", lambda: case(report=None), {"gates-missing"}),
-    ("a waiver of nobody", lambda: case(report=WAIVED), {"waiver-unfounded"}),
+    (
+        "an agreement to something else",
+        lambda: case(manifest=manifest(change="recertify")),
+        {"recertification-with-changes"},
+    ),
+    ("a ramp that leads nowhere", unfit, {"ramp-steps-invalid", "ramp-unfinished"}),
+    ("no report", lambda: case(report=None), {"gate-report-missing"}),
+    ("a waiver of nobody", lambda: case(report=WAIVED), {"waiver-without-override"}),
     (
         "a review that is due",
         lambda: case(overrides={"fix": override(review_by=NOW.date() - DAY)}),
@@ -310,8 +322,8 @@ def test_each_condition_is_asked_before_a_merge(judged: Callable[[], PromotionCo
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"environment": samples.environment(soak=Soak(in_="staging", for_="72h"))}, {"soak-short"}),
-        ({"deployments": {"staging": []}}, {"upstream-unverified"}),
+        ({"environment": samples.environment(soak=Soak(in_="staging", for_="72h"))}, {"soak-too-short"}),
+        ({"deployments": {"staging": []}}, {"upstream-environment-unverified"}),
         (
             {"environment": samples.environment(windows=[ChangeWindow(deny=WeeklyHours(days=["wed"]))])},
             {"window-closed"},

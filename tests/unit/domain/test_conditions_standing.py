@@ -107,13 +107,13 @@ def test_an_id_from_beyond_the_calendar_is_no_longer_year() -> None:
 
 CARRIES: list[tuple[str, StandingApproval | None, Any, list[Promotion], list[str], str]] = [
     ("in force", standing(), signed(), [], [], ""),
-    ("not there", None, signed(), [], ["standing-unfounded"], "none of that id and digest"),
-    ("elsewhere", standing(environment="staging"), signed(), [], ["standing-unfounded"], "delay in staging"),
-    ("another model", standing(model="churn"), signed(), [], ["standing-unfounded"], "churn in production"),
-    ("expired", standing(until=NOW), signed(), [], ["standing-unfounded"], "expired at"),
-    ("used up", standing(max_promotions=1), signed(), [earlier(2)], ["standing-unfounded"], "allows at most 1"),
+    ("not there", None, signed(), [], ["standing-approval-invalid"], "none of that id and digest"),
+    ("elsewhere", standing(environment="staging"), signed(), [], ["standing-approval-invalid"], "delay in staging"),
+    ("another model", standing(model="churn"), signed(), [], ["standing-approval-invalid"], "churn in production"),
+    ("expired", standing(until=NOW), signed(), [], ["standing-approval-invalid"], "expired at"),
+    ("used up", standing(max_promotions=1), signed(), [earlier(2)], ["standing-approval-invalid"], "allows at most 1"),
     ("used by itself", standing(max_promotions=1), signed(), [manifest()], [], ""),
-    ("unsigned", standing(), {}, [], ["standing-unsigned"], "ada, bea had not"),
+    ("unsigned", standing(), {}, [], ["standing-approval-unsigned"], "ada, bea had not"),
 ]
 
 
@@ -187,7 +187,7 @@ def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
             earlier=around.get("past", []),
         )
     )
-    assert [one.id for one in findings] == (["standing-unfit"] if why else []), what
+    assert [one.id for one in findings] == (["auto-promotion-not-allowed"] if why else []), what
     assert all(why in one.why for one in findings)
 
 
@@ -197,13 +197,13 @@ FAILED = [GateVerdict(gate="size", outcome="fail", message="")]
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("all is well", {}, []),
     ("it rests on none", {"manifest": manifest(standing_approval=None), "standing": None}, []),
-    ("there is none", {"standing": None}, ["standing-unfounded"]),
-    ("it has expired", {"standing": standing(until=NOW)}, ["standing-unfounded"]),
-    ("it is used up", {"standing": standing(max_promotions=1), "past": [earlier(2)]}, ["standing-unfounded"]),
-    ("nobody signed", {"signatures": {}}, ["standing-unsigned"]),
-    ("no version comes in", {"version": None}, ["standing-unfit"]),
-    ("the champion is newer", {"champion": samples.version(3)}, ["standing-unfit"]),
-    ("a gate failed", {"report": samples.gate_report(CANDIDATE, results=FAILED)}, ["standing-unfit"]),
+    ("there is none", {"standing": None}, ["standing-approval-invalid"]),
+    ("it has expired", {"standing": standing(until=NOW)}, ["standing-approval-invalid"]),
+    ("it is used up", {"standing": standing(max_promotions=1), "past": [earlier(2)]}, ["standing-approval-invalid"]),
+    ("nobody signed", {"signatures": {}}, ["standing-approval-unsigned"]),
+    ("no version comes in", {"version": None}, ["auto-promotion-not-allowed"]),
+    ("the champion is newer", {"champion": samples.version(3)}, ["auto-promotion-not-allowed"]),
+    ("a gate failed", {"report": samples.gate_report(CANDIDATE, results=FAILED)}, ["auto-promotion-not-allowed"]),
 ]
 
 
@@ -271,19 +271,24 @@ FILES: list[tuple[str, dict[str, Any], str, list[tuple[str, str | None]]]] = [
         "nobody of a role",
         {"people": ["ada", "cara"]},
         "low",
-        [("standing-people", "people[1]"), ("standing-people", "people")],
+        [("standing-approval-people-invalid", "people[1]"), ("standing-approval-people-invalid", "people")],
     ),
-    ("too few", {"people": ["bea"]}, "high", [("standing-people", "people")]),
+    ("too few", {"people": ["bea"]}, "high", [("standing-approval-people-invalid", "people")]),
     (
         "one person twice",
         {"people": ["bea", "bea"]},
         "high",
-        [("standing-people", "people[1]"), ("standing-people", "people")],
+        [("standing-approval-people-invalid", "people[1]"), ("standing-approval-people-invalid", "people")],
     ),
-    ("a role is missing", {"people": ["ada"]}, "high", [("standing-people", "people"), ("standing-people", "people")]),
-    ("a program", {"people": ["ada", "bea", "robot"]}, "high", [("standing-people", "people[2]")]),
-    ("more than a year", {"until": MADE + 367 * DAY}, "high", [("standing-term", "until")]),
-    ("an end before the beginning", {"until": MADE}, "high", [("standing-term", "until")]),
+    (
+        "a role is missing",
+        {"people": ["ada"]},
+        "high",
+        [("standing-approval-people-invalid", "people"), ("standing-approval-people-invalid", "people")],
+    ),
+    ("a program", {"people": ["ada", "bea", "robot"]}, "high", [("standing-approval-people-invalid", "people[2]")]),
+    ("more than a year", {"until": MADE + 367 * DAY}, "high", [("standing-approval-too-long", "until")]),
+    ("an end before the beginning", {"until": MADE}, "high", [("standing-approval-too-long", "until")]),
     ("an environment that is not there", {"environment": "prod"}, "high", [("environment-unknown", "environment")]),
     ("a model that is not there", {"model": "dalay"}, "high", [("model-unknown", "model")]),
 ]

@@ -158,7 +158,7 @@ def test_a_folder_is_found_by_its_digest_with_and_without_the_ending() -> None:
 def test_what_names_no_data_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         DataRef.parse(text)
-    assert caught.value.findings[0].id == "data-name"
+    assert caught.value.findings[0].id == "data-reference-invalid"
 
 
 def test_a_version_comes_from_data_code_parameters_packages_people_and_a_problem() -> None:

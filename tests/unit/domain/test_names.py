@@ -129,7 +129,7 @@ def test_what_names_no_version_is_wrong_usage(text: str) -> None:
     with pytest.raises(UsageError) as error:
         VersionRef.parse(text)
     assert error.value.exit is Exit.USAGE
-    assert error.value.findings[0].id == "version-name"
+    assert error.value.findings[0].id == "version-reference-invalid"
     assert "MODEL@NUMBER" in error.value.findings[0].fix
 
 

@@ -48,27 +48,27 @@ def recorded(**changes: Any) -> DecisionRecord:
 RECORDED: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("as computed", {}, []),
     ("fewer approvals than there are", {"approvals": []}, []),
-    ("another digest", {"decision": sha(9)}, [("decision-differs", "what differs: the digest alone")]),
+    ("another digest", {"decision": sha(9)}, [("decision-mismatch", "what differs: the digest alone")]),
     (
         "another policy",
         {"reads": READS | {"policy": sha(9)}},
-        [("decision-differs", "what differs: policy")],
+        [("decision-mismatch", "what differs: policy")],
     ),
     (
         "two things more, and their digest",
         {"reads": READS | {"a": sha(9), "b": sha(9)}, "decision": sha(9)},
-        [("decision-differs", "what differs: a, b")],
+        [("decision-mismatch", "what differs: a, b")],
     ),
-    ("an approval that is stale", {"approvals": [BEA, ADA]}, [("approval-unproven", STALE.reason)]),
+    ("an approval that is stale", {"approvals": [BEA, ADA]}, [("approval-invalid", STALE.reason)]),
     (
         "a role that she does not have",
         {"approvals": [replace(BEA, roles=["risk", "legal"])]},
-        [("approval-unproven", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
+        [("approval-invalid", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
     ),
     (
         "another key",
         {"approvals": [replace(BEA, key="SHA256:c")]},
-        [("approval-unproven", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
+        [("approval-invalid", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
     ),
 ]
 
@@ -86,14 +86,22 @@ UNCHANGED: list[tuple[str, Callable[[], list[Any]], list[str]]] = [
     ("as it was", lambda: [MANIFEST, VERSION, REPORT], []),
     ("no version, as one left", lambda: [MANIFEST, None, REPORT], []),
     ("a record that was edited", lambda: [MANIFEST, replace(VERSION, seed=9), REPORT], ["version-tampered"]),
-    ("another version under its label", lambda: [MANIFEST, samples.version(1, seed=9), REPORT], ["slot-differs"]),
+    (
+        "another version under its label",
+        lambda: [MANIFEST, samples.version(1, seed=9), REPORT],
+        ["slot-digest-mismatch"],
+    ),
     (
         "what only a merge asks for",
         lambda: [replace(MANIFEST, slots=SlotAssignments(champion=None)), VERSION, REPORT],
         [],
     ),
-    ("a report that was edited", lambda: [MANIFEST, VERSION, replace(REPORT, tool="mlgit 1")], ["gates-differ"]),
-    ("a report that is gone", lambda: [MANIFEST, VERSION, None], ["gates-differ"]),
+    (
+        "a report that was edited",
+        lambda: [MANIFEST, VERSION, replace(REPORT, tool="mlgit 1")],
+        ["gate-report-mismatch"],
+    ),
+    ("a report that is gone", lambda: [MANIFEST, VERSION, None], ["gate-report-mismatch"]),
     ("no report was named", lambda: [replace(MANIFEST, gates=None), VERSION, None], []),
 ]
 

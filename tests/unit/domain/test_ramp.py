@@ -74,11 +74,11 @@ def test_a_share_grows_by_one_step_at_a_time_and_only_after_its_time(looks: list
     [
         ([10, 50, 100], {}, []),
         ([100], {}, []),
-        ([10, 50], {}, ["ramp-steps"]),
-        ([50, 10, 100], {}, ["ramp-steps"]),
-        ([10, 10, 100], {}, ["ramp-steps"]),
-        ([10, 100], {"baseline": None}, ["ramp-alone"]),
-        ([10, 100], {"change": "rollback"}, ["ramp-alone"]),
+        ([10, 50], {}, ["ramp-steps-invalid"]),
+        ([50, 10, 100], {}, ["ramp-steps-invalid"]),
+        ([10, 10, 100], {}, ["ramp-steps-invalid"]),
+        ([10, 100], {"baseline": None}, ["ramp-without-champion"]),
+        ([10, 100], {"change": "rollback"}, ["ramp-without-champion"]),
     ],
 )
 def test_a_plan_leads_to_all_of_the_requests_from_another_version(
@@ -118,6 +118,6 @@ def test_a_ramp_and_a_challenger_do_not_fit_together_nor_a_ramp_and_no_new_champ
         champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10)
     )
     found = check_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
-    assert [one.id for one in found] == ["ramp-occupied"]
+    assert [one.id for one in found] == ["ramp-challenger-conflict"]
     found = check_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))
-    assert [one.id for one in found] == ["ramp-alone"]
+    assert [one.id for one in found] == ["ramp-without-champion"]

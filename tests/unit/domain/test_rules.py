@@ -67,12 +67,12 @@ def test_a_metric_that_fits_is_fine(kind: str, metric: str, direction: str) -> N
     ("kind", "positive", "metric", "direction", "found", "path"),
     [
         ("binary", True, "auc", "max", "metric-unknown", "metric.primary"),
-        ("regression", None, "roc_auc", "max", "metric-unsuitable", "metric.primary"),
-        ("multiclass", None, "log_loss", "min", "metric-unsuitable", "metric.primary"),
-        ("binary", True, "rmse", "min", "metric-unsuitable", "metric.primary"),
-        ("binary", True, "roc_auc", "min", "metric-direction", "metric.direction"),
-        ("regression", None, "rmse", "max", "metric-direction", "metric.direction"),
-        ("binary", None, "roc_auc", "max", "positive-missing", "target"),
+        ("regression", None, "roc_auc", "max", "metric-target-mismatch", "metric.primary"),
+        ("multiclass", None, "log_loss", "min", "metric-target-mismatch", "metric.primary"),
+        ("binary", True, "rmse", "min", "metric-target-mismatch", "metric.primary"),
+        ("binary", True, "roc_auc", "min", "metric-direction-mismatch", "metric.direction"),
+        ("regression", None, "rmse", "max", "metric-direction-mismatch", "metric.direction"),
+        ("binary", None, "roc_auc", "max", "positive-label-missing", "target"),
     ],
 )
 def test_a_metric_that_does_not_fit(
@@ -89,7 +89,7 @@ def test_any_label_may_be_the_positive_one(positive: Any) -> None:
 
 
 def test_everything_wrong_with_a_problem_is_said_at_once() -> None:
-    assert ids(problem(positive=None, primary="auc")) == ["metric-unknown", "positive-missing"]
+    assert ids(problem(positive=None, primary="auc")) == ["metric-unknown", "positive-label-missing"]
 
 
 # Models, environments, projects, policies
@@ -114,14 +114,14 @@ def test_a_model_is_not_called_environment() -> None:
         ({}, []),
         ({"after": []}, []),
         ({"policy": "strict"}, ["policy-unknown"]),
-        ({"after": ["production"]}, ["environment-order"]),
-        ({"after": ["nowhere"]}, ["environment-order"]),
-        ({"after": ["staging", "canary"]}, ["environment-order"]),
-        ({"name": "staging", "after": ["production"]}, ["environment-order"]),
+        ({"after": ["production"]}, ["environment-order-invalid"]),
+        ({"after": ["nowhere"]}, ["environment-order-invalid"]),
+        ({"after": ["staging", "canary"]}, ["environment-order-invalid"]),
+        ({"name": "staging", "after": ["production"]}, ["environment-order-invalid"]),
         ({"name": "unlisted", "after": ["production"]}, []),
         ({"soak": Soak(in_="staging", for_="72h")}, []),
         ({"soak": Soak(in_="nowhere", for_="72h")}, ["environment-unknown"]),
-        ({"windows": [ChangeWindow(deny=WeeklyHours(days=["fri"], zone="Europe/Atlantis"))]}, ["zone-unknown"]),
+        ({"windows": [ChangeWindow(deny=WeeklyHours(days=["fri"], zone="Europe/Atlantis"))]}, ["time-zone-unknown"]),
     ],
 )
 def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found: list[str]) -> None:
@@ -135,8 +135,8 @@ def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found:
         (["staging", "production"], ["production", "staging"], []),
         (["staging", "production"], ["staging"], ["environment-unknown"]),
         (["staging"], ["staging", "b", "a"], ["environment-unlisted", "environment-unlisted"]),
-        (["staging", "staging"], ["staging"], ["environment-twice"]),
-        (["a", "a"], [], ["environment-unknown", "environment-twice"]),
+        (["staging", "staging"], ["staging"], ["environment-duplicate"]),
+        (["a", "a"], [], ["environment-unknown", "environment-duplicate"]),
     ],
 )
 def test_the_order_has_each_environment_once(listed: list[str], described: list[str], found: list[str]) -> None:
@@ -153,14 +153,14 @@ def test_unlisted_environments_are_named_in_order() -> None:
     [
         ([Integrity(), CardComplete(), BeatsChampion(metric="f1")], []),
         ([Threshold(metric="f1", min=0.5), Threshold(metric="recall", min=0.5)], []),
-        ([Integrity(), CardComplete(), Integrity()], [("gate-twice", "gates[2]")]),
-        ([BeatsChampion(margin=0.0), BeatsChampion()], [("gate-twice", "gates[1]")]),
+        ([Integrity(), CardComplete(), Integrity()], [("gate-duplicate", "gates[2]")]),
+        ([BeatsChampion(margin=0.0), BeatsChampion()], [("gate-duplicate", "gates[1]")]),
         ([Integrity(), Threshold(metric="auc", min=0.5)], [("metric-unknown", "gates[1].metric")]),
         ([SliceHarm(metric="auc")], [("metric-unknown", "gates[0].metric")]),
         ([Integrity(severity="warn"), CardComplete()], []),
-        ([Integrity(severity="warn"), CardComplete(severity="warn")], [("gates-only-warn", "gates")]),
+        ([Integrity(severity="warn"), CardComplete(severity="warn")], [("blocking-gate-missing", "gates")]),
         ([Exec(name="a", command=("a",)), Exec(name="b", command=("a",)), Python(name="a")], []),
-        ([Exec(name="a", command=("a",)), Exec(name="a", command=("b",))], [("gate-twice", "gates[1].name")]),
+        ([Exec(name="a", command=("a",)), Exec(name="a", command=("b",))], [("gate-duplicate", "gates[1].name")]),
     ],
 )
 def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
@@ -191,7 +191,7 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
 )
 def test_what_is_not_enforced_is_not_let_through_in_silence(policy: Any, manifest: Any, found: list[str]) -> None:
     findings = check_enforced(samples.policy(**policy), samples.promotion(**manifest))
-    assert [(one.id, one.at) for one in findings] == [("setting-unenforced", Location(file)) for file in found]
+    assert [(one.id, one.at) for one in findings] == [("setting-unsupported", Location(file)) for file in found]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_approvals_that_nobody_looks_for_cannot_be_asked_for(
     approvals = ApprovalRules(**{"promote": ApprovalRule(min=0)} | {change: rule})
     policy = samples.policy(approvals=approvals, evidence=evidence)
     found = ids(check_enforced(policy))
-    assert found == (["approvals-impossible"] if impossible else [])
+    assert found == (["approvals-unsatisfiable"] if impossible else [])
 
 
 # Versions and cards
@@ -232,14 +232,14 @@ def test_a_version_as_it_was_registered_is_fine() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("card.md", b"card\n", "version-file-differs"),
-        ("card.md", b"", "version-file-differs"),
+        ("card.md", b"card\n", "version-file-mismatch"),
+        ("card.md", b"", "version-file-mismatch"),
         ("card.md", None, "version-file-missing"),
-        ("profile.json", b"{}\r\n", "version-file-differs"),
+        ("profile.json", b"{}\r\n", "version-file-mismatch"),
         ("profile.json", None, "version-file-missing"),
-        ("model.skops.dvc", b"outs:\n- md5: b\n", "pointer-differs"),
+        ("model.skops.dvc", b"outs:\n- md5: b\n", "dvc-pointer-mismatch"),
         ("model.skops.dvc", None, "version-file-missing"),
-        ("predictions.parquet.dvc", b"", "pointer-differs"),
+        ("predictions.parquet.dvc", b"", "dvc-pointer-mismatch"),
         ("predictions.parquet.dvc", None, "version-file-missing"),
     ],
 )
@@ -270,15 +270,15 @@ STATED = samples.version(
         ({}, []),
         ({"card.md": "c4" * 20, "profile.json": "d5" * 20}, []),
         ({"card.md": "c4" * 32, "profile.json": "d5" * 32}, []),  # a repository that uses another hash
-        ({"card.md": "c4" * 20, "profile.json": "c4" * 20}, ["version-blob-differs"]),
-        ({"card.md": "d5" * 20, "profile.json": "c4" * 20}, ["version-blob-differs"] * 2),
+        ({"card.md": "c4" * 20, "profile.json": "c4" * 20}, ["version-blob-mismatch"]),
+        ({"card.md": "d5" * 20, "profile.json": "c4" * 20}, ["version-blob-mismatch"] * 2),
     ],
 )
 def test_the_ids_that_a_version_states_are_those_of_its_files(actual: dict[str, str], found: list[str]) -> None:
     assert ids(check_version(STATED, FILES, POINTERS, ids=actual)) == found
     assert ids(check_version(WHOLE, FILES, POINTERS, ids=actual)) == []
     assert ids(check_version(STATED, FILES | {"card.md": b"other"}, POINTERS, ids={"card.md": "d5" * 20})) == [
-        "version-file-differs"
+        "version-file-mismatch"
     ]
 
 
@@ -333,7 +333,7 @@ def test_a_card_that_repeats_the_record_is_fine() -> None:
 )
 def test_a_card_that_names_something_else_is_found(changes: dict[str, Any], where: str) -> None:
     (finding,) = check_card(card(**changes), VERSION, samples.problem())
-    assert (finding.id, finding.at) == ("card-differs", Location("models/delay/versions/v1/card.md", path=where))
+    assert (finding.id, finding.at) == ("card-mismatch", Location("models/delay/versions/v1/card.md", path=where))
 
 
 def test_owner_and_risk_of_a_problem_may_change_after_a_card_was_written() -> None:
@@ -351,7 +351,7 @@ def test_owner_and_risk_of_a_problem_may_change_after_a_card_was_written() -> No
 )
 def test_a_number_that_was_typed_is_found(name: str, value: Any) -> None:
     (finding,) = check_card(with_metric(name, value), VERSION, samples.problem())
-    assert finding.id == "card-differs"
+    assert finding.id == "card-mismatch"
     assert finding.at == Location("models/delay/versions/v1/card.md", path=f"model-index metric {name}")
 
 
@@ -359,14 +359,14 @@ def test_true_is_not_one() -> None:
     perfect = msgspec.structs.replace(
         VERSION, evaluation=msgspec.structs.replace(VERSION.evaluation, metrics={"roc_auc": 1.0})
     )
-    assert ids(check_card(with_metric("roc_auc", True), perfect, samples.problem())) == ["card-differs"]
+    assert ids(check_card(with_metric("roc_auc", True), perfect, samples.problem())) == ["card-mismatch"]
     assert ids(check_card(with_metric("roc_auc", 1), perfect, samples.problem())) == []
 
 
 def test_a_card_of_another_model_is_found() -> None:
     index = [msgspec.structs.replace(card().model_index[0], name="churn")]
     other = msgspec.structs.replace(card(), model_index=index)
-    assert ids(check_card(other, VERSION, samples.problem())) == ["card-differs"]
+    assert ids(check_card(other, VERSION, samples.problem())) == ["card-mismatch"]
 
 
 # Promotions
@@ -399,10 +399,10 @@ def test_slots_that_fit_are_fine(good: dict[str, Any]) -> None:
     ("bad", "found", "path"),
     [
         ({"champion": samples.slot(ONE, version=3)}, "version-unknown", "slots.champion.version"),
-        ({"champion": samples.slot(ONE, digest=TWO.digest)}, "slot-differs", "slots.champion.digest"),
+        ({"champion": samples.slot(ONE, digest=TWO.digest)}, "slot-digest-mismatch", "slots.champion.digest"),
         (
             {"champion": samples.slot(ONE), "shadow": samples.slot(ONE, version=2)},
-            "slot-differs",
+            "slot-digest-mismatch",
             "slots.shadow.digest",
         ),
         (
@@ -410,9 +410,13 @@ def test_slots_that_fit_are_fine(good: dict[str, Any]) -> None:
             "version-unknown",
             "slots.shadow.version",
         ),
-        ({"champion": samples.slot(ONE, traffic=99)}, "traffic-sum", "slots"),
-        ({"champion": samples.slot(ONE), "challenger": samples.slot(TWO, traffic=10)}, "traffic-sum", "slots"),
-        ({"champion": samples.slot(ONE, traffic=90), "shadow": samples.slot(TWO, traffic=10)}, "traffic-sum", "slots"),
+        ({"champion": samples.slot(ONE, traffic=99)}, "traffic-sum-invalid", "slots"),
+        ({"champion": samples.slot(ONE), "challenger": samples.slot(TWO, traffic=10)}, "traffic-sum-invalid", "slots"),
+        (
+            {"champion": samples.slot(ONE, traffic=90), "shadow": samples.slot(TWO, traffic=10)},
+            "traffic-sum-invalid",
+            "slots",
+        ),
     ],
 )
 def test_slots_that_do_not_fit(bad: dict[str, Any], found: str, path: str) -> None:
@@ -435,9 +439,9 @@ def test_an_unknown_version_names_the_last_ones_there_are() -> None:
         ("rollback", samples.slot(ONE), []),
         ("ramp", samples.slot(ONE), []),
         ("retire", None, []),
-        ("retire", samples.slot(ONE), ["change-differs"]),
-        ("promote", None, ["change-differs"]),
-        ("rollback", None, ["change-differs"]),
+        ("retire", samples.slot(ONE), ["change-kind-mismatch"]),
+        ("promote", None, ["change-kind-mismatch"]),
+        ("rollback", None, ["change-kind-mismatch"]),
     ],
 )
 def test_a_change_is_what_it_says(change: str, champion: Any, found: list[str]) -> None:
@@ -474,7 +478,7 @@ def test_an_address_is_one_persons() -> None:
     bea = RoleHolder(emails=["bea@acme.example", "ADA@acme.example"])
     assert list(check_roles(samples.roles(ada=twice))) == []
     (found,) = check_roles(samples.roles(ada=twice, bea=bea))
-    assert (found.id, found.at) == ("address-shared", Location(".mlgit/roles.yaml", path="people.bea.emails[1]"))
+    assert (found.id, found.at) == ("email-duplicate", Location(".mlgit/roles.yaml", path="people.bea.emails[1]"))
     assert found.message == "ADA@acme.example is an address of both ada and bea"
 
 
@@ -483,7 +487,7 @@ def test_a_login_is_one_persons() -> None:
     bea = RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "ADA-L"])
     assert list(check_roles(samples.roles(ada=twice))) == []
     (found,) = check_roles(samples.roles(ada=twice, bea=bea))
-    assert (found.id, found.at) == ("login-shared", Location(".mlgit/roles.yaml", path="people.bea.logins[1]"))
+    assert (found.id, found.at) == ("login-duplicate", Location(".mlgit/roles.yaml", path="people.bea.logins[1]"))
 
 
 # Changes and paths
@@ -507,10 +511,10 @@ def test_a_manifest_stays(path: str, status: str, found: list[str]) -> None:
     ("path", "status", "found"),
     [
         ("models/delay/versions/v1/version.json", "A", []),
-        ("models/delay/versions/v1/version.json", "M", ["immutable-changed"]),
-        ("models/delay/versions/v1/card.md", "T", ["immutable-changed"]),
-        ("models/delay/versions/v1/gates/x.json", "D", ["immutable-deleted"]),
-        ("models/delay/versions/v1/notes/2026.md", "M", ["immutable-changed"]),
+        ("models/delay/versions/v1/version.json", "M", ["immutable-file-changed"]),
+        ("models/delay/versions/v1/card.md", "T", ["immutable-file-changed"]),
+        ("models/delay/versions/v1/gates/x.json", "D", ["immutable-file-deleted"]),
+        ("models/delay/versions/v1/notes/2026.md", "M", ["immutable-file-changed"]),
         ("models/delay/model.yaml", "M", []),
         ("models/delay/card.md", "D", []),
     ],
@@ -534,7 +538,7 @@ def test_a_registered_version_only_gains_files(path: str, status: str, found: li
 def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
     promotion = "environments/production/delay.yaml"
     (finding,) = check_separation([promotion, "README.md", judging])
-    assert (finding.id, finding.at) == ("policy-with-promotion", Location(judging))
+    assert (finding.id, finding.at) == ("policy-changed-with-promotion", Location(judging))
     assert list(check_separation([judging])) == []
     assert list(check_separation([promotion, "models/delay/versions/v1/gates/x.json", "src/train.py"])) == []
 
@@ -556,29 +560,29 @@ def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
 )
 def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: bool) -> None:
     found = list(check_promotion_alone("production", "delay", ["environments/production/delay.yaml", path]))
-    assert [(one.id, one.at) for one in found] == ([] if alone else [("promotion-not-alone", Location(path))])
+    assert [(one.id, one.at) for one in found] == ([] if alone else [("promotion-with-other-changes", Location(path))])
 
 
 @pytest.mark.parametrize(
     ("entries", "found"),
     [
         ([("README.md", "100644"), ("src/Train.py", "100755"), ("models/delay/model.yaml", "100644")], []),
-        ([("src/a.py", "100644"), ("src/A.py", "100644")], [("path-clash", "src/A.py")]),
-        ([("docs/e\u0301.md", "100644"), ("docs/\u00e9.md", "100644")], [("path-clash", "docs/\u00e9.md")]),
-        ([("STRASSE", "100644"), ("straße", "100644")], [("path-clash", "straße")]),
+        ([("src/a.py", "100644"), ("src/A.py", "100644")], [("path-collision", "src/A.py")]),
+        ([("docs/e\u0301.md", "100644"), ("docs/\u00e9.md", "100644")], [("path-collision", "docs/\u00e9.md")]),
+        ([("STRASSE", "100644"), ("straße", "100644")], [("path-collision", "straße")]),
         ([("src/link", "120000"), ("vendor", "160000")], []),
-        ([("problems/late.yaml", "120000")], [("state-link", "problems/late.yaml")]),
-        ([("models/delay", "160000")], [("state-link", "models/delay")]),
-        ([("models", "120000")], [("state-link", "models")]),
-        ([("policies", "160000")], [("state-link", "policies")]),
-        ([("mlgit.yaml", "120000")], [("state-link", "mlgit.yaml")]),
-        ([(".mlgit/roles.yaml", "120000")], [("state-link", ".mlgit/roles.yaml")]),
-        ([(".mlgit/allowed_signers", "120000")], [("state-link", ".mlgit/allowed_signers")]),
-        ([(".mlgit", "120000")], [("state-link", ".mlgit")]),
-        ([("models/Delay/model.yaml", "100644")], [("name-unfit", "models/Delay/model.yaml")]),
-        ([("problems/late arrival.yaml", "100644")], [("name-unfit", "problems/late arrival.yaml")]),
-        ([("datasets/aux/dataset.yaml", "100644")], [("name-unfit", "datasets/aux/dataset.yaml")]),
-        ([("policies/a\nb.yaml", "100644")], [("name-unfit", "policies/a\nb.yaml")]),
+        ([("problems/late.yaml", "120000")], [("path-is-link", "problems/late.yaml")]),
+        ([("models/delay", "160000")], [("path-is-link", "models/delay")]),
+        ([("models", "120000")], [("path-is-link", "models")]),
+        ([("policies", "160000")], [("path-is-link", "policies")]),
+        ([("mlgit.yaml", "120000")], [("path-is-link", "mlgit.yaml")]),
+        ([(".mlgit/roles.yaml", "120000")], [("path-is-link", ".mlgit/roles.yaml")]),
+        ([(".mlgit/allowed_signers", "120000")], [("path-is-link", ".mlgit/allowed_signers")]),
+        ([(".mlgit", "120000")], [("path-is-link", ".mlgit")]),
+        ([("models/Delay/model.yaml", "100644")], [("name-invalid", "models/Delay/model.yaml")]),
+        ([("problems/late arrival.yaml", "100644")], [("name-invalid", "problems/late arrival.yaml")]),
+        ([("datasets/aux/dataset.yaml", "100644")], [("name-invalid", "datasets/aux/dataset.yaml")]),
+        ([("policies/a\nb.yaml", "100644")], [("name-invalid", "policies/a\nb.yaml")]),
         ([("datasets/.gitignore", "100644"), ("models/.gitkeep", "100644")], []),
         ([(".mlgit/Notes.md", "100644"), ("docs/Ä.md", "100644")], []),
     ],
@@ -590,8 +594,8 @@ def test_paths_that_every_system_can_hold(entries: list[tuple[str, str]], found:
 @pytest.mark.parametrize(
     ("path", "size", "found"),
     [
-        ("datasets/flights/flights.parquet", LARGEST + 1, ["file-large"]),
-        ("models/delay/model.skops", LARGEST + 1, ["file-large"]),
+        ("datasets/flights/flights.parquet", LARGEST + 1, ["file-too-large"]),
+        ("models/delay/model.skops", LARGEST + 1, ["file-too-large"]),
         ("datasets/flights/flights.parquet", LARGEST, []),
         ("docs/film.mp4", LARGEST + 1, []),
     ],

@@ -109,14 +109,14 @@ def test_slots_are_told_in_words() -> None:
     ("found", "ids"),
     [
         (these(1, 2, 3), []),
-        (these(1, 1), ["slot-twice"]),
-        (these(1, 2, 2), ["slot-twice"]),
+        (these(1, 1), ["slot-version-duplicate"]),
+        (these(1, 2, 2), ["slot-version-duplicate"]),
         (these(1, 2, share=1), []),
         (these(1, 2, share=99), []),
-        (these(1, 2, share=100), ["slot-traffic"]),
-        (these(1, 2, share=0), ["slot-traffic"]),
-        (SlotAssignments(champion=samples.slot(ONE), shadow=samples.slot(TWO, traffic=10)), ["slot-traffic"]),
-        (these(None, None, 2), ["slot-alone"]),
+        (these(1, 2, share=100), ["slot-traffic-invalid"]),
+        (these(1, 2, share=0), ["slot-traffic-invalid"]),
+        (SlotAssignments(champion=samples.slot(ONE), shadow=samples.slot(TWO, traffic=10)), ["slot-traffic-invalid"]),
+        (these(None, None, 2), ["slot-without-champion"]),
         (these(None), []),
     ],
 )
@@ -147,10 +147,10 @@ def after(before: Promotion, slots: SlotAssignments, **changes: Any) -> Promotio
     ("slots", "changes", "ids"),
     [
         (these(1, 2), {}, []),
-        (these(1, 2, 3), {}, ["slots-many"]),
-        (these(2, 3), {}, ["slots-many"]),
+        (these(1, 2, 3), {}, ["slot-changes-too-many"]),
+        (these(2, 3), {}, ["slot-changes-too-many"]),
         (these(2, 3), {"change": "rollback"}, []),
-        (these(1, 1), {}, ["slot-twice"]),
+        (these(1, 1), {}, ["slot-version-duplicate"]),
     ],
 )
 def test_one_version_comes_in_at_a_time(slots: SlotAssignments, changes: dict[str, Any], ids: list[str]) -> None:

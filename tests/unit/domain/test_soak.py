@@ -110,7 +110,7 @@ def case(entries: Sequence[Deployment], **changes: Any) -> PromotionContext:
     return PromotionContext(**fields | changes)
 
 
-@pytest.mark.parametrize(("hours", "found"), [(71.99, ["soak-short"]), (72, []), (100, [])])
+@pytest.mark.parametrize(("hours", "found"), [(71.99, ["soak-too-short"]), (72, []), (100, [])])
 def test_it_is_enough_when_the_time_is_over_and_not_before(hours: float, found: list[str]) -> None:
     assert [one.id for one in check_soak(case([entry(0)]), NOON + hours * HOUR)] == found
 
@@ -200,10 +200,10 @@ def test_nothing_is_waited_for_where_no_version_comes_or_no_time_is_asked() -> N
     [
         ({"staging": [entry(0)]}, []),
         ({"staging": [entry(0), entry(1, "blocked")]}, []),
-        ({"staging": []}, ["upstream-unverified"]),
-        ({"staging": [entry(0, of=ONE)]}, ["upstream-unverified"]),
-        ({"staging": [entry(0), entry(1, "degraded")]}, ["upstream-unverified"]),
-        ({"staging": [entry(9)]}, ["upstream-unverified"]),
+        ({"staging": []}, ["upstream-environment-unverified"]),
+        ({"staging": [entry(0, of=ONE)]}, ["upstream-environment-unverified"]),
+        ({"staging": [entry(0), entry(1, "degraded")]}, ["upstream-environment-unverified"]),
+        ({"staging": [entry(9)]}, ["upstream-environment-unverified"]),
         ({}, []),  # it has no target, so nothing can be seen there
     ],
 )

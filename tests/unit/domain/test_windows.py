@@ -170,7 +170,7 @@ def test_a_zone_that_nobody_knows_is_found(zone: str) -> None:
     )
     (finding,) = check_zones(environment)
     assert (finding.id, finding.at) == (
-        "zone-unknown",
+        "time-zone-unknown",
         Location("environments/production/environment.yaml", path="windows[1].deny.zone"),
     )
 

@@ -54,19 +54,19 @@ def test_a_card_without_prose_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("", [("card-front-matter", 1)], id="empty"),
-        pytest.param(BODY, [("card-front-matter", 1)], id="no-fence"),
-        pytest.param("\n" + FRONT, [("card-front-matter", 1)], id="fence-too-late"),
-        pytest.param(FRONT.removesuffix("---\n") + "# churn\n", [("card-front-matter", 1)], id="not-closed"),
+        pytest.param("", [("card-front-matter-invalid", 1)], id="empty"),
+        pytest.param(BODY, [("card-front-matter-invalid", 1)], id="no-fence"),
+        pytest.param("\n" + FRONT, [("card-front-matter-invalid", 1)], id="fence-too-late"),
+        pytest.param(FRONT.removesuffix("---\n") + "# churn\n", [("card-front-matter-invalid", 1)], id="not-closed"),
         pytest.param("---\n---\n" + BODY, [("document-empty", 1)], id="empty-front-matter"),
         pytest.param("---\na: 1\na: 2\n---\n", [("key-duplicate", 3)], id="duplicate-key"),
-        pytest.param(FRONT + "<<<<<<< HEAD\n", [("conflict-unresolved", 20)], id="conflict-in-the-prose"),
-        pytest.param(FRONT + "\0", [("not-utf8", 20)], id="nul-in-the-prose"),
+        pytest.param(FRONT + "<<<<<<< HEAD\n", [("merge-conflict-unresolved", 20)], id="conflict-in-the-prose"),
+        pytest.param(FRONT + "\0", [("encoding-not-utf8", 20)], id="nul-in-the-prose"),
         pytest.param(
             FRONT.replace("model: churn", "modl: churn"), [("key-missing", 11), ("key-unknown", 12)], id="typo"
         ),
         pytest.param(FRONT.replace("high", "higher"), [("value-not-allowed", 15)], id="risk"),
-        pytest.param(FRONT.replace("sklearn", "[5]"), [("type-wrong", 2)], id="type"),
+        pytest.param(FRONT.replace("sklearn", "[5]"), [("type-mismatch", 2)], id="type"),
     ],
 )
 def test_refused(text: str, expected: list[tuple[str, int]]) -> None:

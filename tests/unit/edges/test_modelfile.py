@@ -112,7 +112,7 @@ def refusal(content: bytes, tmp_path: Path, name: str = "model.skops") -> Findin
         inspect(path, name)
     (finding,) = caught.value.findings
     assert finding.at == Location(name)
-    assert finding.why or finding.id == "model-empty"
+    assert finding.why or finding.id == "model-file-empty"
     assert finding.fix
     return finding
 
@@ -134,7 +134,7 @@ def test_a_pickle_is_refused_whatever_it_is_called(
     content = pack(pickle.dumps(LogisticRegression(), protocol))
     for name in ("model.skops", "model.pkl", "model.onnx"):
         finding = refusal(content, tmp_path, name)
-        assert finding.id == "model-pickle"
+        assert finding.id == "model-is-pickle"
         assert "skops.io.dump" in finding.fix
 
 
@@ -143,7 +143,7 @@ def test_what_joblib_writes_is_refused_as_a_pickle(compress: Any, tmp_path: Path
     joblib = pytest.importorskip("joblib")
     buffer = io.BytesIO()
     joblib.dump({"weights": np.random.default_rng(0).normal(size=50_000)}, buffer, compress=compress)
-    assert refusal(buffer.getvalue(), tmp_path).id == "model-pickle"
+    assert refusal(buffer.getvalue(), tmp_path).id == "model-is-pickle"
 
 
 class Bomb:
@@ -160,14 +160,14 @@ class Bomb:
 def test_a_pickle_is_never_run(protocol: int, tmp_path: Path) -> None:
     target = tmp_path / "run"
     content = pickle.dumps(Bomb(target), protocol)
-    assert refusal(content, tmp_path).id == "model-pickle"
+    assert refusal(content, tmp_path).id == "model-is-pickle"
     assert not target.exists()
     pickle.loads(content)
     assert target.exists(), "the pickle would have run"
 
 
 STAND_INS = {
-    "empty": (b"", "model-empty"),
+    "empty": (b"", "model-file-empty"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "model-is-lfs-pointer"),
     "html": (b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>", "model-is-html"),
     "html with a mark": (b"\xef\xbb\xbf<HTML>", "model-is-html"),
@@ -178,18 +178,18 @@ STAND_INS = {
     "broken gzip": (b"\x1f\x8b\x08\xff", "model-format-unknown"),
     "zip": (archive(("weights.npy", b"")), "model-format-unknown"),
     "empty zip": (archive(), "model-format-unknown"),
-    "torch": (archive(("model/data.pkl", b"\x80\x02}.")), "model-pickle"),
-    "first bytes of a zip": (b"PK\x03\x04", "model-unreadable"),
-    "no JSON": (skops_file(b"{"), "model-unreadable"),
-    "no node": (skops_file({}), "model-unreadable"),
-    "a list": (skops_file([]), "model-unreadable"),
-    "unknown loader": (skops_file({**listing(1), "__loader__": "Nope", "protocol": 2}), "model-unreadable"),
-    "newer protocol": (skops_file({**listing(1), "protocol": 99}), "model-unreadable"),
-    "deep JSON": (skops_file(b'{"content":' * 100_000), "model-unreadable"),
-    "deep nodes": (skops_file(b'{"content":' * 300 + b"1" + b"}" * 300), "model-unreadable"),
-    "doubling references": (skops_file(doubling(60)), "model-unreadable"),
-    "reference to itself": (skops_file({**listing(1, {"__id__": 1}), "protocol": 2}), "model-unreadable"),
-    "id that is no id": (skops_file({**listing(1), "__id__": [1]}), "model-unreadable"),
+    "torch": (archive(("model/data.pkl", b"\x80\x02}.")), "model-is-pickle"),
+    "first bytes of a zip": (b"PK\x03\x04", "model-file-unreadable"),
+    "no JSON": (skops_file(b"{"), "model-file-unreadable"),
+    "no node": (skops_file({}), "model-file-unreadable"),
+    "a list": (skops_file([]), "model-file-unreadable"),
+    "unknown loader": (skops_file({**listing(1), "__loader__": "Nope", "protocol": 2}), "model-file-unreadable"),
+    "newer protocol": (skops_file({**listing(1), "protocol": 99}), "model-file-unreadable"),
+    "deep JSON": (skops_file(b'{"content":' * 100_000), "model-file-unreadable"),
+    "deep nodes": (skops_file(b'{"content":' * 300 + b"1" + b"}" * 300), "model-file-unreadable"),
+    "doubling references": (skops_file(doubling(60)), "model-file-unreadable"),
+    "reference to itself": (skops_file({**listing(1, {"__id__": 1}), "protocol": 2}), "model-file-unreadable"),
+    "id that is no id": (skops_file({**listing(1), "__id__": [1]}), "model-file-unreadable"),
     "two schemas": (archive(("schema.json", b"{}"), ("schema.json", b"{}")), "model-archive-unsafe"),
     "above": (archive(("schema.json", b"{}"), ("../x.npy", b"")), "model-archive-unsafe"),
     "absolute": (archive(("schema.json", b"{}"), ("/etc/x", b"")), "model-archive-unsafe"),
@@ -224,13 +224,13 @@ def test_a_zip_bomb_is_refused_by_its_declared_size(tmp_path: Path) -> None:
 
 def test_a_file_cut_short_is_unreadable(tmp_path: Path) -> None:
     content = dumped("forest")
-    assert refusal(content[: len(content) // 2], tmp_path).id == "model-unreadable"
+    assert refusal(content[: len(content) // 2], tmp_path).id == "model-file-unreadable"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MlgitError) as caught:
         inspect(tmp_path / "model.skops")
-    assert caught.value.findings[0].id == "model-missing"
+    assert caught.value.findings[0].id == "model-file-missing"
 
 
 OTHERS = {
@@ -319,7 +319,7 @@ def test_a_name_that_says_something_else_is_a_finding(name: str, agrees: bool, t
     path = tmp_path / "copy"
     path.write_bytes(dumped("logistic"))
     findings = inspect(path, name).findings
-    assert [finding.id for finding in findings] == ([] if agrees else ["model-extension-differs"])
+    assert [finding.id for finding in findings] == ([] if agrees else ["model-extension-mismatch"])
     assert all("`model.skops`" in finding.fix for finding in findings)
 
 

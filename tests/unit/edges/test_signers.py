@@ -101,44 +101,47 @@ def test_the_lines_of_a_key_are_found_by_its_bytes() -> None:
 @pytest.mark.parametrize(
     ("line", "id_"),
     [
-        ("a@x.org", "signers-line"),
-        ("a@x.org   ", "signers-line"),
-        (f"a@x.org {ALICE}\u202e", "signers-line"),
-        (f"a@x.org {ALICE} \x00", "signers-line"),
-        (f"*@x.org {ALICE}", "signers-principal"),
-        (f"a@x.org,!b@x.org {ALICE}", "signers-principal"),
-        (f"a@x.org, {ALICE}", "signers-principal"),
-        (f"alice {ALICE}", "signers-principal"),
-        (f"а@x.org {ALICE}", "signers-principal"),  # noqa: RUF001 - a Cyrillic a is the point
-        (f'"a@x.org" {ALICE}', "signers-principal"),
-        (ALICE, "signers-principal"),
-        (f"a@x.org cert-authority {ALICE}", "signers-authority"),
-        (f'a@x.org namespaces="git",CERT-authority {ALICE}', "signers-authority"),
-        (f'a@x.org namespaces="file" {ALICE}', "signers-namespace"),
-        (f'a@x.org namespaces="mlgit-*" {ALICE}', "signers-namespace"),
-        (f'a@x.org namespaces="git,!mlgit-approval" {ALICE}', "signers-namespace"),
-        (f'a@x.org namespaces="" {ALICE}', "signers-namespace"),
-        (f"a@x.org namespaces=git {ALICE}", "signers-option"),
-        (f"a@x.org namespaces {ALICE}", "signers-option"),
-        (f'a@x.org namespaces="git", {ALICE}', "signers-option"),
-        (f'a@x.org namespaces="git",namespaces="git" {ALICE}', "signers-option"),
-        (f'a@x.org namespace="git" {ALICE}', "signers-option"),
-        (f"a@x.org restrict {ALICE}", "signers-option"),
-        (f'a@x.org valid-after="20260101" {ALICE}', "signers-option"),
-        (f'a@x.org valid-after="2026-01-01Z" {ALICE}', "signers-option"),
-        (f'a@x.org valid-after="20260230Z" {ALICE}', "signers-option"),
-        (f'a@x.org valid-after="2026010124Z" {ALICE}', "signers-option"),
-        (f'a@x.org valid-after="20260101Z",valid-before="20260101Z" {ALICE}', "signers-option"),
-        ("a@x.org ssh-dss AAAAB3NzaC1kc3M=", "signers-key"),
-        ('a@x.org namespaces="git" ssh-dss AAAAB3NzaC1kc3M=', "signers-key"),
-        ("a@x.org ssh-ed25519-cert-v01@openssh.com AAAA", "signers-key"),
-        ("a@x.org ssh-ed25519", "signers-key"),
-        ("a@x.org ssh-ed25519 AAAA*AAA", "signers-key"),
-        (f"a@x.org {ALICE[:-4]}", "signers-key"),
-        (f"a@x.org {key_of('ssh-ed25519', bytes(31))}", "signers-key"),
-        (f"a@x.org {key_of('ssh-ed25519', bytes(32), b'more')}", "signers-key"),
-        (f"a@x.org {key_of('ecdsa-sha2-nistp256', b'nistp256', bytes(65), named='ssh-ed25519')}", "signers-key"),
-        (f"a@x.org {rsa(1024)}", "signers-key"),
+        ("a@x.org", "allowed-signers-line-invalid"),
+        ("a@x.org   ", "allowed-signers-line-invalid"),
+        (f"a@x.org {ALICE}\u202e", "allowed-signers-line-invalid"),
+        (f"a@x.org {ALICE} \x00", "allowed-signers-line-invalid"),
+        (f"*@x.org {ALICE}", "allowed-signers-principal-invalid"),
+        (f"a@x.org,!b@x.org {ALICE}", "allowed-signers-principal-invalid"),
+        (f"a@x.org, {ALICE}", "allowed-signers-principal-invalid"),
+        (f"alice {ALICE}", "allowed-signers-principal-invalid"),
+        (f"а@x.org {ALICE}", "allowed-signers-principal-invalid"),  # noqa: RUF001 - a Cyrillic a is the point
+        (f'"a@x.org" {ALICE}', "allowed-signers-principal-invalid"),
+        (ALICE, "allowed-signers-principal-invalid"),
+        (f"a@x.org cert-authority {ALICE}", "allowed-signers-authority-unsupported"),
+        (f'a@x.org namespaces="git",CERT-authority {ALICE}', "allowed-signers-authority-unsupported"),
+        (f'a@x.org namespaces="file" {ALICE}', "allowed-signers-namespace-invalid"),
+        (f'a@x.org namespaces="mlgit-*" {ALICE}', "allowed-signers-namespace-invalid"),
+        (f'a@x.org namespaces="git,!mlgit-approval" {ALICE}', "allowed-signers-namespace-invalid"),
+        (f'a@x.org namespaces="" {ALICE}', "allowed-signers-namespace-invalid"),
+        (f"a@x.org namespaces=git {ALICE}", "allowed-signers-option-invalid"),
+        (f"a@x.org namespaces {ALICE}", "allowed-signers-option-invalid"),
+        (f'a@x.org namespaces="git", {ALICE}', "allowed-signers-option-invalid"),
+        (f'a@x.org namespaces="git",namespaces="git" {ALICE}', "allowed-signers-option-invalid"),
+        (f'a@x.org namespace="git" {ALICE}', "allowed-signers-option-invalid"),
+        (f"a@x.org restrict {ALICE}", "allowed-signers-option-invalid"),
+        (f'a@x.org valid-after="20260101" {ALICE}', "allowed-signers-option-invalid"),
+        (f'a@x.org valid-after="2026-01-01Z" {ALICE}', "allowed-signers-option-invalid"),
+        (f'a@x.org valid-after="20260230Z" {ALICE}', "allowed-signers-option-invalid"),
+        (f'a@x.org valid-after="2026010124Z" {ALICE}', "allowed-signers-option-invalid"),
+        (f'a@x.org valid-after="20260101Z",valid-before="20260101Z" {ALICE}', "allowed-signers-option-invalid"),
+        ("a@x.org ssh-dss AAAAB3NzaC1kc3M=", "allowed-signers-key-invalid"),
+        ('a@x.org namespaces="git" ssh-dss AAAAB3NzaC1kc3M=', "allowed-signers-key-invalid"),
+        ("a@x.org ssh-ed25519-cert-v01@openssh.com AAAA", "allowed-signers-key-invalid"),
+        ("a@x.org ssh-ed25519", "allowed-signers-key-invalid"),
+        ("a@x.org ssh-ed25519 AAAA*AAA", "allowed-signers-key-invalid"),
+        (f"a@x.org {ALICE[:-4]}", "allowed-signers-key-invalid"),
+        (f"a@x.org {key_of('ssh-ed25519', bytes(31))}", "allowed-signers-key-invalid"),
+        (f"a@x.org {key_of('ssh-ed25519', bytes(32), b'more')}", "allowed-signers-key-invalid"),
+        (
+            f"a@x.org {key_of('ecdsa-sha2-nistp256', b'nistp256', bytes(65), named='ssh-ed25519')}",
+            "allowed-signers-key-invalid",
+        ),
+        (f"a@x.org {rsa(1024)}", "allowed-signers-key-invalid"),
     ],
 )
 def test_a_line_that_cannot_be_trusted_is_a_finding_at_its_line(line: str, id_: str) -> None:
@@ -146,16 +149,20 @@ def test_a_line_that_cannot_be_trusted_is_a_finding_at_its_line(line: str, id_: 
 
 
 def test_bytes_that_are_no_utf_8_are_a_finding_at_their_line() -> None:
-    assert faults(b"# fine\na@x.org \xff\n") == [("signers-line", 2)]
+    assert faults(b"# fine\na@x.org \xff\n") == [("allowed-signers-line-invalid", 2)]
 
 
 def test_all_faults_are_reported_at_once_in_the_order_of_the_file() -> None:
     content = f"alice {ALICE}\na@x.org {BOB}\nb@x.org {BOB}\nc@x.org\n"
-    assert faults(content.encode()) == [("signers-principal", 1), ("signers-shared", 3), ("signers-line", 4)]
+    assert faults(content.encode()) == [
+        ("allowed-signers-principal-invalid", 1),
+        ("allowed-signers-key-duplicate", 3),
+        ("allowed-signers-line-invalid", 4),
+    ]
 
 
 def test_one_key_for_two_people_is_refused_however_they_are_ordered() -> None:
-    assert faults(f"a@x.org {ALICE}\nb@x.org {ALICE}\n".encode()) == [("signers-shared", 2)]
+    assert faults(f"a@x.org {ALICE}\nb@x.org {ALICE}\n".encode()) == [("allowed-signers-key-duplicate", 2)]
     assert len(read(f'a@x.org,b@x.org namespaces="git" {ALICE}', f"b@x.org,a@x.org {ALICE}").signers) == 2
 
 
@@ -169,11 +176,11 @@ def test_a_rendered_line_is_read_back_and_drops_the_comment() -> None:
 @pytest.mark.parametrize(
     ("principal", "key", "id_"),
     [
-        ("alice@example.org cert-authority", ALICE, "signers-principal"),
-        ("*@example.org", ALICE, "signers-principal"),
-        ("alice@example.org\n", ALICE, "signers-principal"),
-        ("alice@example.org", "-----BEGIN OPENSSH PRIVATE KEY-----", "signers-key"),
-        ("alice@example.org", "", "signers-key"),
+        ("alice@example.org cert-authority", ALICE, "allowed-signers-principal-invalid"),
+        ("*@example.org", ALICE, "allowed-signers-principal-invalid"),
+        ("alice@example.org\n", ALICE, "allowed-signers-principal-invalid"),
+        ("alice@example.org", "-----BEGIN OPENSSH PRIVATE KEY-----", "allowed-signers-key-invalid"),
+        ("alice@example.org", "", "allowed-signers-key-invalid"),
     ],
 )
 def test_no_line_is_rendered_that_would_not_be_read(principal: str, key: str, id_: str) -> None:

@@ -161,9 +161,9 @@ def test_a_function_of_an_installed_package_is_found_by_its_name(
     ("points", "finding", "says"),
     [
         ("other = acme_gates_for_a_test:latency", "gate-unknown", "other"),
-        ("acme = no_such_module:latency", "gate-broken", "ModuleNotFoundError"),
-        ("acme = acme_gates_for_a_test:none", "gate-broken", "AttributeError"),
-        ("acme = acme_gates_for_a_test:TEXT", "gate-broken", "cannot be called"),
+        ("acme = no_such_module:latency", "gate-plugin-invalid", "ModuleNotFoundError"),
+        ("acme = acme_gates_for_a_test:none", "gate-plugin-invalid", "AttributeError"),
+        ("acme = acme_gates_for_a_test:TEXT", "gate-plugin-invalid", "cannot be called"),
     ],
 )
 def test_a_function_that_cannot_be_used_is_refused(

@@ -22,7 +22,7 @@ from mlgit.errors import Finding
 from tests import samples
 from tests.unit.gates.evidence import CATEGORIES, NUMBERS, Stub, compared, inspected
 
-PICKLE = Finding("model-pickle", "the model file is a pickle", "it begins like one")
+PICKLE = Finding("model-is-pickle", "the model file is a pickle", "it begins like one")
 
 
 def test_what_the_remote_lacks_is_named() -> None:

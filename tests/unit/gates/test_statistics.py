@@ -58,7 +58,7 @@ def test_a_test_is_for_one_metric(test: Any, metric: str, fits: bool) -> None:
     (verdict,) = evaluate([BeatsChampion(metric=metric, test=test)], Stub())
     assert verdict.outcome == ("pass" if fits else "error")
     if found is not None:
-        assert (found.id, verdict.facts) == ("test-unsuitable", {"finding": "test-unsuitable"})
+        assert (found.id, verdict.facts) == ("significance-test-mismatch", {"finding": "significance-test-mismatch"})
         assert verdict.fix == found.fix
 
 
@@ -364,7 +364,7 @@ def test_leakage_says_what_leaks_and_what_cannot_be_told() -> None:
     assert unknown.message.startswith("which rows were used for training is unknown; strongest single feature: f0")
     assert unknown.facts["not_checked"] == ["no dataset has all of the test rows, by flight_id"]
     (error,) = evaluate([Leakage()], leaking(shared=None, features=False))
-    assert error.facts == {"finding": "leakage-unknown"}
+    assert error.facts == {"finding": "leakage-inconclusive"}
     assert "the features of the test rows were not kept" in error.message
     assert "outputs.test" in error.fix
 

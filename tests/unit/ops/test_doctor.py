@@ -110,7 +110,7 @@ def test_a_signing_key_needs_a_valid_line_of_the_person_for_approvals(line: str,
     if said is None:
         assert ids(found) == []
     else:
-        assert set(ids(found)) == {"key-unfit"}
+        assert set(ids(found)) == {"signing-key-invalid"}
         assert any(said in finding.message for finding in found.findings)
 
 
@@ -130,7 +130,7 @@ def test_missing_rules_and_unreadable_rules_are_told_apart() -> None:
     assert ids(lacking) == ["branch-unprotected"]
     assert not lacking.inconclusive
     hidden = forge.base_rules(context(branch_rules=msgspec.structs.replace(GUARDED, bypass_actors=None)))
-    assert ids(hidden) == ["rules-untold"]
+    assert ids(hidden) == ["branch-protection-inconclusive"]
     assert hidden.inconclusive
 
 
@@ -142,7 +142,7 @@ def test_missing_rules_and_unreadable_rules_are_told_apart() -> None:
         (msgspec.structs.replace(GUARDED, allow_deletion=True, bypass_actors=None), "error"),
         (msgspec.structs.replace(GUARDED, bypass_actors=None), "inconclusive"),
         (inconclusive("forge-unreachable", "the forge does not answer"), "inconclusive"),
-        (refused("forge-refused", "this token may not"), "inconclusive"),
+        (refused("forge-request-rejected", "this token may not"), "inconclusive"),
     ],
 )
 def test_a_missing_answer_is_not_ok(branch_rules: Any, state_: str) -> None:
@@ -163,15 +163,15 @@ def test_an_error_goes_before_an_inconclusive_check() -> None:
 def test_shipped_workflows_are_required_only_at_a_forge() -> None:
     path, content = ".github/workflows/mlgit-validate.yaml", b"on: push\n"
     assert ids(workflows.shipped(context(shipped={path: content}))) == []
-    assert ids(workflows.shipped(context(branch_rules=GUARDED, shipped={path: content}))) == ["workflow-differs"]
+    assert ids(workflows.shipped(context(branch_rules=GUARDED, shipped={path: content}))) == ["workflow-mismatch"]
     assert ids(
         workflows.shipped(context({path: b"on: pull_request\n"}, branch_rules=GUARDED, shipped={path: content}))
-    ) == ["workflow-differs"]
+    ) == ["workflow-mismatch"]
     assert ids(workflows.shipped(context({path: content}, branch_rules=GUARDED, shipped={path: content}))) == []
 
 
 def test_a_forge_without_the_verdict_job_is_reported() -> None:
-    assert ids(workflows.safe(context(branch_rules=GUARDED))) == ["verdict-missing"]
+    assert ids(workflows.safe(context(branch_rules=GUARDED))) == ["verdict-job-missing"]
     job = b'on: push\njobs: {one: {name: "mlgit/verdict"}}\n'
     assert ids(workflows.safe(context({".github/workflows/a.yaml": job}, branch_rules=GUARDED))) == []
 

@@ -143,7 +143,7 @@ def test_every_problem_of_every_file_is_said_at_once() -> None:
     there = state(broken | {"problems/b.yaml": b"kind: [", "problems/c.yaml": yaml(samples.problem(name="c"))})
     with pytest.raises(MlgitError) as error:
         there.read(Problem, [PROBLEM, "problems/b.yaml", "problems/c.yaml"])
-    assert [finding.id for finding in error.value.findings] == ["key-unknown", "key-unknown", "yaml-syntax"]
+    assert [finding.id for finding in error.value.findings] == ["key-unknown", "key-unknown", "yaml-syntax-error"]
     records, problems = there.read_each([PROBLEM, "problems/b.yaml", "problems/c.yaml", "problems/d.yaml"])
     assert records == {"problems/c.yaml": samples.problem(name="c"), "problems/d.yaml": None}
     assert len(problems) == 3
@@ -155,7 +155,7 @@ def test_every_problem_of_every_file_is_said_at_once() -> None:
 @pytest.mark.parametrize("path", [PROBLEM, "mlgit.yaml", "policies/production.yaml"])
 def test_a_manifest_that_names_another_kind_of_file_as_its_report_is_refused(path: str) -> None:
     found = refused(lambda: state().find(GateReport, path))
-    assert (found.id, found.at) == ("kind-wrong", Location(path))
+    assert (found.id, found.at) == ("record-kind-mismatch", Location(path))
     assert "gate-report" in found.message
 
 

@@ -51,7 +51,7 @@ class InMemoryForge:
                 author="ada",
             )
         if not mine or self.pull is None:
-            raise refused("forge-refused", "a pull request already exists")
+            raise refused("forge-request-rejected", "a pull request already exists")
         return self.pull
 
     def edit_pull_request(self, _: int, **changes: str) -> PullRequest:
@@ -119,7 +119,7 @@ def test_a_refusal_of_the_forge_is_raised() -> None:
     forge.closed = True
     with pytest.raises(MlgitError) as error:
         open_or_update(forge)
-    assert error.value.findings[0].id == "forge-refused"
+    assert error.value.findings[0].id == "forge-request-rejected"
 
 
 def test_a_full_body_gets_one_line() -> None:

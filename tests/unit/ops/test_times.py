@@ -25,10 +25,10 @@ def test_a_future_time_is_in_utc_and_to_the_second(stated: datetime | timedelta,
 @pytest.mark.parametrize(
     ("stated", "finding"),
     [
-        (NOW, "moment-past"),
-        (NOW - timedelta(days=1), "moment-past"),
-        (timedelta(), "moment-past"),
-        (timedelta.max, "moment-far"),
+        (NOW, "time-in-past"),
+        (NOW - timedelta(days=1), "time-in-past"),
+        (timedelta(), "time-in-past"),
+        (timedelta.max, "time-out-of-range"),
     ],
     ids=["now", "yesterday", "no time at all", "after the last date"],
 )

@@ -89,7 +89,7 @@ def test_progress_is_told() -> None:
 )
 def test_a_sound_change_has_no_findings(change: Content) -> None:
     assert found_in_change(change) == []
-    assert [found for found in found_in_all(change) if found.id != "slot-differs"] == []
+    assert [found for found in found_in_all(change) if found.id != "slot-digest-mismatch"] == []
 
 
 def test_a_change_costs_what_it_touches() -> None:
@@ -114,17 +114,17 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "a metric of another kind of target",
         edited(PROBLEM, "primary: roc_auc", "primary: rmse"),
-        {("metric-unsuitable", PROBLEM, "metric.primary")},
+        {("metric-target-mismatch", PROBLEM, "metric.primary")},
     ),
     (
         "a metric the wrong way round",
         edited(PROBLEM, "primary: roc_auc", "primary: roc_auc\n  direction: min"),
-        {("metric-direction", PROBLEM, "metric.direction")},
+        {("metric-direction-mismatch", PROBLEM, "metric.direction")},
     ),
     (
         "no positive label",
         edited(PROBLEM, "positive: true", "positive: null"),
-        {("positive-missing", PROBLEM, "target")},
+        {("positive-label-missing", PROBLEM, "target")},
     ),
     (
         "an unknown key",
@@ -149,7 +149,7 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "an environment before itself",
         edited("environments/staging/environment.yaml", "policy: staging", "policy: staging\nafter: [production]"),
-        {("environment-order", "environments/staging/environment.yaml", "after")},
+        {("environment-order-invalid", "environments/staging/environment.yaml", "after")},
     ),
     (
         "an environment that nobody describes",
@@ -164,12 +164,12 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "an environment listed twice",
         edited("mlgit.yaml", "- production", "- production\n- staging"),
-        {("environment-twice", "mlgit.yaml", "environments[2]")},
+        {("environment-duplicate", "mlgit.yaml", "environments[2]")},
     ),
     (
         "a gate listed twice",
         edited("policies/staging.yaml", "- id: integrity", "- id: integrity\n- id: integrity"),
-        {("gate-twice", "policies/staging.yaml", "gates[1]")},
+        {("gate-duplicate", "policies/staging.yaml", "gates[1]")},
     ),
     (
         "a model called environment",
@@ -179,7 +179,7 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "an address of two people",
         edited(".mlgit/roles.yaml", "- bea@", "- ADA@"),
-        {("address-shared", ".mlgit/roles.yaml", "people.bea.emails[0]")},
+        {("email-duplicate", ".mlgit/roles.yaml", "people.bea.emails[0]")},
     ),
     (
         "a soak in no environment",
@@ -191,7 +191,7 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "a name that does not do",
         {"problems/Late Arrival.yaml": healthy()[PROBLEM]},
-        {("name-unfit", "problems/Late Arrival.yaml", None), ("path-mismatch", "problems/Late Arrival.yaml", "name")},
+        {("name-invalid", "problems/Late Arrival.yaml", None), ("path-mismatch", "problems/Late Arrival.yaml", "name")},
     ),
     (
         "a version that says another label than its path",
@@ -209,22 +209,22 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "a version with another model file",
         version_files(3) | {"models/delay/versions/v3/model.skops.dvc": healthy()[f"{V1}/model.skops.dvc"]},
-        {("pointer-differs", "models/delay/versions/v3/model.skops.dvc", None)},
+        {("dvc-pointer-mismatch", "models/delay/versions/v3/model.skops.dvc", None)},
     ),
     (
         "a version with another card",
         version_files(3) | {"models/delay/versions/v3/card.md": healthy()[f"{V1}/card.md"]},
         {
-            ("version-file-differs", "models/delay/versions/v3/card.md", None),
-            ("card-differs", "models/delay/versions/v3/card.md", "mlgit.artifact"),
+            ("version-file-mismatch", "models/delay/versions/v3/card.md", None),
+            ("card-mismatch", "models/delay/versions/v3/card.md", "mlgit.artifact"),
         },
     ),
     (
         "a card that is none",
         version_files(3) | {"models/delay/versions/v3/card.md": BROKEN_CARD},
         {
-            ("version-file-differs", "models/delay/versions/v3/card.md", None),
-            ("card-front-matter", "models/delay/versions/v3/card.md", None),
+            ("version-file-mismatch", "models/delay/versions/v3/card.md", None),
+            ("card-front-matter-invalid", "models/delay/versions/v3/card.md", None),
         },
     ),
     (
@@ -237,7 +237,7 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
         },
         {
             ("version-tampered", "models/delay/versions/v3/version.json", None),
-            ("card-differs", "models/delay/versions/v3/card.md", "model-index metric accuracy"),
+            ("card-mismatch", "models/delay/versions/v3/card.md", "model-index metric accuracy"),
         },
     ),
     (
@@ -286,12 +286,12 @@ def slots(text: str, new: str) -> dict[str, bytes]:
     ("change", "expected"),
     [
         (slots("version: 2", "version: 7"), {("version-unknown", MANIFEST, "slots.champion.version")}),
-        (slots(registered(2).digest, samples.sha(5)), {("slot-differs", MANIFEST, "slots.champion.digest")}),
+        (slots(registered(2).digest, samples.sha(5)), {("slot-digest-mismatch", MANIFEST, "slots.champion.digest")}),
         (
             slots(f"{registered(2).digest}", f"{registered(2).digest}\n    traffic: 50"),
-            {("traffic-sum", MANIFEST, "slots")},
+            {("traffic-sum-invalid", MANIFEST, "slots")},
         ),
-        (slots("change: promote", "change: retire"), {("change-differs", MANIFEST, "change")}),
+        (slots("change: promote", "change: retire"), {("change-kind-mismatch", MANIFEST, "change")}),
     ],
     ids=["unknown version", "digest of something else", "half of the traffic", "another change"],
 )
@@ -322,7 +322,7 @@ def test_an_unknown_version_names_those_there_are() -> None:
 def test_policy_and_promotion_do_not_change_together() -> None:
     policy = edited("policies/production.yaml", "id: integrity", "id: immutability")
     assert at_files(found_in_change(second_promotion() | policy)) == {
-        ("policy-with-promotion", "policies/production.yaml")
+        ("policy-changed-with-promotion", "policies/production.yaml")
     }
     assert found_in_change(second_promotion()) == found_in_change(policy) == []
 
@@ -341,22 +341,22 @@ def test_a_model_that_retires_names_no_version() -> None:
 )
 def test_no_file_of_a_registered_version_changes_or_goes(name: str) -> None:
     changed = {f"{V1}/{name}": healthy()[f"{V1}/{name}"] + b"\n"}
-    assert ("immutable-changed", f"{V1}/{name}") in at_files(found_in_change(changed))
-    assert ("immutable-deleted", f"{V1}/{name}") in at_files(found_in_change({f"{V1}/{name}": None}))
+    assert ("immutable-file-changed", f"{V1}/{name}") in at_files(found_in_change(changed))
+    assert ("immutable-file-deleted", f"{V1}/{name}") in at_files(found_in_change({f"{V1}/{name}": None}))
 
 
 @pytest.mark.parametrize("name", ["card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc"])
 def test_a_file_of_a_version_that_differs_or_lacks_is_found_without_a_base(name: str) -> None:
     file = f"{V1}/{name}"
     (differs,) = at_files(found_in_all({file: healthy()[file] + b" "}))
-    assert differs == ("pointer-differs" if name.endswith(".dvc") else "version-file-differs", file)
+    assert differs == ("dvc-pointer-mismatch" if name.endswith(".dvc") else "version-file-mismatch", file)
     assert at_files(found_in_all({file: None})) == {("version-file-missing", file)}
 
 
 def test_a_record_that_was_altered_is_found_without_a_base() -> None:
     assert places(found_in_all(TAMPERED)) == {
         ("version-tampered", f"{V1}/version.json", None),
-        ("card-differs", f"{V1}/card.md", "model-index metric roc_auc"),
+        ("card-mismatch", f"{V1}/card.md", "model-index metric roc_auc"),
     }
 
 
@@ -364,7 +364,7 @@ def test_an_altered_record_with_a_digest_to_match_is_not_what_was_promoted() -> 
     forged = registered(1, evaluation=samples.version(5).evaluation)
     change = version_files(1, evaluation=samples.version(5).evaluation)
     assert change[f"{V1}/version.json"] == to_json(forged)
-    assert at_files(found_in_all(change)) == {("slot-differs", MANIFEST)}
+    assert at_files(found_in_all(change)) == {("slot-digest-mismatch", MANIFEST)}
 
 
 # Paths and links
@@ -382,26 +382,30 @@ def test_an_altered_record_with_a_digest_to_match_is_not_what_was_promoted() -> 
 )
 def test_links_and_submodules_have_no_place_among_records(path: str, mode: str) -> None:
     change = {path: b"../elsewhere"} if path == "models/vendor" else {}
-    assert ("state-link", path) in at_files(found_in_all(change, {path: mode}))
+    assert ("path-is-link", path) in at_files(found_in_all(change, {path: mode}))
 
 
 def test_a_link_that_comes_in_with_a_change_is_found() -> None:
     change = {"datasets/weather/dataset.yaml": b"../flights/dataset.yaml"}
     found = found_in_change(change, {"datasets/weather/dataset.yaml": "120000"})
-    assert ("state-link", "datasets/weather/dataset.yaml") in at_files(found)
+    assert ("path-is-link", "datasets/weather/dataset.yaml") in at_files(found)
 
 
 def test_two_paths_that_differ_in_case_only_are_found() -> None:
     assert at_files(found_in_all({"src/Train.py": b"", "SRC/train.py": b""})) == {
-        ("path-clash", "src/Train.py"),
-        ("path-clash", "src/train.py"),
+        ("path-collision", "src/Train.py"),
+        ("path-collision", "src/train.py"),
     }
-    assert at_files(found_in_change({"docs/a.md": b"", "docs/A.md": b""})) == {("path-clash", "docs/a.md")}
+    assert at_files(found_in_change({"docs/a.md": b"", "docs/A.md": b""})) == {("path-collision", "docs/a.md")}
 
 
 def test_a_change_is_not_told_of_clashes_elsewhere() -> None:
     clash = {"docs/A.md": b"", "docs/a.md": b""}
-    for path, expected in (("src/new.py", set()), ("docs/new.md", set()), ("docs/B.md", {("path-clash", "docs/B.md")})):
+    for path, expected in (
+        ("src/new.py", set()),
+        ("docs/new.md", set()),
+        ("docs/B.md", {("path-collision", "docs/B.md")}),
+    ):
         base, change = clash | {"docs/b.md": b""}, {path: b""}
         found = check_change(state(base), state(base | change), differences(change), FORMATS)[1]
         assert at_files(found) == expected
@@ -445,8 +449,8 @@ def test_a_broken_file_is_not_said_to_be_missing_as_well(
 @pytest.mark.parametrize("check", [found_in_all, found_in_change])
 def test_a_version_that_cannot_be_read_is_not_said_to_be_unknown(check: Check) -> None:
     broken = {f"{V2}/version.json": b"{"}
-    assert {name for name, _, _ in places(check(second_promotion() | broken))} - {"immutable-changed"} == {
-        "json-syntax"
+    assert {name for name, _, _ in places(check(second_promotion() | broken))} - {"immutable-file-changed"} == {
+        "json-syntax-error"
     }
 
 
@@ -457,7 +461,7 @@ def test_a_version_without_a_record_is_unknown(check: Check) -> None:
 
 
 def test_a_path_that_differs_in_case_from_one_of_the_base_is_found() -> None:
-    assert at_files(found_in_change({"src/Train.py": b""})) == {("path-clash", "src/Train.py")}
+    assert at_files(found_in_change({"src/Train.py": b""})) == {("path-collision", "src/Train.py")}
 
 
 def test_a_manifest_is_not_deleted() -> None:
@@ -481,19 +485,19 @@ def test_a_manifest_stays_behind_when_its_environment_goes(check: Check) -> None
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("problems/churn.yml", "file-unplaced"),
-        ("policies/strict.json", "file-unplaced"),
-        ("environments/staging/delay.json", "file-unplaced"),
-        ("environments/canary/environment.yml", "file-unplaced"),
-        ("models/delay/versions/v1234567890/version.json", "record-unplaced"),
-        ("models/delay/versions/3/version.json", "record-unplaced"),
+        ("problems/churn.yml", "file-extension-unsupported"),
+        ("policies/strict.json", "file-extension-unsupported"),
+        ("environments/staging/delay.json", "file-extension-unsupported"),
+        ("environments/canary/environment.yml", "file-extension-unsupported"),
+        ("models/delay/versions/v1234567890/version.json", "record-path-invalid"),
+        ("models/delay/versions/3/version.json", "record-path-invalid"),
     ],
 )
 @pytest.mark.parametrize("check", [found_in_all, found_in_change])
 def test_a_file_that_looks_like_a_record_and_is_none_is_found(check: Check, path: str, expected: str) -> None:
     (found,) = check({path: b"kind: problem\n"})
     assert (found.id, found.at) == (expected, Location(path))
-    assert (found.severity is Severity.WARNING) == (expected == "file-unplaced")
+    assert (found.severity is Severity.WARNING) == (expected == "file-extension-unsupported")
 
 
 @pytest.mark.parametrize(
@@ -515,5 +519,5 @@ def test_files_of_a_version_may_lie_in_folders(check: Check) -> None:
     assert "models/delay/versions/v3/out/model.skops.dvc" in files
     assert check(files) == []
     assert at_files(check(files | {"models/delay/versions/v3/out/model.skops.dvc": b""})) == {
-        ("pointer-differs", "models/delay/versions/v3/out/model.skops.dvc")
+        ("dvc-pointer-mismatch", "models/delay/versions/v3/out/model.skops.dvc")
     }

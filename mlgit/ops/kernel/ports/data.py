@@ -82,6 +82,6 @@ class Reproduction(Protocol):
             seconds: after which it is stopped.
 
         Raises:
-            MlgitError: the stages did not succeed in time, or did not write the file (`not-reproduced`).
+            MlgitError: the stages did not succeed in time, or did not write the file (`reproduction-failed`).
         """
         ...

@@ -192,7 +192,7 @@ class Repository(Protocol):
         """Point a ref at a commit, only if it is now at `expected` (None: only if it does not exist).
 
         Raises:
-            MlgitError: somebody else moved it (`ref-moved`).
+            MlgitError: somebody else moved it (`ref-update-conflict`).
         """
         ...
 
@@ -212,7 +212,7 @@ class Repository(Protocol):
         """Bring work tree and index from one commit to another, keeping what the person changed.
 
         Raises:
-            MlgitError: files that the person changed are in the way (`work-tree-in-the-way`); nothing was touched.
+            MlgitError: files that the person changed are in the way (`work-tree-dirty`); nothing was touched.
         """
         ...
 
@@ -244,8 +244,8 @@ class Repository(Protocol):
         """Push refs; those of `force_with_lease` by force, but only if the remote has them there (None: not at all).
 
         Raises:
-            MlgitError: the remote refused (`push-refused`).
-            Unjudged: it did not answer (`remote-unreachable`).
+            MlgitError: the remote refused (`push-rejected`).
+            Unjudged: it did not answer (`dvc-remote-unreachable`).
         """
         ...
 
@@ -253,7 +253,7 @@ class Repository(Protocol):
         """Fetch refs.
 
         Raises:
-            MlgitError: the remote does not have them (`remote-ref-unknown`); a pattern may match none.
-            Unjudged: it did not answer (`remote-unreachable`).
+            MlgitError: the remote does not have them (`git-remote-ref-unknown`); a pattern may match none.
+            Unjudged: it did not answer (`dvc-remote-unreachable`).
         """
         ...
