@@ -47,7 +47,7 @@ class Exit(IntEnum):
     YES = 0
     NO = 1
     USAGE = 2
-    UNJUDGED = 3
+    INCONCLUSIVE = 3
     BUG = 4
     INTERRUPTED = 130
 
@@ -71,7 +71,7 @@ class UsageError(MlgitError):
 class Inconclusive(MlgitError):
     """Git, DVC, the disk or the network did not answer, so nothing can be said."""
 
-    exit = Exit.UNJUDGED
+    exit = Exit.INCONCLUSIVE
 
 
 def refused(id: str, message: str, *, why: str = "", fix: str = "", at: Location | None = None) -> MlgitError:  # noqa: A002
@@ -80,7 +80,7 @@ def refused(id: str, message: str, *, why: str = "", fix: str = "", at: Location
 
 
 def inconclusive(id: str, message: str, *, why: str = "", fix: str = "", at: Location | None = None) -> Inconclusive:  # noqa: A002
-    """Return an error that says a question could not be answered, for `raise unjudged(...) from error`."""
+    """Return an error that says a question could not be answered, for `raise inconclusive(...) from error`."""
     return Inconclusive(Finding(id, message, why, fix, at))
 
 

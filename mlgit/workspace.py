@@ -118,7 +118,7 @@ class LocalWorkspace:
         """The work tree.
 
         Raises:
-            Misuse: the repository is bare, and the command needs files on disk.
+            UsageError: the repository is bare, and the command needs files on disk.
         """
         if self.repository.root is None:
             raise usage_error(

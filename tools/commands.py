@@ -39,7 +39,7 @@ _EXITS = {
     Exit.YES: "yes: done, or nothing was to be done",
     Exit.NO: "no: findings, a gate that refused, an approval that is missing",
     Exit.USAGE: "usage error; nothing was tried",
-    Exit.UNJUDGED: "inconclusive: Git, DVC, the disk or the network did not answer",
+    Exit.INCONCLUSIVE: "inconclusive: Git, DVC, the disk or the network did not answer",
     Exit.BUG: "a bug of mlgit, with what to report",
     Exit.INTERRUPTED: "interrupted",
 }

@@ -1,6 +1,7 @@
 """Write the reference pages from the code itself, so that they cannot say anything else than the code does.
 
-`python -m tools.reference` writes `docs/reference`; `python -m tools.reference --check` only says which pages differ.
+`python -m tools.reference` writes `docs/reference` and the index of findings; `python -m tools.reference --check` only
+says which pages differ.
 """
 
 import importlib
@@ -21,8 +22,8 @@ from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
 from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
-from mlgit.ops.project.explain import PLACES, topics
-from tools import commands, examples
+from mlgit.ops.project.explain import PLACES
+from tools import commands, examples, findings
 from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
 
 _WRITTEN_BY_HAND = {"glossary.md"}
@@ -36,7 +37,7 @@ def pages() -> dict[str, str]:
         "README.md": _index(),
         "commands.md": commands.page(),
         "gates.md": _gates(),
-        "findings.md": _findings(),
+        "findings.md": findings.page(),
         "json.md": _json(),
         "records/README.md": _records(),
         **{f"records/{kind}.md": _record(kind) for kind in KINDS},
@@ -163,7 +164,7 @@ def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset(
     ]
 
 
-# Gates, findings, JSON
+# Gates, JSON
 
 
 def _gates() -> str:
@@ -198,22 +199,6 @@ Computed by mlgit from the stored predictions of the frozen test split, never ta
 `metric.primary`."""
 
 
-def _findings() -> str:
-    listed = topics(explanations.ids(), explanations.text).findings
-    lines = ["# Findings", "", _FINDINGS, "", "| finding | what it means |", "|---|---|"]
-    lines += [f"| [{found}](#{found}) | {cell(meaning)} |" for found, meaning in listed.items()]
-    for found in listed:
-        title, _, text = explanations.text(found).partition("\n")
-        lines += ["", f"## {title.removeprefix('# ')}", "", text.strip().replace("\n## ", "\n### ")]
-    return "\n".join(lines)
-
-
-_FINDINGS = """\
-What stands in brackets in a message, as in `error[version-unknown]`, is explained here; `mlgit explain ID` prints the
-same. A finding has a message, a place, a cause and a way out. An error refuses, a warning does not, a note only
-informs."""
-
-
 def _json() -> str:
     lines = ["# JSON", "", _JSON, "", "| type | what it is |", "|---|---|"]
     lines += [f"| [{tag}](#{anchor(tag)}) | {_doc(kind)[0]} |" for tag, kind in outcomes().items()]
@@ -242,10 +227,16 @@ def _doc(kind: type[Any]) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` say which differ."""
     if arguments != ["--check"]:
+        findings.write_index()
         write()
         return 0
-    for path in (wrong := differing()):
-        print(f"docs/reference/{path} is not as `make docs` writes it")  # noqa: T201 - the answer
+    wrong = [f"docs/reference/{path}" for path in differing()]
+    if findings.encoded(findings.index()) != (index := findings.FOLDER / explanations.INDEX).read_text(
+        encoding="utf-8"
+    ):
+        wrong.append(index.relative_to(FOLDER.parents[1]).as_posix())
+    for path in wrong:
+        print(f"{path} is not as `make docs` writes it")  # noqa: T201 - the answer
     return 1 if wrong else 0
 
 

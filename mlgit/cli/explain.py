@@ -1,4 +1,4 @@
-"""Explain a finding, a gate or a kind of file."""
+"""Explain a finding, a family of findings, a gate or a kind of file."""
 
 import re
 import shutil
@@ -18,37 +18,45 @@ _WIDEST = 50  # characters of what a value can be; the JSON Schema has it in ful
 
 
 def _offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
-    return [word for word in (*KINDS, *REGISTRY, *explanations.ids()) if word.startswith(incomplete)]
+    index = explanations.index()
+    return [name for name in (*KINDS, *REGISTRY, *index.families, *index.findings) if name.startswith(incomplete)]
 
 
 @click.command()
-@click.argument("word", metavar="[ID]", required=False, shell_complete=_offer)
+@click.argument("topic", metavar="[ID]", required=False, shell_complete=_offer)
 @session_command
-def command(session: Session, word: str | None) -> int:
-    """Explain a finding, a gate or a kind of file.
+def command(session: Session, topic: str | None) -> int:
+    """Explain a finding, a family of findings, a gate or a kind of file.
 
-    ID is the id of a finding, as in `error[version-unknown]`, of a gate, or a kind of record. Without it, all ids are listed.
+    ID is the id of a finding, as in `error[version-unknown]`, the name of a family of findings, the id of a gate, or a kind of
+    record. Without it, all of them are listed.
 
     \b
     Examples:
       mlgit explain version-unknown
+      mlgit explain approvals
       mlgit explain beats-champion
       mlgit explain policy
     """
-    ids = explanations.ids()
-    if word is None:
-        return session.answer(explain.topics(ids, explanations.text), _show_topics)
-    return session.answer(explain.run(word, ids, explanations.text), _show)
+    index = explanations.index()
+    if topic is None:
+        return session.answer(explain.topics(index), _show_topics)
+    return session.answer(explain.run(topic, index, explanations.page), _show)
 
 
 def _show_topics(topics: explain.Topics) -> str:
-    sections = (("KIND OF FILE", topics.records), ("GATE", topics.gates), ("FINDING", topics.findings))
-    width = max(len(name) for _, words in sections for name in words)
+    sections = (
+        ("KIND OF FILE", topics.records),
+        ("GATE", topics.gates),
+        ("FAMILY OF FINDINGS", topics.families),
+        ("FINDING", topics.findings),
+    )
+    width = max(len(name) for _, names in sections for name in names)
     lines = []
-    for title, words in sections:
+    for title, names in sections:
         lines += [
             title.ljust(width) + "  WHAT IT MEANS",
-            *(_row(name, line, width) for name, line in words.items()),
+            *(_row(name, line, width) for name, line in names.items()),
             "",
         ]
     return "\n".join(lines).rstrip() + text.following("mlgit explain ID")
@@ -60,7 +68,7 @@ def _row(name: str, line: str, width: int) -> str:
 
 
 def _show(explanation: explain.Explanation) -> str:
-    if explanation.topic == "finding":
+    if explanation.topic in {"finding", "family"}:
         return explanation.text
     lines = [f"# {explanation.id}", "", explanation.text]
     if explanation.place:

@@ -58,7 +58,7 @@ COMMANDS: dict[str, _Entry] = {
     "at": _Entry(_HISTORY, "Run a read-only command as of another time."),
     "ci": _Entry(_CI, "Run the checks of a CI workflow."),
     "verify-push": _Entry(_CI, "Verify a push, as a hook of a Git server."),
-    "explain": _Entry(_HELP, "Explain a finding, a gate or a kind of file."),
+    "explain": _Entry(_HELP, "Explain a finding, a family of findings, a gate or a kind of file."),
     "schema": _Entry(_HELP, "Print the JSON Schema of a kind of file."),
     "completion": _Entry(_HELP, "Print the completion script of a shell."),
 }

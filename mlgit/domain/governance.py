@@ -21,7 +21,9 @@ _FIELDS = {
 """The fields that a hold of each scope has to set, and those that it may not."""
 _WHO_SIGNS = {
     "override-people-invalid": "an override is signed by at least two people, each of them an entry of the roles file",
-    "standing-approval-people-invalid": "a standing approval is signed by people of the roles file, like the approval of a promotion",
+    "standing-approval-people-invalid": (
+        "a standing approval is signed by people of the roles file, like the approval of a promotion"
+    ),
 }
 
 
@@ -49,9 +51,9 @@ def check_hold(
                 at=Location(file, path=field if field in forbidden else "scope"),
             )
     if hold.environment is not None:
-        yield from _check_exists("environment", hold.environment, environments, file)
+        yield from _check_exists("environment-unknown", hold.environment, environments, file)
     if hold.model is not None:
-        yield from _check_exists("model", hold.model, models, file)
+        yield from _check_exists("model-unknown", hold.model, models, file)
     if hold.model is not None and hold.model in models and hold.version is not None:
         yield from _check_version(hold.model, hold.version, hold.digest, digest, file)
 
@@ -78,10 +80,10 @@ def check_override(
         people: the entries of the roles file.
     """
     file = layout.override(name)
-    yield from _check_exists("environment", override.environment, environments, file)
+    yield from _check_exists("environment-unknown", override.environment, environments, file)
     if policy is not None:
         yield from _check_waives(name, override, policy)
-    yield from _check_exists("model", override.model, models, file)
+    yield from _check_exists("model-unknown", override.model, models, file)
     if override.model in models:
         yield from _check_version(override.model, override.version, override.digest, digest, file)
     yield from _check_people("override-people-invalid", f"override {name}", override.people, people, file)
@@ -132,8 +134,8 @@ def check_standing_approval(
         people: the entries of the roles file.
     """
     file = layout.standing_approval(name)
-    yield from _check_exists("environment", standing.environment, environments, file)
-    yield from _check_exists("model", standing.model, models, file)
+    yield from _check_exists("environment-unknown", standing.environment, environments, file)
+    yield from _check_exists("model-unknown", standing.model, models, file)
     created = proposed_at(standing.id)
     if not timedelta() < standing.until - created <= MAX_TERM:
         yield Finding(
@@ -216,10 +218,11 @@ def _why_not(holder: RoleHolder | None, person: str, before: Collection[str]) ->
     return f"is not in {layout.ROLES}" if holder is None else "is a bot"
 
 
-def _check_exists(noun: str, name: str, names: Collection[str], file: str) -> Iterator[Finding]:
+def _check_exists(id: str, name: str, names: Collection[str], file: str) -> Iterator[Finding]:  # noqa: A002
+    noun = id.removesuffix("-unknown")
     if name not in names:
         yield Finding(
-            f"{noun}-unknown",
+            id,
             f"there is no {noun} {name}",
             why=f"there is {', '.join(sorted(names)[:6])}" if names else "",
             fix="name one that exists",

@@ -87,7 +87,7 @@ class DataRef(msgspec.Struct, frozen=True, kw_only=True):
         """Read `flights`, `flights@3f9a`, `flights@md5:3f9a`, `md5:3f9a` or `sha256:3f9a`.
 
         Raises:
-            Misuse: the text has none of these forms (`data-reference-invalid`).
+            UsageError: the text has none of these forms (`data-reference-invalid`).
         """
         name, at, prefix = ("", "", text) if _is_digest(text) else text.partition("@")
         if (name and not is_name(name)) or not (name or prefix) or ((at or not name) and not _PREFIX.fullmatch(prefix)):

@@ -98,7 +98,7 @@ class VersionRef(msgspec.Struct, frozen=True, order=True):
         """Read `churn@10` (or `churn@v10`).
 
         Raises:
-            Misuse: the text is not of that form.
+            UsageError: the text is not of that form.
         """
         match = _VERSION_REF.fullmatch(text)
         if match is None or not is_name(match["model"]):

@@ -35,7 +35,7 @@ class LocalMachine:
         """Return the version of Git.
 
         Raises:
-            Unjudged: it is not installed (`tool-missing`), or too old (`git-too-old`).
+            Inconclusive: it is not installed (`tool-missing`), or too old (`git-too-old`).
         """
         git = Git(self._root)
         git.require(MINIMUM, "mlgit")
@@ -45,7 +45,7 @@ class LocalMachine:
         """Return the version of DVC.
 
         Raises:
-            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-too-old`).
+            Inconclusive: it is not installed (`dvc-missing`), or too old (`dvc-too-old`).
         """
         workspace.require()
         import dvc  # noqa: PLC0415 - only once it is known to be installed
@@ -56,7 +56,7 @@ class LocalMachine:
         """Return the version of OpenSSH, whose ssh-keygen signs.
 
         Raises:
-            Unjudged: ssh-keygen is not installed (`ssh-keygen-missing`).
+            Inconclusive: ssh-keygen is not installed (`ssh-keygen-missing`).
         """
         keygen.run("-?")  # it has no option for its version
         if shutil.which("ssh") is None:

@@ -41,7 +41,7 @@ def folders() -> Iterator[tuple[Path, Path]]:
     """Give a folder for the checkout and a home, which only this user may enter, and which are removed after.
 
     Raises:
-        Unjudged: they cannot be made or filled (`disk-io-failed`).
+        Inconclusive: they cannot be made or filled (`disk-io-failed`).
     """
     try:
         with TemporaryDirectory(prefix="mlgit-gate-", ignore_cleanup_errors=True) as name:

@@ -53,7 +53,7 @@ def run(
         check: whether an exit code other than 0 raises.
 
     Raises:
-        Unjudged: there is no such program (`tool-missing`), it took too long (`tool-timeout`), or, with `check`, it failed
+        Inconclusive: there is no such program (`tool-missing`), it took too long (`tool-timeout`), or, with `check`, it failed
             (`tool-failed`).
     """
     try:
@@ -82,7 +82,7 @@ def lines(
     The program is stopped when the iterator is closed.
 
     Raises:
-        Unjudged: as `run`, with the last lines as the reason.
+        Inconclusive: as `run`, with the last lines as the reason.
     """
     process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     late = threading.Event()
@@ -157,7 +157,7 @@ def open_pipe(
     """Start a program that answers on stdout what is asked on stdin, for as long as it is needed; end it with `end`.
 
     Raises:
-        Unjudged: there is no such program (`tool-missing`).
+        Inconclusive: there is no such program (`tool-missing`).
     """
     process = _start(argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     _widen(_output(process))

@@ -29,7 +29,7 @@ class Folder:
         Raises:
             MlgitError: something on its path is a file (`folder-is-file`), it is inside a repository without being its root
                 (`repository-nested`), or it is the root of one that has no branch `base` (`base-branch-missing`).
-            Unjudged: there is no DVC that is recent enough.
+            Inconclusive: there is no DVC that is recent enough.
         """
         workspace.require()
         if not self._nearest.is_dir():
@@ -86,7 +86,7 @@ class Folder:
 
         Raises:
             MlgitError: Git could not create the repository.
-            Unjudged: the folder could not be created (`disk-io-failed`).
+            Inconclusive: the folder could not be created (`disk-io-failed`).
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class DataDisk:
         """Copy a file atomically, replacing the destination; a link there is replaced, not followed.
 
         Raises:
-            Unjudged: the destination could not be written (`disk-io-failed`).
+            Inconclusive: the destination could not be written (`disk-io-failed`).
         """
         partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.partial")
         try:

@@ -30,7 +30,7 @@ class Runner:
         """Return the payload of the event; None where there is none.
 
         Raises:
-            Unjudged: its file cannot be read (`disk-io-failed`).
+            Inconclusive: its file cannot be read (`disk-io-failed`).
         """
         name = self._environment.get("GITHUB_EVENT_PATH")
         if not name:
@@ -46,7 +46,7 @@ class Runner:
         """Return a file that another run left, at most one byte more than the limit; a symbolic link is not followed.
 
         Raises:
-            Unjudged: there is no such file (`disk-io-failed`).
+            Inconclusive: there is no such file (`disk-io-failed`).
         """
         try:
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:

@@ -18,7 +18,7 @@ def write(root: Path, files: Mapping[str, bytes]) -> None:
 
     Raises:
         MlgitError: a folder on the way is a symbolic link (`path-is-link`); nothing was written.
-        Unjudged: the disk refused (`disk-io-failed`); the file at hand was not changed.
+        Inconclusive: the disk refused (`disk-io-failed`); the file at hand was not changed.
     """
     for path in files:
         _check_no_link(root, path)

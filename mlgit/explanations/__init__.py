@@ -1,13 +1,37 @@
-"""What each finding means and what leads out of it: one Markdown file an id, named like it."""
+"""What findings mean and how to fix them: one Markdown page for each family of findings, and an index of all ids.
 
+`make docs` writes `index.json` from the pages, so that one small file answers which ids there are.
+"""
+
+from functools import cache
 from importlib.resources import files
+from typing import Final
+
+import msgspec
+
+INDEX: Final = "index.json"
 
 
-def ids() -> list[str]:
-    """Return the ids that have an explanation, sorted."""
-    return sorted(entry.name.removesuffix(".md") for entry in files(__name__).iterdir() if entry.name.endswith(".md"))
+class Entry(msgspec.Struct, frozen=True):
+    """What is specific to one finding: the family that it belongs to, and what it means, in Markdown without line breaks."""
+
+    family: str
+    meaning: str
 
 
-def text(word: str) -> str:
-    """Return the explanation of an id."""
-    return (files(__name__) / f"{word}.md").read_text(encoding="utf-8")
+class Index(msgspec.Struct, frozen=True):
+    """All families by name, with their titles, and all findings by id."""
+
+    families: dict[str, str]
+    findings: dict[str, Entry]
+
+
+@cache
+def index() -> Index:
+    """Return the index of all families and findings."""
+    return msgspec.json.decode((files(__name__) / INDEX).read_bytes(), type=Index)
+
+
+def page(family: str) -> str:
+    """Return the page of a family."""
+    return (files(__name__) / f"{family}.md").read_text(encoding="utf-8")

@@ -21,8 +21,8 @@ def page(replay: PolicyReplay) -> Page:
     if replay.let_through_and_rolled_back:
         passed = plural(replay.let_through_and_rolled_back, "promotion that was", "promotions that were")
         notes.append(f"It would have passed {passed} rolled back later.")
-    if replay.unjudged:
-        notes.append(f"{plural(replay.unjudged, 'promotion is', 'promotions are')} inconclusive: evidence is gone.")
+    if replay.inconclusive:
+        notes.append(f"{plural(replay.inconclusive, 'promotion is', 'promotions are')} inconclusive: evidence is gone.")
     notes += [f"Cannot be read: {path}" for path in replay.unread]
     if notes:
         blocks.append(BulletList(notes))

@@ -303,7 +303,7 @@ class TestStore:
                 action()
             (found,) = silence.value.findings
             assert (found.id, found.why) == ("dvc-remote-unreachable", "Not a directory")
-            assert silence.value.exit == Exit.UNJUDGED
+            assert silence.value.exit == Exit.INCONCLUSIVE
 
     def test_an_unknown_remote_is_named_with_those_that_are_known(
         self, root: Path, model: tuple[Path, StoredFile]

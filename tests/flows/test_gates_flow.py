@@ -373,7 +373,7 @@ def test_a_report_whose_evidence_is_gone_cannot_be_judged(running: Team) -> None
     ana = running.ana
     lose(running, record(ana, 1)["evaluation"]["predictions"])
     answer = ana("gate --verify --all --json")
-    assert (answer.code, {one["answer"] for one in answer.json["reports"]}) == (3, {"unjudged"})
+    assert (answer.code, {one["answer"] for one in answer.json["reports"]}) == (3, {"inconclusive"})
     assert any("predictions.parquet cannot be fetched" in detail for detail in answer.json["reports"][0]["details"])
 
 

@@ -179,7 +179,7 @@ class TestCommit:
             repository.commit({f"f{n}": str(n).encode() for n in range(50)}, parents=[started.head], message="m")
         assert raised.value.findings[0].id == "git-write-failed"
         assert raised.value.findings[0].why
-        assert raised.value.exit is Exit.UNJUDGED
+        assert raised.value.exit is Exit.INCONCLUSIVE
         assert state(started) == before
         assert not list(objects.rglob("tmp_*"))
 
@@ -466,8 +466,8 @@ class TestRemotes:
         for action in (repository.push, repository.fetch):
             with pytest.raises(MlgitError) as raised:
                 action("origin", ["main"])
-            assert raised.value.findings[0].id == "dvc-remote-unreachable"
-            assert raised.value.exit is Exit.UNJUDGED
+            assert raised.value.findings[0].id == "git-remote-unreachable"
+            assert raised.value.exit is Exit.INCONCLUSIVE
 
     def test_refs_that_are_not_there(self, started: Repo, origin: Repo) -> None:
         repository = started.open()

@@ -76,7 +76,7 @@ def test_what_cannot_be_judged_any_more_is_counted_apart(lived: Team) -> None:
     lose(lived, record(lived.ana, 3)["evaluation"]["predictions"])
     found = replay(lived.ana, "{id: threshold, metric: roc_auc, min: 0.5}", code=3)
     assert [now for _, now, _ in judged(found)] == ["pass", "pass", "error", "pass"]
-    assert (found["blocked"], found["unjudged"]) == (0, 1)
+    assert (found["blocked"], found["inconclusive"]) == (0, 1)
     file = lived.folder / "tried.yaml"
     assert "1 promotion is inconclusive: evidence is gone." in lived.ana(f"policy replay staging --with {file}").out
 

@@ -203,7 +203,7 @@ def test_without_the_origin_one_can_read_and_what_needs_it_waits(shared: Shared)
     for person, line in ((ben, "approve"), (ana, "merge")):
         before = ana.everything()
         answer = person(line)
-        assert (answer.code, answer.ids) == (3, ["dvc-remote-unreachable"]), answer.text
+        assert (answer.code, answer.ids) == (3, ["git-remote-unreachable"]), answer.text
         assert ana.everything() == before
     shared.appear()
     ben.does("approve")
@@ -214,7 +214,7 @@ def test_a_proposal_made_without_the_origin_goes_there_when_it_is_made_again(sha
     ana = shared.ana
     shared.vanish()
     answer = ana("promote triage@1 --to staging")
-    assert (answer.code, answer.ids) == (3, ["dvc-remote-unreachable"])
+    assert (answer.code, answer.ids) == (3, ["git-remote-unreachable"])
     assert ("triage@1", "0 of 0") in open_promotions(ana)
     shared.appear()
     again = ana.does("promote triage@1 --to staging --json").json

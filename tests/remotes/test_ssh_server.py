@@ -165,4 +165,4 @@ def test_a_key_lets_in_to_git_and_to_nothing_else(proposed: Team, server: Server
 
     mallory = server.desk(proposed.mallory)
     assert "Permission denied (publickey)" in pushed(mallory, "main").stderr
-    assert mallory.refused("merge", code=3) == ["dvc-remote-unreachable"]
+    assert mallory.refused("merge", code=3) == ["git-remote-unreachable"]

@@ -82,8 +82,10 @@ def test_every_command_gate_finding_and_record_has_its_place() -> None:
         assert f"\n## mlgit {name}\n" in pages["commands.md"]
     for name in REGISTRY:
         assert f"\n## {name}\n" in pages["gates.md"]
-    for name in explanations.ids():
-        assert f"\n## {name}\n" in pages["findings.md"]
+    for name, title in explanations.index().families.items():
+        assert pages["findings.md"].count(f"\n## {title}\n") == 1, name
+    for name in explanations.index().findings:
+        assert pages["findings.md"].count(f"\n### {name}\n") == 1
     for kind in KINDS:
         assert f"({kind}.md)" in pages["records/README.md"]
         assert pages[f"records/{kind}.md"].count("\n## Example\n") == 1

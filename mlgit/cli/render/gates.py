@@ -7,7 +7,7 @@ from mlgit.domain.formatting import plural, utc_time
 from mlgit.domain.records.gatereport import PASSING_OUTCOMES, GateVerdict
 from mlgit.ops.review.gate_reports import ReportsVerified
 
-_ANSWERS = {"same": "same", "differs": "differs", "unjudged": "inconclusive"}
+_ANSWERS = {"same": "same", "differs": "differs", "inconclusive": "inconclusive"}
 
 
 def gates(verdicts: Sequence[GateVerdict]) -> str:
@@ -29,7 +29,7 @@ def reports(verified: ReportsVerified) -> str:
         lines.append(f"  {_ANSWERS[report.answer]:<12}  {text.clean(judged)}  {report.promotion or ''}".rstrip())
         lines += [f"      {text.clean(detail)}" for detail in report.details]
     counts = {answer: sum(report.answer == answer for report in verified.reports) for answer in _ANSWERS}
-    total = f"{counts['same']} the same, {counts['differs']} differ, {counts['unjudged']} inconclusive"
+    total = f"{counts['same']} the same, {counts['differs']} differ, {counts['inconclusive']} inconclusive"
     return "\n".join([*lines, f"{plural(len(verified.reports), 'report')} judged again: {total}"])
 
 

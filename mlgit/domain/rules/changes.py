@@ -14,10 +14,10 @@ def check_immutable(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """
     for path, status in changed:
         if status != "A" and layout.is_immutable(path):
-            deed = "deleted" if status == "D" else "changed"
+            deleted = status == "D"
             yield Finding(
-                f"immutable-{deed}",
-                f"{path} was {deed}",
+                "immutable-file-deleted" if deleted else "immutable-file-changed",
+                f"{path} was {'deleted' if deleted else 'changed'}",
                 why="files of a registered version stay as they are for ever",
                 fix="restore it; a correction is a new version with `supersedes`, a remark is a file of its own",
                 at=Location(path),

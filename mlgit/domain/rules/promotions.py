@@ -14,7 +14,7 @@ def check_described(manifest: Promotion, environments: Collection[str]) -> Itera
     """The environment of a manifest is one that is described: of another one nobody says what guards it."""
     if manifest.environment not in environments:
         at = Location(layout.promotion(manifest.environment, manifest.model), path="environment")
-        yield unknown("environment", manifest.environment, at, environments)
+        yield unknown("environment-unknown", manifest.environment, at, environments)
 
 
 def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ def out_of_date(root: Path, stages: Sequence[str]) -> list[str]:
     here, and names the reasons.
 
     Raises:
-        Unjudged: DVC cannot tell either, for example because dvc.yaml has no such stage (`dvc-failed`).
+        Inconclusive: DVC cannot tell either, for example because dvc.yaml has no such stage (`dvc-failed`).
     """
     try:
         if _proven(root, stages):

@@ -48,8 +48,8 @@ class DvcPipeline:
             0 if all is up to date now, 1 if not; what failed is in the lines.
 
         Raises:
-            Misuse: a parameter cannot be set (as for `set_params`); nothing was changed.
-            Unjudged: DVC cannot be started.
+            UsageError: a parameter cannot be set (as for `set_params`); nothing was changed.
+            Inconclusive: DVC cannot be started.
         """
         set_params(self._root, settings)
         try:
@@ -89,7 +89,7 @@ def set_params(root: Path, settings: Mapping[str, str]) -> None:
             `other.yaml:train.lr` of another file.
 
     Raises:
-        Misuse: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value-invalid`).
+        UsageError: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value-invalid`).
             Nothing was changed.
         MlgitError: a file of parameters cannot be read.
     """

@@ -22,8 +22,9 @@ def run(name: str, objects: Any, answers: Answers, is_absence: Callable[[Excepti
 
     Raises:
         MlgitError: the remote lacks its base folder, which nothing here makes (`dvc-remote-folder-missing`), takes nothing
-            (`dvc-remote-read-only`), gives back something else (`data-corrupt`), or does not let it be removed (`dvc-remote-delete-denied`).
-        Unjudged: it did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
+            (`dvc-remote-read-only`), gives back something else (`data-corrupt`), or does not let it be removed
+            (`dvc-remote-delete-denied`).
+        Inconclusive: it did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
     """
     files = objects.fs
     base = files.parent(files.parent(objects.path))  # objects are in files/md5

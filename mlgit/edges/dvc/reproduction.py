@@ -31,7 +31,7 @@ def reproduced(
 
     Raises:
         MlgitError: the stages did not succeed in time, or did not write the file (`reproduction-failed`).
-        Unjudged: there is no room for a checkout (`disk-io-failed`).
+        Inconclusive: there is no room for a checkout (`disk-io-failed`).
     """
     with private.folders() as (checkout, home):
         private.check_out(tree, checkout)

@@ -42,7 +42,7 @@ class DvcStore:
         Raises:
             MlgitError: the remote has one of them in another size (`data-corrupt`), is not configured
                 (`dvc-remote-unknown`), or cannot be used from here (`dvc-remote-unsupported`).
-            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
+            Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
         return [file for file, there in zip(files, self._are_there(files), strict=True) if not there]
 
@@ -52,8 +52,8 @@ class DvcStore:
 
         Raises:
             MlgitError: it is in neither (`data-missing`), or is not what was recorded (`data-corrupt`).
-            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is full or broken
-                (`disk-io-failed`).
+            Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
+                full or broken (`disk-io-failed`).
         """
         with _scratch(file) as copy:
             cached = self._cached(file)
@@ -69,8 +69,8 @@ class DvcStore:
 
         Raises:
             MlgitError: a file is not what was recorded (`data-corrupt`), or did not arrive (`dvc-upload-failed`).
-            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is full or broken
-                (`disk-io-failed`).
+            Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
+                full or broken (`disk-io-failed`).
         """
         for path, file in files:
             self._keep(path, file)
@@ -94,7 +94,7 @@ class DvcStore:
 
         Raises:
             MlgitError: what of that it did not do; or as `missing`.
-            Unjudged: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
+            Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
         probe.run(self._name, self._remote, self._answers, lambda error: _says_not_there(_cause(error)))
 

@@ -34,7 +34,7 @@ def require() -> None:
     """Make sure that there is a DVC that will do; whatever imports it, or runs it, asks here first.
 
     Raises:
-        Unjudged: it is not installed, or cannot be imported (`dvc-missing`), or is too old (`dvc-too-old`).
+        Inconclusive: it is not installed, or cannot be imported (`dvc-missing`), or is too old (`dvc-too-old`).
     """
     needed = ".".join(map(str, OLDEST))
     way_out = f'`{sys.executable} -m pip install "dvc>={needed}"`'
@@ -61,7 +61,7 @@ def configuration(root: Path | None) -> dict[str, Any]:
 
     Raises:
         MlgitError: DVC is not set up there (`dvc-missing`), or its configuration cannot be read (`dvc-config-invalid`).
-        Unjudged: there is no DVC that will do (as `require`).
+        Inconclusive: there is no DVC that will do (as `require`).
     """
     if root is None:
         raise refused(
@@ -110,7 +110,7 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
 
     Raises:
         MlgitError: the configuration that is there cannot be read (`dvc-config-invalid`).
-        Unjudged: there is no DVC that will do (as `require`); nothing was written.
+        Inconclusive: there is no DVC that will do (as `require`); nothing was written.
     """
     require()
     from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
@@ -183,7 +183,7 @@ def add(root: Path, path: str) -> str:
         path: what to add, from the root.
 
     Raises:
-        Unjudged: DVC did not do it (`dvc-failed`); its own words are in the finding.
+        Inconclusive: DVC did not do it (`dvc-failed`); its own words are in the finding.
     """
     dvc(root, "add", "--", path)
     return f"{path.rstrip('/')}.dvc"
@@ -193,7 +193,7 @@ def dvc(root: Path, *arguments: str) -> bytes:
     """Run DVC and return what it wrote to stdout.
 
     Raises:
-        Unjudged: it failed (`dvc-failed`), or there is none that will do (as `require`).
+        Inconclusive: it failed (`dvc-failed`), or there is none that will do (as `require`).
     """
     require()
     result = process.run([*_DVC, *arguments], cwd=root, env=_environment(), timeout=_A_DAY, check=False)
@@ -211,7 +211,7 @@ def dvc_lines(root: Path, *arguments: str) -> Iterator[str]:
     """Run DVC and yield each line that it and the stages print, when they print it.
 
     Raises:
-        Unjudged: it failed (`tool-failed`), or there is none that will do (as `require`).
+        Inconclusive: it failed (`tool-failed`), or there is none that will do (as `require`).
     """
     require()
     return process.lines([*_DVC, *arguments], cwd=root, env=_environment())

@@ -31,7 +31,7 @@ def open_forge(kind: ForgeKind, remote: str | None, environment: Mapping[str, st
         environment: variables; those of the process, if None.
 
     Raises:
-        Unjudged: its address is not known (`forge-address-unknown`), or the token is malformed (`forge-token-invalid`).
+        Inconclusive: its address is not known (`forge-address-unknown`), or the token is malformed (`forge-token-invalid`).
     """
     from mlgit.edges.forge import gitea, github  # noqa: PLC0415 - httpx
     from mlgit.edges.forge.client import ApiClient  # noqa: PLC0415 - httpx

@@ -84,7 +84,7 @@ def find_forge(kind: ForgeKind, remote: str | None, environment: Mapping[str, st
         environment: variables.
 
     Raises:
-        Unjudged: neither names it, or only in a way that no token may be sent to (`forge-address-unknown`).
+        Inconclusive: neither names it, or only in a way that no token may be sent to (`forge-address-unknown`).
     """
     parsed = parse_remote(remote) if remote else None
     repository = environment.get("GITHUB_REPOSITORY") or (parsed.repository if parsed else None)

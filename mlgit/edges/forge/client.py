@@ -92,7 +92,7 @@ class ApiClient:
 
         Raises:
             RequestRefused: the forge refused, or has no such object.
-            Unjudged: there is no usable response (`forge-unreachable`, `forge-rate-limited`, `forge-response-invalid`).
+            Inconclusive: there is no usable response (`forge-unreachable`, `forge-rate-limited`, `forge-response-invalid`).
         """
         return self._decode(self._request("GET", self._url(path, query)), type_)
 
@@ -145,7 +145,7 @@ class ApiClient:
         """Return a part of a response as a type.
 
         Raises:
-            Unjudged: it does not fit (`forge-response-invalid`).
+            Inconclusive: it does not fit (`forge-response-invalid`).
         """
         try:
             return msgspec.convert(value, type_)

@@ -58,7 +58,7 @@ def parse(text: bytes, file: str) -> Document:
 
     Raises:
         MlgitError: everything that is wrong with it, up to the first thing that stops the reading.
-        Unjudged: PyYAML is installed without its C extension (`libyaml-missing`).
+        Inconclusive: PyYAML is installed without its C extension (`libyaml-missing`).
     """
     check_text(text, file, most_bytes=MOST_BYTES)
     reader = _Reader(text, file)

@@ -20,7 +20,7 @@ def atomic_object_write(objects: Path) -> Iterator[dict[str, str]]:
         objects: the folder of the repository's objects.
 
     Raises:
-        Unjudged: there is no space or no permission (`git-write-failed`).
+        Inconclusive: there is no space or no permission (`git-write-failed`).
     """
     folder = objects / f"tmp_objdir-mlgit-{secrets.token_hex(8)}"
     try:

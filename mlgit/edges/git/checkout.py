@@ -50,7 +50,7 @@ def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
 
     Raises:
         MlgitError: files that the person changed are in the way (`work-tree-dirty`); nothing was touched.
-        Unjudged: Git could not write (`git-write-failed`, `git-locked`); running it again does the rest.
+        Inconclusive: Git could not write (`git-write-failed`, `git-locked`); running it again does the rest.
     """
     start = old or git.run("hash-object", "-t", "tree", "--stdin", input=b"").stdout.decode().strip()
     command = ("read-tree", "-m", "-u", start, new)

@@ -117,7 +117,7 @@ def transfer(
         Exit code, stdout, and those lines of stderr that are not progress.
 
     Raises:
-        Unjudged: it took too long (`tool-timeout`), there is no Git (`tool-missing`), or an argument would make Git run a
+        Inconclusive: it took too long (`tool-timeout`), there is no Git (`tool-missing`), or an argument would make Git run a
             program (`git-failed`).
     """
     stdout: list[str] = []

@@ -21,7 +21,7 @@ def put(git: Git, name: str, content: bytes) -> None:
     """Install a hook atomically, over the one that is installed.
 
     Raises:
-        Unjudged: there is no space or no permission (`git-write-failed`).
+        Inconclusive: there is no space or no permission (`git-write-failed`).
     """
     path, _ = find(git, name)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")

@@ -31,7 +31,8 @@ def locate(git: Git) -> RepositoryLocation:
 
     Raises:
         MlgitError: the folder is in no repository (`not-a-repository`), or Git is too old (`git-too-old`).
-        Unjudged: Git does not trust the repository (`repository-dubious-ownership`), or Git is not installed (`tool-missing`).
+        Inconclusive: Git does not trust the repository (`repository-dubious-ownership`), or Git is not installed
+            (`tool-missing`).
     """
     # `--show-cdup` comes last because it prints nothing where there is no work tree: a bare repository would otherwise
     # need a second process.

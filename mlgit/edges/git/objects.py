@@ -93,7 +93,7 @@ class Objects:
         """Return many trees by id.
 
         Raises:
-            Unjudged: one is missing.
+            Inconclusive: one is missing.
         """
         wanted = dict.fromkeys(ids)
         trees = {id: self._trees[id] for id in wanted if id in self._trees}  # noqa: A001 - Git's term

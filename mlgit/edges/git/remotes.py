@@ -41,7 +41,7 @@ def push(
 
     Raises:
         MlgitError: the remote has commits that are not here, or a rule of the remote refused (`push-rejected`).
-        Unjudged: it did not answer (`dvc-remote-unreachable`, `tool-timeout`).
+        Inconclusive: it did not answer (`git-remote-unreachable`, `tool-timeout`).
     """
     leases = [f"{ref}:{commit or ''}" for ref, commit in expected.items()]
     options = {"porcelain": True, "no_recurse_submodules": True, "force_with_lease": leases}
@@ -78,7 +78,7 @@ def fetch(
 
     Raises:
         MlgitError: the remote has no such ref (`git-remote-ref-unknown`).
-        Unjudged: it did not answer (`dvc-remote-unreachable`, `tool-timeout`), or a ref cannot be moved (`git-failed`).
+        Inconclusive: it did not answer (`git-remote-unreachable`, `tool-timeout`), or a ref cannot be moved (`git-failed`).
     """
     # FETCH_HEAD belongs to the person, whose `git merge FETCH_HEAD` would otherwise merge something else.
     options = {"quiet": True, "no_recurse_submodules": True, "no_write_fetch_head": True}
@@ -115,7 +115,7 @@ def _no_answer(git: Git, command: str, remote: str, completed: "Completed") -> M
     if completed.code != _FATAL or "remote" not in completed.stderr:
         return git.failure([command], completed.stderr)
     return inconclusive(
-        "dvc-remote-unreachable",
+        "git-remote-unreachable",
         f"remote {remote} does not answer",
         why=one_line(completed.stderr),
         fix=f"try `git ls-remote {remote}`: it shows whether address, network and credentials are right",

@@ -82,7 +82,7 @@ class GitRepository:
         """Yield a scratch repository: this one, except that new objects are deleted afterwards and commits name no person.
 
         Raises:
-            Unjudged: there is no space for the objects (`disk-io-failed`).
+            Inconclusive: there is no space for the objects (`disk-io-failed`).
         """
         with (
             scratch_objects(self.location.objects) as scratch,
@@ -144,7 +144,7 @@ class GitRepository:
         """Return the files on disk.
 
         Raises:
-            Misuse: the repository is bare (`repository-bare`).
+            UsageError: the repository is bare (`repository-bare`).
         """
         return WorkTree(self._git, self._require_work_tree())
 
@@ -167,7 +167,7 @@ class GitRepository:
         """Yield the contents of many blobs by their ids, in the order asked for.
 
         Raises:
-            Unjudged: one is missing, or is no blob (`git-object-missing`).
+            Inconclusive: one is missing, or is no blob (`git-object-missing`).
         """
         wanted = list(blobs)
         for blob, git_object in zip(wanted, self._objects.read(wanted), strict=True):
@@ -186,7 +186,7 @@ class GitRepository:
         """Yield each commit without its signature, and its armoured signature; None where it is not signed.
 
         Raises:
-            Unjudged: one is missing, or is no commit (`git-object-missing`).
+            Inconclusive: one is missing, or is no commit (`git-object-missing`).
         """
         wanted = list(commits)
         for commit, git_object in zip(wanted, self._objects.read(wanted), strict=True):
@@ -301,7 +301,7 @@ class GitRepository:
         """Install a hook atomically.
 
         Raises:
-            Unjudged: there is no space or no permission (`git-write-failed`).
+            Inconclusive: there is no space or no permission (`git-write-failed`).
         """
         hooks.put(self._git, name, content)
 
@@ -318,7 +318,7 @@ class GitRepository:
 
         Raises:
             MlgitError: the remote refused (`push-rejected`).
-            Unjudged: it did not answer (`dvc-remote-unreachable`).
+            Inconclusive: it did not answer (`git-remote-unreachable`).
         """
         remotes.push(self._git, remote, refspecs, force_with_lease or {}, show=self._show)
 
@@ -327,7 +327,7 @@ class GitRepository:
 
         Raises:
             MlgitError: the remote does not have them (`git-remote-ref-unknown`).
-            Unjudged: it did not answer (`dvc-remote-unreachable`).
+            Inconclusive: it did not answer (`git-remote-unreachable`).
         """
         remotes.fetch(self._git, remote, refspecs, show=self._show)
 

@@ -34,7 +34,7 @@ def scratch_objects(objects: Path) -> Iterator[ScratchObjects]:
         objects: the folder of the objects of the real repository; nothing is written there.
 
     Raises:
-        Unjudged: there is no space for it (`disk-io-failed`).
+        Inconclusive: there is no space for it (`disk-io-failed`).
     """
     try:
         with tempfile.TemporaryDirectory(prefix="mlgit-", ignore_cleanup_errors=True) as folder:

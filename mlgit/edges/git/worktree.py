@@ -77,7 +77,7 @@ class WorkTree:
         """Return the content of a regular file, with the line ends that Git stores; None if there is none.
 
         Raises:
-            Unjudged: the file is there, but may not be read (`file-unreadable`).
+            Inconclusive: the file is there, but may not be read (`file-unreadable`).
         """
         folder, name = split(path)
         if not _is_plain(name) or not self._is_folder(folder):

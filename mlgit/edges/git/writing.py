@@ -54,7 +54,7 @@ class Writer:
         """Create a commit of a base (None: the empty tree) with some files replaced, added or (None) deleted.
 
         Raises:
-            Misuse: a path cannot be in a repository, or a folder and a file would have one name (`path-invalid`).
+            UsageError: a path cannot be in a repository, or a folder and a file would have one name (`path-invalid`).
             MlgitError: as `commit_tree`.
         """
         changes = _nested(files)
@@ -74,7 +74,7 @@ class Writer:
 
         Raises:
             MlgitError: no identity is configured (`git-identity-missing`), or Git could not sign (`signing-failed`).
-            Unjudged: Git could not write (`git-write-failed`).
+            Inconclusive: Git could not write (`git-write-failed`).
         """
         with atomic_object_write(self._objects) as environment:
             return self._commit_tree(tree, parents, message, environment, sign=sign)

@@ -111,7 +111,7 @@ def score(
     Raises:
         MlgitError: the file is no model (see `inspect`), holds types that are not trusted (see `check_types`), cannot
             be scored at all (`model-not-scorable`), or failed in the child for any reason (`model-load-failed`).
-        Unjudged: the package that reads the format is not installed (`extra-missing`).
+        Inconclusive: the package that reads the format is not installed (`extra-missing`).
     """
     at = Location(file if file is not None else str(path))
     if kind == "safetensors":

@@ -13,7 +13,7 @@ def run(*words: str, content: bytes | None = None) -> subprocess.CompletedProces
         content: its standard input. Without it, that is the terminal, on which it may ask for a passphrase.
 
     Raises:
-        Unjudged: it is not installed (`ssh-keygen-missing`).
+        Inconclusive: it is not installed (`ssh-keygen-missing`).
     """
     try:
         return subprocess.run(["ssh-keygen", *words], input=content, capture_output=True, check=False)

@@ -80,9 +80,10 @@ def parse(content: bytes, file: str) -> AllowedSigners:
         file: its path, for findings.
 
     Raises:
-        MlgitError: some lines cannot be trusted; one finding for each (`allowed-signers-line-invalid`, `allowed-signers-principal-invalid`,
-            `allowed-signers-option-invalid`, `allowed-signers-authority-unsupported`, `allowed-signers-namespace-invalid`, `allowed-signers-key-invalid`, `allowed-signers-key-duplicate`). Nobody is
-            trusted from such a file.
+        MlgitError: some lines cannot be trusted; one finding for each (`allowed-signers-line-invalid`,
+            `allowed-signers-principal-invalid`, `allowed-signers-option-invalid`,
+            `allowed-signers-authority-unsupported`, `allowed-signers-namespace-invalid`,
+            `allowed-signers-key-invalid`, `allowed-signers-key-duplicate`). Nobody is trusted from such a file.
     """
     signers: list[Signer] = []
     findings: list[Finding] = []
@@ -108,7 +109,8 @@ def render_line(principal: str, public_key: str) -> str:
         public_key: the key, as in a `.pub` file; its comment is left out.
 
     Raises:
-        MlgitError: the principal or the key cannot be trusted (`allowed-signers-principal-invalid`, `allowed-signers-key-invalid`).
+        MlgitError: the principal or the key cannot be trusted (`allowed-signers-principal-invalid`,
+            `allowed-signers-key-invalid`).
     """
     try:
         _check_principal(principal)

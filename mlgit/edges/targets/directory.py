@@ -82,7 +82,7 @@ class DirectoryTarget:
 
         Raises:
             MlgitError: no model can have that name (`release-invalid`).
-            Unjudged: the folder cannot be read (`target-unreadable`).
+            Inconclusive: the folder cannot be read (`target-unreadable`).
         """
         _check(holds=is_name(model), message=f"{model!r} is not the name of a model")
         try:
@@ -107,7 +107,7 @@ class DirectoryTarget:
 
         Raises:
             MlgitError: the release is not what it says (`release-invalid`); nothing was changed.
-            Unjudged: the folder cannot be written or the disk is full (`target-unwritable`), or a file of the release
+            Inconclusive: the folder cannot be written or the disk is full (`target-unwritable`), or a file of the release
                 cannot be read (`file-unreadable`); what ran before still runs, or the release already does.
         """
         for one in (release, *(other.release for other in beside)):

@@ -84,7 +84,7 @@ def copy(source: Path, name: str, inside: int) -> str:
     """Copy a file into a new one, see it on the disk, and return the sha256 of what was copied.
 
     Raises:
-        Unjudged: the source cannot be read (`file-unreadable`).
+        Inconclusive: the source cannot be read (`file-unreadable`).
     """
     try:
         reader = source.open("rb")

@@ -25,7 +25,7 @@ def commit_signature(
     """Return whose signature a commit carries, by the signers of the state before it; None where it carries none.
 
     Raises:
-        Unjudged: it is by a key of a kind that ssh-keygen has to check, and there is none here.
+        Inconclusive: it is by a key of a kind that ssh-keygen has to check, and there is none here.
     """
     if commit not in seals:
         return None

@@ -46,7 +46,7 @@ class BlobReader:
         """Return the content of a blob.
 
         Raises:
-            Unjudged: it is not there (`git-object-missing`).
+            Inconclusive: it is not there (`git-object-missing`).
         """
         for known in (self._contents, self._kept):
             if blob in known:

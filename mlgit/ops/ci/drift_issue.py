@@ -45,7 +45,7 @@ def run(
 
     Raises:
         MlgitError: the forge refused.
-        Unjudged: the forge did not answer.
+        Inconclusive: the forge did not answer.
     """
     token_login = forge.token_login()
     issues = (

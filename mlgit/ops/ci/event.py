@@ -66,7 +66,7 @@ class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
             content: the payload, JSON; None where there is none.
 
         Raises:
-            Misuse: this is no workflow of GitHub (`ci-event-missing`), or the payload is not as GitHub documents it
+            UsageError: this is no workflow of GitHub (`ci-event-missing`), or the payload is not as GitHub documents it
                 (`ci-event-invalid`).
         """
         if name is None or content is None:

@@ -45,7 +45,7 @@ class GateReruns(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-gate.v1"):
     def exit(self) -> Exit:
         """No where a result differs from its report; inconclusive where something is missing."""
         results = {rerun.result for rerun in self.results}
-        return Exit.NO if "differs" in results else Exit.UNJUDGED if "inconclusive" in results else Exit.YES
+        return Exit.NO if "differs" in results else Exit.INCONCLUSIVE if "inconclusive" in results else Exit.YES
 
 
 def run(workspace: Workspace, event: WorkflowEvent, *, on_step: Callable[[str], None] = lambda _: None) -> GateReruns:
@@ -55,7 +55,7 @@ def run(workspace: Workspace, event: WorkflowEvent, *, on_step: Callable[[str], 
     changes of strangers. A policy that the change brings is replayed only where it runs no code.
 
     Raises:
-        Misuse: the event is about no change (`ci-event-unsupported`).
+        UsageError: the event is about no change (`ci-event-unsupported`).
         MlgitError: the clone is shallow (`history-shallow`), or a record cannot be read.
     """
     workspace.repository.require_full_history()
@@ -86,7 +86,7 @@ def _note(replayed: PolicyReplay) -> Finding:
     return Finding(
         "policy-replayed",
         f"{path} would have blocked {replayed.blocked} of the last {count} promoted under {replayed.policy}{passed}",
-        why=f"{replayed.unjudged} are inconclusive: evidence is gone" if replayed.unjudged else "",
+        why=f"{replayed.inconclusive} are inconclusive: evidence is gone" if replayed.inconclusive else "",
         fix=f"`mlgit policy replay {replayed.policy} --with {path}` shows which, and why",
         at=Location(path, path="gates"),
         severity=Severity.NOTE,

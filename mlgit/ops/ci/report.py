@@ -65,7 +65,7 @@ def run(
 
     Raises:
         MlgitError: the report is about another commit than the run (`ci-report-mismatch`), or the forge refused.
-        Unjudged: the forge did not answer.
+        Inconclusive: the forge did not answer.
     """
     other = event.workflow_run
     number = verdict.pull_request

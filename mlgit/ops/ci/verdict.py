@@ -51,7 +51,7 @@ class Verdict(Outcome, frozen=True, kw_only=True, tag="mlgit/ci-verdict.v1"):
     def exit(self) -> Exit:
         """No where there is an error; inconclusive where something did not answer."""
         if not self.conclusive:
-            return Exit.UNJUDGED
+            return Exit.INCONCLUSIVE
         return Exit.NO if any(finding.severity is Severity.ERROR for finding in self.findings) else Exit.YES
 
 
@@ -71,7 +71,7 @@ def run(workspace: Workspace, event: WorkflowEvent) -> Verdict:
     """Verify the change that an event is about. Reads only, and runs no code of the change.
 
     Raises:
-        Misuse: the event is about no change (`ci-event-unsupported`).
+        UsageError: the event is about no change (`ci-event-unsupported`).
         MlgitError: the clone is shallow (`history-shallow`).
     """
     workspace.repository.require_full_history()
@@ -103,7 +103,7 @@ def change_of(workspace: Workspace, event: WorkflowEvent) -> ProposedChange:
     a verdict that counts for the base branch as well.
 
     Raises:
-        Misuse: the event is about no change (`ci-event-unsupported`).
+        UsageError: the event is about no change (`ci-event-unsupported`).
     """
     update = event.push or event.merge_queue_push
     if update is not None and update.new is not None:

@@ -59,7 +59,7 @@ class Applied(Outcome, frozen=True, kw_only=True, tag="mlgit/apply.v1"):
         """No where a manifest was blocked; not judged where a target failed. To wait for a window is nothing wrong."""
         states = {result.state for result in self.results}
         if "failed" in states:
-            return Exit.UNJUDGED
+            return Exit.INCONCLUSIVE
         return Exit.NO if "blocked" in states else Exit.YES
 
 

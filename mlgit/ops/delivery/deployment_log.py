@@ -75,8 +75,8 @@ def record(
         repeat: whether to append it where the last entry says the same already, as evidence of another time.
 
     Raises:
-        MlgitError: the log is broken (`ledger-entry-missing`, `ledger-chain-broken`, `ledger-time-invalid`), or nothing can be appended to the
-            ledger (see `ledger_branch.append`). Nothing was added.
+        MlgitError: the log is broken (`ledger-entry-missing`, `ledger-chain-broken`, `ledger-time-invalid`), or
+            nothing can be appended to the ledger (see `ledger_branch.append`). Nothing was added.
     """
     key = (entry.environment, entry.model)
     reviews = (

@@ -61,7 +61,7 @@ class Diagnosis(Outcome, frozen=True, kw_only=True, tag="mlgit/doctor.v1"):
     def exit(self) -> Exit:
         """No where there is an error; inconclusive where a check could not be carried out."""
         states = {report.state for report in self.checks}
-        return Exit.NO if "error" in states else Exit.UNJUDGED if "inconclusive" in states else Exit.YES
+        return Exit.NO if "error" in states else Exit.INCONCLUSIVE if "inconclusive" in states else Exit.YES
 
 
 def run(

@@ -68,7 +68,7 @@ class Machine(Protocol):
         """Return the version of Git.
 
         Raises:
-            Unjudged: it is not installed (`tool-missing`), or too old (`git-too-old`).
+            Inconclusive: it is not installed (`tool-missing`), or too old (`git-too-old`).
         """
         ...
 
@@ -76,7 +76,7 @@ class Machine(Protocol):
         """Return the version of DVC.
 
         Raises:
-            Unjudged: it is not installed (`dvc-missing`), or too old (`dvc-too-old`).
+            Inconclusive: it is not installed (`dvc-missing`), or too old (`dvc-too-old`).
         """
         ...
 
@@ -84,7 +84,7 @@ class Machine(Protocol):
         """Return the version of OpenSSH.
 
         Raises:
-            Unjudged: ssh-keygen is not installed (`ssh-keygen-missing`).
+            Inconclusive: ssh-keygen is not installed (`ssh-keygen-missing`).
         """
         ...
 
@@ -108,9 +108,10 @@ class Machine(Protocol):
         """Write a small test object into a DVC remote, read it back, and remove it.
 
         Raises:
-            MlgitError: the remote lacks its base folder (`dvc-remote-folder-missing`), refuses writes (`dvc-remote-read-only`), returns
-                other content (`data-corrupt`), or refuses to remove the object (`dvc-remote-delete-denied`).
-            Unjudged: it does not answer.
+            MlgitError: the remote lacks its base folder (`dvc-remote-folder-missing`), refuses writes
+                (`dvc-remote-read-only`), returns other content (`data-corrupt`), or refuses to remove the object
+                (`dvc-remote-delete-denied`).
+            Inconclusive: it does not answer.
         """
         ...
 

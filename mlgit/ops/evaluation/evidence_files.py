@@ -75,7 +75,7 @@ def lock_digest(workspace: Workspace, version: Version) -> Digest | None:
     """Return the digest of the model's lock file at the training commit of a version.
 
     Raises:
-        Unjudged: that commit is not in this repository (`revision-unknown`).
+        Inconclusive: that commit is not in this repository (`revision-unknown`).
     """
     then = trained_from(workspace, version)
     path = then.model(version.model).lock
@@ -87,7 +87,7 @@ def trained_from(workspace: Workspace, version: Version) -> Lifecycle:
     """Return the state at the training commit of a version.
 
     Raises:
-        Unjudged: that commit is not in this repository (`revision-unknown`).
+        Inconclusive: that commit is not in this repository (`revision-unknown`).
     """
     commit = version.inputs.commit
     if workspace.repository.resolve(commit) is None:

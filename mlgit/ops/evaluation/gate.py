@@ -30,7 +30,7 @@ class GateResults(Outcome, frozen=True, kw_only=True, tag="mlgit/gate.v1"):
     @property
     def exit(self) -> Exit:
         """Yes where all gates let it through; not judged where evidence is missing."""
-        return {"pass": Exit.YES, "error": Exit.UNJUDGED}.get(self.outcome, Exit.NO)
+        return {"pass": Exit.YES, "error": Exit.INCONCLUSIVE}.get(self.outcome, Exit.NO)
 
 
 def run(

@@ -85,7 +85,7 @@ def reproduce(
     Raises:
         MlgitError: the commit does not have the recorded inputs (`version-inputs-mismatch`), or the pipeline failed
             (`reproduction-failed`).
-        Unjudged: the commit is not in this repository (`revision-unknown`).
+        Inconclusive: the commit is not in this repository (`revision-unknown`).
         ValueError: the tables have no column in common to compare.
     """
     from mlgit.ml.compare import MismatchedRows, align  # noqa: PLC0415 - scikit-learn

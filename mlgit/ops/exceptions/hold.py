@@ -80,7 +80,7 @@ def add(
 
     Raises:
         MlgitError: what is to be held does not exist, or another hold has the name already (`hold-exists`).
-        Misuse: it would end before it begins (`time-in-past`).
+        UsageError: it would end before it begins (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     until = None if until is None else times.future_time(until, workspace.clock.now())

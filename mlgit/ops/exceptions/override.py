@@ -51,7 +51,7 @@ def add(
     Raises:
         MlgitError: it breaks a rule: a gate that nobody may waive, people who are not two (`waiver-not-allowed`,
             `override-people-invalid` and others). Nothing was changed.
-        Misuse: it would expire before it begins (`time-in-past`).
+        UsageError: it would expire before it begins (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()

@@ -47,9 +47,9 @@ def add(
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: it breaks a rule: people who are fewer, or others, than the policy asks for (`standing-approval-people-invalid`), more
-            than a year (`standing-approval-too-long`). Nothing was changed.
-        Misuse: it would expire before it begins (`time-in-past`).
+        MlgitError: it breaks a rule: people who are fewer, or others, than the policy asks for
+            (`standing-approval-people-invalid`), more than a year (`standing-approval-too-long`). Nothing was changed.
+        UsageError: it would expire before it begins (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()

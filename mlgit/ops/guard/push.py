@@ -31,7 +31,7 @@ class RefUpdate(msgspec.Struct, frozen=True):
         """Read `OLD NEW REF`, as Git tells a hook.
 
         Raises:
-            Misuse: it is something else (`push-input-invalid`).
+            UsageError: it is something else (`push-input-invalid`).
         """
         words = line.split(" ", 2)
         if len(words) != 3 or not all(words):  # noqa: PLR2004 - OLD NEW REF
@@ -91,7 +91,7 @@ def check_ledger_push(workspace: Workspace, update: RefUpdate) -> PushVerdict:
     """Judge what is pushed to the ledger.
 
     Raises:
-        Unjudged: Git did not answer.
+        Inconclusive: Git did not answer.
     """
     if update.old is not None or update.new is None:
         wrong = check_fast_forward(workspace, update)

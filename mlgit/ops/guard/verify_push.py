@@ -44,7 +44,7 @@ def run(workspace: Workspace, updates: Sequence[RefUpdate]) -> PushVerified:
     """Judge what is pushed against what is there. Reads only, and runs nothing that was pushed.
 
     Raises:
-        Unjudged: Git, or what verifies signatures, did not answer; the push is then to be refused.
+        Inconclusive: Git, or what verifies signatures, did not answer; the push is then to be refused.
     """
     guarded = _guarded(workspace)
     return PushVerified(refs=[_judge(workspace, update, guarded) for update in updates])
@@ -127,7 +127,7 @@ def check_base_push(
         ask: returns a promotion with the reviews of it, where there is somebody to ask for them.
 
     Raises:
-        Unjudged: Git, or what verifies signatures, did not answer.
+        Inconclusive: Git, or what verifies signatures, did not answer.
     """
     if update.old is None and update.new is not None:
         return PushVerdict(ref=update.ref, role="base", findings=_check_first(workspace, update.new))
@@ -185,7 +185,7 @@ class _Commit:
         """Return what stands against the commit.
 
         Raises:
-            Unjudged: something could not be answered.
+            Inconclusive: something could not be answered.
         """
         try:
             return [*self._check_base(), *self._check_files()]

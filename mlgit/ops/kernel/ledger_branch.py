@@ -34,7 +34,7 @@ def append(workspace: Workspace, make: FileMaker, message: str, *, keeps: Sequen
         MlgitError: a file is there with other content (`ledger-conflict`), the remote's ledger was rewritten
             (`ledger-rewritten`), the remote refused for another reason than that its ledger moved on (`push-rejected`), or the
             ledger moved on too often. Nothing was added.
-        Unjudged: the remote did not answer (`dvc-remote-unreachable`). Nothing was added.
+        Inconclusive: the remote did not answer (`git-remote-unreachable`). Nothing was added.
     """
     repository = workspace.repository
     shared = remote.is_there(repository)
@@ -55,7 +55,7 @@ def fetch_ledger(repository: Repository) -> None:
 
     Raises:
         MlgitError: it does not go on from where it was seen to be (`ledger-rewritten`).
-        Unjudged: the remote did not answer (`dvc-remote-unreachable`).
+        Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
     copy = remote.copy_of(layout.LEDGER)
     known = [seen for ref in (_SEEN, copy) if (seen := repository.resolve(ref)) is not None]

@@ -91,25 +91,29 @@ class Lifecycle:
 
     def environment(self, name: str) -> Environment:
         """Return an environment."""
-        return self._get(Environment, layout.environment(name), f"environment {name}", self.environments)
+        return self._get("environment-unknown", Environment, layout.environment(name), name, self.environments)
 
     def policy(self, name: str) -> Policy:
         """Return a policy."""
-        return self._get(Policy, layout.policy(name), f"policy {name}", lambda: _stems(self.tree.names("policies")))
+        return self._get(
+            "policy-unknown", Policy, layout.policy(name), name, lambda: _stems(self.tree.names("policies"))
+        )
 
     def problem(self, name: str) -> Problem:
         """Return a problem."""
-        return self._get(Problem, layout.problem(name), f"problem {name}", lambda: _stems(self.tree.names("problems")))
+        return self._get(
+            "problem-unknown", Problem, layout.problem(name), name, lambda: _stems(self.tree.names("problems"))
+        )
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset's contract."""
         return self._get(
-            Dataset, layout.dataset(name), f"dataset {name}", lambda: _folders(self.tree.names("datasets"))
+            "dataset-unknown", Dataset, layout.dataset(name), name, lambda: _folders(self.tree.names("datasets"))
         )
 
     def model(self, name: str) -> Model:
         """Return a model."""
-        return self._get(Model, layout.model(name), f"model {name}", self.models)
+        return self._get("model-unknown", Model, layout.model(name), name, self.models)
 
     def problem_of(self, model: str) -> Problem:
         """Return the problem that a model is for."""
@@ -263,18 +267,18 @@ class Lifecycle:
             self._records.update(records)
         return {path: records[path] for path in wanted if path in records}, problems
 
-    def _get(self, kind: type[R], path: str, what: str, names: Callable[[], list[str]]) -> R:
+    def _get(self, id: str, kind: type[R], path: str, name: str, names: Callable[[], list[str]]) -> R:  # noqa: A002
         record = self.find(kind, path)
         if record is not None:
             return record
         import difflib  # noqa: PLC0415 - only for a wrong name
 
-        noun, _, name = what.partition(" ")
+        noun = id.removesuffix("-unknown")
         there = names()
         near = [other for other in there if other.startswith(name)] or difflib.get_close_matches(name, there, n=1)
         raise refused(
-            f"{noun}-unknown",
-            f"there is no {what}",
+            id,
+            f"there is no {noun} {name}",
             why=f"{path} does not exist" + (f"; there is {', '.join(there[:5])}" if there else ""),
             fix=f"did you mean {near[0]}?" if near else f"`mlgit new {noun} {name}` drafts one",
         )

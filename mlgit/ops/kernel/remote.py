@@ -21,7 +21,7 @@ def fetch(repository: Repository, *refs: str) -> None:
     """Bring the copies of some branches up to date; those that the remote does not have are left out.
 
     Raises:
-        Unjudged: the remote did not answer (`dvc-remote-unreachable`).
+        Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
     # Patterns, since one that matches nothing is no error.
     repository.fetch(NAME, [f"+{ref}*:{copy_of(ref)}*" for ref in refs])

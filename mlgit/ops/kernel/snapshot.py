@@ -61,7 +61,7 @@ def fetch_current(workspace: Workspace) -> None:
     """Fetch the base branch and the ledger from the remote; proposals stay as they were seen here.
 
     Raises:
-        Inconclusive: the remote did not answer (`dvc-remote-unreachable`).
+        Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
     remote.fetch(workspace.repository, f"refs/heads/{base_branch(workspace)}", layout.LEDGER)
 

@@ -9,7 +9,7 @@ def future_time(stated: datetime | timedelta, now: datetime) -> datetime:
     """Return a time that was stated as such, or as how long it is until then, in UTC and to the second.
 
     Raises:
-        Misuse: it is over (`time-in-past`), or later than any date (`time-out-of-range`).
+        UsageError: it is over (`time-in-past`), or later than any date (`time-out-of-range`).
     """
     try:
         time = (now + stated if isinstance(stated, timedelta) else stated).astimezone(UTC).replace(microsecond=0)

@@ -42,7 +42,7 @@ class Observations(Outcome, frozen=True, kw_only=True, tag="mlgit/observe.v1"):
         """No where something is degraded; not judged where a target or the ledger did not answer."""
         found = {result.health for result in self.results}
         if "failed" in found:
-            return Exit.UNJUDGED
+            return Exit.INCONCLUSIVE
         return Exit.NO if "degraded" in found else Exit.YES
 
 
@@ -60,7 +60,7 @@ def run(
 
     Raises:
         MlgitError: there is no such environment (`environment-unknown`), or the ledger was rewritten (`ledger-rewritten`).
-        Unjudged: the remote did not answer.
+        Inconclusive: the remote did not answer.
     """
     if not dry_run and remote.is_there(workspace.repository):
         fetch_ledger(workspace.repository)

@@ -54,7 +54,7 @@ class PolicyReplay(Outcome, frozen=True, kw_only=True, tag="mlgit/policy-replay.
     judged: list[ReplayedPromotion]
     blocked: int
     let_through: int
-    unjudged: int
+    inconclusive: int
     let_through_and_rolled_back: int
     unread: list[str] = []
     """Manifests of the past that cannot be read, or that follow such a one, as `<path> at <commit>`."""
@@ -62,7 +62,7 @@ class PolicyReplay(Outcome, frozen=True, kw_only=True, tag="mlgit/policy-replay.
     @property
     def exit(self) -> Exit:
         """Not judged where evidence is gone; else the question was answered, whatever the answer."""
-        return Exit.UNJUDGED if self.unjudged or self.unread else Exit.YES
+        return Exit.INCONCLUSIVE if self.inconclusive or self.unread else Exit.YES
 
 
 class _Merged(msgspec.Struct, frozen=True):
@@ -128,7 +128,7 @@ def run(
         judged=judged,
         blocked=sum(one.now in {"fail", "wait"} for one in judged),
         let_through=len(let_through),
-        unjudged=sum(one.now == "error" for one in judged),
+        inconclusive=sum(one.now == "error" for one in judged),
         let_through_and_rolled_back=sum(one.rolled_back for one in let_through),
         unread=unread,
     )

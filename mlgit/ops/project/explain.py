@@ -1,8 +1,10 @@
-"""Explain a word of mlgit's: the id of a finding, a gate, or a kind of record."""
+"""Explain a finding, a family of findings, a gate, or a kind of record."""
 
 import difflib
 import inspect
 import json
+import re
+import textwrap
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, Literal
 
@@ -13,9 +15,10 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.records import KINDS
 from mlgit.domain.schema import json_schema
 from mlgit.errors import usage_error
+from mlgit.explanations import Entry, Index
 from mlgit.ops.kernel.outcome import Outcome
 
-Topic = Literal["finding", "gate", "record"]
+Topic = Literal["finding", "family", "gate", "record"]
 Schema = dict[str, Any]
 
 PLACES: Final = {kind: layout.path_template(kind) for kind in KINDS}
@@ -41,65 +44,102 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Outcome, frozen=True, kw_only=True, tag="mlgit/explain.v1"):
-    """What a word means: Markdown for a finding, else text and fields, and for a record the place of the file."""
+    """What a topic means: Markdown for a finding or a family, else text and fields, and for a record the place of the file."""
 
     id: str
     topic: Topic
     text: str
+    family: str | None = None
     place: str | None = None
     written_by: str | None = None
     fields: list[Field] = []
 
 
 class Topics(Outcome, frozen=True, kw_only=True, tag="mlgit/explain-list.v1"):
-    """All that can be explained, with a line for each."""
+    """All topics that can be explained, with a line for each."""
 
+    families: dict[str, str]
     findings: dict[str, str]
     gates: dict[str, str]
     records: dict[str, str]
 
 
-def topics(findings: Collection[str], text_of: Callable[[str], str]) -> Topics:
+def topics(index: Index) -> Topics:
     """List everything that can be explained.
 
     Args:
-        findings: ids of findings.
-        text_of: gives the explanation of one.
+        index: all findings and their families.
     """
     return Topics(
-        findings={found: _first_sentence(text_of(found)) for found in findings},
+        families=index.families,
+        findings={id_: _first_sentence(entry.meaning) for id_, entry in index.findings.items()},
         gates={name: gate.summary() for name, gate in REGISTRY.items()},
         records={kind: inspect.getdoc(record).splitlines()[0] for kind, record in KINDS.items()},  # type: ignore[union-attr]
     )
 
 
-def run(word: str, findings: Collection[str], text_of: Callable[[str], str]) -> Explanation:
-    """Explain one word.
+def run(topic: str, index: Index, page_of: Callable[[str], str]) -> Explanation:
+    """Explain one topic.
+
+    Args:
+        topic: id of a finding, name of a family, id of a gate, or kind of a record.
+        index: all findings and their families.
+        page_of: returns the page of a family.
 
     Raises:
-        Misuse: it is none of mlgit's; names the nearest one.
+        UsageError: there is no such topic (`topic-unknown`); names the nearest ones.
     """
-    if word in findings:
-        return Explanation(id=word, topic="finding", text=text_of(word).strip())
-    if word in REGISTRY:
-        schema = json_schema(REGISTRY[word])  # type: ignore[arg-type]  # any tagged structure has one
-        return Explanation(id=word, topic="gate", text=_doc(schema), fields=list(_fields(schema)))
-    if word in KINDS:
-        schema = json_schema(KINDS[word])
+    if (entry := index.findings.get(topic)) is not None:
         return Explanation(
-            id=word,
+            id=topic,
+            topic="finding",
+            text=_stub(topic, entry) + nested(page_of(entry.family)).strip(),
+            family=entry.family,
+        )
+    if topic in index.families:
+        return Explanation(id=topic, topic="family", text=page_of(topic).strip(), family=topic)
+    if topic in REGISTRY:
+        schema = json_schema(REGISTRY[topic])  # type: ignore[arg-type]  # any tagged structure has one
+        return Explanation(id=topic, topic="gate", text=_doc(schema), fields=list(_fields(schema)))
+    if topic in KINDS:
+        schema = json_schema(KINDS[topic])
+        return Explanation(
+            id=topic,
             topic="record",
             text=_doc(schema),
-            place=PLACES[word],
-            written_by=KINDS[word].written_by,
+            place=PLACES[topic],
+            written_by=KINDS[topic].written_by,
             fields=list(_fields(schema)),
         )
-    near = difflib.get_close_matches(word, [*findings, *REGISTRY, *KINDS], n=1)
+    near = _near(topic, [*KINDS, *REGISTRY, *index.families, *index.findings])
     raise usage_error(
         "topic-unknown",
-        f"{word!r} is no finding, gate or kind of record",
-        fix=f"did you mean {near[0]}?" if near else "`mlgit explain` lists all of them",
+        f"{topic!r} is no finding, family of findings, gate or kind of record",
+        fix=f"did you mean {_alternatives(near)}?" if near else "`mlgit explain` lists all of them",
     )
+
+
+def _stub(id_: str, entry: Entry) -> str:
+    meaning = textwrap.fill(entry.meaning, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return f"# {id_}\n\n{meaning}\n\nMore about its family, `mlgit explain {entry.family}`:\n\n"
+
+
+def nested(markdown: str) -> str:
+    """Return a page with each heading one level deeper, for use below another heading; what is in fences stays."""
+    parts = _FENCE.split(markdown)
+    return "".join(part if _FENCE.match(part) else _HEADING.sub("#", part) for part in parts)
+
+
+_FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_HEADING: Final = re.compile(r"^(?=#)", re.MULTILINE)
+_MOST_SUGGESTIONS: Final = 4
+_WIDTH: Final = 110
+
+
+def _near(topic: str, names: Collection[str]) -> list[str]:
+    """Return the names that were probably meant: those that begin so, else those that are spelt alike."""
+    begun = [name for name in names if name.startswith(topic)]
+    return (begun or difflib.get_close_matches(topic, names, n=1))[:_MOST_SUGGESTIONS]
 
 
 def _fields(schema: Schema) -> Iterator[Field]:
@@ -159,7 +199,5 @@ def _doc(schema: Schema) -> str:
     return inspect.cleandoc(schema["description"])
 
 
-def _first_sentence(markdown: str) -> str:
-    """Return the first sentence below the title."""
-    paragraph = markdown.split("\n\n")[1].replace("\n", " ")
-    return paragraph.partition(". ")[0].rstrip(".") + "."
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".") + "."

@@ -134,8 +134,8 @@ def scalar(text: str) -> str:
 
 
 def _model_values(state: Lifecycle, problem: str | None, dataset: str | None) -> dict[str, str]:
-    solved = state.problem(_the_only("problem", problem, state.tree.names("problems"), ".yaml"))
-    data = state.dataset(_the_only("dataset", dataset, state.tree.names("datasets"), "/"))
+    solved = state.problem(_the_only("problem-ambiguous", problem, state.tree.names("problems"), ".yaml"))
+    data = state.dataset(_the_only("dataset-ambiguous", dataset, state.tree.names("datasets"), "/"))
     keys = data.keys or list(data.columns)[:1]
     taken = {*keys, solved.target.column}
     inputs = {name: column.type for name, column in data.columns.items() if name not in taken} or {"amount": "number"}
@@ -158,14 +158,15 @@ def _environment_values(state: Lifecycle, name: str) -> dict[str, str]:
     return {"policy": scalar(policy), "after": _flow([environment.name for environment in last])}
 
 
-def _the_only(noun: str, name: str | None, names: Iterable[str], suffix: str) -> str:
+def _the_only(id: str, name: str | None, names: Iterable[str], suffix: str) -> str:  # noqa: A002
+    noun = id.removesuffix("-ambiguous")
     there = [found.removesuffix(suffix) for found in names if found.endswith(suffix)]
     if name is not None:
         return name
     if len(there) == 1:
         return there[0]
     raise usage_error(
-        f"{noun}-ambiguous",
+        id,
         f"there are {len(there)} {noun}s" if there else f"there is no {noun} yet",
         why=", ".join(there),
         fix=f"name one of them with --{noun}" if there else f"`mlgit new {noun} NAME` drafts one",

@@ -89,7 +89,7 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     Raises:
         MlgitError: there is no such promotion (`promotion-unknown`, `promotion-ambiguous`), or a record that it rests on
             cannot be read.
-        Unjudged: reviews count and the forge does not answer; nothing is counted then.
+        Inconclusive: reviews count and the forge does not answer; nothing is counted then.
     """
     snapshot = take_snapshot(workspace, at)
     state, judged = _find(workspace, snapshot, name)

@@ -24,7 +24,7 @@ class AutoPromotions(Outcome, frozen=True, kw_only=True, tag="mlgit/auto-promote
     @property
     def exit(self) -> Exit:
         """Inconclusive where one result is; otherwise yes: to find nothing to promote is not a failure."""
-        return Exit.UNJUDGED if any(result.state == "inconclusive" for result in self.results) else Exit.YES
+        return Exit.INCONCLUSIVE if any(result.state == "inconclusive" for result in self.results) else Exit.YES
 
 
 def run(

@@ -48,7 +48,7 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     Raises:
         MlgitError: there is no such promotion (`promotion-unknown`, `promotion-ambiguous`), or a record that it depends on
             cannot be read.
-        Unjudged: the source of the approvals did not answer.
+        Inconclusive: the source of the approvals did not answer.
     """
     counted = approvals.run(workspace, name, at=at)
     judged = _judged(workspace, counted)

@@ -41,7 +41,7 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
     Raises:
         MlgitError: the change breaks a rule, the branch carries a person's own commits (`branch-foreign-commit`), or the remote
             refused it. Nothing was changed.
-        Unjudged: the remote did not answer. The branch is here, and goes there when the command is run again.
+        Inconclusive: the remote did not answer. The branch is here, and goes there when the command is run again.
     """
     repository = workspace.repository
     onto = base.tree.commit

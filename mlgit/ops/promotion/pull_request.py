@@ -130,7 +130,7 @@ def open_or_update(forge: Forge, branch: str, base: str, title: str, text: str) 
 
     Raises:
         MlgitError: the forge refused.
-        Unjudged: it did not answer.
+        Inconclusive: it did not answer.
     """
     existing = _find(forge, branch, base)
     if existing is None:

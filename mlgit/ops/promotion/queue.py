@@ -64,7 +64,7 @@ def run(workspace: Workspace) -> PromotionQueue:
 
     Raises:
         MlgitError: the records of an open promotion cannot be read at all.
-        Unjudged: Git, or what verifies signatures, did not answer.
+        Inconclusive: Git, or what verifies signatures, did not answer.
     """
     snapshot = take_snapshot(workspace)
     with workspace.scratch() as scratch:

@@ -44,8 +44,9 @@ def run(
         on_step: is told what is being done.
 
     Raises:
-        MlgitError: nothing runs there (`recertification-champion-missing`), something else is proposed there (`recertification-conflict`), it is held
-            or frozen, the clone is shallow (`history-shallow`), or the remote lacks data (`data-missing`).
+        MlgitError: nothing runs there (`recertification-champion-missing`), something else is proposed there
+            (`recertification-conflict`), it is held or frozen, the clone is shallow (`history-shallow`), or the remote
+            lacks data (`data-missing`).
     """
     snapshot = take_snapshot(workspace)
     base, at = snapshot.state, snapshot.at

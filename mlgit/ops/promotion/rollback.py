@@ -52,8 +52,9 @@ def run(
         on_step: is told what is being done.
 
     Raises:
-        MlgitError: nothing runs there (`rollback-champion-missing`), nothing else that may come back was ever seen to run well there
-            (`rollback-version-missing`), or the remote no longer has it (`data-missing`). Nothing was changed.
+        MlgitError: nothing runs there (`rollback-champion-missing`), nothing else that may come back was ever seen to
+            run well there (`rollback-version-missing`), or the remote no longer has it (`data-missing`). Nothing was
+            changed.
     """
     snapshot = take_snapshot(workspace)
     base, at = snapshot.state, snapshot.at

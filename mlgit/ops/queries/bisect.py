@@ -101,7 +101,7 @@ def run(
     Raises:
         MlgitError: there is no such model or version, it has no version, the range is empty (`range-empty`), or the
             metric is none for its problem (`metric-target-mismatch`).
-        Unjudged: none of the versions could be measured (`metric-not-computable`).
+        Inconclusive: none of the versions could be measured (`metric-not-computable`).
     """
     record = state.model(model)
     problem = state.problem(record.problem)
@@ -206,7 +206,7 @@ class _Bench:
         """Refuse where nothing could be measured.
 
         Raises:
-            Unjudged: with the reason of the newest version.
+            Inconclusive: with the reason of the newest version.
         """
         if all(one.value is None for one in self._found.values()):
             newest = self._found[max(self._found)]

@@ -50,7 +50,7 @@ class Lineage(Outcome, frozen=True, kw_only=True, tag="mlgit/lineage.v1"):
     def exit(self) -> Exit:
         """Not judged where a record cannot be read, for it could be one of them; no where none was found, or one is not sound."""
         if self.unread:
-            return Exit.UNJUDGED
+            return Exit.INCONCLUSIVE
         return Exit.YES if self.versions and not self.findings else Exit.NO
 
 

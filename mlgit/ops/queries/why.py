@@ -141,7 +141,7 @@ def run(workspace: Workspace, then: Snapshot, environment: str, model: str) -> W
 
     Raises:
         MlgitError: there is no such environment or model, or the clone is shallow (`history-shallow`).
-        Unjudged: signatures cannot be verified here.
+        Inconclusive: signatures cannot be verified here.
     """
     workspace.repository.require_full_history()
     state = then.state

@@ -42,8 +42,8 @@ def with_fetched_reviews(workspace: Workspace, proposal: Proposal, *, merged: bo
         merged: whether it was merged; else its pull request has to be open.
 
     Raises:
-        Unjudged: the forge did not answer, refused, or gave an invalid response; or, after a merge, a reviewed commit is missing
-            and the remote does not answer. None of this says anything about the proposal.
+        Inconclusive: the forge did not answer, refused, or gave an invalid response; or, after a merge, a reviewed
+            commit is missing and the remote does not answer. None of this says anything about the proposal.
     """
     forge = workspace.forge() if proposal.policy.evidence == "forge" else None
     if forge is None:
@@ -236,7 +236,7 @@ def _fetch_reviewed_commits(repository: Repository, reviews: Reviews) -> None:
     """Fetch the reviewed commits. One that a force push removed can be fetched by its id, if the remote allows that.
 
     Raises:
-        Unjudged: the remote did not answer.
+        Inconclusive: the remote did not answer.
     """
     if not remote.is_there(repository):
         return

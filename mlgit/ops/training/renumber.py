@@ -41,8 +41,9 @@ def run(workspace: Workspace, ref: VersionRef, *, to: int | None = None, dry_run
         dry_run: whether to change nothing.
 
     Raises:
-        MlgitError: the base branch has the version (`version-on-base-branch`), something names it (`version-in-use`), the new label
-            is in use (`version-exists`), or files of it are changed and not committed (`work-tree-dirty`).
+        MlgitError: the base branch has the version (`version-on-base-branch`), something names it (`version-in-use`),
+            the new label is in use (`version-exists`), or files of it are changed and not committed
+            (`work-tree-dirty`).
     """
     repository = workspace.repository
     head = snapshot.require_commit(workspace)

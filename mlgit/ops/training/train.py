@@ -24,7 +24,7 @@ class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
     @property
     def exit(self) -> Exit:
         """Not judged where the pipeline failed."""
-        return Exit.YES if self.code == 0 else Exit.UNJUDGED
+        return Exit.YES if self.code == 0 else Exit.INCONCLUSIVE
 
 
 def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_line: Callable[[str], None]) -> Trained:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import mlgit
+from mlgit import explanations
 from mlgit.domain import codec
 from mlgit.domain.records import KINDS, Version
 from mlgit.edges.formats import yamlfile
@@ -424,47 +424,31 @@ def test_a_hostile_file_gives_few_and_short_findings() -> None:
     assert time.process_time() - start < 1
 
 
-EXPLANATIONS = Path(mlgit.__file__).parent / "explanations"
-EXAMPLE = re.compile(r"^```\w+ (\S+)\n(.*?)^```\n\n```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-SHOWN = [
-    "card-front-matter-invalid",
-    "merge-conflict-unresolved",
-    "document-empty",
-    "document-not-mapping",
-    "json-syntax-error",
-    "key-duplicate",
-    "key-missing",
-    "key-not-string",
-    "key-unknown",
-    "record-kind-mismatch",
-    "number-not-finite",
-    "path-mismatch",
-    "record-invalid",
-    "record-path-invalid",
-    "schema-too-new",
-    "type-mismatch",
-    "value-not-allowed",
-    "yaml-multiple-documents",
-    "yaml-feature-unsupported",
-    "yaml-syntax-error",
-]
+EXAMPLES = Path(__file__).with_name("record_examples.md").read_text(encoding="utf-8")
+PAGES = {family: explanations.page(family) for family in explanations.index().families}
+EXAMPLE = re.compile(r"^```\w+ (\S+)\n(.*?)^```\n\n```text\n((?:error|warning)\[.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_explanations_show_what_is_really_said(name: str) -> None:
-    explanation = (EXPLANATIONS / f"{name}.md").read_text(encoding="utf-8")
-    example = EXAMPLE.search(explanation)
-    assert explanation.startswith(f"# {name}\n")
-    assert example is not None
-    file, text, said = example.groups()
+def first_finding(file: str, text: str) -> str:
     with pytest.raises(MlgitError) as caught:
         parse_card(text.encode(), file) if file.endswith(".md") else read_record(file, text.encode())
     finding = caught.value.findings[0]
-    assert (
-        said == f"error[{name}]: {finding.message}\n  at   {finding.at}\n  why  {finding.why}\n  fix  {finding.fix}\n"
-    )
+    return f"error[{finding.id}]: {finding.message}\n  at   {finding.at}\n  why  {finding.why}\n  fix  {finding.fix}\n"
 
 
-@pytest.mark.parametrize("name", ["encoding-not-utf8", "document-too-large", "libyaml-missing"])
-def test_what_no_page_can_show_is_explained_as_well(name: str) -> None:
-    assert (EXPLANATIONS / f"{name}.md").read_text(encoding="utf-8").startswith(f"# {name}\n")
+@pytest.mark.parametrize(
+    ("name", "section"), [section.split("\n", 1) for section in EXAMPLES.split("\n## ")[1:]], ids=lambda part: part[:30]
+)
+def test_a_document_that_cannot_be_read_is_told_in_these_words(name: str, section: str) -> None:
+    example = EXAMPLE.search(section)
+    assert example is not None
+    file, text, said = example.groups()
+    assert said == first_finding(file, text)
+    assert said.startswith(f"error[{name}]: ")
+
+
+def test_examples_on_the_pages_of_explanations_are_really_said() -> None:
+    examples = [example for page in PAGES.values() for example in EXAMPLE.findall(page)]
+    assert len(examples) >= 3
+    for file, text, said in examples:
+        assert said == first_finding(file, text)

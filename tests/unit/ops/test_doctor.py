@@ -156,7 +156,7 @@ def test_an_error_goes_before_an_inconclusive_check() -> None:
         return doctor.Diagnosis(checks=checks)
 
     assert diagnosis("ok", "warning").exit is Exit.YES
-    assert diagnosis("ok", "inconclusive").exit is Exit.UNJUDGED
+    assert diagnosis("ok", "inconclusive").exit is Exit.INCONCLUSIVE
     assert diagnosis("inconclusive", "error").exit is Exit.NO
 
 

@@ -227,7 +227,7 @@ def judged(number: int, **changes: Any) -> ReplayedPromotion:
 
 def replayed(*found: ReplayedPromotion, **changes: Any) -> PolicyReplay:
     fields: dict[str, Any] = {"policy": "production", "tried": "production", "judged": list(found), "let_through": 0}
-    fields |= {"blocked": 0, "unjudged": 0, "let_through_and_rolled_back": 0}
+    fields |= {"blocked": 0, "inconclusive": 0, "let_through_and_rolled_back": 0}
     return PolicyReplay(**fields | changes)
 
 
@@ -240,7 +240,7 @@ def test_a_replay_says_what_would_have_been_blocked_first() -> None:
             judged(7, now="fail", refused_by=refusal),
             judged(6),
             blocked=1,
-            unjudged=1,
+            inconclusive=1,
             let_through_and_rolled_back=1,
             unread=["environments/production/churn.yaml at 0123456789ab"],
         )

@@ -20,11 +20,11 @@ from mlgit.domain.names import CommitId
 class Forge(Protocol):
     """One repository of one forge, with its pull requests.
 
-    Every method may raise MlgitError: `forge-request-rejected` (missing permission, invalid fields, conflict), `forge-resource-unknown` (no such
-    object, or none that this token may read); and Unjudged where there is no usable response (`forge-unreachable`,
-    `forge-rate-limited` after retries, `forge-response-invalid` for a response that is not as documented). Where a change may have been
-    made nevertheless, the `why` of `forge-unreachable` mentions it, and it was not tried twice. Lists are read to their last
-    page, or not at all.
+    Every method may raise MlgitError: `forge-request-rejected` (missing permission, invalid fields, conflict),
+    `forge-resource-unknown` (no such object, or none that this token may read); and Inconclusive where there is no
+    usable response (`forge-unreachable`, `forge-rate-limited` after retries, `forge-response-invalid` for a response
+    that is not as documented). Where a change may have been made nevertheless, the `why` of `forge-unreachable`
+    mentions it, and it was not tried twice. Lists are read to their last page, or not at all.
     """
 
     @property

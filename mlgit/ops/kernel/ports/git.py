@@ -245,7 +245,7 @@ class Repository(Protocol):
 
         Raises:
             MlgitError: the remote refused (`push-rejected`).
-            Unjudged: it did not answer (`dvc-remote-unreachable`).
+            Inconclusive: it did not answer (`git-remote-unreachable`).
         """
         ...
 
@@ -254,6 +254,6 @@ class Repository(Protocol):
 
         Raises:
             MlgitError: the remote does not have them (`git-remote-ref-unknown`); a pattern may match none.
-            Unjudged: it did not answer (`dvc-remote-unreachable`).
+            Inconclusive: it did not answer (`git-remote-unreachable`).
         """
         ...

@@ -23,7 +23,7 @@ class TeamGates(Protocol):
             seconds: after which it is stopped, with all that it started.
 
         Raises:
-            Unjudged: there is no room for a checkout (`disk-io-failed`).
+            Inconclusive: there is no room for a checkout (`disk-io-failed`).
         """
         ...
 
@@ -31,6 +31,7 @@ class TeamGates(Protocol):
         """Return the function that an installed package provides as a gate.
 
         Raises:
-            MlgitError: there is none of that name, or more than one (`gate-unknown`), or it cannot be used (`gate-plugin-invalid`).
+            MlgitError: there is none of that name, or more than one (`gate-unknown`), or it cannot be used
+                (`gate-plugin-invalid`).
         """
         ...

@@ -71,7 +71,7 @@ class Workspace(Protocol):
         """Return where pull requests are kept, as the base branch says; None where it says that there are none.
 
         Raises:
-            Unjudged: where it is cannot be told (`forge-address-unknown`), or its token is none (`forge-token-invalid`).
+            Inconclusive: where it is cannot be told (`forge-address-unknown`), or its token is none (`forge-token-invalid`).
         """
         ...
 
