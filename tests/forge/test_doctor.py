@@ -52,6 +52,7 @@ def admin(at: AtForge) -> ForgeDesk:
     return at_forge(at.team.ana, at.forge, "Ana-A")
 
 
+@pytest.mark.tier("fast")
 def test_rules_as_they_are_recommended_are_well_and_each_that_is_missing_is_told(at: AtForge, admin: Desk) -> None:
     answer, checks = asked_by(admin)
     assert answer.code == 0, answer.text

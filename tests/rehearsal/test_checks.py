@@ -56,6 +56,7 @@ def test_actionlint_has_nothing_to_say(files: list[Path], tmp_path: Path) -> Non
     assert [line.split(":")[0] for line in said] == [str(bad)], said
 
 
+@pytest.mark.tier("fast")
 def test_what_is_reusable_is_what_a_project_would_have() -> None:
     assert reusable.differing() == [], "run `python -m tools.workflows`"
 

@@ -1,6 +1,5 @@
 """The workflows that `mlgit init` writes, run as GitHub would run them: who gets which secret, what becomes of hostile text."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,8 @@ from tests.flows.people import Team
 from tests.rehearsal.conftest import Hosted, at_forge
 from tests.rehearsal.node import Expression, Node
 
-needs_time = pytest.mark.skipif(
-    "MLGIT_REHEARSE" not in os.environ, reason="trains, or reads models: `make rehearse` runs it"
-)
+trains = pytest.mark.tier("thorough")
+"""It trains, or reads models."""
 WHERE = f"production/{MODEL}"
 BRANCH = f"mlgit/promote/{WHERE}"
 SECRETS = ("secret-of-the-repository", "['remote")
@@ -27,6 +25,7 @@ def leaked(hosted: Hosted) -> list[Path]:
     return list(hosted.team.folder.rglob("pwned"))
 
 
+@pytest.mark.tier("fast")
 def test_a_proposed_promotion_is_judged_and_the_verdict_kept_for_the_comment(
     hosted: Hosted, workflows: dict[str, str]
 ) -> None:
@@ -99,7 +98,7 @@ def test_the_verdict_is_said_once_and_only_of_the_commit_that_the_run_was_of(
         assert forge.comments == [comment]
 
 
-@needs_time
+@trains
 def test_gates_are_judged_again_from_the_base_with_access_to_the_data_alone(
     hosted: Hosted, workflows: dict[str, str]
 ) -> None:
@@ -111,7 +110,7 @@ def test_gates_are_judged_again_from_the_base_with_access_to_the_data_alone(
     assert holders == ["Let DVC read the data"]
 
 
-@needs_time
+@trains
 def test_apply_writes_what_it_saw_onto_the_ledger(hosted: Hosted, workflows: dict[str, str]) -> None:
     ledger = hosted.github.git("rev-parse", "mlgit-ledger")
     assert "environment: [staging, production]" in workflows["apply"]
@@ -122,7 +121,7 @@ def test_apply_writes_what_it_saw_onto_the_ledger(hosted: Hosted, workflows: dic
     assert hosted.github.git("rev-parse", "mlgit-ledger") != ledger
 
 
-@needs_time
+@trains
 def test_what_trains_never_holds_a_token_that_may_write(hosted: Hosted, workflows: dict[str, str]) -> None:
     hosted.ana.edit("params.yaml", "fit: worse", "fit: better")
     hosted.ana.git("push", "--quiet", "origin", "main")
@@ -136,7 +135,7 @@ def test_what_trains_never_holds_a_token_that_may_write(hosted: Hosted, workflow
     assert brought == ["ana <4711+ana@users.noreply.github.com> Register malignancy@4"]
 
 
-@needs_time
+@trains
 def test_what_is_asked_for_by_hand_is_proposed_as_a_pull_request(
     node: Node, running: Team, workflows: dict[str, str]
 ) -> None:
@@ -152,7 +151,7 @@ def test_what_is_asked_for_by_hand_is_proposed_as_a_pull_request(
         assert author == "4711+ana@users.noreply.github.com"
 
 
-@needs_time
+@trains
 def test_what_does_not_run_as_it_was_given_is_kept_in_one_issue(
     node: Node, running: Team, workflows: dict[str, str]
 ) -> None:
