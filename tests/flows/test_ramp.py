@@ -52,6 +52,7 @@ def shares(team: Team) -> dict[str, int]:
     return found
 
 
+@pytest.mark.tier("fast")
 def test_a_version_takes_over_step_by_step(running: Team) -> None:
     team = running
     ramped(team)
@@ -263,6 +264,7 @@ def traced(
 
 
 @needs_strace
+@pytest.mark.tier("thorough", "10-50", "50-None")
 @pytest.mark.parametrize(("before", "after"), [(None, 10), (10, 50), (50, None)])
 def test_a_step_that_is_killed_anywhere_leaves_the_step_before_or_after_or_the_champion_alone(
     place: Place, tmp_path: Path, before: int | None, after: int | None

@@ -30,6 +30,7 @@ def standing(desk: Desk) -> Any:
     return row["certified"]["state"], "recertification-overdue" in warned
 
 
+@pytest.mark.tier("fast")
 def test_what_runs_is_agreed_to_again_and_goes_on_as_it_is(limited: Team) -> None:
     ana, ben = limited.ana, limited.ben
     running = ana.read(f"deployed/production/{MODEL}/current/version.json")

@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_plain_path import deployments, runs, target
@@ -53,6 +55,7 @@ def lenient(ana: Desk) -> None:
     ana.commit("Ask for less", {"policies/production.yaml": LENIENT})
 
 
+@pytest.mark.tier("fast")
 def test_a_challenger_answers_a_share_until_it_is_champion(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
     said = ana.does(AS_CHALLENGER).out

@@ -54,6 +54,7 @@ def forget(team: Team, version: str) -> None:
 # Why
 
 
+@pytest.mark.tier("fast")
 def test_what_runs_is_explained_by_who_agreed_and_on_which_evidence(proposed: Team) -> None:
     promotion = moved_on(proposed)
     found = proposed.ana.does(f"{PRODUCTION} --json").json
