@@ -115,7 +115,8 @@ _MERGED = {
     "base": "main",
 }
 _PROMOTED = {
-    "schema": "mlgit/promote.v1",
+    "schema": "mlgit/proposed.v1",
+    "change": "promote",
     "environment": "staging",
     "champion": V1,
     "slot": "champion",
@@ -243,10 +244,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "next_environment": "staging",
         "findings": [],
     },
-    "register-refused": _error("reads-dirty", why="src/put.py", at={"file": "src/put.py"}),
+    "register-refused": _error("inputs-uncommitted", why="src/put.py", at={"file": "src/put.py"}),
     "promote-dry": {**_PROMOTED, "candidate": V2, "state": "planned", "gates": _judged(_STAGING)},
     "promote-again": {
-        "schema": "mlgit/promote.v1",
+        "schema": "mlgit/proposed.v1",
+        "change": "promote",
         "candidate": V2,
         "environment": "production",
         "champion": V1,
@@ -275,7 +277,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
             "1 more approval (0 of 1 so far; ben, cara may)",
         ],
     },
-    "approve-refused": _error("approval-excluded", message="an approval by ana does not count"),
+    "approve-refused": _error("approver-excluded", message="an approval by ana does not count"),
     "merge": {**_MERGED, "state": "merged", "signed": True, "approved_by": ["ben"], "needed": 1},
     "merge-dry": {**_MERGED, "state": "planned", "signed": True, "approved_by": ["ben"], "needed": 1},
     "merge-refused": _error("approvals-missing", message=_LACKS, why="approved by nobody"),
@@ -319,11 +321,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "state": "open",
         "candidate": V2,
         "champion": V1,
-        "primary": "roc_auc",
+        "primary_metric": "roc_auc",
         "test_rows": 284,
-        "same_rows": True,
+        "same_test_rows": True,
         "policy": "production",
-        "waivers": [],
+        "overrides": [],
         "holds": [],
         "next": f"mlgit approve {WHERE}",
     },
@@ -350,10 +352,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "blocked": 0,
     },
     "rollback": {
-        "schema": "mlgit/rollback.v1",
+        "schema": "mlgit/proposed.v1",
+        "change": "rollback",
         "environment": "staging",
         "champion": V2,
-        "back_to": V1,
+        "candidate": V1,
         "replaced": V2,
         "state": "proposed",
         "files": {f"environments/staging/{MODEL}.yaml": "~", f"holds/staging/{V2}.yaml": "+"},
@@ -361,7 +364,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "branch": f"mlgit/promote/staging/{MODEL}",
         "approvals_needed": 0,
     },
-    "rollback-nowhere": _error("rollback-nowhere"),
+    "rollback-version-missing": _error("rollback-version-missing"),
     "hold-add": {
         "schema": "mlgit/hold-change.v1",
         "name": f"production/{V2}",
@@ -371,33 +374,37 @@ EXPECTED: dict[str, dict[str, Any]] = {
     },
     "hold-list": {"schema": "mlgit/holds.v1", "holds": []},
     "override-add": {
-        "schema": "mlgit/override-add.v1",
+        "schema": "mlgit/signed-exception-draft.v1",
+        "kind": "override",
         "name": f"production/{V3}",
         "file": f"overrides/production/{V3}.yaml",
-        "candidate": V3,
-        "environment": "production",
-        "waives": ["slice-harm"],
-        "people": ["ana", "ben"],
+        "record": {
+            "environment": "production",
+            "model": MODEL,
+            "version": 3,
+            "waives": ["slice-harm"],
+            "people": ["ana", "ben"],
+        },
         "must_sign": ["ana", "ben"],
         **_PROPOSED,
     },
-    "override-list": {"schema": "mlgit/overrides.v1", "overrides": []},
-    "standing-new": {
-        "schema": "mlgit/standing-new.v1",
+    "override-list": {"schema": "mlgit/signed-exceptions.v1", "kind": "override", "exceptions": []},
+    "standing-approval-add": {
+        "schema": "mlgit/signed-exception-draft.v1",
+        "kind": "standing-approval",
         "name": WHERE,
-        "environment": "production",
-        "model": MODEL,
-        "people": ["ben"],
+        "record": {"environment": "production", "model": MODEL, "people": ["ben"]},
         "auto_promote": False,
         "must_sign": ["ben"],
         **_PROPOSED,
     },
-    "standing-list": {
-        "schema": "mlgit/standing.v1",
-        "standing": [{"name": WHERE, "people": ["ben"], "missing": [], "used": 0, "state": "in-force"}],
+    "standing-approval-list": {
+        "schema": "mlgit/signed-exceptions.v1",
+        "kind": "standing-approval",
+        "exceptions": [{"name": WHERE, "missing": [], "used": 0, "state": "in-force", "record": {"people": ["ben"]}}],
     },
-    "advance": {
-        "schema": "mlgit/advance.v1",
+    "auto-promote": {
+        "schema": "mlgit/auto-promote.v1",
         "base": "main",
         "environments": ["staging"],
         "results": [
@@ -411,8 +418,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
             {"environment": "staging", "champion": None, "candidate": f"{OTHER}@1", "state": "proposed"},
         ],
     },
-    "advance-dry": {
-        "schema": "mlgit/advance.v1",
+    "auto-promote-dry": {
+        "schema": "mlgit/auto-promote.v1",
         "environments": ["staging"],
         "results": [
             {
@@ -426,7 +433,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
         ],
     },
     "recertify": {
-        "schema": "mlgit/recertify.v1",
+        "schema": "mlgit/proposed.v1",
+        "change": "recertify",
         "environment": "production",
         "champion": V1,
         "state": "proposed",
@@ -436,9 +444,17 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "evidence": "signed",
         "warnings": [],
     },
-    "recertify-dry": {"schema": "mlgit/recertify.v1", "environment": "production", "champion": V1, "state": "planned"},
-    "renumber-refused": _error("version-on-base", message=f"{V1} is on the base branch, where labels stay as they are"),
-    "verify-push-not-bare": _error("not-bare"),
+    "recertify-dry": {
+        "schema": "mlgit/proposed.v1",
+        "change": "recertify",
+        "environment": "production",
+        "champion": V1,
+        "state": "planned",
+    },
+    "renumber-refused": _error(
+        "version-on-base-branch", message=f"{V1} is on the base branch, where labels stay as they are"
+    ),
+    "verify-push-not-bare": _error("repository-not-bare"),
     "why": {
         "schema": "mlgit/why.v1",
         "environment": "production",
@@ -484,7 +500,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "ledger": None,
         "counts": {"PROVEN": 0, "OVERRIDDEN": 0, "UNPROVEN": 0, "VIOLATION": 0},
         "changes": [],
-        "findings": [{"id": "immutable-changed", "at": {"file": f"models/{MODEL}/versions/v1/version.json"}}],
+        "findings": [{"id": "immutable-file-changed", "at": {"file": f"models/{MODEL}/versions/v1/version.json"}}],
         "deployments": [],
     },
 }

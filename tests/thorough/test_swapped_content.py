@@ -120,7 +120,7 @@ def _packed_again(root: Path) -> bytes:
 
 _SWAPS = [
     # Hashed, and not loaded yet: another model answers differently, the same one in other bytes does not.
-    ("mlgit-score-", _in_place, _other_model, "predictions-differ"),
+    ("mlgit-score-", _in_place, _other_model, "predictions-mismatch"),
     ("mlgit-score-", _by_rename, _packed_again, "data-corrupt"),
     # Loaded, and not kept yet.
     ("mlgit-(?!score-)", _by_rename, _other_model, "data-corrupt"),
