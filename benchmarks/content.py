@@ -122,7 +122,7 @@ def version(
         code=sha256(f"{model.name} code {number}".encode()),
         data={name: _data(name, known.datasets[name].path) for name in model.datasets},
         params=_params(number, chance),
-        environment=sha256(b"requirements"),
+        lock=sha256(b"requirements"),
     )
     matter = yamlfile.dump(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
     card = b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, _PROSE).encode()

@@ -76,9 +76,9 @@ def _result(result: AutoPromotionResult) -> list[str]:
         basis = (
             f"standing approval {result.standing_approval}, by {' and '.join(result.approved_by)}"
             if result.standing_approval
-            else "the policy, which asks for no approval"
+            else "the policy, which requires no approval"
         )
-        lines.append(text.clean(f"  rests on  {basis}"))
+        lines.append(text.clean(f"  approved by  {basis}"))
         if result.branch is not None and result.state != "merged":
             lines.append(text.clean(f"  on branch {result.branch}" + (", pushed to origin" if result.pushed else "")))
     elif result.state == "refused" and result.gates:

@@ -186,7 +186,7 @@ def _show_verdict(outcome: verdict.Verdict) -> str:
 def _show_gate(outcome: gate.GateReruns) -> str:
     if not outcome.results and not outcome.replayed:
         return "The change brings no promotion."
-    words = {"same": "as its report says", "differs": "not as its report says", "inconclusive": "inconclusive"}
+    words = {"same": "same as its report", "differs": "differs from its report", "inconclusive": "inconclusive"}
     lines = [f"{one.candidate} for {one.environment}: {words[one.result]}" for one in outcome.results]
     return annotations.annotate(outcome.findings, *lines)
 

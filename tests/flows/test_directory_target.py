@@ -405,7 +405,7 @@ from pathlib import Path
 import msgspec
 from mlgit.edges.targets.directory import DirectoryTarget
 from mlgit.errors import MlgitError
-from mlgit.ops.ports import Release
+from mlgit.ops.kernel.ports.target import Release
 release = msgspec.json.decode(sys.argv[2], type=Release, dec_hook=lambda kind, value: kind(value))
 os.access("/go", os.F_OK)
 try:

@@ -96,7 +96,7 @@ def test_what_stops_one_check_stops_no_other(running: Team, id_: str, code: int,
     answer = running.ana("doctor")
     assert answer.code == code, answer.text
     assert set(answer.ids) == {id_}
-    assert "ok            project" in answer.out
+    assert "ok        project" in answer.out
 
 
 def test_who_has_no_key_is_told_and_it_is_no_failure(running: Team) -> None:

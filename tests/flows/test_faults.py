@@ -434,7 +434,7 @@ def test_a_stale_lock_of_git_is_named_and_left_to_the_person(name: str, request:
     assert answer.code == 3
     assert answer.ids == ["git-locked"]
     assert f"{path} exists" in answer.text
-    assert "remove that file by hand" in answer.text
+    assert "delete that file" in answer.text
     assert person.everything() == before
     assert path.exists()
     path.unlink()

@@ -187,11 +187,11 @@ class TestCommit:
         # A bound on the size of files stops Git in the middle of the large one, as a full disk would.
         program = (
             "import os, resource, sys\nfrom pathlib import Path\nfrom mlgit.edges.git.repository import open_repository\n"
-            "from mlgit.errors import Unjudged\nrepository = open_repository(Path(sys.argv[1]))\n"
+            "from mlgit.errors import Inconclusive\nrepository = open_repository(Path(sys.argv[1]))\n"
             "head = repository.resolve('HEAD')\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
             "files = {'small': b'1', 'large': os.urandom(200_000)}\n"
             "try:\n    repository.commit(files, parents=[head], message='m')\n"
-            "except Unjudged as error:\n    print(error.findings[0].id, bool(error.findings[0].why))\n"
+            "except Inconclusive as error:\n    print(error.findings[0].id, bool(error.findings[0].why))\n"
         )
         before, objects = state(started), set((started.root / ".git/objects").rglob("*"))
         child = subprocess.run(

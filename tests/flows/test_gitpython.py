@@ -258,7 +258,7 @@ class TestProgress:
     def test_an_unreachable_remote_closes_the_display(self, team: Repo) -> None:
         shown = Shown()
         repository = open_repository(team.root, show=shown)
-        assert finding(lambda: repository.fetch("nowhere.git", ["main"])).id == "dvc-remote-unreachable"
+        assert finding(lambda: repository.fetch("nowhere.git", ["main"])).id == "git-remote-unreachable"
         assert (shown.closed, shown.lines) == (1, [])
 
     def test_a_display_that_fails_does_not_stop_the_push(self, team: Repo) -> None:

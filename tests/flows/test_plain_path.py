@@ -325,7 +325,7 @@ def test_every_command_answers_with_a_document_of_its_own(proposed: Team) -> Non
         ("validate", "validate"),
         ("explain beats-champion", "explain"),
         ("data check", "data-check"),
-        (f"promote {MODEL}@2 --to production", "promote"),
+        (f"promote {MODEL}@2 --to production", "proposed"),
     ):
         assert document(ana.does(f"{line} --json")) == f"mlgit/{schema}.v1", line
     assert document(ben.does("approve --json")) == "mlgit/approve.v1"
