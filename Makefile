@@ -1,5 +1,5 @@
-# Two commands are enough: `make demo` shows the main job on real data, `make test` runs the tests. Each makes its own
-# environment. The rest is for those who change mlgit.
+# Two commands are enough: `make demo` shows the main job on real data, `make test` runs the fast tests. Each makes its own
+# environment. The rest is for those who change mlgit. Times are those of two otherwise idle cores.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -8,7 +8,10 @@ BIN := $(VENV)/bin
 NODE := $(if $(shell command -v npm),tools/node/built/evaluate.cjs)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers fix schemas docs bench remotes mutants build node rehearse clean
+.PHONY: help demo test check thorough format lint types layers flows fix schemas docs bench remotes mutants build node clean
+
+# A worker that has done its tests takes some of another's, so that a long one does not end last alone.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +36,16 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 demo: $(VENV)/.user ## Show the main job, end to end, on real data
 	@$(BIN)/python demo/run.py
 
-test: $(VENV)/.dev $(NODE) ## Run the tests
-	$(BIN)/python -m pytest -n auto
+test: $(VENV)/.dev $(NODE) ## Run the fast tests: units, laws, and a flow of each kind (at most three minutes)
+	$(PYTEST) -m fast
 
-check: format lint types layers test ## Run exactly what CI runs
+check: format lint types layers flows ## Run what CI runs for each change: checks of the code, and all tests but the thorough ones (at most eight minutes)
+
+flows: $(VENV)/.dev $(NODE)
+	$(PYTEST) -m 'not thorough'
+
+thorough: $(VENV)/.dev $(NODE) ## Run the thorough tests: kill and fail everywhere, swap content, train, long histories (an hour; CI runs them weekly)
+	$(PYTEST) -m thorough
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -71,7 +80,7 @@ $(VENV)/.remotes: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group remotes
 	@touch $@
 
-remotes: $(VENV)/.remotes ## Try S3, SSH and WebDAV for real, on servers of this machine (two minutes; `make test` has none of them)
+remotes: $(VENV)/.remotes ## Try S3, SSH and WebDAV for real, on servers of this machine (two minutes; no other target has them)
 	$(BIN)/python -m pytest -n0 tests/remotes
 
 mutants: $(VENV)/.mutation ## Break what decides on purpose, and list what no test notices (a quarter of an hour; never part of the tests)
@@ -87,9 +96,6 @@ tools/node/built/evaluate.cjs: tools/node/package-lock.json tools/node/evaluate.
 	|| echo "It cannot be had here: the tests of the workflows will be skipped"
 
 node: $(NODE) ## Install what the tests of the workflows ask of Node
-
-rehearse: $(VENV)/.dev $(NODE) ## Run the workflows as GitHub would, those that train and judge as well
-	MLGIT_REHEARSE=all $(BIN)/python -m pytest -n auto tests/rehearsal
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build dist mutants

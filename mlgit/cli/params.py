@@ -67,7 +67,7 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         environment, slash, model = value.partition("/")
         if not environment or bool(slash) != bool(model) or "/" in model:
             raise usage_error(
-                "place-form",
+                "place-invalid",
                 f"{value!r} does not name an environment, or a model in one",
                 fix="write it as ENV/MODEL, for example production/churn, or as ENV",
             )
@@ -86,7 +86,7 @@ class ModelPlaceType(PlaceType):
         place = super().convert(value, param, ctx)
         if place.model is None:
             raise usage_error(
-                "place-form",
+                "place-invalid",
                 f"{value!r} does not name a model in an environment",
                 fix="write it as ENV/MODEL, for example production/churn",
             )
@@ -105,7 +105,7 @@ class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic i
         environment, slash, version = value.partition("/")
         if not environment or not slash:
             raise usage_error(
-                "place-form",
+                "place-invalid",
                 f"{value!r} does not name a version in an environment",
                 fix="write it as ENV/MODEL@N, for example production/churn@11",
             )

@@ -68,11 +68,13 @@ def why(desk: Desk, line: str = "merge") -> str:
 # Who
 
 
+@pytest.mark.tier("fast")
 def test_nobody_approves_their_own(proposed: Team) -> None:
     assert proposed.ana.refused("approve") == ["approver-excluded"]
     assert "ana: author of the promotion" in proposed.ana("approve").err
 
 
+@pytest.mark.tier("fast")
 def test_nothing_is_merged_that_nobody_agreed_to(proposed: Team) -> None:
     assert proposed.ana.refused("merge") == ["approvals-missing"]
     said = why(proposed.ana)

@@ -16,7 +16,6 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.review import authors
 from mlgit.ops.review.proposals import Proposal
 from tests.flows.builder import MODEL
-from tests.flows.disturbed import FULL
 from tests.flows.people import Desk, Team, signer
 
 WHERE = f"production/{MODEL}"
@@ -42,6 +41,7 @@ def stricter(team: Team, needs: str = NEEDS) -> None:
     team.ana.does(f"promote {MODEL}@2 --to production")
 
 
+@pytest.mark.tier("fast")
 def test_it_says_what_is_needed_who_said_what_and_who_may_supply_the_rest(proposed: Team) -> None:
     stricter(proposed)
     proposed.ben.does("approve")
@@ -244,7 +244,7 @@ def test_the_commit_is_named_and_everybody_since_the_champion_is_left_out(runnin
     assert "approved   cara" in ana.does("merge").out
 
 
-@pytest.mark.skipif(not FULL, reason="trains; MLGIT_THOROUGH=1 runs it")
+@pytest.mark.tier("thorough")  # trains
 def test_where_there_is_no_champion_everybody_who_ever_wrote_is_left_out(registered: Team) -> None:
     ana, ben = registered.ana, registered.ben
     text = ana.read("policies/staging.yaml")
@@ -256,7 +256,7 @@ def test_where_there_is_no_champion_everybody_who_ever_wrote_is_left_out(registe
     registered.cara.does("approve")
 
 
-@pytest.mark.skipif(not FULL, reason="trains; MLGIT_THOROUGH=1 runs it")
+@pytest.mark.tier("thorough")  # trains
 def test_who_merges_what_others_wrote_did_not_write_it(running: Team) -> None:
     """Ben writes on a branch, Cara merges it while the base went on."""
     ana, ben, cara = running.ana, running.ben, running.cara

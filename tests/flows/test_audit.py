@@ -25,6 +25,7 @@ def told(desk: Desk, options: str = "") -> str:
     return answer.out
 
 
+@pytest.mark.tier("fast")
 def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     assert [(one["environment"], one["after"], one["verdict"]) for one in found["changes"]] == [

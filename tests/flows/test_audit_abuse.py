@@ -119,6 +119,7 @@ def test_a_rebase_is_proven(proposed: Team) -> None:
 # Without evidence
 
 
+@pytest.mark.tier("fast")
 def test_a_merge_by_hand_without_approvals_is_unproven(proposed: Team) -> None:
     by_hand(proposed.mallory)
     assert last(proposed.ana) == ("UNPROVEN", ["approvals-not-on-ledger"])

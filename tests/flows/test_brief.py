@@ -31,6 +31,7 @@ def told(desk: Desk, line: str = "brief") -> Any:
     return answer.json
 
 
+@pytest.mark.tier("fast")
 def test_an_open_promotion_is_told_as_it_is(proposed: Team) -> None:
     ana = proposed.ana
     found = told(ana)

@@ -93,6 +93,7 @@ def annotated(answer: Answer) -> list[str]:
     return [line for line in answer.out.splitlines() if line.startswith("::")]
 
 
+@pytest.mark.tier("fast")
 def test_a_pull_request_waits_for_approvals_and_then_holds(proposed: Team) -> None:
     hosted = Hosted(proposed)
     waiting = hosted.proposes(BRANCH)

@@ -36,6 +36,7 @@ def allowed(key: Path) -> AllowedSigners:
     return parse(render_line(ADA, Path(f"{key}.pub").read_text()).encode(), ".mlgit/allowed_signers")
 
 
+@pytest.mark.tier("fast")
 def test_a_commit_that_git_signed_is_known_for_whose_it_is(signed: Repo, key: Path) -> None:
     with open_repository(signed.root) as repository:
         ((content, signature),) = repository.commit_signatures([signed.head])

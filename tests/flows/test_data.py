@@ -55,6 +55,7 @@ def check(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[di
     return code, json.loads(capsys.readouterr().out)["checks"]
 
 
+@pytest.mark.tier("fast")
 def test_a_table_from_elsewhere_is_copied_pointed_to_pushed_and_described(
     customers: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,6 @@ import pytest
 from mlgit.edges.targets.directory import KEPT, DirectoryTarget
 from mlgit.errors import Inconclusive, MlgitError
 from mlgit.ops.kernel.ports.target import Observed, Release
-from tests.flows.disturbed import FULL
 
 MODEL = "churn"
 
@@ -90,6 +89,7 @@ def test_nothing_runs_before_the_first_switch(place: Place) -> None:
     assert not place.path.exists()
 
 
+@pytest.mark.tier("fast")
 def test_a_release_is_put_there_whole_and_becomes_current_by_a_relative_link(place: Place) -> None:
     release = place.release(1)
     observed = place.target.switch(release)
@@ -467,11 +467,14 @@ def rewound(place: Place, kept: Path) -> None:
 
 
 @needs_strace
+@pytest.mark.tier("thorough", "first-signal=KILL", "tampered-signal=KILL", "next-error=ENOSPC")
 @pytest.mark.parametrize(
     ("story", "fault"),
     [
+        ("first", "signal=KILL"),
         ("next", "signal=KILL"),
-        *([("first", "signal=KILL"), ("tampered", "signal=KILL"), ("next", "error=ENOSPC")] if FULL else []),
+        ("tampered", "signal=KILL"),
+        ("next", "error=ENOSPC"),
     ],
 )
 def test_a_switch_that_is_killed_or_fails_anywhere_leaves_the_old_or_the_new_whole(

@@ -68,6 +68,7 @@ MANY: dict[str, Callable[[Team], object]] = {
 """By check and finding, what breaks it; all of it is broken at once, for no fault may hide another."""
 
 
+@pytest.mark.tier("fast")
 def test_each_of_many_faults_is_found_by_the_check_that_is_for_it(running: Team) -> None:
     for do in MANY.values():
         do(running)

@@ -3,13 +3,11 @@
 Each fault is refused with the finding that names it, and nothing is changed by the refusal; or it does no harm.
 """
 
-import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,15 +15,12 @@ import msgspec
 import pytest
 
 from mlgit.domain import codec
-from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Version
-from mlgit.edges import hashing
 from mlgit.edges.dvc import workspace
-from mlgit.errors import MlgitError
-from mlgit.ops.kernel.lifecycle import Lifecycle
 from tests.flows.builder import MODEL
-from tests.flows.disturbed import AT_THAT_TIME, CASES, FULL, Traced, plain, why_not_traced
-from tests.flows.people import Desk, Team, contents
+from tests.flows.content import CACHE, STORAGE, overwrite, retrained, stored
+from tests.flows.people import Desk, Team
+from tests.thorough.disturbed import AT_THAT_TIME, plain
 
 V1 = f"models/{MODEL}/versions/v1"
 RECORD = f"{V1}/version.json"
@@ -181,9 +176,8 @@ def test_validate_names_what_is_wrong_with_a_file(fault: Fault, running: Team) -
     assert fault.ids <= set(answer.ids), answer.ids
     # What a file is called never acts on the terminal that shows it.
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u200b\u202a-\u202e]", answer.text)
-    if FULL:
-        document = running.ana("validate --json").json
-        assert fault.ids <= {finding["id"] for finding in document["findings"]}
+    document = running.ana("validate --json").json
+    assert fault.ids <= {finding["id"] for finding in document["findings"]}
 
 
 @pytest.mark.parametrize("fault", FILES, ids=lambda fault: fault.name)
@@ -194,7 +188,7 @@ def test_a_change_is_held_against_its_base(fault: Fault, running: Team) -> None:
     fault.spoil(running.root)
     ana.git("add", "--all")
     ana.git("commit", "--quiet", "--message", "Change")
-    for line in ("validate --at change --base main", *(["validate --base main"] if FULL else [])):
+    for line in ("validate --at change --base main", "validate --base main"):
         ids = ana.refused(line)
         assert fault.ids & set(ids), ids
 
@@ -276,32 +270,14 @@ def test_a_branch_may_be_called_anything(name: str, running: Team) -> None:
 # Content
 
 
-def stored(team: Team, *places: str) -> list[Path]:
-    """The model files of versions in some places where DVC keeps content."""
-    return [
-        file
-        for place in places
-        for file in (team.folder / place / "files").rglob("*")
-        if file.is_file() and file.read_bytes()[:2] == b"PK"
-    ]
-
-
-CACHE, STORAGE = "team/.dvc/cache", "storage"
-
-
 def _flip(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    _overwrite(file, bytes(content))
-
-
-def _overwrite(file: Path, content: bytes) -> None:
-    file.chmod(0o644)
-    file.write_bytes(content)
+    overwrite(file, bytes(content))
 
 
 def _cut(file: Path) -> None:
-    _overwrite(file, file.read_bytes()[:-1])
+    overwrite(file, file.read_bytes()[:-1])
 
 
 def _merged(team: Team) -> None:
@@ -356,14 +332,6 @@ def test_what_cannot_be_verified_is_not_deployed(harm: Callable[[Path], None], p
 # What the model is made from
 
 
-def _retrained(team: Team, model: bytes | None = None) -> None:
-    """Train something new; the pipeline gives another model file, if one is given."""
-    team.ana.edit("params.yaml", "fit: worse", "fit: better")
-    if model is not None:
-        team.ana.commit("Another model", {"src/fits/better/model.skops": model})
-    team.ana.does(f"train {MODEL}")
-
-
 MODELS = {
     "model-is-lfs-pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"a" * 64),
     "model-is-pickle": b"\x80\x04K\x01.",
@@ -373,10 +341,11 @@ MODELS = {
 # What each kind of file is told from is tested without a pipeline (`edges/modelfile/sniff.py`).
 @pytest.mark.parametrize("said", MODELS)
 def test_what_is_no_model_is_named(said: str, registered: Team) -> None:
-    _retrained(registered, MODELS[said])
+    retrained(registered, MODELS[said])
     assert registered.ana.refused(f"register {MODEL}") == [said]
 
 
+@pytest.mark.tier("thorough", "params.yaml")
 @pytest.mark.parametrize("path", ["params.yaml", "src/helper.py"])
 def test_nothing_is_made_from_what_a_link_points_to(path: str, registered: Team) -> None:
     """The commit holds the link; what is behind it could change, and nobody would see."""
@@ -393,7 +362,7 @@ def test_nothing_is_made_from_what_a_link_points_to(path: str, registered: Team)
 
 def test_the_file_that_is_registered_is_the_one_that_was_hashed(registered: Team) -> None:
     """An output may be a link, as DVC makes them; what is kept is its content, whatever the link says later."""
-    _retrained(registered)
+    retrained(registered)
     model = registered.root / "out/model.skops"
     elsewhere = registered.folder / "elsewhere.skops"
     content = model.read_bytes()
@@ -403,145 +372,6 @@ def test_the_file_that_is_registered_is_the_one_that_was_hashed(registered: Team
     elsewhere.write_bytes(b"something else")
     assert content in [file.read_bytes() for file in stored(registered, STORAGE)]
     assert registered.ana.does(f"promote {MODEL}@4 --to staging --json").json["state"] == "proposed"
-
-
-def _in_place(file: Path, content: bytes) -> None:
-    """Write into a file that is there: whatever shares its content, as a hard link does, shows it too."""
-    _overwrite(file, content)
-
-
-def _by_rename(file: Path, content: bytes) -> None:
-    """Put another file in the place of one."""
-    other = file.with_name("other")
-    other.write_bytes(content)
-    other.replace(file)
-
-
-@pytest.mark.parametrize(
-    ("place", "swap"),
-    [
-        (CACHE, _in_place),
-        (STORAGE, _by_rename),
-        *([(CACHE, _by_rename), (STORAGE, _in_place)] if FULL else []),
-    ],
-)
-def test_what_is_loaded_is_what_was_hashed(swap: Callable[[Path, bytes], None], place: str, registered: Team) -> None:
-    """Between hash and load another model takes the place of the object; both are sound, and answer differently."""
-    session = registered.ana.session()
-    state = Lifecycle(session.repository.tree("HEAD"), session.formats.record)
-    one, two = (state.version(VersionRef(MODEL, number)) for number in (1, 2))
-    store = session.store("storage")
-    with store.fetch(two.artifact) as copy:
-        other = copy.read_bytes()
-
-    def answers(meanwhile: Callable[[], None]) -> list[float]:
-        assert one.evaluation.features is not None
-        with store.fetch(one.artifact) as model, store.fetch(one.evaluation.features) as rows:
-            meanwhile()
-            scored = session.model_files.score(
-                model, "skops", b"", rows, columns=one.inputs.columns, task="binary", positive="malignant"
-            )
-        assert scored.score is not None
-        return list(scored.score)
-
-    calm = answers(lambda: None)
-    cached = registered.root / ".dvc/cache/files/md5" / one.artifact.md5[:2] / one.artifact.md5[2:]
-    if place == STORAGE:
-        cached.unlink()
-    (source,) = (file for file in stored(registered, place) if hashing.hash_file(file).md5 == one.artifact.md5)
-    assert answers(lambda: swap(source, other)) == calm
-    with pytest.raises(MlgitError) as refusal, store.fetch(one.artifact):
-        pass
-    assert [found.id for found in refusal.value.findings] == ["data-corrupt"]
-
-
-@pytest.mark.parametrize(
-    ("prepare", "swap"),
-    [(_retrained, _by_rename), *([(CASES["register"].prepare, _in_place)] if FULL else [])],
-    ids=["in the cache", *(["not in the cache"] if FULL else [])],
-)
-def test_what_was_measured_is_what_is_uploaded(
-    swap: Callable[[Path, bytes], None],
-    prepare: Callable[[Team], None],
-    scenes: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The predictions change between the measuring and the upload; the model stays."""
-    if why := why_not_traced():
-        pytest.skip(why)
-    private = tmp_path / "private"
-    private.mkdir()
-    monkeypatch.setenv("TMPDIR", str(private))
-    shutil.copytree(scenes / "registered", tmp_path / "scene", symlinks=True)
-    with Team.at(tmp_path / "scene", keys=scenes / "keys") as team:
-        prepare(team)
-        other = (team.root / "src/fits/worse/predictions.parquet").read_bytes()
-        before = team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")
-        running, swapped = Traced(team.ana, f"register {MODEL}", private, calls="mkdir,mkdirat"), False
-        for call in running.stops():
-            if not swapped and f"{private}/mlgit-score-" in call:
-                swap(team.root / "out/predictions.parquet", other)
-                swapped = True
-        assert swapped
-        assert running.code == 1, running.said
-        assert "error[data-corrupt]" in running.said
-        assert (team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")) == before
-
-
-def _other_model(root: Path) -> bytes:
-    """Return a sound model that answers differently."""
-    return (root / "src/fits/worse/model.skops").read_bytes()
-
-
-def _packed_again(root: Path) -> bytes:
-    """Return the same model in an archive of other bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(root / "out/model.skops") as old, zipfile.ZipFile(packed, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-        new.comment = b"packed again"
-    return packed.getvalue()
-
-
-_SWAPS = [
-    # Hashed, and not loaded yet: another model answers differently, the same one in other bytes does not.
-    ("mlgit-score-", _in_place, _other_model, "predictions-mismatch"),
-    *([("mlgit-score-", _by_rename, _packed_again, "data-corrupt")] if FULL else []),
-    # Loaded, and not kept yet.
-    *([("mlgit-(?!score-)", _by_rename, _other_model, "data-corrupt")] if FULL else []),
-]
-
-
-@pytest.mark.parametrize(("moment", "swap", "other", "said"), _SWAPS)
-def test_what_is_uploaded_is_what_was_hashed(
-    moment: str,
-    swap: Callable[[Path, bytes], None],
-    other: Callable[[Path], bytes],
-    said: str,
-    scenes: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The file in the work tree changes while it is registered, when a private folder of a certain name is made."""
-    if why := why_not_traced():
-        pytest.skip(why)
-    case, private = CASES["register"], tmp_path / "private"
-    private.mkdir()
-    monkeypatch.setenv("TMPDIR", str(private))
-    shutil.copytree(scenes / case.scene, tmp_path / "scene", symlinks=True)
-    with Team.at(tmp_path / "scene", keys=scenes / "keys") as team:
-        case.prepare(team)
-        before = team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")
-        running, swapped = Traced(team.ana, case.command, private, calls="mkdir,mkdirat"), False
-        for call in running.stops():
-            if not swapped and re.search(f"{private}/{moment}", call):
-                swap(team.root / "out/model.skops", other(team.root))
-                swapped = True
-        assert swapped
-        assert running.code == 1, running.said
-        assert f"error[{said}]" in running.said
-        assert (team.ana.refs(), contents(team.root / "models"), contents(team.folder / "storage")) == before
 
 
 # Storage, repository and disk
@@ -556,7 +386,7 @@ def _broken_storage(team: Team) -> None:
 
 
 def test_no_record_where_the_content_cannot_be_pushed(registered: Team) -> None:
-    _retrained(registered)
+    retrained(registered)
     _broken_storage(registered)
     before = registered.ana.refs(), registered.ana.git("status", "--porcelain")
     answer = registered.ana(f"register {MODEL}")
@@ -576,7 +406,7 @@ def _as_it_is(_: Team) -> None:
 
 
 LOCKS: dict[str, tuple[str, str, str, Callable[[Team], None]]] = {
-    "the index, register": ("registered", "index.lock", f"register {MODEL}", _retrained),
+    "the index, register": ("registered", "index.lock", f"register {MODEL}", retrained),
     "the index, merge": ("proposed", "index.lock", f"merge production/{MODEL}", _approved),
     "the base, merge": ("proposed", "refs/heads/main.lock", f"merge production/{MODEL}", _approved),
     "a branch, promote": (
@@ -589,6 +419,7 @@ LOCKS: dict[str, tuple[str, str, str, Callable[[Team], None]]] = {
 }
 
 
+@pytest.mark.tier("thorough", "the index, register")  # trains
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_stale_lock_of_git_is_named_and_left_to_the_person(name: str, request: pytest.FixtureRequest) -> None:
     scene, lock, line, prepare = LOCKS[name]
@@ -704,7 +535,7 @@ def _replaced_by_a_folder(file: Path) -> None:
     file.mkdir()
 
 
-@pytest.mark.parametrize("harm", [_flip, _cut, Path.unlink, _replaced_by_a_folder, lambda file: _overwrite(file, b"")])
+@pytest.mark.parametrize("harm", [_flip, _cut, Path.unlink, _replaced_by_a_folder, lambda file: overwrite(file, b"")])
 @pytest.mark.parametrize("name", ["status", "records"])
 def test_what_status_has_kept_is_never_believed_over_git(
     name: str, harm: Callable[[Path], None], running: Team
@@ -889,6 +720,9 @@ def _shadowed(folder: Path, modules: dict[str, str]) -> dict[str, str]:
 
 
 # Each kind with one command, and each command with one kind: every pair would take a minute more and show nothing else.
+@pytest.mark.tier(
+    "thorough", *(f"dvc-missing-registered-{line} {MODEL}" for line in ("register", "train"))
+)  # they train
 @pytest.mark.parametrize(
     ("kind", "scene", "line"),
     [*((kind, *_NEEDS_DVC[0]) for kind in _NO_DVC), *(("dvc-missing", *one) for one in _NEEDS_DVC[1:])],
@@ -898,7 +732,7 @@ def test_a_dvc_that_will_not_do_is_named(
 ) -> None:
     team: Team = request.getfixturevalue(scene)
     if line.startswith("register"):
-        _retrained(team)
+        retrained(team)
     elif line.startswith("train"):
         team.ana.edit("params.yaml", "fit: worse", "fit: better")
     settings = _shadowed(tmp_path, _NO_DVC[kind])
@@ -943,7 +777,7 @@ def test_the_oldest_dvc_is_the_one_that_is_asked_for_at_installation() -> None:
 
 def test_the_same_bytes_in_every_environment(registered: Team, tmp_path: Path) -> None:
     """Language, time zone, rights of new files and a person's line ends leave no trace in what is committed."""
-    _retrained(registered)
+    retrained(registered)
     registered.leave()
     strange = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"}
     found = []

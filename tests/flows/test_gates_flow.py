@@ -52,6 +52,7 @@ FILES = (
 )
 
 
+@pytest.mark.tier("fast")
 def test_what_was_registered_stands_up_to_the_gates_on_files_and_depth(running: Team) -> None:
     ana = running.ana
     ana.commit("Ask more of staging", {STAGING: policy(*FILES)})

@@ -49,6 +49,7 @@ def test_closes_and_opens_again(team: Repo) -> None:
     assert tree.read("models/churn/model.yaml") == b"2"
 
 
+@pytest.mark.tier("fast")
 def test_linked_worktree(team: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     team.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"), "HEAD~1")
     linked = Repo(tmp_path / "linked", monkeypatch)

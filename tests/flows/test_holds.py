@@ -39,6 +39,7 @@ def test_a_version_that_is_held_cannot_be_promoted(running: Team) -> None:
     ana.does("validate")
 
 
+@pytest.mark.tier("fast")
 def test_a_hold_is_made_beside_the_work_tree_and_counts_once_it_is_merged(running: Team) -> None:
     ana = running.ana
     told = ana.does(f"hold add staging/{MODEL}@2 --reason 'wrong unit'")

@@ -83,6 +83,7 @@ def test_a_template_becomes_a_valid_project_in_one_commit(template: str, capsys:
     assert ("mlgit train" in last) == (template != "bring-your-own")
 
 
+@pytest.mark.tier("fast")
 def test_data_is_in_the_remote_and_its_pointer_in_git() -> None:
     assert run(["init", "acme"]) == 0
     data = Path("acme/datasets/biopsies/biopsies.csv").read_bytes()

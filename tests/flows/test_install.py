@@ -65,6 +65,7 @@ def test_the_version_is_that_of_the_code(installed: Path, tmp_path: Path) -> Non
     assert (installed / f"mlgit-{__version__}.dist-info/METADATA").is_file()
 
 
+@pytest.mark.tier("fast")
 def test_schemas_are_in_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert json.loads(mlgit(installed, tmp_path, "schema", "policy"))["$id"] == "urn:mlgit:schema:policy:1"
 

@@ -37,6 +37,7 @@ def rewrite(desk: Desk, path: str, before: str, after: str, *, amend: bool = Fal
     return desk.head("mlgit-ledger")
 
 
+@pytest.mark.tier("fast")
 def test_nothing_is_added_to_a_chain_that_is_broken_and_nothing_is_switched(proposed: Team) -> None:
     ana = proposed.ana
     ana.does("observe production")
@@ -135,7 +136,8 @@ def test_a_clock_that_is_far_behind_writes_nothing(running: Team) -> None:
     assert len(deployments(running)) == 1
 
 
-@pytest.mark.parametrize("rounds", [20])
+@pytest.mark.tier("thorough", "20")
+@pytest.mark.parametrize("rounds", [5, 20])
 def test_two_machines_that_write_at_once_write_one_chain(running: Team, rounds: int) -> None:
     ana, bens = shared(running)
     bens.does("apply production")

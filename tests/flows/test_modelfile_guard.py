@@ -18,7 +18,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlgit.edges.modelfile import Limits, Scored, guard, score
 from mlgit.errors import Finding, Inconclusive, MlgitError
-from tests.flows.disturbed import FULL
 
 COLUMNS = ["hour", "carrier", "full", "band"]
 NUMBERS = ["hour", "delay"]
@@ -192,6 +191,7 @@ def test_a_forest_gives_labels_and_boosting_gives_values(features: Path, frame: 
     check_costs(scored)
 
 
+@pytest.mark.tier("fast")
 def test_the_child_sees_its_rows_and_little_else(
     features: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +238,7 @@ _SLOWER = [
         ("hoard", Limits(), "it needs more than 8000 MB of memory"),
         ("burn", Limits(seconds=0.2), "it was not done within 0.2 seconds"),
         ("nothing", Limits(), "60 of 60 values are not finite numbers"),
-        *(_SLOWER if FULL else []),
+        *(pytest.param(*case, marks=pytest.mark.tier("thorough")) for case in _SLOWER),
     ],
 )
 def test_every_failure_of_the_child_is_one_finding_with_its_cause(

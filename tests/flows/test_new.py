@@ -36,6 +36,7 @@ def findings(root: Path) -> list[Finding]:
     return check_all(state(root), Session(root).formats)[1]
 
 
+@pytest.mark.tier("fast")
 def test_every_kind_is_drafted_valid(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in KINDS:
         extra = ["--problem", "fraud", "--dataset", "fraud"] if kind == "model" else []

@@ -10,6 +10,7 @@ from mlgit.domain.codec import digest, to_json
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.promotion import ReportRef
 from mlgit.edges.formats.records import read_record
+from tests.conftest import MakeScene
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team, signer
 
@@ -24,13 +25,15 @@ WAIVED = " ".join(f"--waive {gate}" for gate in GATES)
 
 
 @pytest.fixture
-def urgent(running: Team) -> Team:
+def urgent(make_scene: MakeScene) -> Team:
     """Version 3, which the gates refuse, runs in staging, where two names are enough to waive a gate."""
-    ana = running.ana
-    ana.does(ADD.replace("production", "staging") + " --waive beats-champion --waive beats-baseline")
-    bring(ana, f"mlgit/override/staging/{MODEL}@3")
-    running.promote(f"{MODEL}@3", "staging")
-    return running
+
+    def prepare(team: Team) -> None:
+        team.ana.does(ADD.replace("production", "staging") + " --waive beats-champion --waive beats-baseline")
+        bring(team.ana, f"mlgit/override/staging/{MODEL}@3")
+        team.promote(f"{MODEL}@3", "staging")
+
+    return make_scene("urgent", "running", prepare)
 
 
 def bring(desk: Desk, branch: str) -> None:
@@ -56,6 +59,7 @@ def state(desk: Desk, name: str = NAME) -> Any:
     return next(one for one in desk.does("override list --json").json["exceptions"] if one["name"] == name)
 
 
+@pytest.mark.tier("fast")
 def test_what_two_people_waive_in_time_is_waived_and_nothing_else(urgent: Team) -> None:
     ana, ben, cara = urgent.ana, urgent.ben, urgent.cara
     refused = outcomes(ana)

@@ -31,6 +31,7 @@ def deployments(team: Team, where: str = PRODUCTION) -> list[dict[str, object]]:
     return [json.loads(team.ana.show("mlgit-ledger", path)) for path in paths]
 
 
+@pytest.mark.tier("fast")
 def test_a_version_reaches_production_with_a_second_persons_word(registered: Team) -> None:
     team, ana, ben = registered, registered.ana, registered.ben
     team.promote(f"{MODEL}@1", "staging")
@@ -108,6 +109,7 @@ def test_doing_it_again_changes_nothing_and_says_so(
     assert proposed.ana.everything() == before
 
 
+@pytest.mark.tier("fast")
 def test_merging_again_changes_nothing_and_says_so(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ben.does("merge")

@@ -5,18 +5,22 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import MakeScene
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_gates_flow import STAGING, lose, policy, record
 
 
 @pytest.fixture
-def lived(registered: Team) -> Team:
+def lived(make_scene: MakeScene) -> Team:
     """Under an easy policy, the plain version was followed by the worse one, which was taken back, and then by the better."""
-    registered.ana.commit("Make it easy", {STAGING: policy()})
-    for number in (1, 3, 1, 2):
-        registered.promote(f"{MODEL}@{number}", "staging", apply=False)
-    return registered
+
+    def prepare(team: Team) -> None:
+        team.ana.commit("Make it easy", {STAGING: policy()})
+        for number in (1, 3, 1, 2):
+            team.promote(f"{MODEL}@{number}", "staging", apply=False)
+
+    return make_scene("lived", "registered", prepare)
 
 
 def replay(desk: Desk, *gates: str, name: str = "staging", more: str = "", code: int = 0) -> Any:
@@ -32,6 +36,7 @@ def judged(document: Any) -> list[tuple[str, str, bool]]:
     return [(one["candidate"], one["now"], one["rolled_back"]) for one in document["judged"]]
 
 
+@pytest.mark.tier("fast")
 def test_an_equal_policy_would_have_blocked_nothing(lived: Team) -> None:
     found = replay(lived.ana)
     assert found["schema"] == "mlgit/policy-replay.v1"

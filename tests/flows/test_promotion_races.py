@@ -38,6 +38,7 @@ def chain(desk: Desk, where: str) -> list[Deployment]:
     return [entry for entry in found if isinstance(entry, Deployment)]
 
 
+@pytest.mark.tier("fast")
 def test_of_two_promotions_of_one_model_one_wins_and_the_other_is_judged_again(running: Team) -> None:
     """In a team without a shared branch for it: each has a proposal of their own, made on the same base."""
     ana, bens = shared(running)

@@ -51,6 +51,7 @@ def test_what_lacks_an_approval_has_no_place_and_the_next_step_supplies_it(propo
     assert "can be merged" in proposed.ana.does("queue").out
 
 
+@pytest.mark.tier("fast")
 def test_promotions_of_two_models_are_merged_in_the_order_in_which_they_were_made(registered: Team) -> None:
     ana = registered.ana
     ana.does(f"promote {OTHER}@1 --to staging")

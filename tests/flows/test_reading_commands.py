@@ -75,6 +75,7 @@ def test_proposing_and_approving_leave_unfinished_work_alone(running: Team) -> N
     assert running.ana.git("diff", "--cached") == before["staged"]
 
 
+@pytest.mark.tier("fast")
 def test_a_merge_brings_the_base_that_is_checked_out_along(proposed: Team) -> None:
     before = busy(proposed.ana)
     proposed.ben.does("approve")

@@ -30,6 +30,7 @@ def standing(desk: Desk) -> Any:
     return row["certified"]["state"], "recertification-overdue" in warned
 
 
+@pytest.mark.tier("fast")
 def test_what_runs_is_agreed_to_again_and_goes_on_as_it_is(limited: Team) -> None:
     ana, ben = limited.ana, limited.ben
     running = ana.read(f"deployed/production/{MODEL}/current/version.json")
@@ -89,7 +90,7 @@ def test_it_is_judged_against_what_it_was_promoted_against(limited: Team) -> Non
 def test_what_is_proposed_otherwise_is_not_lost(proposed: Team) -> None:
     assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["recertification-conflict"]
     assert proposed.ana.refused("recertify production/triage") == ["recertification-champion-missing"]
-    assert proposed.ana.refused("recertify production", code=2) == ["place-form"]
+    assert proposed.ana.refused("recertify production", code=2) == ["place-invalid"]
 
 
 def test_what_no_longer_passes_is_not_agreed_to_again(limited: Team) -> None:

@@ -71,6 +71,7 @@ def test_everything_that_happens_is_at_the_origin(running: Team) -> None:
     assert origin.refs() == {ref: commit for ref, commit in ana.refs().items() if ref.startswith("refs/heads/")}
 
 
+@pytest.mark.tier("fast")
 def test_a_reviewer_sees_and_approves_in_a_clone_of_their_own(shared: Shared) -> None:
     ana, bens = shared.ana, shared.bens
     ((candidate, lacking),) = open_promotions(bens)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlgit.domain import layout
+from tests.conftest import BuildOnce
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 
@@ -24,19 +25,21 @@ def trained(desk: Desk, fit: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(scenes: Path, build_once: BuildOnce) -> Path:
     """A scene, built once: version 4 of one kind is on the base branch, that of another kind on the branch `work`."""
-    folder = tmp_path_factory.mktemp("renumber") / "twice"
-    shutil.copytree(scenes / "registered", folder, symlinks=True)
-    with Team.at(folder, keys=scenes / "keys") as team:
-        ana, ben = team.ana, team.ben
-        ben.git("switch", "--quiet", "--create", "work")
-        assert trained(ben, "better") == f"{MODEL}@4"
-        ana.git("switch", "--quiet", "main")
-        assert trained(ana, "plain") == f"{MODEL}@4"
-        ben.git("switch", "--quiet", "work")
-        team.leave()
-    return folder
+
+    def build(folder: Path) -> None:
+        shutil.copytree(scenes / "registered", folder, symlinks=True)
+        with Team.at(folder, keys=scenes / "keys") as team:
+            ana, ben = team.ana, team.ben
+            ben.git("switch", "--quiet", "--create", "work")
+            assert trained(ben, "better") == f"{MODEL}@4"
+            ana.git("switch", "--quiet", "main")
+            assert trained(ana, "plain") == f"{MODEL}@4"
+            ben.git("switch", "--quiet", "work")
+            team.leave()
+
+    return build_once("renumber", build)
 
 
 @pytest.fixture

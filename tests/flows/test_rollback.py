@@ -11,6 +11,7 @@ from mlgit.domain.codec import digest, to_json
 from mlgit.domain.records import Deployment, Hold, Promotion
 from mlgit.domain.records.promotion import SlotAssignment, SlotAssignments
 from mlgit.edges.formats.records import read_record
+from tests.conftest import MakeScene
 from tests.flows.builder import MODEL
 from tests.flows.people import START, Desk, Team
 
@@ -23,13 +24,16 @@ BACK = "rollback production --reason 'INC-7, ragged ones are missed'"
 
 
 @pytest.fixture
-def mistaken(proposed: Team) -> Team:
+def mistaken(make_scene: MakeScene) -> Team:
     """The second version runs in production, after the first."""
-    proposed.ben.does("approve")
-    proposed.ben.does("merge")
-    proposed.ana.does("apply")
-    assert runs(proposed) == 2
-    return proposed
+
+    def prepare(team: Team) -> None:
+        team.ben.does("approve")
+        team.ben.does("merge")
+        team.ana.does("apply")
+        assert runs(team) == 2
+
+    return make_scene("mistaken", "proposed", prepare)
 
 
 def runs(team: Team, environment: str = "production") -> int:
@@ -64,6 +68,7 @@ def hold(desk: Desk, revision: str = BRANCH) -> Hold:
     return record
 
 
+@pytest.mark.tier("fast")
 def test_the_version_before_comes_back_and_the_bad_one_is_held(mistaken: Team) -> None:
     ana, ben = mistaken.ana, mistaken.ben
     said = ana.does(BACK).out

@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_plain_path import deployments, runs, target
@@ -53,6 +55,7 @@ def lenient(ana: Desk) -> None:
     ana.commit("Ask for less", {"policies/production.yaml": LENIENT})
 
 
+@pytest.mark.tier("fast")
 def test_a_challenger_answers_a_share_until_it_is_champion(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
     said = ana.does(AS_CHALLENGER).out
@@ -171,11 +174,11 @@ def test_a_record_that_was_changed_after_the_merge_brings_nothing_to_the_target(
 
 def test_words_that_do_not_fit_are_refused(running: Team) -> None:
     words = {
-        "@2 --as challenger": (2, ["slot-options"]),
-        "@2 --traffic 10": (2, ["slot-options"]),
-        "@2 --as shadow --traffic 10": (2, ["slot-options"]),
-        "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-options"]),
-        "@2 --as shadow --ramp 10,100 --interval 24h": (2, ["slot-options"]),
+        "@2 --as challenger": (2, ["slot-options-conflict"]),
+        "@2 --traffic 10": (2, ["slot-options-conflict"]),
+        "@2 --as shadow --traffic 10": (2, ["slot-options-conflict"]),
+        "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-options-conflict"]),
+        "@2 --as shadow --ramp 10,100 --interval 24h": (2, ["slot-options-conflict"]),
         "@2 --as challenger --traffic 100": (2, []),
         "@1 --as shadow": (1, ["slot-version-duplicate"]),
     }

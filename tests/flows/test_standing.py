@@ -1,13 +1,11 @@
 """Standing approvals: people approve promotions in advance, and what passes every gate is promoted automatically."""
 
-import shutil
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import MakeScene
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 
@@ -46,38 +44,29 @@ def ids(result: Any) -> list[str]:
     return [finding["id"] for finding in result["findings"]]
 
 
-@pytest.fixture(scope="module")
-def prepared(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scenes of this page, made once: a folder with `ready` and `agreed`."""
-    folder = tmp_path_factory.mktemp("prepared")
-    shutil.copytree(scenes / "running", folder / "ready", symlinks=True)
-    with Team.at(folder / "ready", keys=scenes / "keys") as team:
-        automate(team.ana)
-        team.promote(f"{MODEL}@2", "staging")
-        team.leave()
-    shutil.copytree(folder / "ready", folder / "agreed", symlinks=True)
-    with Team.at(folder / "agreed", keys=scenes / "keys") as team:
-        approve_in_advance(team, team.ben)
-        team.leave()
-    return folder
+def _automated(team: Team) -> None:
+    automate(team.ana)
+    team.promote(f"{MODEL}@2", "staging")
+
+
+def _approved(team: Team) -> None:
+    _automated(team)
+    approve_in_advance(team, team.ben)
 
 
 @pytest.fixture
-def ready(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
+def ready(make_scene: MakeScene) -> Team:
     """Version 2 runs in staging; production has auto-promotion, and no standing approval."""
-    shutil.copytree(prepared / "ready", tmp_path / "ready", symlinks=True)
-    with Team.at(tmp_path / "ready", keys=scenes / "keys") as team:
-        yield team
+    return make_scene("ready", "running", _automated)
 
 
 @pytest.fixture
-def agreed(scenes: Path, prepared: Path, tmp_path: Path) -> Iterator[Team]:
+def agreed(make_scene: MakeScene) -> Team:
     """Ben has signed a standing approval for it."""
-    shutil.copytree(prepared / "agreed", tmp_path / "agreed", symlinks=True)
-    with Team.at(tmp_path / "agreed", keys=scenes / "keys") as team:
-        yield team
+    return make_scene("agreed", "running", _approved)
 
 
+@pytest.mark.tier("fast")
 def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     ana, ben, automation = ready.ana, ready.ben, ready.mallory
     assert ids(auto_promoted(automation)) == ["standing-approval-missing"]

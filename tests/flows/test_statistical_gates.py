@@ -22,6 +22,7 @@ def ask(team: Team, *gates: str) -> list[dict[str, Any]]:
     return results
 
 
+@pytest.mark.tier("fast")
 def test_every_statistical_gate_can_be_answered_from_what_is_stored(running: Team) -> None:
     results = ask(
         running,

@@ -1,11 +1,15 @@
 """What `mlgit init` writes: every record is valid, and every pipeline runs and beats what its problem states."""
 
+import contextlib
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,7 +34,7 @@ from mlgit.edges.formats.records import read_record
 from mlgit.edges.modelfile import parse_trusted_types
 from mlgit.edges.ssh import signers
 from mlgit.ops.project.init import APPROVAL_RULES
-from tests.flows.disturbed import FULL
+from tests.conftest import BuildOnce
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 NAMES = ["tabular-classification", "tabular-regression", "bring-your-own"]
@@ -41,6 +45,7 @@ VALUES = {
     "email": "ada@example.org",
     "forge": "none",
 } | APPROVAL_RULES["none"]
+Trained = Callable[[str], Path]
 PLACEHOLDER = re.compile(r"\{\{ (\w+)(?::([\w-]+))? \}\}")
 STAGES = ["prepare", "featurize", "train", "evaluate"]
 # What the model of each template may contain beyond what skops trusts by itself.
@@ -98,8 +103,16 @@ def run(folder: Path, *command: str) -> str:
 
 
 def run_stages(folder: Path, *stages: str) -> None:
+    """Run stages as processes, as `dvc repro` does."""
     for stage in stages or STAGES:
         run(folder, "python", "-W", "error", f"src/{stage}.py")
+
+
+def run_stages_here(folder: Path) -> None:
+    """Run all stages in this process, which has imported scikit-learn already."""
+    with contextlib.chdir(folder), warnings.catch_warnings(action="error"):
+        for stage in STAGES:
+            runpy.run_path(f"src/{stage}.py", run_name="__main__")
 
 
 def write_own_data(path: Path) -> None:
@@ -119,19 +132,28 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return fill(tmp_path / "project", request.param)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every template, its pipeline run: through DVC where it brings a classification, else stage by stage."""
-    projects = {name: fill(tmp_path_factory.mktemp("templates") / "project", name) for name in NAMES}
-    write_own_data(projects["bring-your-own"] / "datasets/data/data.csv")
-    repository = projects["tabular-classification"]
-    run(repository, "git", "init", "--quiet")
-    run(repository, "dvc", "init", "--quiet")
-    run(repository, "dvc", "add", "--quiet", "datasets/biopsies/biopsies.csv")
-    run(repository, "dvc", "repro", "--quiet")
-    run_stages(projects["tabular-regression"])
-    run_stages(projects["bring-your-own"])
-    return projects
+@pytest.fixture
+def trained(build_once: BuildOnce) -> Trained:
+    """Return the project of a template, its pipeline run: by DVC, as processes, or in this process; one template each.
+
+    All tests share it, so none may change it.
+    """
+
+    def train(folder: Path) -> None:
+        name = folder.stem.removeprefix("template-")
+        fill(folder, name)
+        if name == "bring-your-own":
+            write_own_data(folder / "datasets/data/data.csv")
+            run_stages(folder)
+        elif name == "tabular-regression":
+            run_stages_here(folder)
+        else:
+            run(folder, "git", "init", "--quiet")
+            run(folder, "dvc", "init", "--quiet")
+            run(folder, "dvc", "add", "--quiet", "datasets/biopsies/biopsies.csv")
+            run(folder, "dvc", "repro", "--quiet")
+
+    return lambda name: build_once(f"template-{name}", train)
 
 
 def test_every_record_is_valid_and_of_a_kind_that_people_write(project: Path) -> None:
@@ -243,8 +265,8 @@ def test_the_data_is_what_scikit_learn_ships() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_pipeline_leaves_what_the_model_says(trained: dict[str, Path], name: str) -> None:
-    folder = trained[name]
+def test_the_pipeline_leaves_what_the_model_says(trained: Trained, name: str) -> None:
+    folder = trained(name)
     model, problem = only(folder, Model), only(folder, Problem)
     predictions = pd.read_parquet(folder / model.outputs.predictions)
     scores = ["score"] if problem.target.type == "binary" else []
@@ -261,10 +283,8 @@ def test_the_pipeline_leaves_what_the_model_says(trained: dict[str, Path], name:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_model_loads_with_the_trusted_types_alone_and_gives_the_predictions(
-    trained: dict[str, Path], name: str
-) -> None:
-    folder = trained[name]
+def test_the_model_loads_with_the_trusted_types_alone_and_gives_the_predictions(trained: Trained, name: str) -> None:
+    folder = trained(name)
     record, problem = only(folder, Model), only(folder, Problem)
     model = skops.io.load(folder / record.outputs.model, trusted=TRUSTED[name])
     predictions = pd.read_parquet(folder / record.outputs.predictions).set_index(record.keys)
@@ -278,25 +298,27 @@ def test_the_model_loads_with_the_trusted_types_alone_and_gives_the_predictions(
 @pytest.mark.parametrize(
     ("name", "margin"), [("tabular-classification", 0.02), ("tabular-regression", 10), ("bring-your-own", 0.2)]
 )
-def test_the_model_clearly_beats_the_baseline(trained: dict[str, Path], name: str, margin: float) -> None:
-    problem = only(trained[name], Problem)
-    value = json.loads((trained[name] / "out/metrics.json").read_text(encoding="utf-8"))[problem.metric.primary]
+def test_the_model_clearly_beats_the_baseline(trained: Trained, name: str, margin: float) -> None:
+    folder = trained(name)
+    problem = only(folder, Problem)
+    value = json.loads((folder / "out/metrics.json").read_text(encoding="utf-8"))[problem.metric.primary]
     gain = value - problem.baseline.metric
     assert (gain if problem.metric.direction == "max" else -gain) > margin
 
 
 @pytest.mark.parametrize("name", ["tabular-classification", "tabular-regression"])
-def test_the_stated_baseline_is_what_its_command_prints(trained: dict[str, Path], name: str) -> None:
-    printed = run(trained[name], "python", "src/baseline.py")
-    assert float(printed) == only(trained[name], Problem).baseline.metric
+def test_the_stated_baseline_is_what_its_command_prints(trained: Trained, name: str) -> None:
+    printed = run(trained(name), "python", "src/baseline.py")
+    assert float(printed) == only(trained(name), Problem).baseline.metric
 
 
-def test_the_baseline_of_bring_your_own_is_that_of_a_constant(trained: dict[str, Path]) -> None:
-    assert "'roc_auc': 0.5" in run(trained["bring-your-own"], "python", "src/baseline.py")
+def test_the_baseline_of_bring_your_own_is_that_of_a_constant(trained: Trained) -> None:
+    assert "'roc_auc': 0.5" in run(trained("bring-your-own"), "python", "src/baseline.py")
 
 
-def test_the_pipeline_gives_the_same_predictions_again(trained: dict[str, Path]) -> None:
-    folder = trained["tabular-classification"]
+def test_the_pipeline_gives_the_same_predictions_again(trained: Trained, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(trained("tabular-classification"), folder, symlinks=True)
     before = (folder / "out/predictions.parquet").read_bytes()
     run_stages(folder, "train", "evaluate")
     assert (folder / "out/predictions.parquet").read_bytes() == before
@@ -306,7 +328,9 @@ def test_the_pipeline_gives_the_same_predictions_again(trained: dict[str, Path])
     ("task", "target", "metric"),
     [
         ("multiclass", lambda rows: rows["channel"].fillna("none"), "accuracy"),
-        *([("regression", lambda rows: rows["amount"].fillna(0) * 2, "rmse")] if FULL else []),
+        pytest.param(
+            "regression", lambda rows: rows["amount"].fillna(0) * 2, "rmse", marks=pytest.mark.tier("thorough")
+        ),
     ],
 )
 def test_bring_your_own_does_the_other_tasks_and_keys_of_several_columns(
@@ -320,7 +344,7 @@ def test_bring_your_own_does_the_other_tasks_and_keys_of_several_columns(
     params = folder / "params.yaml"
     text = params.read_text(encoding="utf-8").replace("task: binary", f"task: {task}")
     params.write_text(text.replace("keys: [id]", "keys: [id, channel]").replace("by: [id]", "by: [channel, id]"))
-    run_stages(folder)
+    run_stages_here(folder)
     assert list(json.loads((folder / "out/metrics.json").read_text(encoding="utf-8"))) == [metric]
     predictions = pd.read_parquet(folder / "out/predictions.parquet")
     assert set(predictions.columns) == {"id", "channel", "label", "prediction"}

@@ -54,6 +54,7 @@ def forget(team: Team, version: str) -> None:
 # Why
 
 
+@pytest.mark.tier("fast")
 def test_what_runs_is_explained_by_who_agreed_and_on_which_evidence(proposed: Team) -> None:
     promotion = moved_on(proposed)
     found = proposed.ana.does(f"{PRODUCTION} --json").json
@@ -535,8 +536,8 @@ def test_where_nothing_can_be_measured_nothing_is_said(proposed: Team) -> None:
         ("--below nan", 2, []),
         ("--drop -1", 2, []),
         ("--below 0.9 --drop 0.1", 2, []),
-        (f"--good {MODEL}@2 --bad {MODEL}@2", 2, ["range-empty"]),
-        (f"--good {MODEL}@3 --bad {MODEL}@1", 2, ["range-empty"]),
+        (f"--good {MODEL}@2 --bad {MODEL}@2", 2, ["version-range-empty"]),
+        (f"--good {MODEL}@3 --bad {MODEL}@1", 2, ["version-range-empty"]),
         (f"--good {MODEL}@9", 1, ["version-unknown"]),
         (f"--bad {OTHER}@1", 2, []),
     ],

@@ -74,6 +74,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.first
 def test_every_command_of_the_tutorial_does_what_it_says(tmp_path: Path, shell: dict[str, str]) -> None:
     here = tmp_path / "work"
     here.mkdir()

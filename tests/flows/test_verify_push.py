@@ -72,6 +72,7 @@ def accepted(desk: Desk, *words: str) -> str:
 # The base branch
 
 
+@pytest.mark.tier("fast")
 def test_a_merge_by_mlgit_is_accepted_and_applied(proposed: Team) -> None:
     ana, bens, server = hosted(proposed)
     bens.does("approve")

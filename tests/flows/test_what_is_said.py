@@ -1,5 +1,7 @@
-"""What each command says, in words and as a document, accepted and refused; kept in `tests/snapshots`.
+"""What each command says, in words and as a document, accepted and refused.
 
+All texts are kept in `tests/snapshots`, and a few documents; the others are checked against the schema of their type and the
+values that matter (`documents.py`).
 `python -m pytest tests/flows/test_what_is_said.py --write-snapshots` writes the files again; their difference is to be read.
 """
 
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.builder import MODEL, OTHER
+from tests.flows.documents import EXPECTED, check_document
 from tests.flows.people import Answer, Desk, Team
 
 WHERE = f"production/{MODEL}"
@@ -132,6 +135,8 @@ CASES: list[Case] = [
     ("audit", "proposed", ana, "audit"),
     ("audit-violation", "tampered", ana, "audit"),
 ]
+KEPT = {"status", "promote", "audit", "show-unknown"}
+"""Those whose document is kept whole: a list, a change, a report and a refusal."""
 CHANGING = {
     "promote",
     "approve",
@@ -193,6 +198,11 @@ def written(answer: Answer, line: str, team: Team) -> str:
     return stable("\n".join(parts) + "\n", team)
 
 
+def kept_code(name: str) -> int:
+    """Return the exit code of the text that is kept: a document comes with the same."""
+    return int((SNAPSHOTS / f"{name}.text.txt").read_text(encoding="utf-8").rpartition("exit code ")[2])
+
+
 # What changes something is asked once in a scene, so that the second form is not told that it is done already.
 ASKED = [
     (name, scene, who, line, forms)
@@ -201,6 +211,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.tier("fast", "status-text-json", "merge-text", "merge-json", "show-unknown-text-json")
 @pytest.mark.parametrize(
     ("name", "scene", "who", "line", "forms"), ASKED, ids=[f"{case[0]}-{'-'.join(case[4])}" for case in ASKED]
 )
@@ -219,16 +230,25 @@ def test_what_is_said(
         if form == "json":
             assert str(answer.json["schema"]).startswith("mlgit/")
             assert answer.err == ""
+        if form == "json" and name not in KEPT:
+            check_document(answer.out, EXPECTED[name])
+            assert answer.code == kept_code(name)
+            continue
         said, kept = written(answer, asked, team), SNAPSHOTS / f"{name}.{form}.txt"
         if request.config.getoption("--write-snapshots"):
             kept.write_text(said, encoding="utf-8")
         assert said == kept.read_text(encoding="utf-8")
 
 
+@pytest.mark.tier("fast")
 def test_nothing_is_kept_that_is_no_longer_said() -> None:
-    assert {path.name for path in SNAPSHOTS.iterdir()} == {f"{case[0]}.{form}.txt" for case in CASES for form in FORMS}
+    names = {case[0] for case in CASES}
+    kept = {f"{name}.text.txt" for name in names} | {f"{name}.json.txt" for name in KEPT}
+    assert {path.name for path in SNAPSHOTS.iterdir()} == kept
+    assert set(EXPECTED) == names - KEPT
 
 
+@pytest.mark.tier("fast")
 def test_every_command_that_answers_from_a_project_is_among_them() -> None:
     from mlgit.cli.main import COMMANDS
 

@@ -35,6 +35,7 @@ def state(team: Team, environment: str = "production") -> str:
 # Windows
 
 
+@pytest.mark.tier("fast")
 def test_a_change_waits_for_its_window_to_be_merged_and_to_be_applied(running: Team) -> None:
     team, ana, ben = running, running.ana, running.ben
     add(team, "windows: [{deny: {days: [sat, sun], zone: Europe/Berlin}}]")

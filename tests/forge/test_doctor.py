@@ -52,6 +52,7 @@ def admin(at: AtForge) -> ForgeDesk:
     return at_forge(at.team.ana, at.forge, "Ana-A")
 
 
+@pytest.mark.tier("fast")
 def test_recommended_rules_are_ok_and_each_missing_rule_is_reported(at: AtForge, admin: Desk) -> None:
     answer, checks = asked_by(admin)
     assert answer.code == 0, answer.text

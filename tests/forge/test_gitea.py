@@ -11,6 +11,7 @@ from tests.forge.fake import FakeForge, Rules
 from tests.forge.test_github import ids, open_as
 
 
+@pytest.mark.tier("fast")
 def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, gitea: FakeForge) -> None:
     ana = open_as(gitea)
     made = ana.open_pull_request(branch="promote/x", base="main", title="Promote x", body="Because", draft=True)

@@ -21,6 +21,7 @@ def ids(caught: pytest.ExceptionInfo[MlgitError]) -> list[str]:
     return [one.id for one in caught.value.findings]
 
 
+@pytest.mark.tier("fast")
 def test_a_pull_request_is_opened_found_edited_and_closed(clone: Repo, forge: FakeForge) -> None:
     ana = open_as(forge)
     made = ana.open_pull_request(branch="promote/x", base="main", title="Promote x", body="Because", draft=True)

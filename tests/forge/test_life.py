@@ -98,6 +98,7 @@ def at(proposed: Team, request: pytest.FixtureRequest) -> Iterator[AtForge]:
         yield AtForge(proposed, forge)
 
 
+@pytest.mark.tier("fast")
 def test_reviews_are_fetched_counted_and_audited_without_the_forge(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
     proposed = ana.does(f"{PROMOTE} --json").json

@@ -4,10 +4,9 @@ The model knows versions, who wants what where, who agreed and what the ledger h
 real repository, and has to be let in exactly where the model lets it in. Afterwards every change of a legal history is
 PROVEN; of one to which somebody laid hands beside mlgit, not all are.
 
-With MLGIT_THOROUGH=1 many more histories are tried.
+`make check` tries a few short histories, the same each time; `make thorough` many long ones, others each time.
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -29,7 +29,6 @@ from hypothesis.stateful import (
 from tests.flows.builder import MODEL
 from tests.flows.people import Answer, Desk, Team
 
-_LONG = "MLGIT_THOROUGH" in os.environ
 _ENVIRONMENTS = ("staging", "production")
 _REVIEWERS = ("ben", "cara")
 # Which gates there are makes no difference to the order of things; this one is judged in no time.
@@ -310,7 +309,21 @@ def _is(answer: Answer, code: int, finding: str | None = None) -> None:
     assert finding is None or finding in answer.ids, answer.text
 
 
+@pytest.mark.tier("check")
 def test_every_history_is_told_as_it_was(scenes: Path, tmp_path: Path) -> None:
+    _try_histories(scenes, tmp_path, _SHORT)
+
+
+@pytest.mark.tier("thorough")
+def test_every_long_history_is_told_as_it_was(scenes: Path, tmp_path: Path) -> None:
+    _try_histories(scenes, tmp_path, _LONG)
+
+
+_SHORT = settings(max_examples=6, stateful_step_count=18, derandomize=True, phases=[Phase.generate])
+_LONG = settings(max_examples=100, stateful_step_count=40, derandomize=False, phases=[Phase.generate, Phase.shrink])
+
+
+def _try_histories(scenes: Path, tmp_path: Path, extent: settings) -> None:
     begun = 0
 
     def scene() -> Team:
@@ -324,12 +337,5 @@ def test_every_history_is_told_as_it_was(scenes: Path, tmp_path: Path) -> None:
     machine: Any = type("Machine", (Histories,), {"scene": staticmethod(scene)})
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=100 if _LONG else 6,
-            stateful_step_count=40 if _LONG else 18,
-            deadline=None,
-            derandomize=not _LONG,
-            phases=[Phase.generate, Phase.shrink] if _LONG else [Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=settings(extent, deadline=None, suppress_health_check=list(HealthCheck)),
     )

@@ -56,6 +56,7 @@ def test_actionlint_finds_nothing(files: list[Path], tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in said] == [str(bad)], said
 
 
+@pytest.mark.tier("fast")
 def test_reusable_workflows_equal_those_of_a_project() -> None:
     assert reusable.differing() == [], "run `python -m tools.workflows`"
 

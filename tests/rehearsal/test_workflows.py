@@ -1,6 +1,5 @@
 """The workflows that `mlgit init` writes, run as GitHub runs them: secrets, permissions and hostile text."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,8 @@ from tests.flows.people import Team
 from tests.rehearsal.conftest import Hosted, at_forge
 from tests.rehearsal.node import Expression, Node
 
-needs_time = pytest.mark.skipif(
-    "MLGIT_REHEARSE" not in os.environ, reason="trains, or reads models: `make rehearse` runs it"
-)
+trains = pytest.mark.tier("thorough")
+"""It trains, or reads models."""
 WHERE = f"production/{MODEL}"
 BRANCH = f"mlgit/promote/{WHERE}"
 SECRETS = ("secret-of-the-repository", "['remote")
@@ -27,6 +25,7 @@ def leaked(hosted: Hosted) -> list[Path]:
     return list(hosted.team.folder.rglob("pwned"))
 
 
+@pytest.mark.tier("fast")
 def test_a_promotion_gets_a_verdict_that_is_uploaded_for_the_comment(hosted: Hosted, workflows: dict[str, str]) -> None:
     event = hosted.github.pull_request(7, BRANCH)
     verdict = hosted.github.run(workflows["validate"], event)["verdict"]
@@ -99,7 +98,7 @@ def test_the_verdict_is_commented_once_for_the_commit_of_the_run(
         assert forge.comments == [comment]
 
 
-@needs_time
+@trains
 def test_gates_run_again_from_the_base_with_access_to_data_only(hosted: Hosted, workflows: dict[str, str]) -> None:
     gate = hosted.github.run(workflows["gate"], hosted.github.pull_request(7, BRANCH))["gate"]
     assert gate.result == "success", gate.log
@@ -109,7 +108,7 @@ def test_gates_run_again_from_the_base_with_access_to_data_only(hosted: Hosted, 
     assert holders == ["Give DVC read access to the data"]
 
 
-@needs_time
+@trains
 def test_apply_records_deployments_on_the_ledger(hosted: Hosted, workflows: dict[str, str]) -> None:
     ledger = hosted.github.git("rev-parse", "mlgit-ledger")
     assert "environment: [staging, production]" in workflows["apply"]
@@ -120,7 +119,7 @@ def test_apply_records_deployments_on_the_ledger(hosted: Hosted, workflows: dict
     assert hosted.github.git("rev-parse", "mlgit-ledger") != ledger
 
 
-@needs_time
+@trains
 def test_training_runs_without_a_token_with_write_access(hosted: Hosted, workflows: dict[str, str]) -> None:
     hosted.ana.edit("params.yaml", "fit: worse", "fit: better")
     hosted.ana.git("push", "--quiet", "origin", "main")
@@ -134,7 +133,7 @@ def test_training_runs_without_a_token_with_write_access(hosted: Hosted, workflo
     assert brought == ["ana <4711+ana@users.noreply.github.com> Register malignancy@4"]
 
 
-@needs_time
+@trains
 def test_a_manual_run_proposes_a_pull_request(node: Node, running: Team, workflows: dict[str, str]) -> None:
     with at_forge(node, running) as (hosted, forge):
         asked = hosted.github.on_main("workflow_dispatch", inputs={"version": f"{MODEL}@2", "environment": "staging"})
@@ -148,7 +147,7 @@ def test_a_manual_run_proposes_a_pull_request(node: Node, running: Team, workflo
         assert author == "4711+ana@users.noreply.github.com"
 
 
-@needs_time
+@trains
 def test_drift_is_kept_in_one_issue(node: Node, running: Team, workflows: dict[str, str]) -> None:
     """A clean checkout has none of the folders in which the versions of a `directory` target run."""
     with at_forge(node, running) as (hosted, forge):

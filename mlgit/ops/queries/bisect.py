@@ -99,7 +99,7 @@ def run(
         on_progress: called with how many versions were measured.
 
     Raises:
-        MlgitError: there is no such model or version, it has no version, the range is empty (`range-empty`), or the
+        MlgitError: there is no such model or version, it has no version, the range is empty (`version-range-empty`), or the
             metric is none for its problem (`metric-target-mismatch`).
         Inconclusive: none of the versions could be measured (`metric-not-computable`).
     """
@@ -252,7 +252,7 @@ def _in_range(state: Lifecycle, model: str, numbers: list[int], good: int | None
             state.version(VersionRef(model, end))
     if good is not None and bad is not None and good >= bad:
         raise usage_error(
-            "range-empty",
+            "version-range-empty",
             f"{model}@{good} does not come before {model}@{bad}",
             fix="name an earlier version with --good than with --bad",
         )

@@ -9,7 +9,7 @@ from mlgit.domain import layout
 from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
-from mlgit.domain.records.version import SliceMetric, StoredFile
+from mlgit.domain.records.version import Artifact, SliceMetric, StoredFile
 from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.domain.slots import NAMES, SlotName, filled
 from mlgit.errors import Exit, Finding
@@ -53,7 +53,7 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     version: str
     digest: Digest
     problem: str
-    artifact: StoredFile
+    artifact: Artifact
     format: str
     types: list[str]
     commit: str

@@ -63,7 +63,7 @@ def test_a_form_is_read_and_read_again(kind: click.ParamType, text: str, value: 
 def test_another_form_is_a_usage_error(kind: click.ParamType, text: str) -> None:
     with pytest.raises(MlgitError) as caught:
         kind.convert(text, None, None)
-    assert [finding.id for finding in caught.value.findings] == ["place-form"]
+    assert [finding.id for finding in caught.value.findings] == ["place-invalid"]
     assert caught.value.exit == 2
 
 

@@ -3,8 +3,8 @@ running the command again.
 
 A command runs under strace, which stops it whenever a call has changed something in the scene: the repository, DVC's storage
 or a target. What is on the disk at that moment is what `kill -9` would leave, so each such state is copied, and judged
-afterwards; a few are made by a real kill. All of them, also those that differ in nothing but loose objects, with
-MLGIT_THOROUGH=1.
+afterwards; a few are made by a real kill. `make check` tries the state in the middle of two commands, `make thorough` every
+state of all, also those that differ in nothing but loose objects.
 """
 
 import os
@@ -16,10 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.flows.disturbed import (
+from tests.flows.people import Team
+from tests.thorough.disturbed import (
     CASES,
-    FULL,
-    NAMES,
     Case,
     Traced,
     check_sound,
@@ -29,7 +28,6 @@ from tests.flows.disturbed import (
     person_of,
     why_not_traced,
 )
-from tests.flows.people import Team
 
 
 @pytest.fixture(autouse=True)
@@ -45,25 +43,22 @@ class State(msgspec.Struct, frozen=True):
     folder: Path
 
 
-def states(team: Team, case: Case, into: Path) -> list[State]:
-    """Run a command to its end, and copy every state of the scene on the way that differs from the one before."""
+def states(team: Team, case: Case, into: Path, *, objects: bool) -> list[State]:
+    """Run a command to its end, and copy every state of the scene on the way that differs from the one before.
+
+    Loose objects make a difference only with `objects`.
+    """
     team.leave()
-    found, seen = [], _seen(team.folder)
+    found, seen = [], _seen(team.folder, objects=objects)
     running = _traced(team, case)
     for number, call in enumerate(running.stops(), start=1):
-        now = _seen(team.folder)
+        now = _seen(team.folder, objects=objects)
         if now != seen:
             found.append(State(f"{number}: {_short(call, team.folder)}", into / str(number)))
             shutil.copytree(team.folder, found[-1].folder, symlinks=True)
         seen = now
     assert running.code == 0, running.said
     return found
-
-
-def sample(states: list[State]) -> list[State]:
-    """Take the state in the middle, unless all are wanted."""
-    middle = len(states) // 2
-    return states if FULL else states[middle : middle + 1]
 
 
 def run_again(team: Team, case: Case) -> None:
@@ -91,30 +86,48 @@ def prepared(request: pytest.FixtureRequest, scenes: Path, tmp_path: Path) -> It
         yield team, case
 
 
-@pytest.mark.parametrize("prepared", NAMES, indirect=True)
+@pytest.mark.parametrize("prepared", CASES, indirect=True)
 def test_killed_anywhere_it_is_sound_and_completes_when_run_again(prepared: tuple[Team, Case], tmp_path: Path) -> None:
     team, case = prepared
     expected = _undisturbed(team, case, tmp_path / "calm")
-    found = states(team, case, tmp_path / "killed")
+    found = states(team, case, tmp_path / "killed", objects=True)
     assert found
-    for state in sample(found):
-        with Team.at(state.folder, keys=team.keys) as killed:
+    _recovers(team, case, found, expected)
+
+
+@pytest.mark.tier("check")
+@pytest.mark.parametrize("prepared", ["merge", "apply"], indirect=True)
+def test_killed_in_the_middle_it_is_sound_and_completes_when_run_again(
+    prepared: tuple[Team, Case], tmp_path: Path
+) -> None:
+    team, case = prepared
+    expected = _undisturbed(team, case, tmp_path / "calm")
+    found = states(team, case, tmp_path / "killed", objects=False)
+    assert found
+    _recovers(team, case, [found[len(found) // 2]], expected)
+
+
+def _recovers(team: Team, case: Case, killed: list[State], expected: list[dict[str, object]]) -> None:
+    for state in killed:
+        with Team.at(state.folder, keys=team.keys) as left:
             try:
-                check_sound(killed, case)
-                run_again(killed, case)
-                check_sound(killed, case)
-                assert end_state(killed) in expected
+                check_sound(left, case)
+                run_again(left, case)
+                check_sound(left, case)
+                assert end_state(left) in expected
             except AssertionError as error:
                 error.add_note(f"killed after {state.after}")
                 raise
 
 
+@pytest.mark.tier("check", "merge")
 @pytest.mark.parametrize(
     ("prepared", "last"),
     [
         ("merge", "index.lock"),  # the work tree is that of the merge, the branch is not
-        *([("apply", '"current"')] if FULL else []),  # the target runs the version, the ledger does not say so
+        ("apply", '"current"'),  # the target runs the version, the ledger does not say so
     ],
+    ids=["merge", "apply"],
     indirect=["prepared"],
 )
 def test_the_real_kill_leaves_what_the_copies_show(prepared: tuple[Team, Case], last: str, tmp_path: Path) -> None:
@@ -130,9 +143,11 @@ def test_the_real_kill_leaves_what_the_copies_show(prepared: tuple[Team, Case], 
     assert end_state(team) in expected
 
 
+@pytest.mark.tier("check", "merge")
 @pytest.mark.parametrize(
     ("prepared", "last"),
-    [("merge", "index.lock"), *([("register", "/.dvc/cache/")] if FULL else [])],  # the pipeline takes its time
+    [("merge", "index.lock"), ("register", "/.dvc/cache/")],
+    ids=["merge", "register"],
     indirect=["prepared"],
 )
 def test_interrupted_it_says_so_and_completes_when_run_again(
@@ -165,11 +180,11 @@ def _undisturbed(team: Team, case: Case, folder: Path) -> list[dict[str, object]
         return ends(calm, case)
 
 
-def _seen(folder: Path) -> dict[str, bytes | str | None]:
-    """Every file below a folder; of loose objects, only that they are there, and that only if all states are wanted."""
+def _seen(folder: Path, *, objects: bool) -> dict[str, bytes | str | None]:
+    """Every file below a folder; of loose objects, only that they are there, and that only with `objects`."""
     found: dict[str, bytes | str | None] = {}
     for place, folders, files in os.walk(folder):
-        if not FULL:
+        if not objects:
             folders[:] = [name for name in folders if Path(place, name).parts[-2:] != (".git", "objects")]
         for name in [*files, *folders]:
             path = Path(place, name)

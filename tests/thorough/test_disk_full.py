@@ -1,7 +1,8 @@
 """Where the disk is full a command is refused, nothing that counts has changed, and with room again it completes.
 
 The scene lies on a small file system of its own; how much room is left in it goes from none to almost enough, so that
-another write is the one that fails. Only root may mount one.
+another write is the one that fails. `make check` tries two amounts with two commands, `make thorough` twenty with all. Only
+root may mount one.
 """
 
 import gc
@@ -13,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.disturbed import CASES, FULL, NAMES, Case, check_sound, command_of, end_state, ends, person_of
 from tests.flows.people import Team, contents
+from tests.thorough.disturbed import CASES, Case, check_sound, command_of, end_state, ends, person_of
 
-SHARES = [0, 0.2, 0.5, 0.9]
 SAID = {"git-write-failed", "disk-io-failed", "target-unwritable", "file-unwritable"}
 
 
@@ -34,12 +34,23 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-# `register` runs a pipeline each time; the kill test stops it everywhere too.
-@pytest.mark.parametrize("name", [name for name in NAMES if FULL or name != "register"])
+@pytest.mark.parametrize("name", CASES)
 def test_a_full_disk_stops_it_and_room_lets_it_complete(
     name: str, scenes: Path, small_disk: Path, tmp_path: Path
 ) -> None:
-    case = CASES[name]
+    _completes(CASES[name], [n / 20 for n in range(20)], scenes, small_disk, tmp_path)
+
+
+@pytest.mark.tier("check")
+@pytest.mark.parametrize("name", ["merge", "apply"])
+def test_a_disk_with_little_room_stops_it_and_room_lets_it_complete(
+    name: str, scenes: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    _completes(CASES[name], [0, 0.2], scenes, small_disk, tmp_path)
+
+
+def _completes(case: Case, shares: list[float], scenes: Path, small_disk: Path, tmp_path: Path) -> None:
+    """Run a command with each share of the room that it needs, then with enough of it."""
     start = tmp_path / "start"
     shutil.copytree(scenes / case.scene, start, symlinks=True)
     with Team.at(start, keys=scenes / "keys") as team:
@@ -47,7 +58,7 @@ def test_a_full_disk_stops_it_and_room_lets_it_complete(
         team.leave()
     expected, needed = _needed(case, start, small_disk, scenes / "keys")
     stopped = 0
-    for share in [n / 20 for n in range(20)] if FULL else SHARES[: case.most]:
+    for share in shares:
         with Team.at(_copied(start, small_disk), keys=scenes / "keys") as team:
             stopped += _stopped(case, team, small_disk, int(needed * share))
             check_sound(team, case)

@@ -18,9 +18,6 @@ from mlgit.edges.targets.directory import DirectoryTarget
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team, contents
 
-FULL = "MLGIT_THOROUGH" in os.environ
-"""Whether every point of disturbance is wanted, which takes minutes, and not only some of them."""
-
 # The clock of the scene, since keys, reports and approvals are of its time and not of the machine's.
 AT_THAT_TIME = """\
 import sys
@@ -43,14 +40,12 @@ class Case(msgspec.Struct, frozen=True):
 
     `{scene}` in the command is the folder of the scene, and `folder` where in it the command is run. `done` is the finding of
     a run that finds all done. With `repeats` each run adds what it saw at its own moment, whatever a run before it did.
-    `most` points of disturbance are tried where not all are wanted; a case with none is then left out.
     """
 
     scene: str
     person: str
     command: str
     prepare: Callable[[Team], object] = lambda _: None
-    most: int = 2
     folder: str = "team"
     done: str | None = None
     repeats: bool = False
@@ -118,30 +113,27 @@ _HOLD = f"hold add staging/{MODEL}@2"
 _WORDS = "--waive beats-champion --incident INC-7 --approver ben --until 4h --review-by 2026-03-20"
 _OVERRIDE = f"override add production/{MODEL}@3 {_WORDS}"
 
-# Those with none by default write in the same way as another one: a branch of its own, or an entry of the ledger.
 CASES = {
     "register": Case("registered", "ana", f"register {MODEL}", _train),
     "promote": Case("running", "ana", f"promote {MODEL}@2 --to staging"),
     "approve": Case("proposed", "ben", "approve"),
     "merge": Case("proposed", "ana", "merge production/malignancy", _approve),
     "apply": Case("proposed", "ana", "apply", _merge),
-    "approve again": Case("proposed", "ben", "approve", _change_mind, most=0),
-    "apply a step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,50,100"), most=0),
-    "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100"), most=0),
-    "observe": Case("proposed", "ana", "observe production", repeats=True, most=0),
+    "approve again": Case("proposed", "ben", "approve", _change_mind),
+    "apply a step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,50,100")),
+    "apply the last step": Case("running", "ana", "apply", lambda team: _ramp(team, "10,100")),
+    "observe": Case("proposed", "ana", "observe production", repeats=True),
     "rollback": Case("proposed", "ana", "rollback production --reason INC-7", _apply),
-    "hold add": Case("running", "ana", f"{_HOLD} --reason INC-7 --until 7d", most=0),
+    "hold add": Case("running", "ana", f"{_HOLD} --reason INC-7 --until 7d"),
     "hold lift": Case("running", "ana", f"hold lift staging/{MODEL}@2 --reason mended", _hold),
-    "override add": Case("running", "ana", _OVERRIDE, most=0),
-    "override approve": Case("running", "ben", f"override approve production/{MODEL}@3", _override, most=0),
+    "override add": Case("running", "ana", _OVERRIDE),
+    "override approve": Case("running", "ben", f"override approve production/{MODEL}@3", _override),
     "renumber": Case("registered", "ana", f"renumber {MODEL}@3", _branch_off, done="version-unknown"),
     "verify-push": Case("proposed", "ana", "verify-push --install", _serve, folder="origin.git"),
     "audit": Case(
         "proposed", "ana", "audit --format html --output {scene}/audit.html --write-checkpoint {scene}/audit.json"
     ),
 }
-
-NAMES = [name for name, case in CASES.items() if FULL or case.most]
 
 
 def person_of(team: Team, case: Case) -> Desk:
