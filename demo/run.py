@@ -55,9 +55,9 @@ class Person:
             for n, item in enumerate(settings.items())
             for part, text in zip(("KEY", "VALUE"), item, strict=True)
         }
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
         return (
-            kept
+            inherited
             | pairs
             | {
                 "GIT_CONFIG_COUNT": str(len(settings)),

@@ -29,8 +29,8 @@ def main() -> None:
     model = skops.io.load("out/model.skops", trusted=TRUSTED)
     features = pd.read_parquet("out/test.parquet")
     rows = pd.read_parquet("out/test-rows.parquet").loc[features.index]
-    kept = list(dict.fromkeys([*DATA["keys"], *DATA["slices"]]))  # a column may be both
-    predictions = rows.reset_index()[kept]
+    columns = list(dict.fromkeys([*DATA["keys"], *DATA["slices"]]))  # a column may be in both
+    predictions = rows.reset_index()[columns]
     predictions = predictions.assign(label=rows[DATA["target"]].to_numpy(), prediction=model.predict(features))
     if PARAMS["task"] == "binary":
         positive = list(model.classes_).index(PARAMS["positive"])
