@@ -55,7 +55,7 @@ def commands(few: Path, many: Path) -> dict[str, Command]:
         "mlgit --help": _mlgit(many, "--help"),
         "git ls-tree + empty click": Command((listing, _EMPTY_CLICK), many),
         "mlgit status": _mlgit(many, "status"),
-        "mlgit status, looked up": _mlgit(many, "status", "--at", "main"),
+        "mlgit status, not cached": _mlgit(many, "status", "--at", "main"),
         "mlgit show model-001": _mlgit(many, "show", "model-001"),
         "mlgit show model-001@5": _mlgit(many, "show", "model-001@5"),
         "validate --base, few": _mlgit(few, *change),
@@ -92,7 +92,7 @@ def rows(costs: Mapping[str, list[Cost]]) -> Iterator[Row]:
 def table(lines: list[Row]) -> str:
     """Return the lines as Markdown."""
     head = [
-        "| command | processors | clock | memory | held against the goal | goal | met |",
+        "| command | processor time | wall-clock time | memory | measured | goal | met |",
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *map(_line, lines)])

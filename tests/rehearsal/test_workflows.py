@@ -105,7 +105,7 @@ def test_gates_run_again_from_the_base_with_access_to_data_only(hosted: Hosted, 
     assert f"{MODEL}@2 for production: same as its report" in gate.log
     assert gate.rights == {"contents": "read"}
     holders = [step.name for step in gate.steps if any(value.startswith(SECRETS) for value in step.env.values())]
-    assert holders == ["Let DVC read the data"]
+    assert holders == ["Give DVC read access to the data"]
 
 
 @trains

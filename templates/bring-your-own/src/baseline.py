@@ -1,4 +1,4 @@
-"""Print what a constant reaches on the same test rows, for `baseline` in problems/my-problem.yaml."""
+"""Print the metrics of a constant on the same test rows, for `baseline` in problems/my-problem.yaml."""
 
 import pandas as pd
 from evaluate import PARAMS, measure

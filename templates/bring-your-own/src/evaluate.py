@@ -1,4 +1,4 @@
-"""Predict the test rows. mlgit computes metrics of its own from them; those written here are for `dvc metrics`."""
+"""Predict the test rows. mlgit computes its own metrics from them; those written here are for `dvc metrics`."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_err
 
 PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
 DATA = PARAMS["data"]
-# The only types in the file, beyond those that skops trusts, that may be loaded.
+# Types in the file that may be loaded, in addition to those that skops trusts.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
@@ -29,8 +29,8 @@ def main() -> None:
     model = skops.io.load("out/model.skops", trusted=TRUSTED)
     features = pd.read_parquet("out/test.parquet")
     rows = pd.read_parquet("out/test-rows.parquet").loc[features.index]
-    kept = list(dict.fromkeys([*DATA["keys"], *DATA["slices"]]))  # a column may be both
-    predictions = rows.reset_index()[kept]
+    columns = list(dict.fromkeys([*DATA["keys"], *DATA["slices"]]))  # a column may be in both
+    predictions = rows.reset_index()[columns]
     predictions = predictions.assign(label=rows[DATA["target"]].to_numpy(), prediction=model.predict(features))
     if PARAMS["task"] == "binary":
         positive = list(model.classes_).index(PARAMS["positive"])

@@ -1,7 +1,7 @@
-"""Make the features, of each row by itself: every column but the keys, the target and those that `data.drop` names.
+"""Compute the features of each row by itself: every column except keys, target and those that `data.drop` names.
 
-What is learned from many rows (a mean, a scale, an encoding) belongs into the model of `train.py`, so that the test
-rows have no part in it. What is computed here must also be computed by whoever calls the model.
+What is learned from many rows (a mean, a scale, an encoding) belongs into the model of `train.py`, so that it is
+learned from training rows alone. Whoever calls the model has to compute the same features.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Read the data, and put each row on one side of the split, for good."""
+"""Read the data, and assign each row to training or test, always the same way."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ DATA, SPLIT = PARAMS["data"], PARAMS["split"]
 
 
 def is_test(group: str) -> bool:
-    """Tell the side of a group of rows by a hash, so that it stays there when other rows come and go."""
+    """Decide by a hash, so that a group of rows stays on its side when other rows are added or removed."""
     digest = hashlib.sha256(f"{SPLIT['seed']}:{group}".encode()).hexdigest()
     return int(digest[:8], 16) < SPLIT["test_share"] * 16**8
 

@@ -1,4 +1,4 @@
-"""Fit the model on the training rows, and write it in a form that runs no code of its own when it is loaded."""
+"""Fit the model on the training rows, and write it in a format that can be loaded safely."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
 
 
 def make_model(features: pd.DataFrame) -> Pipeline:
-    """Return a model that takes numbers as they are, missing ones too, and turns text into a column for each value."""
+    """Return a model that uses numbers as they are, missing ones too, and one-hot encodes text."""
     numbers = list(features.select_dtypes(["number", "bool"]).columns)
     texts = [column for column in features.columns if column not in numbers]
-    # Rare values share a column, and so do values that are met only later.
+    # Rare and unknown values share a column.
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
     columns = ColumnTransformer([("texts", encoder, texts), ("numbers", "passthrough", numbers)])
     boosting = HistGradientBoostingRegressor if PARAMS["task"] == "regression" else HistGradientBoostingClassifier

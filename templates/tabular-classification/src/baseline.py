@@ -1,4 +1,4 @@
-"""Print the result of the baseline on the same test rows: the figure in problems/malignancy.yaml."""
+"""Print the metric of the baseline on the same test rows, as in problems/malignancy.yaml."""
 
 import pandas as pd
 from sklearn.metrics import roc_auc_score

@@ -1,4 +1,4 @@
-"""Predict the test rows. mlgit computes metrics of its own from them; those written here are for `dvc metrics`."""
+"""Predict the test rows. mlgit computes its own metrics from them; those written here are for `dvc metrics`."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import skops.io
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-# The only types in the file, beyond those that skops trusts, that may be loaded.
+# Types in the file that may be loaded, in addition to those that skops trusts.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 

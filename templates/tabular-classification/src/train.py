@@ -1,4 +1,4 @@
-"""Fit the model on the training rows, and write it in a form that runs no code of its own when it is loaded."""
+"""Fit the model on the training rows, and write it in a format that can be loaded safely."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def main() -> None:
     features = pd.read_parquet("out/train.parquet")
     labels = pd.read_parquet("out/train-rows.parquet").loc[features.index, "diagnosis"]
     boosting = HistGradientBoostingClassifier(early_stopping=False, random_state=PARAMS["seed"], **PARAMS["train"])
-    model = make_pipeline(boosting)  # what else learns from rows, such as an encoder, goes before it
+    model = make_pipeline(boosting)  # encoders and scalers go before it
     model.fit(features, labels.to_numpy(dtype=str))
     skops.io.dump(model, "out/model.skops")
 

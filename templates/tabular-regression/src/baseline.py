@@ -1,4 +1,4 @@
-"""Print the result of the baseline on the same test rows: the figure in problems/progression.yaml."""
+"""Print the metric of the baseline on the same test rows, as in problems/progression.yaml."""
 
 import pandas as pd
 from sklearn.dummy import DummyRegressor

@@ -1,4 +1,4 @@
-"""Predict the test rows. mlgit computes metrics of its own from them; those written here are for `dvc metrics`."""
+"""Predict the test rows. mlgit computes its own metrics from them; those written here are for `dvc metrics`."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ METRICS = {"rmse": root_mean_squared_error, "mae": mean_absolute_error, "r2": r2
 
 
 def main() -> None:
-    model = skops.io.load("out/model.skops", trusted=[])  # nothing in the file beyond what skops trusts
+    model = skops.io.load("out/model.skops", trusted=[])  # only types that skops trusts
     features = pd.read_parquet("out/test.parquet")
     rows = pd.read_parquet("out/test-rows.parquet").loc[features.index]
     predictions = pd.DataFrame(

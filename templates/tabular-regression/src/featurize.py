@@ -1,7 +1,7 @@
-"""Make the features, of each row by itself.
+"""Compute the features of each row by itself.
 
-What is learned from many rows (a mean, a scale, an encoding) belongs into the model of `train.py`, so that the test
-rows have no part in it. What is computed here must also be computed by whoever calls the model.
+What is learned from many rows (a mean, a scale, an encoding) belongs into the model of `train.py`, so that it is
+learned from training rows alone. Whoever calls the model has to compute the same features.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Read the data, and put each row on one side of the split, for good."""
+"""Read the data, and assign each row to training or test, always the same way."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ SPLIT = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["split"]
 
 
 def is_test(key: int) -> bool:
-    """Tell the side of a row by a hash of its key, so that it stays there when other rows come and go."""
+    """Decide by a hash of the key, so that a row stays on its side when other rows are added or removed."""
     digest = hashlib.sha256(f"{SPLIT['seed']}:{key}".encode()).hexdigest()
     return int(digest[:8], 16) < SPLIT["test_share"] * 16**8
 

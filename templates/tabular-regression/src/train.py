@@ -1,4 +1,4 @@
-"""Fit the model on the training rows, and write it in a form that runs no code of its own when it is loaded."""
+"""Fit the model on the training rows, and write it in a format that can be loaded safely."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
 def main() -> None:
     features = pd.read_parquet("out/train.parquet")
     labels = pd.read_parquet("out/train-rows.parquet").loc[features.index, "progression"]
-    model = make_pipeline(StandardScaler(), Ridge(**PARAMS["train"]))  # the scale too is that of the training rows
+    model = make_pipeline(StandardScaler(), Ridge(**PARAMS["train"]))  # the scale is learned from the training rows
     model.fit(features, labels)
     skops.io.dump(model, "out/model.skops")
 
