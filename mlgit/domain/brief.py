@@ -10,7 +10,7 @@ import msgspec
 from mlgit.domain import merge_rules
 from mlgit.domain.cards import CardText
 from mlgit.domain.merge_rules.soak import healthy_period
-from mlgit.domain.merge_rules.windows import check_windows, opening
+from mlgit.domain.merge_rules.windows import check_windows, next_opening
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import Name, seconds
 from mlgit.domain.promotion_context import PromotionContext
@@ -208,7 +208,7 @@ def earliest_merge(case: PromotionContext, at: datetime) -> datetime | None:
         return at
     time = max(soak_complete_at(case, at) or at, at)
     if list(check_windows(case, time)):
-        opens = opening(case.environment.windows, time)
+        opens = next_opening(case.environment.windows, time)
         if opens is None:
             return None
         time = opens

@@ -55,7 +55,7 @@ def check_unchanged(manifest: Promotion, version: Version | None, report: GateRe
     if version is not None:
         found = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {}, {})]
         yield from (finding for finding in found if finding.id in {"slot-digest-mismatch", "version-tampered"})
-    if manifest.gates is not None and not is_named(manifest, report):
+    if manifest.gates is not None and not is_named_report(manifest, report):
         yield Finding(
             "gate-report-mismatch",
             "the gate report is not the one that the manifest names",
@@ -65,7 +65,7 @@ def check_unchanged(manifest: Promotion, version: Version | None, report: GateRe
         )
 
 
-def is_named(manifest: Promotion, report: GateReport | None) -> bool:
+def is_named_report(manifest: Promotion, report: GateReport | None) -> bool:
     """Tell whether a gate report is the one that a manifest names, by its digest."""
     return manifest.gates is not None and report is not None and digest(report) == manifest.gates.digest
 

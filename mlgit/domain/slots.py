@@ -12,13 +12,13 @@ from mlgit.domain.records.version import Version
 
 SlotName = Literal["champion", "challenger", "shadow"]
 BesideName = Literal["challenger", "shadow"]
-BESIDE: Final[tuple[BesideName, ...]] = ("challenger", "shadow")
-NAMES: Final[tuple[SlotName, ...]] = ("champion", *BESIDE)
-ALL: Final = 100
+BESIDE_NAMES: Final[tuple[BesideName, ...]] = ("challenger", "shadow")
+SLOT_NAMES: Final[tuple[SlotName, ...]] = ("champion", *BESIDE_NAMES)
+FULL_TRAFFIC: Final = 100
 """Per cent."""
 
 
-class Placed(msgspec.Struct, frozen=True, kw_only=True):
+class VersionBeside(msgspec.Struct, frozen=True, kw_only=True):
     """A version beside the champion, and the per cent of the requests that it answers; 0 for a shadow."""
 
     slot: BesideName
@@ -32,47 +32,47 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 def filled(slots: SlotAssignments) -> dict[SlotName, SlotAssignment]:
     """Return the slots that have a version, the champion first."""
-    return {name: slot for name in NAMES if (slot := getattr(slots, name)) is not None}
+    return {name: slot for name in SLOT_NAMES if (slot := getattr(slots, name)) is not None}
 
 
-def others(slots: SlotAssignments) -> dict[BesideName, SlotAssignment]:
+def slots_beside(slots: SlotAssignments) -> dict[BesideName, SlotAssignment]:
     """Return the slots beside the champion that have a version."""
-    return {name: slot for name in BESIDE if (slot := getattr(slots, name)) is not None}
+    return {name: slot for name in BESIDE_NAMES if (slot := getattr(slots, name)) is not None}
 
 
-def answers(name: SlotName, slot: SlotAssignment) -> int:
+def traffic_share(name: SlotName, slot: SlotAssignment) -> int:
     """Return the per cent of the requests that the version of a slot answers; a shadow none, whatever it is asked."""
     return 0 if name == "shadow" else slot.traffic
 
 
-def placed(manifest: Promotion | None) -> list[Placed]:
+def versions_beside(manifest: Promotion | None) -> list[VersionBeside]:
     """Return what a manifest wants beside the champion; nothing where there is none."""
-    return [] if manifest is None else placed_in(manifest.model, manifest.slots)
+    return [] if manifest is None else versions_beside_in(manifest.model, manifest.slots)
 
 
-def placed_in(model: str, slots: SlotAssignments) -> list[Placed]:
+def versions_beside_in(model: str, slots: SlotAssignments) -> list[VersionBeside]:
     """Return what slots of a model have beside the champion."""
     return [
-        Placed(slot=name, version=str(VersionRef(model, slot.version)), traffic=answers(name, slot))
-        for name, slot in others(slots).items()
+        VersionBeside(slot=name, version=str(VersionRef(model, slot.version)), traffic=traffic_share(name, slot))
+        for name, slot in slots_beside(slots).items()
     ]
 
 
-def placed_as_seen(entry: Deployment | None) -> list[Placed]:
+def versions_observed_beside(entry: Deployment | None) -> list[VersionBeside]:
     """Return what an entry of the ledger saw beside the champion for good."""
     if entry is None:
         return []
     return [
-        Placed(slot=name, version=str(VersionRef(entry.model, one.version)), traffic=one.traffic)
-        for name, one in seen(entry).items()
+        VersionBeside(slot=name, version=str(VersionRef(entry.model, one.version)), traffic=one.traffic)
+        for name, one in observed_beside(entry).items()
     ]
 
 
-def seen(entry: Deployment) -> dict[BesideName, ObservedVersion]:
+def observed_beside(entry: Deployment) -> dict[BesideName, ObservedVersion]:
     """Return what an entry of the ledger saw beside the champion for good, by slot."""
     if entry.beside is None:
         return {}
-    return {name: one for name in BESIDE if (one := getattr(entry.beside, name)) is not None}
+    return {name: one for name in BESIDE_NAMES if (one := getattr(entry.beside, name)) is not None}
 
 
 def entering(slots: SlotAssignments, before: SlotAssignments | None) -> list[SlotName]:
@@ -89,7 +89,7 @@ def entering(slots: SlotAssignments, before: SlotAssignments | None) -> list[Slo
     return found
 
 
-def promoted(manifest: Promotion, before: Promotion | None) -> SlotAssignment | None:
+def promoted_slot(manifest: Promotion, before: Promotion | None) -> SlotAssignment | None:
     """Return the slot whose version a manifest promotes: the one that gates judge, and that people agree to.
 
     It is the one that a version comes to. Of a rollback it is the champion, as it is where nothing changes. It is None where
@@ -106,10 +106,10 @@ def promoted(manifest: Promotion, before: Promotion | None) -> SlotAssignment | 
     found = entering(manifest.slots, was)
     if found:
         return filled(manifest.slots)[found[0]]
-    return champion if was is None or others(was).keys() == others(manifest.slots).keys() else None
+    return champion if was is None or slots_beside(was).keys() == slots_beside(manifest.slots).keys() else None
 
 
-def put(
+def assign(
     before: SlotAssignments | None,
     version: Version,
     name: SlotName = "champion",
@@ -126,17 +126,19 @@ def put(
         traffic: per cent of the requests that it is to answer as challenger, 1 to 99.
         clear: the slots to take away.
     """
-    kept = {} if before is None else {n: slot for n, slot in others(before).items() if n not in clear}
+    kept = {} if before is None else {n: slot for n, slot in slots_beside(before).items() if n not in clear}
     kept = {n: slot for n, slot in kept.items() if slot.digest != version.digest}
     champion = None if before is None else before.champion
-    slot = SlotAssignment(version=version.version, digest=version.digest, traffic=ALL if traffic is None else traffic)
+    slot = SlotAssignment(
+        version=version.version, digest=version.digest, traffic=FULL_TRAFFIC if traffic is None else traffic
+    )
     if name != "champion":
         kept[name] = slot
     elif champion is None or champion.digest != version.digest:
         champion = slot
     challenger, shadow = kept.get("challenger"), kept.get("shadow")
     if champion is not None:
-        champion = replace(champion, traffic=ALL - (challenger.traffic if challenger is not None else 0))
+        champion = replace(champion, traffic=FULL_TRAFFIC - (challenger.traffic if challenger is not None else 0))
     return SlotAssignments(champion=champion, challenger=challenger, shadow=shadow)
 
 

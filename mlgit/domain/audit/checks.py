@@ -9,14 +9,14 @@ from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import DecisionRecord
 from mlgit.domain.records.promotion import Promotion
-from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
-from mlgit.domain.rules.paths import LINKS, linked
+from mlgit.domain.rules.changes import check_immutable, check_manifests_kept, check_separation
+from mlgit.domain.rules.paths import LINKS, link_finding
 from mlgit.errors import Finding, Location, Severity
 
 _LOOK_AGAIN = "have those who answer for the model look at it again, as a new promotion"
 
 
-def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Iterator[Finding]:
+def check_commit(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Iterator[Finding]:
     """A commit that changes a manifest brings no rules, edits nothing immutable, and merges only what was proposed.
 
     Args:
@@ -36,11 +36,11 @@ def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Ite
             )
 
 
-def check_removed(path: str, status: str, mode: str) -> Iterator[Finding]:
+def check_manifest_file(path: str, status: str, mode: str) -> Iterator[Finding]:
     """A manifest is there, and is a file."""
-    yield from check_kept([(path, status)])
+    yield from check_manifests_kept([(path, status)])
     if status != "D" and mode in LINKS:
-        yield linked(path, mode)
+        yield link_finding(path, mode)
 
 
 def check_identity(
@@ -73,7 +73,7 @@ def check_identity(
         )
 
 
-def check_agreed(manifest: Promotion, tally: ApprovalResult) -> Iterator[Finding]:
+def check_approvals(manifest: Promotion, tally: ApprovalResult) -> Iterator[Finding]:
     """Enough people agreed. Where words are there that do not count, that is another matter than where there are none."""
     if tally.complete:
         return
@@ -87,7 +87,7 @@ def check_agreed(manifest: Promotion, tally: ApprovalResult) -> Iterator[Finding
         yield Finding("approvals-not-on-ledger", what, why="the ledger has no more approvals of it", fix=fix)
 
 
-def reviewed_elsewhere(manifest: Promotion, tally: ApprovalResult) -> Finding:
+def reviewed_commit_missing(manifest: Promotion, tally: ApprovalResult) -> Finding:
     """Return the finding of reviews that the ledger states, of commits that are not here, so that nobody can check them."""
     others = "; ".join(f"{one.person}: {one.reason}" for one in tally.uncounted)
     return Finding(
@@ -98,7 +98,7 @@ def reviewed_elsewhere(manifest: Promotion, tally: ApprovalResult) -> Finding:
     )
 
 
-def approved_late(manifest: Promotion) -> Finding:
+def approved_after_merge(manifest: Promotion) -> Finding:
     """Return the warning that a rule was complete only after the merge."""
     return Finding(
         "approvals-after-merge",
@@ -109,7 +109,7 @@ def approved_late(manifest: Promotion) -> Finding:
     )
 
 
-def check_decided(
+def check_decision_record(
     record: DecisionRecord, manifest: Promotion, *, reads: ReadSet, decision: Digest, tally: ApprovalResult
 ) -> Iterator[Finding]:
     """The decision on the ledger is the one that follows from what is on the base branch.
@@ -160,7 +160,9 @@ def check_applied(manifest: Promotion, refused: str | None) -> Iterator[Finding]
         )
 
 
-def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> Iterator[Finding]:
+def check_gate_results(
+    manifest: Promotion, then: Sequence[GateVerdict], now: Sequence[GateVerdict]
+) -> Iterator[Finding]:
     """The gates answer as the report says; one that cannot be judged any more, for want of data, proves nothing.
 
     Args:
@@ -191,7 +193,7 @@ def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequenc
         )
 
 
-def rests_on_none(finding: Finding, manifest: Promotion) -> Finding:
+def without_report_reference(finding: Finding, manifest: Promotion) -> Finding:
     """Return the finding of a missing report by what it is: a manifest that names none was not made by mlgit."""
     if finding.id == "gate-report-missing" and manifest.gates is None:
         why = "the manifest itself names none"
@@ -199,7 +201,7 @@ def rests_on_none(finding: Finding, manifest: Promotion) -> Finding:
     return finding
 
 
-def came_first(path: str) -> Finding:
+def in_first_commit(path: str) -> Finding:
     """Return the finding of a manifest that the first commit brought."""
     return Finding(
         "promotion-commit-missing",

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from mlgit.domain.approvals import UncountedVote
-from mlgit.domain.audit.verdict import Verdict
+from mlgit.domain.audit.verdict import AuditVerdict
 from mlgit.errors import Finding
 
 
-class GateAnswer(msgspec.Struct, frozen=True):
+class AuditedGate(msgspec.Struct, frozen=True):
     """A gate of the report that a promotion rests on, and its answer."""
 
     gate: str
@@ -49,7 +49,7 @@ class AuditedEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """What a decision rests on: the digests that it binds, by name, and what the gates said."""
 
     reads: dict[str, str | None] = {}
-    gates: list[GateAnswer] = []
+    gates: list[AuditedGate] = []
 
 
 class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,7 +63,7 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     at: datetime
     environment: str
     model: str
-    verdict: Verdict
+    verdict: AuditVerdict
     findings: list[Finding] = []
     promotion: str | None = None
     kind: str | None = None
@@ -124,7 +124,7 @@ class RunningVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     environment: str
     version: str | None
     since: datetime | None
-    verdict: Verdict | None
+    verdict: AuditVerdict | None
     beside: list[str] = []
 
 
@@ -142,7 +142,7 @@ class ModelInventory(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunningVersion]
 
 
-class InForce(msgspec.Struct, frozen=True, kw_only=True):
+class GovernanceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A hold, an override, a standing approval or a retirement that there is at the end."""
 
     kind: Literal["hold", "override", "standing-approval", "retirement"]

@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 from mlgit.errors import Finding, Severity
 
-Verdict = Literal["PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION"]
+AuditVerdict = Literal["PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION"]
 
-VERDICTS: Final[tuple[Verdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
+VERDICTS: Final[tuple[AuditVerdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
 """From the best to the worst."""
 
 GAPS: Final = frozenset(
@@ -26,7 +26,7 @@ GAPS: Final = frozenset(
 """Findings that say that evidence is missing, or cannot be judged here. Every other one contradicts the change."""
 
 
-def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] = GAPS) -> Verdict:
+def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] = GAPS) -> AuditVerdict:
     """Return the verdict on a change. What is not known to be a mere gap is a contradiction, so that nothing new is let through.
 
     Args:

@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from mlgit.domain.merge_rules.gates import check_report
-from mlgit.domain.merge_rules.holds import check_held, check_holds
+from mlgit.domain.merge_rules.holds import check_holds, check_holds_on_manifest
 from mlgit.domain.merge_rules.manifest import check_manifest, check_order
 from mlgit.domain.merge_rules.overrides import check_override_reviews, check_waivers
 from mlgit.domain.merge_rules.ramp import check_ramp
 from mlgit.domain.merge_rules.recertify import check_recertify
-from mlgit.domain.merge_rules.retirement import check_retired
+from mlgit.domain.merge_rules.retirement import check_retirements
 from mlgit.domain.merge_rules.rollback import check_rollback
-from mlgit.domain.merge_rules.slots import check_places
+from mlgit.domain.merge_rules.slots import check_slot_changes
 from mlgit.domain.merge_rules.soak import check_soak, check_upstream
-from mlgit.domain.merge_rules.standing import check_standing
+from mlgit.domain.merge_rules.standing_approvals import check_standing
 from mlgit.domain.merge_rules.windows import check_windows
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.governance import Hold
 from mlgit.domain.records.promotion import Promotion
-from mlgit.domain.rules.written import check_enforced
+from mlgit.domain.rules.configuration import check_enforced
 from mlgit.errors import Finding
 
 MergeRule = Callable[[PromotionContext, datetime], Iterator[Finding]]
@@ -26,9 +26,9 @@ MergeRule = Callable[[PromotionContext, datetime], Iterator[Finding]]
 _ALL: tuple[MergeRule, ...] = (
     lambda case, _: check_enforced(case.policy, case.manifest),
     check_holds,
-    check_retired,
+    check_retirements,
     check_manifest,
-    check_places,
+    check_slot_changes,
     lambda case, _: check_order(case),
     check_rollback,
     check_recertify,
@@ -61,4 +61,4 @@ def check_at_apply(manifest: Promotion, holds: Mapping[str, Hold], at: datetime)
         holds: every hold of today's base branch, by its name.
         at: now.
     """
-    return list(check_held(holds, manifest, at))
+    return list(check_holds_on_manifest(holds, manifest, at))

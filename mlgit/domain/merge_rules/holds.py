@@ -14,10 +14,10 @@ from mlgit.errors import Finding, Location
 
 def check_holds(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     """No hold of the state before the change stands in its way at the moment."""
-    yield from check_held(case.holds, case.manifest, at)
+    yield from check_holds_on_manifest(case.holds, case.manifest, at)
 
 
-def check_held(holds: Mapping[str, Hold], manifest: Promotion, at: datetime) -> Iterator[Finding]:
+def check_holds_on_manifest(holds: Mapping[str, Hold], manifest: Promotion, at: datetime) -> Iterator[Finding]:
     """No hold stands in the way of a change.
 
     Args:
@@ -27,12 +27,12 @@ def check_held(holds: Mapping[str, Hold], manifest: Promotion, at: datetime) -> 
     """
     slots = (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
     versions = {slot.digest: f"{manifest.model}@{slot.version}" for slot in slots if slot is not None}
-    yield from check_change(
+    yield from check_holds_on_change(
         holds, environment=manifest.environment, model=manifest.model, versions=versions, change=manifest.change, at=at
     )
 
 
-def check_change(
+def check_holds_on_change(
     holds: Mapping[str, Hold],
     *,
     environment: str,
@@ -52,7 +52,9 @@ def check_change(
         at: the moment.
     """
     names = {id(hold): name for name, hold in holds.items()}
-    for hold in in_force(holds.values(), environment=environment, model=model, digests=versions, change=change, at=at):
+    for hold in blocking_holds(
+        holds.values(), environment=environment, model=model, digests=versions, change=change, at=at
+    ):
         name = names[id(hold)]
         version = versions.get(hold.digest or "")
         yield Finding(
@@ -65,7 +67,7 @@ def check_change(
         )
 
 
-def in_force(
+def blocking_holds(
     holds: Iterable[Hold], *, environment: str, model: str, digests: Collection[Digest], change: str, at: datetime
 ) -> list[Hold]:
     """Return the holds that stand in the way of a change.
@@ -81,13 +83,13 @@ def in_force(
     return [
         hold
         for hold in holds
-        if is_running(hold, at)
+        if is_active(hold, at)
         and hold.environment in {None, environment}
         and hold.model in {None, model}
         and (hold.digest in digests if hold.scope == "version" else change != "rollback")
     ]
 
 
-def is_running(hold: Hold, at: datetime) -> bool:
+def is_active(hold: Hold, at: datetime) -> bool:
     """Tell whether the time of a hold is not over at a moment."""
     return hold.until is None or at < hold.until

@@ -40,10 +40,12 @@ def check_order(case: PromotionContext) -> Iterator[Finding]:
     """A version is champion of the environments that come first before it comes to any slot here."""
     if case.version is not None and case.manifest.change == "promote":
         for earlier, champion in case.earlier.items():
-            yield from check_earlier(case.version, case.environment.name, earlier, champion)
+            yield from check_champion_upstream(case.version, case.environment.name, earlier, champion)
 
 
-def check_earlier(version: Version, environment: str, earlier: str, champion: Version | None) -> Iterator[Finding]:
+def check_champion_upstream(
+    version: Version, environment: str, earlier: str, champion: Version | None
+) -> Iterator[Finding]:
     """A version is champion of an earlier environment.
 
     Args:

@@ -40,10 +40,12 @@ def check_waivers(case: PromotionContext, at: datetime) -> Iterator[Finding]:
 
 def check_override_reviews(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     """No override of the environment is overdue for its review."""
-    yield from check_reviewed(case.overrides, case.environment.name, case.manifest.change, at)
+    yield from check_reviews_of(case.overrides, case.environment.name, case.manifest.change, at)
 
 
-def check_reviewed(overrides: Mapping[str, Override], environment: str, change: str, at: datetime) -> Iterator[Finding]:
+def check_reviews_of(
+    overrides: Mapping[str, Override], environment: str, change: str, at: datetime
+) -> Iterator[Finding]:
     """No override of an environment is overdue for its review.
 
     Args:

@@ -12,7 +12,7 @@ from mlgit.domain.names import VersionRef, seconds
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.promotion import Promotion, Ramp
-from mlgit.domain.slots import ALL
+from mlgit.domain.slots import FULL_TRAFFIC
 from mlgit.errors import Finding, Location
 
 
@@ -44,7 +44,7 @@ def ramp_step(ramp: Ramp, entries: Sequence[Deployment], promotion: str, at: dat
     last: int | None = None
     since: datetime | None = None
     for entry in entries:
-        share = entry.traffic or ALL
+        share = entry.traffic or FULL_TRAFFIC
         if entry.promotion != promotion:
             last, since = (last, since) if entry.status == "blocked" else (None, None)
         elif entry.status == "degraded":
@@ -67,7 +67,7 @@ def check_ramp(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     While the champion is itself on a ramp, a plan that gives it all but the first step would end that ramp at once.
     """
     manifest, champion = case.manifest, case.champion
-    yield from check_plan(manifest)
+    yield from check_ramp_plan(manifest)
     seen = case.deployments.get(manifest.environment, ())
     if manifest.ramp is not None and champion is not None and healthy_period(seen, champion.digest, at) is None:
         ref = VersionRef(champion.model, champion.version)
@@ -80,13 +80,13 @@ def check_ramp(case: PromotionContext, at: datetime) -> Iterator[Finding]:
         )
 
 
-def check_plan(manifest: Promotion) -> Iterator[Finding]:
+def check_ramp_plan(manifest: Promotion) -> Iterator[Finding]:
     """The ramp of a manifest, if it has one, can be carried out."""
     ramp = manifest.ramp
     if ramp is None:
         return
     at = Location(layout.promotion(manifest.environment, manifest.model), path="ramp")
-    if any(later <= earlier for earlier, later in pairwise(ramp.steps)) or ramp.steps[-1] != ALL:
+    if any(later <= earlier for earlier, later in pairwise(ramp.steps)) or ramp.steps[-1] != FULL_TRAFFIC:
         yield Finding(
             "ramp-steps-invalid",
             f"the steps {', '.join(map(str, ramp.steps))} do not lead to all of the requests",

@@ -28,11 +28,11 @@ def approval_age(policy: Policy, manifest: Promotion, at: datetime) -> ApprovalA
     """
     if policy.recertify is None or manifest.slots.champion is None:
         return None
-    until = since(manifest) + timedelta(seconds=seconds(policy.recertify))
+    until = approved_since(manifest) + timedelta(seconds=seconds(policy.recertify))
     return ApprovalAge(until=until, state="overdue" if at >= until else "due" if at >= until - NOTICE else "good")
 
 
-def since(manifest: Promotion) -> datetime:
+def approved_since(manifest: Promotion) -> datetime:
     """Return the moment that no approval of a manifest is older than: when what was agreed to was made.
 
     That is the promotion or, where it rests on one, the standing approval. The ids carry the time, and no signature
@@ -41,7 +41,7 @@ def since(manifest: Promotion) -> datetime:
     return proposed_at(manifest.promotion if manifest.standing_approval is None else manifest.standing_approval.id)
 
 
-def overdue(environment: str, model: str, found: ApprovalAge) -> Finding:
+def overdue_finding(environment: str, model: str, found: ApprovalAge) -> Finding:
     """Return the warning that what runs was not agreed to again in time."""
     return Finding(
         "recertification-overdue",
@@ -53,7 +53,7 @@ def overdue(environment: str, model: str, found: ApprovalAge) -> Finding:
     )
 
 
-def baseline_of(digest: Digest, past: Sequence[Promotion]) -> VersionPin | None:
+def baseline_when_promoted(digest: Digest, past: Sequence[Promotion]) -> VersionPin | None:
     """Return what a version was compared with when it last became champion of an environment; None if with nothing.
 
     It is the baseline that the manifest of that promotion recorded. A rollback compared with nothing, and a change of what
@@ -88,7 +88,7 @@ def check_recertify(case: PromotionContext, at: datetime) -> Iterator[Finding]:
             at=where,
         )
         return
-    if manifest.baseline != baseline_of(champion.digest, case.past):
+    if manifest.baseline != baseline_when_promoted(champion.digest, case.past):
         yield Finding(
             "recertification-baseline-mismatch",
             f"the recertification of {manifest.environment}/{manifest.model} is judged against another version than before",

@@ -10,13 +10,13 @@ from mlgit.domain.records.version import Version
 from mlgit.errors import Finding, Location
 
 
-def check_retired(case: PromotionContext, at: datetime) -> Iterator[Finding]:
+def check_retirements(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     """No version in a slot is retired on the day of the moment."""
     for number, version in case.slots.items():
-        yield from check_ended(version, case.retirements.get(number), at)
+        yield from check_not_retired(version, case.retirements.get(number), at)
 
 
-def check_ended(version: Version, retirement: Retirement | None, at: datetime) -> Iterator[Finding]:
+def check_not_retired(version: Version, retirement: Retirement | None, at: datetime) -> Iterator[Finding]:
     """The life of a version has not ended by the day of a moment.
 
     Args:

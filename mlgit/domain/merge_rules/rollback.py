@@ -11,7 +11,7 @@ from mlgit.domain.records.governance import Hold
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.promotion import Promotion, SlotAssignment
 from mlgit.domain.records.version import Version
-from mlgit.domain.slots import BesideName, answers, others, seen
+from mlgit.domain.slots import BesideName, observed_beside, slots_beside, traffic_share
 from mlgit.errors import Finding, Location
 
 
@@ -22,7 +22,7 @@ def check_rollback(case: PromotionContext, at: datetime) -> Iterator[Finding]:
         return
     entries = case.deployments.get(manifest.environment, ())
     key = (manifest.environment, manifest.model, champion.digest)
-    beside = others(manifest.slots)
+    beside = slots_beside(manifest.slots)
     alone = last_verified(entries, *key, at) is not None
     for slot in [*beside.values()] if alone else [champion]:
         if last_verified(entries, *key, at, beside=beside) is None:
@@ -70,11 +70,11 @@ def last_verified(
 
 
 def _ran(entry: Deployment, name: BesideName, slot: SlotAssignment) -> bool:
-    one = seen(entry).get(name)
-    return one is not None and (one.digest, one.traffic) == (slot.digest, answers(name, slot))
+    one = observed_beside(entry).get(name)
+    return one is not None and (one.digest, one.traffic) == (slot.digest, traffic_share(name, slot))
 
 
-def keeps_out(hold: Hold, manifest: Promotion, replaced: Version) -> bool:
+def is_rollback_hold(hold: Hold, manifest: Promotion, replaced: Version) -> bool:
     """Tell whether a hold is the one that a rollback brings: on the version that it replaces, here, without an end.
 
     Args:

@@ -8,16 +8,16 @@ from mlgit.domain.merge_rules.soak import healthy_period
 from mlgit.domain.names import VersionRef
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.promotion import Promotion
-from mlgit.domain.slots import ALL, entering, filled, others
+from mlgit.domain.slots import FULL_TRAFFIC, entering, filled, slots_beside
 from mlgit.errors import Finding, Location
 
 _HAND = "do not edit manifests by hand: `mlgit promote` writes them"
 
 
-def check_places(case: PromotionContext, at: datetime) -> Iterator[Finding]:
+def check_slot_changes(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     """The slots are what can run at once; one version comes in, which the gates judged; no ramp is cut off on the way."""
     manifest, before = case.manifest, case.before
-    yield from check_layout(manifest)
+    yield from check_slot_layout(manifest)
     entered = entering(manifest.slots, None if before is None else before.slots)
     if manifest.change == "promote" and len(entered) > 1:
         yield Finding(
@@ -30,7 +30,7 @@ def check_places(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     yield from _check_ramp_goes_on(case, at)
 
 
-def check_layout(manifest: Promotion) -> Iterator[Finding]:
+def check_slot_layout(manifest: Promotion) -> Iterator[Finding]:
     """No version is in two slots, nothing runs beside no champion, and a challenger answers some of the requests."""
     slots = filled(manifest.slots)
     digests = [slot.digest for slot in slots.values()]
@@ -46,9 +46,9 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
                 at=_at(manifest, f"slots.{name}"),
             )
     if slots and "champion" not in slots:
-        yield no_champion(manifest.environment, manifest.model)
+        yield no_champion_finding(manifest.environment, manifest.model)
     challenger, shadow = manifest.slots.challenger, manifest.slots.shadow
-    if challenger is not None and not 0 < challenger.traffic < ALL:
+    if challenger is not None and not 0 < challenger.traffic < FULL_TRAFFIC:
         yield Finding(
             "slot-traffic-invalid",
             f"the challenger is to answer {challenger.traffic} per cent of the requests",
@@ -56,7 +56,7 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
             fix="give it from 1 to 99; a version that is not to answer is a shadow",
             at=_at(manifest, "slots.challenger.traffic"),
         )
-    if shadow is not None and shadow.traffic != ALL:
+    if shadow is not None and shadow.traffic != FULL_TRAFFIC:
         yield Finding(
             "slot-traffic-invalid",
             f"the shadow is to be asked for {shadow.traffic} per cent of the requests",
@@ -66,7 +66,7 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
         )
 
 
-def no_champion(environment: str, model: str) -> Finding:
+def no_champion_finding(environment: str, model: str) -> Finding:
     """Return the finding of a version that is to run beside a champion that there is not."""
     return Finding(
         "slot-without-champion",
@@ -85,7 +85,11 @@ def _check_ramp_goes_on(case: PromotionContext, at: datetime) -> Iterator[Findin
         return
     stays = before.slots.champion is not None and before.slots.champion.digest == champion.digest
     seen = case.deployments.get(manifest.environment, ())
-    if stays and others(manifest.slots) != others(before.slots) and healthy_period(seen, champion.digest, at) is None:
+    if (
+        stays
+        and slots_beside(manifest.slots) != slots_beside(before.slots)
+        and healthy_period(seen, champion.digest, at) is None
+    ):
         ref = VersionRef(manifest.model, champion.version)
         yield Finding(
             "ramp-unfinished",

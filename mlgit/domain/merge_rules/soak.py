@@ -61,10 +61,10 @@ def healthy_period(
 def check_upstream(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     """A version was seen to run, and to be well, in each environment that comes first and has a target."""
     if case.version is not None and case.manifest.change == "promote":
-        yield from check_seen(case.version, case.environment, case.deployments, at)
+        yield from check_verified_upstream(case.version, case.environment, case.deployments, at)
 
 
-def check_seen(
+def check_verified_upstream(
     version: Version, environment: Environment, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
     """A version was seen to run, and to be well, in each environment that comes before another one and has a target.
@@ -91,10 +91,10 @@ def check_seen(
 def check_soak(case: PromotionContext, at: datetime) -> Iterator[Finding]:
     """A version was healthy for as long as the environment asks, where it asks, without a break up to the moment."""
     if case.version is not None and case.manifest.change == "promote":
-        yield from check_soaked(case.version, case.environment, case.deployments, at)
+        yield from check_soak_time(case.version, case.environment, case.deployments, at)
 
 
-def check_soaked(
+def check_soak_time(
     version: Version, environment: Environment, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
     """A version was healthy for as long as an environment asks; takes what `check_seen` takes."""

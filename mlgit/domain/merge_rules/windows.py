@@ -37,7 +37,7 @@ def check_window(environment: Environment, change: str, at: datetime) -> Iterato
     windows = _held_to(environment.windows, change)
     if is_open(windows, at):
         return
-    until = opening(windows, at)
+    until = next_opening(windows, at)
     when = f"until {utc_time_with_weekday(until)}" if until else "for the next fourteen days and longer"
     yield Finding(
         "window-closed",
@@ -53,7 +53,7 @@ def is_open(windows: Sequence[ChangeWindow], at: datetime) -> bool:
     return _Rules(windows).let_in(at)
 
 
-def opening(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
+def next_opening(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
     """Return the first whole minute after a moment at which windows are open, in UTC; None if none is within a fortnight.
 
     Every minute is looked at, at most 20,160 of them: a zone may change its offset at any, and says so nowhere.

@@ -24,7 +24,7 @@ def check_immutable(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             )
 
 
-def check_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+def check_manifests_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """No manifest was deleted: with it would go the champion that the next version has to beat, and who agreed to it.
 
     Args:

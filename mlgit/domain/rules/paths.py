@@ -43,7 +43,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         if top not in _STATE_FOLDERS and top not in {layout.PROJECT, _SETTINGS}:
             continue
         if mode in LINKS:
-            yield linked(path, mode)
+            yield link_finding(path, mode)
         name = rest.split("/", 1)[0].removesuffix(".yaml")
         if name and top in _STATE_FOLDERS and not fits(name) and not name.startswith("."):
             yield Finding(
@@ -55,7 +55,7 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             )
 
 
-def linked(path: str, mode: str) -> Finding:
+def link_finding(path: str, mode: str) -> Finding:
     """Return the finding of a path that is no file, by its mode in `LINKS`."""
     return Finding(
         "path-is-link",

@@ -6,15 +6,15 @@ from mlgit.domain import layout
 from mlgit.domain.codec import digest
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records.promotion import Promotion, SlotAssignment
-from mlgit.domain.rules.written import unknown
+from mlgit.domain.rules.configuration import unknown_finding
 from mlgit.errors import Finding, Location
 
 
-def check_described(manifest: Promotion, environments: Collection[str]) -> Iterator[Finding]:
+def check_environment_exists(manifest: Promotion, environments: Collection[str]) -> Iterator[Finding]:
     """The environment of a manifest is one that is described: of another one nobody says what guards it."""
     if manifest.environment not in environments:
         at = Location(layout.promotion(manifest.environment, manifest.model), path="environment")
-        yield unknown("environment-unknown", manifest.environment, at, environments)
+        yield unknown_finding("environment-unknown", manifest.environment, at, environments)
 
 
 def check_slots(manifest: Promotion, digests: Mapping[int, Digest | None]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mlgit import __version__
 from mlgit.domain import layout
-from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, InForce, ModelInventory, RuleChange
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, GovernanceRecord, ModelInventory, RuleChange
 from mlgit.domain.audit.verdict import VERDICTS
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import CommitId, Digest
@@ -18,7 +18,7 @@ from mlgit.errors import Exit, Finding, MlgitError, Severity, refused
 from mlgit.ops.audit import checkpoint as checkpoints
 from mlgit.ops.audit import history_checks
 from mlgit.ops.audit.checkpoint import Checkpoint
-from mlgit.ops.audit.inventory import inventory, standing, uncertified
+from mlgit.ops.audit.inventory import governance_records, inventory, overdue_recertifications
 from mlgit.ops.audit.replay import Replay
 from mlgit.ops.kernel import remote, snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -58,7 +58,7 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
     inventory: list[ModelInventory]
     deployments: list[AuditedDeployment]
     rules: list[RuleChange]
-    standing: list[InForce]
+    standing: list[GovernanceRecord]
     unchecked: list[str]
     digest: Digest = ""
 
@@ -177,7 +177,7 @@ def _rewritten(
     """Tell which branch no longer has what an earlier audit saw on it."""
     pairs = ((branch, earlier.commit, tip), (layout.LEDGER.removeprefix("refs/heads/"), earlier.ledger, ledger))
     return [
-        history_checks.rewritten(name, old)
+        history_checks.history_rewritten(name, old)
         for name, old, new in pairs
         if old is not None
         and (new is None or repository.resolve(old) is None or not remote.contains(repository, new, old))
@@ -216,7 +216,7 @@ def _audit(
 ) -> Audit:
     told = [one for one in replay.after(begin) if environment in {None, one.environment}]
     there, unread = inventory(state, replay.changes)
-    stands, more = standing(state)
+    stands, more = governance_records(state)
     counts = Counter(one.verdict for one in told)
     return Audit(
         project=state.project().name,
@@ -228,7 +228,14 @@ def _audit(
         environment=environment,
         counts={one: counts[one] for one in VERDICTS},
         changes=told,
-        findings=[*rewritten, *replay.findings, *replay.crossing, *unread, *more, *uncertified(state, there, as_of)],
+        findings=[
+            *rewritten,
+            *replay.findings,
+            *replay.crossing,
+            *unread,
+            *more,
+            *overdue_recertifications(state, there, as_of),
+        ],
         inventory=there,
         deployments=[one for one in replay.deployments if environment in {None, one.environment}],
         rules=replay.rules,

@@ -9,7 +9,7 @@ from msgspec.structs import asdict, replace
 from mlgit.domain import layout, slots
 from mlgit.domain.approvals import People
 from mlgit.domain.audit import checks
-from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, GateAnswer
+from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, AuditedGate
 from mlgit.domain.audit.verdict import GAPS, verdict
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
@@ -58,10 +58,10 @@ class ChangeVerifier:
         place = layout.parse_path(path)
         assert place is not None  # noqa: S101 - the path of a manifest
         key = (place.fields["environment"], place.fields["model"])
-        findings = list(checks.check_shape([(one.path, one.status) for one in step.changes], step.own))
+        findings = list(checks.check_commit([(one.path, one.status) for one in step.changes], step.own))
         for one in step.changes:
             if one.path == path:
-                findings += checks.check_removed(path, one.status, one.mode)
+                findings += checks.check_manifest_file(path, one.status, one.mode)
         draft = _draft(step, key, before)
         try:
             manifest = after.promotion(*key)
@@ -82,7 +82,7 @@ class ChangeVerifier:
     ) -> tuple[AuditedChange, list[Finding]]:
         """Judge a manifest that is there, and tell what it rests on."""
         if not step.commit.parents:
-            return draft, [checks.came_first(layout.promotion(proposed.environment, proposed.model))]
+            return draft, [checks.in_first_commit(layout.promotion(proposed.environment, proposed.model))]
         paths = [change.path for change in step.changes]
         held = rollback_hold(proposed)
         findings = list(check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
@@ -93,7 +93,7 @@ class ChangeVerifier:
         report = proposed.report
         evidence = AuditedEvidence(
             reads=dict(examination.reads),
-            gates=[GateAnswer(one.gate, one.outcome, one.message) for one in report.results] if report else [],
+            gates=[AuditedGate(one.gate, one.outcome, one.message) for one in report.results] if report else [],
         )
         draft = replace(
             draft,
@@ -126,13 +126,15 @@ class ChangeVerifier:
         late: list[Finding] = []
         if not examination.approvals.complete:
             examination = self._look(proposed, replace(cut, at=None), at)
-            late = [checks.approved_late(manifest)] if examination.approvals.complete else []
-        agreed = list(checks.check_agreed(manifest, examination.approvals))
+            late = [checks.approved_after_merge(manifest)] if examination.approvals.complete else []
+        agreed = list(checks.check_approvals(manifest, examination.approvals))
         if agreed and proposed.policy.evidence == "forge":
             stated = self._look(proposed, replace(cut, at=None), at, believed=True)
             if stated.approvals.complete:
-                examination, agreed = stated, [checks.reviewed_elsewhere(manifest, examination.approvals)]
-        problems = [checks.rests_on_none(one, manifest) for one in (*examination.problems, *examination.waits)]
+                examination, agreed = stated, [checks.reviewed_commit_missing(manifest, examination.approvals)]
+        problems = [
+            checks.without_report_reference(one, manifest) for one in (*examination.problems, *examination.waits)
+        ]
         findings = [*problems, *agreed, *late]
         if self._again:
             findings += self._evaluated_again(proposed, cut, at)
@@ -142,7 +144,9 @@ class ChangeVerifier:
             record = self._chronicle.library.record(layout.decision(manifest.promotion), decided.blob)
             assert isinstance(record, DecisionRecord)  # noqa: S101 - by its path
             reads, tally = examination.reads, examination.approvals
-            findings += checks.check_decided(record, manifest, reads=reads, decision=examination.decision, tally=tally)
+            findings += checks.check_decision_record(
+                record, manifest, reads=reads, decision=examination.decision, tally=tally
+            )
         return examination, findings
 
     def _evaluated_again(self, proposed: Proposal, cut: LedgerCutoff, at: datetime) -> list[Finding]:
@@ -153,7 +157,7 @@ class ChangeVerifier:
         )
         if report is None or again is None:
             return []
-        return list(checks.check_answers(proposed.manifest, report.results, again.results))
+        return list(checks.check_gate_results(proposed.manifest, report.results, again.results))
 
     def _look(self, proposed: Proposal, cut: LedgerCutoff, at: datetime, *, believed: bool = False) -> Verification:
         heard = self._heard(proposed, cut, believed=believed)
@@ -213,7 +217,7 @@ def _described(draft: AuditedChange, manifest: Promotion) -> AuditedChange:
         promotion=manifest.promotion,
         kind=manifest.change,
         after=None if slot is None else f"{manifest.model}@{slot.version}",
-        beside=[str(one) for one in slots.placed(manifest)],
+        beside=[str(one) for one in slots.versions_beside(manifest)],
         reason=manifest.reason,
         ticket=manifest.ticket,
         policy=manifest.policy.name,

@@ -67,7 +67,7 @@ def rule_changes(step: HistoryStep) -> Iterator[RuleChange]:
             )
 
 
-def check_only_grew(altered: Iterable[LedgerAlteration]) -> Iterator[Finding]:
+def check_append_only(altered: Iterable[LedgerAlteration]) -> Iterator[Finding]:
     """Nothing on the ledger was changed or deleted."""
     for one in altered:
         deed = {"D": "deleted", "A": "added again"}.get(one.status, "changed")
@@ -80,7 +80,7 @@ def check_only_grew(altered: Iterable[LedgerAlteration]) -> Iterator[Finding]:
         )
 
 
-def check_known(
+def check_merged(
     deployments: Iterable[Deployment], decisions: Iterable[DecisionRecord], promotions: Collection[str]
 ) -> Iterator[Finding]:
     """Every promotion that the ledger decided on or carried out was on the base branch."""
@@ -104,13 +104,15 @@ def check_known(
         )
 
 
-def check_chains(entries: Iterable[Sequence[Deployment]], decided: Collection[str] | None) -> Iterator[Finding]:
+def check_deployment_logs(
+    entries: Iterable[Sequence[Deployment]], decided: Collection[str] | None
+) -> Iterator[Finding]:
     """The entries of each model in each environment are a chain."""
     for some in entries:
         yield from check_entries(some, decided)
 
 
-def observation(entry: Deployment) -> AuditedDeployment:
+def audited_deployment(entry: Deployment) -> AuditedDeployment:
     """Return what is told of an entry of the ledger."""
     return AuditedDeployment(
         at=entry.at,
@@ -125,7 +127,7 @@ def observation(entry: Deployment) -> AuditedDeployment:
     )
 
 
-def rewritten(branch: str, commit: CommitId) -> Finding:
+def history_rewritten(branch: str, commit: CommitId) -> Finding:
     """Return the finding of a branch that lacks what an earlier audit saw on it."""
     return Finding(
         "history-rewritten",

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from mlgit.domain import layout
-from mlgit.domain.audit.records import AuditedChange, InForce, ModelInventory, RunningVersion
+from mlgit.domain.audit.records import AuditedChange, GovernanceRecord, ModelInventory, RunningVersion
 from mlgit.domain.formatting import utc_minute
-from mlgit.domain.merge_rules.recertify import approval_age, overdue
+from mlgit.domain.merge_rules.recertify import approval_age, overdue_finding
 from mlgit.domain.records import Hold, Model, Override, Problem, Record, Retirement, StandingApproval
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -59,14 +59,14 @@ def inventory(state: Lifecycle, changes: Iterable[AuditedChange]) -> tuple[list[
     return found, [*problems, *more]
 
 
-def standing(state: Lifecycle) -> tuple[list[InForce], list[Finding]]:
+def governance_records(state: Lifecycle) -> tuple[list[GovernanceRecord], list[Finding]]:
     """Return every hold, override, standing approval and retirement, sorted by path, and what of them cannot be read."""
     paths = [path for entry in state.tree.entries(_PLACES) if layout.parse_path(path := entry.path) is not None]
     records, problems = state.read_each(paths)
     return [one for path, record in records.items() for one in _standing(path, record)], problems
 
 
-def uncertified(state: Lifecycle, models: Iterable[ModelInventory], at: datetime) -> Iterator[Finding]:
+def overdue_recertifications(state: Lifecycle, models: Iterable[ModelInventory], at: datetime) -> Iterator[Finding]:
     """Yield a warning for each model that runs on approvals that are older at a moment than the policy allows.
 
     Args:
@@ -84,27 +84,31 @@ def uncertified(state: Lifecycle, models: Iterable[ModelInventory], at: datetime
             continue
         found = None if manifest is None else approval_age(policy, manifest, at)
         if found is not None and found.state == "overdue":
-            yield overdue(running.environment, model, found)
+            yield overdue_finding(running.environment, model, found)
 
 
-def _standing(path: str, record: Record | None) -> Iterator[InForce]:
+def _standing(path: str, record: Record | None) -> Iterator[GovernanceRecord]:
     name = path.partition("/")[2].removesuffix(".yaml")
     if isinstance(record, Hold):
         subject = (
             " ".join(filter(None, (record.environment, record.model, (record.digest or "")[7:19]))) or "everything"
         )
         until = None if record.until is None else utc_minute(record.until)
-        yield InForce(kind="hold", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
+        yield GovernanceRecord(kind="hold", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
     elif isinstance(record, Override):
         subject = f"{record.environment} {record.model} {record.digest[7:19]}: {', '.join(record.waives)}"
         by, until = " and ".join(record.people), utc_minute(record.until)
-        yield InForce(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
+        yield GovernanceRecord(kind="override", name=name, subject=subject, by=by, reason=record.incident, until=until)
     elif isinstance(record, StandingApproval):
         limit = record.max_promotions
         promotions = "promotions" if limit is None else f"at most {limit} promotions"
         subject = f"{record.environment} {record.model}: {promotions}"
         by, until = " and ".join(record.people), utc_minute(record.until)
-        yield InForce(kind="standing-approval", name=name, subject=subject, by=by, reason=record.reason, until=until)
+        yield GovernanceRecord(
+            kind="standing-approval", name=name, subject=subject, by=by, reason=record.reason, until=until
+        )
     elif isinstance(record, Retirement):
         subject, until = f"{record.model}@{record.version}", f"from {record.since}"
-        yield InForce(kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until)
+        yield GovernanceRecord(
+            kind="retirement", name=name, subject=subject, by=record.by, reason=record.reason, until=until
+        )

@@ -79,7 +79,7 @@ class Replay:
     def run(self) -> None:
         """Walk the ledger, then the base branch, then hold the one against the other."""
         self._chronicle = self._read_ledger()
-        self.findings += history_checks.check_only_grew(self._chronicle.altered)
+        self.findings += history_checks.check_append_only(self._chronicle.altered)
         deployments, decisions = self._records()
         judge = ChangeVerifier(self._workspace, self._chronicle, again=self._again)
         self._judge_again(judge, {entry.promotion for entry in deployments})
@@ -242,13 +242,13 @@ class Replay:
         self, deployments: list[Deployment], decisions: list[DecisionRecord], promotions: set[str]
     ) -> None:
         """Hold what is new on each branch against the other; what does not fit is held against it again the next time."""
-        self.deployments += map(history_checks.observation, deployments)
+        self.deployments += map(history_checks.audited_deployment, deployments)
         self._decided.update(dict.fromkeys(record.promotion for record in decisions))
         touched = dict.fromkeys((entry.environment, entry.model) for entry in deployments)
         chains = self._chronicle.ledger(LedgerCutoff()).deployments_of(touched)
         known = set(self.findings)
         self.findings += [
-            one for one in history_checks.check_chains(chains.values(), self._decided) if one not in known
+            one for one in history_checks.check_deployment_logs(chains.values(), self._decided) if one not in known
         ]
         deployments, decisions = [*self._loose.deployments, *deployments], [*self._loose.decisions, *decisions]
         on_base, on_ledger = self._line.__contains__, self._is_on_ledger
@@ -256,7 +256,7 @@ class Replay:
             self._manifests if self._ledger is not None else ()
         )  # without a ledger nothing can be missing from it
         self.crossing = [
-            *history_checks.check_known(deployments, decisions, promotions),
+            *history_checks.check_merged(deployments, decisions, promotions),
             *check_cross_references(anchored, (*decisions, *deployments), on_ledger=on_ledger, on_base=on_base),
         ]
         self._loose = OpenReferences(

@@ -55,7 +55,7 @@ class ApprovalsShown(Outcome, frozen=True, kw_only=True, tag="mlgit/approvals.v1
     environment: str
     model: str
     candidate: str
-    beside: list[slots.Placed]
+    beside: list[slots.VersionBeside]
     state: Literal["open", "merged"]
     head: CommitId
     onto: CommitId
@@ -108,7 +108,7 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
         environment=judged.environment,
         model=judged.model,
         candidate=judged.subject,
-        beside=slots.placed(judged.manifest),
+        beside=slots.versions_beside(judged.manifest),
         state=state,
         head=judged.head,
         onto=onto,

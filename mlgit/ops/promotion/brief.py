@@ -177,7 +177,7 @@ def _timing(case: PromotionContext, waits: list[Finding], at: datetime) -> Merge
 def _holds(case: PromotionContext, at: datetime) -> list[HoldSummary]:
     """Return every hold on the environment and the model that is not over, those that block the change first."""
     manifest = case.manifest
-    blocking = holds.in_force(
+    blocking = holds.blocking_holds(
         case.holds.values(),
         environment=manifest.environment,
         model=manifest.model,
@@ -190,7 +190,7 @@ def _holds(case: PromotionContext, at: datetime) -> list[HoldSummary]:
             name=name, scope=hold.scope, reason=hold.reason, by=hold.by, until=hold.until, blocks=hold in blocking
         )
         for name, hold in sorted(case.holds.items())
-        if holds.is_running(hold, at)
+        if holds.is_active(hold, at)
         and hold.environment in {None, manifest.environment}
         and hold.model in {None, manifest.model}
     ]
@@ -208,7 +208,7 @@ def _effect(workspace: Workspace, judged: Proposal, case: PromotionContext) -> M
         files={change.path: brief_changes.file_status(change.status) for change in changes},
         slots=[
             SlotAssignment(
-                slot=name, version=str(VersionRef(judged.model, slot.version)), traffic=slots.answers(name, slot)
+                slot=name, version=str(VersionRef(judged.model, slot.version)), traffic=slots.traffic_share(name, slot)
             )
             for name, slot in slots.filled(manifest.slots).items()
         ],

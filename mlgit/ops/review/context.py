@@ -84,8 +84,11 @@ def verified_deployments(
         slot = None if manifest is None else manifest.slots.champion
         if manifest is None or slot is None or (manifest.promotion, slot.digest) != (entry.promotion, entry.digest):
             return False
-        beside = {name: (one.digest, slots.answers(name, one)) for name, one in slots.others(manifest.slots).items()}
-        if {name: (one.digest, one.traffic) for name, one in slots.seen(entry).items()} != beside:
+        beside = {
+            name: (one.digest, slots.traffic_share(name, one))
+            for name, one in slots.slots_beside(manifest.slots).items()
+        }
+        if {name: (one.digest, one.traffic) for name, one in slots.observed_beside(entry).items()} != beside:
             return False
         return remote.contains(repository, onto, entry.commit)
 

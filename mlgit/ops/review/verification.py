@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout, merge_rules, slots
 from mlgit.domain.approvals import ApprovalResult
 from mlgit.domain.decision import ReadSet, decision
-from mlgit.domain.merge_rules.rollback import keeps_out
+from mlgit.domain.merge_rules.rollback import is_rollback_hold
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.policy import outcome_differences
 from mlgit.domain.promotion_context import PromotionContext
@@ -188,7 +188,7 @@ def rollback_hold(proposal: Proposal) -> str | None:
     path = layout.hold(layout.version_hold_name(proposal.environment, proposal.model, leaving[0].version))
     hold = proposal.after.find(Hold, path)
     replaced = proposal.before.version(VersionRef(proposal.model, leaving[0].version))
-    return path if hold is not None and keeps_out(hold, proposal.manifest, replaced) else None
+    return path if hold is not None and is_rollback_hold(hold, proposal.manifest, replaced) else None
 
 
 def _counted(approvals: ApprovalResult) -> str:

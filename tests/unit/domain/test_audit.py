@@ -86,7 +86,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("changes", "own", "expected"), SHAPES)
 def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], expected: list[str]) -> None:
-    assert ids(checks.check_shape(changes, own)) == expected
+    assert ids(checks.check_commit(changes, own)) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], e
     ],
 )
 def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: list[str]) -> None:
-    assert ids(checks.check_removed(MANIFEST, status, mode)) == expected
+    assert ids(checks.check_manifest_file(MANIFEST, status, mode)) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def tally(*, counted: list[str], uncounted: list[UncountedVote], needed: int = 1
 
 def test_no_word_is_a_gap_and_a_word_that_does_not_count_is_none() -> None:
     excluded = UncountedVote("ana", "author of the promotion", DIGEST)
-    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[excluded]))) == []
-    assert ids(checks.check_agreed(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-not-on-ledger"]
-    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == [
+    assert ids(checks.check_approvals(promotion(), tally(counted=["ben"], uncounted=[excluded]))) == []
+    assert ids(checks.check_approvals(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-not-on-ledger"]
+    assert ids(checks.check_approvals(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == [
         "approvals-not-on-ledger"
     ]
-    (found,) = checks.check_agreed(promotion(), tally(counted=[], uncounted=[excluded]))
+    (found,) = checks.check_approvals(promotion(), tally(counted=[], uncounted=[excluded]))
     assert (found.id, "ana: author of the promotion" in found.why) == ("approvals-missing", True)
 
 
@@ -165,8 +165,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_decision_that_says_something_else(fields: dict[str, Any], why: str) -> None:
     counted = tally(counted=["ben"], uncounted=[])
     reads = {"manifest": DIGEST}
-    right = list(checks.check_decided(decided(), promotion(), reads=reads, decision=DIGEST, tally=counted))
-    (found,) = checks.check_decided(decided(**fields), promotion(), reads=reads, decision=DIGEST, tally=counted)
+    right = list(checks.check_decision_record(decided(), promotion(), reads=reads, decision=DIGEST, tally=counted))
+    (found,) = checks.check_decision_record(decided(**fields), promotion(), reads=reads, decision=DIGEST, tally=counted)
     assert (right, found.id, why in found.why) == ([], "decision-mismatch", True)
 
 
@@ -189,20 +189,23 @@ def answers(*outcomes: str) -> list[GateVerdict]:
     ],
 )
 def test_gates_that_are_judged_again(then: tuple[str, ...], now: tuple[str, ...], expected: list[str]) -> None:
-    assert ids(checks.check_answers(promotion(), answers(*then), answers(*now))) == expected
+    assert ids(checks.check_gate_results(promotion(), answers(*then), answers(*now))) == expected
 
 
 def test_a_manifest_that_names_no_report_is_no_gap() -> None:
     missing = Finding("gate-report-missing", "")
-    assert checks.rests_on_none(missing, promotion()).id == "gate-report-missing"
-    assert checks.rests_on_none(missing, promotion(gates=None)).id == "gate-report-reference-missing"
-    assert checks.rests_on_none(Finding("gate-report-expired", ""), promotion(gates=None)).id == "gate-report-expired"
+    assert checks.without_report_reference(missing, promotion()).id == "gate-report-missing"
+    assert checks.without_report_reference(missing, promotion(gates=None)).id == "gate-report-reference-missing"
+    assert (
+        checks.without_report_reference(Finding("gate-report-expired", ""), promotion(gates=None)).id
+        == "gate-report-expired"
+    )
 
 
 def test_what_stops_the_judging_is_a_gap_unless_the_version_never_was() -> None:
     assert checks.unreadable(Finding("schema-too-new", "")).id in GAPS
     assert checks.unreadable(Finding("version-unknown", "")).id == "version-unknown"
-    assert checks.came_first(MANIFEST).id in GAPS
+    assert checks.in_first_commit(MANIFEST).id in GAPS
 
 
 def test_a_refusal_of_apply_stands_against_it() -> None:

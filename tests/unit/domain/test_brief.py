@@ -23,7 +23,7 @@ from mlgit.domain.records.problem import ProblemMetric
 from mlgit.domain.records.version import SliceMetric
 from tests import samples
 from tests.samples import NOW, sha
-from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_merge_rules_promotion import case
 from tests.unit.domain.test_soak import entry
 
 PRIMARY = ProblemMetric(primary="roc_auc", slices=["carrier"])

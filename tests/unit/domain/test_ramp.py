@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.merge_rules.ramp import RampStep, check_plan, check_ramp, ramp_step
+from mlgit.domain.merge_rules.ramp import RampStep, check_ramp, check_ramp_plan, ramp_step
 from mlgit.domain.records import Deployment
 from mlgit.domain.records.promotion import Ramp, SlotAssignments, VersionPin
 from mlgit.errors import Location
@@ -85,7 +85,7 @@ def test_a_plan_leads_to_all_of_the_requests_from_another_version(
     steps: list[int], changes: Any, found: list[str]
 ) -> None:
     manifest = samples.promotion(TWO, **{"baseline": BASELINE, "ramp": Ramp(steps=steps, interval="1h")} | changes)
-    findings = list(check_plan(manifest))
+    findings = list(check_ramp_plan(manifest))
     assert [one.id for one in findings] == found
     assert all(one.at == Location("environments/production/delay.yaml", path="ramp") for one in findings)
 
@@ -117,7 +117,7 @@ def test_a_ramp_and_a_challenger_do_not_fit_together_nor_a_ramp_and_no_new_champ
     crowded = SlotAssignments(
         champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10)
     )
-    found = check_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
+    found = check_ramp_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
     assert [one.id for one in found] == ["ramp-challenger-conflict"]
-    found = check_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))
+    found = check_ramp_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))
     assert [one.id for one in found] == ["ramp-without-champion"]

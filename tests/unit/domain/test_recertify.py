@@ -83,7 +83,7 @@ PASTS: list[tuple[str, list[Promotion], Version | None]] = [
 def test_it_is_compared_with_what_it_was_compared_with(
     what: str, past: list[Promotion], baseline: Version | None
 ) -> None:
-    assert conditions.baseline_of(SECOND.digest, past) == pin(baseline), what
+    assert conditions.baseline_when_promoted(SECOND.digest, past) == pin(baseline), what
 
 
 # What it may say

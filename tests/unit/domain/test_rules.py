@@ -17,11 +17,8 @@ from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.domain.records.problem import PredictionTarget, ProblemMetric
 from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
 from mlgit.domain.records.version import GitBlobs
-from mlgit.domain.rules.changes import check_immutable, check_kept, check_promotion_alone, check_separation
-from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
-from mlgit.domain.rules.promotions import check_replaces, check_slots
-from mlgit.domain.rules.versions import check_card, check_version, stored_files
-from mlgit.domain.rules.written import (
+from mlgit.domain.rules.changes import check_immutable, check_manifests_kept, check_promotion_alone, check_separation
+from mlgit.domain.rules.configuration import (
     check_enforced,
     check_environment,
     check_model,
@@ -30,6 +27,9 @@ from mlgit.domain.rules.written import (
     check_project,
     check_roles,
 )
+from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
+from mlgit.domain.rules.promotions import check_replaces, check_slots
+from mlgit.domain.rules.versions import check_card, check_version, stored_files
 from mlgit.errors import Finding, Location
 from tests import samples
 
@@ -504,7 +504,7 @@ def test_a_login_is_one_persons() -> None:
     ],
 )
 def test_a_manifest_stays(path: str, status: str, found: list[str]) -> None:
-    assert ids(check_kept([(path, status)])) == found
+    assert ids(check_manifests_kept([(path, status)])) == found
 
 
 @pytest.mark.parametrize(

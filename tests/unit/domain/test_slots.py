@@ -6,15 +6,15 @@ import pytest
 
 from mlgit.domain import slots
 from mlgit.domain.codec import digest
-from mlgit.domain.merge_rules import standing
-from mlgit.domain.merge_rules.slots import check_layout, check_places
+from mlgit.domain.merge_rules import standing_approvals
+from mlgit.domain.merge_rules.slots import check_slot_changes, check_slot_layout
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion
 from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW
-from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_merge_rules_promotion import case
 from tests.unit.domain.test_soak import entry
 
 ONE, TWO, THREE = (samples.version(number) for number in (1, 2, 3))
@@ -59,15 +59,15 @@ def test_what_is_promoted_is_the_version_that_comes_to_a_slot(
 ) -> None:
     assert slots.entering(after, before) == entering
     was = None if before is None else samples.promotion(slots=before)
-    found = slots.promoted(samples.promotion(slots=after), was)
+    found = slots.promoted_slot(samples.promotion(slots=after), was)
     assert (None if found is None else found.version) == promoted
 
 
 def test_a_rollback_is_about_the_champion_and_a_retirement_about_nobody() -> None:
     back = samples.promotion(change="rollback", slots=these(1, 2))
-    assert slots.promoted(back, samples.promotion(slots=these(1))) == back.slots.champion
+    assert slots.promoted_slot(back, samples.promotion(slots=these(1))) == back.slots.champion
     end = samples.promotion(change="retire", slots=these(None))
-    assert slots.promoted(end, samples.promotion(slots=these(1))) is None
+    assert slots.promoted_slot(end, samples.promotion(slots=these(1))) is None
 
 
 PUT: list[tuple[str, SlotAssignments | None, int, dict[str, Any], SlotAssignments]] = [
@@ -89,9 +89,9 @@ PUT: list[tuple[str, SlotAssignments | None, int, dict[str, Any], SlotAssignment
 def test_a_version_comes_to_one_slot_and_leaves_the_others(
     before: SlotAssignments | None, number: int, words: dict[str, Any], after: SlotAssignments
 ) -> None:
-    found = slots.put(before, VERSIONS[number], **words)
+    found = slots.assign(before, VERSIONS[number], **words)
     assert found == after
-    assert [one.id for one in check_layout(samples.promotion(slots=found))] == []
+    assert [one.id for one in check_slot_layout(samples.promotion(slots=found))] == []
 
 
 def test_what_leaves_is_in_no_slot_any_longer() -> None:
@@ -100,9 +100,9 @@ def test_what_leaves_is_in_no_slot_any_longer() -> None:
 
 
 def test_slots_are_told_in_words() -> None:
-    placed = slots.placed(samples.promotion(slots=these(1, 2, 3)))
+    placed = slots.versions_beside(samples.promotion(slots=these(1, 2, 3)))
     assert [str(one) for one in placed] == ["challenger delay@2 with 10%", "shadow delay@3"]
-    assert slots.placed(None) == []
+    assert slots.versions_beside(None) == []
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_slots_are_told_in_words() -> None:
     ],
 )
 def test_slots_are_what_can_run_at_once(found: SlotAssignments, ids: list[str]) -> None:
-    assert [one.id for one in check_layout(samples.promotion(slots=found))] == ids
+    assert [one.id for one in check_slot_layout(samples.promotion(slots=found))] == ids
 
 
 def test_a_slot_that_is_wrong_is_named() -> None:
-    (twice,) = check_layout(samples.promotion(slots=these(1, 2, 2)))
+    (twice,) = check_slot_layout(samples.promotion(slots=these(1, 2, 2)))
     assert twice.message == "delay@2 is to be shadow and challenger at once"
     assert twice.at == Location(FILE, path="slots.shadow")
-    (alone,) = check_layout(samples.promotion(slots=these(None, None, 2)))
+    (alone,) = check_slot_layout(samples.promotion(slots=these(None, None, 2)))
     assert alone.message == "delay has no champion in production to run beside"
     assert alone.at == Location(FILE, path="slots")
 
@@ -154,7 +154,9 @@ def after(before: Promotion, slots: SlotAssignments, **changes: Any) -> Promotio
     ],
 )
 def test_one_version_comes_in_at_a_time(slots: SlotAssignments, changes: dict[str, Any], ids: list[str]) -> None:
-    assert [one.id for one in check_places(after(samples.promotion(slots=these(1)), slots, **changes), NOW)] == ids
+    assert [
+        one.id for one in check_slot_changes(after(samples.promotion(slots=these(1)), slots, **changes), NOW)
+    ] == ids
 
 
 @pytest.mark.parametrize(
@@ -173,23 +175,23 @@ def test_a_ramp_is_not_cut_off_by_what_comes_beside_it(
 ) -> None:
     ramped = samples.promotion(slots=these(2), ramp=PLAN)
     seen = {"production": [entry(-99, of=TWO, traffic=share)]}
-    assert [one.id for one in check_places(after(ramped, slots, deployments=seen, **changes), NOW)] == ids
+    assert [one.id for one in check_slot_changes(after(ramped, slots, deployments=seen, **changes), NOW)] == ids
 
 
 def test_a_ramp_that_nobody_saw_goes_on() -> None:
     ramped = samples.promotion(slots=these(2), ramp=PLAN)
-    (found,) = check_places(after(ramped, these(2, None, 3), deployments={}), NOW)
+    (found,) = check_slot_changes(after(ramped, these(2, None, 3), deployments={}), NOW)
     assert (found.id, found.at) == ("ramp-unfinished", Location(FILE, path="slots"))
     assert found.message == "delay@2 was not seen to answer all of the requests in production"
     nothing = samples.promotion(slots=these(None), ramp=PLAN)
-    assert list(check_places(after(nothing, these(2)), NOW)) == []
+    assert list(check_slot_changes(after(nothing, these(2)), NOW)) == []
 
 
 def test_nothing_is_cleared_nor_comes_back_on_an_approval_in_advance() -> None:
     cleared = samples.promotion(slots=these(1))
     fit: dict[str, Any] = {"environment": samples.environment(auto_promote=True), "champion": ONE, "report": None}
-    (finding,) = standing.check_eligible(cleared, version=None, earlier=[], **fit)
+    (finding,) = standing_approvals.check_eligible(cleared, version=None, earlier=[], **fit)
     assert finding.why == "it promotes no version"
     past = [samples.promotion(slots=these(1, 2)), samples.promotion(slots=these(1), change="rollback")]
-    assert standing.was_rolled_back(TWO.digest, past)
-    assert not standing.was_rolled_back(THREE.digest, past)
+    assert standing_approvals.was_rolled_back(TWO.digest, past)
+    assert not standing_approvals.was_rolled_back(THREE.digest, past)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.merge_rules.windows import check_window, is_open, opening
+from mlgit.domain.merge_rules.windows import check_window, is_open, next_opening
 from mlgit.domain.records.environment import ChangeWindow, WeeklyHours
 from mlgit.domain.zones import check_zones
 from mlgit.errors import Location
@@ -138,8 +138,8 @@ def test_where_spans_are_allowed_a_closed_window_names_them() -> None:
 def test_the_opening_is_looked_for_within_a_fortnight() -> None:
     at = moment("2026-03-06 15:30")
     for later in (timedelta(0), timedelta(seconds=30), timedelta(microseconds=1)):
-        assert opening([allow(days=["fri"], to="15:30")], at + later) == moment("2026-03-13 00:00")
-    assert opening([deny()], at) is None
+        assert next_opening([allow(days=["fri"], to="15:30")], at + later) == moment("2026-03-13 00:00")
+    assert next_opening([deny()], at) is None
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_it_is_open_when_the_calendars_say_so(windows: list[ChangeWindow], at: d
 
 @given(WINDOWS, MOMENTS)
 def test_it_opens_at_the_first_minute_that_the_calendars_have_open(windows: list[ChangeWindow], at: datetime) -> None:
-    found = opening(windows, at)
+    found = next_opening(windows, at)
     looked = 1 + (14 * 24 * 60 if found is None else (found - at) // timedelta(minutes=1))
     assert looked <= 1 + 14 * 24 * 60
     states = minutes(windows, at, looked)

@@ -13,8 +13,8 @@ from mlgit.domain.decision import read_set
 from mlgit.domain.gates.budgets import Latency
 from mlgit.domain.gates.integrity import Integrity
 from mlgit.domain.merge_rules.gates import check_report
-from mlgit.domain.merge_rules.manifest import check_earlier, check_manifest, check_order
-from mlgit.domain.merge_rules.retirement import check_ended, check_retired
+from mlgit.domain.merge_rules.manifest import check_champion_upstream, check_manifest, check_order
+from mlgit.domain.merge_rules.retirement import check_not_retired, check_retirements
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
@@ -32,7 +32,7 @@ from mlgit.domain.records.promotion import (
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
-from tests.unit.domain.test_conditions_governance import hold, override
+from tests.unit.domain.test_merge_rules_exceptions import hold, override
 
 CANDIDATE, CHAMPION = samples.version(2), samples.version(1)
 POLICY = samples.policy(gates=[Integrity(), Latency(severity="warn")], max_gate_age="14d")
@@ -216,7 +216,7 @@ def test_a_version_is_champion_first_where_it_has_to_run_first(changes: Any, ski
 
 @pytest.mark.parametrize(("champion", "runs"), [(None, "staging runs nothing"), (CHAMPION, "staging runs delay@1")])
 def test_an_environment_that_was_skipped_says_what_it_runs(champion: Any, runs: str) -> None:
-    (finding,) = check_earlier(CANDIDATE, "production", "staging", champion)
+    (finding,) = check_champion_upstream(CANDIDATE, "production", "staging", champion)
     assert finding.message == "delay@2 is to run in staging before production"
     assert finding.why.startswith(runs)
 
@@ -249,11 +249,11 @@ def ended(at: datetime = NOW) -> Retirement:
     ],
 )
 def test_a_version_is_not_promoted_from_the_day_on_which_its_life_ends(changes: Any, found: list[str]) -> None:
-    assert [one.id for one in check_retired(case(**changes), NOW)] == found
+    assert [one.id for one in check_retirements(case(**changes), NOW)] == found
 
 
 def test_the_end_of_a_life_is_told_with_who_decided_it_and_why() -> None:
-    (finding,) = check_ended(CANDIDATE, ended(), NOW)
+    (finding,) = check_not_retired(CANDIDATE, ended(), NOW)
     assert (finding.message, finding.why) == (
         "delay@2 is retired since 2026-03-04",
         "ada@acme.example: unfair",

@@ -62,20 +62,20 @@ def check_model(model: Model, problems: Collection[str], datasets: Collection[st
             at=Location(file, path="name"),
         )
     if model.problem not in problems:
-        yield unknown("problem-unknown", model.problem, Location(file, path="problem"), problems)
+        yield unknown_finding("problem-unknown", model.problem, Location(file, path="problem"), problems)
     for name in model.datasets:
         if name not in datasets:
-            yield unknown("dataset-unknown", name, Location(file, path="datasets"), datasets)
+            yield unknown_finding("dataset-unknown", name, Location(file, path="datasets"), datasets)
 
 
 def check_environment(environment: Environment, project: Project, policies: Collection[str]) -> Iterator[Finding]:
     """The policy is there, as is where to soak; what must come first comes first in the project's order."""
     file = layout.environment(environment.name)
     if environment.policy not in policies:
-        yield unknown("policy-unknown", environment.policy, Location(file, path="policy"), policies)
+        yield unknown_finding("policy-unknown", environment.policy, Location(file, path="policy"), policies)
     order = project.environments
     if environment.soak is not None and environment.soak.in_ not in order:
-        yield unknown("environment-unknown", environment.soak.in_, Location(file, path="soak.in"), order)
+        yield unknown_finding("environment-unknown", environment.soak.in_, Location(file, path="soak.in"), order)
     yield from check_zones(environment)
     earlier = order[: order.index(environment.name)] if environment.name in order else order
     for name in environment.after:
@@ -100,7 +100,9 @@ def check_project(project: Project, environments: Collection[str]) -> Iterator[F
                 at=Location(layout.PROJECT, path=f"environments[{index}]"),
             )
         elif name not in environments:
-            yield unknown("environment-unknown", name, Location(layout.PROJECT, path="environments"), environments)
+            yield unknown_finding(
+                "environment-unknown", name, Location(layout.PROJECT, path="environments"), environments
+            )
     for name in sorted(set(environments) - set(project.environments)):
         yield Finding(
             "environment-unlisted",
@@ -208,7 +210,7 @@ def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterato
         )
 
 
-def unknown(id: str, name: str, at: Location, there: Collection[str]) -> Finding:  # noqa: A002
+def unknown_finding(id: str, name: str, at: Location, there: Collection[str]) -> Finding:  # noqa: A002
     """Return the finding of a record that names something that is not there.
 
     Args:

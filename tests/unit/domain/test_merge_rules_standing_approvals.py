@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from mlgit.domain import governance
 from mlgit.domain.approvals import People, SignedVote, count_votes
 from mlgit.domain.codec import digest
 from mlgit.domain.gates.base import RiskCondition
-from mlgit.domain.merge_rules import standing as rules
+from mlgit.domain.merge_rules import standing_approvals as rules
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion, StandingApproval
@@ -17,11 +16,12 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, ApprovalRules, RoleRequirement
 from mlgit.domain.records.promotion import Ramp, SlotAssignments, StandingApprovalRef, VersionPin
+from mlgit.domain.rules import exceptions
 from mlgit.domain.signed_exceptions import expiry
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
-from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_merge_rules_promotion import case
 
 DAY = timedelta(days=1)
 MADE = NOW - 10 * DAY
@@ -296,7 +296,7 @@ FILES: list[tuple[str, dict[str, Any], str, list[tuple[str, str | None]]]] = [
 
 @pytest.mark.parametrize(("what", "fields", "risk", "found"), FILES, ids=[one[0] for one in FILES])
 def test_a_file_says(what: str, fields: dict[str, Any], risk: Any, found: list[tuple[str, str | None]]) -> None:
-    findings = governance.check_standing_approval(
+    findings = exceptions.check_standing_approval(
         "weekly",
         standing(**fields),
         environments=["production"],

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain import governance
 from mlgit.domain.codec import override_digest
 from mlgit.domain.gates.budgets import Latency
 from mlgit.domain.gates.integrity import Integrity
@@ -18,6 +17,7 @@ from mlgit.domain.records import Deployment, Hold, Override, Policy, Version
 from mlgit.domain.records.governance import PostIncidentReview, RoleHolder
 from mlgit.domain.records.ledger import ObservedVersion, OtherSlots
 from mlgit.domain.records.promotion import SlotAssignments
+from mlgit.domain.rules import exceptions
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, ULID, sha
@@ -71,7 +71,7 @@ HOLDS: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
 @pytest.mark.parametrize(("what", "fields", "expected"), HOLDS, ids=[what for what, _, _ in HOLDS])
 def test_a_hold_stands_in_the_way_of(what: str, fields: Mapping[str, Any], expected: Mapping[str, bool]) -> None:
     for change, stands in expected.items():
-        found = holds.in_force(
+        found = holds.blocking_holds(
             [hold(**fields)], environment="production", model="delay", digests=[CANDIDATE.digest], change=change, at=NOW
         )
         assert bool(found) is stands, (what, change)
@@ -229,7 +229,7 @@ KEPT_OUT: list[tuple[str, dict[str, Any], str, bool]] = [
 def test_a_rollback_brings_just_the_hold_on_what_it_replaces(fields: dict[str, Any], change: str, is_it: bool) -> None:
     brought = hold(**VERSION | {"environment": "production"} | fields)
     manifest = samples.promotion(samples.version(2), change=change)
-    assert rollback.keeps_out(brought, manifest, CANDIDATE) is is_it
+    assert rollback.is_rollback_hold(brought, manifest, CANDIDATE) is is_it
 
 
 # Overrides
@@ -370,7 +370,7 @@ FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("what", "fields", "expected"), FIELDS, ids=[what for what, _, _ in FIELDS])
 def test_a_hold_is_in_order(what: str, fields: Mapping[str, Any], expected: list[str]) -> None:
-    found = governance.check_hold(
+    found = exceptions.check_hold(
         "one", hold(**fields), environments=["production"], models=["delay"], digest=CANDIDATE.digest
     )
     assert [finding.id for finding in found] == expected, what
@@ -397,7 +397,7 @@ OVERRIDES: list[tuple[str, Override, list[str]]] = [
 
 @pytest.mark.parametrize(("what", "one", "expected"), OVERRIDES, ids=[what for what, _, _ in OVERRIDES])
 def test_an_override_is_in_order(what: str, one: Override, expected: list[str]) -> None:
-    found = governance.check_override(
+    found = exceptions.check_override(
         "one",
         one,
         environments=["production"],
@@ -416,5 +416,5 @@ def test_a_review_is_added_once() -> None:
     )
     kept = [(override(), first, True), (first, first, True), (first, second, False), (first, override(), False)]
     for before, after, may in kept:
-        found = governance.check_override_unchanged("one", before, after)
+        found = exceptions.check_override_unchanged("one", before, after)
         assert [finding.id for finding in found] == ([] if may else ["override-changed"])

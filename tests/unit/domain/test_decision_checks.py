@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, UncountedVote
 from mlgit.domain.codec import digest
 from mlgit.domain.decision import decision
-from mlgit.domain.decision_checks import check_decision, check_unchanged, is_named, missing_approvals
+from mlgit.domain.decision_checks import check_decision, check_unchanged, is_named_report, missing_approvals
 from mlgit.domain.records import DecisionRecord
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.promotion import ReportRef, SlotAssignments
@@ -117,10 +117,10 @@ def test_a_report_that_is_gone_is_told_from_one_that_differs() -> None:
 
 
 def test_a_report_is_told_by_its_digest() -> None:
-    assert is_named(MANIFEST, REPORT)
-    assert not is_named(MANIFEST, None)
-    assert not is_named(MANIFEST, replace(REPORT, outcome="fail"))
-    assert not is_named(replace(MANIFEST, gates=None), REPORT)
+    assert is_named_report(MANIFEST, REPORT)
+    assert not is_named_report(MANIFEST, None)
+    assert not is_named_report(MANIFEST, replace(REPORT, outcome="fail"))
+    assert not is_named_report(replace(MANIFEST, gates=None), REPORT)
 
 
 def test_what_a_merged_promotion_lacks_is_told_with_who_approved() -> None:

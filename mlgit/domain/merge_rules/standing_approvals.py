@@ -18,7 +18,7 @@ from mlgit.domain.signed_exceptions import ExceptionState, SignatureTimes, expir
 from mlgit.domain.slots import leaving
 from mlgit.errors import Finding, Location
 
-StandingState = ExceptionState | Literal["used-up"]
+StandingApprovalState = ExceptionState | Literal["used-up"]
 
 
 def check_standing(case: PromotionContext, at: datetime) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def check_eligible(
 
 def state_of(
     standing: StandingApproval, signatures: SignatureTimes, earlier: Iterable[Promotion], at: datetime
-) -> StandingState:
+) -> StandingApprovalState:
     """Return whether a standing approval is in force at a time, or what prevents it.
 
     Args:
