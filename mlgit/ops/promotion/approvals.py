@@ -65,11 +65,11 @@ class ApprovalsShown(Outcome, frozen=True, kw_only=True, tag="mlgit/approvals.v1
     pull_request: str | None
     """Address of the pull request whose reviews are among the words; None where none was asked for, or there is none."""
     excludes: list[str]
-    needs: list[ApprovalRequirement]
+    requirements: list[ApprovalRequirement]
     counted: list[VoteShown]
     uncounted: list[VoteShown]
     missing: list[str]
-    may: list[str]
+    may_approve: list[str]
 
     @property
     def exit(self) -> Exit:
@@ -117,11 +117,11 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
         evidence=judged.policy.evidence,
         pull_request=judged.reviews.url if judged.reviews else None,
         excludes=list(judged.policy.exclude),
-        needs=tally.needs,
+        requirements=tally.requirements,
         counted=[_word(words[one.approval], one.person, roles=one.roles) for one in tally.counted],
         uncounted=[_word(words[one.approval], one.person, reason=one.reason, since=since) for one in tally.uncounted],
         missing=tally.missing,
-        may=tally.may,
+        may_approve=tally.may_approve,
     )
 
 

@@ -154,11 +154,11 @@ def _approvals(counted: ApprovalsShown, manifest: Promotion) -> ApprovalSummary:
         evidence=counted.evidence,
         standing_approval=None if manifest.standing_approval is None else manifest.standing_approval.id,
         excludes=counted.excludes,
-        needs=counted.needs,
+        requirements=counted.requirements,
         counted=counted.counted,
         uncounted=counted.uncounted,
         missing=counted.missing,
-        may_approve=counted.may,
+        may_approve=counted.may_approve,
     )
 
 

@@ -120,7 +120,7 @@ def test_a_manifest_is_a_promotion_of_its_own(before: Promotion | None, seen: li
 def tally(*, counted: list[str], uncounted: list[UncountedVote], needed: int = 1) -> ApprovalResult:
     approvals = [CountedApproval(person=one, roles=[], key="SHA256:k", approval=DIGEST) for one in counted]
     need = ApprovalRequirement(None, needed, counted, [])
-    return ApprovalResult(approvals, uncounted, [str(need)] if need.lacks else [], [need])
+    return ApprovalResult(approvals, uncounted, [str(need)] if need.missing else [], [need])
 
 
 def test_no_word_is_a_gap_and_a_word_that_does_not_count_is_none() -> None:

@@ -247,11 +247,11 @@ def test_a_word_in_advance_counts_for_the_decision_but_not_of_who_is_excluded() 
         "decision": sha(90),
         "rule": ApprovalRule(min=2),
         "risk": "high",
-        "directory": People(samples.roles()),
+        "people": People(samples.roles()),
     }
-    tally = count_votes(said, excluded={}, in_advance=given, **fields)
+    tally = count_votes(said, excluded={}, standing_approval=given, **fields)
     assert ([one.person for one in tally.counted], tally.missing) == (["ada", "bea"], [])
-    tally = count_votes(said, excluded={"ada": "trained the version"}, in_advance=given, **fields)
+    tally = count_votes(said, excluded={"ada": "trained the version"}, standing_approval=given, **fields)
     assert [one.person for one in tally.counted] == ["bea"]
     assert [one.reason for one in tally.uncounted] == ["trained the version"]
     assert not tally.complete
