@@ -219,7 +219,7 @@ class AutoPromotion:
                 version=version,
                 champion=self._champion,
                 report=report,
-                earlier=self._earlier,
+                history=self._earlier,
             )
         )
 

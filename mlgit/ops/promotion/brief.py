@@ -181,7 +181,7 @@ def _holds(case: PromotionContext, at: datetime) -> list[HoldSummary]:
         case.holds.values(),
         environment=manifest.environment,
         model=manifest.model,
-        digests={slot.digest for slot in case.slots.values()},
+        digests={slot.digest for slot in case.slot_versions.values()},
         change=manifest.change,
         at=at,
     )
@@ -202,7 +202,7 @@ def _effect(workspace: Workspace, judged: Proposal, case: PromotionContext) -> M
     base = judged.before.tree.commit
     assert base is not None  # noqa: S101 - the base is a commit
     changes = repository.changes(repository.merge_base(base, judged.head) or base, judged.head)
-    leaving = [] if case.before is None else slots.leaving(manifest.slots, case.before.slots)
+    leaving = [] if case.previous is None else slots.leaving(manifest.slots, case.previous.slots)
     target = case.environment.target
     return MergeEffect(
         files={change.path: brief_changes.file_status(change.status) for change in changes},

@@ -206,7 +206,7 @@ def _judged(workspace: Workspace, then: Snapshot, said: Why, proposal: Proposal,
     findings = [*said.findings, *found.problems, *found.waits]
     if recorded is not None:
         findings += decision_checks.check_decision(
-            recorded, reads=found.reads, decision=found.decision, tally=approvals
+            recorded, reads=found.reads, decision=found.decision, approvals=approvals
         )
     findings += decision_checks.missing_approvals(approvals, f"{said.environment}/{said.model}")
     listed = approvals.counted if recorded is None else recorded.approvals

@@ -110,12 +110,12 @@ class PromotionVerifier:
         workspace, before = self._workspace, proposal.before
         context = context_of(proposal, self._ledger)
         signed: list[Override | StandingApproval] = [*context.overrides_of_version().values()]
-        signed += [context.standing] if context.standing is not None else []
+        signed += [context.standing_approval] if context.standing_approval is not None else []
         if signed:
             context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
         if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
             past = manifest_history(workspace, before, proposal.environment, proposal.model)
-            context = replace(context, past=past)
+            context = replace(context, manifest_history=past)
         if context.manifest.change == "rollback":
             context = replace(context, deployments=verified_deployments(workspace, proposal, context))
         return context

@@ -1,4 +1,4 @@
-"""A manifest, its gate report and its version, judged before a merge: one thing is wrong at a time; time is a constant."""
+"""Merge rules for the manifest, its gate report and its version: one thing is wrong at a time; time is a constant."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -59,44 +59,44 @@ def manifest(named: GateReport | None = None, **changes: Any) -> Promotion:
     return samples.promotion(CANDIDATE, **fields | changes)
 
 
-def case(**changes: Any) -> PromotionContext:
-    """Return a case that nothing stands against; the manifest names the report, unless a test says otherwise."""
+def context(**changes: Any) -> PromotionContext:
+    """Return a context without problems; by default the manifest names the report."""
     fields: dict[str, Any] = {
         "manifest": manifest(changes.get("report")),
         "version": CANDIDATE,
-        "slots": {CANDIDATE.version: CANDIDATE},
+        "slot_versions": {CANDIDATE.version: CANDIDATE},
         "report": report(),
-        "before": BEFORE,
+        "previous": BEFORE,
         "champion": CHAMPION,
         "policy": POLICY,
         "environment": samples.environment(),
         "problem": samples.problem(),
         "model": samples.model(),
         "contracts": {},
-        "earlier": {"staging": CANDIDATE},
+        "upstream_champions": {"staging": CANDIDATE},
     }
     return PromotionContext(**fields | changes)
 
 
-def test_nothing_stands_against_a_sound_promotion() -> None:
-    assert merge_rules.check(case(), NOW) == []
-    assert merge_rules.check_waiting(case(), NOW) == []
+def test_a_valid_promotion_has_no_findings() -> None:
+    assert merge_rules.check(context(), NOW) == []
+    assert merge_rules.check_waiting(context(), NOW) == []
 
 
-def test_what_a_recertification_is_compared_with_is_asked_elsewhere() -> None:
+def test_the_baseline_of_a_recertification_is_not_checked_here() -> None:
     other = VersionPin(version=9, digest=sha(9))
-    assert [one.id for one in check_manifest(case(manifest=manifest(baseline=other)), NOW)] == ["promotion-stale"]
-    assert list(check_manifest(case(manifest=manifest(baseline=other, change="recertify")), NOW)) == []
+    assert [one.id for one in check_manifest(context(manifest=manifest(baseline=other)), NOW)] == ["promotion-stale"]
+    assert list(check_manifest(context(manifest=manifest(baseline=other, change="recertify")), NOW)) == []
 
 
-def test_a_decision_reads_all_that_a_case_holds() -> None:
-    judged = case(contracts={"flights": samples.dataset()})
+def test_a_decision_depends_on_every_record_of_the_context() -> None:
+    judged = context(contracts={"flights": samples.dataset()})
     parts = ("manifest", "report", "version", "champion", "policy", "environment", "problem", "model", "contracts")
     assert judged.reads() == read_set(**{name: getattr(judged, name) for name in parts})
 
 
-def test_a_case_of_an_end_has_neither_version_nor_report() -> None:
-    judged = case(version=None, report=None, manifest=manifest(gates=None), overrides={"fix": override()})
+def test_the_context_of_a_retirement_has_neither_version_nor_report() -> None:
+    judged = context(version=None, report=None, manifest=manifest(gates=None), overrides={"fix": override()})
     assert judged.overrides_of_version() == {}
     assert {judged.reads()[name] for name in ("version", "card", "report")} == {None}
 
@@ -104,53 +104,61 @@ def test_a_case_of_an_end_has_neither_version_nor_report() -> None:
 # The gate report
 
 
-def about(**changes: Any) -> PromotionContext:
-    return case(report=report(**changes))
+def with_report(**changes: Any) -> PromotionContext:
+    return context(report=report(**changes))
 
 
-def saying(*results: GateVerdict, outcome: str = "pass") -> PromotionContext:
-    return about(results=list(results), outcome=outcome)
+def with_results(*results: GateVerdict, outcome: str = "pass") -> PromotionContext:
+    return with_report(results=list(results), outcome=outcome)
 
 
 INTEGRITY, LATENCY = PASSED
 REPORTS: list[tuple[str, PromotionContext, list[str]]] = [
-    ("it passed", case(), []),
-    ("there is none", case(report=None), ["gate-report-missing"]),
-    ("none is named", case(manifest=manifest(gates=None)), ["gate-report-missing"]),
-    ("another is named", case(report=report(tool="mlgit 1"), manifest=manifest()), ["gate-report-mismatch"]),
-    ("it is of another promotion", about(promotion=samples.OLDER_ULID), ["gate-report-mismatch"]),
-    ("it is of another version", about(candidate=VersionPin(version=2, digest=sha(9))), ["gate-report-mismatch"]),
-    ("it is by another policy", about(policy=PolicyRef(name="production", digest=sha(9))), ["gate-report-mismatch"]),
+    ("it passed", context(), []),
+    ("there is none", context(report=None), ["gate-report-missing"]),
+    ("none is named", context(manifest=manifest(gates=None)), ["gate-report-missing"]),
+    ("another is named", context(report=report(tool="mlgit 1"), manifest=manifest()), ["gate-report-mismatch"]),
+    ("it is of another promotion", with_report(promotion=samples.OLDER_ULID), ["gate-report-mismatch"]),
+    ("it is of another version", with_report(candidate=VersionPin(version=2, digest=sha(9))), ["gate-report-mismatch"]),
     (
-        "it is by a policy of another name",
-        about(policy=PolicyRef(name="a", digest=digest(POLICY))),
+        "it is by another policy",
+        with_report(policy=PolicyRef(name="production", digest=sha(9))),
         ["gate-report-mismatch"],
     ),
-    ("a gate was left out", saying(INTEGRITY), ["gates-failed"]),
-    ("no gate was asked", saying(), ["gates-failed"]),
-    ("a gate was made light of", saying(replace(INTEGRITY, severity="warn"), LATENCY), ["gates-failed"]),
-    ("gates were turned round", saying(LATENCY, INTEGRITY), ["gates-failed"]),
-    ("a gate said no", saying(replace(INTEGRITY, outcome="fail"), LATENCY), ["gates-failed"]),
-    ("a gate could not tell", saying(replace(INTEGRITY, outcome="error"), LATENCY), ["gates-failed"]),
-    ("a gate waits", saying(replace(INTEGRITY, outcome="wait"), LATENCY), ["gates-failed"]),
-    ("it says that it failed", saying(*PASSED, outcome="fail"), ["gates-failed"]),
-    ("nobody asks a rollback", case(report=None, manifest=manifest(gates=None, change="rollback")), []),
-    ("nobody asks an end", case(report=None, version=None, manifest=manifest(gates=None, change="retire")), []),
+    (
+        "it is by a policy of another name",
+        with_report(policy=PolicyRef(name="a", digest=digest(POLICY))),
+        ["gate-report-mismatch"],
+    ),
+    ("a gate was left out", with_results(INTEGRITY), ["gates-failed"]),
+    ("no gate was asked", with_results(), ["gates-failed"]),
+    ("a gate was made light of", with_results(replace(INTEGRITY, severity="warn"), LATENCY), ["gates-failed"]),
+    ("gates were turned round", with_results(LATENCY, INTEGRITY), ["gates-failed"]),
+    ("a gate said no", with_results(replace(INTEGRITY, outcome="fail"), LATENCY), ["gates-failed"]),
+    ("a gate could not tell", with_results(replace(INTEGRITY, outcome="error"), LATENCY), ["gates-failed"]),
+    ("a gate waits", with_results(replace(INTEGRITY, outcome="wait"), LATENCY), ["gates-failed"]),
+    ("it says that it failed", with_results(*PASSED, outcome="fail"), ["gates-failed"]),
+    ("nobody asks a rollback", context(report=None, manifest=manifest(gates=None, change="rollback")), []),
+    ("nobody asks an end", context(report=None, version=None, manifest=manifest(gates=None, change="retire")), []),
 ]
 
 
 @pytest.mark.parametrize(("judged", "found"), [one[1:] for one in REPORTS], ids=[one[0] for one in REPORTS])
-def test_a_promotion_rests_on_a_report_of_its_own_that_says_yes(judged: PromotionContext, found: list[str]) -> None:
+def test_a_promotion_needs_a_report_of_its_own_in_which_all_gates_passed(
+    judged: PromotionContext, found: list[str]
+) -> None:
     findings = list(check_report(judged, NOW))
     assert [one.id for one in findings] == found
     assert all(one.at == Location("environments/production/delay.yaml", path="gates") for one in findings)
 
 
-def test_a_report_that_says_no_tells_which_gates_refuse() -> None:
-    (finding,) = check_report(saying(replace(INTEGRITY, outcome="fail"), LATENCY, outcome="fail"), NOW)
+def test_the_finding_names_the_gates_that_did_not_pass() -> None:
+    (finding,) = check_report(with_results(replace(INTEGRITY, outcome="fail"), LATENCY, outcome="fail"), NOW)
     assert finding.why == "integrity: fail"
-    (finding,) = check_report(saying(INTEGRITY), NOW)
-    assert finding.why.startswith("asked were integrity, latency; answered integrity, not all with the weight")
+    (finding,) = check_report(with_results(INTEGRITY), NOW)
+    assert finding.why == (
+        "the policy requires integrity, latency; the report has integrity, or another order or severity"
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,8 +171,8 @@ def test_a_report_that_says_no_tells_which_gates_refuse() -> None:
         (-5 * MINUTE - timedelta(microseconds=1), ["gate-report-in-future"]),
     ],
 )
-def test_a_report_is_neither_old_nor_from_the_future(age: timedelta, found: list[str]) -> None:
-    findings = list(check_report(case(), NOW + age))
+def test_a_report_is_neither_expired_nor_from_the_future(age: timedelta, found: list[str]) -> None:
+    findings = list(check_report(context(), NOW + age))
     assert [one.id for one in findings] == found
     assert all("2026-03-04 12:30 UTC" in one.why for one in findings)
     assert all(one.at == Location("environments/production/delay.yaml", path="gates") for one in findings)
@@ -174,22 +182,22 @@ def test_a_report_is_neither_old_nor_from_the_future(age: timedelta, found: list
 
 
 MANIFESTS: list[tuple[str, PromotionContext, list[str]]] = [
-    ("it fits", case(), []),
-    ("it is the first", case(before=None, champion=None, manifest=manifest(replaces=None, baseline=None)), []),
-    ("something was there", case(manifest=manifest(replaces=None)), ["promotion-stale"]),
-    ("nothing is there any more", case(before=None), ["promotion-stale"]),
-    ("what was there has changed", case(before=replace(BEFORE, reason="edited")), ["promotion-stale"]),
-    ("the policy has changed", case(policy=replace(POLICY, max_gate_age="99d")), ["promotion-stale"]),
-    ("the champion is another", case(champion=samples.version(3)), ["promotion-stale"]),
-    ("the champion is gone", case(champion=None), ["promotion-stale"]),
-    ("a champion has come", case(manifest=manifest(baseline=None)), ["promotion-stale"]),
-    ("the version is another", case(slots={2: CHAMPION}), ["slot-digest-mismatch"]),
-    ("the version is not there", case(slots={}), ["version-unknown"]),
+    ("it fits", context(), []),
+    ("it is the first", context(previous=None, champion=None, manifest=manifest(replaces=None, baseline=None)), []),
+    ("something was there", context(manifest=manifest(replaces=None)), ["promotion-stale"]),
+    ("nothing is there any more", context(previous=None), ["promotion-stale"]),
+    ("what was there has changed", context(previous=replace(BEFORE, reason="edited")), ["promotion-stale"]),
+    ("the policy has changed", context(policy=replace(POLICY, max_gate_age="99d")), ["promotion-stale"]),
+    ("the champion is another", context(champion=samples.version(3)), ["promotion-stale"]),
+    ("the champion is gone", context(champion=None), ["promotion-stale"]),
+    ("a champion has come", context(manifest=manifest(baseline=None)), ["promotion-stale"]),
+    ("the version is another", context(slot_versions={2: CHAMPION}), ["slot-digest-mismatch"]),
+    ("the version is not there", context(slot_versions={}), ["version-unknown"]),
 ]
 
 
 @pytest.mark.parametrize(("judged", "found"), [one[1:] for one in MANIFESTS], ids=[one[0] for one in MANIFESTS])
-def test_a_manifest_says_what_is_so(judged: PromotionContext, found: list[str]) -> None:
+def test_a_manifest_fits_the_base_branch(judged: PromotionContext, found: list[str]) -> None:
     findings = list(check_manifest(judged, NOW))
     assert [one.id for one in findings] == found
     assert all(one.at is not None and one.at.file == "environments/production/delay.yaml" for one in findings)
@@ -199,32 +207,32 @@ def test_a_manifest_says_what_is_so(judged: PromotionContext, found: list[str]) 
     ("changes", "skipped"),
     [
         ({}, []),
-        ({"earlier": {}}, []),
-        ({"earlier": {"staging": None}}, ["staging"]),
-        ({"earlier": {"staging": CHAMPION}}, ["staging"]),
-        ({"earlier": {"dev": CANDIDATE, "staging": None}}, ["staging"]),
-        ({"earlier": {"dev": None, "staging": None}}, ["dev", "staging"]),
-        ({"earlier": {"staging": None}, "manifest": manifest(change="rollback")}, []),
-        ({"earlier": {"staging": None}, "version": None}, []),
+        ({"upstream_champions": {}}, []),
+        ({"upstream_champions": {"staging": None}}, ["staging"]),
+        ({"upstream_champions": {"staging": CHAMPION}}, ["staging"]),
+        ({"upstream_champions": {"dev": CANDIDATE, "staging": None}}, ["staging"]),
+        ({"upstream_champions": {"dev": None, "staging": None}}, ["dev", "staging"]),
+        ({"upstream_champions": {"staging": None}, "manifest": manifest(change="rollback")}, []),
+        ({"upstream_champions": {"staging": None}, "version": None}, []),
     ],
 )
-def test_a_version_is_champion_first_where_it_has_to_run_first(changes: Any, skipped: list[str]) -> None:
-    assert [(one.id, one.message) for one in check_order(case(**changes))] == [
-        ("environment-skipped", f"delay@2 is to run in {name} before production") for name in skipped
+def test_a_version_is_champion_of_earlier_environments_first(changes: Any, skipped: list[str]) -> None:
+    assert [(one.id, one.message) for one in check_order(context(**changes))] == [
+        ("environment-skipped", f"delay@2 has to be promoted to {name} before production") for name in skipped
     ]
 
 
 @pytest.mark.parametrize(("champion", "runs"), [(None, "staging runs nothing"), (CHAMPION, "staging runs delay@1")])
-def test_an_environment_that_was_skipped_says_what_it_runs(champion: Any, runs: str) -> None:
+def test_the_finding_of_a_skipped_environment_names_what_it_runs(champion: Any, runs: str) -> None:
     (finding,) = check_champion_upstream(CANDIDATE, "production", "staging", champion)
-    assert finding.message == "delay@2 is to run in staging before production"
+    assert finding.message == "delay@2 has to be promoted to staging before production"
     assert finding.why.startswith(runs)
 
 
-# The end of a life
+# Retirement
 
 
-def ended(at: datetime = NOW) -> Retirement:
+def retired(at: datetime = NOW) -> Retirement:
     return Retirement(
         schema=1,
         model="delay",
@@ -240,22 +248,22 @@ def ended(at: datetime = NOW) -> Retirement:
     ("changes", "found"),
     [
         ({}, []),
-        ({"retirements": {2: ended()}}, ["version-retired"]),
-        ({"retirements": {2: ended(NOW - DAY)}}, ["version-retired"]),
-        ({"retirements": {2: ended(NOW + DAY)}}, []),
-        ({"retirements": {1: ended()}}, []),
-        ({"retirements": {2: ended()}, "slots": {}}, []),
-        ({"retirements": {1: ended()}, "slots": {1: CHAMPION, 2: CANDIDATE}}, ["version-retired"]),
+        ({"retirements": {2: retired()}}, ["version-retired"]),
+        ({"retirements": {2: retired(NOW - DAY)}}, ["version-retired"]),
+        ({"retirements": {2: retired(NOW + DAY)}}, []),
+        ({"retirements": {1: retired()}}, []),
+        ({"retirements": {2: retired()}, "slot_versions": {}}, []),
+        ({"retirements": {1: retired()}, "slot_versions": {1: CHAMPION, 2: CANDIDATE}}, ["version-retired"]),
     ],
 )
-def test_a_version_is_not_promoted_from_the_day_on_which_its_life_ends(changes: Any, found: list[str]) -> None:
-    assert [one.id for one in check_retirements(case(**changes), NOW)] == found
+def test_a_version_is_not_promoted_from_the_day_of_its_retirement(changes: Any, found: list[str]) -> None:
+    assert [one.id for one in check_retirements(context(**changes), NOW)] == found
 
 
-def test_the_end_of_a_life_is_told_with_who_decided_it_and_why() -> None:
-    (finding,) = check_not_retired(CANDIDATE, ended(), NOW)
+def test_the_finding_of_a_retirement_names_who_decided_it_and_why() -> None:
+    (finding,) = check_not_retired(CANDIDATE, retired(), NOW)
     assert (finding.message, finding.why) == (
-        "delay@2 is retired since 2026-03-04",
+        "delay@2 has been retired since 2026-03-04",
         "ada@acme.example: unfair",
     )
 
@@ -263,58 +271,62 @@ def test_the_end_of_a_life_is_told_with_who_decided_it_and_why() -> None:
 # All together
 
 
-def unfit() -> PromotionContext:
+def with_invalid_ramp() -> PromotionContext:
     plan = Ramp(steps=[10, 50], interval="1h")
-    return case(manifest=manifest(ramp=plan), deployments={"production": []})
+    return context(manifest=manifest(ramp=plan), deployments={"production": []})
 
 
-def crowded() -> Promotion:
-    """A manifest that brings a new champion, and what was champion into another slot."""
+def two_changes() -> Promotion:
+    """A manifest with a new champion, and the previous champion as shadow."""
     slots = SlotAssignments(champion=samples.slot(CANDIDATE), shadow=samples.slot(CHAMPION))
     return manifest(slots=slots)
 
 
 WAIVED = report(results=[replace(INTEGRITY, outcome="waived"), LATENCY])
-NOBODYS = StandingApprovalRef(id=samples.ULID, digest=samples.sha(98))
-AGAINST: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
+UNKNOWN_STANDING_APPROVAL = StandingApprovalRef(id=samples.ULID, digest=samples.sha(98))
+PROBLEMS: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     (
         "a setting that is not kept",
-        lambda: case(manifest=manifest(change="ramp")),
+        lambda: context(manifest=manifest(change="ramp")),
         {"setting-unsupported"},
     ),
-    ("a hold", lambda: case(holds={"one": hold()}), {"change-frozen"}),
-    ("an end", lambda: case(retirements={2: ended()}), {"version-retired"}),
-    ("a manifest that is stale", lambda: case(before=None), {"promotion-stale"}),
-    ("an environment that was skipped", lambda: case(earlier={"staging": None}), {"environment-skipped"}),
+    ("a hold", lambda: context(holds={"one": hold()}), {"change-frozen"}),
+    ("an end", lambda: context(retirements={2: retired()}), {"version-retired"}),
+    ("a manifest that is stale", lambda: context(previous=None), {"promotion-stale"}),
+    ("an environment that was skipped", lambda: context(upstream_champions={"staging": None}), {"environment-skipped"}),
     (
         "two slots at once",
-        lambda: case(manifest=crowded(), slots={1: CHAMPION, 2: CANDIDATE}),
+        lambda: context(manifest=two_changes(), slot_versions={1: CHAMPION, 2: CANDIDATE}),
         {"slot-changes-too-many"},
     ),
-    ("a way back to nowhere", lambda: case(manifest=manifest(change="rollback")), {"rollback-version-unverified"}),
     (
-        "words that nobody gave",
-        lambda: case(manifest=manifest(standing_approval=NOBODYS)),
+        "a rollback to what never ran",
+        lambda: context(manifest=manifest(change="rollback")),
+        {"rollback-version-unverified"},
+    ),
+    (
+        "an unknown standing approval",
+        lambda: context(manifest=manifest(standing_approval=UNKNOWN_STANDING_APPROVAL)),
         {"standing-approval-invalid", "auto-promotion-not-allowed"},
     ),
     (
-        "an agreement to something else",
-        lambda: case(manifest=manifest(change="recertify")),
+        "a recertification with changes",
+        lambda: context(manifest=manifest(change="recertify")),
         {"recertification-with-changes"},
     ),
-    ("a ramp that leads nowhere", unfit, {"ramp-steps-invalid", "ramp-unfinished"}),
-    ("no report", lambda: case(report=None), {"gate-report-missing"}),
-    ("a waiver of nobody", lambda: case(report=WAIVED), {"waiver-without-override"}),
+    ("an invalid ramp", with_invalid_ramp, {"ramp-steps-invalid", "ramp-unfinished"}),
+    ("no report", lambda: context(report=None), {"gate-report-missing"}),
+    ("a waiver without an override", lambda: context(report=WAIVED), {"waiver-without-override"}),
     (
         "a review that is due",
-        lambda: case(overrides={"fix": override(review_by=NOW.date() - DAY)}),
+        lambda: context(overrides={"fix": override(review_by=NOW.date() - DAY)}),
         {"override-unreviewed"},
     ),
 ]
 
 
-@pytest.mark.parametrize(("judged", "found"), [one[1:] for one in AGAINST], ids=[one[0] for one in AGAINST])
-def test_each_condition_is_asked_before_a_merge(judged: Callable[[], PromotionContext], found: set[str]) -> None:
+@pytest.mark.parametrize(("judged", "found"), [one[1:] for one in PROBLEMS], ids=[one[0] for one in PROBLEMS])
+def test_each_rule_is_checked_before_a_merge(judged: Callable[[], PromotionContext], found: set[str]) -> None:
     assert {one.id for one in merge_rules.check(judged(), NOW)} == found
     assert merge_rules.check_waiting(judged(), NOW) == [], "none of these passes by itself"
 
@@ -330,14 +342,14 @@ def test_each_condition_is_asked_before_a_merge(judged: Callable[[], PromotionCo
         ),
     ],
 )
-def test_what_passes_by_itself_is_told_apart(changes: Any, found: set[str]) -> None:
-    judged = case(**changes)
+def test_what_passes_by_itself_is_reported_apart(changes: Any, found: set[str]) -> None:
+    judged = context(**changes)
     assert {one.id for one in merge_rules.check_waiting(judged, NOW)} == found
     assert merge_rules.check(judged, NOW) == []
 
 
 @pytest.mark.parametrize(("held", "found"), [(True, ["window-closed"]), (False, [])])
-def test_a_way_back_waits_only_for_windows_that_hold_it(held: bool, found: list[str]) -> None:
+def test_a_rollback_waits_only_for_windows_that_apply_to_it(held: bool, found: list[str]) -> None:
     closed = samples.environment(windows=[ChangeWindow(deny=WeeklyHours(days=["wed"], rollback=held))])
-    judged = case(environment=closed, manifest=manifest(change="rollback"))
+    judged = context(environment=closed, manifest=manifest(change="rollback"))
     assert [one.id for one in merge_rules.check_waiting(judged, NOW)] == found

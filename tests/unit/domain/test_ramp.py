@@ -13,7 +13,7 @@ from mlgit.domain.records import Deployment
 from mlgit.domain.records.promotion import Ramp, SlotAssignments, VersionPin
 from mlgit.errors import Location
 from tests import samples
-from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, case, entry
+from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, context, entry
 
 PLAN = Ramp(steps=[10, 50, 100], interval="24h")
 BASELINE = VersionPin(version=1, digest=ONE.digest)
@@ -81,7 +81,7 @@ def test_a_share_grows_by_one_step_at_a_time_and_only_after_its_time(looks: list
         ([10, 100], {"change": "rollback"}, ["ramp-without-champion"]),
     ],
 )
-def test_a_plan_leads_to_all_of_the_requests_from_another_version(
+def test_a_ramp_leads_to_all_of_the_requests_from_another_version(
     steps: list[int], changes: Any, found: list[str]
 ) -> None:
     manifest = samples.promotion(TWO, **{"baseline": BASELINE, "ramp": Ramp(steps=steps, interval="1h")} | changes)
@@ -100,20 +100,18 @@ def test_a_plan_leads_to_all_of_the_requests_from_another_version(
         ([], ["ramp-unfinished"]),
     ],
 )
-def test_a_champion_that_is_on_a_ramp_itself_shares_with_nobody(
-    entries: Sequence[Deployment], found: list[str]
-) -> None:
+def test_no_ramp_starts_while_the_champion_is_on_one(entries: Sequence[Deployment], found: list[str]) -> None:
     manifest = samples.promotion(TWO, baseline=BASELINE, ramp=PLAN)
-    judged = case([], manifest=manifest, champion=ONE, deployments={"production": entries})
+    judged = context([], manifest=manifest, champion=ONE, deployments={"production": entries})
     assert [one.id for one in check_ramp(judged, NOON + 9 * HOUR)] == found
-    unseen = case([], manifest=manifest, champion=ONE, deployments={})
-    (finding,) = check_ramp(unseen, NOON)
-    assert finding.message == "delay@1 was not seen to answer all of the requests in production"
-    plain = case([], manifest=samples.promotion(TWO, baseline=BASELINE), champion=ONE)
+    unobserved = context([], manifest=manifest, champion=ONE, deployments={})
+    (finding,) = check_ramp(unobserved, NOON)
+    assert finding.message == "delay@1 has not been observed with all of the requests in production"
+    plain = context([], manifest=samples.promotion(TWO, baseline=BASELINE), champion=ONE)
     assert list(check_ramp(plain, NOON)) == []
 
 
-def test_a_ramp_and_a_challenger_do_not_fit_together_nor_a_ramp_and_no_new_champion() -> None:
+def test_a_ramp_excludes_a_challenger_and_needs_a_new_champion() -> None:
     crowded = SlotAssignments(
         champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10)
     )
