@@ -360,7 +360,7 @@ class _Check:
         for version, named, same, paths in zip(versions, pointers, known, unread, strict=True):
             folder = layout.version_folder(version.model, version.version)
             files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
-            self.add(check_version(version, files, named, known=same, ids=self._ids(version, files)))
+            self.add(check_version(version, files, named, verified=same, ids=self._ids(version, files)))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._card(version, f"{folder}/card.md", card)
             yield version
