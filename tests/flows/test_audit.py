@@ -37,7 +37,7 @@ def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> Non
     second = found["changes"][1]
     assert [(one["person"], one["roles"]) for one in second["approvals"]] == [("ben", ["reviewer"])]
     assert second["approvals"][0]["key"].startswith("SHA256:")
-    assert (second["proposed_by"], second["merged_by"], second["decided"]) == (["ana"], "ana", True)
+    assert (second["proposed_by"], second["merged_by"], second["decision_recorded"]) == (["ana"], "ana", True)
     decision = json.loads(proposed.ana.show("mlgit-ledger", layout.decision(second["promotion"])))
     assert (second["decision"], second["evidence"]["reads"]) == (decision["decision"], decision["reads"])
 
@@ -56,7 +56,7 @@ def test_a_signature_by_a_key_that_nobody_has_proves_nothing_and_harms_nothing(p
     ana.does(f"merge production/{MODEL}")
     ana.does("apply production")
     change = ana.does("audit --json").json["changes"][-1]
-    assert "nobody has the key" in change["signature"]["doubt"]
+    assert "nobody has the key" in change["signature"]["problem"]
     assert change["verdict"] == "PROVEN"
 
 
@@ -64,24 +64,27 @@ def test_the_report_tells_what_there_is(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     (model, other) = found["inventory"]
     assert (model["model"], model["risk"], model["owner"], model["versions"]) == (MODEL, "high", "@acme/pathology", 3)
-    assert [(run["environment"], run["version"]) for run in model["runs"]] == [
+    assert [(run["environment"], run["version"]) for run in model["environments"]] == [
         ("staging", f"{MODEL}@2"),
         ("production", f"{MODEL}@1"),
     ]
-    assert other["runs"] == []
+    assert other["environments"] == []
     assert [(one["environment"], one["seq"], one["status"]) for one in found["deployments"]] == [
         ("staging", 1, "verified"),
         ("production", 1, "verified"),
         ("staging", 2, "verified"),
     ]
-    assert {"policy", "environment", "roles", "signers"} <= {one["kind"] for one in found["rules"]}
-    assert found["unchecked"]
+    assert {"policy", "environment", "roles", "signers"} <= {one["kind"] for one in found["rule_changes"]}
+    assert found["not_checked"]
 
 
 def test_a_change_of_rules_is_a_fact_and_nothing_wrong(running: Team) -> None:
     running.ana.edit("policies/production.yaml", "promote: {min: 1}", "promote: {min: 2}")
     found = running.ana.does("audit --json").json
-    assert (found["rules"][-1]["path"], found["rules"][-1]["by"]) == ("policies/production.yaml", "ana@acme.example")
+    assert (found["rule_changes"][-1]["path"], found["rule_changes"][-1]["by"]) == (
+        "policies/production.yaml",
+        "ana@acme.example",
+    )
     assert {one["verdict"] for one in found["changes"]} == {"PROVEN"}
 
 
@@ -102,7 +105,7 @@ def test_a_gate_that_was_waived_as_the_rules_allow_is_overridden(running: Team) 
     change = found["changes"][-1]
     assert change["verdict"] == "OVERRIDDEN"
     assert change["overrides"] == [f"staging/{MODEL}@3 waives beats-baseline, beats-champion for INC-7, by ana and ben"]
-    assert [(one["kind"], one["name"]) for one in found["standing"]] == [("override", f"staging/{MODEL}@3")]
+    assert [(one["kind"], one["name"]) for one in found["governance"]] == [("override", f"staging/{MODEL}@3")]
     assert told(ana, "--json --full") == told(ana, "--json")
 
 
@@ -120,7 +123,7 @@ def test_a_way_back_is_proven(proposed: Team) -> None:
         ("promote", "PROVEN"),
         ("rollback", "PROVEN"),
     ]
-    assert [one["kind"] for one in found["standing"]] == ["hold"]
+    assert [one["kind"] for one in found["governance"]] == ["hold"]
     assert told(ana, "--json --full") == told(ana, "--json")
 
 
@@ -243,7 +246,7 @@ def test_it_changes_nothing_and_needs_no_data(proposed: Team) -> None:
 def test_the_gates_can_be_judged_again(proposed: Team) -> None:
     found = proposed.ana.does("audit --json --fetch --env production").json
     assert [one["verdict"] for one in found["changes"]] == ["PROVEN"]
-    assert not any("--fetch" in sentence for sentence in found["unchecked"])
+    assert not any("--fetch" in sentence for sentence in found["not_checked"])
     for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
         folder.rename(folder.with_name(f"{folder.name}-gone"))
     answer = proposed.ana("audit --json --fetch --env production")

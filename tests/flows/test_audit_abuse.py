@@ -130,7 +130,7 @@ def test_a_clone_without_the_ledger_proves_little(proposed: Team) -> None:
     clone = proposed.ana.clone("alone", "--single-branch", "--branch", "main")
     answer = audited(clone)
     assert [one["verdict"] for one in answer.json["changes"]] == ["PROVEN", "UNPROVEN", "PROVEN", "UNPROVEN"]
-    assert answer.json["unchecked"][0].startswith("There is no ledger here")
+    assert answer.json["not_checked"][0].startswith("There is no ledger here")
 
 
 def test_a_report_that_is_gone_is_a_gap(proposed: Team) -> None:

@@ -97,7 +97,7 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     assert [one["used"] for one in ana.does("standing-approval list --json").json["exceptions"]] == [1]
     assert auto_promoted(automation)["state"] == "not-eligible", "version 3 was never in staging"
     change = ana.does("audit --json").json["changes"][-1]
-    assert (change["verdict"], change["standing"]) == ("PROVEN", PRODUCTION)
+    assert (change["verdict"], change["standing_approval"]) == ("PROVEN", PRODUCTION)
     assert [one["person"] for one in change["approvals"]] == ["ben"]
     record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
     assert '"standing-approval-01' in record
