@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
 from mlgit.domain.formatting import utc_time
+from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
 from mlgit.domain.names import seconds
 from mlgit.domain.policy import matches_gates, overall_outcome
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.gatereport import GateReport
 from mlgit.errors import Finding, Location
 
-_CLOCK_TOLERANCE = timedelta(minutes=5)  # how far the clocks of two machines may differ
 _PROMOTE_AGAIN = "run `mlgit promote` again: it evaluates the gates and writes the report"
 
 
@@ -68,7 +68,7 @@ def _check_outcomes(context: PromotionContext, report: GateReport, location: Loc
 
 def _check_age(context: PromotionContext, report: GateReport, at: datetime, location: Location) -> Iterator[Finding]:
     limit = context.policy.max_gate_age
-    if report.at > at + _CLOCK_TOLERANCE:
+    if report.at > at + CLOCK_TOLERANCE:
         why = f"it is dated {utc_time(report.at)}"
         yield Finding(
             "gate-report-in-future", "the gate report is from the future", why=why, fix=_PROMOTE_AGAIN, at=location

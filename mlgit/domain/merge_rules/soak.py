@@ -41,9 +41,8 @@ def healthy_period(
     latest = datetime.min.replace(tzinfo=UTC)
     for entry in entries:
         if entry.at > at:
-            latest = (
-                entry.at
-            )  # an entry after this one with an earlier time ends the period, as any that goes backwards
+            # Not skipped entirely: an entry after it with an earlier time goes backwards, and ends the period.
+            latest = entry.at
             continue
         is_unobserved = period is not None and max_gap is not None and entry.at - period.last > max_gap
         is_champion = entry.digest == digest and entry.traffic is None

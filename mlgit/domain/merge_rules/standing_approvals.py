@@ -105,7 +105,7 @@ def check_eligible(
         *_not_plain(manifest),
         *([] if environment.auto_promote else [f"{environment.name} has no auto_promote: true"]),
         *_not_newer(version, champion, history),
-        *(f"gate {verdict.gate} is {verdict.outcome}" for verdict in _not_passed(report)),
+        *(f"gate {verdict.gate}: {verdict.outcome}" for verdict in _not_passed(report)),
     ]
     if reasons:
         yield Finding(

@@ -131,9 +131,8 @@ def run(
         replay = Replay(workspace, branch, tip, ledger, on_progress=on_progress)
         replay.run()
     if environment is not None and all(change.environment != environment for change in replay.changes):
-        state.environment(
-            environment
-        )  # raises if it does not exist: a misspelt name must not give an audit without findings
+        # Raises if it does not exist: a misspelt name must not give an audit without findings.
+        state.environment(environment)
     # After a rewrite, the old checkpoint stays in the cache, so that the finding is repeated until somebody runs `--full`.
     encoded = None if rewritten else checkpoints.encode(replay.checkpoint())
     if at is None and given_checkpoint is None and not fetch and encoded is not None:

@@ -1,7 +1,7 @@
 """Verify one change of a manifest by the rules of the commit before it, as `merge` and `apply` do."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -11,6 +11,7 @@ from mlgit.domain.approvals import People
 from mlgit.domain.audit import checks
 from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, AuditedGate
 from mlgit.domain.audit.verdict import GAPS, verdict
+from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
 from mlgit.domain.rules.changes import check_promotion_alone
@@ -25,7 +26,6 @@ from mlgit.ops.review.approval_count import standing_approval_name
 from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.verification import PromotionVerifier, Verification, rollback_hold
 
-_CLOCK_TOLERANCE = timedelta(minutes=5)  # how far the clocks of two machines may differ
 _NO_EVIDENCE = msgspec.Raw(b"{}")
 _GAPS_WITHOUT_LEDGER = GAPS | {
     "rollback-version-unverified",
@@ -119,7 +119,7 @@ class ChangeVerifier:
         decision_file = self._decision_file(manifest)
         cutoff = LedgerCutoff(
             position=None if decision_file is None else decision_file.position,
-            added_by=merged_at + _CLOCK_TOLERANCE,
+            added_by=merged_at + CLOCK_TOLERANCE,
             deployed_by=merged_at,
         )
         verification, cutoff = self._verify_rules(proposal, cutoff, merged_at)
@@ -152,7 +152,7 @@ class ChangeVerifier:
         """
         verification = self._verify_at(proposal, cutoff, merged_at)
         if verification.problems or verification.waits:
-            tolerant = replace(cutoff, deployed_by=merged_at + _CLOCK_TOLERANCE)
+            tolerant = replace(cutoff, deployed_by=merged_at + CLOCK_TOLERANCE)
             retried = self._verify_at(proposal, tolerant, merged_at)
             if not retried.problems and not retried.waits:
                 return retried, tolerant
@@ -232,9 +232,8 @@ class ChangeVerifier:
         names = ("card.md", "profile.json", *stored)
         ids = [after.files.id_of(f"{folder}/{name}") for name in ("version.json", *names)]
         key = tuple(blob for blob in ids if blob is not None)
-        if (
-            len(key) < len(ids) or key not in self._version_findings
-        ):  # without all ids, the content is not known to be the same
+        # Without the id of a file, its content may differ from the one that was checked before.
+        if len(key) < len(ids) or key not in self._version_findings:
             files = {name: after.files.read(f"{folder}/{name}") for name in names}
             pointers = {name: self._workspace.formats.pointer(file) for name, file in stored.items()}
             self._version_findings[key] = list(check_version(version, files, pointers))

@@ -1,14 +1,14 @@
 """Checks of the history as a whole: immutable files, an append-only ledger, and no deployment of what was never merged."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.audit.records import AuditedDeployment, RuleChange
 from mlgit.domain.formatting import utc_date, utc_time
-from mlgit.domain.ledger_integrity import check_entries
+from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE, check_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment
 from mlgit.domain.rules.changes import check_immutable
@@ -16,7 +16,6 @@ from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerAlteration
 
-_CLOCK_TOLERANCE = timedelta(minutes=5)  # how far the clocks of two machines may differ
 _RULE_KINDS = frozenset(
     {"environment", "hold", "override", "policy", "project", "retirement", "roles", "standing-approval"}
 )
@@ -39,7 +38,7 @@ def check_step(step: HistoryStep, previous: datetime | None) -> Iterator[Finding
     commit = step.commit
     for finding in check_immutable((change.path, change.status) for change in step.changes):
         yield replace(finding, why=f"commit {commit.id[:12]} of {utc_date(commit.at)} did this; {finding.why}")
-    if previous is not None and commit.at < previous - _CLOCK_TOLERANCE:
+    if previous is not None and commit.at < previous - CLOCK_TOLERANCE:
         yield Finding(
             "commit-time-backwards",
             f"commit {commit.id[:12]} is dated before the commit that it follows",

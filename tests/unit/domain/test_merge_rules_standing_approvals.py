@@ -178,13 +178,13 @@ FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         for outcome, why in {
             "pass": "",
             "skip": "",
-            "fail": "gate size is fail",
-            "waived": "gate size is waived",
-            "wait": "gate size is wait",
-            "error": "gate size is error",
+            "fail": "gate size: fail",
+            "waived": "gate size: waived",
+            "wait": "gate size: wait",
+            "error": "gate size: error",
         }.items()
     ),
-    ("a gate that only warns", {}, {"answers": [("size", "fail")], "severity": "warn"}, "gate size is fail"),
+    ("a gate that only warns", {}, {"answers": [("size", "fail")], "severity": "warn"}, "gate size: fail"),
 ]
 
 
