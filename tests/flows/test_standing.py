@@ -190,7 +190,7 @@ def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> 
     agreed.ana.edit(policy, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n    severity: warn\n")
     found = auto_promoted(agreed.mallory)
     assert (found["state"], ids(found)) == ("refused", ["auto-promotion-not-allowed"])
-    assert "gate size answered fail" in found["findings"][0]["why"]
+    assert "gate size: fail" in found["findings"][0]["why"]
 
 
 def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> None:
