@@ -6,7 +6,7 @@ from typing import Any
 
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256, version_digest
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import BlobId, Digest, VersionRef
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import StoredFile, Version
@@ -41,44 +41,12 @@ def check_version(
             fix="restore it from the commit that registered it; for a correction register a new version with `supersedes`",
             at=Location(f"{folder}/version.json"),
         )
-    stated = stated_blobs(version)
-    for name, recorded in (("card.md", version.card), ("profile.json", version.profile)):
-        if name in verified:
-            continue
-        content = files.get(name)
-        if content is None:
-            yield _missing_file(ref, folder, name)
-        elif sha256(content) != recorded:
-            yield Finding(
-                "version-file-mismatch",
-                f"{name} of {ref} is not what was registered",
-                why=f"its sha256 is {sha256(content)[7:19]}, and the record states {recorded[7:19]}",
-                fix="restore it from the commit that registered it; put later notes into files of their own",
-                at=Location(f"{folder}/{name}"),
-            )
-        # An id of another length is from a repository with another hash algorithm, and cannot be compared.
-        elif name in stated and name in ids and len(ids[name]) == len(stated[name]) and ids[name] != stated[name]:
-            yield Finding(
-                "version-blob-mismatch",
-                f"the record of {ref} has another Git id for {name} than the file",
-                why=f"the file is {ids[name][:12]}, and the record states {stated[name][:12]}",
-                fix="register the version again with `mlgit register`, which records the right id",
-                at=Location(f"{folder}/version.json"),
-            )
+    for name, digest in (("card.md", version.card), ("profile.json", version.profile)):
+        if name not in verified:
+            yield from _check_file(version, name, files.get(name), digest, ids.get(name))
     for name, pointer in expected_pointers.items():
-        if name in verified:
-            continue
-        content = files.get(name)
-        if content is None:
-            yield _missing_file(ref, folder, name)
-        elif content != pointer:
-            yield Finding(
-                "dvc-pointer-mismatch",
-                f"the pointer {name} of {ref} is not what was registered",
-                why="its md5, size or path is not the one in version.json",
-                fix="restore it from the commit that registered it",
-                at=Location(f"{folder}/{name}"),
-            )
+        if name not in verified:
+            yield from _check_pointer(ref, folder, name, files.get(name), pointer)
 
 
 def stated_blobs(version: Version) -> dict[str, str]:
@@ -117,6 +85,49 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
                 fix="register again: the front matter is written from the record",
                 at=Location(file, path=where),
             )
+
+
+def _check_file(
+    version: Version, name: str, content: bytes | None, digest: Digest, blob: BlobId | None
+) -> Iterator[Finding]:
+    """Check the digest and, if it is given, the Git id of a file beside the record."""
+    folder = layout.version_folder(version.model, version.version)
+    ref = VersionRef(version.model, version.version)
+    stated = stated_blobs(version).get(name)
+    if content is None:
+        yield _missing_file(ref, folder, name)
+    elif sha256(content) != digest:
+        yield Finding(
+            "version-file-mismatch",
+            f"{name} of {ref} is not what was registered",
+            why=f"its sha256 is {sha256(content)[7:19]}, and the record states {digest[7:19]}",
+            fix="restore it from the commit that registered it; put later notes into files of their own",
+            at=Location(f"{folder}/{name}"),
+        )
+    # An id of another length is from a repository with another hash algorithm, and cannot be compared.
+    elif stated is not None and blob is not None and len(blob) == len(stated) and blob != stated:
+        yield Finding(
+            "version-blob-mismatch",
+            f"the record of {ref} has another Git id for {name} than the file",
+            why=f"the file is {blob[:12]}, and the record states {stated[:12]}",
+            fix="register the version again with `mlgit register`, which records the right id",
+            at=Location(f"{folder}/version.json"),
+        )
+
+
+def _check_pointer(
+    ref: VersionRef, folder: str, name: str, content: bytes | None, expected: bytes
+) -> Iterator[Finding]:
+    if content is None:
+        yield _missing_file(ref, folder, name)
+    elif content != expected:
+        yield Finding(
+            "dvc-pointer-mismatch",
+            f"the pointer {name} of {ref} is not what was registered",
+            why="its md5, size or path is not the one in version.json",
+            fix="restore it from the commit that registered it",
+            at=Location(f"{folder}/{name}"),
+        )
 
 
 def _missing_file(ref: VersionRef, folder: str, name: str) -> Finding:

@@ -114,8 +114,7 @@ def run(
     repository.require_full_history()
     branch, state = snapshot.base_of(workspace)
     state = state if at is None else snapshot.state_at(workspace, at)
-    tip = state.tree.commit
-    assert tip is not None  # noqa: S101 - a state of a commit
+    tip = snapshot.commit_of(state)
     ledger = _ledger(workspace, None if at is None else tip)
     since_commit = None if since is None else snapshot.state_at(workspace, since).tree.commit
     checkpoint = None if full or fetch else _load_checkpoint(workspace, branch, given_checkpoint, use_cache=at is None)
@@ -127,7 +126,7 @@ def run(
         workspace, branch, tip, ledger, checkpoint=checkpoint, evaluate_gates=fetch, on_progress=on_progress
     )
     replay.run()
-    if replay.needs_full_replay:
+    if replay.needs_full_replay:  # on evidence that a checkpoint does not keep
         replay = Replay(workspace, branch, tip, ledger, on_progress=on_progress)
         replay.run()
     if environment is not None and all(change.environment != environment for change in replay.changes):
