@@ -1,4 +1,4 @@
-"""What is wrong, or worth knowing, said in one form: a finding has an id, a message, a place, a cause and a way out."""
+"""Findings, which have an id, a message, a place, a cause and a fix; and the errors that carry them."""
 
 from enum import IntEnum, StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Severity(StrEnum):
-    """How much a finding weighs: an error refuses, a warning does not, a note only informs."""
+    """Severity of a finding: an error makes a command fail, a warning and a note do not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
 
 class Location(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
-    """A place in a tree: a file, a line counted from 1, and a path inside the document (`slices[2].metric`)."""
+    """A place in a file: the line, counted from 1, and the path inside the document (`slices[2].metric`)."""
 
     file: str
     line: int | None = None
@@ -29,8 +29,8 @@ class Location(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something wrong, or worth knowing.
 
-    `id` is stable and explained by `mlgit explain ID`; `message` states the fact; `why` says how mlgit knows; `fix` is the
-    way out.
+    `id` is stable and explained by `mlgit explain ID`; `message` states the fact; `why` is the cause, or how mlgit knows; `fix`
+    is what to do.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Exit(IntEnum):
 
 
 class MlgitError(Exception):
-    """A command cannot go on; carries one or more findings. The answer is no, unless a subclass says otherwise."""
+    """A command failed, with one or more findings. The exit code is 1 (no), unless a subclass has another."""
 
     exit = Exit.NO
 
@@ -63,13 +63,13 @@ class MlgitError(Exception):
 
 
 class UsageError(MlgitError):
-    """The words of the command do not fit; nothing was tried."""
+    """The arguments of the command are invalid; nothing was done."""
 
     exit = Exit.USAGE
 
 
 class Inconclusive(MlgitError):
-    """Git, DVC, the disk or the network did not answer, so nothing can be said."""
+    """Git, DVC, the disk or the network failed, so that there is neither a yes nor a no."""
 
     exit = Exit.INCONCLUSIVE
 
@@ -80,10 +80,10 @@ def refused(id: str, message: str, *, why: str = "", fix: str = "", at: Location
 
 
 def inconclusive(id: str, message: str, *, why: str = "", fix: str = "", at: Location | None = None) -> Inconclusive:  # noqa: A002
-    """Return an error that says a question could not be answered, for `raise inconclusive(...) from error`."""
+    """Return an `Inconclusive` error with one finding, for `raise inconclusive(...) from error`."""
     return Inconclusive(Finding(id, message, why, fix, at))
 
 
 def usage_error(id: str, message: str, *, why: str = "", fix: str = "") -> UsageError:  # noqa: A002
-    """Return an error about the words of a command, for `raise misuse(...)`."""
+    """Return an error about the arguments of a command, for `raise usage_error(...)`."""
     return UsageError(Finding(id, message, why, fix))

@@ -43,8 +43,13 @@ def _show(outcome: approvals.ApprovalsShown) -> str:
         *([f"  reviews   {outcome.pull_request or 'no pull request'}"] if outcome.evidence == "forge" else []),
     ]
     needs = [
-        [need.role or "anybody", f"{len(need.counted)} of {need.needed}", _names(need.counted), _names(need.may)]
-        for need in outcome.needs
+        [
+            need.role or "anybody",
+            f"{len(need.counted)} of {need.needed}",
+            _names(need.counted),
+            _names(need.may_approve),
+        ]
+        for need in outcome.requirements
     ]
     parts = ["\n".join(map(text.clean, facts)), text.table(["ROLE", "COUNTED", "BY", "WHO ELSE MAY"], needs)]
     if outcome.counted:
@@ -71,7 +76,7 @@ def _next(outcome: approvals.ApprovalsShown) -> str:
         return f"mlgit log --env {outcome.environment} --model {outcome.model}"
     if not outcome.missing:
         return f"mlgit merge {where}"
-    who = " or ".join(outcome.may) or "somebody else"
+    who = " or ".join(outcome.may_approve) or "somebody else"
     return f"{who} reviews {outcome.pull_request}" if outcome.pull_request else f"mlgit approve {where}, run by {who}"
 
 

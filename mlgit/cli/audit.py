@@ -65,7 +65,7 @@ def command(
             environment=environment,
             full=full,
             fetch=fetch,
-            given=None if given is None else _read(given),
+            given_checkpoint=None if given is None else _read(given),
             on_progress=say,
         )
     if kept is not None and outcome.checkpoint is not None:
@@ -88,15 +88,15 @@ def _render(outcome: Audit, form: str) -> str:
 
     match form:
         case "json":
-            return msgspec.json.format(msgspec.json.encode(outcome.stamped()), indent=2).decode() + "\n"
+            return msgspec.json.format(msgspec.json.encode(outcome.with_digest()), indent=2).decode() + "\n"
         case "md":
             from mlgit.pages import markdown  # noqa: PLC0415 - one format at a time
 
-            return pages.with_checksum(markdown.write(pages.report(outcome.stamped())) + "\n")
+            return pages.with_checksum(markdown.write(pages.report(outcome.with_digest())) + "\n")
         case "html":
             from mlgit.pages import html  # noqa: PLC0415 - one format at a time
 
-            return pages.with_checksum(html.write(pages.report(outcome.stamped())))
+            return pages.with_checksum(html.write(pages.report(outcome.with_digest())))
         case _:
             from mlgit.cli.render import document, text  # noqa: PLC0415 - one format at a time
 

@@ -12,7 +12,7 @@ from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records.promotion import Ramp
-from mlgit.domain.slots import BESIDE, NAMES, BesideName, SlotName
+from mlgit.domain.slots import BESIDE_NAMES, SLOT_NAMES, BesideName, SlotName
 from mlgit.errors import usage_error
 from mlgit.ops.promotion import promote
 from mlgit.ops.promotion.proposed import Proposed
@@ -26,7 +26,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.option(
     "--as",
     "slot",
-    type=click.Choice(NAMES),
+    type=click.Choice(SLOT_NAMES),
     default="champion",
     show_default=True,
     help="Slot: a challenger answers a share of the requests, a shadow none.",
@@ -34,7 +34,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.option(
     "--traffic", type=click.IntRange(1, 99), metavar="PERCENT", help="Share of the requests for a challenger."
 )
-@click.option("--clear", type=click.Choice(BESIDE), multiple=True, help="Empty a slot beside the champion.")
+@click.option("--clear", type=click.Choice(BESIDE_NAMES), multiple=True, help="Empty a slot beside the champion.")
 @click.option("--ramp", metavar="PERCENT,...", help="Shares of the requests, step by step: 10,50,100.")
 @click.option(
     "--interval", metavar="DURATION", help="Duration of each step of the ramp: a whole number and m, h, d or w."

@@ -1,4 +1,4 @@
-"""How old the approvals of what runs are, against what a policy allows."""
+"""The age of the approvals of what runs, compared with the limit of the policy (`recertify`)."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ ApprovalAgeState = Literal["good", "due", "overdue"]
 
 
 class ApprovalAge(msgspec.Struct, frozen=True, kw_only=True):
-    """Until when what runs need not be agreed to again, and how that stands at a moment."""
+    """The time by which what runs has to be re-approved, and the state as of the time of the question."""
 
     until: datetime
     state: ApprovalAgeState

@@ -1,4 +1,4 @@
-"""Who agreed, who counts, and who is still missing."""
+"""Count the approvals of a decision: who approved, whose vote counts, and which approvals are missing."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,9 +20,9 @@ Verdict = Literal["approve", "reject", "dismissed"]
 
 
 class SignedVote(msgspec.Struct, frozen=True):
-    """An approval as it was found: the record, the digest of its bytes, and what its signature proves.
+    """A signed approval or rejection from the ledger: the record, the digest of its file, and the result of its verification.
 
-    `key` is the fingerprint of the key; None, with `reason`, where the signature proves nothing.
+    `key` is the fingerprint of the key that signed it; None, with a `reason`, if the signature is not valid.
     """
 
     approval: Approval
@@ -32,12 +32,12 @@ class SignedVote(msgspec.Struct, frozen=True):
 
     @property
     def at(self) -> datetime:
-        """When it was signed, by the signer's own word."""
+        """The time of the signature, as the signer states it."""
         return self.approval.at
 
     @property
     def verdict(self) -> Verdict:
-        """What was said."""
+        """Whether it approves or rejects."""
         return self.approval.verdict
 
     @property
@@ -47,27 +47,27 @@ class SignedVote(msgspec.Struct, frozen=True):
 
     @property
     def proof(self) -> str | None:
-        """The fingerprint of the key."""
+        """The fingerprint of the key; None if nothing is proven."""
         return self.key
 
-    def person(self, directory: "People") -> str:
-        """Return whose address the signature is of."""
-        return directory.person(self.approval.by)
+    def person(self, people: "People") -> str:
+        """Return the person with the signer's address."""
+        return people.person(self.approval.by)
 
-    def check_listed(self, directory: "People") -> str:  # noqa: ARG002 - the roles file is not asked
-        """Return nothing: who signs is in the file of signers."""
+    def unlisted_reason(self, people: "People") -> str:  # noqa: ARG002 - the roles file does not matter
+        """Return an empty string: the file of allowed signers already lists everybody who can sign."""
         return ""
 
     def counted(self, person: str, roles: list[str]) -> CountedApproval:
-        """Return it as one that counts."""
+        """Return it as an approval that counts."""
         return CountedApproval(person=person, roles=roles, key=self.key, approval=self.digest)
 
 
 class ReviewVote(msgspec.Struct, frozen=True, kw_only=True):
-    """A review of a pull request, and the decision that follows from the commit that was looked at.
+    """A review of a pull request, and the decision that the reviewed commit contains.
 
-    `where` names the review in words that lead to it. `decision` is None, with `reason`, where the commit is not here or
-    proposes something else. `login` is None, with `reason`, for an account that is gone.
+    `where` identifies the review for people. `decision` is None, with a `reason`, if the commit is missing here or proposes
+    something else. `login` is None, with a `reason`, if the account was deleted.
     """
 
     login: str | None
@@ -80,29 +80,29 @@ class ReviewVote(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def proof(self) -> str | None:
-        """The review itself, as the forge or the ledger has it."""
+        """The review at the forge or in the ledger; None if nobody knows whose it is."""
         return None if self.login is None else self.where
 
-    def person(self, directory: "People") -> str:
-        """Return whose login the review is of."""
-        return "somebody" if self.login is None else directory.reviewer(self.login)
+    def person(self, people: "People") -> str:
+        """Return the person with the reviewer's login."""
+        return "somebody" if self.login is None else people.reviewer(self.login)
 
-    def check_listed(self, directory: "People") -> str:
-        """Return why a stranger does not count: at many forges everybody who has an account may review."""
-        known = self.login is not None and directory.is_login(self.login)
-        return "" if known else "no entry of .mlgit/roles.yaml has this login"
+    def unlisted_reason(self, people: "People") -> str:
+        """Return why a login that is not listed does not count; on many forges everybody with an account can review."""
+        is_listed = self.login is not None and people.is_login(self.login)
+        return "" if is_listed else "no entry of .mlgit/roles.yaml has this login"
 
     def counted(self, person: str, roles: list[str]) -> CountedApproval:
-        """Return it as one that counts."""
+        """Return it as an approval that counts."""
         return CountedApproval(person=person, roles=roles, review=self.where, approval=self.digest)
 
 
 Vote = SignedVote | ReviewVote
-"""What somebody said on a promotion, with what proves it; counted alike, whichever way it was said."""
+"""A person's vote on a promotion with its proof. Signatures and reviews are counted alike."""
 
 
 class UncountedVote(msgspec.Struct, frozen=True):
-    """An approval that does not count, and why; `approval` is the digest of its file."""
+    """A vote that does not count as an approval, and why; `approval` is the digest of its file or review."""
 
     person: str
     reason: str
@@ -110,41 +110,41 @@ class UncountedVote(msgspec.Struct, frozen=True):
 
 
 class ApprovalRequirement(msgspec.Struct, frozen=True):
-    """How many people must agree, of a role or (None) of all; who did, and who else may."""
+    """How many people must approve, in a role or (None) in total; who did, and who else may."""
 
     role: str | None
     needed: int
     counted: list[str]
-    may: list[str]
+    may_approve: list[str]
 
     @property
-    def lacks(self) -> int:
-        """How many are missing."""
+    def missing(self) -> int:
+        """How many approvals are missing."""
         return max(0, self.needed - len(self.counted))
 
     def __str__(self) -> str:
         role = "" if self.role is None else f" as {self.role}"
-        who = f"{', '.join(self.may)} may" if self.may else "nobody who is listed may"
-        return f"{plural(self.lacks, 'more approval')}{role} ({len(self.counted)} of {self.needed} so far; {who})"
+        who = f"{', '.join(self.may_approve)} may" if self.may_approve else "nobody who is listed may"
+        return f"{plural(self.missing, 'more approval')}{role} ({len(self.counted)} of {self.needed} so far; {who})"
 
 
 class ApprovalResult(msgspec.Struct, frozen=True):
-    """The approvals that count, those that do not with the reason, and what is still missing, in words.
+    """The approvals that count, the votes that do not with the reason, and a description of what is missing.
 
-    `needs` are all that the rule asks for, met or not: how many in all, then by role. `may` are the people of the roles file
-    whose word would count and is not in yet.
+    `requirements` are everything that the rule requires, met or not: first the total, then each role. `may_approve` are the
+    people of the roles file whose approval would count and who have not approved yet.
     """
 
     counted: list[CountedApproval]
     uncounted: list[UncountedVote]
     missing: list[str]
-    needs: list[ApprovalRequirement]
-    may: list[str] = []
+    requirements: list[ApprovalRequirement]
+    may_approve: list[str] = []
 
     @property
     def needed(self) -> int:
-        """How many people must agree, whatever their roles."""
-        return self.needs[0].needed
+        """How many people must approve, whatever their roles."""
+        return self.requirements[0].needed
 
     @property
     def complete(self) -> bool:
@@ -153,7 +153,7 @@ class ApprovalResult(msgspec.Struct, frozen=True):
 
 
 class People:
-    """Who is who, from the roles file: one person is one entry, however many addresses they have."""
+    """The people of the roles file. One entry is one person, however many addresses and logins it has."""
 
     def __init__(self, roles: Roles) -> None:
         self._roles = roles.people
@@ -161,136 +161,139 @@ class People:
         self._reviewer_of = {login.casefold(): name for name, person in roles.people.items() for login in person.logins}
 
     def person(self, email: str) -> str:
-        """Return the short name of the person with an address; the address itself for somebody who is not listed.
+        """Return the short name of the person with an address; the address itself if it is not listed.
 
-        An address that reads like the short name of somebody else is put in angle brackets, so that it gives no roles.
+        An address that equals the short name of somebody is put in angle brackets, so that it does not get their roles.
         """
         folded = email.casefold()
         return self._person_of.get(folded, f"<{folded}>" if folded in self._roles else folded)
 
     def reviewer(self, login: str) -> str:
-        """Return the short name of the person with a login; the login itself, after an `@`, for somebody who is not listed."""
+        """Return the short name of the person with a login; `@` and the login itself if it is not listed."""
         folded = login.casefold()
         return self._reviewer_of.get(folded, f"@{folded}")
 
     def is_login(self, login: str) -> bool:
-        """Tell whether a login is somebody's who is listed."""
+        """Return whether a listed person has this login."""
         return login.casefold() in self._reviewer_of
 
     def roles(self, person: str) -> list[str]:
-        """Return the roles of a person; none for somebody who is not listed."""
+        """Return the roles of a person; none for a person who is not listed."""
         return list(self._roles[person].roles) if person in self._roles else []
 
     def is_bot(self, person: str) -> bool:
-        """Tell whether an entry is a program."""
+        """Return whether an entry is a program."""
         return person in self._roles and self._roles[person].bot
 
     def people(self) -> list[str]:
-        """Return everybody who is listed and no program, sorted."""
+        """Return everybody who is listed and not a program, sorted."""
         return sorted(name for name, person in self._roles.items() if not person.bot)
 
 
 def count_votes(
-    found: Iterable[Vote],
+    votes: Iterable[Vote],
     *,
     decision: Digest,
     rule: ApprovalRule,
     risk: Risk,
-    directory: People,
+    people: People,
     excluded: Mapping[str, str],
-    in_advance: Digest | None = None,
+    standing_approval: Digest | None = None,
 ) -> ApprovalResult:
-    """Count approvals of one decision.
+    """Count the approvals of one decision.
+
+    Of each person only the latest vote counts, whether it is a signature or a review; several keys, addresses or logins of one
+    person are one person. A key counts once too: somebody who is not in the roles file could otherwise be two people, with two
+    addresses of one key.
 
     Args:
-        found: every word on the promotion, signed or reviewed, in any order.
-        decision: the digest of the decision as it is today; an approval of any other is stale.
-        rule: who must agree.
-        risk: tier of the problem, for needs that depend on it.
-        directory: who is who, as of the base commit.
-        excluded: people whose word does not count, each with the reason (`author of the promotion`).
-        in_advance: the digest of the standing approval that it rests on; a word on that is one on the decision.
-
-    Returns:
-        Each person once, by their latest word, whichever way they said it; two keys, addresses or logins of one person are
-        one person. A key counts once as well: who is not in the roles file could else be two people with the two addresses
-        of one key.
+        votes: all votes on the promotion, signed or reviewed, in any order.
+        decision: the digest of the decision as it is now; an approval of any other is stale.
+        rule: how many people of which roles must approve.
+        risk: the risk of the problem, for role requirements that depend on it.
+        people: the people of the roles file of the base commit.
+        excluded: people whose approval does not count, each with the reason (`author of the promotion`).
+        standing_approval: the digest of the standing approval that the promotion uses; an approval of that is one of the
+            decision.
     """
     counted: list[CountedApproval] = []
     uncounted: list[UncountedVote] = []
     missing: list[str] = []
-    people: dict[str, str] = {}  # who was counted, by the proof of their word
-    for person, word in _latest_words(found, directory, uncounted).items():
-        reason = _why_not(person, word, {decision, in_advance}, directory, excluded)
+    person_by_proof: dict[str, str] = {}
+    for person, vote in _latest_votes(votes, people, uncounted).items():
+        reason = _why_uncounted(person, vote, {decision, standing_approval}, people, excluded)
         if reason:
-            uncounted.append(UncountedVote(person, reason, word.digest))
-        elif word.verdict == "reject":
-            uncounted.append(UncountedVote(person, "rejected it", word.digest))
+            uncounted.append(UncountedVote(person, reason, vote.digest))
+        elif vote.verdict == "reject":
+            uncounted.append(UncountedVote(person, "rejected it", vote.digest))
             missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
-        elif word.proof in people:
-            reason = f"signed with the key of {people[word.proof]}, which counts once"
-            uncounted.append(UncountedVote(person, reason, word.digest))
+        elif vote.proof in person_by_proof:
+            reason = f"signed with the key of {person_by_proof[vote.proof]}, which counts once"
+            uncounted.append(UncountedVote(person, reason, vote.digest))
         else:
-            assert word.proof is not None  # noqa: S101 - no latest word is without
-            people[word.proof] = person
-            counted.append(word.counted(person, directory.roles(person)))
-    words = {approval.person for approval in counted} | set(excluded)
-    may = [person for person in directory.people() if person not in words]
-    needs = list(_needs(rule, risk, counted, directory, may))
-    missing += [str(need) for need in needs if need.lacks]
-    return ApprovalResult(counted, uncounted, missing, needs, may)
-
-
-def _latest_words(found: Iterable[Vote], directory: People, uncounted: list[UncountedVote]) -> dict[str, Vote]:
-    latest: dict[str, Vote] = {}
-    # Of two words of the same moment, the rejection is the last.
-    for word in sorted(found, key=lambda one: (one.at, one.verdict, one.digest)):
-        person = word.person(directory)
-        if word.proof is None:
-            # An earlier word with a proof still stands.
-            uncounted.append(UncountedVote(person, word.reason, word.digest))
-        else:
-            latest[person] = word
-    return latest
-
-
-def _why_not(
-    person: str,
-    word: Vote,
-    decisions: Collection[Digest | None],
-    directory: People,
-    excluded: Mapping[str, str],
-) -> str:
-    if directory.is_bot(person):
-        return "a program does not approve"
-    if person in excluded:
-        return excluded[person]
-    if reason := word.check_listed(directory):
-        return reason
-    if word.verdict == "dismissed":
-        return "the review was dismissed"
-    if word.decision is None or word.decision not in decisions:
-        return word.reason or STALE
-    return ""
-
-
-def _needs(
-    rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], directory: People, may: Sequence[str]
-) -> Iterator[ApprovalRequirement]:
-    yield ApprovalRequirement(None, rule.min, [approval.person for approval in counted], list(may))
-    for role, needed in _asked(rule, risk):
-        there = [approval.person for approval in counted if role in approval.roles]
-        yield ApprovalRequirement(role, needed, there, [person for person in may if role in directory.roles(person)])
-
-
-def _asked(rule: ApprovalRule, risk: Risk) -> Iterator[tuple[str, int]]:
-    """Yield the roles that a rule asks for at a risk, and how many people of each."""
-    for role, stated in rule.roles.items():
-        need = RoleRequirement(min=stated) if isinstance(stated, int) else stated
-        if need.when is None or need.when.risk == risk:
-            yield role, need.min
+            assert vote.proof is not None  # noqa: S101 - `_latest_votes` returns only votes with a proof
+            person_by_proof[vote.proof] = person
+            counted.append(vote.counted(person, people.roles(person)))
+    unavailable = {approval.person for approval in counted} | set(excluded)
+    may_approve = [person for person in people.people() if person not in unavailable]
+    requirements = list(_requirements(rule, risk, counted, people, may_approve))
+    missing += [str(requirement) for requirement in requirements if requirement.missing]
+    return ApprovalResult(counted, uncounted, missing, requirements, may_approve)
 
 
 def people_needed(rule: ApprovalRule, risk: Risk) -> int:
-    """Return how many people must agree at the least; one may stand for several roles."""
-    return max([rule.min, *(needed for _, needed in _asked(rule, risk))])
+    """Return the least number of people that must approve; one person can have several roles."""
+    return max([rule.min, *(needed for _, needed in _required_roles(rule, risk))])
+
+
+def _latest_votes(votes: Iterable[Vote], people: People, uncounted: list[UncountedVote]) -> dict[str, Vote]:
+    """Return the latest vote of each person, and append to `uncounted` the votes that prove nothing."""
+    latest: dict[str, Vote] = {}
+    # "reject" sorts after "approve", so that of two votes at the same time the rejection is the latest.
+    for vote in sorted(votes, key=lambda vote: (vote.at, vote.verdict, vote.digest)):
+        person = vote.person(people)
+        if vote.proof is None:
+            # It does not replace an earlier vote: anybody could write it, and so cancel another person's approval.
+            uncounted.append(UncountedVote(person, vote.reason, vote.digest))
+        else:
+            latest[person] = vote
+    return latest
+
+
+def _why_uncounted(
+    person: str,
+    vote: Vote,
+    decisions: Collection[Digest | None],
+    people: People,
+    excluded: Mapping[str, str],
+) -> str:
+    """Return why a vote does not count; empty if it does."""
+    if people.is_bot(person):
+        return "a program does not approve"
+    if person in excluded:
+        return excluded[person]
+    if reason := vote.unlisted_reason(people):
+        return reason
+    if vote.verdict == "dismissed":
+        return "the review was dismissed"
+    if vote.decision is None or vote.decision not in decisions:
+        return vote.reason or STALE
+    return ""
+
+
+def _requirements(
+    rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], people: People, may_approve: Sequence[str]
+) -> Iterator[ApprovalRequirement]:
+    yield ApprovalRequirement(None, rule.min, [approval.person for approval in counted], list(may_approve))
+    for role, needed in _required_roles(rule, risk):
+        holders = [approval.person for approval in counted if role in approval.roles]
+        candidates = [person for person in may_approve if role in people.roles(person)]
+        yield ApprovalRequirement(role, needed, holders, candidates)
+
+
+def _required_roles(rule: ApprovalRule, risk: Risk) -> Iterator[tuple[str, int]]:
+    """Yield each role that a rule requires at a risk, with the number of people."""
+    for role, stated in rule.roles.items():
+        requirement = RoleRequirement(min=stated) if isinstance(stated, int) else stated
+        if requirement.when is None or requirement.when.risk == risk:
+            yield role, requirement.min

@@ -10,7 +10,7 @@ import msgspec
 from mlgit.domain import merge_rules
 from mlgit.domain.cards import CardText
 from mlgit.domain.merge_rules.soak import healthy_period
-from mlgit.domain.merge_rules.windows import check_windows, opening
+from mlgit.domain.merge_rules.windows import check_windows, next_opening
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import Name, seconds
 from mlgit.domain.promotion_context import PromotionContext
@@ -183,36 +183,36 @@ def differences(before: Any, after: Any, where: str) -> Iterator[tuple[str, Any,
         yield where, before, after
 
 
-def soak_complete_at(case: PromotionContext, at: datetime) -> datetime | None:
+def soak_complete_at(context: PromotionContext, at: datetime) -> datetime | None:
     """Return when a version will have soaked for long enough; None where it is not healthy yet, or need not soak."""
-    soak = case.environment.soak
-    if soak is None or case.version is None:
+    soak = context.environment.soak
+    if soak is None or context.version is None:
         return None
     max_gap = None if soak.max_gap is None else timedelta(seconds=seconds(soak.max_gap))
-    run = healthy_period(case.deployments.get(soak.in_, ()), case.version.digest, at, max_gap=max_gap)
+    run = healthy_period(context.deployments.get(soak.in_, ()), context.version.digest, at, max_gap=max_gap)
     return None if run is None else _whole_minute(run.since + timedelta(seconds=seconds(soak.for_)))
 
 
-def earliest_merge(case: PromotionContext, at: datetime) -> datetime | None:
+def earliest_merge(context: PromotionContext, at: datetime) -> datetime | None:
     """Return the first time at which a promotion has nothing to wait for, if nothing changes before.
 
     Args:
-        case: the promotion, with its deployments.
+        context: the promotion, with its deployments.
         at: the time from which to search.
 
     Returns:
         `at` itself where there is nothing to wait for; None where something has to happen first, or no window opens within
         fourteen days.
     """
-    if not merge_rules.check_waiting(case, at):
+    if not merge_rules.check_waiting(context, at):
         return at
-    time = max(soak_complete_at(case, at) or at, at)
-    if list(check_windows(case, time)):
-        opens = opening(case.environment.windows, time)
+    time = max(soak_complete_at(context, at) or at, at)
+    if list(check_windows(context, time)):
+        opens = next_opening(context.environment.windows, time)
         if opens is None:
             return None
         time = opens
-    return None if merge_rules.check_waiting(case, time) else time
+    return None if merge_rules.check_waiting(context, time) else time
 
 
 def _judged_metrics(results: Sequence[GateVerdict]) -> dict[str, tuple[str, _ComparisonFacts]]:

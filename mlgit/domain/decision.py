@@ -1,4 +1,4 @@
-"""What a decision rests on, and its one digest: the thing that people approve."""
+"""What a decision depends on, and the digest over all of it, which people approve."""
 
 from collections.abc import Mapping
 
@@ -14,6 +14,7 @@ from mlgit.domain.records.promotion import Promotion
 from mlgit.domain.records.version import Version
 
 ReadSet = Mapping[str, Digest | None]
+"""The digest of each record that a decision depends on, by name; None for a record that does not exist."""
 
 
 def read_set(
@@ -28,11 +29,11 @@ def read_set(
     model: Model,
     contracts: Mapping[str, Dataset],
 ) -> ReadSet:
-    """Return the digest of each thing that a decision rests on; None for what there is none of.
+    """Return the digest of each record that a decision depends on; None for a record that does not exist.
 
-    The decision is stale exactly when one of them differs on the base branch; a commit that changes none of them never
-    stales it. The card is the version's, and so covered by a digest of its own. A version's digest is computed, not taken
-    from its record: a record that was changed after the decision is another version.
+    The decision is stale exactly if one of them differs on the base branch; a commit that changes none of them leaves it valid.
+    The digest of a version is computed, not taken from its record, so that a record that was changed after the decision is a
+    different version. It covers the card, which is also listed by itself.
     """
     return {
         "manifest": digest(manifest),
@@ -49,10 +50,10 @@ def read_set(
 
 
 def decision(reads: ReadSet) -> Digest:
-    """Return the digest that stands for the whole decision."""
+    """Return the digest over everything that a decision depends on."""
     return digest_of(reads)
 
 
 def changed(then: ReadSet, now: ReadSet) -> list[str]:
-    """Return the names of the things that differ between two read sets, sorted."""
+    """Return the names of the records that differ between two read sets, sorted."""
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))

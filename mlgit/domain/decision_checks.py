@@ -1,4 +1,4 @@
-"""What was written down about a promotion that was merged, held against what is computed from the files."""
+"""Check the records of a merged promotion against what is computed from the files."""
 
 from collections.abc import Iterator
 
@@ -17,65 +17,66 @@ from mlgit.errors import Finding, Location
 
 
 def check_decision(
-    recorded: DecisionRecord, *, reads: ReadSet, decision: Digest, tally: ApprovalResult
+    recorded: DecisionRecord, *, reads: ReadSet, decision: Digest, approvals: ApprovalResult
 ) -> Iterator[Finding]:
-    """Yield how a decision on the ledger differs from the one that is computed.
+    """Check that a decision record of the ledger equals the computed decision.
 
     Args:
-        recorded: the ledger's.
-        reads: digest of each thing that the decision rests on, computed.
+        recorded: the record of the ledger.
+        reads: the computed digest of each record that the decision depends on.
         decision: the digest over them.
-        tally: the approvals, counted again.
+        approvals: the approvals, counted again.
     """
     at = Location(layout.decision(recorded.promotion))
     differing = changed(recorded.reads, reads)
     if recorded.decision != decision or differing:
         yield Finding(
             "decision-mismatch",
-            f"the ledger's decision on {recorded.environment}/{recorded.model} is not the one that its merge gives",
-            why=f"what differs: {', '.join(differing) or 'the digest alone'}",
-            fix="see `git log mlgit-ledger` for who wrote it, and `mlgit log` for what was merged",
+            f"the ledger's decision on {recorded.environment}/{recorded.model} is not the one that was merged",
+            why=f"these differ: {', '.join(differing) or 'only the digest'}",
+            fix="`git log mlgit-ledger` shows who wrote it, `mlgit log` what was merged",
             at=at,
         )
-    for one in recorded.approvals:
-        if one not in tally.counted:
-            reasons = [other.reason for other in tally.uncounted if other.person == one.person]
-            nothing = f"no approval {one.approval[7:19]} with these roles and key is on the ledger"
+    for approval in recorded.approvals:
+        if approval not in approvals.counted:
+            reasons = [vote.reason for vote in approvals.uncounted if vote.person == approval.person]
+            absent = f"the ledger has no approval {approval.approval[7:19]} with these roles and this key"
             yield Finding(
                 "approval-invalid",
-                f"the ledger counts an approval by {one.person}, which does not hold",
-                why=next(iter(reasons), nothing),
-                fix="see `git log mlgit-ledger` for who wrote the decision; revert the promotion, and decide it again",
+                f"the decision record counts an approval by {approval.person} that does not count",
+                why=next(iter(reasons), absent),
+                fix="`git log mlgit-ledger` shows who wrote the record; revert the promotion and propose it again",
                 at=at,
             )
 
 
 def check_unchanged(manifest: Promotion, version: Version | None, report: GateReport | None) -> Iterator[Finding]:
-    """Yield what was changed since the merge: the record of the version that a manifest names, and its gate report."""
+    """Check that the version record and the gate report that a manifest names were not changed since the merge."""
     if version is not None:
-        found = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {}, {})]
-        yield from (finding for finding in found if finding.id in {"slot-digest-mismatch", "version-tampered"})
-    if manifest.gates is not None and not is_named(manifest, report):
+        findings = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {}, {})]
+        yield from (finding for finding in findings if finding.id in {"slot-digest-mismatch", "version-tampered"})
+    if manifest.gates is not None and not is_named_report(manifest, report):
         yield Finding(
             "gate-report-mismatch",
             "the gate report is not the one that the manifest names",
-            why="its digest differs" if report else "it is gone",
-            fix="restore it from the commit that brought it; `git log` of the file names who changed it",
+            why="its digest differs" if report else "the file does not exist",
+            fix="restore it from the commit that added it; `git log` of the file shows who changed it",
             at=Location(manifest.gates.report),
         )
 
 
-def is_named(manifest: Promotion, report: GateReport | None) -> bool:
-    """Tell whether a gate report is the one that a manifest names, by its digest."""
+def is_named_report(manifest: Promotion, report: GateReport | None) -> bool:
+    """Return whether a gate report has the digest that a manifest names."""
     return manifest.gates is not None and report is not None and digest(report) == manifest.gates.digest
 
 
-def missing_approvals(tally: ApprovalResult, what: str) -> Iterator[Finding]:
-    """Yield what a promotion lacks that was merged all the same; `what` names it."""
-    if not tally.complete:
+def missing_approvals(approvals: ApprovalResult, what: str) -> Iterator[Finding]:
+    """Yield the finding of a promotion that was merged without enough approvals; `what` names it."""
+    if not approvals.complete:
+        people = ", ".join(approval.person for approval in approvals.counted) or "nobody"
         yield Finding(
             "approvals-missing",
-            f"{what} lacks {'; '.join(tally.missing)}",
-            why=f"approved by {', '.join(one.person for one in tally.counted) or 'nobody'}, by the rules before the merge",
+            f"{what} lacks {'; '.join(approvals.missing)}",
+            why=f"by the rules before the merge, it was approved by {people}",
             fix="it was merged without them: revert the merge, then promote, approve and merge again",
         )

@@ -11,7 +11,7 @@ from mlgit.domain.codec import canonical, sha256
 from mlgit.domain.names import Digest, PromotionId, VersionRef, is_name
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.version import StoredFile, Version
-from mlgit.domain.slots import seen
+from mlgit.domain.slots import observed_beside
 from mlgit.errors import usage_error
 
 NodeKind = Literal["version", "data", "code", "params", "packages", "problem", "split", "person", "environment"]
@@ -161,7 +161,7 @@ def _periods_of_other_slots(entries: Iterable[Deployment]) -> Iterator[RunPeriod
     for entry in entries:
         if entry.status == "blocked":  # which does not change what runs
             continue
-        observed = {version.digest: version for version in seen(entry).values()}
+        observed = {version.digest: version for version in observed_beside(entry).values()}
         for digest in running.keys() - observed.keys():
             yield msgspec.structs.replace(running.pop(digest), until=entry.at)
         for digest, version in observed.items():

@@ -1,4 +1,4 @@
-"""A promotion with every record that it is judged on: what a proposal, a merge, an `apply` and an audit all put together."""
+"""A promotion with every record that the merge rules need; `merge`, `apply`, `audit` and proposals all build the same one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,49 +20,50 @@ from mlgit.domain.signed_exceptions import SignatureTimes
 
 
 class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What was promoted, and by what it is judged.
+    """A promotion, and the records that it is judged by.
 
-    The promotion, its versions and its gate report come with the change; everything else is as it was before it, so that
-    no change brings the rules that it is judged by.
+    The manifest, the versions and the gate report are from the change. Everything else is from the state before it, so that no
+    change can bring the rules that it is judged by.
     """
 
     manifest: Promotion
     version: Version | None
-    """The version that is promoted, to whichever slot; None where versions only leave."""
-    slots: Mapping[int, Version]
-    """Each version that a slot names, by label."""
+    """The version that is promoted, in whichever slot; None if versions are only removed."""
+    slot_versions: Mapping[int, Version]
+    """Each version that a slot of the manifest names, by number."""
     report: GateReport | None
     """The gate report that the manifest names."""
 
-    before: Promotion | None
-    """The manifest that the promotion takes the place of."""
+    previous: Promotion | None
+    """The manifest that this one replaces."""
     champion: Version | None
+    """The version that is champion before the change."""
     policy: Policy
     environment: Environment
     problem: Problem
     model: Model
     contracts: Mapping[str, Dataset]
-    earlier: Mapping[str, Version | None]
-    """Champion of each environment that comes first."""
+    upstream_champions: Mapping[str, Version | None]
+    """The champion of each environment that comes first (`after`)."""
     retirements: Mapping[int, Retirement] = {}
-    """The end of the life of each version in a slot that has one, by label."""
+    """The retirement of each version in a slot that has one, by number."""
     holds: Mapping[str, Hold] = {}
     """Every hold, by its name."""
     overrides: Mapping[str, Override] = {}
     """Every override, by its name."""
     signatures: SignatureTimes = {}
-    """Who signed each override and the standing approval, and when; where the policy asks for no signature, who is named."""
-    standing: StandingApproval | None = None
-    """The standing approval that the manifest rests on, by id and digest; None where it rests on none, or it is not there."""
-    past: Sequence[Promotion] = ()
-    """Every manifest that was there before, oldest first; only told for a recertification, and on a standing approval."""
+    """Who signed each override and the standing approval, and when; the people they name, if the policy needs no signature."""
+    standing_approval: StandingApproval | None = None
+    """The standing approval that the manifest names by id and digest; None if it names none, or if it does not exist."""
+    manifest_history: Sequence[Promotion] = ()
+    """Every earlier manifest, oldest first; only filled for a recertification, and if the manifest names a standing approval."""
     deployments: Mapping[str, Sequence[Deployment]] = {}
-    """What the ledger has seen of the model, oldest first, in this environment and in those that have to come first."""
+    """The deployment log of the model, oldest first, in this environment and in those that come first."""
 
     def reads(self) -> ReadSet:
-        """Return the digest of each thing that the decision rests on.
+        """Return the digest of everything that the decision depends on.
 
-        Of overrides, those that waive what the report says; of standing approvals, the one that the manifest names.
+        Of the overrides, these are the ones that waive a gate of the report.
         """
         waived = {verdict.gate for verdict in self.report.results if verdict.outcome == "waived"} if self.report else ()
         used = [
@@ -80,15 +81,19 @@ class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
             contracts=self.contracts,
         )
         ref = self.manifest.standing_approval
-        standing = None if self.standing is None else digest(self.standing)
+        standing_approval = None if self.standing_approval is None else digest(self.standing_approval)
         return {
             **reads,
-            **{f"override-{one.id.lower()}": override_digest(one) for one in used},
-            **({} if ref is None else {f"standing-approval-{ref.id.lower()}": standing}),
+            **{f"override-{override.id.lower()}": override_digest(override) for override in used},
+            **({} if ref is None else {f"standing-approval-{ref.id.lower()}": standing_approval}),
         }
 
     def overrides_of_version(self) -> dict[str, Override]:
-        """Return the overrides for this version in this environment, by name, whether in force or not."""
+        """Return the overrides for this version in this environment by name, whether in force or not."""
         digest = None if self.version is None else self.version.digest
         key = (self.manifest.environment, self.manifest.model, digest)
-        return {name: one for name, one in self.overrides.items() if (one.environment, one.model, one.digest) == key}
+        return {
+            name: override
+            for name, override in self.overrides.items()
+            if (override.environment, override.model, override.digest) == key
+        }

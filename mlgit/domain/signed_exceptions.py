@@ -1,4 +1,4 @@
-"""Signed exceptions: overrides and standing approvals, which are in force once all their people have signed, until a time."""
+"""Signed exceptions (overrides and standing approvals): in force once all their people have signed, until they expire."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ SignatureTimes = Mapping[str, Mapping[str, datetime]]
 ExceptionState = Literal["in-force", "unsigned", "expired"]
 
 MAX_TERM: Final = timedelta(days=366)
-"""How long a standing approval may be in force: a year."""
+"""The longest time for which a standing approval is in force: a year."""
 
 _MIN_SIGNERS_OF_OVERRIDE = 2
 
@@ -29,7 +29,7 @@ class SignedException(msgspec.Struct, frozen=True):
 
     @property
     def until(self) -> datetime:
-        """The time from which on it is not in force."""
+        """The time at which it expires."""
         return expiry(self.record)
 
     def missing(self, at: datetime) -> list[str]:
@@ -47,17 +47,17 @@ class SignedException(msgspec.Struct, frozen=True):
 
 
 def signed_exception(record: Override | StandingApproval, signatures: SignatureTimes) -> SignedException:
-    """Return a record with its own signatures, out of those of many."""
+    """Return a record with its signatures."""
     return SignedException(record, signatures.get(record.id, {}))
 
 
 def signed_digest(record: Override | StandingApproval) -> Digest:
-    """Return the digest that is signed: over all of a standing approval, and all of an override but its review."""
+    """Return the digest that people sign: over all of a standing approval, or an override without its post-incident review."""
     return override_digest(record) if isinstance(record, Override) else digest(record)
 
 
 def expiry(record: Override | StandingApproval) -> datetime:
-    """Return when a record expires: a standing approval a year after it was made at the latest, whatever it states."""
+    """Return when a record expires; a standing approval at the latest a year after it was made, whatever it states."""
     if isinstance(record, Override):
         return record.until
     created = proposed_at(record.id)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mlgit.domain.formatting import utc_time
-from mlgit.domain.slots import ALL
+from mlgit.domain.slots import FULL_TRAFFIC
 from mlgit.ops.delivery.apply import Application
 
 HEADER: Final = ("WHERE", "VERSION", "RESULT", "DECISION", "APPROVED BY")
@@ -22,7 +22,7 @@ _RESULTS = {
 
 def row(application: Application) -> list[str]:
     """Return the cells below `HEADER`."""
-    share = f" at {application.traffic}%" if application.traffic != ALL else ""
+    share = f" at {application.traffic}%" if application.traffic != FULL_TRAFFIC else ""
     version = (application.version or "nothing") + share
     return [
         f"{application.environment}/{application.model}",

@@ -32,7 +32,7 @@ def report(audit: Audit) -> Page:
             _exceptions(audit),
             _rules(audit),
             _integrity(audit),
-            PageSection("Not checked", [BulletList(audit.unchecked)]),
+            PageSection("Not checked", [BulletList(audit.not_checked)]),
             _frameworks(),
         ],
     )
@@ -133,7 +133,7 @@ def _inventory(audit: Audit) -> PageSection:
             model.owner,
             model.decision,
             f"{model.versions}, newest {model.newest}" if model.versions else "none",
-            "; ".join(map(_running, model.runs)) or "nowhere",
+            "; ".join(map(_running, model.environments)) or "nowhere",
         )
         for model in audit.inventory
     ]
@@ -163,7 +163,7 @@ def _no_changes() -> Paragraph:
 
 
 def _change(change: AuditedChange) -> PageSection:
-    evidence = change.rests_on()
+    evidence = change.decoded_evidence()
     facts = [
         ("Commit", change.commit),
         ("Promotion", f"{change.promotion or '-'} ({change.kind or 'unknown'})"),
@@ -174,9 +174,9 @@ def _change(change: AuditedChange) -> PageSection:
         ("Ticket", change.ticket or "-"),
         ("Policy in force", f"{change.policy or '-'} {evidence.reads.get('policy') or ''}".strip()),
         ("Decision digest", change.decision or "could not be computed"),
-        ("Decision on the ledger", "recorded" if change.decided else "not recorded"),
+        ("Decision on the ledger", "recorded" if change.decision_recorded else "not recorded"),
         *(("Override", override) for override in change.overrides),
-        *([("Standing approval", change.standing)] if change.standing else []),
+        *([("Standing approval", change.standing_approval)] if change.standing_approval else []),
     ]
     blocks: list[Block] = [Paragraph(change.verdict, strong=True), Table(("Fact", "Value"), facts)]
     if change.findings:
@@ -209,7 +209,7 @@ def _signature(change: AuditedChange) -> str:
     signature = change.signature
     if signature is None:
         return "none"
-    return f"by {signature.by}, {signature.key}" if signature.by else f"not verified: {signature.doubt}"
+    return f"by {signature.by}, {signature.key}" if signature.by else f"not verified: {signature.problem}"
 
 
 def _deployments(audit: Audit) -> PageSection:
@@ -233,19 +233,19 @@ def _deployments(audit: Audit) -> PageSection:
 
 def _exceptions(audit: Audit) -> PageSection:
     title = "Holds, overrides, standing approvals, retirements"
-    if not audit.standing:
+    if not audit.governance:
         return PageSection(title, [Paragraph("There are none.")])
     rows = [
         (record.kind, record.name, record.subject, record.by, record.reason, record.until or "-")
-        for record in audit.standing
+        for record in audit.governance
     ]
     return PageSection(title, [Table(("Kind", "Name", "Subject", "By", "Reason", "Until (UTC)"), rows)])
 
 
 def _rules(audit: Audit) -> PageSection:
     rows = [
-        (utc_minute(change.at), change.kind, change.deed, change.path, change.by, change.commit[:12])
-        for change in audit.rules
+        (utc_minute(change.at), change.kind, change.action, change.path, change.by, change.commit[:12])
+        for change in audit.rule_changes
     ]
     header = ("When (UTC)", "Kind", "Action", "File", "By", "Commit")
     return PageSection("Rule changes", [Table(header, rows) if rows else Paragraph("No rule was changed.")])

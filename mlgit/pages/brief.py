@@ -134,9 +134,9 @@ def _approvals(brief: Brief) -> Iterator[Block]:
             need.role or "any",
             f"{len(need.counted)} of {need.needed}",
             first_names(need.counted) or "-",
-            first_names(need.may) or "-",
+            first_names(need.may_approve) or "-",
         )
-        for need in approvals.needs
+        for need in approvals.requirements
     ]
     if rows:
         yield Table(("Role", "Counted", "Approved by", "May approve"), rows)

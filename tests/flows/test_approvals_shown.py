@@ -47,9 +47,9 @@ def test_it_says_what_is_needed_who_said_what_and_who_may_supply_the_rest(propos
     proposed.ben.does("approve")
     found = shown(proposed.ana)
     assert (found["state"], found["candidate"], found["environment"]) == ("open", f"{MODEL}@2", "production")
-    assert found["needs"] == [
-        {"role": None, "needed": 2, "counted": ["ben"], "may": ["cara"]},
-        {"role": "risk", "needed": 1, "counted": [], "may": ["cara"]},
+    assert found["requirements"] == [
+        {"role": None, "needed": 2, "counted": ["ben"], "may_approve": ["cara"]},
+        {"role": "risk", "needed": 1, "counted": [], "may_approve": ["cara"]},
     ]
     (one,) = found["counted"]
     assert (one["person"], one["by"], one["roles"]) == ("ben", "ben@acme.example", ["reviewer"])
@@ -165,7 +165,7 @@ def test_two_keys_of_one_person_are_one_person(proposed: Team) -> None:
     second.does("approve --reject")
     second.does("approve --comment 'on second thoughts'")
     found = shown(ana)
-    assert found["needs"][0]["counted"] == ["ben"]
+    assert found["requirements"][0]["counted"] == ["ben"]
     assert len(found["counted"]) == 1
 
 
@@ -178,7 +178,7 @@ def test_one_key_under_two_addresses_is_one_person(proposed: Team) -> None:
     for address in ("dora@acme.example", "dora@home.example"):
         proposed.mallory.using(user_email=address).does("approve")
     found = shown(ana)
-    assert found["needs"][0]["counted"] == ["dora@acme.example"]
+    assert found["requirements"][0]["counted"] == ["dora@acme.example"]
     assert reasons(found) == {"dora@home.example": "signed with the key of dora@acme.example, which counts once"}
 
 

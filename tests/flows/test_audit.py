@@ -1,4 +1,4 @@
-"""An audit of histories in which all is well: what it tells, in which forms, how it goes on, and that it says the same twice."""
+"""Audits of histories without problems: results, formats, checkpoints, and that the same commits give the same bytes."""
 
 import hashlib
 import json
@@ -19,14 +19,14 @@ FORMS = ("text", "json", "md", "html")
 ALL = [("staging", 1), ("production", 1), ("staging", 2)]
 
 
-def told(desk: Desk, options: str = "") -> str:
+def audited(desk: Desk, options: str = "") -> str:
     answer = desk(f"audit {options}")
     assert (answer.code, answer.err) == (0, ""), answer.text
     return answer.out
 
 
 @pytest.mark.tier("fast")
-def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> None:
+def test_every_promotion_of_a_valid_history_is_proven(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     assert [(one["environment"], one["after"], one["verdict"]) for one in found["changes"]] == [
         (environment, f"{MODEL}@{number}", "PROVEN") for environment, number in ALL
@@ -38,76 +38,79 @@ def test_every_promotion_of_a_well_kept_history_is_proven(proposed: Team) -> Non
     second = found["changes"][1]
     assert [(one["person"], one["roles"]) for one in second["approvals"]] == [("ben", ["reviewer"])]
     assert second["approvals"][0]["key"].startswith("SHA256:")
-    assert (second["proposed_by"], second["merged_by"], second["decided"]) == (["ana"], "ana", True)
+    assert (second["proposed_by"], second["merged_by"], second["decision_recorded"]) == (["ana"], "ana", True)
     decision = json.loads(proposed.ana.show("mlgit-ledger", layout.decision(second["promotion"])))
     assert (second["decision"], second["evidence"]["reads"]) == (decision["decision"], decision["reads"])
 
 
-def test_whose_signature_is_on_the_commits_is_told(proposed: Team) -> None:
+def test_signers_of_commits_are_reported(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     signatures = [one.get("signature") for one in found["changes"]]
     assert [one["by"] for one in signatures] == ["ana@acme.example"] * 3
-    assert "| Changes with a verified commit signature | 3 of 3 |" in told(proposed.ana, "--format md")
+    assert "| Changes with a verified commit signature | 3 of 3 |" in audited(proposed.ana, "--format md")
 
 
-def test_a_signature_by_a_key_that_nobody_has_proves_nothing_and_harms_nothing(proposed: Team) -> None:
+def test_a_commit_signature_by_an_unknown_key_does_not_change_the_verdict(proposed: Team) -> None:
     ana = proposed.ana
     ana.edit(layout.SIGNERS, "ana@acme.example", "# ana@acme.example")
     proposed.ben.does(f"approve production/{MODEL}")
     ana.does(f"merge production/{MODEL}")
     ana.does("apply production")
     change = ana.does("audit --json").json["changes"][-1]
-    assert "nobody has the key" in change["signature"]["doubt"]
+    assert "nobody has the key" in change["signature"]["problem"]
     assert change["verdict"] == "PROVEN"
 
 
-def test_the_report_tells_what_there_is(proposed: Team) -> None:
+def test_the_report_has_inventory_deployments_and_rule_changes(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     (model, other) = found["inventory"]
     assert (model["model"], model["risk"], model["owner"], model["versions"]) == (MODEL, "high", "@acme/pathology", 3)
-    assert [(run["environment"], run["version"]) for run in model["runs"]] == [
+    assert [(run["environment"], run["version"]) for run in model["environments"]] == [
         ("staging", f"{MODEL}@2"),
         ("production", f"{MODEL}@1"),
     ]
-    assert other["runs"] == []
+    assert other["environments"] == []
     assert [(one["environment"], one["seq"], one["status"]) for one in found["deployments"]] == [
         ("staging", 1, "verified"),
         ("production", 1, "verified"),
         ("staging", 2, "verified"),
     ]
-    assert {"policy", "environment", "roles", "signers"} <= {one["kind"] for one in found["rules"]}
-    assert found["unchecked"]
+    assert {"policy", "environment", "roles", "signers"} <= {one["kind"] for one in found["rule_changes"]}
+    assert found["not_checked"]
 
 
-def test_a_change_of_rules_is_a_fact_and_nothing_wrong(running: Team) -> None:
+def test_a_rule_change_is_listed_and_not_a_finding(running: Team) -> None:
     running.ana.edit("policies/production.yaml", "promote: {min: 1}", "promote: {min: 2}")
     found = running.ana.does("audit --json").json
-    assert (found["rules"][-1]["path"], found["rules"][-1]["by"]) == ("policies/production.yaml", "ana@acme.example")
+    assert (found["rule_changes"][-1]["path"], found["rule_changes"][-1]["by"]) == (
+        "policies/production.yaml",
+        "ana@acme.example",
+    )
     assert {one["verdict"] for one in found["changes"]} == {"PROVEN"}
 
 
-def test_nothing_was_promoted_yet(registered: Team) -> None:
-    assert "No environment was changed." in told(registered.ana)
+def test_without_promotions(registered: Team) -> None:
+    assert "No environment was changed." in audited(registered.ana)
 
 
-def test_a_gate_that_was_waived_as_the_rules_allow_is_overridden(running: Team) -> None:
+def test_a_change_with_a_waived_gate_is_overridden(running: Team) -> None:
     ana = running.ana
     ana.does(
         f"override add staging/{MODEL}@3 --waive beats-champion --waive beats-baseline --incident INC-7 --approver ben"
         " --until 4h --review-by 2026-03-20"
     )
     ana.git("merge", "--quiet", "--no-ff", "-m", "Bring the override", f"mlgit/override/staging/{MODEL}@3")
-    told(ana)
+    audited(ana)
     running.promote(f"{MODEL}@3", "staging")
-    found = json.loads(told(ana, "--json"))
+    found = json.loads(audited(ana, "--json"))
     change = found["changes"][-1]
     assert change["verdict"] == "OVERRIDDEN"
     assert change["overrides"] == [f"staging/{MODEL}@3 waives beats-baseline, beats-champion for INC-7, by ana and ben"]
-    assert [(one["kind"], one["name"]) for one in found["standing"]] == [("override", f"staging/{MODEL}@3")]
-    assert told(ana, "--json --full") == told(ana, "--json")
+    assert [(one["kind"], one["name"]) for one in found["governance"]] == [("override", f"staging/{MODEL}@3")]
+    assert audited(ana, "--json --full") == audited(ana, "--json")
 
 
-def test_a_way_back_is_proven(proposed: Team) -> None:
+def test_a_rollback_is_proven(proposed: Team) -> None:
     ana, ben = proposed.ana, proposed.ben
     ben.does("approve")
     ana.does("merge")
@@ -116,13 +119,13 @@ def test_a_way_back_is_proven(proposed: Team) -> None:
     ben.does("approve")
     ben.does("merge")
     ana.does("apply production")
-    found = json.loads(told(ana, "--json"))
+    found = json.loads(audited(ana, "--json"))
     assert [(one["kind"], one["verdict"]) for one in found["changes"][-2:]] == [
         ("promote", "PROVEN"),
         ("rollback", "PROVEN"),
     ]
-    assert [one["kind"] for one in found["standing"]] == ["hold"]
-    assert told(ana, "--json --full") == told(ana, "--json")
+    assert [one["kind"] for one in found["governance"]] == ["hold"]
+    assert audited(ana, "--json --full") == audited(ana, "--json")
 
 
 # The same commits, the same bytes
@@ -130,23 +133,23 @@ def test_a_way_back_is_proven(proposed: Team) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_commits_give_the_same_bytes(proposed: Team, form: str) -> None:
-    first = told(proposed.ana, f"--format {form}")
+    first = audited(proposed.ana, f"--format {form}")
     proposed.now.wait(timedelta(days=400))
     clone = proposed.ana.clone("elsewhere")
     clone.git("branch", "--quiet", "mlgit-ledger", "origin/mlgit-ledger")
-    assert told(clone, f"--format {form}") == first
-    assert told(proposed.ana, f"--full --format {form}") == first
+    assert audited(clone, f"--format {form}") == first
+    assert audited(proposed.ana, f"--full --format {form}") == first
     assert str(proposed.folder) not in first
 
 
 def test_a_report_ends_with_its_own_digest(proposed: Team) -> None:
     for form in ("md", "html"):
-        page, _, last = told(proposed.ana, f"--format {form}").rstrip("\n").rpartition("\n")
+        page, _, last = audited(proposed.ana, f"--format {form}").rstrip("\n").rpartition("\n")
         assert hashlib.sha256(f"{page}\n".encode()).hexdigest() in last
 
 
 def test_the_digest_of_the_data_is_that_of_the_document_without_it(proposed: Team) -> None:
-    found = json.loads(told(proposed.ana, "--json"))
+    found = json.loads(audited(proposed.ana, "--json"))
     digest = found.pop("digest")
     text = json.dumps({**found, "digest": ""}, separators=(",", ":"), ensure_ascii=False)
     assert digest == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -154,13 +157,13 @@ def test_the_digest_of_the_data_is_that_of_the_document_without_it(proposed: Tea
 
 def test_a_report_in_a_file_has_its_sha256_beside_it(proposed: Team) -> None:
     page = proposed.folder / "audit.html"
-    assert "Written to" in told(proposed.ana, f"--format html --output {page}")
+    assert "Written to" in audited(proposed.ana, f"--format html --output {page}")
     line = page.with_name("audit.html.sha256").read_text()
     assert line == f"{hashlib.sha256(page.read_bytes()).hexdigest()}  audit.html\n"
 
 
 class Page(HTMLParser):
-    """Which tags a page has, whether each is closed, and what would be loaded."""
+    """The tags of a page, which of them are still open, and attributes that would load something."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -179,16 +182,16 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_and_loads_nothing(proposed: Team) -> None:
-    text = told(proposed.ana, "--format html")
+def test_the_page_is_well_formed_and_loads_nothing(proposed: Team) -> None:
+    text = audited(proposed.ana, "--format html")
     page = Page(text)
     assert (page.open, page.loads) == ([], [])
     assert not {"script", "img", "link", "iframe", "object", "form", "base"} & {*page.tags}
     assert "Content-Security-Policy" in text
 
 
-def test_every_section_has_its_place_in_the_frameworks(proposed: Team) -> None:
-    text = told(proposed.ana, "--format md")
+def test_the_report_has_all_sections_and_frameworks(proposed: Team) -> None:
+    text = audited(proposed.ana, "--format md")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert headings == [
         "Inventory",
@@ -204,10 +207,10 @@ def test_every_section_has_its_place_in_the_frameworks(proposed: Team) -> None:
         assert framework in text
 
 
-# What is told
+# Scope
 
 
-def test_one_environment_or_a_part_of_the_time(proposed: Team) -> None:
+def test_one_environment_or_changes_since_a_commit(proposed: Team) -> None:
     ana = proposed.ana
     only = ana.does("audit --json --env production").json
     assert [one["environment"] for one in only["changes"]] == ["production"]
@@ -221,7 +224,7 @@ def test_one_environment_or_a_part_of_the_time(proposed: Team) -> None:
     assert ana(f"audit --since {aside}").ids == ["revision-not-on-base-branch"]
 
 
-def test_a_commit_of_the_past(proposed: Team) -> None:
+def test_an_earlier_commit(proposed: Team) -> None:
     found = proposed.ana.does("audit --json --at HEAD~1").json
     assert len(found["changes"]) == 2
     assert len(proposed.ana.does("audit --json").json["changes"]) == 3
@@ -232,19 +235,19 @@ def test_a_shallow_clone_is_refused(proposed: Team) -> None:
     assert clone.refused("audit") == ["history-shallow"]
 
 
-def test_it_changes_nothing_and_needs_no_data(proposed: Team) -> None:
+def test_it_writes_nothing_and_needs_no_data(proposed: Team) -> None:
     ana = proposed.ana
     for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
         folder.rename(folder.with_name(f"{folder.name}-gone"))
     before = ana.everything()
-    told(ana, "--full")
+    audited(ana, "--full")
     assert ana.everything() == before
 
 
-def test_the_gates_can_be_judged_again(proposed: Team) -> None:
+def test_the_gates_can_be_evaluated_again(proposed: Team) -> None:
     found = proposed.ana.does("audit --json --fetch --env production").json
     assert [one["verdict"] for one in found["changes"]] == ["PROVEN"]
-    assert not any("--fetch" in sentence for sentence in found["unchecked"])
+    assert not any("--fetch" in sentence for sentence in found["not_checked"])
     for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
         folder.rename(folder.with_name(f"{folder.name}-gone"))
     answer = proposed.ana("audit --json --fetch --env production")
@@ -252,23 +255,23 @@ def test_the_gates_can_be_judged_again(proposed: Team) -> None:
     assert (answer.code, change["verdict"]) == (1, "UNPROVEN")
 
 
-# Going on from an earlier audit
+# Continuing from a checkpoint
 
 
-def test_the_next_audit_says_what_a_full_one_says(proposed: Team) -> None:
+def test_the_next_audit_equals_a_full_one(proposed: Team) -> None:
     ana = proposed.ana
-    told(ana)
+    audited(ana)
     proposed.ben.does("approve")
-    assert told(ana, "--json") == told(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --full")
     ana.does("merge")
-    assert told(ana, "--json") == told(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --full")
     ana.does("apply")
-    assert told(ana, "--json") == told(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --full")
     ana.edit("policies/staging.yaml", "margin: -0.02", "margin: -0.03")
-    assert told(ana, "--json") == told(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --full")
 
 
-def test_evidence_that_comes_later_is_taken_in(proposed: Team) -> None:
+def test_evidence_that_is_fetched_later_counts(proposed: Team) -> None:
     """The auditor's clone has the base branch first, and the ledger a day later."""
     proposed.ben.does("approve")
     proposed.ana.does("merge")
@@ -276,22 +279,22 @@ def test_evidence_that_comes_later_is_taken_in(proposed: Team) -> None:
     first = clone("audit --json")
     assert (first.code, first.json["counts"]["UNPROVEN"]) == (1, 2)
     clone.git("fetch", "--quiet", "origin", "mlgit-ledger:mlgit-ledger")
-    assert told(clone, "--json") == told(clone, "--json --full")
+    assert audited(clone, "--json") == audited(clone, "--json --full")
 
 
-def test_only_what_is_new_is_replayed(proposed: Team) -> None:
-    """A report of the old part of the history is gone; an audit that goes on from a checkpoint does not look for it."""
-    ana, kept = proposed.ana, proposed.folder / "auditor.json"
-    told(ana, f"--write-checkpoint {kept}")
+def test_only_new_commits_are_replayed(proposed: Team) -> None:
+    """A gate report of the replayed part of the history is deleted; an audit from a checkpoint does not need it."""
+    ana, checkpoint = proposed.ana, proposed.folder / "auditor.json"
+    audited(ana, f"--write-checkpoint {checkpoint}")
     ana.commit("Say more", {"README.md": "# Malignancy\n"})
     (report, *_) = [path for path in ana.files("HEAD") if "/gates/" in path]
-    _forget(ana, ana.head(f"HEAD:{report}"))
+    _delete_object(ana, ana.head(f"HEAD:{report}"))
     assert ana("audit --full", "--json").json["findings"][0]["id"] == "git-object-missing"
-    told(ana, f"--checkpoint {kept}")
+    audited(ana, f"--checkpoint {checkpoint}")
 
 
-def _forget(desk: Desk, blob: str) -> None:
-    """Take an object out of a repository."""
+def _delete_object(desk: Desk, blob: str) -> None:
+    """Delete an object from a repository."""
     folder = desk.root / ".git/objects"
     packs = [pack.rename(desk.root.parent / pack.name) for pack in folder.glob("pack/*.pack")]
     for rest in folder.glob("pack/*"):
@@ -302,14 +305,14 @@ def _forget(desk: Desk, blob: str) -> None:
 
 
 def test_an_auditors_own_checkpoint(proposed: Team) -> None:
-    ana, kept = proposed.ana, proposed.folder / "auditor.json"
-    told(ana, f"--write-checkpoint {kept}")
+    ana, checkpoint = proposed.ana, proposed.folder / "auditor.json"
+    audited(ana, f"--write-checkpoint {checkpoint}")
     proposed.ben.does("approve")
     ana.does("merge")
-    assert told(ana, f"--json --checkpoint {kept}") == told(ana, "--json --full")
+    assert audited(ana, f"--json --checkpoint {checkpoint}") == audited(ana, "--json --full")
 
 
-WRONG: dict[str, Callable[[bytes], bytes]] = {
+INVALID: dict[str, Callable[[bytes], bytes]] = {
     "none": lambda text: b"{}",
     "no text": lambda text: b"\xff",
     "altered": lambda text: text.replace(b'"PROVEN"', b'"VIOLATION"', 1),
@@ -318,23 +321,23 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_checkpoint_is_refused(proposed: Team, wrong: str) -> None:
-    kept = proposed.folder / "auditor.json"
-    told(proposed.ana, f"--write-checkpoint {kept}")
-    kept.write_bytes(WRONG[wrong](kept.read_bytes()))
-    assert proposed.ana.refused(f"audit --checkpoint {kept}") == ["checkpoint-invalid"]
+@pytest.mark.parametrize("wrong", INVALID)
+def test_an_invalid_checkpoint_is_refused(proposed: Team, wrong: str) -> None:
+    checkpoint = proposed.folder / "auditor.json"
+    audited(proposed.ana, f"--write-checkpoint {checkpoint}")
+    checkpoint.write_bytes(INVALID[wrong](checkpoint.read_bytes()))
+    assert proposed.ana.refused(f"audit --checkpoint {checkpoint}") == ["checkpoint-invalid"]
 
 
-def test_a_checkpoint_that_is_not_there(proposed: Team) -> None:
+def test_a_missing_checkpoint(proposed: Team) -> None:
     assert proposed.ana.refused("audit --checkpoint nowhere.json", code=3) == ["file-unreadable"]
 
 
-def test_a_cache_that_was_spoilt_is_not_believed(proposed: Team) -> None:
-    first = told(proposed.ana)
+def test_a_corrupt_cache_is_ignored(proposed: Team) -> None:
+    first = audited(proposed.ana)
     (cache,) = (proposed.root / ".git/mlgit/cache").glob("audit*")
     cache.write_bytes(cache.read_bytes().replace(b'"PROVEN"', b'"VIOLATION"'))
-    assert told(proposed.ana) == first
+    assert audited(proposed.ana) == first
 
 
 def test_a_repository_that_cannot_be_written_to_is_audited(proposed: Team) -> None:
@@ -342,10 +345,10 @@ def test_a_repository_that_cannot_be_written_to_is_audited(proposed: Team) -> No
         (proposed.root / ".git/mlgit").write_text("in the way")
     else:
         (proposed.root / ".git").chmod(0o500)
-    assert "3 PROVEN" in told(proposed.ana)
+    assert "3 PROVEN" in audited(proposed.ana)
     assert not Path(proposed.root / ".git/mlgit/cache/audit").exists()
 
 
-def test_an_environment_that_never_was_is_not_called_well_kept(proposed: Team) -> None:
+def test_an_unknown_environment_is_refused(proposed: Team) -> None:
     assert proposed.ana.refused("audit --env prod") == ["environment-unknown"]
     proposed.ana.does("audit --env staging")

@@ -1,4 +1,4 @@
-"""Every way to get something past the rules with Git alone, and what an audit says of it afterwards."""
+"""Every way to bypass the rules with Git alone, and the verdict of an audit on it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,14 +31,14 @@ def audited(desk: Desk, options: str = "--full") -> Answer:
 
 
 def last(desk: Desk) -> tuple[str, list[str]]:
-    """The verdict on the newest change, and the ids of what was found; the exit code says no wherever it has to."""
+    """Return the verdict on the newest change and the ids of its findings, and check the exit code."""
     answer = audited(desk)
     change = answer.json["changes"][-1]
     assert (answer.code == 0) == all(one["verdict"] in {"PROVEN", "OVERRIDDEN"} for one in answer.json["changes"])
     return change["verdict"], [finding["id"] for finding in change.get("findings", [])]
 
 
-def of_history(answer: Answer) -> list[str]:
+def history_findings(answer: Answer) -> list[str]:
     return [finding["id"] for finding in answer.json["findings"]]
 
 
@@ -49,14 +49,14 @@ def on_branch(desk: Desk, files: dict[str, str | bytes]) -> None:
 
 
 def on_ledger(desk: Desk, change: Callable[[Desk], Any]) -> None:
-    """Do something in a checkout of the ledger, as any writer can."""
+    """Change the ledger in a worktree, as everybody with write access can."""
     place = desk.root.parent / "ledger"
     desk.git("worktree", "add", "--quiet", str(place), "mlgit-ledger")
     change(desk.at(place))
     desk.git("worktree", "remove", "--force", str(place))
 
 
-def by_hand(desk: Desk) -> None:
+def merge_with_git(desk: Desk) -> None:
     desk.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
 
 
@@ -67,13 +67,13 @@ def manifest(team: Team, revision: str = BRANCH) -> Promotion:
 
 
 def approve(team: Team, key: Desk, email: str) -> None:
-    """Put an approval on the ledger by hand, where `mlgit approve` would refuse."""
+    """Add an approval to the ledger by hand, which `mlgit approve` would refuse."""
     (waiting,) = team.ana.does("status --json").json["open"]
     decision = team.ben.does(f"approve {WHERE} --dry-run --json").json["decision"]
     assert waiting["environment"] == "production"
     name = email.partition("@")[0]
     with key.present():
-        word = Approval(
+        approval = Approval(
             schema=1,
             promotion=manifest(team).promotion,
             decision=decision,
@@ -83,16 +83,16 @@ def approve(team: Team, key: Desk, email: str) -> None:
             by=email,
             at=team.now.moment,
         )
-        content = to_json(word)
+        content = to_json(approval)
         signature = SshSignatures(lambda _: None, team.keys / key.name).sign(content)
-    path = f"{layout.approvals(word.promotion)}/{name}-approve.json"
+    path = f"{layout.approvals(approval.promotion)}/{name}-approve.json"
     on_ledger(key, lambda desk: desk.commit("Approve", {path: content, f"{path}.sig": signature}))
 
 
-# What is right stays right, however it was merged
+# Valid promotions, however they were merged
 
 
-def test_a_proper_promotion_is_proven(proposed: Team) -> None:
+def test_a_valid_promotion_is_proven(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ana.does("merge")
     assert last(proposed.ana) == ("PROVEN", [])
@@ -121,7 +121,7 @@ def test_a_rebase_is_proven(proposed: Team) -> None:
 
 @pytest.mark.tier("fast")
 def test_a_merge_by_hand_without_approvals_is_unproven(proposed: Team) -> None:
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     assert last(proposed.ana) == ("UNPROVEN", ["approvals-not-on-ledger"])
 
 
@@ -131,7 +131,7 @@ def test_a_clone_without_the_ledger_proves_little(proposed: Team) -> None:
     clone = proposed.ana.clone("alone", "--single-branch", "--branch", "main")
     answer = audited(clone)
     assert [one["verdict"] for one in answer.json["changes"]] == ["PROVEN", "UNPROVEN", "PROVEN", "UNPROVEN"]
-    assert answer.json["unchecked"][0].startswith("There is no ledger here")
+    assert answer.json["not_checked"][0].startswith("There is no ledger here")
 
 
 def test_a_report_that_is_gone_is_a_gap(proposed: Team) -> None:
@@ -142,7 +142,7 @@ def test_a_report_that_is_gone_is_a_gap(proposed: Team) -> None:
     proposed.mallory.git("rm", "--quiet", named.report)
     proposed.mallory.git("commit", "--quiet", "--amend", "--no-edit")
     proposed.mallory.git("switch", "--quiet", "main")
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     found = last(proposed.ana)
     assert "gate-report-missing" in found[1]
 
@@ -151,7 +151,7 @@ def test_who_approves_after_the_merge_is_told(proposed: Team) -> None:
     desk = proposed.ben.clone("his")
     desk.git("branch", "--quiet", BRANCH, f"origin/{BRANCH}")
     desk.git("branch", "--quiet", "mlgit-ledger", "origin/mlgit-ledger")
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     proposed.now.wait(timedelta(hours=1))
     desk.git("remote", "remove", "origin")
     desk.does(f"approve {WHERE}")
@@ -191,16 +191,16 @@ def test_a_manifest_that_becomes_a_link_is_a_violation(running: Team) -> None:
 def test_a_policy_that_is_loosened_by_the_promotion_is_a_violation(proposed: Team) -> None:
     ana = proposed.ana
     on_branch(ana, {POLICY: ana.read(POLICY).replace("promote: {min: 1}", "promote: {min: 0}")})
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     verdict, ids = last(ana)
     assert verdict == "VIOLATION"
     assert {"policy-changed-with-promotion", "promotion-with-other-changes", "approvals-not-on-ledger"} <= {*ids}
 
 
-def test_a_record_that_is_edited_later_is_found_in_the_history(running: Team) -> None:
+def test_a_record_that_is_edited_later_is_found(running: Team) -> None:
     running.mallory.edit(RECORD, '"seed": 7', '"seed": 8')
     answer = audited(running.ana)
-    assert (answer.code, of_history(answer)) == (1, ["immutable-file-changed"])
+    assert (answer.code, history_findings(answer)) == (1, ["immutable-file-changed"])
     assert {one["verdict"] for one in answer.json["changes"]} == {"PROVEN"}
 
 
@@ -208,13 +208,13 @@ def test_a_version_that_is_deleted_is_found_in_the_history(running: Team) -> Non
     running.mallory.git("rm", "--quiet", "-r", f"models/{OTHER}/versions/v1")
     running.mallory.git("commit", "--quiet", "-m", "Tidy up")
     answer = audited(running.ana)
-    assert (answer.code, {*of_history(answer)}) == (1, {"immutable-file-deleted"})
+    assert (answer.code, {*history_findings(answer)}) == (1, {"immutable-file-deleted"})
 
 
 def test_a_record_that_was_edited_before_it_is_promoted_is_another_version(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.mallory.edit(layout.version(MODEL, 2), '"seed": 7', '"seed": 8')
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     verdict, ids = last(proposed.ana)
     assert verdict == "VIOLATION"
     assert {"version-tampered", "approvals-missing"} <= {*ids}
@@ -223,39 +223,39 @@ def test_a_record_that_was_edited_before_it_is_promoted_is_another_version(propo
 def test_a_card_that_was_edited_before_is_not_the_one_that_was_registered(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.mallory.edit(layout.card(MODEL, 2), "Written by the team.", "Fit for everybody.")
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     assert last(proposed.ana) == ("VIOLATION", ["version-file-mismatch"])
 
 
-def test_an_approval_by_a_key_that_nobody_has_is_a_violation(proposed: Team) -> None:
+def test_an_approval_by_an_unknown_key_is_a_violation(proposed: Team) -> None:
     approve(proposed, proposed.mallory, "ben@acme.example")
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     assert last(proposed.ana) == ("VIOLATION", ["approvals-missing"])
 
 
-def test_an_approval_of_oneself_is_a_violation(proposed: Team) -> None:
+def test_an_approval_by_the_author_is_a_violation(proposed: Team) -> None:
     approve(proposed, proposed.ana, "ana@acme.example")
-    by_hand(proposed.ana)
+    merge_with_git(proposed.ana)
     assert last(proposed.ana) == ("VIOLATION", ["approvals-missing"])
 
 
-def test_an_approval_by_somebody_whom_the_change_itself_lets_in_is_a_violation(proposed: Team) -> None:
+def test_an_approval_by_a_signer_that_the_change_adds_is_a_violation(proposed: Team) -> None:
     ana = proposed.ana
     on_branch(proposed.ana, {layout.SIGNERS: ana.read(layout.SIGNERS) + signer("mallory", proposed.keys)})
     approve(proposed, proposed.mallory, "mallory@acme.example")
-    by_hand(proposed.ana)
+    merge_with_git(proposed.ana)
     verdict, ids = last(ana)
     assert verdict == "VIOLATION"
     assert {"policy-changed-with-promotion", "approvals-missing"} <= {*ids}
 
 
-def test_a_report_that_was_typed_is_a_violation(proposed: Team) -> None:
+def test_a_report_that_was_edited_is_a_violation(proposed: Team) -> None:
     named = manifest(proposed).gates
     assert named is not None
     proposed.ben.does("approve")
     text = proposed.ana.show(BRANCH, named.report)
     on_branch(proposed.mallory, {named.report: text.replace("mlgit 0", "mlgit 9")})
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     verdict, ids = last(proposed.ana)
     assert verdict == "VIOLATION"
     assert "gate-report-mismatch" in ids
@@ -273,7 +273,7 @@ def test_a_merge_with_content_of_its_own_is_a_violation(proposed: Team) -> None:
     assert {"merge-content-unreviewed", "approvals-missing"} <= {*ids}
 
 
-def test_an_old_manifest_that_comes_back_is_a_violation(running: Team) -> None:
+def test_a_restored_manifest_is_a_violation(running: Team) -> None:
     running.promote(f"{MODEL}@2", "staging")
     running.mallory.git("revert", "--no-edit", "-m", "1", "HEAD")
     verdict, ids = last(running.ana)
@@ -281,30 +281,30 @@ def test_an_old_manifest_that_comes_back_is_a_violation(running: Team) -> None:
     assert {"promotion-replayed", "promotion-stale"} <= {*ids}
 
 
-def test_an_old_manifest_that_comes_back_after_a_checkpoint_is_judged_as_by_a_full_audit(running: Team) -> None:
+def test_a_manifest_that_is_restored_after_a_checkpoint_has_the_verdict_of_a_full_audit(running: Team) -> None:
     running.promote(f"{MODEL}@2", "staging")
     running.ana.does("audit")
     running.mallory.git("revert", "--no-edit", "-m", "1", "HEAD")
     assert audited(running.ana, "").out == audited(running.ana, "--full").out
 
 
-def test_a_commit_that_is_dated_back_is_told(running: Team) -> None:
+def test_a_backdated_commit_is_a_warning(running: Team) -> None:
     running.ana.does("audit")
     running.now.wait(timedelta(days=-1))
     running.mallory.commit("Yesterday's work", {"README.md": "# Malignancy\n"})
     answer = audited(running.ana, "")
-    assert (answer.code, of_history(answer)) == (0, ["commit-time-backwards"])
+    assert (answer.code, history_findings(answer)) == (0, ["commit-time-backwards"])
     assert answer.out == audited(running.ana, "--full").out
 
 
 def test_a_promotion_that_apply_refuses_is_not_proven(proposed: Team) -> None:
-    """A merge by hand, seen by `apply` before anybody approved."""
-    by_hand(proposed.mallory)
+    """A merge with Git, which `apply` refuses because nobody approved it."""
+    merge_with_git(proposed.mallory)
     assert proposed.ana("apply production").code == 1
     assert last(proposed.ana) == ("UNPROVEN", ["approvals-not-on-ledger", "apply-rejected"])
 
 
-def test_a_waiver_that_nobody_decided_is_a_violation(proposed: Team) -> None:
+def test_a_waiver_without_an_override_is_a_violation(proposed: Team) -> None:
     named = manifest(proposed)
     assert named.gates is not None
     report = read_record(named.gates.report, proposed.ana.show(BRANCH, named.gates.report).encode() + b"\n")
@@ -313,7 +313,7 @@ def test_a_waiver_that_nobody_decided_is_a_violation(proposed: Team) -> None:
     made = replace(report, results=waived)
     reference = ReportRef(report=named.gates.report, digest=digest(made))
     on_branch(proposed.mallory, {named.gates.report: to_json(made), MANIFEST: to_json(replace(named, gates=reference))})
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     verdict, ids = last(proposed.ana)
     assert (verdict, "waiver-without-override" in ids) == ("VIOLATION", True)
 
@@ -335,7 +335,7 @@ def test_an_entry_that_is_edited_is_found(running: Team) -> None:
     path = f"{layout.deployments('production', MODEL)}/1.json"
     on_ledger(running.mallory, lambda desk: desk.edit(path, '"seq": 1', '"seq":  1'))
     answer = audited(running.ana)
-    assert (answer.code, of_history(answer)) == (1, ["ledger-entry-changed"])
+    assert (answer.code, history_findings(answer)) == (1, ["ledger-entry-changed"])
 
 
 def test_a_decision_that_is_edited_from_the_start_is_found(running: Team) -> None:
@@ -368,11 +368,11 @@ def test_an_entry_that_was_left_out_is_found(running: Team) -> None:
 
     on_ledger(running.mallory, shorter)
     answer = audited(running.ana)
-    assert (answer.code, "ledger-entry-missing" in of_history(answer)) == (1, True)
+    assert (answer.code, "ledger-entry-missing" in history_findings(answer)) == (1, True)
 
 
 @pytest.mark.parametrize("branch", ["main", "mlgit-ledger"])
-def test_a_branch_that_lost_what_an_earlier_audit_saw_is_found(running: Team, branch: str) -> None:
+def test_a_branch_that_lost_a_commit_of_an_earlier_audit_is_found(running: Team, branch: str) -> None:
     running.ana.does("audit")
     on = running.mallory
     if branch == "main":
@@ -381,21 +381,21 @@ def test_a_branch_that_lost_what_an_earlier_audit_saw_is_found(running: Team, br
         on.git("branch", "--force", "--quiet", branch, f"{branch}~1")
     for _ in range(2):  # and it stays found
         answer = audited(running.ana, "")
-        assert (answer.code, "history-rewritten" in of_history(answer)) == (1, True)
-    kept = running.folder / "kept.json"
-    audited(running.ana, f"--write-checkpoint {kept}")
-    assert not kept.exists()
-    assert "history-rewritten" not in of_history(audited(running.ana, "--full"))
+        assert (answer.code, "history-rewritten" in history_findings(answer)) == (1, True)
+    checkpoint = running.folder / "checkpoint.json"
+    audited(running.ana, f"--write-checkpoint {checkpoint}")
+    assert not checkpoint.exists()
+    assert "history-rewritten" not in history_findings(audited(running.ana, "--full"))
 
 
-def test_what_was_deployed_and_never_merged_is_found(running: Team) -> None:
+def test_a_deployment_of_what_was_never_merged_is_found(running: Team) -> None:
     running.mallory.git("reset", "--quiet", "--hard", "HEAD~1")
     answer = audited(running.ana)
     assert answer.code == 1
-    assert {"promotion-unmerged", "base-commit-missing"} <= {*of_history(answer)}
+    assert {"promotion-unmerged", "base-commit-missing"} <= {*history_findings(answer)}
 
 
-def test_a_name_that_is_no_text_stops_nothing(running: Team) -> None:
+def test_a_path_that_is_not_utf8_does_not_stop_an_audit(running: Team) -> None:
     mallory = running.mallory
     blob = mallory.git("hash-object", "-w", "--stdin", stdin=b"x")
     mallory.git("update-index", "--add", "--cacheinfo", f"100644,{blob},models/{MODEL}/versions/v1/a\udcff")
@@ -403,13 +403,13 @@ def test_a_name_that_is_no_text_stops_nothing(running: Team) -> None:
     mallory.git("rm", "--quiet", "--cached", "-r", f"models/{MODEL}/versions/v1")
     mallory.git("commit", "--quiet", "-m", "Take it away")
     answer = audited(running.ana)
-    assert (answer.code, {*of_history(answer)}) == (1, {"immutable-file-deleted"})
+    assert (answer.code, {*history_findings(answer)}) == (1, {"immutable-file-deleted"})
 
 
-def test_hostile_words_do_nothing_in_a_report(proposed: Team) -> None:
+def test_hostile_text_is_escaped_in_reports(proposed: Team) -> None:
     words = "<script>alert(1)</script> [x](http://evil.example) @everyone |"
     on_branch(proposed.mallory, {MANIFEST: to_json(replace(manifest(proposed), reason=words))})
-    by_hand(proposed.mallory)
+    merge_with_git(proposed.mallory)
     page = proposed.ana("audit --format html").out
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page

@@ -1,4 +1,4 @@
-"""Signatures that Git itself made on commits, taken out of the commits and verified in this process."""
+"""Commit signatures made by Git, read from the commits and verified by mlgit."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -37,21 +37,21 @@ def allowed(key: Path) -> AllowedSigners:
 
 
 @pytest.mark.tier("fast")
-def test_a_commit_that_git_signed_is_known_for_whose_it_is(signed: Repo, key: Path) -> None:
+def test_the_signer_of_a_commit_is_identified(signed: Repo, key: Path) -> None:
     with open_repository(signed.root) as repository:
         ((content, signature),) = repository.commit_signatures([signed.head])
     assert signature is not None
     assert signer(content, signature, allowed(key), NOW).principal == ADA
 
 
-def test_git_says_the_same(signed: Repo, key: Path, tmp_path: Path) -> None:
+def test_git_agrees(signed: Repo, key: Path, tmp_path: Path) -> None:
     listed = tmp_path / "allowed"
     listed.write_text(render_line(ADA, Path(f"{key}.pub").read_text()) + "\n")
     signed.git("config", "gpg.ssh.allowedSignersFile", str(listed))
     assert signed.git("log", "-1", "--format=%G? %GS").split() == ["G", ADA]
 
 
-def test_what_nobody_signed_has_no_signature(repo: Repo) -> None:
+def test_an_unsigned_commit_has_no_signature(repo: Repo) -> None:
     repo.write({"a": "1"}).commit("gpgsig none\n\ngpgsig -----BEGIN SSH SIGNATURE-----\n")
     raw = subprocess.run(["git", "cat-file", "commit", repo.head], cwd=repo.root, capture_output=True, check=True)
     with open_repository(repo.root) as repository:
@@ -59,7 +59,7 @@ def test_what_nobody_signed_has_no_signature(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("old", [b"Ada", b"one", b"tree ", b"and no end"])
-def test_a_commit_that_says_something_else_is_not_what_was_signed(old: bytes, signed: Repo, key: Path) -> None:
+def test_a_changed_commit_does_not_match_its_signature(old: bytes, signed: Repo, key: Path) -> None:
     with open_repository(signed.root) as repository:
         ((content, signature),) = repository.commit_signatures([signed.head])
     assert signature is not None
@@ -70,7 +70,7 @@ def test_a_commit_that_says_something_else_is_not_what_was_signed(old: bytes, si
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
         ('ada@example.com namespaces="mlgit-approval" {key}', "signature-namespace-mismatch"),
         ('ada@example.com valid-before="20260101Z" {key}', "signature-time-invalid"),
@@ -78,11 +78,11 @@ def test_a_commit_that_says_something_else_is_not_what_was_signed(old: bytes, si
         ("", "signature-key-unknown"),
     ],
 )
-def test_a_key_that_may_not_sign_commits_now_proves_nothing(line: str, said: str, signed: Repo, key: Path) -> None:
+def test_a_key_that_may_not_sign_commits_is_refused(line: str, expected: str, signed: Repo, key: Path) -> None:
     listed = parse(line.format(key=Path(f"{key}.pub").read_text().strip()).encode(), ".mlgit/allowed_signers")
     with open_repository(signed.root) as repository:
         ((content, signature),) = repository.commit_signatures([signed.head])
     assert signature is not None
     with pytest.raises(MlgitError) as refusal:
         signer(content, signature, listed, NOW)
-    assert refusal.value.findings[0].id == said
+    assert refusal.value.findings[0].id == expected

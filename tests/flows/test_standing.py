@@ -86,7 +86,7 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     assert [one["used"] for one in ana.does("standing-approval list --json").json["exceptions"]] == [1]
     assert auto_promoted(automation)["state"] == "not-eligible", "version 3 was never in staging"
     change = ana.does("audit --json").json["changes"][-1]
-    assert (change["verdict"], change["standing"]) == ("PROVEN", PRODUCTION)
+    assert (change["verdict"], change["standing_approval"]) == ("PROVEN", PRODUCTION)
     assert [one["person"] for one in change["approvals"]] == ["ben"]
     record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
     assert '"standing-approval-01' in record
@@ -179,7 +179,7 @@ def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> 
     agreed.ana.edit(policy, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n    severity: warn\n")
     found = auto_promoted(agreed.mallory)
     assert (found["state"], ids(found)) == ("refused", ["auto-promotion-not-allowed"])
-    assert "gate size answered fail" in found["findings"][0]["why"]
+    assert "gate size: fail" in found["findings"][0]["why"]
 
 
 def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> None:

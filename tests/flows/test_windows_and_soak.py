@@ -49,7 +49,7 @@ def test_a_change_waits_for_its_window_to_be_merged_and_to_be_applied(running: T
     before = ana.everything()
     answer = ana.does("apply production")
     assert "waiting for its window" in answer.out
-    assert "production lets no change in until Sun 2026-03-08 23:00 UTC" in answer.out
+    assert "production allows no changes until Sun 2026-03-08 23:00 UTC" in answer.out
     assert ana.everything() == before
     assert runs(team, "production") == 1
     team.now.wait(DAY)
@@ -144,7 +144,7 @@ def test_a_time_in_which_it_was_not_well_does_not_count(running: Team) -> None:
     (row,) = [row for row in ana.does("status --json").json["rows"] if row["environment"] == "staging"]
     assert row["deployed"] == "degraded"
     team.now.wait(2 * DAY)
-    assert "is not soaking in staging" in ben("merge").text
+    assert "is not healthy in staging" in ben("merge").text
     assert state(team, "staging") == "applied"
     team.now.wait(2 * DAY)
     assert ben.refused("merge") == ["soak-too-short"]

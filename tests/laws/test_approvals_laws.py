@@ -1,4 +1,4 @@
-"""Laws of counting: nobody counts twice, nobody counts who may not, and one more yes never makes a no."""
+"""Properties of counting votes: nobody counts twice or without permission, and another approval never makes it incomplete."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ from mlgit.domain.records.policy import ApprovalRule, RoleRequirement
 from tests import samples
 
 TODAY, STALE = samples.sha(1), samples.sha(2)
-DIRECTORY = People(
+PEOPLE = People(
     samples.roles(
         ada=RoleHolder(emails=["ada@acme.example"], roles=["ml"]),
         bea=RoleHolder(emails=["bea@acme.example", "Bea@home.example"], roles=["ml", "risk"]),
@@ -34,12 +34,12 @@ KEYS = {
     "ivy@home.example": ["i"],
     "ada": ["x"],  # somebody else, whose address is a short name
 }
-PEOPLE = sorted({DIRECTORY.person(email) for email in KEYS})
+PERSONS = sorted({PEOPLE.person(email) for email in KEYS})
 
 
 @st.composite
-def words(draw: st.DrawFn) -> SignedVote:
-    """A word of somebody, signed with a key of theirs or not at all."""
+def votes(draw: st.DrawFn) -> SignedVote:
+    """A vote of a person, signed with one of their keys or not at all."""
     email = draw(st.sampled_from(sorted(KEYS)))
     return signed(
         email,
@@ -57,107 +57,107 @@ def signed(email: str, *, minute: int, verdict: str, decision: str, key: str | N
     return SignedVote(approval, samples.sha(number), key, "" if key else "the signature proves nothing")
 
 
-FOUND = st.lists(words(), max_size=8, unique_by=lambda word: word.digest)
+VOTES = st.lists(votes(), max_size=8, unique_by=lambda vote: vote.digest)
 NEEDS = st.integers(1, 2) | st.builds(
     RoleRequirement, min=st.integers(1, 2), when=st.none() | st.just(RiskCondition(risk="high"))
 )
 RULES = st.builds(ApprovalRule, min=st.integers(0, 3), roles=st.dictionaries(st.sampled_from(["ml", "risk"]), NEEDS))
-EXCLUDED = st.dictionaries(st.sampled_from(PEOPLE), st.just("author of the promotion"), max_size=3)
+EXCLUDED = st.dictionaries(st.sampled_from(PERSONS), st.just("author of the promotion"), max_size=3)
 RISKS = st.sampled_from(["low", "high"])
 
 
-def tally(found: list[SignedVote], rule: ApprovalRule, excluded: Mapping[str, str], risk: Any) -> ApprovalResult:
-    return count_votes(found, decision=TODAY, rule=rule, risk=risk, directory=DIRECTORY, excluded=excluded)
+def tally(votes: list[SignedVote], rule: ApprovalRule, excluded: Mapping[str, str], risk: Any) -> ApprovalResult:
+    return count_votes(votes, decision=TODAY, rule=rule, risk=risk, people=PEOPLE, excluded=excluded)
 
 
 def may_approve(email: str, excluded: Mapping[str, str]) -> bool:
-    person = DIRECTORY.person(email)
-    return person not in excluded and not DIRECTORY.is_bot(person)
+    person = PEOPLE.person(email)
+    return person not in excluded and not PEOPLE.is_bot(person)
 
 
-@given(FOUND, RULES, EXCLUDED, RISKS)
-def test_who_counts_said_yes_to_this_decision_last_with_a_signature_and_may(
-    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, RULES, EXCLUDED, RISKS)
+def test_counted_people_may_approve_and_last_approved_this_decision_with_a_signature(
+    votes: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    result = tally(found, rule, excluded, risk)
+    result = tally(votes, rule, excluded, risk)
     for counted in result.counted:
-        (word,) = (one for one in found if one.digest == counted.approval)
-        theirs = [one for one in found if one.key and DIRECTORY.person(one.approval.by) == counted.person]
-        assert DIRECTORY.person(word.approval.by) == counted.person
-        assert (word.approval.decision, word.approval.verdict, word.key) == (TODAY, "approve", counted.key)
-        assert word.approval.at == max(one.approval.at for one in theirs)
-        assert may_approve(word.approval.by, excluded)
-        assert counted.roles == DIRECTORY.roles(counted.person)
+        (vote,) = (vote for vote in votes if vote.digest == counted.approval)
+        theirs = [other for other in votes if other.key and PEOPLE.person(other.approval.by) == counted.person]
+        assert PEOPLE.person(vote.approval.by) == counted.person
+        assert (vote.approval.decision, vote.approval.verdict, vote.key) == (TODAY, "approve", counted.key)
+        assert vote.approval.at == max(other.approval.at for other in theirs)
+        assert may_approve(vote.approval.by, excluded)
+        assert counted.roles == PEOPLE.roles(counted.person)
 
 
-@given(FOUND, RULES, EXCLUDED, RISKS)
-def test_nobody_counts_twice_by_whatever_address_or_key(
-    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, RULES, EXCLUDED, RISKS)
+def test_nobody_counts_twice_with_several_addresses_or_keys(
+    votes: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    counted = tally(found, rule, excluded, risk).counted
+    counted = tally(votes, rule, excluded, risk).counted
     assert len({one.person for one in counted}) == len({one.key for one in counted}) == len(counted)
 
 
-@given(FOUND, RULES, EXCLUDED, RISKS)
-def test_it_is_complete_exactly_when_all_are_there_and_nobody_objects(
-    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, RULES, EXCLUDED, RISKS)
+def test_complete_exactly_when_requirements_are_met_and_nobody_rejects(
+    votes: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    result = tally(found, rule, excluded, risk)
-    needs = {
-        role: need if isinstance(need, RoleRequirement) else RoleRequirement(min=need)
-        for role, need in rule.roles.items()
+    result = tally(votes, rule, excluded, risk)
+    requirements = {
+        role: stated if isinstance(stated, RoleRequirement) else RoleRequirement(min=stated)
+        for role, stated in rule.roles.items()
     }
-    asked = {role: need.min for role, need in needs.items() if need.when is None or need.when.risk == risk}
-    objects = any(one.reason == "rejected it" for one in result.uncounted)
-    there = len(result.counted) >= rule.min and all(
-        sum(role in one.roles for one in result.counted) >= least for role, least in asked.items()
+    required = {role: need.min for role, need in requirements.items() if need.when is None or need.when.risk == risk}
+    is_rejected = any(vote.reason == "rejected it" for vote in result.uncounted)
+    are_met = len(result.counted) >= rule.min and all(
+        sum(role in approval.roles for approval in result.counted) >= least for role, least in required.items()
     )
-    assert result.complete == (there and not objects)
+    assert result.complete == (are_met and not is_rejected)
 
 
-@given(st.data(), FOUND, RULES, EXCLUDED, RISKS)
-def test_the_order_in_which_words_are_found_does_not_matter(
-    data: st.DataObject, found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(st.data(), VOTES, RULES, EXCLUDED, RISKS)
+def test_the_order_of_votes_does_not_matter(
+    data: st.DataObject, votes: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    shuffled = data.draw(st.permutations(found))
-    assert tally(shuffled, rule, excluded, risk) == tally(found, rule, excluded, risk)
+    shuffled = data.draw(st.permutations(votes))
+    assert tally(shuffled, rule, excluded, risk) == tally(votes, rule, excluded, risk)
 
 
-@given(FOUND, words(), RULES, EXCLUDED, RISKS)
-def test_one_more_yes_never_makes_a_no(
-    found: list[SignedVote], word: SignedVote, rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, votes(), RULES, EXCLUDED, RISKS)
+def test_another_approval_never_makes_it_incomplete(
+    votes: list[SignedVote], vote: SignedVote, rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    assume(word.key and (word.approval.verdict, word.approval.decision) == ("approve", TODAY))
-    assume(may_approve(word.approval.by, excluded))
-    before, after = tally(found, rule, excluded, risk), tally([*found, word], rule, excluded, risk)
+    assume(vote.key and (vote.approval.verdict, vote.approval.decision) == ("approve", TODAY))
+    assume(may_approve(vote.approval.by, excluded))
+    before, after = tally(votes, rule, excluded, risk), tally([*votes, vote], rule, excluded, risk)
     assert after.complete or not before.complete
     assert len(after.counted) >= len(before.counted)
 
 
-@given(FOUND, st.sampled_from(sorted(KEYS)), RULES, EXCLUDED, RISKS)
-def test_a_last_no_of_somebody_who_may_is_never_outvoted(
-    found: list[SignedVote], email: str, rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, st.sampled_from(sorted(KEYS)), RULES, EXCLUDED, RISKS)
+def test_the_last_rejection_of_a_person_who_may_approve_is_never_outvoted(
+    votes: list[SignedVote], email: str, rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
     assume(may_approve(email, excluded))
-    no = signed(email, minute=9, verdict="reject", decision=TODAY, key=KEYS[email][0], number=1)
-    assert not tally([*found, no], rule, excluded, risk).complete
+    rejection = signed(email, minute=9, verdict="reject", decision=TODAY, key=KEYS[email][0], number=1)
+    assert not tally([*votes, rejection], rule, excluded, risk).complete
 
 
-@given(FOUND, words(), RULES, EXCLUDED, RISKS)
-def test_a_word_without_a_signature_changes_nothing(
-    found: list[SignedVote], word: SignedVote, rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, votes(), RULES, EXCLUDED, RISKS)
+def test_a_vote_without_a_signature_changes_nothing(
+    votes: list[SignedVote], vote: SignedVote, rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    assume(word.key is None)
-    before, after = tally(found, rule, excluded, risk), tally([*found, word], rule, excluded, risk)
+    assume(vote.key is None)
+    before, after = tally(votes, rule, excluded, risk), tally([*votes, vote], rule, excluded, risk)
     assert (after.counted, after.missing) == (before.counted, before.missing)
     assert len(after.uncounted) == len(before.uncounted) + 1
 
 
-@given(FOUND, RULES, EXCLUDED, RISKS)
-def test_every_word_is_accounted_for(
-    found: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
+@given(VOTES, RULES, EXCLUDED, RISKS)
+def test_every_vote_is_counted_or_explained(
+    votes: list[SignedVote], rule: ApprovalRule, excluded: dict[str, str], risk: str
 ) -> None:
-    result = tally(found, rule, excluded, risk)
-    said = {DIRECTORY.person(word.approval.by) for word in found}
-    assert {one.person for one in result.counted} | {one.person for one in result.uncounted} == said
+    result = tally(votes, rule, excluded, risk)
+    voters = {PEOPLE.person(vote.approval.by) for vote in votes}
+    assert {one.person for one in result.counted} | {one.person for one in result.uncounted} == voters
     assert all(one.reason for one in result.uncounted)

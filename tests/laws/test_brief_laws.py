@@ -1,4 +1,4 @@
-"""What holds of every text that goes into the body of a pull request: it is read as text, whole, and as nothing else."""
+"""Properties of text in the body of a pull request: it is shown as text, complete, and never as markup."""
 
 import html
 
@@ -35,7 +35,7 @@ words = st.one_of(st.lists(pieces, max_size=30).map("".join), st.text(max_size=3
 
 
 @given(words)
-def test_a_text_is_read_as_one_paragraph_of_just_that_text(said: str) -> None:
+def test_a_text_is_one_paragraph_with_exactly_that_text(said: str) -> None:
     written = escape(said)
     tokens = MARKDOWN.parse(written)
     expected = clean(" ".join(said.split()))
@@ -51,7 +51,7 @@ def test_a_text_is_read_as_one_paragraph_of_just_that_text(said: str) -> None:
 
 
 @given(words, words)
-def test_two_texts_are_read_as_two_cells_of_one_row(one: str, other: str) -> None:
+def test_two_texts_are_two_cells_of_one_row(one: str, other: str) -> None:
     tokens = MARKDOWN.parse(f"| a | b |\n| --- | --- |\n| {escape(one)} | {escape(other)} |")
     assert [token.type for token in tokens].count("td_open") == 2
     assert [token.type for token in tokens].count("tr_open") == 2
@@ -59,7 +59,7 @@ def test_two_texts_are_read_as_two_cells_of_one_row(one: str, other: str) -> Non
 
 
 @given(words)
-def test_a_text_means_the_same_inside_of_html_and_cannot_end_it(said: str) -> None:
+def test_a_text_is_the_same_inside_html_and_cannot_end_it(said: str) -> None:
     written = escape(said)
     assert not {"<", ">", "\n"} & set(written)
     shown = html.unescape(written).replace(INVISIBLE, "").replace("\uff04", "$")
@@ -67,7 +67,7 @@ def test_a_text_means_the_same_inside_of_html_and_cannot_end_it(said: str) -> No
 
 
 @given(words, st.integers(1, 40))
-def test_what_is_cut_begins_as_the_whole_does_and_is_no_longer_than_told(said: str, most: int) -> None:
+def test_truncated_text_is_a_prefix_within_the_limit(said: str, most: int) -> None:
     whole, cut = (html.unescape(escape(said, limit)).replace(INVISIBLE, "") for limit in (None, most))
     assert len(cut) <= most
     assert cut == whole or whole.startswith(cut.removesuffix("…"))

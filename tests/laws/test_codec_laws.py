@@ -1,4 +1,4 @@
-"""Laws of identity: what is written is read back, and a digest changes exactly when the meaning does."""
+"""Properties of the codec: reading returns what was written, and a digest changes exactly when the content does."""
 
 import copy
 import random
@@ -164,7 +164,7 @@ def in_order(value: Any) -> Any:
 @every_kind
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_what_is_written_is_read_back(name: str, data: st.DataObject) -> None:
+def test_round_trip(name: str, data: st.DataObject) -> None:
     record = record_of(name, data.draw(DOCUMENTS[name]))
     written = codec.to_json(record)
     assert jsonfile.read_written(written, KINDS[name]) == record
@@ -177,7 +177,7 @@ def test_what_is_written_is_read_back(name: str, data: st.DataObject) -> None:
 @every_kind
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_the_digest_is_the_same_however_it_is_written_down(name: str, data: st.DataObject) -> None:
+def test_the_digest_does_not_depend_on_the_written_form(name: str, data: st.DataObject) -> None:
     record = record_of(name, data.draw(DOCUMENTS[name]))
     digest = codec.digest(record)
     for again in (
@@ -195,7 +195,7 @@ def test_the_digest_is_the_same_however_it_is_written_down(name: str, data: st.D
 @every_kind
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_the_digest_does_not_see_defaults_that_are_written_out(name: str, data: st.DataObject) -> None:
+def test_the_digest_ignores_defaults_that_are_written_out(name: str, data: st.DataObject) -> None:
     document = data.draw(DOCUMENTS[name])
     full = copy.deepcopy(document)
     for mapping, kind in list(places(full, inspect.type_info(KINDS[name]))):
@@ -209,7 +209,7 @@ def test_the_digest_does_not_see_defaults_that_are_written_out(name: str, data: 
 @every_kind
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_the_digest_does_not_see_own_keys(name: str, data: st.DataObject) -> None:
+def test_the_digest_ignores_extension_keys(name: str, data: st.DataObject) -> None:
     document = data.draw(DOCUMENTS[name])
     own = copy.deepcopy(document)
     for mapping, _ in list(places(own, inspect.type_info(KINDS[name]))):
@@ -238,9 +238,7 @@ VERSION_FIELDS = [field.name for field in msgspec.structs.fields(Version)]
 
 @given(DOCUMENTS["version"], DOCUMENTS["version"])
 @settings(max_examples=60, deadline=None)
-def test_the_identity_of_a_version_leaves_out_label_and_digest_alone(
-    one: dict[str, Any], other: dict[str, Any]
-) -> None:
+def test_the_digest_of_a_version_ignores_only_number_and_digest(one: dict[str, Any], other: dict[str, Any]) -> None:
     version, another = codec.from_mapping(Version, one), codec.from_mapping(Version, other)
     identity = codec.version_digest(version)
     for field in VERSION_FIELDS:
@@ -277,6 +275,6 @@ def test_every_promotion_id_has_a_time(promotion: str) -> None:
 
 
 @given(st.sampled_from(["a", "late-arrival"]), st.integers(1, 999_999_999))
-def test_a_version_label_is_read_as_it_is_written(model: str, number: int) -> None:
+def test_version_reference_round_trip(model: str, number: int) -> None:
     ref = VersionRef(model, number)
     assert VersionRef.parse(str(ref)) == VersionRef.parse(f"{model}@v{number}") == ref

@@ -1,4 +1,4 @@
-"""Laws of documents: nothing is changed on the way, nothing breaks the readers, and schema and reader agree."""
+"""Properties of documents: reading returns what was written, no input breaks the readers, and schema and reader agree."""
 
 import contextlib
 import copy
@@ -84,7 +84,7 @@ fragments = st.lists(
 
 
 @given(mappings)
-def test_what_is_written_as_yaml_is_read_back(mapping: dict[str, Any]) -> None:
+def test_yaml_round_trip(mapping: dict[str, Any]) -> None:
     written = yamlfile.dump(mapping)
     assert repr(yamlfile.parse(written, "a.yaml").value) == repr(
         mapping
@@ -99,14 +99,14 @@ def test_a_reader_of_yaml_1_1_reads_the_same(mapping: dict[str, Any]) -> None:
 
 
 @given(mappings, st.booleans())
-def test_json_is_read_as_what_it_is(mapping: dict[str, Any], ascii_only: bool) -> None:
+def test_json_round_trip(mapping: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(mapping, ensure_ascii=ascii_only, indent=1).encode()
     if not any(line.startswith((b"<<<<<<<", b">>>>>>>")) for line in text.split(b"\n")):
         assert repr(jsonfile.parse(text, "a.json").value) == repr(mapping)
 
 
 @given(mappings)
-def test_both_formats_know_the_line_of_every_value(mapping: dict[str, Any]) -> None:
+def test_both_formats_have_the_line_of_every_value(mapping: dict[str, Any]) -> None:
     text = json.dumps(mapping, indent=0).encode()
     document = jsonfile.parse(text, "a.json")
     lines = [document.line_of(path) for path in paths_of(mapping)]
@@ -263,7 +263,7 @@ FILES = {"problem": "problems/a.yaml", "policy": "policies/a.yaml", "promotion":
 
 
 def is_read(kind: str, document: dict[str, Any]) -> bool:
-    """Tell whether the reader takes a document; what its path says does not count here."""
+    """Return whether the reader accepts a document, whatever its path."""
     try:
         read_record(FILES[kind], yamlfile.dump(document))
     except MlgitError as error:

@@ -1,8 +1,8 @@
-"""Whatever people do with mlgit, in whatever order, happens as a small model in memory says; and the audit says so too.
+"""Stateful property test: mlgit accepts exactly the commands that a small model in memory accepts, and audits agree.
 
-The model knows versions, who wants what where, who agreed and what the ledger has seen. Each command runs for real, on a
-real repository, and has to be let in exactly where the model lets it in. Afterwards every change of a legal history is
-PROVEN; of one to which somebody laid hands beside mlgit, not all are.
+The model has the desired version of each environment, open promotions, approvals, and the versions that the ledger has verified.
+Each command is run on a real repository. Afterwards every change of a valid history is PROVEN; if somebody changed files with Git
+alone, the audit finds it.
 
 `make check` tries a few short histories, the same each time; `make thorough` many long ones, others each time.
 """
@@ -31,7 +31,7 @@ from tests.flows.people import Answer, Desk, Team
 
 _ENVIRONMENTS = ("staging", "production")
 _REVIEWERS = ("ben", "cara")
-# Which gates there are makes no difference to the order of things; this one is judged in no time.
+# Any gate will do; this one needs no data.
 _POLICY = """\
 kind: policy
 schema: 1
@@ -41,28 +41,28 @@ approvals: {{promote: {{min: {needed}}}, rollback: {{min: {needed}}}}}
 evidence: {evidence}
 """
 
-environments = st.sampled_from(_ENVIRONMENTS)
+environment_names = st.sampled_from(_ENVIRONMENTS)
 versions = st.sampled_from([1, 2, 3])
 reviewers = st.sampled_from(_REVIEWERS)
 
 
-class Waiting(msgspec.Struct):
-    """A proposal that nobody has merged: what it wants, and since which change it has been meant."""
+class OpenPromotion(msgspec.Struct):
+    """A promotion that is not merged: its version, kind, the number of changes before it, and who approved it."""
 
     version: int
     change: str
     since: int
-    agreed: set[str]
+    approvers: set[str]
 
 
-class Place(msgspec.Struct):
-    """What the model knows of an environment."""
+class EnvironmentState(msgspec.Struct):
+    """The state of an environment in the model."""
 
-    wanted: int | None = None
+    desired: int | None = None
     changes: int = 0
     running: int | None = None
     verified: list[int] = []
-    waiting: Waiting | None = None
+    open: OpenPromotion | None = None
 
 
 class Histories(RuleBasedStateMachine):
@@ -73,7 +73,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.team = type(self).scene()
-        self.places = {name: Place() for name in _ENVIRONMENTS}
+        self.environments = {name: EnvironmentState() for name in _ENVIRONMENTS}
         self.held: set[tuple[str, int]] = set()
         self.clean = True
 
@@ -83,7 +83,7 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.team.ana.commit(
-            "Say what staging and production ask for",
+            "Configure staging and production",
             {
                 "policies/staging.yaml": _POLICY.format(name="staging", needed=0, evidence="none"),
                 "policies/production.yaml": _POLICY.format(name="production", needed=1, evidence="signed"),
@@ -93,94 +93,94 @@ class Histories(RuleBasedStateMachine):
     # What people do with mlgit
 
     @precondition(lambda self: self.clean)
-    @rule(version=versions, environment=environments)
+    @rule(version=versions, environment=environment_names)
     def promote(self, version: int, environment: str) -> None:
-        place = self.places[environment]
-        first = self.places["staging"]
-        in_order = environment == "staging" or first.wanted == version
-        seen = environment == "staging" or first.running == version
+        state = self.environments[environment]
+        first = self.environments["staging"]
+        in_order = environment == "staging" or first.desired == version
+        is_verified = environment == "staging" or first.running == version
         answer = self.team.ana(f"promote {MODEL}@{version} --to {environment}")
-        if in_order and place.wanted == version:
+        if in_order and state.desired == version:
             _is(answer, 0)
         elif not in_order:
             _is(answer, 1, "environment-skipped")
         elif (environment, version) in self.held:
             _is(answer, 1, "version-held")
-        elif not seen and answer.code == 1:
+        elif not is_verified and answer.code == 1:
             _is(answer, 1, "upstream-environment-unverified")
         else:
             _is(answer, 0)
-            if not self._stands(environment, version, "promote"):
-                place.waiting = Waiting(version, "promote", place.changes, set())
+            if not self._is_proposed(environment, version, "promote"):
+                state.open = OpenPromotion(version, "promote", state.changes, set())
 
     @precondition(lambda self: self.clean)
-    @rule(environment=environments)
+    @rule(environment=environment_names)
     def roll_back(self, environment: str) -> None:
-        place = self.places[environment]
-        others = [version for version in place.verified if version != place.wanted]
+        state = self.environments[environment]
+        others = [version for version in state.verified if version != state.desired]
         answer = self.team.ana(f"rollback {environment}/{MODEL} --reason INC-7")
-        if place.wanted is None:
+        if state.desired is None:
             _is(answer, 1)
         elif not others:
             _is(answer, 1, "rollback-version-missing")
         elif (environment, others[-1]) in self.held and answer.code == 1:
-            _is(answer, 1)  # whether an older one is looked for is not this model's to say
+            _is(answer, 1)  # the model does not say whether an older one is used instead
         else:
             _is(answer, 0)
             back = int(self._proposed(environment))
             assert back in others
             assert (environment, back) not in self.held
-            if not self._stands(environment, back, "rollback"):
-                place.waiting = Waiting(back, "rollback", place.changes, set())
+            if not self._is_proposed(environment, back, "rollback"):
+                state.open = OpenPromotion(back, "rollback", state.changes, set())
 
     @precondition(lambda self: self.clean)
-    @rule(environment=environments, name=st.sampled_from(["ana", *_REVIEWERS]))
+    @rule(environment=environment_names, name=st.sampled_from(["ana", *_REVIEWERS]))
     def approve(self, environment: str, name: str) -> None:
-        place = self.places[environment]
+        state = self.environments[environment]
         answer = self._desk(name)(f"approve {environment}/{MODEL}")
-        if place.waiting is None or not self._holds(environment):
+        if state.open is None or not self._is_mergeable(environment):
             _is(answer, 1)
         elif name == "ana":
             _is(answer, 1, "approver-excluded")
         else:
             _is(answer, 0)
-            place.waiting.agreed.add(name)
+            state.open.approvers.add(name)
 
     @precondition(lambda self: self.clean)
-    @rule(environment=environments)
+    @rule(environment=environment_names)
     def merge(self, environment: str) -> None:
-        place = self.places[environment]
-        assume(place.waiting is not None)
-        waiting = place.waiting
-        assert waiting is not None
+        state = self.environments[environment]
+        assume(state.open is not None)
+        promotion = state.open
+        assert promotion is not None
         needed = 1 if environment == "production" else 0
         answer = self.team.ana(f"merge {environment}/{MODEL}")
-        if not self._holds(environment) or len(waiting.agreed) < needed:
+        if not self._is_mergeable(environment) or len(promotion.approvers) < needed:
             _is(answer, 1)
             return
         _is(answer, 0)
-        if waiting.change == "rollback" and place.wanted is not None:
-            self.held.add((environment, place.wanted))
-        place.wanted, place.waiting, place.changes = waiting.version, None, place.changes + 1
+        if promotion.change == "rollback" and state.desired is not None:
+            self.held.add((environment, state.desired))
+        state.desired, state.open, state.changes = promotion.version, None, state.changes + 1
 
     @precondition(lambda self: self.clean)
     @rule()
     def apply(self) -> None:
         _is(self.team.ana("apply"), 0)
-        for place in self.places.values():
-            if place.wanted is not None and place.running != place.wanted:
-                place.running = place.wanted
-                place.verified.append(place.wanted)
+        for state in self.environments.values():
+            if state.desired is not None and state.running != state.desired:
+                state.running = state.desired
+                state.verified.append(state.desired)
 
     @precondition(lambda self: self.clean)
-    @rule(version=versions, environment=environments, back=st.booleans())
-    def bring(self, version: int, environment: str, back: bool) -> None:
-        """All of it in a row, which single steps seldom are."""
+    @rule(version=versions, environment=environment_names, back=st.booleans())
+    def promote_and_apply(self, version: int, environment: str, back: bool) -> None:
+        """Run all steps in a row, which independent steps rarely do."""
         if back:
             self.roll_back(environment)
         else:
             self.promote(version, environment)
-        if self.places[environment].waiting is not None:
+        if self.environments[environment].open is not None:
             self.approve(environment, "ben")
             self.merge(environment)
         self.apply()
@@ -189,7 +189,7 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data())
     def lift(self, data: st.DataObject) -> None:
         environment, version = data.draw(st.sampled_from(sorted(self.held)))
-        answer = self.team.ana(f"hold lift {environment}/{MODEL}-v{version} --reason mended")
+        answer = self.team.ana(f"hold lift {environment}/{MODEL}@{version} --reason mended")
         _is(answer, 0)
         branch = next(line for line in self.team.ana.git("branch", "--list", "mlgit/hold/*").split() if "/" in line)
         self.team.ben.git("merge", "--quiet", "--no-edit", branch)
@@ -205,9 +205,9 @@ class Histories(RuleBasedStateMachine):
     def work_on(self) -> None:
         self.team.ben.commit("Write something down", {"notes.md": f"{self.team.now.moment}\n"})
 
-    # What people do beside it
+    # What people do with Git alone
 
-    @precondition(lambda self: self.clean and self.places["production"].wanted is not None)
+    @precondition(lambda self: self.clean and self.environments["production"].desired is not None)
     @rule(version=versions)
     def write_a_manifest(self, version: int) -> None:
         path = f"environments/production/{MODEL}.yaml"
@@ -230,47 +230,47 @@ class Histories(RuleBasedStateMachine):
         self.team.ana.commit("Just run it", {path: after})
         self.clean = False
 
-    @precondition(lambda self: self.clean and self.places["staging"].wanted is not None)
+    @precondition(lambda self: self.clean and self.environments["staging"].desired is not None)
     @rule()
     def edit_a_version(self) -> None:
         path = f"models/{MODEL}/versions/v1/version.json"
         self.team.ana.commit("A better number", {path: self.team.ana.read(path).replace('"seed": ', '"seed": 1')})
         self.clean = False
 
-    @precondition(lambda self: self.clean and self.places["production"].wanted is not None)
+    @precondition(lambda self: self.clean and self.environments["production"].desired is not None)
     @rule()
     def take_a_promotion_back(self) -> None:
         path = f"environments/production/{MODEL}.yaml"
         last = self.team.ana.git("log", "-1", "--first-parent", "--format=%H", "--", path)
-        before = self.team.ana.git("show", f"{last}^:{path}") if self.places["production"].changes > 1 else None
+        before = self.team.ana.git("show", f"{last}^:{path}") if self.environments["production"].changes > 1 else None
         assume(before is not None)
         assert before is not None
         self.team.ana.commit("Revert it", {path: f"{before}\n"})
         self.clean = False
 
-    # What has to be so at any time
+    # Invariants
 
     @invariant()
-    def what_is_merged_is_what_the_model_says(self) -> None:
+    def champions_are_those_of_the_model(self) -> None:
         if not self.clean:
             return
         rows = self.team.ana.does("status --json").json["rows"]
         for row in rows:
-            assert row["champion"] == f"{MODEL}@{self.places[row['environment']].wanted}"
-        assert len(rows) == sum(place.wanted is not None for place in self.places.values())
+            assert row["champion"] == f"{MODEL}@{self.environments[row['environment']].desired}"
+        assert len(rows) == sum(state.desired is not None for state in self.environments.values())
 
     @invariant()
-    def the_audit_tells_legal_from_illegal(self) -> None:
+    def the_audit_distinguishes_valid_from_invalid_histories(self) -> None:
         answer = self.team.cara("audit --full --json")
         verdicts = [change["verdict"] for change in answer.json["changes"]]
         if self.clean:
             assert answer.code == 0, answer.text
             assert set(verdicts) <= {"PROVEN"}
-            assert len(verdicts) == sum(place.changes for place in self.places.values())
+            assert len(verdicts) == sum(state.changes for state in self.environments.values())
         else:
             assert answer.code == 1, answer.text
 
-    # How the model knows
+    # Helpers
 
     def _desk(self, name: str) -> Desk:
         desk = getattr(self.team, name)
@@ -282,21 +282,21 @@ class Histories(RuleBasedStateMachine):
         text = self.team.ana.show(branch, f"environments/{environment}/{MODEL}.yaml")
         return next(line.split(": ")[1] for line in text.splitlines() if line.strip().startswith("version:"))
 
-    def _stands(self, environment: str, version: int, change: str) -> bool:
-        """Whether just this is proposed already, and still could be merged once people agreed."""
-        waiting = self.places[environment].waiting
-        same = waiting is not None and (waiting.version, waiting.change) == (version, change)
-        return same and self._holds(environment)
+    def _is_proposed(self, environment: str, version: int, change: str) -> bool:
+        """Return whether the same promotion is open already, and can be merged when it is approved."""
+        promotion = self.environments[environment].open
+        same = promotion is not None and (promotion.version, promotion.change) == (version, change)
+        return same and self._is_mergeable(environment)
 
-    def _holds(self, environment: str) -> bool:
-        """Whether nothing but missing approvals stands against what waits."""
-        place, first = self.places[environment], self.places["staging"]
-        waiting = place.waiting
-        if waiting is None or waiting.since != place.changes or (environment, waiting.version) in self.held:
+    def _is_mergeable(self, environment: str) -> bool:
+        """Return whether an open promotion lacks nothing but approvals."""
+        state, first = self.environments[environment], self.environments["staging"]
+        promotion = state.open
+        if promotion is None or promotion.since != state.changes or (environment, promotion.version) in self.held:
             return False
-        if waiting.change == "rollback" or environment == "staging":
+        if promotion.change == "rollback" or environment == "staging":
             return True
-        return first.wanted == waiting.version == first.running
+        return first.desired == promotion.version == first.running
 
 
 def _line(text: str, start: str) -> int:
@@ -310,26 +310,26 @@ def _is(answer: Answer, code: int, finding: str | None = None) -> None:
 
 
 @pytest.mark.tier("check")
-def test_every_history_is_told_as_it_was(scenes: Path, tmp_path: Path) -> None:
-    _try_histories(scenes, tmp_path, _SHORT)
+def test_histories_follow_the_model(scenes: Path, tmp_path: Path) -> None:
+    _run_histories(scenes, tmp_path, _SHORT)
 
 
 @pytest.mark.tier("thorough")
-def test_every_long_history_is_told_as_it_was(scenes: Path, tmp_path: Path) -> None:
-    _try_histories(scenes, tmp_path, _LONG)
+def test_long_histories_follow_the_model(scenes: Path, tmp_path: Path) -> None:
+    _run_histories(scenes, tmp_path, _LONG)
 
 
 _SHORT = settings(max_examples=6, stateful_step_count=18, derandomize=True, phases=[Phase.generate])
 _LONG = settings(max_examples=100, stateful_step_count=40, derandomize=False, phases=[Phase.generate, Phase.shrink])
 
 
-def _try_histories(scenes: Path, tmp_path: Path, extent: settings) -> None:
-    begun = 0
+def _run_histories(scenes: Path, tmp_path: Path, extent: settings) -> None:
+    started = 0
 
     def scene() -> Team:
-        nonlocal begun
-        begun += 1
-        folder = tmp_path / str(begun)
+        nonlocal started
+        started += 1
+        folder = tmp_path / str(started)
         shutil.copytree(scenes / "registered", folder, symlinks=True)
         team = Team.at(folder, keys=scenes / "keys")
         return team.__enter__()

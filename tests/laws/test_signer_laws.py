@@ -1,4 +1,4 @@
-"""What holds of every signers file and of every signature, whatever the bytes."""
+"""Properties of allowed signers files and signatures, for any bytes."""
 
 import base64
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ pieces = st.one_of(
 
 
 @given(principals, keys, st.text("abc xyz", max_size=10))
-def test_a_rendered_line_is_read_back_as_it_was_meant(principal: str, key: str, comment: str) -> None:
+def test_a_rendered_line_is_read_back(principal: str, key: str, comment: str) -> None:
     (signer,) = parse(render_line(principal, f"{key} {comment}").encode(), "f").signers
     assert signer.principals == (principal,)
     assert str(signer.key) == key == str(PublicKey.parse(key))
@@ -78,7 +78,7 @@ def read(content: bytes) -> tuple[tuple[Signer, ...], list[int]]:
 
 
 @given(st.binary(max_size=200), st.booleans(), st.integers(0, 40))
-def test_no_invented_signature_proves_anything(raw: bytes, framed: bool, cut: int) -> None:
+def test_no_random_signature_is_valid(raw: bytes, framed: bool, cut: int) -> None:
     key = public(bytes(range(32)))
     inner = (
         b"SSHSIG\0\0\0\1" + field(PublicKey.parse(key).blob) + field(APPROVALS.encode()) + field(b"") + field(b"sha256")

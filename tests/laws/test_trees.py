@@ -1,4 +1,4 @@
-"""Laws of trees: a commit, the disk and a dict show the same files in the same way; a commit made here is Git's own."""
+"""Properties of trees: a commit, the disk and a dict have the same files; commits made by mlgit are those of Git."""
 
 import os
 import shutil
@@ -84,7 +84,7 @@ def test_all_trees_agree(files: dict[str, bytes]) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(_FILES, _FILES, st.data())
-def test_a_commit_has_what_was_changed(files: dict[str, bytes], added: dict[str, bytes], data: st.DataObject) -> None:
+def test_a_commit_has_the_changes(files: dict[str, bytes], added: dict[str, bytes], data: st.DataObject) -> None:
     clashing = {
         path for path in added for other in files if path.startswith(f"{other}/") or other.startswith(f"{path}/")
     }

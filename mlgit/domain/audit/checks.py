@@ -1,4 +1,4 @@
-"""What an audit finds wrong with a change, beyond what a merge asks: how it came, and whether the ledger agrees."""
+"""Checks that an audit adds to those of a merge: the form of the commit, and whether the ledger has the evidence."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -9,215 +9,225 @@ from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import DecisionRecord
 from mlgit.domain.records.promotion import Promotion
-from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
-from mlgit.domain.rules.paths import LINKS, linked
+from mlgit.domain.rules.changes import check_immutable, check_manifests_kept, check_separation
+from mlgit.domain.rules.paths import LINKS, link_finding
 from mlgit.errors import Finding, Location, Severity
 
-_LOOK_AGAIN = "have those who answer for the model look at it again, as a new promotion"
+_REVIEW_AGAIN = "promote the version again, so that the responsible people review it"
 
 
-def check_shape(changes: Collection[tuple[str, str]], own: Iterable[str]) -> Iterator[Finding]:
-    """A commit that changes a manifest brings no rules, edits nothing immutable, and merges only what was proposed.
+def check_commit(changes: Collection[tuple[str, str]], merge_changes: Iterable[str]) -> Iterator[Finding]:
+    """Check that a commit that changes a manifest changes no rules and nothing immutable, and merges only what was proposed.
 
     Args:
-        changes: path and status (`A`, `M`, `D`, `T`) of each change.
-        own: the paths that a merge has otherwise than what it merged.
+        changes: path and Git status (`A`, `M`, `D`, `T`) of each change.
+        merge_changes: paths whose content was made by the merge itself.
     """
     yield from check_separation(path for path, _ in changes)
     yield from check_immutable(changes)
-    for path in own:
+    for path in merge_changes:
         if layout.parse_path(path) is not None:
             yield Finding(
                 "merge-content-unreviewed",
-                f"the merge brings {path} as nobody proposed it",
-                why="neither of the merged sides has it so; it was made in the merge itself",
-                fix="revert the merge, propose it again, and merge what was proposed",
+                f"the merge commit itself changes {path}",
+                why="none of its parents has this content, so nobody reviewed it",
+                fix="revert the merge, propose the change again, and merge it unchanged",
                 at=Location(path),
             )
 
 
-def check_removed(path: str, status: str, mode: str) -> Iterator[Finding]:
-    """A manifest is there, and is a file."""
-    yield from check_kept([(path, status)])
+def check_manifest_file(path: str, status: str, mode: str) -> Iterator[Finding]:
+    """Check that a manifest was not deleted, and is a regular file."""
+    yield from check_manifests_kept([(path, status)])
     if status != "D" and mode in LINKS:
-        yield linked(path, mode)
+        yield link_finding(path, mode)
 
 
 def check_identity(
-    manifest: Promotion, before: Promotion | None, seen: Collection[str], commit: CommitId
+    manifest: Promotion, before: Promotion | None, earlier: Collection[str], commit: CommitId
 ) -> Iterator[Finding]:
-    """A manifest is a promotion of its own, made for this one change.
+    """Check that a manifest is a new promotion: neither an edit of a merged one, nor an earlier one that was restored.
 
     Args:
         manifest: the manifest.
-        before: the one that it takes the place of.
-        seen: the ids of all promotions that were there before.
-        commit: the commit that brings it.
+        before: the manifest that it replaces.
+        earlier: the ids of all earlier promotions of the base branch.
+        commit: the commit that adds it.
     """
     at = Location(layout.promotion(manifest.environment, manifest.model), path="promotion")
     if before is not None and before.promotion == manifest.promotion:
         yield Finding(
             "manifest-changed",
             f"the manifest of promotion {manifest.promotion} was changed after it was merged",
-            why=f"commit {commit[:12]} keeps its id and changes what it says",
-            fix="take the change back, and propose it with `mlgit promote`",
+            why=f"commit {commit[:12]} changes its content, but not its id",
+            fix="revert the change, and propose it with `mlgit promote`",
             at=at,
         )
-    elif manifest.promotion in seen:
+    elif manifest.promotion in earlier:
         yield Finding(
             "promotion-replayed",
-            f"promotion {manifest.promotion} was there before, and came again",
-            why="what was agreed to once, at another moment, is no agreement to a way back",
+            f"promotion {manifest.promotion} was merged before, and is restored",
+            why="its approvals were for that time, and do not approve a rollback",
             fix=f"run `mlgit rollback {manifest.environment}/{manifest.model}`, or `mlgit promote` the version again",
             at=at,
         )
 
 
-def check_agreed(manifest: Promotion, tally: ApprovalResult) -> Iterator[Finding]:
-    """Enough people agreed. Where words are there that do not count, that is another matter than where there are none."""
-    if tally.complete:
+def check_approvals(manifest: Promotion, approvals: ApprovalResult) -> Iterator[Finding]:
+    """Check that enough people approved. Votes that do not count contradict the change; if there are none, it is a gap."""
+    if approvals.complete:
         return
-    where = f"{manifest.environment}/{manifest.model}"
-    what = f"{where} was merged, and lacks {'; '.join(tally.missing)}"
-    if tally.uncounted:
-        others = "; ".join(f"{one.person}: {one.reason}" for one in tally.uncounted)
-        yield Finding("approvals-missing", what, why=f"not counted: {others}", fix=_LOOK_AGAIN)
+    message = f"{manifest.environment}/{manifest.model} was merged, but lacks {'; '.join(approvals.missing)}"
+    if approvals.uncounted:
+        why = f"not counted: {_reasons(approvals)}"
+        yield Finding("approvals-missing", message, why=why, fix=_REVIEW_AGAIN)
     else:
-        fix = f"run `git fetch origin mlgit-ledger`, if others have more of it; else {_LOOK_AGAIN}"
-        yield Finding("approvals-not-on-ledger", what, why="the ledger has no more approvals of it", fix=fix)
+        fix = f"run `git fetch origin mlgit-ledger`, in case others have more approvals; otherwise {_REVIEW_AGAIN}"
+        yield Finding("approvals-not-on-ledger", message, why="the ledger has no other approvals of it", fix=fix)
 
 
-def reviewed_elsewhere(manifest: Promotion, tally: ApprovalResult) -> Finding:
-    """Return the finding of reviews that the ledger states, of commits that are not here, so that nobody can check them."""
-    others = "; ".join(f"{one.person}: {one.reason}" for one in tally.uncounted)
+def reviewed_commit_missing(manifest: Promotion, approvals: ApprovalResult) -> Finding:
+    """Return the finding of reviews whose commits are missing, so that their decisions are only claimed by the ledger."""
     return Finding(
         "reviewed-commit-missing",
-        f"that {manifest.environment}/{manifest.model} was agreed to rests on the word of the ledger alone",
-        why=f"{others}; the ledger says that they were of this decision",
-        fix="fetch the commits from whoever has them, as from a clone of the time, and run this again",
+        f"the approval of {manifest.environment}/{manifest.model} is only claimed by the ledger",
+        why=f"{_reasons(approvals)}; the ledger claims that they were of this decision",
+        fix="fetch the commits from a clone that has them, and run this again",
     )
 
 
-def approved_late(manifest: Promotion) -> Finding:
-    """Return the warning that a rule was complete only after the merge."""
+def approved_after_merge(manifest: Promotion) -> Finding:
+    """Return the warning that the approvals were complete only after the merge."""
     return Finding(
         "approvals-after-merge",
-        f"{manifest.environment}/{manifest.model} was merged before enough people had agreed",
-        why="the last approvals came to the ledger after the merge, and before it was applied",
-        fix="merge with `mlgit merge`, which waits for them; protect the base branch against other ways",
+        f"{manifest.environment}/{manifest.model} was merged before enough people had approved it",
+        why="the last approvals were added to the ledger after the merge, but before it was applied",
+        fix="merge with `mlgit merge`, which requires them first; protect the base branch against other merges",
         severity=Severity.WARNING,
     )
 
 
-def check_decided(
-    record: DecisionRecord, manifest: Promotion, *, reads: ReadSet, decision: Digest, tally: ApprovalResult
+def check_decision_record(
+    record: DecisionRecord, manifest: Promotion, *, reads: ReadSet, decision: Digest, approvals: ApprovalResult
 ) -> Iterator[Finding]:
-    """The decision on the ledger is the one that follows from what is on the base branch.
+    """Check that the decision record on the ledger equals the decision computed from the base branch.
 
     Args:
-        record: the decision on the ledger.
+        record: the record of the ledger.
         manifest: the promotion.
-        reads: what the decision rests on, computed again.
-        decision: its digest, computed again.
-        tally: the approvals, counted again.
+        reads: the computed digest of each record that the decision depends on.
+        decision: the digest over them.
+        approvals: the approvals, counted again.
     """
-    counted = {one.approval for one in tally.counted}
-    others = changed(record.reads, reads)
+    counted = {approval.approval for approval in approvals.counted}
+    differing = changed(record.reads, reads)
     checks = (
-        (record.decision != decision, f"it says {record.decision[:19]}"),
-        (bool(others), f"it rests on another {', '.join(others)}"),
-        ((record.environment, record.model) != (manifest.environment, manifest.model), "it is about something else"),
+        (record.decision != decision, f"it has the digest {record.decision[:19]}"),
+        (bool(differing), f"these differ: {', '.join(differing)}"),
         (
-            {one.approval for one in record.approvals} - counted,
-            "it counts approvals that are not there or do not count",
+            (record.environment, record.model) != (manifest.environment, manifest.model),
+            "it is for another environment or model",
+        ),
+        (
+            {approval.approval for approval in record.approvals} - counted,
+            "it counts approvals that do not exist or do not count",
         ),
     )
-    differing = [words for differs, words in checks if differs]
-    if differing:
+    reasons = [reason for differs, reason in checks if differs]
+    if reasons:
         yield Finding(
             "decision-mismatch",
-            f"the decision on the ledger is not the one that promotion {manifest.promotion} leads to",
-            why=f"{'; '.join(differing)}; computed again it is {decision[:19]}",
+            f"the decision record of promotion {manifest.promotion} is not the computed decision",
+            why=f"{'; '.join(reasons)}; the computed digest is {decision[:19]}",
             fix="compare the ledger and the base branch with another clone of the team",
             at=Location(layout.decision(manifest.promotion)),
         )
 
 
 def check_applied(manifest: Promotion, refused: str | None) -> Iterator[Finding]:
-    """`mlgit apply`, which judges the gates again on the data, did not refuse it.
+    """Check that `mlgit apply`, which evaluates the gates again on the data, did not refuse a promotion.
 
     Args:
         manifest: the promotion.
-        refused: why it was refused, where the ledger says so and has no decision to apply it.
+        refused: why it was refused; None if it was not, or if the ledger has a decision record for it.
     """
     if refused is not None:
         yield Finding(
             "apply-rejected",
-            f"promotion {manifest.promotion} was merged, and `mlgit apply` refused it",
-            why=f"the ledger says: {refused}",
-            fix="see whether it was right to; `mlgit rollback` leads back to what ran before",
+            f"promotion {manifest.promotion} was merged, but `mlgit apply` refused it",
+            why=f"the ledger has the reason: {refused}",
+            fix="fix the cause and run `mlgit apply`, or restore the previous version with `mlgit rollback`",
             at=Location(layout.promotion(manifest.environment, manifest.model)),
         )
 
 
-def check_answers(manifest: Promotion, then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> Iterator[Finding]:
-    """The gates answer as the report says; one that cannot be judged any more, for want of data, proves nothing.
+def check_gate_results(
+    manifest: Promotion, then: Sequence[GateVerdict], now: Sequence[GateVerdict]
+) -> Iterator[Finding]:
+    """Check that the gates have the results of the report; a gate that can no longer be evaluated, without its data, is a gap.
 
     Args:
         manifest: the promotion.
-        then: the answers in its report.
-        now: the answers when judged again.
+        then: the results in its report.
+        now: the results when evaluated again.
     """
     at = Location(layout.promotion(manifest.environment, manifest.model), path="gates")
-    lost = {
-        one.gate: one.message for one, other in zip(now, then, strict=False) if one.outcome == "error" != other.outcome
+    inconclusive = {
+        new.gate: new.message for new, old in zip(now, then, strict=False) if new.outcome == "error" != old.outcome
     }
-    if lost:
+    if inconclusive:
         yield Finding(
             "gates-inconclusive",
-            f"gates of promotion {manifest.promotion} cannot be judged again",
-            why="; ".join(f"{gate}: {message}" for gate, message in lost.items()),
-            fix="bring the data back to DVC's cache or remote, and run `mlgit audit --fetch` again",
+            f"gates of promotion {manifest.promotion} cannot be evaluated again",
+            why="; ".join(f"{gate}: {message}" for gate, message in inconclusive.items()),
+            fix="restore the data in DVC's cache or remote, and run `mlgit audit --fetch` again",
             at=at,
         )
-    kept = [[one for one in answers if one.gate not in lost] for answers in (then, now)]
-    if differing := policy.outcome_differences(*kept):
+    comparable = [[verdict for verdict in results if verdict.gate not in inconclusive] for results in (then, now)]
+    if differences := policy.outcome_differences(*comparable):
         yield Finding(
             "gate-report-mismatch",
-            "the gates do not answer as the report says",
-            why="; ".join(differing),
-            fix="find out who wrote the report; `mlgit promote` computes one, and nobody types it",
+            "the gates have other results than the report states",
+            why="; ".join(differences),
+            fix="find out who wrote the report, and promote the version again with `mlgit promote`, which computes it",
             at=at,
         )
 
 
-def rests_on_none(finding: Finding, manifest: Promotion) -> Finding:
-    """Return the finding of a missing report by what it is: a manifest that names none was not made by mlgit."""
+def without_report_reference(finding: Finding, manifest: Promotion) -> Finding:
+    """Return a finding with another id if it is `gate-report-missing` and the manifest names no report.
+
+    A report that cannot be found is a gap. A manifest that names none was not written by mlgit, and contradicts the change.
+    """
     if finding.id == "gate-report-missing" and manifest.gates is None:
-        why = "the manifest itself names none"
+        why = "the manifest names no gate report"
         return Finding("gate-report-reference-missing", finding.message, why=why, fix=finding.fix, at=finding.at)
     return finding
 
 
-def came_first(path: str) -> Finding:
-    """Return the finding of a manifest that the first commit brought."""
+def in_first_commit(path: str) -> Finding:
+    """Return the finding of a manifest that the first commit already has."""
     return Finding(
         "promotion-commit-missing",
-        f"{path} came with the first commit",
-        why="nothing was there before it that could have judged it",
+        f"{path} is in the first commit",
+        why="there is no state before it whose rules could apply",
         fix="audit the repository in which it was promoted, or promote it here",
         at=Location(path),
     )
 
 
 def unreadable(finding: Finding) -> Finding:
-    """Return what stopped the judging as a finding of the audit: a gap, unless it is a version that never was."""
+    """Return an error that prevents verification as a finding of the audit: a gap, unless the version does not exist."""
     if finding.id == "version-unknown":
         return finding
     return Finding(
         "audit-record-unreadable",
-        f"the change cannot be judged: {finding.message}",
+        f"the change cannot be verified: {finding.message}",
         why=finding.id + (f": {finding.why}" if finding.why else ""),
         fix=finding.fix,
         at=finding.at,
     )
+
+
+def _reasons(approvals: ApprovalResult) -> str:
+    return "; ".join(f"{vote.person}: {vote.reason}" for vote in approvals.uncounted)

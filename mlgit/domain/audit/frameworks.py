@@ -1,8 +1,8 @@
-"""Which part of an audit answers which question of the frameworks that auditors work with.
+"""Which section of an audit report has evidence for which requirements of regulatory frameworks.
 
 Sources: Regulation (EU) 2024/1689 (AI Act), articles 9 to 15 and the nine points of Annex IV; SR 11-7, Supervisory Guidance on
 Model Risk Management (Federal Reserve, 2011); ISO/IEC 42001:2023; NIST AI 100-1, AI Risk Management Framework 1.0.
-The table says where to look. It does not say that a requirement is met: that is for the people who answer for it.
+The table shows where to find evidence. Whether a requirement is met is for the people responsible to decide.
 """
 
 from typing import Final, NamedTuple

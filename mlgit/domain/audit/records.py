@@ -1,7 +1,7 @@
-"""What an audit says of each thing that it looked at. Nothing in here depends on when or where the audit was run.
+"""The results of an audit. They do not depend on when or where the audit was run.
 
-Digests and ids are plain text here: they come from records that were checked, and checking them again would be most of what
-it costs to read a checkpoint.
+Digests and ids are plain `str` here: they come from validated records, and to validate them again would be most of the cost of
+reading a checkpoint.
 """
 
 from datetime import datetime
@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from mlgit.domain.approvals import UncountedVote
-from mlgit.domain.audit.verdict import Verdict
+from mlgit.domain.audit.verdict import AuditVerdict
 from mlgit.errors import Finding
 
 
-class GateAnswer(msgspec.Struct, frozen=True):
-    """A gate of the report that a promotion rests on, and its answer."""
+class AuditedGate(msgspec.Struct, frozen=True):
+    """The outcome of a gate in the gate report of a promotion."""
 
     gate: str
     outcome: str
@@ -23,15 +23,15 @@ class GateAnswer(msgspec.Struct, frozen=True):
 
 
 class CommitSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The signature on a commit: the address of whom it is by and the fingerprint of the key, or why it proves nothing."""
+    """The signature of a commit: the signer's address and the fingerprint of the key, or why it could not be verified."""
 
     by: str | None = None
     key: str | None = None
-    doubt: str | None = None
+    problem: str | None = None
 
 
 class AuditedApproval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An approval that counts: who gave it, in which roles, and the key or the review that proves it."""
+    """An approval that counts: the person, their roles, and the key or the review that proves it."""
 
     person: str
     roles: list[str]
@@ -41,36 +41,36 @@ class AuditedApproval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     @property
     def proof(self) -> str:
-        """What proves it: the fingerprint of a key, or where the review is."""
+        """The fingerprint of the key, or the review."""
         return self.key or self.review or ""
 
 
 class AuditedEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a decision rests on: the digests that it binds, by name, and what the gates said."""
+    """The digest of each record that a decision depends on, by name, and the outcomes of the gates."""
 
     reads: dict[str, str | None] = {}
-    gates: list[GateAnswer] = []
+    gates: list[AuditedGate] = []
 
 
 class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A commit of the base branch that changed what an environment is to run, and what becomes of it under its rules.
+    """A commit of the base branch that changed a manifest, and the verdict on it by the rules before it.
 
-    `evidence` is what the decision rests on: `reads`, the digests that it binds by name, and `gates`, a list of each gate with
-    its outcome and message. It stays JSON until somebody asks: of thousands of changes, few are told in full.
+    `evidence` has `reads`, the digest of each record that the decision depends on, and `gates`, the outcome and message of each
+    gate. It is kept as JSON and decoded on demand: of thousands of changes, few are shown in full.
     """
 
     commit: str
     at: datetime
     environment: str
     model: str
-    verdict: Verdict
+    verdict: AuditVerdict
     findings: list[Finding] = []
     promotion: str | None = None
     kind: str | None = None
     before: str | None = None
     after: str | None = None
     beside: list[str] = []
-    """What was to run beside the champion then, in words."""
+    """The versions beside the champion, such as `challenger churn@8 with 10%`."""
     reason: str | None = None
     ticket: str | None = None
     proposed_by: list[str] = []
@@ -81,31 +81,31 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     approvals: list[AuditedApproval] = []
     uncounted: list[UncountedVote] = []
     overrides: list[str] = []
-    standing: str | None = None
-    """Name of the standing approval that it rests on."""
+    standing_approval: str | None = None
+    """Name of the standing approval that it used."""
     signature: CommitSignature | None = None
-    """The signature on the commit; None where nobody signed it."""
-    decided: bool = False
-    """Whether the ledger has a decision record of it."""
+    """The signature of the commit; None if it is not signed."""
+    decision_recorded: bool = False
+    """Whether the ledger has a decision record for it."""
 
-    def rests_on(self) -> AuditedEvidence:
-        """Return the evidence, read."""
+    def decoded_evidence(self) -> AuditedEvidence:
+        """Return the evidence, decoded from JSON."""
         return msgspec.json.decode(self.evidence, type=AuditedEvidence)
 
 
 class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit that changed what judges promotions, or what people decided beside them; a fact, and nothing wrong."""
+    """A commit that changed a rule for promotions, or a hold, an override or the like. It is information, not a problem."""
 
     commit: str
     at: datetime
     by: str
     kind: str
     path: str
-    deed: Literal["added", "changed", "deleted"]
+    action: Literal["added", "changed", "deleted"]
 
 
 class AuditedDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry of the ledger on what a target was seen to run."""
+    """An entry of the deployment log."""
 
     at: datetime
     environment: str
@@ -119,17 +119,17 @@ class AuditedDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class RunningVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An environment that is to run a version of a model, since when, and how well that is proven."""
+    """The version of a model that an environment is to run, since when, and the verdict on that change."""
 
     environment: str
     version: str | None
     since: datetime | None
-    verdict: Verdict | None
+    verdict: AuditVerdict | None
     beside: list[str] = []
 
 
 class ModelInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: what it is for, who answers for it, its versions, and where it is to run."""
+    """A model: its purpose, owner, versions, and the environments that are to run it."""
 
     model: str
     problem: str
@@ -139,11 +139,11 @@ class ModelInventory(msgspec.Struct, frozen=True, kw_only=True):
     datasets: list[str]
     versions: int
     newest: int | None
-    runs: list[RunningVersion]
+    environments: list[RunningVersion]
 
 
-class InForce(msgspec.Struct, frozen=True, kw_only=True):
-    """A hold, an override, a standing approval or a retirement that there is at the end."""
+class GovernanceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold, override, standing approval or retirement that exists at the audited commit."""
 
     kind: Literal["hold", "override", "standing-approval", "retirement"]
     name: str

@@ -1,14 +1,14 @@
-"""From what was found to one word: which findings contradict a change, and which only leave it without proof."""
+"""The verdict on a change: which findings contradict it, and which only mean that evidence is missing."""
 
 from collections.abc import Collection, Iterable
 from typing import Final, Literal
 
 from mlgit.errors import Finding, Severity
 
-Verdict = Literal["PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION"]
+AuditVerdict = Literal["PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION"]
 
-VERDICTS: Final[tuple[Verdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
-"""From the best to the worst."""
+VERDICTS: Final[tuple[AuditVerdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
+"""From best to worst."""
 
 GAPS: Final = frozenset(
     {
@@ -23,20 +23,22 @@ GAPS: Final = frozenset(
         "setting-unsupported",
     }
 )
-"""Findings that say that evidence is missing, or cannot be judged here. Every other one contradicts the change."""
+"""Findings that mean that evidence is missing, or cannot be verified here. Every other error contradicts the change."""
 
 
-def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] = GAPS) -> Verdict:
-    """Return the verdict on a change. What is not known to be a mere gap is a contradiction, so that nothing new is let through.
+def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] = GAPS) -> AuditVerdict:
+    """Return the verdict on a change.
+
+    A finding that is not listed as a gap is a contradiction, so that a new finding is never taken for a mere gap.
 
     Args:
-        findings: all that stands against it; warnings and notes weigh nothing.
+        findings: all findings of the change; warnings and notes are ignored.
         waived: whether a gate was waived by an override.
-        gaps: the ids of findings that leave it without proof and contradict nothing.
+        gaps: the ids of findings that mean that evidence is missing.
     """
-    against = {finding.id for finding in findings if finding.severity is Severity.ERROR}
-    if against - set(gaps):
+    errors = {finding.id for finding in findings if finding.severity is Severity.ERROR}
+    if errors - set(gaps):
         return "VIOLATION"
-    if against:
+    if errors:
         return "UNPROVEN"
     return "OVERRIDDEN" if waived else "PROVEN"

@@ -1,4 +1,4 @@
-"""The gates of today's policy passed, on this version, not too long ago, in the report that the manifest names."""
+"""Rules for the gate report: it is the one that the manifest names, all gates of the policy passed in it, and it is recent."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -6,71 +6,75 @@ from datetime import datetime, timedelta
 from mlgit.domain import layout
 from mlgit.domain.codec import digest
 from mlgit.domain.formatting import utc_time
+from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
 from mlgit.domain.names import seconds
 from mlgit.domain.policy import matches_gates, overall_outcome
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.gatereport import GateReport
 from mlgit.errors import Finding, Location
 
-_TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
-_AGAIN = "run `mlgit promote` again: it judges the version and writes the report"
+_PROMOTE_AGAIN = "run `mlgit promote` again: it evaluates the gates and writes the report"
 
 
-def check_report(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """There is a report, it is the one that was named, it is about this promotion, and it says yes."""
-    if case.version is None or case.manifest.change == "rollback":  # `check_rollback` asks for more than a report
+def check_report(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that a promotion has a gate report of its own in which all gates passed."""
+    if context.version is None or context.manifest.change == "rollback":  # which `check_rollback` checks instead
         return
-    where = Location(layout.promotion(case.manifest.environment, case.manifest.model), path="gates")
-    if case.report is None or case.manifest.gates is None:
-        yield Finding("gate-report-missing", "the promotion rests on no gate report", fix=_AGAIN, at=where)
+    location = Location(layout.promotion(context.manifest.environment, context.manifest.model), path="gates")
+    if context.report is None or context.manifest.gates is None:
+        yield Finding("gate-report-missing", "the promotion has no gate report", fix=_PROMOTE_AGAIN, at=location)
         return
-    yield from _check_named(case, case.report, where)
-    yield from _check_answers(case, case.report, where)
-    yield from _check_age(case, case.report, at, where)
+    yield from _check_reference(context, context.report, location)
+    yield from _check_outcomes(context, context.report, location)
+    yield from _check_age(context, context.report, at, location)
 
 
-def _check_named(case: PromotionContext, report: GateReport, where: Location) -> Iterator[Finding]:
-    manifest = case.manifest
+def _check_reference(context: PromotionContext, report: GateReport, location: Location) -> Iterator[Finding]:
+    manifest = context.manifest
     if manifest.gates is None or digest(report) != manifest.gates.digest:
         yield Finding(
             "gate-report-mismatch",
             "the gate report is not the one that the manifest names",
             why="its digest differs",
-            fix=_AGAIN,
-            at=where,
+            fix=_PROMOTE_AGAIN,
+            at=location,
         )
     judged = (report.promotion, report.candidate.digest, report.policy)
-    if judged != (manifest.promotion, case.version and case.version.digest, manifest.policy):
+    if judged != (manifest.promotion, context.version and context.version.digest, manifest.policy):
         yield Finding(
             "gate-report-mismatch",
-            "the gate report is about something else",
-            why="it names another promotion, version or policy",
-            fix=_AGAIN,
-            at=where,
+            "the gate report is for another promotion, version or policy",
+            why="`promotion`, `candidate` or `policy` of the report is not that of the manifest",
+            fix=_PROMOTE_AGAIN,
+            at=location,
         )
 
 
-def _check_answers(case: PromotionContext, report: GateReport, where: Location) -> Iterator[Finding]:
-    gates, results = case.policy.gates, report.results
+def _check_outcomes(context: PromotionContext, report: GateReport, location: Location) -> Iterator[Finding]:
+    gates, results = context.policy.gates, report.results
     if matches_gates(gates, results) and overall_outcome(results) == "pass" and report.outcome == "pass":
         return
-    bad = [f"{verdict.gate}: {verdict.outcome}" for verdict in results if verdict.blocks]
-    asked, answered = (", ".join(names) for names in ([one.id for one in gates], [one.gate for one in results]))
+    blocking = [f"{verdict.gate}: {verdict.outcome}" for verdict in results if verdict.blocks]
+    required, reported = (", ".join(gate.id for gate in gates), ", ".join(verdict.gate for verdict in results))
     yield Finding(
         "gates-failed",
-        f"the gates of {case.environment.name} have not all passed",
-        why="; ".join(bad)
-        or f"asked were {asked}; answered {answered}, not all with the weight that the policy gives them",
-        fix="see `mlgit gate` for each gate's reason",
-        at=where,
+        f"not all gates of {context.environment.name} passed",
+        why="; ".join(blocking)
+        or f"the policy requires {required}; the report has {reported}, or another order or severity",
+        fix="run `mlgit gate` to see the reason of each gate",
+        at=location,
     )
 
 
-def _check_age(case: PromotionContext, report: GateReport, at: datetime, where: Location) -> Iterator[Finding]:
-    limit = case.policy.max_gate_age
-    if report.at > at + _TWO_CLOCKS:
-        why = f"it says {utc_time(report.at)}"
-        yield Finding("gate-report-in-future", "the gate report is from the future", why=why, fix=_AGAIN, at=where)
+def _check_age(context: PromotionContext, report: GateReport, at: datetime, location: Location) -> Iterator[Finding]:
+    limit = context.policy.max_gate_age
+    if report.at > at + CLOCK_TOLERANCE:
+        why = f"it is dated {utc_time(report.at)}"
+        yield Finding(
+            "gate-report-in-future", "the gate report is from the future", why=why, fix=_PROMOTE_AGAIN, at=location
+        )
     if at - report.at > timedelta(seconds=seconds(limit)):
-        why = f"it is from {utc_time(report.at)}"
-        yield Finding("gate-report-expired", f"the gate report is older than {limit}", why=why, fix=_AGAIN, at=where)
+        why = f"it is dated {utc_time(report.at)}"
+        yield Finding(
+            "gate-report-expired", f"the gate report is older than {limit}", why=why, fix=_PROMOTE_AGAIN, at=location
+        )

@@ -1,4 +1,4 @@
-"""What is held stays out, and what is frozen stays as it is, until the hold is lifted or ends by itself."""
+"""Rules for holds: a held version is not promoted and a frozen environment or model not changed, until the hold ends."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -12,27 +12,27 @@ from mlgit.domain.records.promotion import Promotion
 from mlgit.errors import Finding, Location
 
 
-def check_holds(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """No hold of the state before the change stands in its way at the moment."""
-    yield from check_held(case.holds, case.manifest, at)
+def check_holds(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that no hold of the state before the change blocks it."""
+    yield from check_holds_on_manifest(context.holds, context.manifest, at)
 
 
-def check_held(holds: Mapping[str, Hold], manifest: Promotion, at: datetime) -> Iterator[Finding]:
-    """No hold stands in the way of a change.
+def check_holds_on_manifest(holds: Mapping[str, Hold], manifest: Promotion, at: datetime) -> Iterator[Finding]:
+    """Check that no hold blocks a change.
 
     Args:
         holds: every hold, by its name.
-        manifest: the change.
-        at: the moment.
+        manifest: the manifest after the change.
+        at: the time.
     """
     slots = (manifest.slots.champion, manifest.slots.challenger, manifest.slots.shadow)
     versions = {slot.digest: f"{manifest.model}@{slot.version}" for slot in slots if slot is not None}
-    yield from check_change(
+    yield from check_holds_on_change(
         holds, environment=manifest.environment, model=manifest.model, versions=versions, change=manifest.change, at=at
     )
 
 
-def check_change(
+def check_holds_on_change(
     holds: Mapping[str, Hold],
     *,
     environment: str,
@@ -41,53 +41,55 @@ def check_change(
     change: str,
     at: datetime,
 ) -> Iterator[Finding]:
-    """No hold stands in the way of a change that is not written down yet.
+    """Check that no hold blocks a change that has no manifest yet.
 
     Args:
         holds: every hold, by its name.
-        environment: where the change is made.
+        environment: the environment that changes.
         model: the model that changes.
-        versions: the versions that are to run, by digest, as people call them.
+        versions: the versions that will run, as `MODEL@N` by digest.
         change: the kind of change.
-        at: the moment.
+        at: the time.
     """
     names = {id(hold): name for name, hold in holds.items()}
-    for hold in in_force(holds.values(), environment=environment, model=model, digests=versions, change=change, at=at):
+    for hold in blocking_holds(
+        holds.values(), environment=environment, model=model, digests=versions, change=change, at=at
+    ):
         name = names[id(hold)]
         version = versions.get(hold.digest or "")
         yield Finding(
             "change-frozen" if version is None else "version-held",
-            f"{environment}/{model} is frozen: no change but a rollback" if version is None else f"{version} is held",
+            f"{environment}/{model} is frozen: only a rollback is allowed" if version is None else f"{version} is held",
             why=f"{hold.by}: {hold.reason}" + (f" (until {utc_time(hold.until)})" if hold.until else ""),
-            fix=f"once the reason is gone, `mlgit hold lift {name} --reason ...`"
-            + ("" if version is None else "; or name another version"),
+            fix=f"when the reason no longer applies, run `mlgit hold lift {name} --reason ...`"
+            + ("" if version is None else "; or choose another version"),
             at=Location(layout.hold(name)),
         )
 
 
-def in_force(
+def blocking_holds(
     holds: Iterable[Hold], *, environment: str, model: str, digests: Collection[Digest], change: str, at: datetime
 ) -> list[Hold]:
-    """Return the holds that stand in the way of a change.
+    """Return the active holds that block a change.
 
     Args:
-        holds: all that there are.
-        environment: where the change is made.
+        holds: every hold.
+        environment: the environment that changes.
         model: the model that changes.
-        digests: the versions that are to run; none where the model leaves.
-        change: `promote`, `rollback`, `ramp` or `retire`. A freeze does not stop a rollback; a hold on a version does.
-        at: the moment; a hold whose time is over is none.
+        digests: the versions that will run; none if the model is removed.
+        change: `promote`, `rollback`, `ramp` or `retire`. A freeze does not block a rollback; a hold on a version does.
+        at: the time.
     """
     return [
         hold
         for hold in holds
-        if is_running(hold, at)
+        if is_active(hold, at)
         and hold.environment in {None, environment}
         and hold.model in {None, model}
         and (hold.digest in digests if hold.scope == "version" else change != "rollback")
     ]
 
 
-def is_running(hold: Hold, at: datetime) -> bool:
-    """Tell whether the time of a hold is not over at a moment."""
+def is_active(hold: Hold, at: datetime) -> bool:
+    """Return whether a hold has not ended by a time."""
     return hold.until is None or at < hold.until

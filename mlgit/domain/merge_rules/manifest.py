@@ -1,4 +1,4 @@
-"""The manifest says what is so: what it replaces, what it names, what it was compared with, and what comes first."""
+"""Rules for the manifest: it replaces the current one, names existing versions and the current policy, and keeps the order."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,52 +12,56 @@ from mlgit.domain.rules.promotions import check_replaces, check_slots
 from mlgit.errors import Finding, Location
 
 
-def check_manifest(case: PromotionContext, _: datetime) -> Iterator[Finding]:
-    """It takes the place of the manifest that is there, names versions by their digests, and today's policy and champion."""
-    manifest = case.manifest
+def check_manifest(context: PromotionContext, _: datetime) -> Iterator[Finding]:
+    """Check that the manifest replaces the current one, and names the current policy, champion and versions by digest."""
+    manifest = context.manifest
     at = Location(layout.promotion(manifest.environment, manifest.model))
-    yield from check_replaces(manifest, case.before)
-    yield from check_slots(manifest, {number: version.digest for number, version in case.slots.items()})
-    if manifest.policy.digest != digest(case.policy):
+    yield from check_replaces(manifest, context.previous)
+    yield from check_slots(manifest, {number: version.digest for number, version in context.slot_versions.items()})
+    if manifest.policy.digest != digest(context.policy):
         yield Finding(
             "promotion-stale",
-            f"the policy of {manifest.environment} changed since this promotion was judged",
-            why=f"policy {case.policy.name} on the base branch is not the one that the manifest names",
-            fix="run `mlgit promote` again to judge it by today's policy",
+            f"the policy of {manifest.environment} changed since this promotion was proposed",
+            why=f"policy {context.policy.name} on the base branch does not have the digest in the manifest",
+            fix="run `mlgit promote` again to evaluate it by the current policy",
             at=at,
         )
-    compared = manifest.change != "recertify"  # `check_recertify` asks what that is compared with
-    if compared and (manifest.baseline and manifest.baseline.digest) != (case.champion and case.champion.digest):
+    is_compared = manifest.change != "recertify"  # `check_recertify` checks the baseline of a recertification
+    if is_compared and (manifest.baseline and manifest.baseline.digest) != (
+        context.champion and context.champion.digest
+    ):
         yield Finding(
             "promotion-stale",
             f"the champion of {manifest.environment} is not the one that this promotion was compared with",
-            fix="run `mlgit promote` again to judge it against today's champion",
+            fix="run `mlgit promote` again to compare it with the current champion",
             at=at,
         )
 
 
-def check_order(case: PromotionContext) -> Iterator[Finding]:
-    """A version is champion of the environments that come first before it comes to any slot here."""
-    if case.version is not None and case.manifest.change == "promote":
-        for earlier, champion in case.earlier.items():
-            yield from check_earlier(case.version, case.environment.name, earlier, champion)
+def check_order(context: PromotionContext) -> Iterator[Finding]:
+    """Check that a version is the champion of every environment that comes first."""
+    if context.version is not None and context.manifest.change == "promote":
+        for upstream, champion in context.upstream_champions.items():
+            yield from check_champion_upstream(context.version, context.environment.name, upstream, champion)
 
 
-def check_earlier(version: Version, environment: str, earlier: str, champion: Version | None) -> Iterator[Finding]:
-    """A version is champion of an earlier environment.
+def check_champion_upstream(
+    version: Version, environment: str, upstream: str, champion: Version | None
+) -> Iterator[Finding]:
+    """Check that a version is the champion of an environment that comes first.
 
     Args:
         version: the version.
-        environment: where it is to run.
-        earlier: where it has to run first.
-        champion: the champion there, if there is one.
+        environment: the environment that it is promoted to.
+        upstream: the environment that comes first.
+        champion: the champion of that environment, if there is one.
     """
     if champion is None or champion.digest != version.digest:
         ref = VersionRef(version.model, version.version)
-        now = "nothing" if champion is None else f"{version.model}@{champion.version}"
+        current = "nothing" if champion is None else f"{version.model}@{champion.version}"
         yield Finding(
             "environment-skipped",
-            f"{ref} is to run in {earlier} before {environment}",
-            why=f"{earlier} runs {now}; {layout.environment(environment)} has after: [{earlier}]",
-            fix=f"run `mlgit promote {ref} --to {earlier}` first",
+            f"{ref} has to be promoted to {upstream} before {environment}",
+            why=f"{upstream} runs {current}; {layout.environment(environment)} has after: [{upstream}]",
+            fix=f"run `mlgit promote {ref} --to {upstream}` first",
         )

@@ -1,4 +1,4 @@
-"""Rules for overrides: a gate is waived only by one that is in force, and each is reviewed afterwards."""
+"""Rules for overrides: a gate is waived only by an override in force, and each override is reviewed afterwards."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -13,42 +13,44 @@ from mlgit.domain.signed_exceptions import SignatureTimes, signed_exception
 from mlgit.errors import Finding, Location
 
 
-def check_waivers(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """Each gate that the report calls waived is waived by an override that is in force at the time."""
-    if case.report is None or case.version is None:
+def check_waivers(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that each gate that is `waived` in the report is waived by an override in force."""
+    if context.report is None or context.version is None:
         return
-    manifest = case.manifest
+    manifest = context.manifest
     waived = waivers(
-        case.overrides.values(),
-        case.signatures,
-        case.policy,
+        context.overrides.values(),
+        context.signatures,
+        context.policy,
         environment=manifest.environment,
         model=manifest.model,
-        digest=case.version.digest,
+        digest=context.version.digest,
         at=at,
     )
-    for verdict in case.report.results:
+    for verdict in context.report.results:
         if verdict.outcome == "waived" and verdict.gate not in waived:
             yield Finding(
                 "waiver-without-override",
-                f"the gate report says that gate {verdict.gate} is waived, and no override waives it",
-                why=_why_not_waived(case, verdict.gate, at),
+                f"gate {verdict.gate} is waived in the gate report, but no override in force waives it",
+                why=_why_not_waived(context, verdict.gate, at),
                 fix="merge an override that all its people signed into the base branch, and run `mlgit promote` again",
                 at=Location(layout.promotion(manifest.environment, manifest.model), path="gates"),
             )
 
 
-def check_override_reviews(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """No override of the environment is overdue for its review."""
-    yield from check_reviewed(case.overrides, case.environment.name, case.manifest.change, at)
+def check_override_reviews(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that no override of the environment is overdue for its post-incident review."""
+    yield from check_reviews_of(context.overrides, context.environment.name, context.manifest.change, at)
 
 
-def check_reviewed(overrides: Mapping[str, Override], environment: str, change: str, at: datetime) -> Iterator[Finding]:
-    """No override of an environment is overdue for its review.
+def check_reviews_of(
+    overrides: Mapping[str, Override], environment: str, change: str, at: datetime
+) -> Iterator[Finding]:
+    """Check that no override of an environment is overdue for its post-incident review.
 
     Args:
         overrides: every override, by its name.
-        environment: where a change is made.
+        environment: the environment that changes.
         change: the kind of change; a rollback is never blocked by this.
         at: the time.
     """
@@ -56,7 +58,7 @@ def check_reviewed(overrides: Mapping[str, Override], environment: str, change: 
         if override.environment == environment and is_review_due(override, at):
             yield Finding(
                 "override-unreviewed",
-                f"override {name} was to be reviewed by {override.review_by}, and was not",
+                f"the post-incident review of override {name} was due on {override.review_by}",
                 why=f"it waived {', '.join(override.waives)} of {override.model}@{override.version} for {override.incident}",
                 fix="add under `reviewed` who reviewed it, when, and the outcome, and merge that into the base branch",
                 at=Location(layout.override(name), path="reviewed"),
@@ -64,7 +66,7 @@ def check_reviewed(overrides: Mapping[str, Override], environment: str, change: 
 
 
 def is_review_due(override: Override, at: datetime) -> bool:
-    """Tell whether the last day for the review of an override is over, and it has none."""
+    """Return whether an override has no post-incident review, and the last day for it has passed."""
     return override.reviewed is None and override.review_by < at.date()
 
 
@@ -84,7 +86,7 @@ def waivers(
         overrides: every override of the base branch.
         signatures: who signed each of them, and when.
         policy: the policy of the environment; what is in its `never_waivable` is not waived.
-        environment: where the version is to run.
+        environment: the environment that the version is promoted to.
         model: its model.
         digest: the version.
         at: the time.
@@ -106,13 +108,13 @@ def _never_waivable(policy: Policy) -> set[str]:
     return stated | {gate.id for gate in policy.gates if gate.kind in stated}
 
 
-def _why_not_waived(case: PromotionContext, gate: str, at: datetime) -> str:
+def _why_not_waived(context: PromotionContext, gate: str, at: datetime) -> str:
     """Return why none of the overrides for the version waives a gate."""
     reasons = []
-    for name, override in case.overrides_of_version().items():
-        exception = signed_exception(override, case.signatures)
-        if gate in _never_waivable(case.policy):
-            return f"policy {case.policy.name} lets nobody waive {gate}"
+    for name, override in context.overrides_of_version().items():
+        exception = signed_exception(override, context.signatures)
+        if gate in _never_waivable(context.policy):
+            return f"policy {context.policy.name} lets nobody waive {gate}"
         if gate not in override.waives:
             reasons.append(f"{name} waives {', '.join(override.waives)}")
         elif exception.state(at) == "expired":

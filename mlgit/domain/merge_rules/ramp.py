@@ -1,4 +1,4 @@
-"""A version takes over in steps: its share grows when the last step has been healthy for as long as the plan says."""
+"""Ramps: the share of a version grows step by step, each time it has been healthy for the interval."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -12,15 +12,15 @@ from mlgit.domain.names import VersionRef, seconds
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.promotion import Promotion, Ramp
-from mlgit.domain.slots import ALL
+from mlgit.domain.slots import FULL_TRAFFIC
 from mlgit.errors import Finding, Location
 
 
 class RampStep(msgspec.Struct, frozen=True):
-    """The share of requests, in per cent, that a version is to answer at a moment.
+    """The desired share of the requests of a version at a time, in per cent.
 
-    `last` is the share that it was last seen to answer; None before the first step. `until` is when the next step is due; None
-    at the last one, and while the ramp is paused.
+    `last` is the share that was last observed; None before the first step. `until` is when the next step is due; None at the
+    last step, and while the ramp is paused.
     """
 
     traffic: int
@@ -30,22 +30,23 @@ class RampStep(msgspec.Struct, frozen=True):
 
 
 def ramp_step(ramp: Ramp, entries: Sequence[Deployment], promotion: str, at: datetime) -> RampStep:
-    """Return the step of a plan at a moment, from what the ledger has seen.
+    """Return the step of a ramp at a time, from the deployment log.
 
-    A step is over when it was seen to be healthy for the plan's `hold`, without a break. After a degraded entry the ramp stays
-    where it is, until the version is seen to be healthy again; the time of the step then begins anew.
+    A step ends when the version has been healthy in it for the ramp's `interval` without a break. After a degraded entry the
+    ramp is paused until the version is verified again; the interval of the step then starts again.
 
     Args:
-        ramp: the plan; its shares grow, and the last is all.
-        entries: what the ledger has of the model in the environment by then, oldest first.
-        promotion: the id of the promotion that brought the plan.
-        at: the moment.
+        ramp: the ramp; its shares grow to all of the requests.
+        entries: the deployment log of the model in the environment up to that time, oldest first.
+        promotion: the id of the promotion with the ramp.
+        at: the time.
     """
     last: int | None = None
     since: datetime | None = None
     for entry in entries:
-        share = entry.traffic or ALL
+        share = entry.traffic or FULL_TRAFFIC
         if entry.promotion != promotion:
+            # Another promotion replaced the version in between; one that was blocked changed nothing.
             last, since = (last, since) if entry.status == "blocked" else (None, None)
         elif entry.status == "degraded":
             since = None
@@ -61,60 +62,60 @@ def ramp_step(ramp: Ramp, entries: Sequence[Deployment], promotion: str, at: dat
     return RampStep(larger[0], last) if at >= due else RampStep(last, last, due)
 
 
-def check_ramp(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """A plan can be carried out: its shares grow to all of the requests, and the champion to share them with runs by itself.
+def check_ramp(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that a ramp can be applied: its shares grow to all of the requests, and the champion is not on a ramp itself.
 
-    While the champion is itself on a ramp, a plan that gives it all but the first step would end that ramp at once.
+    A second ramp would give that champion all of the requests but those of the first step, and so end its ramp at once.
     """
-    manifest, champion = case.manifest, case.champion
-    yield from check_plan(manifest)
-    seen = case.deployments.get(manifest.environment, ())
-    if manifest.ramp is not None and champion is not None and healthy_period(seen, champion.digest, at) is None:
+    manifest, champion = context.manifest, context.champion
+    yield from check_ramp_plan(manifest)
+    entries = context.deployments.get(manifest.environment, ())
+    if manifest.ramp is not None and champion is not None and healthy_period(entries, champion.digest, at) is None:
         ref = VersionRef(champion.model, champion.version)
         yield Finding(
             "ramp-unfinished",
-            f"{ref} was not seen to answer all of the requests in {manifest.environment}",
-            why="the champion is what a version takes over from, and shares the requests with it",
-            fix=f"wait until {ref} has taken over; `mlgit apply` shows where it is. Or promote without `--ramp`",
+            f"{ref} has not been observed with all of the requests in {manifest.environment}",
+            why="it is the champion, which answers the rest of the requests during the ramp",
+            fix="wait until its own ramp is finished (`mlgit apply` shows its step), or promote without `--ramp`",
             at=Location(layout.promotion(manifest.environment, manifest.model), path="ramp"),
         )
 
 
-def check_plan(manifest: Promotion) -> Iterator[Finding]:
-    """The ramp of a manifest, if it has one, can be carried out."""
+def check_ramp_plan(manifest: Promotion) -> Iterator[Finding]:
+    """Check that the ramp of a manifest, if it has one, is valid."""
     ramp = manifest.ramp
     if ramp is None:
         return
     at = Location(layout.promotion(manifest.environment, manifest.model), path="ramp")
-    if any(later <= earlier for earlier, later in pairwise(ramp.steps)) or ramp.steps[-1] != ALL:
+    if any(later <= earlier for earlier, later in pairwise(ramp.steps)) or ramp.steps[-1] != FULL_TRAFFIC:
         yield Finding(
             "ramp-steps-invalid",
-            f"the steps {', '.join(map(str, ramp.steps))} do not lead to all of the requests",
-            why="each has to be larger than the one before, and the last is 100",
+            f"the steps {', '.join(map(str, ramp.steps))} are not a ramp to all of the requests",
+            why="each step has to be larger than the one before, and the last has to be 100",
             fix="for example `--ramp 10,50,100 --interval 24h`",
             at=at,
         )
     if manifest.baseline is None or manifest.change != "promote":
         yield Finding(
             "ramp-without-champion",
-            f"{manifest.model} has no champion in {manifest.environment} to share the requests with",
-            why="a version takes over from another one, step by step",
-            fix="leave the ramp out: `mlgit promote` without `--ramp`",
+            f"{manifest.model} has no champion in {manifest.environment} to share requests with",
+            why="a ramp replaces one version by another, step by step",
+            fix="run `mlgit promote` without `--ramp`",
             at=at,
         )
     elif manifest.slots.champion is not None and manifest.slots.champion.digest == manifest.baseline.digest:
         yield Finding(
             "ramp-without-champion",
-            f"{manifest.model}@{manifest.baseline.version} is champion of {manifest.environment} already",
-            why="a version takes over from another one, step by step",
-            fix="leave the ramp out: `mlgit promote` without `--ramp`",
+            f"{manifest.model}@{manifest.baseline.version} is already the champion of {manifest.environment}",
+            why="a ramp replaces one version by another, step by step",
+            fix="run `mlgit promote` without `--ramp`",
             at=at,
         )
     if manifest.slots.challenger is not None:
         yield Finding(
             "ramp-challenger-conflict",
-            f"{manifest.model} has a challenger in {manifest.environment}, and is to change champion by a ramp",
-            why="a version that takes over shares the requests as the challenger would",
+            f"{manifest.model} has both a ramp and a challenger in {manifest.environment}",
+            why="both would answer a share of the champion's requests",
             fix="promote it with `--clear challenger`, or without `--ramp`",
             at=at,
         )

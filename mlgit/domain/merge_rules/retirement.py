@@ -1,4 +1,4 @@
-"""A version whose life has ended does not come back."""
+"""Rules for retirements: a retired version is not promoted again."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,25 +10,25 @@ from mlgit.domain.records.version import Version
 from mlgit.errors import Finding, Location
 
 
-def check_retired(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """No version in a slot is retired on the day of the moment."""
-    for number, version in case.slots.items():
-        yield from check_ended(version, case.retirements.get(number), at)
+def check_retirements(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that no version in a slot is retired on that day."""
+    for number, version in context.slot_versions.items():
+        yield from check_not_retired(version, context.retirements.get(number), at)
 
 
-def check_ended(version: Version, retirement: Retirement | None, at: datetime) -> Iterator[Finding]:
-    """The life of a version has not ended by the day of a moment.
+def check_not_retired(version: Version, retirement: Retirement | None, at: datetime) -> Iterator[Finding]:
+    """Check that a version is not retired on the day of a time.
 
     Args:
         version: the version.
-        retirement: the record that ends its life, if there is one.
-        at: the moment.
+        retirement: its retirement, if there is one.
+        at: the time.
     """
     if retirement is None or retirement.since > at.date():
         return
     yield Finding(
         "version-retired",
-        f"{version.model}@{version.version} is retired since {retirement.since}",
+        f"{version.model}@{version.version} has been retired since {retirement.since}",
         why=f"{retirement.by}: {retirement.reason}",
         fix="promote another version",
         at=Location(layout.retirement(version.model, version.version)),

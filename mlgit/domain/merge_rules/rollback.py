@@ -1,4 +1,4 @@
-"""A way back leads to where the environment has been: it is not judged by gates, so nothing new comes in by it."""
+"""Rules for rollbacks: gates are not evaluated, so only what the ledger has verified in the environment before is allowed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -11,27 +11,28 @@ from mlgit.domain.records.governance import Hold
 from mlgit.domain.records.ledger import Deployment
 from mlgit.domain.records.promotion import Promotion, SlotAssignment
 from mlgit.domain.records.version import Version
-from mlgit.domain.slots import BesideName, answers, others, seen
+from mlgit.domain.slots import BesideName, observed_beside, slots_beside, traffic_share
 from mlgit.errors import Finding, Location
 
 
-def check_rollback(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """The champion of a rollback was seen to run well in just this environment, beside the same others, before the moment."""
-    manifest, champion = case.manifest, case.manifest.slots.champion
+def check_rollback(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that the champion of a rollback was verified in this environment before, beside the same versions."""
+    manifest, champion = context.manifest, context.manifest.slots.champion
     if manifest.change != "rollback" or champion is None:
         return
-    entries = case.deployments.get(manifest.environment, ())
+    entries = context.deployments.get(manifest.environment, ())
     key = (manifest.environment, manifest.model, champion.digest)
-    beside = others(manifest.slots)
-    alone = last_verified(entries, *key, at) is not None
-    for slot in [*beside.values()] if alone else [champion]:
+    beside = slots_beside(manifest.slots)
+    # If the champion was verified alone, the versions beside it are the problem, and each is reported.
+    is_champion_verified = last_verified(entries, *key, at) is not None
+    for slot in [*beside.values()] if is_champion_verified else [champion]:
         if last_verified(entries, *key, at, beside=beside) is None:
-            by = f" beside {manifest.model}@{champion.version}" if alone else ""
+            where = f" beside {manifest.model}@{champion.version}" if is_champion_verified else ""
             yield Finding(
                 "rollback-version-unverified",
-                f"{manifest.model}@{slot.version} was never seen to run well{by} in {manifest.environment}",
-                why="gates are not judged for a rollback, so it leads only to what the ledger has as verified there",
-                fix=f"run `mlgit promote {manifest.model}@{slot.version} --to {manifest.environment}`, which judges the version",
+                f"{manifest.model}@{slot.version} was never verified{where} in {manifest.environment}",
+                why="a rollback skips the gates, so it is limited to what the ledger has as `verified` there",
+                fix=f"run `mlgit promote {manifest.model}@{slot.version} --to {manifest.environment}`, which evaluates the gates",
                 at=Location(layout.promotion(manifest.environment, manifest.model), path="change"),
             )
 
@@ -45,43 +46,43 @@ def last_verified(
     *,
     beside: Mapping[BesideName, SlotAssignment] = MappingProxyType({}),
 ) -> Deployment | None:
-    """Return the last entry by a moment that saw a version run well as champion; None if there is none.
+    """Return the last entry up to a time that verified a version as champion; None if there is none.
 
-    A version that was taking over did not run as champion yet.
+    Entries of a ramp do not count: the version did not answer all of the requests.
 
     Args:
-        deployments: entries of the ledger, oldest first.
+        deployments: entries of the deployment log, oldest first.
         environment: the environment.
         model: the model.
         digest: the version.
-        at: the moment.
-        beside: what ran beside it at the least, with just these shares of the requests.
+        at: the time.
+        beside: slots beside the champion that have to be in the entry, with the same share of the requests.
     """
-    wanted = (environment, model, digest, "verified")
-    found = [
+    key = (environment, model, digest, "verified")
+    matching = [
         entry
         for entry in deployments
-        if (entry.environment, entry.model, entry.digest, entry.status) == wanted
+        if (entry.environment, entry.model, entry.digest, entry.status) == key
         and entry.traffic is None
         and entry.at <= at
-        and all(_ran(entry, name, slot) for name, slot in beside.items())
+        and all(_has_slot(entry, name, slot) for name, slot in beside.items())
     ]
-    return found[-1] if found else None
+    return matching[-1] if matching else None
 
 
-def _ran(entry: Deployment, name: BesideName, slot: SlotAssignment) -> bool:
-    one = seen(entry).get(name)
-    return one is not None and (one.digest, one.traffic) == (slot.digest, answers(name, slot))
+def _has_slot(entry: Deployment, name: BesideName, slot: SlotAssignment) -> bool:
+    observed = observed_beside(entry).get(name)
+    return observed is not None and (observed.digest, observed.traffic) == (slot.digest, traffic_share(name, slot))
 
 
-def keeps_out(hold: Hold, manifest: Promotion, replaced: Version) -> bool:
-    """Tell whether a hold is the one that a rollback brings: on the version that it replaces, here, without an end.
+def is_rollback_hold(hold: Hold, manifest: Promotion, replaced: Version) -> bool:
+    """Return whether a hold is the one that a rollback adds: on the version that it replaces, in this environment, without end.
 
     Args:
         hold: the hold.
-        manifest: what it comes with.
-        replaced: the version that it takes out.
+        manifest: the manifest of the rollback.
+        replaced: the version that it replaces.
     """
-    said = (hold.scope, hold.environment, hold.model, hold.version, hold.digest, hold.until)
-    due = ("version", manifest.environment, replaced.model, replaced.version, replaced.digest, None)
-    return manifest.change == "rollback" and said == due
+    stated = (hold.scope, hold.environment, hold.model, hold.version, hold.digest, hold.until)
+    expected = ("version", manifest.environment, replaced.model, replaced.version, replaced.digest, None)
+    return manifest.change == "rollback" and stated == expected

@@ -1,4 +1,4 @@
-"""What runs beside the champion: one version comes in at a time, and no version is in two places."""
+"""Rules for slots: one of them changes at a time, and no version is in two of them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,30 +8,28 @@ from mlgit.domain.merge_rules.soak import healthy_period
 from mlgit.domain.names import VersionRef
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records.promotion import Promotion
-from mlgit.domain.slots import ALL, entering, filled, others
+from mlgit.domain.slots import FULL_TRAFFIC, entering, filled, slots_beside
 from mlgit.errors import Finding, Location
 
-_HAND = "do not edit manifests by hand: `mlgit promote` writes them"
 
-
-def check_places(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """The slots are what can run at once; one version comes in, which the gates judged; no ramp is cut off on the way."""
-    manifest, before = case.manifest, case.before
-    yield from check_layout(manifest)
-    entered = entering(manifest.slots, None if before is None else before.slots)
-    if manifest.change == "promote" and len(entered) > 1:
+def check_slot_changes(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that the slots can run at once, only the version that the gates judged is new, and no ramp is ended early."""
+    manifest, previous = context.manifest, context.previous
+    yield from check_slot_layout(manifest)
+    changed = entering(manifest.slots, None if previous is None else previous.slots)
+    if manifest.change == "promote" and len(changed) > 1:
         yield Finding(
             "slot-changes-too-many",
-            f"{len(entered)} slots of {manifest.model} in {manifest.environment} change at once: {', '.join(entered)}",
-            why="the gates judge one version against the champion, and so let in one",
+            f"{len(changed)} slots of {manifest.model} in {manifest.environment} change at once: {', '.join(changed)}",
+            why="the gates compare one version with the champion, so only one version can be promoted at a time",
             fix="promote them one after the other",
             at=_at(manifest, "slots"),
         )
-    yield from _check_ramp_goes_on(case, at)
+    yield from _check_ramp_not_ended(context, at)
 
 
-def check_layout(manifest: Promotion) -> Iterator[Finding]:
-    """No version is in two slots, nothing runs beside no champion, and a challenger answers some of the requests."""
+def check_slot_layout(manifest: Promotion) -> Iterator[Finding]:
+    """Check that no version is in two slots, other slots need a champion, and a challenger has a share of the requests."""
     slots = filled(manifest.slots)
     digests = [slot.digest for slot in slots.values()]
     for index, (name, slot) in enumerate(slots.items()):
@@ -40,58 +38,59 @@ def check_layout(manifest: Promotion) -> Iterator[Finding]:
             first = list(slots)[digests.index(slot.digest)]
             yield Finding(
                 "slot-version-duplicate",
-                f"{ref} is to be {name} and {first} at once",
-                why="what is seen of a version would be of either",
-                fix="leave it in one slot",
+                f"{ref} is both {first} and {name}",
+                why="observations of the version could not be assigned to one slot",
+                fix="name it in one slot",
                 at=_at(manifest, f"slots.{name}"),
             )
     if slots and "champion" not in slots:
-        yield no_champion(manifest.environment, manifest.model)
+        yield no_champion_finding(manifest.environment, manifest.model)
     challenger, shadow = manifest.slots.challenger, manifest.slots.shadow
-    if challenger is not None and not 0 < challenger.traffic < ALL:
+    if challenger is not None and not 0 < challenger.traffic < FULL_TRAFFIC:
         yield Finding(
             "slot-traffic-invalid",
-            f"the challenger is to answer {challenger.traffic} per cent of the requests",
-            why="a challenger answers some of them, and the champion the others",
-            fix="give it from 1 to 99; a version that is not to answer is a shadow",
+            f"the challenger has {challenger.traffic} per cent of the requests",
+            why="a challenger answers some of the requests, and the champion the rest",
+            fix="set `traffic` from 1 to 99; use a shadow for a version that answers none",
             at=_at(manifest, "slots.challenger.traffic"),
         )
-    if shadow is not None and shadow.traffic != ALL:
+    if shadow is not None and shadow.traffic != FULL_TRAFFIC:
         yield Finding(
             "slot-traffic-invalid",
-            f"the shadow is to be asked for {shadow.traffic} per cent of the requests",
-            why="a shadow is asked for all of them and answers none, so it has no share",
-            fix="take `traffic` out of the shadow's slot",
+            f"the shadow has {shadow.traffic} per cent of the requests",
+            why="a shadow gets every request and answers none, so it has no share",
+            fix="remove `traffic` from the shadow's slot",
             at=_at(manifest, "slots.shadow.traffic"),
         )
 
 
-def no_champion(environment: str, model: str) -> Finding:
-    """Return the finding of a version that is to run beside a champion that there is not."""
+def no_champion_finding(environment: str, model: str) -> Finding:
+    """Return the finding of a challenger or shadow without a champion."""
     return Finding(
         "slot-without-champion",
-        f"{model} has no champion in {environment} to run beside",
-        why="a challenger shares its requests, and a shadow hears them",
+        f"{model} has no champion in {environment}",
+        why="a challenger and a shadow get requests of the champion",
         fix=f"promote a version as champion first: `mlgit promote {model}@N --to {environment}`",
         at=Location(layout.promotion(environment, model), path="slots"),
     )
 
 
-def _check_ramp_goes_on(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """What changes beside a champion that is taking over step by step would end its ramp, at all of the requests."""
-    manifest, before = case.manifest, case.before
+def _check_ramp_not_ended(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that a change beside a champion on a ramp does not end the ramp, which would give it all of the requests."""
+    manifest, previous = context.manifest, context.previous
     champion = manifest.slots.champion
-    if before is None or before.ramp is None or champion is None or manifest.change != "promote":
+    if previous is None or previous.ramp is None or champion is None or manifest.change != "promote":
         return
-    stays = before.slots.champion is not None and before.slots.champion.digest == champion.digest
-    seen = case.deployments.get(manifest.environment, ())
-    if stays and others(manifest.slots) != others(before.slots) and healthy_period(seen, champion.digest, at) is None:
+    champion_stays = previous.slots.champion is not None and previous.slots.champion.digest == champion.digest
+    others_change = slots_beside(manifest.slots) != slots_beside(previous.slots)
+    entries = context.deployments.get(manifest.environment, ())
+    if champion_stays and others_change and healthy_period(entries, champion.digest, at) is None:
         ref = VersionRef(manifest.model, champion.version)
         yield Finding(
             "ramp-unfinished",
-            f"{ref} was not seen to answer all of the requests in {manifest.environment}",
-            why="it takes over step by step, and a new manifest would give it the rest at once",
-            fix=f"wait until {ref} has taken over; `mlgit apply` shows where it is",
+            f"{ref} has not been observed with all of the requests in {manifest.environment}",
+            why="it is on a ramp, and a new manifest would give it all of the requests at once",
+            fix="wait until the ramp is finished; `mlgit apply` shows its step",
             at=_at(manifest, "slots"),
         )
 

@@ -1,4 +1,4 @@
-"""A version was seen to be healthy where it has to run first, and for long enough: by the ledger, never by dates of commits."""
+"""Rules for soak: a version was healthy in the earlier environments for long enough, by the ledger and not by commit dates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from mlgit.errors import Finding, Location
 
 
 class HealthyPeriod(msgspec.Struct, frozen=True):
-    """An unbroken run of sightings of one version that was well."""
+    """The first and last `verified` entry of an unbroken period in which one version was healthy."""
 
     since: datetime
     last: datetime
@@ -25,131 +25,131 @@ class HealthyPeriod(msgspec.Struct, frozen=True):
 def healthy_period(
     entries: Sequence[Deployment], digest: Digest, at: datetime, *, max_gap: timedelta | None = None
 ) -> HealthyPeriod | None:
-    """Return the unbroken run in which a version was seen to be healthy up to a moment; None if it is in none.
+    """Return the unbroken period up to a time in which a version was healthy; None if it is in none.
 
-    It begins with the first of the `verified` entries of just that digest. A degraded one, another version and a time that
-    goes back break it. A refusal (`blocked`) leaves what runs alone: it breaks the run where something else was seen to run.
-    So does a share of the requests: a version that answers some of them is not yet what runs.
-    A time without entries neither heals nor breaks, unless it is longer than `max_gap`. No run began before the promotion
-    that asked for it was made, whatever the entry says.
+    It starts with a `verified` entry of the version. These end it: a `degraded` entry, another version, a share of the requests
+    (a ramp), and a time that goes backwards. A `blocked` entry changes nothing, and ends it only if another version ran. A time
+    without entries does not end it, unless it is longer than `max_gap`.
 
     Args:
-        entries: what the ledger has of one model in one environment, oldest first.
+        entries: the deployment log of one model in one environment, oldest first.
         digest: the version.
-        at: the moment; what the ledger has of later ones is no evidence.
-        max_gap: for how long nobody may have looked.
+        at: the time; later entries are not evidence.
+        max_gap: the longest time without an observation.
     """
-    run: HealthyPeriod | None = None
-    clock = datetime.min.replace(tzinfo=UTC)
+    period: HealthyPeriod | None = None
+    latest = datetime.min.replace(tzinfo=UTC)
     for entry in entries:
         if entry.at > at:
-            clock = entry.at  # what was written after it with an earlier time is not passed over: it breaks the run
+            # Not skipped entirely: an entry after it with an earlier time goes backwards, and ends the period.
+            latest = entry.at
             continue
-        unseen = run is not None and max_gap is not None and entry.at - run.last > max_gap
-        whole = entry.digest == digest and entry.traffic is None
-        if unseen or entry.at < clock or not whole or entry.status == "degraded":
-            run = None
-        if entry.status == "verified" and whole and entry.at >= clock:
-            since = run.since if run is not None else max(entry.at, proposed_at(entry.promotion))
-            run = HealthyPeriod(since, entry.at)
-        clock = max(clock, entry.at)
-    if run is not None and max_gap is not None and at - run.last > max_gap:
+        is_unobserved = period is not None and max_gap is not None and entry.at - period.last > max_gap
+        is_champion = entry.digest == digest and entry.traffic is None
+        if is_unobserved or entry.at < latest or not is_champion or entry.status == "degraded":
+            period = None
+        if entry.status == "verified" and is_champion and entry.at >= latest:
+            # An entry may state any time, but the version cannot have run before its promotion was proposed.
+            since = period.since if period is not None else max(entry.at, proposed_at(entry.promotion))
+            period = HealthyPeriod(since, entry.at)
+        latest = max(latest, entry.at)
+    if period is not None and max_gap is not None and at - period.last > max_gap:
         return None
-    return run
+    return period
 
 
-def check_upstream(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """A version was seen to run, and to be well, in each environment that comes first and has a target."""
-    if case.version is not None and case.manifest.change == "promote":
-        yield from check_seen(case.version, case.environment, case.deployments, at)
+def check_upstream(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that a version is verified in each environment that comes first and has a target."""
+    if context.version is not None and context.manifest.change == "promote":
+        yield from check_verified_upstream(context.version, context.environment, context.deployments, at)
 
 
-def check_seen(
+def check_verified_upstream(
     version: Version, environment: Environment, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
-    """A version was seen to run, and to be well, in each environment that comes before another one and has a target.
+    """Check that a version is verified in each environment that comes before another one and has a target.
 
     Args:
         version: the version.
-        environment: where it is to run.
-        deployments: what the ledger has of the model, oldest first, by environment; nothing of one without a target.
-        at: the moment.
+        environment: the environment that it is promoted to.
+        deployments: the deployment log of the model by environment, oldest first; environments without a target are left out.
+        at: the time.
     """
     ref = VersionRef(version.model, version.version)
-    for earlier in environment.after:
-        entries = deployments.get(earlier)
+    for upstream in environment.after:
+        entries = deployments.get(upstream)
         if entries is not None and healthy_period(entries, version.digest, at) is None:
             yield Finding(
                 "upstream-environment-unverified",
-                f"{ref} was not seen to run in {earlier}",
-                why=_last(entries, earlier, at),
-                fix=f"run `mlgit apply {earlier}`; what is merged is not yet what runs",
+                f"{ref} is not verified in {upstream}",
+                why=_last_entry(entries, upstream, at),
+                fix=f"run `mlgit apply {upstream}`: a merge alone deploys nothing",
                 at=Location(layout.environment(environment.name), path="after"),
             )
 
 
-def check_soak(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """A version was healthy for as long as the environment asks, where it asks, without a break up to the moment."""
-    if case.version is not None and case.manifest.change == "promote":
-        yield from check_soaked(case.version, case.environment, case.deployments, at)
+def check_soak(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that a version has been healthy for the soak time that the environment requires."""
+    if context.version is not None and context.manifest.change == "promote":
+        yield from check_soak_time(context.version, context.environment, context.deployments, at)
 
 
-def check_soaked(
+def check_soak_time(
     version: Version, environment: Environment, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
-    """A version was healthy for as long as an environment asks; takes what `check_seen` takes."""
+    """Check that a version has been healthy for the soak time; the arguments are those of `check_verified_upstream`."""
     soak = environment.soak
     if soak is None:
         return
     entries = deployments.get(soak.in_, ())
     max_gap = None if soak.max_gap is None else timedelta(seconds=seconds(soak.max_gap))
-    run = healthy_period(entries, version.digest, at, max_gap=max_gap)
-    enough = timedelta(seconds=seconds(soak.for_))
-    if run is None or at - run.since < enough:
-        yield _short(version, environment.name, soak, run, at, _last(entries, soak.in_, at))
+    period = healthy_period(entries, version.digest, at, max_gap=max_gap)
+    required = timedelta(seconds=seconds(soak.for_))
+    if period is None or at - period.since < required:
+        yield _too_short(version, environment.name, soak, period, at, _last_entry(entries, soak.in_, at))
 
 
-def _short(
-    version: Version, environment: str, soak: Soak, run: HealthyPeriod | None, at: datetime, last: str
+def _too_short(
+    version: Version, environment: str, soak: Soak, period: HealthyPeriod | None, at: datetime, last: str
 ) -> Finding:
     ref = VersionRef(version.model, version.version)
-    where = Location(layout.environment(environment), path="soak")
-    if run is None:
-        gap = "" if soak.max_gap is None else f"; nobody may look away for more than {soak.max_gap}"
+    location = Location(layout.environment(environment), path="soak")
+    if period is None:
+        gap = "" if soak.max_gap is None else f"; it has to be observed at least every {soak.max_gap}"
         return Finding(
             "soak-too-short",
-            f"{ref} is not soaking in {soak.in_}, and {soak.for_} are asked for",
+            f"{ref} is not healthy in {soak.in_}, where it has to soak for {soak.for_}",
             why=last + gap,
-            fix=f"run `mlgit apply {soak.in_}`, or `mlgit observe {soak.in_}` if it runs: the time counts from then",
-            at=where,
+            fix=f"run `mlgit apply {soak.in_}`, or `mlgit observe {soak.in_}` if it runs already: the soak time starts then",
+            at=location,
         )
-    enough = run.since + timedelta(seconds=seconds(soak.for_))
+    complete_at = period.since + timedelta(seconds=seconds(soak.for_))
     return Finding(
         "soak-too-short",
-        f"{ref} has been healthy in {soak.in_} for {_words(at - run.since)}, and {soak.for_} are asked for",
-        why=f"it was seen there first at {utc_time(run.since)}, and last at {utc_time(run.last)}",
-        fix=f"run the command again at {utc_time(_minute(enough))} or later, if it stays healthy",
-        at=where,
+        f"{ref} has soaked in {soak.in_} for {_duration(at - period.since)} of {soak.for_}",
+        why=f"it was first verified there at {utc_time(period.since)}, and last at {utc_time(period.last)}",
+        fix=f"run the command again at {utc_time(_next_minute(complete_at))} or later, if it stays healthy",
+        at=location,
     )
 
 
-def _last(entries: Sequence[Deployment], environment: str, at: datetime) -> str:
-    """Say what the ledger has seen last in an environment by a moment."""
-    seen = [entry for entry in entries if entry.at <= at]
-    if not seen:
-        return f"the ledger has seen nothing in {environment} by {utc_time(at)}"
-    last = seen[-1]
-    what = "no version" if last.digest is None else f"the version of digest {last.digest[7:19]}"
-    return f"the ledger has last seen {what} in {environment}, {last.status}, at {utc_time(last.at)}"
+def _last_entry(entries: Sequence[Deployment], environment: str, at: datetime) -> str:
+    """Describe the last entry of an environment up to a time."""
+    recorded = [entry for entry in entries if entry.at <= at]
+    if not recorded:
+        return f"the ledger has no entry of {environment} up to {utc_time(at)}"
+    last = recorded[-1]
+    version = "no version" if last.digest is None else f"the version with digest {last.digest[7:19]}"
+    return f"the last entry of {environment}, of {utc_time(last.at)}, has {version}, {last.status}"
 
 
-def _words(time: timedelta) -> str:
-    """Say a length of time in days, hours and minutes."""
+def _duration(time: timedelta) -> str:
+    """Format a length of time in days, hours and minutes."""
     minutes = max(time // timedelta(minutes=1), 0)
     parts = [(minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "m")]
     return " ".join(f"{number}{unit}" for number, unit in parts if number) or "0m"
 
 
-def _minute(moment: datetime) -> datetime:
-    """Return the first whole minute from a moment on, in UTC."""
-    return (moment.astimezone(UTC) + timedelta(seconds=59, microseconds=999_999)).replace(second=0, microsecond=0)
+def _next_minute(time: datetime) -> datetime:
+    """Return a time rounded up to a whole minute, in UTC."""
+    return (time.astimezone(UTC) + timedelta(seconds=59, microseconds=999_999)).replace(second=0, microsecond=0)

@@ -1,8 +1,7 @@
-"""A change is let in while no denied span holds the moment and, where spans are allowed, one of them does.
+"""Rules for windows: a change is allowed outside of every `deny` window and, if there are `allow` windows, inside one of them.
 
-A span is what a clock on a wall in its zone shows: an hour that is skipped when summer time begins is in no span, and of one
-that comes twice when it ends, both are in the span or neither. The rules of zones are those of the IANA database, which the
-standard library reads.
+Windows are in local time of their zone: the hour that is skipped when daylight saving time starts is in none, and the hour that
+is repeated when it ends is in a window both times or not at all. Zones are from the IANA database.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,110 +17,114 @@ from mlgit.errors import Finding, Location
 _DAYS: Final = get_args(Weekday)
 _HOUR, _DAY, _WEEK = 60, 1440, 10_080  # in minutes
 _MINUTE: Final = timedelta(minutes=1)
-_SEARCHED: Final = timedelta(days=14)
+_SEARCH_LIMIT: Final = timedelta(days=14)
 
 
-def check_windows(case: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """The environment lets changes in at the moment."""
-    yield from check_window(case.environment, case.manifest.change, at)
+def check_windows(context: PromotionContext, at: datetime) -> Iterator[Finding]:
+    """Check that the windows of the environment allow the change."""
+    yield from check_window(context.environment, context.manifest.change, at)
 
 
 def check_window(environment: Environment, change: str, at: datetime) -> Iterator[Finding]:
-    """An environment lets a kind of change in at a moment.
+    """Check that the windows of an environment allow a kind of change at a time.
 
     Args:
         environment: the environment, with its windows.
-        change: the kind of change; a rollback is held only to spans with `rollback: true`.
-        at: the moment.
+        change: the kind of change; only windows with `rollback: true` apply to a rollback.
+        at: the time.
     """
-    windows = _held_to(environment.windows, change)
+    windows = _applicable(environment.windows, change)
     if is_open(windows, at):
         return
-    until = opening(windows, at)
-    when = f"until {utc_time_with_weekday(until)}" if until else "for the next fourteen days and longer"
+    until = next_opening(windows, at)
+    when = f"until {utc_time_with_weekday(until)}" if until else "for at least fourteen days"
     yield Finding(
         "window-closed",
-        f"{environment.name} lets no change in {when}",
+        f"{environment.name} allows no changes {when}",
         why=f"it is {utc_time_with_weekday(at)}, and {_cause(windows, at)}",
-        fix="run the command again then" if until else "the windows never open: change them",
+        fix="run the command again then" if until else "change the windows",
         at=Location(layout.environment(environment.name), path="windows"),
     )
 
 
 def is_open(windows: Sequence[ChangeWindow], at: datetime) -> bool:
-    """Tell whether windows let a change in at a moment. A span whose zone is not known denies, and allows nothing."""
-    return _Rules(windows).let_in(at)
+    """Return whether windows allow a change at a time. A window in an unknown zone always denies, and never allows."""
+    return _WindowRules(windows).allow(at)
 
 
-def opening(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
-    """Return the first whole minute after a moment at which windows are open, in UTC; None if none is within a fortnight.
+def next_opening(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
+    """Return the first whole minute after a time at which windows are open, in UTC; None if there is none in fourteen days.
 
-    Every minute is looked at, at most 20,160 of them: a zone may change its offset at any, and says so nowhere.
+    Tries every minute, at most 20,160 of them: a zone can change its offset at any minute, and has no list of these changes.
     """
-    rules = _Rules(windows)
+    rules = _WindowRules(windows)
     start = at.astimezone(UTC).replace(second=0, microsecond=0)
-    moments = (start + number * _MINUTE for number in range(1, _SEARCHED // _MINUTE + 1))
-    return next((moment for moment in moments if rules.let_in(moment)), None)
+    minutes = (start + number * _MINUTE for number in range(1, _SEARCH_LIMIT // _MINUTE + 1))
+    return next((minute for minute in minutes if rules.allow(minute)), None)
 
 
 class _Hours(NamedTuple):
-    """A span, as the minutes of a week that it holds, counted from Monday 00:00 in its zone."""
+    """A window as the minutes of a week that it contains, counted from Monday 00:00 in its zone."""
 
-    span: WeeklyHours
+    window: WeeklyHours
     zone: tzinfo | None
     minutes: frozenset[int]
 
-    def hold(self, at: datetime) -> bool | None:
-        """Tell whether they hold a moment; None where the zone is not known."""
+    def contain(self, at: datetime) -> bool | None:
+        """Return whether they contain a time; None if the zone is unknown."""
         if self.zone is None:
             return None
-        shown = at.astimezone(self.zone)
-        return shown.weekday() * _DAY + shown.hour * _HOUR + shown.minute in self.minutes
+        local = at.astimezone(self.zone)
+        return local.weekday() * _DAY + local.hour * _HOUR + local.minute in self.minutes
 
 
-class _Rules:
-    """Windows, ready to be asked often."""
+class _WindowRules:
+    """Windows, prepared for many queries."""
 
     def __init__(self, windows: Sequence[ChangeWindow]) -> None:
         self.allowed = [_hours(window.allow) for window in windows if window.allow is not None]
         self.denied = [_hours(window.deny) for window in windows if window.deny is not None]
 
-    def let_in(self, at: datetime) -> bool:
-        return self.denied_by(at) is None and (not self.allowed or any(hours.hold(at) for hours in self.allowed))
+    def allow(self, at: datetime) -> bool:
+        return self.denied_by(at) is None and (not self.allowed or any(hours.contain(at) for hours in self.allowed))
 
     def denied_by(self, at: datetime) -> WeeklyHours | None:
-        return next((hours.span for hours in self.denied if hours.hold(at) is not False), None)
+        return next((hours.window for hours in self.denied if hours.contain(at) is not False), None)
 
 
-def _hours(span: WeeklyHours) -> _Hours:
-    start = _minute_of_day(span.from_)
-    length = _DAY - start if span.to is None else (_minute_of_day(span.to) - start) % _DAY or _DAY
-    begins = (_DAYS.index(day) * _DAY + start for day in span.days)
-    return _Hours(span, zones.find_zone(span.zone), frozenset((at + n) % _WEEK for at in begins for n in range(length)))
+def _hours(window: WeeklyHours) -> _Hours:
+    start = _minute_of_day(window.from_)
+    length = _DAY - start if window.to is None else (_minute_of_day(window.to) - start) % _DAY or _DAY
+    begins = (_DAYS.index(day) * _DAY + start for day in window.days)
+    return _Hours(
+        window, zones.find_zone(window.zone), frozenset((at + n) % _WEEK for at in begins for n in range(length))
+    )
 
 
 def _minute_of_day(clock: str) -> int:
     return int(clock[:2]) * _HOUR + int(clock[3:])
 
 
-def _held_to(windows: Sequence[ChangeWindow], change: str) -> Sequence[ChangeWindow]:
-    """Return what a kind of change is held to."""
+def _applicable(windows: Sequence[ChangeWindow], change: str) -> Sequence[ChangeWindow]:
+    """Return the windows that apply to a kind of change."""
     if change != "rollback":
         return windows
 
-    def held(span: WeeklyHours | None) -> WeeklyHours | None:
-        return span if span is not None and span.rollback else None
+    def with_rollback(window: WeeklyHours | None) -> WeeklyHours | None:
+        return window if window is not None and window.rollback else None
 
-    return [ChangeWindow(allow=held(window.allow), deny=held(window.deny)) for window in windows]
+    return [ChangeWindow(allow=with_rollback(window.allow), deny=with_rollback(window.deny)) for window in windows]
 
 
 def _cause(windows: Sequence[ChangeWindow], at: datetime) -> str:
-    """Say which spans keep changes out at a moment."""
-    denied = _Rules(windows).denied_by(at)
+    """Describe the windows that prevent a change at a time."""
+    denied = _WindowRules(windows).denied_by(at)
     if denied is not None:
-        return f"denied are {_words(denied)}"
-    return "allowed are " + "; ".join(_words(window.allow) for window in windows if window.allow is not None)
+        return f"changes are denied {_format(denied)}"
+    return "changes are allowed only " + "; ".join(
+        _format(window.allow) for window in windows if window.allow is not None
+    )
 
 
-def _words(span: WeeklyHours) -> str:
-    return f"{', '.join(span.days)} from {span.from_} to {span.to or '24:00'} {span.zone}"
+def _format(window: WeeklyHours) -> str:
+    return f"{', '.join(window.days)} from {window.from_} to {window.to or '24:00'} {window.zone}"

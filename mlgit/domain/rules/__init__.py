@@ -1,1 +1,1 @@
-"""What must hold across records and files; each rule yields findings. Pure: whoever calls has read the files."""
+"""Rules for records and files; each yields findings. Pure: the caller has read the files."""

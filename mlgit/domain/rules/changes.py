@@ -1,4 +1,4 @@
-"""What a change may do to the files that are there: versions stay, and what judges comes alone."""
+"""Rules for what a change may do: versions and manifests stay, and rules do not change together with a promotion."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,10 +7,10 @@ from mlgit.errors import Finding, Location
 
 
 def check_immutable(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """Nothing in the folder of a registered version was modified, replaced or deleted.
+    """Check that no file of a registered version was modified, replaced or deleted.
 
     Args:
-        changed: path and status (`A`, `M`, `D`, `T`) of each difference from the base.
+        changed: path and Git status (`A`, `M`, `D`, `T`) of each change from the base.
     """
     for path, status in changed:
         if status != "A" and layout.is_immutable(path):
@@ -18,34 +18,34 @@ def check_immutable(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             yield Finding(
                 "immutable-file-deleted" if deleted else "immutable-file-changed",
                 f"{path} was {'deleted' if deleted else 'changed'}",
-                why="files of a registered version stay as they are for ever",
-                fix="restore it; a correction is a new version with `supersedes`, a remark is a file of its own",
+                why="files of a registered version are immutable",
+                fix="restore it; for a correction register a new version with `supersedes`, for a note add a file",
                 at=Location(path),
             )
 
 
-def check_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """No manifest was deleted: with it would go the champion that the next version has to beat, and who agreed to it.
+def check_manifests_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Check that no manifest was deleted: with it the champion would be lost that the next version has to beat.
 
     Args:
-        changed: path and status (`A`, `M`, `D`, `T`) of each difference from the base.
+        changed: path and Git status (`A`, `M`, `D`, `T`) of each change from the base.
     """
     for path, status in changed:
         if status == "D" and (place := layout.parse_path(path)) is not None and place.kind == "promotion":
             yield Finding(
                 "manifest-deleted",
                 f"{path} was deleted",
-                why="a model leaves an environment by a promotion with change: retire, which is judged and agreed to",
+                why="a model is removed from an environment by a promotion with `change: retire`, which is approved",
                 fix="restore it from the base branch",
                 at=Location(path),
             )
 
 
 def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
-    """What judges and what is judged do not change together."""
+    """Check that no rule changes together with a promotion that is judged by it."""
     paths = sorted(changed)
-    promoted = [path for path in paths if (place := layout.parse_path(path)) and place.kind == "promotion"]
-    judging = [
+    promotions = [path for path in paths if (place := layout.parse_path(path)) and place.kind == "promotion"]
+    rules = [
         path
         for path in paths
         if (
@@ -54,36 +54,36 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
         )
         or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
     ]
-    if promoted and judging:
+    if promotions and rules:
         yield Finding(
             "policy-changed-with-promotion",
-            f"{judging[0]} and a promotion change together",
-            why=f"{promoted[0]} would be judged by rules that come with it",
+            f"{rules[0]} and a promotion are changed together",
+            why=f"{promotions[0]} would be judged by rules of the same change",
             fix="make two pull requests, the rules first",
-            at=Location(judging[0]),
+            at=Location(rules[0]),
         )
 
 
 def check_promotion_alone(
     environment: str, model: str, changed: Iterable[str], *, held: str | None = None
 ) -> Iterator[Finding]:
-    """A promotion brings its manifest and gate reports, and nothing that an approval does not cover.
+    """Check that a promotion changes only its manifest and gate reports, which an approval covers.
 
     Args:
         environment: the environment.
         model: the model.
         changed: the paths that differ from the base.
-        held: path of the hold that may come along, where the promotion is a rollback that brings one.
+        held: path of the hold that a rollback adds on the version it replaces, if it adds one.
     """
     for path in sorted(changed):
         place = layout.parse_path(path)
-        own = path in {layout.promotion(environment, model), held}
-        report = place is not None and place.kind == "gate-report" and place.fields["model"] == model
-        if not own and not report:
+        is_own = path in {layout.promotion(environment, model), held}
+        is_report = place is not None and place.kind == "gate-report" and place.fields["model"] == model
+        if not is_own and not is_report:
             yield Finding(
                 "promotion-with-other-changes",
-                f"the promotion of {model} to {environment} changes {path} as well",
-                why="an approval covers the manifest and what it names, and nothing else that comes along",
-                fix="bring the other changes to the base branch first, by themselves",
+                f"the promotion of {model} to {environment} also changes {path}",
+                why="an approval covers only the manifest and what it names",
+                fix="merge the other changes into the base branch first, by themselves",
                 at=Location(path),
             )

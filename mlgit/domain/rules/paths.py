@@ -1,4 +1,4 @@
-"""Paths are names that every system can hold, in places that are read, of files that are no data."""
+"""Rules for paths: portable names, extensions that are read, and no links or large files among the records."""
 
 import functools
 import shlex
@@ -10,9 +10,9 @@ from mlgit.domain.names import NAME_RULES, is_name
 from mlgit.errors import Finding, Location, Severity
 
 LARGEST = 5 << 20
-"""Bytes that a file beside the records may have."""
+"""The largest size of a file in the folders of records, in bytes."""
 LINKS = frozenset({"120000", "160000"})
-"""Modes in Git of a symbolic link and of a submodule."""
+"""Git's modes of a symbolic link and a submodule."""
 _SETTINGS = layout.ROLES.partition("/")[0]
 _STATE_FOLDERS = frozenset(
     {
@@ -30,62 +30,62 @@ _STATE_FOLDERS = frozenset(
 
 
 def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """Paths are names that every system can hold, and no state file is a symbolic link or a submodule.
+    """Check that paths are valid on every system, and that no record is a symbolic link or a submodule.
 
     Args:
         entries: path and Git mode of every file.
     """
     entries = list(entries)
     yield from check_clashes(path for path, _ in entries)
-    fits = functools.cache(is_name)  # a name is in the paths of many files
+    is_valid = functools.cache(is_name)  # many paths have the same name
     for path, mode in entries:
         top, _, rest = path.partition("/")
         if top not in _STATE_FOLDERS and top not in {layout.PROJECT, _SETTINGS}:
             continue
         if mode in LINKS:
-            yield linked(path, mode)
+            yield link_finding(path, mode)
         name = rest.split("/", 1)[0].removesuffix(".yaml")
-        if name and top in _STATE_FOLDERS and not fits(name) and not name.startswith("."):
+        if name and top in _STATE_FOLDERS and not is_valid(name) and not name.startswith("."):
             yield Finding(
                 "name-invalid",
-                f"{name!r} does not do as a name",
+                f"{name!r} is not a valid name",
                 why=NAME_RULES,
                 fix="rename it",
                 at=Location(path),
             )
 
 
-def linked(path: str, mode: str) -> Finding:
-    """Return the finding of a path that is no file, by its mode in `LINKS`."""
+def link_finding(path: str, mode: str) -> Finding:
+    """Return the finding of a path that is a link, by its mode in `LINKS`."""
     return Finding(
         "path-is-link",
         f"{path} is a {'symbolic link' if mode == '120000' else 'submodule'}",
-        why="the content of a link can be anywhere, so it proves nothing",
-        fix="put the file itself there",
+        why="the content of a link is elsewhere, and can change without a commit",
+        fix="replace it with the file itself",
         at=Location(path),
     )
 
 
 def check_unplaced(paths: Iterable[str]) -> Iterator[Finding]:
-    """Nothing that people write has an extension by which it is not read.
+    """Warn about files that are not read because of their extension.
 
     Args:
-        paths: paths at which no record belongs.
+        paths: paths where no record belongs.
     """
     for path in paths:
-        if path.partition("/")[0] in layout.RECORD_FOLDERS and (meant := layout.suggested_path(path)) is not None:
+        if path.partition("/")[0] in layout.RECORD_FOLDERS and (suggested := layout.suggested_path(path)) is not None:
             yield Finding(
                 "file-extension-unsupported",
                 f"{path} is not read",
-                why="records that people write end in .yaml",
-                fix=f"rename it to {meant}",
+                why="the files of records that people write end in .yaml",
+                fix=f"rename it to {suggested}",
                 at=Location(path),
                 severity=Severity.WARNING,
             )
 
 
 def check_clashes(paths: Iterable[str]) -> Iterator[Finding]:
-    """No two paths are one on a file system that takes letters or accents for the same."""
+    """Check that no two paths are the same on a file system that ignores case or Unicode normalization."""
     folded: dict[str, str] = {}
     for path in paths:
         key = path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
@@ -93,7 +93,7 @@ def check_clashes(paths: Iterable[str]) -> Iterator[Finding]:
         if other != path:
             yield Finding(
                 "path-collision",
-                f"{path} and {other} differ only in case, or in how an accent is written",
+                f"{path} and {other} differ only in case or Unicode normalization",
                 why="on many file systems they are one file",
                 fix="rename one of them",
                 at=Location(path),
@@ -101,17 +101,17 @@ def check_clashes(paths: Iterable[str]) -> Iterator[Finding]:
 
 
 def check_sizes(files: Iterable[tuple[str, int]]) -> Iterator[Finding]:
-    """No file of the state is so large that it can only be data.
+    """Check that no file in the folders of records is so large that it must be data.
 
     Args:
-        files: path and size in bytes of files, at the least of those above `LARGEST`.
+        files: path and size in bytes of files, at least of those above `LARGEST`.
     """
     for path, size in files:
         if size > LARGEST and path.partition("/")[0] in _STATE_FOLDERS:
             yield Finding(
                 "file-too-large",
                 f"{path} is too large for Git",
-                why=f"it has {size / 2**20:.1f} MiB, and every clone would keep it for ever; {LARGEST >> 20} MiB may be",
-                fix=f"let DVC keep it: `git rm --cached --ignore-unmatch {shlex.quote(path)} && dvc add {shlex.quote(path)}`",
+                why=f"it has {size / 2**20:.1f} MiB, and every clone would keep it forever; the limit is {LARGEST >> 20} MiB",
+                fix=f"store it with DVC: `git rm --cached --ignore-unmatch {shlex.quote(path)} && dvc add {shlex.quote(path)}`",
                 at=Location(path),
             )

@@ -1,4 +1,4 @@
-"""A version and the files beside its record are what was registered, and its card says what the record says."""
+"""Rules for versions: the record, the files beside it and the card are what was registered."""
 
 from collections.abc import Container, Iterator, Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Any
 
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256, version_digest
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import BlobId, Digest, VersionRef
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import StoredFile, Version
@@ -18,17 +18,17 @@ def check_version(
     files: Mapping[str, bytes | None],
     expected_pointers: Mapping[str, bytes],
     *,
-    known: Container[str] = (),
+    verified: Container[str] = (),
     ids: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Finding]:
-    """The record's digest, the files that it names and the ids that it states of them are what was recorded.
+    """Check the digest of a version record, and the digests and Git ids of the files that it names.
 
     Args:
         version: the record.
-        files: content of `card.md`, `profile.json` and each pointer, by name inside the version's folder.
-        expected_pointers: what each pointer must be, byte for byte, by name.
-        known: names of files that need no content, for their ids in Git say that they are what was recorded.
-        ids: the ids that Git gives to files, by name, as far as they are to be held against those that the record states.
+        files: content of `card.md`, `profile.json` and each pointer, by name in the folder of the version.
+        expected_pointers: the expected content of each pointer, by name.
+        verified: names of files whose Git ids already prove their content.
+        ids: the Git ids of files by name, to be compared with those in the record.
     """
     folder = layout.version_folder(version.model, version.version)
     ref = VersionRef(version.model, version.version)
@@ -37,63 +37,31 @@ def check_version(
         yield Finding(
             "version-tampered",
             f"the record of {ref} is not what was registered",
-            why=f"its digest is {actual}, and it states {version.digest}",
-            fix="restore it from the commit that registered it; a correction is a new version with `supersedes`",
+            why=f"its digest is {actual}, but it states {version.digest}",
+            fix="restore it from the commit that registered it; for a correction register a new version with `supersedes`",
             at=Location(f"{folder}/version.json"),
         )
-    stated = stated_blobs(version)
-    for name, recorded in (("card.md", version.card), ("profile.json", version.profile)):
-        if name in known:
-            continue
-        content = files.get(name)
-        if content is None:
-            yield _missing_file(ref, folder, name)
-        elif sha256(content) != recorded:
-            yield Finding(
-                "version-file-mismatch",
-                f"{name} of {ref} is not what was registered",
-                why=f"its sha256 is {sha256(content)[7:19]}, and the record states {recorded[7:19]}",
-                fix="restore it from the commit that registered it; later remarks are files of their own",
-                at=Location(f"{folder}/{name}"),
-            )
-        # An id of another length is of a repository that uses another hash, and says nothing.
-        elif name in stated and name in ids and len(ids[name]) == len(stated[name]) and ids[name] != stated[name]:
-            yield Finding(
-                "version-blob-mismatch",
-                f"the record of {ref} states another id for {name} than Git gives it",
-                why=f"the file is {ids[name][:12]}, and the record states {stated[name][:12]}",
-                fix="register the version again with `mlgit register`, which states the id that Git gives",
-                at=Location(f"{folder}/version.json"),
-            )
+    for name, digest in (("card.md", version.card), ("profile.json", version.profile)):
+        if name not in verified:
+            yield from _check_file(version, name, files.get(name), digest, ids.get(name))
     for name, pointer in expected_pointers.items():
-        if name in known:
-            continue
-        content = files.get(name)
-        if content is None:
-            yield _missing_file(ref, folder, name)
-        elif content != pointer:
-            yield Finding(
-                "dvc-pointer-mismatch",
-                f"the pointer {name} of {ref} does not name the file that was registered",
-                why="its md5, size or path is not the one in version.json",
-                fix="restore it from the commit that registered it",
-                at=Location(f"{folder}/{name}"),
-            )
+        if name not in verified:
+            yield from _check_pointer(ref, folder, name, files.get(name), pointer)
 
 
 def stated_blobs(version: Version) -> dict[str, str]:
-    """Return the ids that a version states of files beside its record, by their names."""
+    """Return the Git ids of files beside a version record that the record states, by name."""
     return {} if version.blobs is None else {"card.md": version.blobs.card, "profile.json": version.blobs.profile}
 
 
 def stored_files(version: Version) -> tuple[StoredFile, ...]:
-    """Return the files of a version that DVC keeps."""
+    """Return the files of a version that DVC stores."""
     evaluation = version.evaluation
     return (version.artifact, evaluation.predictions, *([evaluation.features] if evaluation.features else []))
 
 
 def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Finding]:
-    """Every number, and every name that can not change later, in the front matter of a card is the record's."""
+    """Check that the numbers and the names that cannot change later in the front matter of a card are those of the record."""
     file = layout.card(version.model, version.version)
     facts: tuple[tuple[str, Any, Any], ...] = (
         ("mlgit.model", card.mlgit.model, version.model),
@@ -108,15 +76,58 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
         for result in model.results
         for metric in result.metrics
     ]
-    for where, says, recorded in (*facts, *names, *stated):
-        if says != recorded or recorded is None or isinstance(says, bool):
+    for where, value, recorded in (*facts, *names, *stated):
+        if value != recorded or recorded is None or isinstance(value, bool):
             yield Finding(
                 "card-mismatch",
-                f"the card of {VersionRef(version.model, version.version)} says {where} {says}",
-                why=f"the record says {'nothing of it' if recorded is None else recorded}",
-                fix="register again: the front matter is filled in from the record",
+                f"the card of {VersionRef(version.model, version.version)} has {where} {value}",
+                why=f"the record has {'no value' if recorded is None else recorded}",
+                fix="register again: the front matter is written from the record",
                 at=Location(file, path=where),
             )
+
+
+def _check_file(
+    version: Version, name: str, content: bytes | None, digest: Digest, blob: BlobId | None
+) -> Iterator[Finding]:
+    """Check the digest and, if it is given, the Git id of a file beside the record."""
+    folder = layout.version_folder(version.model, version.version)
+    ref = VersionRef(version.model, version.version)
+    stated = stated_blobs(version).get(name)
+    if content is None:
+        yield _missing_file(ref, folder, name)
+    elif sha256(content) != digest:
+        yield Finding(
+            "version-file-mismatch",
+            f"{name} of {ref} is not what was registered",
+            why=f"its sha256 is {sha256(content)[7:19]}, and the record states {digest[7:19]}",
+            fix="restore it from the commit that registered it; put later notes into files of their own",
+            at=Location(f"{folder}/{name}"),
+        )
+    # An id of another length is from a repository with another hash algorithm, and cannot be compared.
+    elif stated is not None and blob is not None and len(blob) == len(stated) and blob != stated:
+        yield Finding(
+            "version-blob-mismatch",
+            f"the record of {ref} has another Git id for {name} than the file",
+            why=f"the file is {blob[:12]}, and the record states {stated[:12]}",
+            fix="register the version again with `mlgit register`, which records the right id",
+            at=Location(f"{folder}/version.json"),
+        )
+
+
+def _check_pointer(
+    ref: VersionRef, folder: str, name: str, content: bytes | None, expected: bytes
+) -> Iterator[Finding]:
+    if content is None:
+        yield _missing_file(ref, folder, name)
+    elif content != expected:
+        yield Finding(
+            "dvc-pointer-mismatch",
+            f"the pointer {name} of {ref} is not what was registered",
+            why="its md5, size or path is not the one in version.json",
+            fix="restore it from the commit that registered it",
+            at=Location(f"{folder}/{name}"),
+        )
 
 
 def _missing_file(ref: VersionRef, folder: str, name: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Check again every decision that was ever taken: replay the history under the rules of each moment, offline, from a clone."""
+"""Verify every past promotion by the rules of its time, offline, from a clone."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,15 +10,16 @@ from msgspec.structs import replace
 
 from mlgit import __version__
 from mlgit.domain import layout
-from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, InForce, ModelInventory, RuleChange
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, GovernanceRecord, ModelInventory, RuleChange
 from mlgit.domain.audit.verdict import VERDICTS
 from mlgit.domain.codec import sha256
+from mlgit.domain.formatting import plural
 from mlgit.domain.names import CommitId, Digest
 from mlgit.errors import Exit, Finding, MlgitError, Severity, refused
 from mlgit.ops.audit import checkpoint as checkpoints
 from mlgit.ops.audit import history_checks
 from mlgit.ops.audit.checkpoint import Checkpoint
-from mlgit.ops.audit.inventory import inventory, standing, uncertified
+from mlgit.ops.audit.inventory import governance_records, inventory, overdue_recertifications
 from mlgit.ops.audit.replay import Replay
 from mlgit.ops.kernel import remote, snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -27,22 +28,24 @@ from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 _CACHE: Final = "audit"
-_NOT_FETCHED: Final = (
-    "Model files, predictions and data were not fetched; their digests are those in the records.",
-    "Gates were not run again; their reports were compared with the digests that people approved. `--fetch` runs them.",
+_WITHOUT_FETCH: Final = (
+    "Model files, predictions and data were not fetched; only their recorded digests were compared.",
+    "Gates were not evaluated again; their reports have the digests that people approved. `--fetch` evaluates them.",
 )
-_NOT_ASKED: Final = "No forge was asked: reviews count as the ledger has them, on the word of whoever recorded them."
-_NOT_CHECKED: Final = (
-    "Commit signatures were verified only on commits that changed what runs. No verdict depends on them; approvals count.",
-    "Times are those of the machines that wrote them; only their order within each branch is certain.",
-    "A clone cannot show whether history was rewritten before the first audit that was kept (see `--checkpoint`).",
+_WITHOUT_FORGE: Final = (
+    "No forge was queried: reviews count as the ledger has them, so whoever recorded them is trusted."
+)
+_NEVER_CHECKED: Final = (
+    "Commit signatures were verified only for commits that changed manifests. Verdicts depend on approvals, not on them.",
+    "Times are from the clocks of the machines that wrote them; only the order within each branch is certain.",
+    "A clone cannot show whether history was rewritten before the first audit with a checkpoint (see `--checkpoint`).",
 )
 
 
 class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
-    """What became of every change of what runs, and of the history as a whole.
+    """The verdict on every change of what runs, and the findings on the history as a whole.
 
-    Two audits of the same commits say the same, byte for byte. `digest` is the sha256 of the document in which it is empty.
+    Two audits of the same commits give the same document, byte for byte. `digest` is its sha256 with an empty `digest`.
     """
 
     project: str
@@ -57,24 +60,24 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
     findings: list[Finding]
     inventory: list[ModelInventory]
     deployments: list[AuditedDeployment]
-    rules: list[RuleChange]
-    standing: list[InForce]
-    unchecked: list[str]
+    rule_changes: list[RuleChange]
+    governance: list[GovernanceRecord]
+    not_checked: list[str]
     digest: Digest = ""
 
     @property
     def exit(self) -> Exit:
-        """Yes where every change is proven, or waived as the rules allow, and nothing is wrong with the history."""
-        wrong = any(finding.severity is Severity.ERROR for finding in self.findings)
-        return Exit.NO if wrong or self.counts["UNPROVEN"] or self.counts["VIOLATION"] else Exit.YES
+        """Yes if every change is PROVEN or OVERRIDDEN, and the history has no errors."""
+        has_errors = any(finding.severity is Severity.ERROR for finding in self.findings)
+        return Exit.NO if has_errors or self.counts["UNPROVEN"] or self.counts["VIOLATION"] else Exit.YES
 
-    def stamped(self) -> "Audit":
-        """Return it with its digest, for which all of it has to be written once."""
+    def with_digest(self) -> "Audit":
+        """Return it with its digest, which needs all of it to be encoded."""
         return replace(self, digest=sha256(msgspec.json.encode(self)))
 
 
 class AuditResult(msgspec.Struct, frozen=True):
-    """An audit, and the checkpoint that the next one may go on from; None where a branch was rewritten."""
+    """An audit, and the checkpoint for the next one; None if a branch was rewritten."""
 
     audit: Audit
     checkpoint: bytes | None
@@ -87,117 +90,125 @@ def run(
     since: str | None = None,
     environment: str | None = None,
     full: bool = False,
-    given: bytes | None = None,
+    given_checkpoint: bytes | None = None,
     fetch: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> AuditResult:
-    """Audit the base branch and the ledger. Without `fetch` it needs neither a network nor DVC; changes only its own cache.
+    """Audit the base branch and the ledger. It writes only to its cache; without `fetch`, it needs neither a network nor DVC.
 
     Args:
         workspace: where.
-        at: the commit, branch, tag or date to audit up to; the base branch as it is, if None.
-        since: tell only of changes after this commit, branch, tag or date; the history as a whole is checked all the same.
-        environment: tell only of this environment.
-        full: begin with the first commit, whatever an earlier audit concluded.
-        given: an earlier audit's checkpoint, in place of the one in the cache.
-        fetch: judge every gate again, on data from DVC's cache or remote; begins with the first commit.
-        on_progress: told how many commits were replayed.
+        at: the commit, branch, tag or date to audit up to; the tip of the base branch if None.
+        since: report only changes after this commit, branch, tag or date; the history as a whole is checked anyway.
+        environment: report only this environment.
+        full: start from the first commit, and ignore earlier audits.
+        given_checkpoint: a checkpoint file, instead of the checkpoint in the cache.
+        fetch: evaluate every gate again, on data from DVC's cache or remote; implies `full`.
+        on_progress: called with the number of commits that were replayed.
 
     Raises:
-        MlgitError: the clone is shallow (`history-shallow`), a revision names no commit (`revision-unknown`), there neither
-            is nor was such an environment (`environment-unknown`), or the checkpoint is none (`checkpoint-invalid`).
+        MlgitError: the clone is shallow (`history-shallow`), a revision does not exist (`revision-unknown`), no commit ever had
+            the environment (`environment-unknown`), or the checkpoint is not valid (`checkpoint-invalid`).
     """
     repository = workspace.repository
     repository.require_full_history()
     branch, state = snapshot.base_of(workspace)
     state = state if at is None else snapshot.state_at(workspace, at)
-    tip = state.tree.commit
-    assert tip is not None  # noqa: S101 - a state of a commit
+    tip = snapshot.commit_of(state)
     ledger = _ledger(workspace, None if at is None else tip)
-    begin = None if since is None else snapshot.state_at(workspace, since).tree.commit
-    earlier = None if full or fetch else _earlier(workspace, branch, given, use_cache=at is None)
+    since_commit = None if since is None else snapshot.state_at(workspace, since).tree.commit
+    checkpoint = None if full or fetch else _load_checkpoint(workspace, branch, given_checkpoint, use_cache=at is None)
     rewritten: list[Finding] = []
-    if earlier is not None and not _goes_on(repository, earlier, tip, ledger):
-        rewritten = _rewritten(repository, earlier, branch, tip, ledger)
-        earlier = None
-    replay = Replay(workspace, branch, tip, ledger, earlier=earlier, again=fetch, on_progress=on_progress)
+    if checkpoint is not None and not _continues(repository, checkpoint, tip, ledger):
+        rewritten = _check_rewritten(repository, checkpoint, branch, tip, ledger)
+        checkpoint = None
+    replay = Replay(
+        workspace, branch, tip, ledger, checkpoint=checkpoint, evaluate_gates=fetch, on_progress=on_progress
+    )
     replay.run()
-    if replay.revives:
+    if replay.needs_full_replay:  # on evidence that a checkpoint does not keep
         replay = Replay(workspace, branch, tip, ledger, on_progress=on_progress)
         replay.run()
-    if environment is not None and all(one.environment != environment for one in replay.after(None)):
-        state.environment(environment)  # of one that never was, "nothing wrong" would be no answer
-    # After a rewritten history only `full` starts anew, so that the finding stays until somebody has looked at it.
-    kept = None if rewritten else checkpoints.encode(replay.checkpoint())
-    if at is None and given is None and not fetch and kept is not None:
-        workspace.cache.put(_CACHE, branch, kept)
+    if environment is not None and all(change.environment != environment for change in replay.changes):
+        # Raises if it does not exist: a misspelt name must not give an audit without findings.
+        state.environment(environment)
+    # After a rewrite, the old checkpoint stays in the cache, so that the finding is repeated until somebody runs `--full`.
+    encoded = None if rewritten else checkpoints.encode(replay.checkpoint())
+    if at is None and given_checkpoint is None and not fetch and encoded is not None:
+        workspace.cache.put(_CACHE, branch, encoded)
     audit = _audit(
         replay,
         state,
         ledger,
         rewritten,
         since=since,
-        begin=begin,
+        since_commit=since_commit,
         environment=environment,
-        as_of=max(repository.commit_time(one) for one in (tip, ledger) if one is not None),
+        as_of=max(repository.commit_time(commit) for commit in (tip, ledger) if commit is not None),
         fetched=fetch,
     )
-    return AuditResult(audit, kept)
+    return AuditResult(audit, encoded)
 
 
 def _ledger(workspace: Workspace, at: CommitId | None) -> CommitId | None:
-    """Return the newest commit of the ledger; with a commit of the base branch, the one of its time."""
+    """Return the newest commit of the ledger, or the newest at the time of a commit of the base branch."""
     tip = snapshot.ledger_tip(workspace)
     if tip is None or at is None:
         return tip
     return workspace.repository.last_commit_by(tip, workspace.repository.commit_time(at))
 
 
-def _earlier(workspace: Workspace, branch: str, given: bytes | None, *, use_cache: bool) -> Checkpoint | None:
-    """Return the checkpoint to go on from: the one that is given, else that of the last audit here."""
+def _load_checkpoint(workspace: Workspace, branch: str, given: bytes | None, *, use_cache: bool) -> Checkpoint | None:
+    """Return the checkpoint to continue from: the given one, or that of the last audit in the cache."""
     if given is not None:
-        found = checkpoints.unpack(given)
-        if found.branch != branch:
+        checkpoint = checkpoints.unpack(given)
+        if checkpoint.branch != branch:
             raise refused(
                 "checkpoint-invalid",
-                f"the checkpoint is of the branch {found.branch}, and this is {branch}",
-                fix="give the checkpoint of this project, or leave `--checkpoint` out",
+                f"the checkpoint is of branch {checkpoint.branch}, and the base branch is {branch}",
+                fix="use the checkpoint of this project, or run without `--checkpoint`",
             )
-        return found
-    kept = workspace.cache.get(_CACHE, branch) if use_cache else None
+        return checkpoint
+    cached = workspace.cache.get(_CACHE, branch) if use_cache else None
     try:
-        return None if kept is None else checkpoints.decode(kept)
-    except MlgitError:  # a cache may be lost, or be of another time
+        return None if cached is None else checkpoints.decode(cached)
+    except MlgitError:  # a cache may be from another version of mlgit; then the audit starts from the first commit
         return None
 
 
-def _rewritten(
-    repository: Repository, earlier: Checkpoint, branch: str, tip: CommitId, ledger: CommitId | None
+def _check_rewritten(
+    repository: Repository, checkpoint: Checkpoint, branch: str, tip: CommitId, ledger: CommitId | None
 ) -> list[Finding]:
-    """Tell which branch no longer has what an earlier audit saw on it."""
-    pairs = ((branch, earlier.commit, tip), (layout.LEDGER.removeprefix("refs/heads/"), earlier.ledger, ledger))
+    """Return a finding for each branch that no longer has the commit of an earlier audit."""
+    branches = (
+        (branch, checkpoint.commit, tip),
+        (layout.LEDGER.removeprefix("refs/heads/"), checkpoint.ledger, ledger),
+    )
     return [
-        history_checks.rewritten(name, old)
-        for name, old, new in pairs
+        history_checks.history_rewritten(name, old)
+        for name, old, new in branches
         if old is not None
         and (new is None or repository.resolve(old) is None or not remote.contains(repository, new, old))
     ]
 
 
-def _goes_on(repository: Repository, earlier: Checkpoint, tip: CommitId, ledger: CommitId | None) -> bool:
-    """Tell whether both first-parent lines lead on from where they were; a merge may have taken another for the first."""
+def _continues(repository: Repository, checkpoint: Checkpoint, tip: CommitId, ledger: CommitId | None) -> bool:
+    """Return whether both first-parent histories continue from the checkpoint.
+
+    They may not although nothing was lost: a merge can have the old tip as its second parent.
+    """
     return all(
-        old is None or new == old or (new is not None and _leads_on(repository, old, new))
-        for old, new in ((earlier.commit, tip), (earlier.ledger, ledger))
+        old is None or new == old or (new is not None and _is_first_parent_ancestor(repository, old, new))
+        for old, new in ((checkpoint.commit, tip), (checkpoint.ledger, ledger))
     )
 
 
-def _leads_on(repository: Repository, old: CommitId, new: CommitId) -> bool:
-    """Tell whether a commit is on the first-parent line of a later one: the first parent of the oldest that comes after it."""
+def _is_first_parent_ancestor(repository: Repository, old: CommitId, new: CommitId) -> bool:
+    """Return whether a commit is in the first-parent history of a later one."""
     if repository.resolve(old) is None:
         return False
     parents: tuple[CommitId, ...] = ()
-    for commit, _ in repository.commits(f"{old}..{new}"):
+    for commit, _ in repository.commits(f"{old}..{new}"):  # newest first; the oldest has to follow `old` directly
         parents = commit.parents
     return parents[:1] == (old,)
 
@@ -209,15 +220,15 @@ def _audit(
     rewritten: list[Finding],
     *,
     since: str | None,
-    begin: CommitId | None,
+    since_commit: CommitId | None,
     environment: str | None,
     as_of: datetime,
     fetched: bool,
 ) -> Audit:
-    told = [one for one in replay.after(begin) if environment in {None, one.environment}]
-    there, unread = inventory(state, replay.changes)
-    stands, more = standing(state)
-    counts = Counter(one.verdict for one in told)
+    changes = [change for change in replay.changes_after(since_commit) if environment in {None, change.environment}]
+    models, model_findings = inventory(state, replay.changes)
+    governance, governance_findings = governance_records(state)
+    counts = Counter(change.verdict for change in changes)
     return Audit(
         project=state.project().name,
         branch=replay.branch,
@@ -226,25 +237,32 @@ def _audit(
         tool=f"mlgit {__version__}",
         since=since,
         environment=environment,
-        counts={one: counts[one] for one in VERDICTS},
-        changes=told,
-        findings=[*rewritten, *replay.findings, *replay.crossing, *unread, *more, *uncertified(state, there, as_of)],
-        inventory=there,
-        deployments=[one for one in replay.deployments if environment in {None, one.environment}],
-        rules=replay.rules,
-        standing=stands,
-        unchecked=[*_unchecked(told, ledger, fetched=fetched)],
+        counts={verdict: counts[verdict] for verdict in VERDICTS},
+        changes=changes,
+        findings=[
+            *rewritten,
+            *replay.findings,
+            *replay.reference_findings,
+            *model_findings,
+            *governance_findings,
+            *overdue_recertifications(state, models, as_of),
+        ],
+        inventory=models,
+        deployments=[entry for entry in replay.deployments if environment in {None, entry.environment}],
+        rule_changes=replay.rule_changes,
+        governance=governance,
+        not_checked=[*_not_checked(changes, ledger, fetched=fetched)],
     )
 
 
-def _unchecked(told: Sequence[AuditedChange], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
-    """Say in plain words what an audit leaves open."""
+def _not_checked(changes: Sequence[AuditedChange], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
+    """Yield sentences about what the audit did not verify."""
     if ledger is None:
-        yield "There is no ledger here, so that no approval and no deployment could be looked at."
-    unproven = sum(one.verdict == "UNPROVEN" for one in told)
+        yield "There is no ledger here, so that approvals and deployments could not be verified."
+    unproven = sum(change.verdict == "UNPROVEN" for change in changes)
     if unproven:
-        yield f"{unproven} of the changes lack evidence, and may have been right or wrong."
-    if any(approval.review for one in told for approval in one.approvals):
-        yield _NOT_ASKED
-    yield from () if fetched else _NOT_FETCHED
-    yield from _NOT_CHECKED
+        yield f"{plural(unproven, 'change')} without enough evidence: the merge rules may or may not have been met."
+    if any(approval.review for change in changes for approval in change.approvals):
+        yield _WITHOUT_FORGE
+    yield from () if fetched else _WITHOUT_FETCH
+    yield from _NEVER_CHECKED

@@ -1,7 +1,7 @@
-"""One change of a manifest, judged by the rules of the commit before it: what a merge and an `apply` ask, asked again."""
+"""Verify one change of a manifest by the rules of the commit before it, as `merge` and `apply` do."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -9,8 +9,9 @@ from msgspec.structs import asdict, replace
 from mlgit.domain import layout, slots
 from mlgit.domain.approvals import People
 from mlgit.domain.audit import checks
-from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, GateAnswer
+from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, AuditedGate
 from mlgit.domain.audit.verdict import GAPS, verdict
+from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
 from mlgit.domain.rules.changes import check_promotion_alone
@@ -25,173 +26,222 @@ from mlgit.ops.review.approval_count import standing_approval_name
 from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.verification import PromotionVerifier, Verification, rollback_hold
 
-_TWO_CLOCKS = timedelta(minutes=5)  # by how much the clocks of two machines may differ
 _NO_EVIDENCE = msgspec.Raw(b"{}")
-_ASKS_THE_LEDGER = frozenset(
-    {"rollback-version-unverified", "soak-too-short", "standing-approval-unsigned", "upstream-environment-unverified"}
-)
-"""Findings that say what the ledger lacks, and so nothing where there is no ledger here."""
+_GAPS_WITHOUT_LEDGER = GAPS | {
+    "rollback-version-unverified",
+    "soak-too-short",
+    "standing-approval-unsigned",
+    "upstream-environment-unverified",
+}
+"""Findings that mean only that evidence is missing if the clone has no ledger."""
 
 
 class ChangeVerifier:
-    """Judges changes of manifests, each in the two states that it lies between."""
+    """Verifies changes of manifests, each between the state before it and the state after it."""
 
-    def __init__(self, workspace: Workspace, chronicle: LedgerHistory, *, again: bool = False) -> None:
-        """Take today's workspace, the ledger, and whether to judge the gates again, on data that has to be fetched."""
-        self._again = again
+    def __init__(self, workspace: Workspace, ledger_history: LedgerHistory, *, evaluate_gates: bool = False) -> None:
+        """Take the workspace, the ledger, and whether to evaluate the gates again, which needs the data."""
         self._workspace = workspace
-        self._chronicle = chronicle
-        self._whole: dict[tuple[str, ...], list[Finding]] = {}
+        self._ledger_history = ledger_history
+        self._evaluate_gates = evaluate_gates
+        self._version_findings: dict[tuple[str, ...], list[Finding]] = {}
 
-    def judge(
-        self, step: HistoryStep, path: str, before: LifecycleHistory, after: LifecycleHistory, seen: Collection[str]
+    def verify(
+        self, step: HistoryStep, path: str, before: LifecycleHistory, after: LifecycleHistory, earlier: Collection[str]
     ) -> AuditedChange:
-        """Return what becomes of one change.
+        """Return the verdict on one change, with the evidence for it.
 
         Args:
             step: the commit.
             path: the manifest that it changes.
-            before: the state of its first parent, which gives the rules.
-            after: the state with it.
-            seen: the ids of all promotions that the base branch had before.
+            before: the state at its first parent, which has the rules.
+            after: the state at the commit.
+            earlier: the ids of all earlier promotions of the base branch.
         """
         place = layout.parse_path(path)
         assert place is not None  # noqa: S101 - the path of a manifest
         key = (place.fields["environment"], place.fields["model"])
-        findings = list(checks.check_shape([(one.path, one.status) for one in step.changes], step.own))
-        for one in step.changes:
-            if one.path == path:
-                findings += checks.check_removed(path, one.status, one.mode)
-        draft = _draft(step, key, before)
+        findings = list(
+            checks.check_commit([(change.path, change.status) for change in step.changes], step.merge_changes)
+        )
+        for change in step.changes:
+            if change.path == path:
+                findings += checks.check_manifest_file(path, change.status, change.mode)
+        result = _unverified(step, key, before)
         try:
             manifest = after.promotion(*key)
             if manifest is not None:
-                draft = _described(draft, manifest)
-                findings += checks.check_identity(manifest, before.promotion(*key), seen, step.commit.id)
-                proposed = Proposal(*key, before, after, step.commit.id, step.brought)
-                draft, found = self._promoted(draft, step, proposed, after)
-                findings += found
+                result = _with_manifest(result, manifest)
+                findings += checks.check_identity(manifest, before.promotion(*key), earlier, step.commit.id)
+                proposal = Proposal(*key, before, after, step.commit.id, step.introduced)
+                result, problems = self._verify_proposal(result, step, proposal, after)
+                findings += problems
         except MlgitError as error:
             findings += [checks.unreadable(finding) for finding in error.findings]
-        gaps = GAPS if self._chronicle.tip is not None else GAPS | _ASKS_THE_LEDGER
-        waived = any(one.outcome == "waived" for one in draft.rests_on().gates)
-        return replace(draft, findings=findings, verdict=verdict(findings, waived=waived, gaps=gaps))
+        gaps = GAPS if self._ledger_history.tip is not None else _GAPS_WITHOUT_LEDGER
+        waived = any(gate.outcome == "waived" for gate in result.decoded_evidence().gates)
+        return replace(result, findings=findings, verdict=verdict(findings, waived=waived, gaps=gaps))
 
-    def _promoted(
-        self, draft: AuditedChange, step: HistoryStep, proposed: Proposal, after: LifecycleHistory
+    def _verify_proposal(
+        self, result: AuditedChange, step: HistoryStep, proposal: Proposal, after: LifecycleHistory
     ) -> tuple[AuditedChange, list[Finding]]:
-        """Judge a manifest that is there, and tell what it rests on."""
+        """Verify a manifest that was added or changed; return the change with its evidence, and the findings."""
         if not step.commit.parents:
-            return draft, [checks.came_first(layout.promotion(proposed.environment, proposed.model))]
+            return result, [checks.in_first_commit(layout.promotion(proposal.environment, proposal.model))]
+        # `PromotionVerifier.check_files` would compare the trees again; the changes of the commit are known here.
         paths = [change.path for change in step.changes]
-        held = rollback_hold(proposed)
-        findings = list(check_promotion_alone(proposed.environment, proposed.model, paths, held=held))
-        for slot in slots.filled(proposed.manifest.slots).values():
-            findings += self._check_files(after.version(VersionRef(proposed.model, slot.version)), after)
-        examination, more = self._examined(step, proposed)
-        people = People(proposed.before.roles())
-        report = proposed.report
-        evidence = AuditedEvidence(
-            reads=dict(examination.reads),
-            gates=[GateAnswer(one.gate, one.outcome, one.message) for one in report.results] if report else [],
-        )
-        draft = replace(
-            draft,
-            decision=examination.decision,
+        hold = rollback_hold(proposal)
+        findings = list(check_promotion_alone(proposal.environment, proposal.model, paths, held=hold))
+        for slot in slots.filled(proposal.manifest.slots).values():
+            findings += self._check_version_files(after.version(VersionRef(proposal.model, slot.version)), after)
+        verification, problems = self._verify_decision(step, proposal)
+        people = People(proposal.before.roles())
+        report = proposal.report
+        gates = [AuditedGate(gate.gate, gate.outcome, gate.message) for gate in report.results] if report else []
+        evidence = AuditedEvidence(reads=dict(verification.reads), gates=gates)
+        result = replace(
+            result,
+            decision=verification.decision,
             evidence=msgspec.Raw(msgspec.json.encode(evidence)),
-            approvals=[AuditedApproval(**asdict(one)) for one in examination.approvals.counted],
-            uncounted=examination.approvals.uncounted,
-            overrides=_overrides(proposed),
-            standing=standing_approval_name(proposed),
-            decided=self._decided(proposed.manifest) is not None,
-            merged_by=people.person(draft.merged_by),
-            proposed_by=list(dict.fromkeys(map(people.person, draft.proposed_by))),
+            approvals=[AuditedApproval(**asdict(approval)) for approval in verification.approvals.counted],
+            uncounted=verification.approvals.uncounted,
+            overrides=_describe_overrides(proposal),
+            standing_approval=standing_approval_name(proposal),
+            decision_recorded=self._decision_file(proposal.manifest) is not None,
+            merged_by=people.person(result.merged_by),
+            proposed_by=list(dict.fromkeys(map(people.person, result.proposed_by))),
         )
-        return draft, findings + more
+        return result, findings + problems
 
-    def _examined(self, step: HistoryStep, proposed: Proposal) -> tuple[Verification, list[Finding]]:
-        """Examine a promotion with what the ledger had when it was merged.
-
-        Clocks differ, so what does not hold by that moment may hold by one a little later. Approvals that came later still
-        count until the ledger has the decision, or until now where it has none, with a warning.
-        """
-        at, manifest = step.commit.at, proposed.manifest
-        decided = self._decided(manifest)
-        cut = LedgerCutoff(None if decided is None else decided.step, at + _TWO_CLOCKS, at)
-        examination = self._look(proposed, cut, at)
-        if examination.problems or examination.waits:
-            other = self._look(proposed, later := replace(cut, seen=at + _TWO_CLOCKS), at)
-            if not other.problems and not other.waits:
-                examination, cut = other, later
-        late: list[Finding] = []
-        if not examination.approvals.complete:
-            examination = self._look(proposed, replace(cut, at=None), at)
-            late = [checks.approved_late(manifest)] if examination.approvals.complete else []
-        agreed = list(checks.check_agreed(manifest, examination.approvals))
-        if agreed and proposed.policy.evidence == "forge":
-            stated = self._look(proposed, replace(cut, at=None), at, believed=True)
-            if stated.approvals.complete:
-                examination, agreed = stated, [checks.reviewed_elsewhere(manifest, examination.approvals)]
-        problems = [checks.rests_on_none(one, manifest) for one in (*examination.problems, *examination.waits)]
-        findings = [*problems, *agreed, *late]
-        if self._again:
-            findings += self._evaluated_again(proposed, cut, at)
-        if decided is None:
-            findings += checks.check_applied(manifest, self._chronicle.refused.get(manifest.promotion))
+    def _verify_decision(self, step: HistoryStep, proposal: Proposal) -> tuple[Verification, list[Finding]]:
+        """Verify a promotion with what the ledger had when it was merged, and compare the decision record with the result."""
+        merged_at, manifest = step.commit.at, proposal.manifest
+        decision_file = self._decision_file(manifest)
+        cutoff = LedgerCutoff(
+            position=None if decision_file is None else decision_file.position,
+            added_by=merged_at + CLOCK_TOLERANCE,
+            deployed_by=merged_at,
+        )
+        verification, cutoff = self._verify_rules(proposal, cutoff, merged_at)
+        verification, findings = self._verify_approvals(proposal, verification, cutoff, merged_at)
+        problems = [*verification.problems, *verification.waits]
+        findings = [*(checks.without_report_reference(finding, manifest) for finding in problems), *findings]
+        if self._evaluate_gates:
+            findings += self._check_gate_results(proposal, cutoff, merged_at)
+        if decision_file is None:
+            findings += checks.check_applied(manifest, self._ledger_history.refused.get(manifest.promotion))
         else:
-            record = self._chronicle.library.record(layout.decision(manifest.promotion), decided.blob)
+            record = self._ledger_history.blobs.record(layout.decision(manifest.promotion), decision_file.blob)
             assert isinstance(record, DecisionRecord)  # noqa: S101 - by its path
-            reads, tally = examination.reads, examination.approvals
-            findings += checks.check_decided(record, manifest, reads=reads, decision=examination.decision, tally=tally)
-        return examination, findings
+            findings += checks.check_decision_record(
+                record,
+                manifest,
+                reads=verification.reads,
+                decision=verification.decision,
+                approvals=verification.approvals,
+            )
+        return verification, findings
 
-    def _evaluated_again(self, proposed: Proposal, cut: LedgerCutoff, at: datetime) -> list[Finding]:
-        """Evaluate the gates again, on the data. Where it cannot be had, that is a gap."""
-        report, again = (
-            proposed.report,
-            PromotionVerifier(self._workspace, self._chronicle.ledger(cut), at).evaluate_gates(proposed),
-        )
+    def _verify_rules(
+        self, proposal: Proposal, cutoff: LedgerCutoff, merged_at: datetime
+    ) -> tuple[Verification, LedgerCutoff]:
+        """Verify with the deployments up to the merge; if a rule is not met, with those of the clock tolerance as well.
+
+        Not with these at once: the tolerance is meant to allow what the merging machine could see, and an entry that was added
+        just after the merge, such as `degraded`, must not break a rule that was met.
+        """
+        verification = self._verify_at(proposal, cutoff, merged_at)
+        if verification.problems or verification.waits:
+            tolerant = replace(cutoff, deployed_by=merged_at + CLOCK_TOLERANCE)
+            retried = self._verify_at(proposal, tolerant, merged_at)
+            if not retried.problems and not retried.waits:
+                return retried, tolerant
+        return verification, cutoff
+
+    def _verify_approvals(
+        self, proposal: Proposal, verification: Verification, cutoff: LedgerCutoff, merged_at: datetime
+    ) -> tuple[Verification, list[Finding]]:
+        """Return the verification with the strictest of three sets of approvals that is complete, and its findings.
+
+        1. Those added by the merge: everything is as it should be.
+        2. All that were added before the decision record, or up to now if there is none: `apply` counted the same ones before
+           anything was deployed, so late approvals are only a warning.
+        3. Reviews with the decision that the ledger claims, if the reviewed commits are missing here: evidence is missing.
+
+        If none is complete, the findings are those of the second set, which has every vote that could count.
+        """
+        if verification.approvals.complete:
+            return verification, []
+        manifest = proposal.manifest
+        without_time_limit = replace(cutoff, added_by=None)
+        verification = self._verify_at(proposal, without_time_limit, merged_at)
+        if verification.approvals.complete:
+            return verification, [checks.approved_after_merge(manifest)]
+        if proposal.policy.evidence == "forge":
+            claimed = self._verify_at(proposal, without_time_limit, merged_at, trust_recorded=True)
+            if claimed.approvals.complete:
+                return claimed, [checks.reviewed_commit_missing(manifest, verification.approvals)]
+        return verification, list(checks.check_approvals(manifest, verification.approvals))
+
+    def _verify_at(
+        self, proposal: Proposal, cutoff: LedgerCutoff, at: datetime, *, trust_recorded: bool = False
+    ) -> Verification:
+        proposal = self._with_reviews(proposal, cutoff, trust_recorded=trust_recorded)
+        return self._verifier(cutoff, at).verify(proposal)
+
+    def _verifier(self, cutoff: LedgerCutoff, at: datetime) -> PromotionVerifier:
+        return PromotionVerifier(self._workspace, self._ledger_history.ledger(cutoff), at)
+
+    def _check_gate_results(self, proposal: Proposal, cutoff: LedgerCutoff, at: datetime) -> list[Finding]:
+        """Evaluate the gates again, and compare the results with the report."""
+        report, again = proposal.report, self._verifier(cutoff, at).evaluate_gates(proposal)
         if report is None or again is None:
             return []
-        return list(checks.check_answers(proposed.manifest, report.results, again.results))
+        return list(checks.check_gate_results(proposal.manifest, report.results, again.results))
 
-    def _look(self, proposed: Proposal, cut: LedgerCutoff, at: datetime, *, believed: bool = False) -> Verification:
-        heard = self._heard(proposed, cut, believed=believed)
-        return PromotionVerifier(self._workspace, self._chronicle.ledger(cut), at).verify(heard)
+    def _with_reviews(self, proposal: Proposal, cutoff: LedgerCutoff, *, trust_recorded: bool) -> Proposal:
+        """Return a proposal with the reviews of its pull request from the ledger that were submitted in time.
 
-    def _heard(self, proposed: Proposal, cut: LedgerCutoff, *, believed: bool) -> Proposal:
-        """Return a change with what the ledger has of its pull request: the reviews that were given in time."""
-        folder = layout.reviews(proposed.manifest.promotion)
-        there = self._chronicle.in_folder(folder, LedgerCutoff(cut.step)) if proposed.policy.evidence == "forge" else {}
-        if not there:
-            return proposed
-        newest = max(there, key=lambda path: layout.sequence_number(path.rpartition("/")[2]) or 0)
-        told = self._chronicle.library.record(newest, there[newest].blob)
-        assert isinstance(told, Reviews)  # noqa: S101 - by its path
-        given = [one for one in told.reviews if cut.at is None or one.at <= cut.at]
+        Args:
+            proposal: the proposal.
+            cutoff: the time limit.
+            trust_recorded: whether a review of a missing commit keeps the decision that the ledger claims.
+        """
+        if proposal.policy.evidence != "forge":
+            return proposal
+        # A snapshot may be recorded after the merge; the time limit is for the reviews in it.
+        folder = layout.reviews(proposal.manifest.promotion)
+        snapshots = self._ledger_history.in_folder(folder, LedgerCutoff(cutoff.position))
+        if not snapshots:
+            return proposal
+        newest = max(snapshots, key=lambda path: layout.sequence_number(path.rpartition("/")[2]) or 0)
+        record = self._ledger_history.blobs.record(newest, snapshots[newest].blob)
+        assert isinstance(record, Reviews)  # noqa: S101 - by its path
+        in_time = [review for review in record.reviews if cutoff.added_by is None or review.at <= cutoff.added_by]
         return forge_reviews.with_reviews(
-            self._workspace, proposed, replace(told, reviews=given), trust_recorded=believed
+            self._workspace, proposal, replace(record, reviews=in_time), trust_recorded=trust_recorded
         )
 
-    def _decided(self, manifest: Promotion) -> LedgerFile | None:
-        return self._chronicle.added.get(layout.decision(manifest.promotion))
+    def _decision_file(self, manifest: Promotion) -> LedgerFile | None:
+        return self._ledger_history.added.get(layout.decision(manifest.promotion))
 
-    def _check_files(self, version: Version, after: LifecycleHistory) -> list[Finding]:
-        """Check the record of a version, and the files beside it that it names."""
+    def _check_version_files(self, version: Version, after: LifecycleHistory) -> list[Finding]:
+        """Check the record of a version and the files beside it, once for the same blobs."""
         folder = layout.version_folder(version.model, version.version)
-        stored = {f"{one.path}.dvc": one for one in stored_files(version)}
+        stored = {f"{file.path}.dvc": file for file in stored_files(version)}
         names = ("card.md", "profile.json", *stored)
         ids = [after.files.id_of(f"{folder}/{name}") for name in ("version.json", *names)]
-        key = tuple(one for one in ids if one is not None)
-        if len(key) < len(ids) or key not in self._whole:  # without an id, it may be another each time
+        key = tuple(blob for blob in ids if blob is not None)
+        # Without the id of a file, its content may differ from the one that was checked before.
+        if len(key) < len(ids) or key not in self._version_findings:
             files = {name: after.files.read(f"{folder}/{name}") for name in names}
-            pointers = {name: self._workspace.formats.pointer(one) for name, one in stored.items()}
-            self._whole[key] = list(check_version(version, files, pointers))
-        return self._whole[key]
+            pointers = {name: self._workspace.formats.pointer(file) for name, file in stored.items()}
+            self._version_findings[key] = list(check_version(version, files, pointers))
+        return self._version_findings[key]
 
 
-def _draft(step: HistoryStep, key: tuple[str, str], before: LifecycleHistory) -> AuditedChange:
-    """Return what is told of a change whatever comes of it."""
+def _unverified(step: HistoryStep, key: tuple[str, str], before: LifecycleHistory) -> AuditedChange:
+    """Return what is known of a change without its manifest."""
     commit = step.commit
     return AuditedChange(
         commit=commit.id,
@@ -200,46 +250,49 @@ def _draft(step: HistoryStep, key: tuple[str, str], before: LifecycleHistory) ->
         model=key[1],
         verdict="UNPROVEN",
         merged_by=commit.author_email,
-        proposed_by=list(dict.fromkeys(one.author_email for one in reversed(step.brought))),
-        before=_label(before, key),
+        proposed_by=list(dict.fromkeys(introduced.author_email for introduced in reversed(step.introduced))),
+        before=_champion(before, key),
         evidence=_NO_EVIDENCE,
     )
 
 
-def _described(draft: AuditedChange, manifest: Promotion) -> AuditedChange:
+def _with_manifest(change: AuditedChange, manifest: Promotion) -> AuditedChange:
+    """Return a change with the fields that are in the manifest."""
     slot = manifest.slots.champion
     return replace(
-        draft,
+        change,
         promotion=manifest.promotion,
         kind=manifest.change,
         after=None if slot is None else f"{manifest.model}@{slot.version}",
-        beside=[str(one) for one in slots.placed(manifest)],
+        beside=list(map(str, slots.versions_beside(manifest))),
         reason=manifest.reason,
         ticket=manifest.ticket,
         policy=manifest.policy.name,
     )
 
 
-def _label(state: LifecycleHistory, key: tuple[str, str]) -> str | None:
+def _champion(state: LifecycleHistory, key: tuple[str, str]) -> str | None:
+    """Return the champion of an environment and model; None if there is none, or the manifest cannot be read."""
     try:
         manifest = state.promotion(*key)
-    except MlgitError:  # a finding of the commit that brought it
+    except MlgitError:  # reported for the commit that added it
         return None
     slot = manifest.slots.champion if manifest else None
     return None if slot is None else f"{key[1]}@{slot.version}"
 
 
-def _overrides(proposed: Proposal) -> list[str]:
-    """Return in words the overrides that waived gates of the report."""
-    report, version = proposed.report, proposed.version
+def _describe_overrides(proposal: Proposal) -> list[str]:
+    """Describe the overrides that waived gates of the report."""
+    report, version = proposal.report, proposal.version
     waived = {verdict.gate for verdict in report.results if verdict.outcome == "waived"} if report else set()
     if not waived or version is None:
         return []
-    key = (proposed.environment, proposed.model, version.digest)
+    key = (proposal.environment, proposal.model, version.digest)
     return [
-        f"{name} waives {', '.join(sorted(waived & {*one.waives}))} for {one.incident}, by {' and '.join(one.people)}"
-        for name, one in proposed.before.overrides().items()
-        if (one.environment, one.model, one.digest) == key and waived & {*one.waives}
+        f"{name} waives {', '.join(sorted(waived & {*override.waives}))} for {override.incident}, "
+        f"by {' and '.join(override.people)}"
+        for name, override in proposal.before.overrides().items()
+        if (override.environment, override.model, override.digest) == key and waived & {*override.waives}
     ]
 
 
@@ -249,7 +302,7 @@ def changed_manifests(step: HistoryStep) -> Sequence[str]:
 
 
 def is_manifest(path: str) -> bool:
-    """Tell whether a path is that of a manifest."""
+    """Return whether a path is that of a manifest."""
     if not path.startswith("environments/"):
         return False
     place = layout.parse_path(path)

@@ -1,4 +1,4 @@
-"""What an audit leaves for the next one, so that it has to replay only what came since."""
+"""The checkpoint of an audit, from which the next one continues with newer commits only."""
 
 from collections.abc import Mapping
 
@@ -12,55 +12,55 @@ from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.errors import Finding, MlgitError, refused
 from mlgit.ops.audit.ledger_history import LedgerFile
 
-FORM = "mlgit/audit-checkpoint.v1"
+SCHEMA = "mlgit/audit-checkpoint.v1"
 
 
 class OpenReferences(msgspec.Struct, frozen=True, kw_only=True):
-    """Records that are held against the other branch each time."""
+    """Records that name something that the other branch does not have, or not yet; checked again by each audit."""
 
     manifests: list[Promotion] = []
     deployments: list[Deployment] = []
     decisions: list[DecisionRecord] = []
 
 
-class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=FORM):
-    """All that was concluded up to a commit of the base branch and one of the ledger.
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCHEMA):
+    """The results of an audit up to a commit of the base branch and one of the ledger.
 
-    `line` and `ledger_line` are the commits of the two first-parent lines, oldest first. `pending` is what of the ledger may
-    still matter by the order in which it came. `loose` are records that name what the other branch does not have, or not yet.
+    `base_commits` and `ledger_commits` are the first-parent histories, oldest first. `pending` are the files of the ledger for
+    which it still matters when they were added, because their promotion has no decision record yet.
     """
 
     tool: str = __version__
     branch: str
-    line: list[str]
-    ledger_line: list[str]
+    base_commits: list[str]
+    ledger_commits: list[str]
     changes: list[AuditedChange]
     findings: list[Finding]
-    rules: list[RuleChange]
+    rule_changes: list[RuleChange]
     deployments: list[AuditedDeployment]
-    decided: list[str]
+    decided_promotions: list[str]
     pending: Mapping[str, LedgerFile]
-    loose: OpenReferences
+    open_references: OpenReferences
 
     @property
     def commit(self) -> CommitId:
-        """The commit of the base branch."""
-        return self.line[-1]
+        """The audited commit of the base branch."""
+        return self.base_commits[-1]
 
     @property
     def ledger(self) -> CommitId | None:
-        """The commit of the ledger; None where there was none."""
-        return self.ledger_line[-1] if self.ledger_line else None
+        """The audited commit of the ledger; None if there was none."""
+        return self.ledger_commits[-1] if self.ledger_commits else None
 
 
-class _Sealed(msgspec.Struct, frozen=True):
+class _CheckpointFile(msgspec.Struct, frozen=True):
     digest: Digest
     checkpoint: msgspec.Raw
 
 
 def pack(checkpoint: bytes) -> bytes:
-    """Return an encoded checkpoint as a file: a document with the digest of all that it says."""
-    # As `_Sealed` is written, in one copy: of 10,000 promotions it is 23 MB.
+    """Return an encoded checkpoint as the content of a file, with its digest."""
+    # By hand, to copy it only once: a checkpoint of 10,000 promotions has 23 MB.
     return b'{"digest":"%b","checkpoint":%b}\n' % (sha256(checkpoint).encode(), checkpoint)
 
 
@@ -68,15 +68,15 @@ def unpack(content: bytes) -> Checkpoint:
     """Read a checkpoint from a file.
 
     Raises:
-        MlgitError: it is none, was altered, or is of another mlgit (`checkpoint-invalid`).
+        MlgitError: it is not a checkpoint, was changed, or is from another version of mlgit (`checkpoint-invalid`).
     """
     try:
-        sealed = msgspec.json.decode(content, type=_Sealed)
+        file = msgspec.json.decode(content, type=_CheckpointFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _invalid(str(error)) from error
-    if sha256(memoryview(sealed.checkpoint)) != sealed.digest:
-        raise _invalid("its digest is not that of what it says")
-    return decode(sealed.checkpoint)
+    if sha256(memoryview(file.checkpoint)) != file.digest:
+        raise _invalid("its content does not have the digest that it states")
+    return decode(file.checkpoint)
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
@@ -85,26 +85,27 @@ def encode(checkpoint: Checkpoint) -> bytes:
 
 
 def decode(content: bytes | msgspec.Raw) -> Checkpoint:
-    """Read a checkpoint that is known to be whole.
+    """Read an encoded checkpoint whose integrity was checked.
 
     Raises:
-        MlgitError: it is none, or is of another mlgit (`checkpoint-invalid`).
+        MlgitError: it is not a checkpoint, or is from another version of mlgit (`checkpoint-invalid`).
     """
     try:
-        found = msgspec.json.decode(content, type=Checkpoint)
+        checkpoint = msgspec.json.decode(content, type=Checkpoint)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _invalid(str(error)) from error
-    if found.tool != __version__:
-        raise _invalid(f"it was written by mlgit {found.tool}, and this is {__version__}, which may judge otherwise")
-    if not found.line:
+    if checkpoint.tool != __version__:
+        # Another version may have other rules, and its verdicts must not be mixed with those of this one.
+        raise _invalid(f"it was written by mlgit {checkpoint.tool}, and this is {__version__}")
+    if not checkpoint.base_commits:
         raise _invalid("it names no commit")
-    return found
+    return checkpoint
 
 
 def _invalid(why: str) -> MlgitError:
     return refused(
         "checkpoint-invalid",
-        "this is no checkpoint that can be gone on from",
+        "the audit cannot continue from this checkpoint",
         why=why,
-        fix="leave `--checkpoint` out, and write a new one with `--write-checkpoint FILE`",
+        fix="run without `--checkpoint`, and write a new one with `--write-checkpoint FILE`",
     )

@@ -1,4 +1,4 @@
-"""Signatures on the commits that changed what runs: a fact beside the verdict, which rests on approvals."""
+"""Signatures of the commits that changed manifests. They are information: verdicts depend on approvals only."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -9,31 +9,31 @@ from mlgit.errors import Inconclusive, MlgitError
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 CommitSignatures = Mapping[CommitId, tuple[bytes, bytes]]
-"""Commits that carry a signature: what it is over, and the signature."""
+"""The signed content and the signature of each commit that has one."""
 
 
 def commit_signatures(workspace: Workspace, commits: Iterable[CommitId]) -> CommitSignatures:
-    """Return those of some commits that carry a signature, in one look."""
-    wanted = list(commits)
-    found = zip(wanted, workspace.repository.commit_signatures(wanted), strict=True)
-    return {commit: (content, signature) for commit, (content, signature) in found if signature is not None}
+    """Return the signatures of some commits, read in one round."""
+    ids = list(commits)
+    signatures = zip(ids, workspace.repository.commit_signatures(ids), strict=True)
+    return {commit: (content, signature) for commit, (content, signature) in signatures if signature is not None}
 
 
 def commit_signature(
-    workspace: Workspace, commit: CommitId, at: datetime, seals: CommitSignatures, signers: bytes | None
+    workspace: Workspace, commit: CommitId, at: datetime, signatures: CommitSignatures, signers: bytes | None
 ) -> CommitSignature | None:
-    """Return whose signature a commit carries, by the signers of the state before it; None where it carries none.
+    """Return whose signature a commit has, by the allowed signers of the state before it; None if it has none.
 
     Raises:
-        Inconclusive: it is by a key of a kind that ssh-keygen has to check, and there is none here.
+        Inconclusive: only ssh-keygen can verify this kind of key, and it is not installed.
     """
-    if commit not in seals:
+    if commit not in signatures:
         return None
-    content, armoured = seals[commit]
+    content, armoured = signatures[commit]
     try:
         by, key = workspace.signatures.signer(content, armoured, signers=signers or b"", at=at)
     except Inconclusive:
         raise
     except MlgitError as error:
-        return CommitSignature(doubt=error.findings[0].message)
+        return CommitSignature(problem=error.findings[0].message)
     return CommitSignature(by=by, key=key)

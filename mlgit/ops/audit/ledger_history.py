@@ -1,4 +1,4 @@
-"""The ledger with its own history: what was added to it, by which commit, and whether anything was ever taken back."""
+"""The ledger with its history: which commit added each file, and whether any file was changed or deleted."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,32 +15,33 @@ from mlgit.ops.kernel.ports.git import Commit, PathChange, Repository, Tree
 
 
 class LedgerFile(msgspec.Struct, frozen=True, array_like=True):
-    """A file as it was added: the id of its content, and the commit that brought it, by its number, its id and its time."""
+    """A file as it was added: the id of its blob, and the position, id and time of the commit that added it."""
 
     blob: str
-    step: int
+    position: int
     commit: str
     at: datetime
 
 
 class LedgerCutoff(msgspec.Struct, frozen=True):
-    """By when something has to have come in; None for any time.
+    """Which part of the ledger counts; None for no limit.
 
-    An approval has to be there by a commit of the ledger, by its number, and by a moment. What a target was seen to run has
-    to have been seen by a moment, of which the entry itself says when it was.
+    An approval counts if it was added by the commit at `position`, and by the time `added_by`. A deployment counts if it was
+    observed by `deployed_by`, as its entry states.
     """
 
-    step: int | None = None
-    at: datetime | None = None
-    seen: datetime | None = None
+    position: int | None = None
+    added_by: datetime | None = None
+    deployed_by: datetime | None = None
 
-    def lets(self, one: LedgerFile) -> bool:
-        """Tell whether an approval came in time."""
-        return (self.step is None or one.step <= self.step) and (self.at is None or one.at <= self.at)
+    def includes(self, file: LedgerFile) -> bool:
+        """Return whether an approval was added in time."""
+        in_order = self.position is None or file.position <= self.position
+        return in_order and (self.added_by is None or file.at <= self.added_by)
 
 
 class LedgerAlteration(msgspec.Struct, frozen=True):
-    """A file that was there, and that a commit changed or deleted all the same."""
+    """A commit that changed or deleted a file of the ledger."""
 
     commit: CommitId
     path: str
@@ -48,42 +49,42 @@ class LedgerAlteration(msgspec.Struct, frozen=True):
 
 
 class LedgerHistory:
-    """All that the ledger holds, each file as it was first, whatever became of it."""
+    """All files of the ledger, each with the content that it was added with, whatever happened to it later."""
 
     def __init__(
         self,
-        library: BlobReader,
+        blobs: BlobReader,
         *,
         before: Tree | None = None,
         pending: Mapping[str, LedgerFile] | None = None,
         length: int = 0,
     ) -> None:
-        """Begin with nothing, or with what an earlier look left.
+        """Start with an empty ledger, or with the state of an earlier audit.
 
         Args:
-            library: reads blobs.
-            before: the files of the ledger's commit that was looked at last.
-            pending: those of them that may still matter by the order in which they came, by path.
+            blobs: reads blobs.
+            before: the files of the ledger at the last audited commit.
+            pending: those of them for which it still matters when they were added, by path.
             length: how many commits the ledger had.
         """
-        self.library = library
-        self._files = TreeOverlay(library, before)
+        self.blobs = blobs
+        self._files = TreeOverlay(blobs, before)
         self.tip = None if before is None else before.commit
         self.length = length
         self.added: dict[str, LedgerFile] = {}
         self.new: list[str] = []
-        """What was added since the earlier look, in its order."""
+        """The files that were added since the earlier audit, in order."""
         self.altered: list[LedgerAlteration] = []
         self.refused: dict[str, str] = {}
         """Why `apply` refused a promotion, by its id."""
         self._folders: dict[str, list[str]] = {}
         self._entries: dict[tuple[str, str], list[Deployment]] = {}
-        """What targets were seen to run, as far as it was asked for since the last commit: each change of a model asks."""
-        for path, one in (pending or {}).items():
-            self._add(path, one)
+        """Deployment logs that were read since the last commit was appended: each change of a model needs them."""
+        for path, file in (pending or {}).items():
+            self._add(path, file)
 
     def append(self, commit: Commit, changes: Iterable[PathChange]) -> None:
-        """Take in the next commit of the ledger's first-parent line."""
+        """Add the next commit of the first-parent history of the ledger."""
         for change in changes:
             if change.status != "A" or change.after is None or change.path in self.added:
                 self.altered.append(LedgerAlteration(commit.id, change.path, change.status))
@@ -95,59 +96,59 @@ class LedgerHistory:
         self.length += 1
         self._entries.clear()
 
-    def in_folder(self, folder: str, cut: "LedgerCutoff") -> dict[str, LedgerFile]:
-        """Return what is directly in a folder, by path, as far as it came in time."""
-        found = ((path, self.added[path]) for path in self._folders.get(folder, ()))
-        return {path: one for path, one in found if cut.lets(one)}
+    def in_folder(self, folder: str, cutoff: LedgerCutoff) -> dict[str, LedgerFile]:
+        """Return the files directly in a folder that were added in time, by path."""
+        files = ((path, self.added[path]) for path in self._folders.get(folder, ()))
+        return {path: file for path, file in files if cutoff.includes(file)}
 
-    def ledger(self, cut: "LedgerCutoff") -> Ledger:
-        """Return what an examination asks the ledger for; of approvals and deployments only those that came in time."""
-        return LedgerAsOf(self, self._files, cut)
+    def ledger(self, cutoff: LedgerCutoff) -> Ledger:
+        """Return the ledger with only the approvals and deployments within a cutoff."""
+        return LedgerAsOf(self, self._files, cutoff)
 
     def entries(self, key: tuple[str, str]) -> list[Deployment]:
-        """Return every entry of an environment and model, in order of their numbers.
+        """Return the deployment log of an environment and model, in the order of its numbers.
 
         Raises:
-            MlgitError: with every problem of those that cannot be read.
+            MlgitError: with every problem of the entries that cannot be read.
         """
         if key not in self._entries:
             folder = layout.deployments(*key)
             numbers = sorted(filter(None, map(layout.sequence_number, self._files.names(folder))))
-            paths = [f"{folder}/{one}.json" for one in numbers]
-            found = Lifecycle(self._files, self._read).read(Deployment, paths)
-            self._entries[key] = [entry for entry in found.values() if entry is not None]
+            paths = [f"{folder}/{number}.json" for number in numbers]
+            records = Lifecycle(self._files, self._read).read(Deployment, paths)
+            self._entries[key] = [entry for entry in records.values() if entry is not None]
         return self._entries[key]
 
     def _read(self, file: str, content: bytes) -> Record:
-        """Read a record; those that were read when they came in are known by their blobs."""
+        """Read a record, from the cache of blobs if it was read before."""
         added = self.added.get(file)
-        return self.library.read(file, content) if added is None else self.library.record(file, added.blob)
+        return self.blobs.read(file, content) if added is None else self.blobs.record(file, added.blob)
 
-    def _add(self, path: str, one: LedgerFile) -> None:
-        self.added[path] = one
+    def _add(self, path: str, file: LedgerFile) -> None:
+        self.added[path] = file
         self._folders.setdefault(path.rpartition("/")[0], []).append(path)
 
 
 class LedgerAsOf(Ledger):
-    """The ledger as one change finds it: of approvals and deployments those that came in time."""
+    """The ledger with only the approvals and deployments within a cutoff."""
 
-    def __init__(self, chronicle: LedgerHistory, files: TreeOverlay, cut: LedgerCutoff) -> None:
-        super().__init__(files, chronicle.library.read)
-        self._chronicle = chronicle
+    def __init__(self, history: LedgerHistory, files: TreeOverlay, cutoff: LedgerCutoff) -> None:
+        super().__init__(files, history.blobs.read)
+        self._history = history
         self._files = files
-        self._cut = cut
+        self._cutoff = cutoff
 
     def deployments_of(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Deployment]]:
-        """Return the entries of each environment and model that were seen in time, in order of their numbers."""
-        seen = self._cut.seen
-        every = {key: self._chronicle.entries(key) for key in keys}
-        return {key: [one for one in entries if seen is None or one.at <= seen] for key, entries in every.items()}
+        """Return the entries of each environment and model that were observed in time, in the order of their numbers."""
+        limit = self._cutoff.deployed_by
+        logs = {key: self._history.entries(key) for key in keys}
+        return {key: [entry for entry in log if limit is None or entry.at <= limit] for key, log in logs.items()}
 
     def files(self, folder: str) -> dict[str, bytes]:
-        """Return the files directly in a folder of approvals that came in time, by path."""
-        found = ((path, self._files.read(path)) for path in sorted(self._chronicle.in_folder(folder, self._cut)))
-        return {path: content for path, content in found if content is not None}
+        """Return the content of the files directly in a folder that were added in time, by path."""
+        contents = ((path, self._files.read(path)) for path in sorted(self._history.in_folder(folder, self._cutoff)))
+        return {path: content for path, content in contents if content is not None}
 
-    def appended(self, folder: str, repository: Repository) -> dict[str, datetime]:  # noqa: ARG002 - it is known already
-        """Return when each file of a folder came in, by the commit that brought it."""
-        return {path: one.at for path, one in self._chronicle.in_folder(folder, self._cut).items()}
+    def appended(self, folder: str, repository: Repository) -> dict[str, datetime]:  # noqa: ARG002 - the history is known already
+        """Return when each file of a folder was added: the time of the commit."""
+        return {path: file.at for path, file in self._history.in_folder(folder, self._cutoff).items()}

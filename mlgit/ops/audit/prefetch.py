@@ -1,4 +1,4 @@
-"""Read ahead what judging some commits will ask for: a few rounds for hundreds of commits, in place of some for each."""
+"""Prefetch the blobs that the verification of some commits needs: two rounds for hundreds of commits, not some for each."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,61 +29,61 @@ _KINDS = frozenset(
 
 
 class Prefetch:
-    """Fetches contents into a library. What it leaves out is only read later, one by one."""
+    """Prefetches blobs into a reader. It is only an optimization: a blob that is left out is read later, by itself."""
 
-    def __init__(self, library: BlobReader, chronicle: LedgerHistory) -> None:
-        self._library = library
-        self._chronicle = chronicle
-        self._folders: set[str] = set()
-        """Folders of versions that were looked at; they never change."""
+    def __init__(self, blobs: BlobReader, ledger_history: LedgerHistory) -> None:
+        self._blobs = blobs
+        self._ledger_history = ledger_history
+        self._version_folders: set[str] = set()
+        """Folders of versions that were prefetched; they are immutable."""
 
-    def fetch(self, some: Sequence[HistoryStep], files: TreeOverlay) -> None:
-        """Fetch in two rounds, for it is a manifest that tells what else.
+    def fetch(self, steps: Sequence[HistoryStep], files: TreeOverlay) -> None:
+        """Prefetch in two rounds: the manifests of the first name the files of the second.
 
         Args:
-            some: commits.
+            steps: the commits.
             files: the files before the first of them.
         """
-        added = [(change.path, change.after) for step in some for change in step.changes if change.after is not None]
-        self._library.fetch(blob for path, blob in added if _is_wanted(path))
+        added = [(change.path, change.after) for step in steps for change in step.changes if change.after is not None]
+        self._blobs.fetch(blob for path, blob in added if _is_needed(path))
         folders: dict[str, list[str]] = {}
         for path, blob in added:
             if layout.is_immutable(path):
                 folders.setdefault(path.rpartition("/")[0], []).append(blob)
-        ahead: list[str] = []
+        referenced: list[str] = []
         for path, blob in added:
             if not is_manifest(path):
                 continue
             try:
-                manifest = self._library.record(path, blob)
-            except MlgitError:  # a finding of whoever judges it
+                manifest = self._blobs.record(path, blob)
+            except MlgitError:  # reported when the change is verified
                 continue
             if isinstance(manifest, Promotion):
-                ahead += self._version(manifest, files, folders)
-                ahead += self._words(manifest)
-        self._library.fetch_more(ahead)
+                referenced += self._version_files(manifest, files, folders)
+                referenced += self._ledger_files(manifest)
+        self._blobs.fetch_more(referenced)
 
-    def _version(self, manifest: Promotion, files: TreeOverlay, folders: dict[str, list[str]]) -> Iterator[str]:
-        """Yield the blobs of the folder of each version in a slot, the first time that it is asked for."""
+    def _version_files(self, manifest: Promotion, files: TreeOverlay, folders: dict[str, list[str]]) -> Iterator[str]:
+        """Yield the blobs in the folder of each version in a slot, once for each folder."""
         for slot in filled(manifest.slots).values():
             folder = layout.version_folder(manifest.model, slot.version)
-            if folder in self._folders:
+            if folder in self._version_folders:
                 continue
-            self._folders.add(folder)
+            self._version_folders.add(folder)
             yield from folders.get(folder, ())
             yield from (blob for name in files.names(folder) if (blob := files.id_of(f"{folder}/{name}")) is not None)
 
-    def _words(self, manifest: Promotion) -> Iterator[str]:
-        """Yield the blobs of the approvals of a promotion, and of the decision."""
-        approvals = self._chronicle.in_folder(layout.approvals(manifest.promotion), LedgerCutoff())
-        told = self._chronicle.in_folder(layout.reviews(manifest.promotion), LedgerCutoff())
-        yield from (one.blob for one in (*approvals.values(), *told.values()))
-        decision = self._chronicle.added.get(layout.decision(manifest.promotion))
+    def _ledger_files(self, manifest: Promotion) -> Iterator[str]:
+        """Yield the blobs of the approvals, reviews and decision record of a promotion."""
+        approvals = self._ledger_history.in_folder(layout.approvals(manifest.promotion), LedgerCutoff())
+        reviews = self._ledger_history.in_folder(layout.reviews(manifest.promotion), LedgerCutoff())
+        yield from (file.blob for file in (*approvals.values(), *reviews.values()))
+        decision = self._ledger_history.added.get(layout.decision(manifest.promotion))
         if decision is not None:
             yield decision.blob
 
 
-def _is_wanted(path: str) -> bool:
+def _is_needed(path: str) -> bool:
     if path in {layout.SIGNERS, layout.TRUSTED_TYPES}:
         return True
     place = layout.parse_path(path)

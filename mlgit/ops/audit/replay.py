@@ -1,4 +1,4 @@
-"""Replay the base branch and the ledger, commit by commit: what each changed, under the rules that held then."""
+"""Replay the base branch and the ledger commit by commit, and verify each change by the rules before it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -23,12 +23,12 @@ from mlgit.ops.audit.tree_history import BlobReader, LifecycleHistory, TreeOverl
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ports.workspace import Workspace
 
-_AT_ONCE = 256  # commits whose contents are read together
-_SEEN, _DECIDED = "deployments/", "decisions/"
+_BATCH_SIZE = 256  # commits whose blobs are read in one round
+_DEPLOYMENTS, _DECISIONS = "deployments/", "decisions/"
 
 
 class Replay:
-    """What is known of a repository once its two branches were walked; goes on from a checkpoint, if one is given."""
+    """The results of walking both branches. It continues from a checkpoint, if one is given."""
 
     def __init__(
         self,
@@ -37,137 +37,126 @@ class Replay:
         tip: CommitId,
         ledger: CommitId | None,
         *,
-        earlier: Checkpoint | None = None,
-        again: bool = False,
+        checkpoint: Checkpoint | None = None,
+        evaluate_gates: bool = False,
         on_progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Take where to walk, and from what on.
+        """Set what to walk.
 
         Args:
             workspace: where.
             branch: name of the base branch.
             tip: its newest commit.
             ledger: the newest commit of the ledger, if there is one.
-            earlier: what an earlier audit concluded, to go on from.
-            again: whether to judge the gates again, on data that has to be fetched.
-            on_progress: told how many commits were replayed.
+            checkpoint: the checkpoint of an earlier audit to continue from.
+            evaluate_gates: whether to evaluate the gates again, which needs the data.
+            on_progress: called with the number of commits that were replayed.
         """
         self._workspace = workspace
         self._repository = workspace.repository
         self._on_progress = on_progress
-        self._library = BlobReader(workspace.repository, workspace.formats.record)
-        self._again = again
-        self._earlier = earlier
+        self._blobs = BlobReader(workspace.repository, workspace.formats.record)
+        self._evaluate_gates = evaluate_gates
+        self._checkpoint = checkpoint
         self.tip, self._ledger = tip, ledger
         self.branch = branch
-        self.changes: list[AuditedChange] = list(earlier.changes) if earlier else []
-        self.findings: list[Finding] = list(earlier.findings) if earlier else []
-        self.rules: list[RuleChange] = list(earlier.rules) if earlier else []
-        self.deployments: list[AuditedDeployment] = list(earlier.deployments) if earlier else []
-        self.crossing: list[Finding] = []
-        """What one branch says of the other that the other does not bear out, as of today's two."""
-        self._line: dict[CommitId, None] = dict.fromkeys(earlier.line if earlier else ())
-        self._ledger_line: dict[CommitId, None] = dict.fromkeys(earlier.ledger_line if earlier else ())
-        self._decided: dict[str, None] = dict.fromkeys(earlier.decided if earlier else ())
-        self._settled = {one.promotion for one in self.changes if one.decided}
-        self.revives = False
-        """Whether a promotion came again that was settled before the checkpoint, which no longer has its evidence."""
-        self._loose = earlier.loose if earlier else OpenReferences()
-        self._manifests: list[Promotion] = list(self._loose.manifests)
-        self._chronicle = LedgerHistory(self._library)
+        self.changes: list[AuditedChange] = list(checkpoint.changes) if checkpoint else []
+        self.findings: list[Finding] = list(checkpoint.findings) if checkpoint else []
+        self.rule_changes: list[RuleChange] = list(checkpoint.rule_changes) if checkpoint else []
+        self.deployments: list[AuditedDeployment] = list(checkpoint.deployments) if checkpoint else []
+        self.reference_findings: list[Finding] = []
+        """Findings of records that name something that the other branch does not have. They are computed again by each audit."""
+        self._base_commits: dict[CommitId, None] = dict.fromkeys(checkpoint.base_commits if checkpoint else ())
+        self._ledger_commits: dict[CommitId, None] = dict.fromkeys(checkpoint.ledger_commits if checkpoint else ())
+        self._decided: dict[str, None] = dict.fromkeys(checkpoint.decided_promotions if checkpoint else ())
+        self._settled = {change.promotion for change in self.changes if change.decision_recorded}
+        self.needs_full_replay = False
+        """Whether a promotion from before the checkpoint was restored, whose approvals the checkpoint no longer has."""
+        self._open_references = checkpoint.open_references if checkpoint else OpenReferences()
+        self._manifests: list[Promotion] = list(self._open_references.manifests)
+        self._ledger_history = LedgerHistory(self._blobs)
 
     def run(self) -> None:
-        """Walk the ledger, then the base branch, then hold the one against the other."""
-        self._chronicle = self._read_ledger()
-        self.findings += history_checks.check_only_grew(self._chronicle.altered)
-        deployments, decisions = self._records()
-        judge = ChangeVerifier(self._workspace, self._chronicle, again=self._again)
-        self._judge_again(judge, {entry.promotion for entry in deployments})
-        since = None if self._earlier is None else self._earlier.commit
-        line = history_steps(self._repository, self.tip, since)
-        under = None if since is None else self._repository.tree(since)
-        state = LifecycleHistory(TreeOverlay(self._library, under, since), self._library)
-        seen = {one.promotion for one in self.changes if one.promotion is not None}
-        ahead = Prefetch(self._library, self._chronicle)
-        done, last = 0, None if since is None else self._repository.commit_time(since)
-        while some := list(islice(line, _AT_ONCE)):
-            ahead.fetch(some, state.files)
-            seals = commit_signatures(self._workspace, [step.commit.id for step in some if changed_manifests(step)])
-            for step in some:
-                self._walk(step, last, state, judge, seen, seals)
-                last = step.commit.at
-            done += len(some)
-            self._on_progress(done)
-        self._hold_together(deployments, decisions, seen)
+        """Walk the ledger, then the base branch, then check the references between them."""
+        self._ledger_history = self._read_ledger()
+        self.findings += history_checks.check_append_only(self._ledger_history.altered)
+        deployments, decisions = self._new_records()
+        verifier = ChangeVerifier(self._workspace, self._ledger_history, evaluate_gates=self._evaluate_gates)
+        self._update_verdicts(verifier, {entry.promotion for entry in deployments})
+        promotions = {change.promotion for change in self.changes if change.promotion is not None}
+        self._walk_base_branch(verifier, promotions)
+        self._check_references(deployments, decisions, promotions)
 
     def checkpoint(self) -> Checkpoint:
-        """Return what the next audit may go on from."""
-        settled = {one.promotion for one in self.changes if one.decided}
+        """Return the checkpoint from which the next audit can continue."""
+        settled = {change.promotion for change in self.changes if change.decision_recorded}
         return Checkpoint(
             branch=self.branch,
-            line=list(self._line),
-            ledger_line=list(self._ledger_line),
+            base_commits=list(self._base_commits),
+            ledger_commits=list(self._ledger_commits),
             changes=self.changes,
             findings=self.findings,
-            rules=self.rules,
+            rule_changes=self.rule_changes,
             deployments=self.deployments,
-            decided=list(self._decided),
+            decided_promotions=list(self._decided),
             pending={
-                path: one
-                for path, one in self._chronicle.added.items()
-                if not path.startswith(_SEEN) and _promotion_of(path) not in settled
+                path: file
+                for path, file in self._ledger_history.added.items()
+                if not path.startswith(_DEPLOYMENTS) and _promotion_of(path) not in settled
             },
-            loose=self._loose,
+            open_references=self._open_references,
         )
 
-    def after(self, commit: CommitId | None) -> list[AuditedChange]:
-        """Return the changes after a commit; all of them, if None.
+    def changes_after(self, commit: CommitId | None) -> list[AuditedChange]:
+        """Return the changes after a commit; all of them if None.
 
         Raises:
-            MlgitError: the commit is not on the first-parent line of the base branch (`revision-not-on-base-branch`).
+            MlgitError: the commit is not in the first-parent history of the base branch (`revision-not-on-base-branch`).
         """
         if commit is None:
             return self.changes
-        if commit not in self._line:
+        if commit not in self._base_commits:
             raise refused(
                 "revision-not-on-base-branch",
-                f"commit {commit[:12]} is not on the first-parent line of {self.branch}",
-                why="what came after it cannot be told from what came beside it",
+                f"commit {commit[:12]} is not in the first-parent history of {self.branch}",
+                why="changes after it are only defined along that history",
                 fix=f"name a commit that `git log --first-parent {self.branch}` lists, or a date",
             )
-        position = {one: number for number, one in enumerate(self._line)}
-        return [one for one in self.changes if position[one.commit] > position[commit]]
+        position = {commit_id: number for number, commit_id in enumerate(self._base_commits)}
+        return [change for change in self.changes if position[change.commit] > position[commit]]
 
     # The ledger
 
     def _read_ledger(self) -> LedgerHistory:
-        earlier = self._earlier
-        before = None if earlier is None or earlier.ledger is None else self._repository.tree(earlier.ledger)
-        chronicle = LedgerHistory(
-            self._library, before=before, pending=earlier.pending if earlier else {}, length=len(self._ledger_line)
-        )
-        chronicle.refused.update(_refusals(self.deployments))
+        checkpoint = self._checkpoint
+        before = None if checkpoint is None or checkpoint.ledger is None else self._repository.tree(checkpoint.ledger)
+        pending = checkpoint.pending if checkpoint else {}
+        history = LedgerHistory(self._blobs, before=before, pending=pending, length=len(self._ledger_commits))
+        history.refused.update(_refusals(self.deployments))
         if self._ledger is None:
-            return chronicle
+            return history
         span = self._ledger if before is None else f"{before.commit}..{self._ledger}"
         for commit, changes in reversed(list(self._repository.commits(span))):
-            chronicle.append(commit, map(printable, changes))
-            self._ledger_line[commit.id] = None
-        return chronicle
+            history.append(commit, map(printable, changes))
+            self._ledger_commits[commit.id] = None
+        return history
 
-    def _records(self) -> tuple[list[Deployment], list[DecisionRecord]]:
-        """Return what the ledger gained of deployments and decisions; what cannot be read is a finding."""
+    def _new_records(self) -> tuple[list[Deployment], list[DecisionRecord]]:
+        """Return the deployments and decision records that were added to the ledger; one that cannot be read is a finding."""
         deployments: list[Deployment] = []
         decisions: list[DecisionRecord] = []
-        wanted = [
-            path for path in self._chronicle.new if path.startswith((_SEEN, _DECIDED)) and layout.parse_path(path)
+        added = self._ledger_history.added
+        paths = [
+            path
+            for path in self._ledger_history.new
+            if path.startswith((_DEPLOYMENTS, _DECISIONS)) and layout.parse_path(path)
         ]
-        self._library.keep(self._chronicle.added[path].blob for path in wanted if path.startswith(_SEEN))
-        for some in _batches(wanted):
-            self._library.fetch(self._chronicle.added[path].blob for path in some if path.startswith(_DECIDED))
-            for path in some:
+        self._blobs.keep(added[path].blob for path in paths if path.startswith(_DEPLOYMENTS))
+        for batch in _batches(paths):
+            self._blobs.fetch(added[path].blob for path in batch if path.startswith(_DECISIONS))
+            for path in batch:
                 try:
-                    record = self._library.record(path, self._chronicle.added[path].blob)
+                    record = self._blobs.record(path, added[path].blob)
                 except MlgitError as error:
                     self.findings += error.findings
                     continue
@@ -175,114 +164,144 @@ class Replay:
                     deployments.append(record)
                 elif isinstance(record, DecisionRecord):
                     decisions.append(record)
-        self._chronicle.refused.update(_refusals(deployments))
+        self._ledger_history.refused.update(_refusals(deployments))
         return deployments, decisions
 
     # The base branch
 
-    def _walk(
+    def _walk_base_branch(self, verifier: ChangeVerifier, promotions: set[str]) -> None:
+        """Verify the commits after the checkpoint, and add the ids of their promotions to `promotions`."""
+        since = None if self._checkpoint is None else self._checkpoint.commit
+        tree = None if since is None else self._repository.tree(since)
+        state = LifecycleHistory(TreeOverlay(self._blobs, tree, since), self._blobs)
+        prefetch = Prefetch(self._blobs, self._ledger_history)
+        steps = history_steps(self._repository, self.tip, since)
+        replayed, previous = 0, None if since is None else self._repository.commit_time(since)
+        while batch := list(islice(steps, _BATCH_SIZE)):
+            prefetch.fetch(batch, state.files)
+            with_manifests = [step.commit.id for step in batch if changed_manifests(step)]
+            signatures = commit_signatures(self._workspace, with_manifests)
+            for step in batch:
+                self._replay_step(step, previous, state, verifier, promotions, signatures)
+                previous = step.commit.at
+            replayed += len(batch)
+            self._on_progress(replayed)
+
+    def _replay_step(
         self,
         step: HistoryStep,
-        before: datetime | None,
+        previous: datetime | None,
         state: LifecycleHistory,
-        judge: ChangeVerifier,
-        seen: set[str],
-        seals: CommitSignatures,
+        verifier: ChangeVerifier,
+        promotions: set[str],
+        signatures: CommitSignatures,
     ) -> None:
-        """Take in one commit: judge what it changes of manifests, and note all else that matters."""
+        """Verify the manifests that a commit changes, run the checks of the history, and advance the state."""
         commit = step.commit
-        self._line[commit.id] = None
-        self.findings += history_checks.check_step(step, before)
-        self.rules += history_checks.rule_changes(step)
-        changed = changed_manifests(step)
-        if changed:
-            after = state.above(commit.id, step.changes)
-            signers = state.files.read(layout.SIGNERS) if commit.id in seals else None
-            seal = commit_signature(self._workspace, commit.id, commit.at, seals, signers)
-            for path in changed:
-                self._take(replace(judge.judge(step, path, state, after, seen), signature=seal), after, seen)
-            # Nobody asks for a report again.
-            self._library.drop((one.path, one.after) for one in step.changes if one.path not in changed and one.after)
+        self._base_commits[commit.id] = None
+        self.findings += history_checks.check_step(step, previous)
+        self.rule_changes += history_checks.rule_changes(step)
+        manifests = changed_manifests(step)
+        if manifests:
+            after = state.with_changes(commit.id, step.changes)
+            signers = state.files.read(layout.SIGNERS) if commit.id in signatures else None
+            signature = commit_signature(self._workspace, commit.id, commit.at, signatures, signers)
+            for path in manifests:
+                change = verifier.verify(step, path, state, after, promotions)
+                self._add_change(replace(change, signature=signature), after, promotions)
+            # A gate report is read once; without this, all of them would stay in memory.
+            self._blobs.drop(
+                (change.path, change.after) for change in step.changes if change.path not in manifests and change.after
+            )
         state.advance(commit.id, step.changes)
 
-    def _take(self, change: AuditedChange, now: LifecycleHistory, seen: set[str]) -> None:
+    def _add_change(self, change: AuditedChange, after: LifecycleHistory, promotions: set[str]) -> None:
         self.changes.append(change)
         if change.promotion is not None:
-            self.revives |= change.promotion in self._settled
-            seen.add(change.promotion)
-            manifest = now.promotion(change.environment, change.model)
+            self.needs_full_replay |= change.promotion in self._settled
+            promotions.add(change.promotion)
+            manifest = after.promotion(change.environment, change.model)
             if manifest is not None and manifest.ledger is not None:
                 self._manifests.append(manifest)
 
-    def _judge_again(self, judge: ChangeVerifier, seen_to_run: set[str]) -> None:
-        """Judge again what the ledger has more about since the checkpoint."""
-        touched = {_promotion_of(path) for path in self._chronicle.new if not path.startswith(_SEEN)} | seen_to_run
-        seen: set[str] = set()
-        for index, change in enumerate(self.changes if self._chronicle.new else ()):
-            holds = change.verdict in {"PROVEN", "OVERRIDDEN"}
-            if not change.decided and (not holds or change.promotion in touched):
-                self.changes[index] = self._judged_again(judge, change, seen)
-            if change.promotion is not None:
-                seen.add(change.promotion)
+    def _update_verdicts(self, verifier: ChangeVerifier, deployed: set[str]) -> None:
+        """Verify changes from before the checkpoint again if the ledger has new files that can change their verdict.
 
-    def _judged_again(self, judge: ChangeVerifier, change: AuditedChange, seen: set[str]) -> AuditedChange:
+        A change with a decision record is settled: what is added to the ledger after the record does not count for it.
+        """
+        new = self._ledger_history.new
+        touched = {_promotion_of(path) for path in new if not path.startswith(_DEPLOYMENTS)} | deployed
+        promotions: set[str] = set()
+        for index, change in enumerate(self.changes if new else ()):
+            is_proven = change.verdict in {"PROVEN", "OVERRIDDEN"}
+            if not change.decision_recorded and (not is_proven or change.promotion in touched):
+                self.changes[index] = self._verify_again(verifier, change, promotions)
+            if change.promotion is not None:
+                promotions.add(change.promotion)
+
+    def _verify_again(self, verifier: ChangeVerifier, change: AuditedChange, promotions: set[str]) -> AuditedChange:
         commit = next(iter(self._repository.commits(change.commit)))[0]
         if not commit.parents:
             return change
-        *_, step = history_steps(self._repository, commit.id, commit.parents[0])
         parent = commit.parents[0]
-        before = LifecycleHistory(TreeOverlay(self._library, self._repository.tree(parent), parent), self._library)
+        *_, step = history_steps(self._repository, commit.id, parent)
+        before = LifecycleHistory(TreeOverlay(self._blobs, self._repository.tree(parent), parent), self._blobs)
+        after = before.with_changes(commit.id, step.changes)
         path = layout.promotion(change.environment, change.model)
-        again = judge.judge(step, path, before, before.above(commit.id, step.changes), seen)
-        return replace(again, signature=change.signature)  # which a later ledger does not change
+        verified = verifier.verify(step, path, before, after, promotions)
+        return replace(verified, signature=change.signature)  # the ledger does not change it
 
-    # Both
+    # Both branches
 
-    def _hold_together(
+    def _check_references(
         self, deployments: list[Deployment], decisions: list[DecisionRecord], promotions: set[str]
     ) -> None:
-        """Hold what is new on each branch against the other; what does not fit is held against it again the next time."""
-        self.deployments += map(history_checks.observation, deployments)
+        """Check the new records of each branch against the other; references that are still open are kept for the next audit."""
+        self.deployments += map(history_checks.audited_deployment, deployments)
         self._decided.update(dict.fromkeys(record.promotion for record in decisions))
-        touched = dict.fromkeys((entry.environment, entry.model) for entry in deployments)
-        chains = self._chronicle.ledger(LedgerCutoff()).deployments_of(touched)
-        known = set(self.findings)
-        self.findings += [
-            one for one in history_checks.check_chains(chains.values(), self._decided) if one not in known
+        changed = dict.fromkeys((entry.environment, entry.model) for entry in deployments)
+        logs = self._ledger_history.ledger(LedgerCutoff()).deployments_of(changed)
+        reported = set(self.findings)
+        log_findings = history_checks.check_deployment_logs(logs.values(), self._decided)
+        self.findings += [finding for finding in log_findings if finding not in reported]
+        deployments = [*self._open_references.deployments, *deployments]
+        decisions = [*self._open_references.decisions, *decisions]
+        on_base, on_ledger = self._base_commits.__contains__, self._is_on_ledger
+        # Without a ledger in this clone, no manifest can name a commit that is missing from it.
+        manifests = self._manifests if self._ledger is not None else ()
+        self.reference_findings = [
+            *history_checks.check_merged(deployments, decisions, promotions),
+            *check_cross_references(manifests, (*decisions, *deployments), on_ledger=on_ledger, on_base=on_base),
         ]
-        deployments, decisions = [*self._loose.deployments, *deployments], [*self._loose.decisions, *decisions]
-        on_base, on_ledger = self._line.__contains__, self._is_on_ledger
-        anchored = (
-            self._manifests if self._ledger is not None else ()
-        )  # without a ledger nothing can be missing from it
-        self.crossing = [
-            *history_checks.check_known(deployments, decisions, promotions),
-            *check_cross_references(anchored, (*decisions, *deployments), on_ledger=on_ledger, on_base=on_base),
-        ]
-        self._loose = OpenReferences(
-            manifests=[one for one in self._manifests if one.ledger and not on_ledger(one.ledger)],
-            deployments=[one for one in deployments if one.promotion not in promotions or not on_base(one.commit)],
-            decisions=[one for one in decisions if one.promotion not in promotions or not on_base(one.commit)],
+
+        def is_open(record: Deployment | DecisionRecord) -> bool:
+            return record.promotion not in promotions or not on_base(record.commit)
+
+        self._open_references = OpenReferences(
+            manifests=[manifest for manifest in self._manifests if manifest.ledger and not on_ledger(manifest.ledger)],
+            deployments=list(filter(is_open, deployments)),
+            decisions=list(filter(is_open, decisions)),
         )
 
     def _is_on_ledger(self, commit: CommitId) -> bool:
-        if commit in self._ledger_line:
+        if commit in self._ledger_commits:
             return True
-        known = self._ledger is not None and self._repository.resolve(commit) is not None
-        return known and remote.contains(self._repository, str(self._ledger), commit)
+        # A commit that a merge added to the ledger is not in its first-parent history.
+        exists = self._ledger is not None and self._repository.resolve(commit) is not None
+        return exists and remote.contains(self._repository, str(self._ledger), commit)
 
 
 def _promotion_of(path: str) -> str:
-    """Return the promotion or override that a file of the ledger is about."""
+    """Return the id of the promotion or signed exception that a file of the ledger belongs to."""
     parts = path.split("/")
     return parts[1].removesuffix(".json") if len(parts) > 1 else ""
 
 
 def _refusals(entries: Iterable[AuditedDeployment | Deployment]) -> dict[str, str]:
     """Return why `apply` refused promotions, by their ids."""
-    return {one.promotion: one.message or "without a word" for one in entries if one.status == "blocked"}
+    return {entry.promotion: entry.message or "no reason given" for entry in entries if entry.status == "blocked"}
 
 
 def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(paths), _AT_ONCE):
-        yield paths[start : start + _AT_ONCE]
+    for start in range(0, len(paths), _BATCH_SIZE):
+        yield paths[start : start + _BATCH_SIZE]

@@ -1,4 +1,4 @@
-"""The files of a history at each of its commits, told by what changes from one to the next: no tree is read twice."""
+"""The files at each commit of a history, computed from the changes between commits, so that no tree is read twice."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,51 +11,51 @@ from mlgit.ops.kernel.ports.formats import RecordReader
 from mlgit.ops.kernel.ports.git import Entry, PathChange, Repository, Tree
 
 _REGULAR = "100"
-"""How the mode of a regular file begins; symbolic links and submodules do not."""
+"""Prefix of the mode of a regular file, unlike those of symbolic links and submodules."""
 
 
 class BlobReader:
-    """Contents by the ids of their blobs, and the records that they hold, each read once.
+    """Reads blobs and the records in them, each once.
 
-    What is fetched ahead stays until more is fetched ahead; records stay until they are dropped.
+    Prefetched contents are kept until the next `fetch`, records until they are dropped.
     """
 
     def __init__(self, repository: Repository, reader: RecordReader) -> None:
         self._repository = repository
         self._reader = reader
         self._contents: dict[str, bytes] = {}
-        self._kept: dict[str, bytes] = {}
+        self._permanent: dict[str, bytes] = {}
         self._records: dict[tuple[str, str], Record] = {}
 
     def fetch(self, blobs: Iterable[str]) -> None:
-        """Read contents ahead, in one go; those that were read ahead before are dropped."""
-        wanted = list(dict.fromkeys(blobs))
-        self._contents = dict(zip(wanted, self._repository.contents(wanted), strict=True))
+        """Prefetch contents in one round, and drop those that were prefetched before."""
+        ids = list(dict.fromkeys(blobs))
+        self._contents = dict(zip(ids, self._repository.contents(ids), strict=True))
 
     def fetch_more(self, blobs: Iterable[str]) -> None:
-        """Read more contents ahead, beside those that were."""
-        wanted = [blob for blob in dict.fromkeys(blobs) if blob not in self._contents]
-        self._contents.update(zip(wanted, self._repository.contents(wanted), strict=True))
+        """Prefetch more contents, and keep those that were prefetched before."""
+        ids = [blob for blob in dict.fromkeys(blobs) if blob not in self._contents]
+        self._contents.update(zip(ids, self._repository.contents(ids), strict=True))
 
     def keep(self, blobs: Iterable[str]) -> None:
-        """Read contents ahead that are asked for again and again; they stay."""
-        wanted = list(dict.fromkeys(blobs))
-        self._kept.update(zip(wanted, self._repository.contents(wanted), strict=True))
+        """Prefetch contents that are needed many times, and never drop them."""
+        ids = list(dict.fromkeys(blobs))
+        self._permanent.update(zip(ids, self._repository.contents(ids), strict=True))
 
     def content(self, blob: str) -> bytes:
         """Return the content of a blob.
 
         Raises:
-            Inconclusive: it is not there (`git-object-missing`).
+            Inconclusive: the blob is missing (`git-object-missing`).
         """
-        for known in (self._contents, self._kept):
-            if blob in known:
-                return known[blob]
+        for contents in (self._contents, self._permanent):
+            if blob in contents:
+                return contents[blob]
         self.fetch_more([blob])
         return self._contents[blob]
 
     def record(self, path: str, blob: str) -> Record:
-        """Return the record that a blob holds, as that of a path.
+        """Return the record in a blob, as the file at a path.
 
         Raises:
             MlgitError: with every problem of the file.
@@ -66,47 +66,47 @@ class BlobReader:
         return self._records[key]
 
     def read(self, file: str, content: bytes) -> Record:
-        """Return the record that a content holds, as that of a path."""
+        """Return the record in a content, as the file at a path."""
         return self._reader(file, content)
 
-    def drop(self, paths: Iterable[tuple[str, str]]) -> None:
-        """Forget records that nobody will ask for again, by path and blob."""
-        for key in paths:
+    def drop(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Drop records that are not needed again, by path and blob."""
+        for key in keys:
             self._records.pop(key, None)
 
 
 class TreeOverlay:
-    """Files over other files (see `ops.kernel.ports.Tree`): what commits changed, over the tree that they began with."""
+    """A tree (see `ops.kernel.ports.Tree`) with the changes of commits on top of another tree."""
 
-    def __init__(self, library: BlobReader, under: Tree | None, commit: CommitId | None = None) -> None:
-        """Take what reads blobs, the files that these lie over, if any, and the commit that they are those of."""
-        self._library = library
-        self._under = under
+    def __init__(self, blobs: BlobReader, base: Tree | None, commit: CommitId | None = None) -> None:
+        """Take the reader of blobs, the tree below, if any, and the commit of it."""
+        self._blobs = blobs
+        self._base = base
         self._commit = commit
         self._entries: dict[str, Entry | None] = {}
         self._folders: dict[str, set[str]] = {}
-        """What was added or taken away directly in each folder, sub-folders with a slash."""
+        """Names that were added or removed directly in each folder, sub-folders with a slash at the end."""
 
     def advance(self, commit: CommitId | None, changes: Iterable[PathChange]) -> None:
-        """Become the files of a commit that makes these changes."""
+        """Apply the changes of a commit."""
         self._commit = commit
         for change in changes:
             self._entries[change.path] = None if change.after is None else Entry(change.path, change.mode, change.after)
-            self._note(change.path)
+            self._record_in_folders(change.path)
 
     @property
     def commit(self) -> CommitId | None:
         """The commit."""
         return self._commit
 
-    def changes(self, path: str) -> bool:
-        """Tell whether a path is not simply as in the files below."""
+    def overrides(self, path: str) -> bool:
+        """Return whether a path was changed on top of the tree below."""
         return path in self._entries
 
     def id_of(self, path: str) -> str | None:
-        """Return the id of what a path was made; None where it was taken away, or is as in the files below."""
-        if path not in self._entries and isinstance(self._under, TreeOverlay):
-            return self._under.id_of(path)
+        """Return the id of the blob that a path was changed to; None if it was deleted, or is not changed."""
+        if path not in self._entries and isinstance(self._base, TreeOverlay):
+            return self._base.id_of(path)
         entry = self._entries.get(path)
         return None if entry is None else entry.blob
 
@@ -116,43 +116,43 @@ class TreeOverlay:
 
     def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
         """Return `names` of many folders."""
-        below = [()] * len(folders) if self._under is None else self._under.names_of(folders)
+        below = [()] * len(folders) if self._base is None else self._base.names_of(folders)
         return [self._names(folder, names) for folder, names in zip(folders, below, strict=True)]
 
     def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
-        """Yield the files below some places, sorted by path; symbolic links and submodules too, told by their mode."""
-        found = {} if self._under is None else {entry.path: entry for entry in self._under.entries(under)}
+        """Yield the files below some paths, sorted, including symbolic links and submodules, which have their own modes."""
+        entries = {} if self._base is None else {entry.path: entry for entry in self._base.entries(under)}
         for path, entry in self._entries.items():
-            if not under or any(path == place or path.startswith(f"{place}/") for place in under):
-                found.pop(path, None)
+            if not under or any(path == top or path.startswith(f"{top}/") for top in under):
+                entries.pop(path, None)
                 if entry is not None:
-                    found[path] = entry
-        yield from (found[path] for path in sorted(found))
+                    entries[path] = entry
+        yield from (entries[path] for path in sorted(entries))
 
     def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
-        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        """Yield the files at some paths that are larger than a size in bytes, each with its size."""
         for path, content in self.read_many(paths):
             if content is not None and len(content) > than:
                 yield path, len(content)
 
-    def blobs(self, contents: Sequence[bytes]) -> Sequence[str] | None:  # noqa: ARG002 - as `Tree` has it
-        """Return None: some entries may come from files without ids."""
+    def blobs(self, contents: Sequence[bytes]) -> Sequence[str] | None:  # noqa: ARG002 - the signature of `Tree`
+        """Return None: some entries may be from a tree without ids."""
         return None
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a regular file; None if there is none."""
         if path not in self._entries:
-            return None if self._under is None else self._under.read(path)
+            return None if self._base is None else self._base.read(path)
         entry = self._entries[path]
-        return None if entry is None or not is_regular(entry) else self._library.content(entry.blob or "")
+        return None if entry is None or not is_regular(entry) else self._blobs.content(entry.blob or "")
 
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield each path with its content; those of the files below in as few reads as these take."""
-        wanted = list(paths)
-        below = [path for path in wanted if path not in self._entries]
-        there = dict(self._under.read_many(below)) if self._under is not None and below else {}
-        for path in wanted:
-            yield path, there[path] if path in there else self.read(path)
+        """Yield each path with its content; unchanged files are read from the tree below in one round."""
+        requested = list(paths)
+        unchanged = [path for path in requested if path not in self._entries]
+        contents = dict(self._base.read_many(unchanged)) if self._base is not None and unchanged else {}
+        for path in requested:
+            yield path, contents[path] if path in contents else self.read(path)
 
     def record(self, path: str) -> Record | None:
         """Return the record at a path; None if there is no such file.
@@ -162,13 +162,13 @@ class TreeOverlay:
         """
         entry = self._entries.get(path)
         if entry is not None and entry.blob is not None and is_regular(entry):
-            return self._library.record(path, entry.blob)
-        if entry is None and path not in self._entries and isinstance(self._under, TreeOverlay):
-            return self._under.record(path)
+            return self._blobs.record(path, entry.blob)
+        if entry is None and path not in self._entries and isinstance(self._base, TreeOverlay):
+            return self._base.record(path)
         content = self.read(path)
-        return None if content is None else self._library.read(path, content)
+        return None if content is None else self._blobs.read(path, content)
 
-    def _note(self, path: str) -> None:
+    def _record_in_folders(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
         while folder not in self._folders:
             self._folders[folder] = {name}
@@ -183,41 +183,41 @@ class TreeOverlay:
         if not changed:
             return list(below)
         prefix = f"{folder}/" if folder else ""
-        gone = {name for name in changed if self._is_gone(prefix + name)}
-        return sorted({*below, *changed} - gone)
+        deleted = {name for name in changed if self._is_deleted(prefix + name)}
+        return sorted({*below, *changed} - deleted)
 
-    def _is_gone(self, path: str) -> bool:
+    def _is_deleted(self, path: str) -> bool:
         if path.endswith("/"):
             return not self.names(path.removesuffix("/"))
         return path in self._entries and self._entries[path] is None
 
 
 class LifecycleHistory(Lifecycle):
-    """The state of every model's life in files that change: a record is read once for as long as its file stays the same."""
+    """The state of all models at a commit of a history; a record is read once as long as its file does not change."""
 
-    def __init__(self, files: TreeOverlay, library: BlobReader, under: "LifecycleHistory | None" = None) -> None:
-        """Take the files, what reads their blobs, and the state of the files that these lie over, if there is one."""
-        super().__init__(files, library.read)
+    def __init__(self, files: TreeOverlay, blobs: BlobReader, base: "LifecycleHistory | None" = None) -> None:
+        """Take the files, the reader of their blobs, and the state of the tree below, if there is one."""
+        super().__init__(files, blobs.read)
         self.files = files
-        self._library = library
-        self._under = under
-        self._found: dict[str, Record | None] = {}
-        self._tops: dict[str, dict[str, Any]] = {}
-        """All records below a folder, as long as nothing in it changes: each promotion asks for holds and overrides."""
+        self._blobs = blobs
+        self._base = base
+        self._cache: dict[str, Record | None] = {}
+        self._folders: dict[str, dict[str, Any]] = {}
+        """All records below a folder, as long as nothing in it changes: each promotion needs all holds and overrides."""
 
-    def above(self, commit: CommitId, changes: Sequence[PathChange]) -> "LifecycleHistory":
-        """Return the state after a commit that makes these changes; this one stays as it is."""
-        files = TreeOverlay(self._library, self.files)
+    def with_changes(self, commit: CommitId, changes: Sequence[PathChange]) -> "LifecycleHistory":
+        """Return the state after a commit, and leave this one unchanged."""
+        files = TreeOverlay(self._blobs, self.files)
         files.advance(commit, changes)
-        return LifecycleHistory(files, self._library, self)
+        return LifecycleHistory(files, self._blobs, self)
 
     def advance(self, commit: CommitId, changes: Iterable[PathChange]) -> None:
-        """Become the state after a commit that makes these changes."""
+        """Become the state after a commit."""
         changed = list(changes)
         self.files.advance(commit, changed)
         for change in changed:
-            self._found.pop(change.path, None)
-            self._tops.pop(change.path.partition("/")[0], None)
+            self._cache.pop(change.path, None)
+            self._folders.pop(change.path.partition("/")[0], None)
 
     def find(self, kind: type[R], path: str) -> R | None:
         """Return the record at a path; None if there is no such file."""
@@ -228,9 +228,9 @@ class LifecycleHistory(Lifecycle):
         self,
         paths: Iterable[str],
         *,
-        keep: bool = True,  # noqa: ARG002 - all are kept
+        keep: bool = True,  # noqa: ARG002 - all records are kept
     ) -> tuple[dict[str, Record | None], list[Finding]]:
-        """Return what can be read at many paths, and every problem of what cannot."""
+        """Return the records that can be read at many paths, and every problem of the others."""
         records: dict[str, Record | None] = {}
         problems: list[Finding] = []
         for path in paths:
@@ -241,19 +241,21 @@ class LifecycleHistory(Lifecycle):
         return records, problems
 
     def _below(self, top: str, kind: type[R]) -> dict[str, R]:
-        if top not in self._tops:
-            self._tops[top] = super()._below(top, kind)
-        return self._tops[top]
+        if top not in self._folders:
+            self._folders[top] = super()._below(top, kind)
+        return self._folders[top]
 
     def _record(self, path: str) -> Record | None:
-        if path in self._found:
-            return self._found[path]
-        as_below = self._under is not None and not self.files.changes(path)
-        found = self._under._record(path) if self._under and as_below else self.files.record(path)  # noqa: SLF001 - its own
-        self._found[path] = found
-        return found
+        if path in self._cache:
+            return self._cache[path]
+        if self._base is not None and not self.files.overrides(path):
+            record = self._base._record(path)  # noqa: SLF001 - of the same class
+        else:
+            record = self.files.record(path)
+        self._cache[path] = record
+        return record
 
 
 def is_regular(entry: Entry) -> bool:
-    """Tell whether a path is a regular file, so that what is written in it is all that there is to it."""
+    """Return whether an entry is a regular file, and not a link whose content is elsewhere."""
     return entry.mode.startswith(_REGULAR)

@@ -12,7 +12,7 @@ from mlgit.domain.merge_rules.ramp import RampStep
 from mlgit.domain.merge_rules.windows import check_window
 from mlgit.domain.names import Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
-from mlgit.domain.slots import ALL, Placed
+from mlgit.domain.slots import FULL_TRAFFIC, VersionBeside
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.delivery import deployment_log, desired_state
 from mlgit.ops.kernel import ledger_branch, remote
@@ -41,7 +41,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     """When its next step is due, if it takes over step by step and is healthy until then."""
     paused: bool = False
     """Whether the next step waits for it to be healthy again."""
-    beside: list[Placed] = []
+    beside: list[VersionBeside] = []
     """What is to run beside it for good."""
     decision: Digest | None = None
     approved_by: list[str] = []
@@ -356,8 +356,8 @@ class _Deployer:
             version=None if version is None else f"{version.model}@{version.version}",
             state=state,
             promotion=self._manifest.promotion,
-            traffic=self._wanted.answered if self._wanted else ALL,
-            beside=slots.placed(self._manifest),
+            traffic=self._wanted.answered if self._wanted else FULL_TRAFFIC,
+            beside=slots.versions_beside(self._manifest),
             until=step.until if step else None,
             paused=step.paused if step else False,
             decision=decision,

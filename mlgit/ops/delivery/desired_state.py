@@ -12,7 +12,7 @@ from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Promotion, Version
 from mlgit.domain.records.ledger import ObservedVersion, OtherSlots
 from mlgit.domain.records.promotion import SlotAssignment, VersionPin
-from mlgit.domain.slots import ALL, BesideName, answers, others
+from mlgit.domain.slots import FULL_TRAFFIC, BesideName, slots_beside, traffic_share
 from mlgit.errors import Location, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.target import Observed
@@ -42,7 +42,7 @@ class DesiredState(msgspec.Struct, frozen=True):
     @property
     def answered(self) -> int:
         """Per cent of the requests that the promoted version is to answer."""
-        return self.traffic or ALL - sum(share.traffic for share in self.beside)
+        return self.traffic or FULL_TRAFFIC - sum(share.traffic for share in self.beside)
 
     @property
     def standing(self) -> OtherSlots | None:
@@ -94,7 +94,7 @@ def desired_at_step(base: Lifecycle, manifest: Promotion, version: Version, now:
     """Return what an environment is to run at a step of a ramp; see `wanted`."""
     standing = _standing(base, manifest)
     before = manifest.baseline
-    if now.traffic == ALL or before is None:
+    if now.traffic == FULL_TRAFFIC or before is None:
         return DesiredState(version, version, standing, step=now)
     champion = _pinned(base, manifest, "baseline", before)
     return DesiredState(version, champion, (TrafficShare("challenger", version, now.traffic), *standing), now)
@@ -102,8 +102,8 @@ def desired_at_step(base: Lifecycle, manifest: Promotion, version: Version, now:
 
 def _standing(base: Lifecycle, manifest: Promotion) -> tuple[TrafficShare, ...]:
     return tuple(
-        TrafficShare(name, _pinned(base, manifest, f"slots.{name}", slot), answers(name, slot))
-        for name, slot in others(manifest.slots).items()
+        TrafficShare(name, _pinned(base, manifest, f"slots.{name}", slot), traffic_share(name, slot))
+        for name, slot in slots_beside(manifest.slots).items()
     )
 
 

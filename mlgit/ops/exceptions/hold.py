@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from mlgit.domain import layout
-from mlgit.domain.merge_rules.holds import is_running
+from mlgit.domain.merge_rules.holds import is_active
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Hold
 from mlgit.errors import Finding, refused
@@ -89,7 +89,7 @@ def add(
     path = layout.hold(name)
     plan = HoldChange(name=name, file=path, action="add", target=_target(hold), state="planned", base=base_name)
     merged = base.find(Hold, path)
-    if merged is not None and is_running(merged, workspace.clock.now()):
+    if merged is not None and is_active(merged, workspace.clock.now()):
         if msgspec.structs.replace(merged, reason=reason, by=hold.by) == hold:
             return msgspec.structs.replace(plan, state="there-already")
         raise refused(
@@ -144,7 +144,7 @@ def list_all(workspace: Workspace, *, at: str | None = None) -> Holds:
                 reason=hold.reason,
                 by=hold.by,
                 until=hold.until,
-                in_force=is_running(hold, snapshot.at),
+                in_force=is_active(hold, snapshot.at),
             )
             for name, hold in snapshot.state.holds().items()
         ]

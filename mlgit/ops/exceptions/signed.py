@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain.approvals import People
-from mlgit.domain.merge_rules.standing import StandingState
+from mlgit.domain.merge_rules.standing_approvals import StandingApprovalState
 from mlgit.domain.names import proposed_at
 from mlgit.domain.records import Override, StandingApproval
 from mlgit.domain.signed_exceptions import SignatureTimes, SignedException, expiry, signed_digest, signed_exception
@@ -69,7 +69,7 @@ class SignedExceptionStatus(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str]
     until: datetime
     """When it expires: for a standing approval, a year after it was made at the latest."""
-    state: StandingState
+    state: StandingApprovalState
     review_due: bool | None = None
     """Of an override: whether it should have been reviewed by now."""
     used: int | None = None

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from mlgit.domain import layout
-from mlgit.domain.merge_rules import standing as rules
+from mlgit.domain.merge_rules import standing_approvals as rules
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.records import StandingApproval
 from mlgit.domain.signed_exceptions import SignatureTimes

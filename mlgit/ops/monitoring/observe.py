@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Promotion
-from mlgit.domain.slots import seen as seen_beside
+from mlgit.domain.slots import observed_beside
 from mlgit.errors import Exit, Finding, MlgitError
 from mlgit.ops.delivery import deployment_log
 from mlgit.ops.kernel import remote
@@ -106,7 +106,7 @@ def _drift(applied: Deployment, observed: Observed) -> str:
     if observed.altered:
         return f"files were altered: {', '.join(observed.altered)}"
     beside: dict[str, tuple[str | None, str | None, int]] = {
-        slot: (one.digest, one.artifact, one.traffic) for slot, one in seen_beside(applied).items()
+        slot: (one.digest, one.artifact, one.traffic) for slot, one in observed_beside(applied).items()
     }
     if applied.traffic is None:
         same = (observed.digest, observed.artifact) == (applied.digest, applied.artifact) and observed.beside == beside

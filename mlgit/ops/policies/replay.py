@@ -11,8 +11,8 @@ from mlgit.domain import layout
 from mlgit.domain.names import VersionRef, is_name
 from mlgit.domain.policy import OverallOutcome, evaluate, overall_outcome
 from mlgit.domain.records import GateReport, Policy, Promotion
-from mlgit.domain.rules.written import check_policy
-from mlgit.domain.slots import promoted
+from mlgit.domain.rules.configuration import check_policy
+from mlgit.domain.slots import promoted_slot
 from mlgit.errors import Exit, Location, MlgitError, refused
 from mlgit.ops.evaluation.evidence import StoredEvidence
 from mlgit.ops.kernel import snapshot
@@ -178,14 +178,14 @@ def _merged(
                 continue  # gone, or only written otherwise
             followed_by = newer.get(change.path)
             newer[change.path] = manifest
-            if guarded and manifest.change == "promote" and promoted(manifest, was) is not None:
+            if guarded and manifest.change == "promote" and promoted_slot(manifest, was) is not None:
                 at = commit.at if report is None else report.at
                 yield _Merged(manifest, report, before, at, followed_by)
 
 
 def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedPromotion:
     manifest, before = merged.manifest, merged.before
-    slot = promoted(manifest, before.promotion(manifest.environment, manifest.model))
+    slot = promoted_slot(manifest, before.promotion(manifest.environment, manifest.model))
     assert slot is not None  # noqa: S101 - only such are looked at
     ref = VersionRef(manifest.model, slot.version)
     known = ReplayedPromotion(

@@ -55,7 +55,7 @@ class ApprovalsShown(Outcome, frozen=True, kw_only=True, tag="mlgit/approvals.v1
     environment: str
     model: str
     candidate: str
-    beside: list[slots.Placed]
+    beside: list[slots.VersionBeside]
     state: Literal["open", "merged"]
     head: CommitId
     onto: CommitId
@@ -65,11 +65,11 @@ class ApprovalsShown(Outcome, frozen=True, kw_only=True, tag="mlgit/approvals.v1
     pull_request: str | None
     """Address of the pull request whose reviews are among the words; None where none was asked for, or there is none."""
     excludes: list[str]
-    needs: list[ApprovalRequirement]
+    requirements: list[ApprovalRequirement]
     counted: list[VoteShown]
     uncounted: list[VoteShown]
     missing: list[str]
-    may: list[str]
+    may_approve: list[str]
 
     @property
     def exit(self) -> Exit:
@@ -108,7 +108,7 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
         environment=judged.environment,
         model=judged.model,
         candidate=judged.subject,
-        beside=slots.placed(judged.manifest),
+        beside=slots.versions_beside(judged.manifest),
         state=state,
         head=judged.head,
         onto=onto,
@@ -117,11 +117,11 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
         evidence=judged.policy.evidence,
         pull_request=judged.reviews.url if judged.reviews else None,
         excludes=list(judged.policy.exclude),
-        needs=tally.needs,
+        requirements=tally.requirements,
         counted=[_word(words[one.approval], one.person, roles=one.roles) for one in tally.counted],
         uncounted=[_word(words[one.approval], one.person, reason=one.reason, since=since) for one in tally.uncounted],
         missing=tally.missing,
-        may=tally.may,
+        may_approve=tally.may_approve,
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout, slots
 from mlgit.domain.codec import digest
-from mlgit.domain.merge_rules import standing as rules
+from mlgit.domain.merge_rules import standing_approvals as rules
 from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import GateReport, Promotion, Version
@@ -219,12 +219,12 @@ class AutoPromotion:
                 version=version,
                 champion=self._champion,
                 report=report,
-                earlier=self._earlier,
+                history=self._earlier,
             )
         )
 
     def _slots(self, version: Version) -> SlotAssignments:
-        return slots.put(None if self._before is None else self._before.slots, version)
+        return slots.assign(None if self._before is None else self._before.slots, version)
 
     @property
     def _needs_approval(self) -> bool:

@@ -154,11 +154,11 @@ def _approvals(counted: ApprovalsShown, manifest: Promotion) -> ApprovalSummary:
         evidence=counted.evidence,
         standing_approval=None if manifest.standing_approval is None else manifest.standing_approval.id,
         excludes=counted.excludes,
-        needs=counted.needs,
+        requirements=counted.requirements,
         counted=counted.counted,
         uncounted=counted.uncounted,
         missing=counted.missing,
-        may_approve=counted.may,
+        may_approve=counted.may_approve,
     )
 
 
@@ -177,11 +177,11 @@ def _timing(case: PromotionContext, waits: list[Finding], at: datetime) -> Merge
 def _holds(case: PromotionContext, at: datetime) -> list[HoldSummary]:
     """Return every hold on the environment and the model that is not over, those that block the change first."""
     manifest = case.manifest
-    blocking = holds.in_force(
+    blocking = holds.blocking_holds(
         case.holds.values(),
         environment=manifest.environment,
         model=manifest.model,
-        digests={slot.digest for slot in case.slots.values()},
+        digests={slot.digest for slot in case.slot_versions.values()},
         change=manifest.change,
         at=at,
     )
@@ -190,7 +190,7 @@ def _holds(case: PromotionContext, at: datetime) -> list[HoldSummary]:
             name=name, scope=hold.scope, reason=hold.reason, by=hold.by, until=hold.until, blocks=hold in blocking
         )
         for name, hold in sorted(case.holds.items())
-        if holds.is_running(hold, at)
+        if holds.is_active(hold, at)
         and hold.environment in {None, manifest.environment}
         and hold.model in {None, manifest.model}
     ]
@@ -202,13 +202,13 @@ def _effect(workspace: Workspace, judged: Proposal, case: PromotionContext) -> M
     base = judged.before.tree.commit
     assert base is not None  # noqa: S101 - the base is a commit
     changes = repository.changes(repository.merge_base(base, judged.head) or base, judged.head)
-    leaving = [] if case.before is None else slots.leaving(manifest.slots, case.before.slots)
+    leaving = [] if case.previous is None else slots.leaving(manifest.slots, case.previous.slots)
     target = case.environment.target
     return MergeEffect(
         files={change.path: brief_changes.file_status(change.status) for change in changes},
         slots=[
             SlotAssignment(
-                slot=name, version=str(VersionRef(judged.model, slot.version)), traffic=slots.answers(name, slot)
+                slot=name, version=str(VersionRef(judged.model, slot.version)), traffic=slots.traffic_share(name, slot)
             )
             for name, slot in slots.filled(manifest.slots).items()
         ],

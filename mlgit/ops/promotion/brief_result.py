@@ -56,7 +56,7 @@ class ApprovalSummary(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
     standing_approval: PromotionId | None
     excludes: list[str]
-    needs: list[ApprovalRequirement]
+    requirements: list[ApprovalRequirement]
     counted: list[VoteShown]
     uncounted: list[VoteShown]
     missing: list[str]

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mlgit.domain import layout
-from mlgit.domain.merge_rules import holds, retirement, soak, standing
-from mlgit.domain.merge_rules.manifest import check_earlier
+from mlgit.domain.merge_rules import holds, retirement, soak, standing_approvals
+from mlgit.domain.merge_rules.manifest import check_champion_upstream
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Environment, Promotion, Retirement, Version
 from mlgit.errors import Finding
@@ -57,7 +57,7 @@ def _check_decisions(
 ) -> Iterator[Finding]:
     """No decision of people excludes a version: it is not held, not retired, and was not rolled back there."""
     ref = VersionRef(version.model, version.version)
-    yield from holds.check_change(
+    yield from holds.check_holds_on_change(
         base.holds(),
         environment=environment.name,
         model=version.model,
@@ -66,8 +66,8 @@ def _check_decisions(
         at=at,
     )
     ended = base.find(Retirement, layout.retirement(version.model, version.version))
-    yield from retirement.check_ended(version, ended, at)
-    if standing.was_rolled_back(version.digest, earlier):
+    yield from retirement.check_not_retired(version, ended, at)
+    if standing_approvals.was_rolled_back(version.digest, earlier):
         yield Finding(
             "auto-promotion-not-allowed",
             f"{ref} was rolled back in {environment.name} before",
@@ -79,12 +79,12 @@ def _check_decisions(
 def _check_order(base: Lifecycle, environment: Environment, version: Version) -> Iterator[Finding]:
     """A version is the champion of each environment that comes first."""
     for name in environment.after:
-        yield from check_earlier(version, environment.name, name, base.champion(name, version.model))
+        yield from check_champion_upstream(version, environment.name, name, base.champion(name, version.model))
 
 
 def _check_soak(
     environment: Environment, version: Version, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
     """A version was deployed in the environments that come first, and for as long as it has to."""
-    yield from soak.check_seen(version, environment, deployments, at)
-    yield from soak.check_soaked(version, environment, deployments, at)
+    yield from soak.check_verified_upstream(version, environment, deployments, at)
+    yield from soak.check_soak_time(version, environment, deployments, at)

@@ -9,9 +9,9 @@ from mlgit.domain import layout, slots
 from mlgit.domain.approvals import people_needed
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.merge_rules import holds, overrides
-from mlgit.domain.merge_rules.manifest import check_earlier
-from mlgit.domain.merge_rules.ramp import check_plan
-from mlgit.domain.merge_rules.slots import check_layout, no_champion
+from mlgit.domain.merge_rules.manifest import check_champion_upstream
+from mlgit.domain.merge_rules.ramp import check_ramp_plan
+from mlgit.domain.merge_rules.slots import check_slot_layout, no_champion_finding
 from mlgit.domain.names import PromotionId, VersionRef, new_promotion_id
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import GateReport, Policy, Promotion, Version
@@ -73,13 +73,13 @@ def run(
     version = base.version(ref)
     champion = base.champion(environment, ref.model)
     if champion is None and slot != "champion":
-        raise MlgitError(no_champion(environment, ref.model))
+        raise MlgitError(no_champion_finding(environment, ref.model))
     before = base.promotion(environment, ref.model)
     was = None if before is None else before.slots
-    wanted = slots.put(was, version, slot, traffic=traffic, clear=frozenset(clear))
+    wanted = slots.assign(was, version, slot, traffic=traffic, clear=frozenset(clear))
     if slots.entering(wanted, was):
         _check_order(base, environment, version)
-    stay = slots.placed_in(ref.model, wanted)
+    stay = slots.versions_beside_in(ref.model, wanted)
     policy = base.policy(base.environment(environment).policy)
     plan = Proposed(
         change="promote",
@@ -89,7 +89,7 @@ def run(
         champion=None if champion is None else f"{ref.model}@{champion.version}",
         slot=slot,
         beside=stay,
-        cleared=[one for one in slots.placed(before) if one.slot not in {other.slot for other in stay}],
+        cleared=[one for one in slots.versions_beside(before) if one.slot not in {other.slot for other in stay}],
         state="planned",
         policy=policy.name,
         evidence=policy.evidence,
@@ -108,7 +108,7 @@ def run(
         ramp=ramp,
         ledger=snapshot.ledger.commit,
     )
-    if unfit := [*check_layout(manifest), *check_plan(manifest)]:
+    if unfit := [*check_slot_layout(manifest), *check_ramp_plan(manifest)]:
         raise MlgitError(*unfit)
     report = None
     if slots.entering(wanted, was):
@@ -147,7 +147,7 @@ def _check_order(base: Lifecycle, environment: str, version: Version) -> None:
     skipped = [
         finding
         for earlier in base.environment(environment).after
-        for finding in check_earlier(version, environment, earlier, base.champion(earlier, version.model))
+        for finding in check_champion_upstream(version, environment, earlier, base.champion(earlier, version.model))
     ]
     if skipped:
         raise MlgitError(*skipped)
@@ -196,7 +196,7 @@ def check_free(
     model = version.model
     there = {} if wanted is None else {slot.digest: slot.version for slot in slots.filled(wanted).values()}
     found = [
-        *holds.check_change(
+        *holds.check_holds_on_change(
             base.holds(),
             environment=environment,
             model=model,
@@ -206,7 +206,7 @@ def check_free(
             change="promote",
             at=at,
         ),
-        *overrides.check_reviewed(base.overrides(), environment, "promote", at),
+        *overrides.check_reviews_of(base.overrides(), environment, "promote", at),
     ]
     if found:
         raise MlgitError(*found)

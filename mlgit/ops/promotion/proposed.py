@@ -6,7 +6,7 @@ from typing import Literal
 from mlgit.domain.approval_age import ApprovalAgeState
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import Ramp
-from mlgit.domain.slots import Placed, SlotName
+from mlgit.domain.slots import SlotName, VersionBeside
 from mlgit.errors import Exit, Finding
 from mlgit.ops.kernel.outcome import Outcome
 
@@ -25,9 +25,9 @@ class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
     champion: str | None
     state: Literal["proposed", "proposed-already", "runs-already", "refused", "planned"]
     slot: SlotName = "champion"
-    beside: list[Placed] = []
+    beside: list[VersionBeside] = []
     """What is to run beside the champion."""
-    cleared: list[Placed] = []
+    cleared: list[VersionBeside] = []
     """What no longer runs in the slot that it had."""
     ramp: Ramp | None = None
     policy: str

@@ -69,7 +69,7 @@ def publish_promotion(
         commit=proposal.head,
         pushed=pushed,
         approvals_missing=approvals.missing,
-        may_approve=approvals.may,
+        may_approve=approvals.may_approve,
         pull_request=opened.url,
         warnings=opened.warnings,
     )

@@ -58,7 +58,7 @@ def run(
         promote.draft_manifest(base, before, model, environment, new_promotion_id(at), reason=reason, ticket=None),
         change="recertify",
         slots=before.slots,
-        baseline=conditions.baseline_of(
+        baseline=conditions.baseline_when_promoted(
             champion.digest, manifest_history.manifest_history(workspace, base, environment, model)
         ),
         ledger=snapshot.ledger.commit,

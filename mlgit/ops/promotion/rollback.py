@@ -72,7 +72,7 @@ def run(
         model=model,
         candidate=_called(target),
         champion=_called(champion),
-        beside=slots.placed_in(model, wanted),
+        beside=slots.versions_beside_in(model, wanted),
         replaced=_called(replaced),
         verified_at=seen.at,
         state="planned",
@@ -165,15 +165,15 @@ def _restored(base: Lifecycle, before: Promotion, entry: Deployment, at: datetim
     """Return the slots as an entry saw them. Beside the champion, what it replaces, and what is held or retired, stays out."""
     was = before.slots.champion
     beside = {
-        name: SlotAssignment(version=one.version, digest=one.digest, traffic=one.traffic or slots.ALL)
-        for name, one in slots.seen(entry).items()
+        name: SlotAssignment(version=one.version, digest=one.digest, traffic=one.traffic or slots.FULL_TRAFFIC)
+        for name, one in slots.observed_beside(entry).items()
         if (was is None or was.digest != one.digest)
         and not _against(base, base.version(VersionRef(before.model, one.version)), before.environment, at)
     }
-    answered = sum(slots.answers(name, slot) for name, slot in beside.items())
+    answered = sum(slots.traffic_share(name, slot) for name, slot in beside.items())
     assert entry.version is not None  # noqa: S101 - only such are looked at
     assert entry.digest is not None  # noqa: S101 - it has a version
-    champion = SlotAssignment(version=entry.version, digest=entry.digest, traffic=slots.ALL - answered)
+    champion = SlotAssignment(version=entry.version, digest=entry.digest, traffic=slots.FULL_TRAFFIC - answered)
     return SlotAssignments(champion=champion, challenger=beside.get("challenger"), shadow=beside.get("shadow"))
 
 
@@ -186,7 +186,7 @@ def _against(base: Lifecycle, version: Version, environment: str, at: datetime) 
     """Return what keeps a version from coming back."""
     ended = base.find(Retirement, layout.retirement(version.model, version.version))
     return [
-        *holds.check_change(
+        *holds.check_holds_on_change(
             base.holds(),
             environment=environment,
             model=version.model,
@@ -194,7 +194,7 @@ def _against(base: Lifecycle, version: Version, environment: str, at: datetime) 
             change="rollback",
             at=at,
         ),
-        *retirement.check_ended(version, ended, at),
+        *retirement.check_not_retired(version, ended, at),
     ]
 
 
@@ -222,7 +222,7 @@ def _hold_on(base: Lifecycle, environment: str, replaced: Version, at: datetime)
     """Return the name of a hold that keeps a version out already."""
     there = base.holds()
     for name, hold in there.items():
-        own = hold.scope == "version" and holds.in_force(
+        own = hold.scope == "version" and holds.blocking_holds(
             [hold], environment=environment, model=replaced.model, digests=[replaced.digest], change="rollback", at=at
         )
         if own:

@@ -32,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     commit: str
     traffic: int | None = None
-    beside: list[slots.Placed] = []
+    beside: list[slots.VersionBeside] = []
 
 
 class History(Outcome, frozen=True, kw_only=True, tag="mlgit/log.v1"):
@@ -87,7 +87,7 @@ def _promoted(
                 model=place.fields["model"],
                 before=_label(before),
                 after=_label(after),
-                beside=slots.placed(after),
+                beside=slots.versions_beside(after),
                 promotion=manifest.promotion,
                 by=", ".join(approval.person for approval in decided.approvals)
                 if decided and decided.approvals
@@ -141,7 +141,7 @@ def _deployed(
                     reason=entry.message,
                     commit=one.id,
                     traffic=entry.traffic,
-                    beside=slots.placed_as_seen(entry),
+                    beside=slots.versions_observed_beside(entry),
                 )
 
 

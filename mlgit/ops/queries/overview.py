@@ -70,7 +70,7 @@ def _row(
         since=begun.get(last.promotion, last.at) if last is not None and deployed == "yes" else None,
         deployed=deployed,
         message=last.message if last is not None and ours else None,
-        beside=slots.placed(manifest),
+        beside=slots.versions_beside(manifest),
     )
 
 

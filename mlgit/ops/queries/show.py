@@ -11,7 +11,7 @@ from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.records.version import Artifact, SliceMetric, StoredFile
 from mlgit.domain.rules.versions import check_version, stored_files
-from mlgit.domain.slots import NAMES, SlotName, filled
+from mlgit.domain.slots import SLOT_NAMES, SlotName, filled
 from mlgit.errors import Exit, Finding
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
@@ -109,7 +109,7 @@ def model(state: Lifecycle, name: str) -> ModelShown:
     record = state.model(name)
     problem = state.problem(record.problem)
     numbers = state.numbers(name)
-    places = {slot: _places(state, name, slot) for slot in NAMES}
+    places = {slot: _places(state, name, slot) for slot in SLOT_NAMES}
     found = state.read(Version, [layout.version(name, number) for number in reversed(numbers[-_FEW:])])
     return ModelShown(
         model=name,

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from mlgit.domain.approval_age import ApprovalAge
-from mlgit.domain.slots import Placed
+from mlgit.domain.slots import VersionBeside
 from mlgit.ops.kernel.outcome import Outcome
 
 DeployedState = Literal["yes", "no", "blocked", "degraded"]
@@ -23,7 +23,7 @@ class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None = None
     certified: ApprovalAge | None = None
     """Until when it need not be agreed to again; None where the policy sets no limit."""
-    beside: list[Placed] = []
+    beside: list[VersionBeside] = []
 
 
 class OpenPromotion(msgspec.Struct, frozen=True, kw_only=True):

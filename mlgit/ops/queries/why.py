@@ -20,7 +20,7 @@ from mlgit.domain.records import DecisionRecord, Deployment, GateReport, Promoti
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.version import StoredFile
-from mlgit.domain.slots import Placed, placed, placed_as_seen, seen
+from mlgit.domain.slots import VersionBeside, observed_beside, versions_beside, versions_observed_beside
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Commit
@@ -43,7 +43,7 @@ class LastObservation(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     beside: str | None
     traffic: int | None
-    standing: list[Placed]
+    standing: list[VersionBeside]
     status: str
     promotion: PromotionId
     entry: int
@@ -115,7 +115,7 @@ class Why(Outcome, frozen=True, kw_only=True, tag="mlgit/why.v1"):
     at: str
     commit: CommitId
     wanted: str | None
-    beside: list[Placed]
+    beside: list[VersionBeside]
     seen: LastObservation | None
     brought: PromotionStory | None = None
     recorded: Digest | None = None
@@ -157,7 +157,7 @@ def run(workspace: Workspace, then: Snapshot, environment: str, model: str) -> W
         at=then.name,
         commit=then.commit,
         wanted=ref,
-        beside=placed(manifest),
+        beside=versions_beside(manifest),
         seen=_seen(entries, version),
         made_from=None if version is None else _made_from(version),
     )
@@ -206,7 +206,7 @@ def _judged(workspace: Workspace, then: Snapshot, said: Why, proposal: Proposal,
     findings = [*said.findings, *found.problems, *found.waits]
     if recorded is not None:
         findings += decision_checks.check_decision(
-            recorded, reads=found.reads, decision=found.decision, tally=approvals
+            recorded, reads=found.reads, decision=found.decision, approvals=approvals
         )
     findings += decision_checks.missing_approvals(approvals, f"{said.environment}/{said.model}")
     listed = approvals.counted if recorded is None else recorded.approvals
@@ -242,8 +242,8 @@ def _seen(entries: Sequence[Deployment], wanted: Version | None) -> LastObservat
     running = [period for period in run_periods(entries) if period.until is None]
     now = next((period for period in running if period.traffic is None), None)
     well = next((entry for entry in reversed(entries) if entry.status == "verified"), None)
-    standing = placed_as_seen(well)
-    digests = set() if well is None else {one.digest for one in seen(well).values()}
+    standing = versions_observed_beside(well)
+    digests = set() if well is None else {one.digest for one in observed_beside(well).values()}
     beside = next((one for one in running if one.traffic is not None and one.digest not in digests), None)
     return LastObservation(
         version=_label(now, last.model, wanted),
@@ -301,7 +301,7 @@ def _evidence(manifest: Promotion, report: GateReport | None) -> EvidenceStory |
     return EvidenceStory(
         report=named.report,
         digest=named.digest,
-        holds=decision_checks.is_named(manifest, report),
+        holds=decision_checks.is_named_report(manifest, report),
         policy=manifest.policy.name,
         at=report.at if report else None,
         results=report.results if report else [],

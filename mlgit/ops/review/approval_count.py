@@ -45,21 +45,23 @@ def count_approvals(
     """
     policy = proposal.policy
     problem = proposal.before.problem_of(proposal.model)
-    directory = People(proposal.before.roles())
+    people = People(proposal.before.roles())
     counted = count_votes(
         votes_on(workspace, proposal, ledger) if found is None else found,
         decision=decided,
         rule=approval_rule(policy.approvals, proposal.manifest.change),
         risk=problem.risk,
-        directory=directory,
-        excluded=excluded(workspace, proposal, policy, directory),
-        in_advance=None if proposal.manifest.standing_approval is None else proposal.manifest.standing_approval.digest,
+        people=people,
+        excluded=excluded(workspace, proposal, policy, people),
+        standing_approval=None
+        if proposal.manifest.standing_approval is None
+        else proposal.manifest.standing_approval.digest,
     )
     unasked = policy.evidence == "forge" and proposal.reviews is None
     return replace(counted, missing=[*counted.missing, _UNASKED]) if counted.missing and unasked else counted
 
 
-def excluded(workspace: Workspace, proposal: Proposal, policy: Policy, directory: People) -> dict[str, str]:
+def excluded(workspace: Workspace, proposal: Proposal, policy: Policy, people: People) -> dict[str, str]:
     """Return the people whose word does not count here, each with the reason.
 
     Raises:
@@ -73,14 +75,14 @@ def excluded(workspace: Workspace, proposal: Proposal, policy: Policy, directory
         "author": {commit.author_email: "author of the promotion" for commit in commits},
     }
     found = {
-        directory.person(email): why
-        for rule, people in by_rule.items()
+        people.person(email): why
+        for rule, emails in by_rule.items()
         if rule in policy.exclude
-        for email, why in people.items()
+        for email, why in emails.items()
     }
     told = proposal.reviews
     if told is not None and told.author is not None and "author" in policy.exclude:
-        found.setdefault(directory.reviewer(told.author), f"opened pull request {told.pull_request}")
+        found.setdefault(people.reviewer(told.author), f"opened pull request {told.pull_request}")
     return found
 
 

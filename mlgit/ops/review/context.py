@@ -33,16 +33,18 @@ def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionCon
     return PromotionContext(
         manifest=manifest,
         version=version,
-        slots={slot.version: proposal.after.version(VersionRef(proposal.model, slot.version), at=at) for slot in named},
+        slot_versions={
+            slot.version: proposal.after.version(VersionRef(proposal.model, slot.version), at=at) for slot in named
+        },
         report=proposal.report,
-        before=before.promotion(proposal.environment, proposal.model),
+        previous=before.promotion(proposal.environment, proposal.model),
         champion=before.champion(proposal.environment, proposal.model),
         policy=proposal.policy,
         environment=environment,
         problem=before.problem(model.problem),
         model=model,
         contracts={name: before.dataset(name) for name in model.datasets},
-        earlier={name: before.champion(name, proposal.model) for name in environment.after},
+        upstream_champions={name: before.champion(name, proposal.model) for name in environment.after},
         retirements={
             slot.version: ended
             for slot in named
@@ -50,7 +52,7 @@ def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionCon
         },
         holds=before.holds(),
         overrides=before.overrides(),
-        standing=approval_count.standing_approval_of(proposal),
+        standing_approval=approval_count.standing_approval_of(proposal),
         deployments={} if ledger is None else deployments_of(ledger, before, environment, proposal.model),
     )
 
@@ -74,7 +76,7 @@ def verified_deployments(
     """
     repository, onto = workspace.repository, proposal.before.tree.commit
     assert onto is not None  # noqa: S101 - the base is a commit
-    wanted = {version.digest for version in context.slots.values()}
+    wanted = {version.digest for version in context.slot_versions.values()}
 
     def is_borne_out(entry: Deployment) -> bool:
         if entry.digest not in wanted or repository.resolve(entry.commit) is None:
@@ -84,8 +86,11 @@ def verified_deployments(
         slot = None if manifest is None else manifest.slots.champion
         if manifest is None or slot is None or (manifest.promotion, slot.digest) != (entry.promotion, entry.digest):
             return False
-        beside = {name: (one.digest, slots.answers(name, one)) for name, one in slots.others(manifest.slots).items()}
-        if {name: (one.digest, one.traffic) for name, one in slots.seen(entry).items()} != beside:
+        beside = {
+            name: (one.digest, slots.traffic_share(name, one))
+            for name, one in slots.slots_beside(manifest.slots).items()
+        }
+        if {name: (one.digest, one.traffic) for name, one in slots.observed_beside(entry).items()} != beside:
             return False
         return remote.contains(repository, onto, entry.commit)
 

@@ -46,13 +46,13 @@ class Proposal(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def version(self) -> Version | None:
         """The version that is promoted, to whichever slot; None where versions only leave."""
-        slot = slots.promoted(self.manifest, self.before.promotion(self.environment, self.model))
+        slot = slots.promoted_slot(self.manifest, self.before.promotion(self.environment, self.model))
         return None if slot is None else self.after.version(VersionRef(self.model, slot.version))
 
     @property
     def subject(self) -> str:
         """The version that it is about, as people call it: the champion where a slot is cleared, else the one promoted."""
-        slot = slots.promoted(self.manifest, self.before.promotion(self.environment, self.model))
+        slot = slots.promoted_slot(self.manifest, self.before.promotion(self.environment, self.model))
         slot = slot or self.manifest.slots.champion
         return self.model if slot is None else str(VersionRef(self.model, slot.version))
 

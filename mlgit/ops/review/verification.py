@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout, merge_rules, slots
 from mlgit.domain.approvals import ApprovalResult
 from mlgit.domain.decision import ReadSet, decision
-from mlgit.domain.merge_rules.rollback import keeps_out
+from mlgit.domain.merge_rules.rollback import is_rollback_hold
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.policy import outcome_differences
 from mlgit.domain.promotion_context import PromotionContext
@@ -110,12 +110,12 @@ class PromotionVerifier:
         workspace, before = self._workspace, proposal.before
         context = context_of(proposal, self._ledger)
         signed: list[Override | StandingApproval] = [*context.overrides_of_version().values()]
-        signed += [context.standing] if context.standing is not None else []
+        signed += [context.standing_approval] if context.standing_approval is not None else []
         if signed:
             context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
         if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
             past = manifest_history(workspace, before, proposal.environment, proposal.model)
-            context = replace(context, past=past)
+            context = replace(context, manifest_history=past)
         if context.manifest.change == "rollback":
             context = replace(context, deployments=verified_deployments(workspace, proposal, context))
         return context
@@ -188,7 +188,7 @@ def rollback_hold(proposal: Proposal) -> str | None:
     path = layout.hold(layout.version_hold_name(proposal.environment, proposal.model, leaving[0].version))
     hold = proposal.after.find(Hold, path)
     replaced = proposal.before.version(VersionRef(proposal.model, leaving[0].version))
-    return path if hold is not None and keeps_out(hold, proposal.manifest, replaced) else None
+    return path if hold is not None and is_rollback_hold(hold, proposal.manifest, replaced) else None
 
 
 def _counted(approvals: ApprovalResult) -> str:

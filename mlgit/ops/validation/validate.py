@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import TypeVar
 
-from mlgit.domain import governance, layout
-from mlgit.domain.merge_rules.slots import check_layout
+from mlgit.domain import layout
+from mlgit.domain.merge_rules.slots import check_slot_layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import (
     Environment,
@@ -22,11 +22,9 @@ from mlgit.domain.records import (
     Version,
 )
 from mlgit.domain.records.governance import RoleHolder
-from mlgit.domain.rules.changes import check_immutable, check_kept, check_separation
-from mlgit.domain.rules.paths import LARGEST, check_clashes, check_paths, check_sizes, check_unplaced
-from mlgit.domain.rules.promotions import check_described, check_replaces, check_slots
-from mlgit.domain.rules.versions import check_card, check_version, stated_blobs, stored_files
-from mlgit.domain.rules.written import (
+from mlgit.domain.rules import exceptions as exception_rules
+from mlgit.domain.rules.changes import check_immutable, check_manifests_kept, check_separation
+from mlgit.domain.rules.configuration import (
     check_enforced,
     check_environment,
     check_model,
@@ -35,6 +33,9 @@ from mlgit.domain.rules.written import (
     check_project,
     check_roles,
 )
+from mlgit.domain.rules.paths import LARGEST, check_clashes, check_paths, check_sizes, check_unplaced
+from mlgit.domain.rules.promotions import check_environment_exists, check_replaces, check_slots
+from mlgit.domain.rules.versions import check_card, check_version, stated_blobs, stored_files
 from mlgit.errors import Exit, Finding, Location, MlgitError, Severity
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -117,7 +118,7 @@ def _since(workspace: Workspace, onto: Lifecycle, tree: Tree) -> str | None:
 def _check_kept(changes: Sequence[PathChange]) -> list[Finding]:
     """Check that a change leaves alone what has to stay."""
     differences = [(change.path, change.status) for change in changes]
-    return [*check_immutable(differences), *check_kept(differences)]
+    return [*check_immutable(differences), *check_manifests_kept(differences)]
 
 
 def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda _: None) -> tuple[int, list[Finding]]:
@@ -155,7 +156,7 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     for manifest in manifests:
         there = {number: None for number in _numbers(manifest) if _folder(manifest, number) in folders}
         check.add(check_slots(manifest, {**there, **digests.get(manifest.model, {})}))
-        check.add(check_layout(manifest))
+        check.add(check_slot_layout(manifest))
     return check.done, list(check.findings)
 
 
@@ -191,9 +192,9 @@ def check_change(
     list(check.versions(sorted(folders), folders))
     check.records(changed.get("gate-report", []))
     for manifest in _of(Promotion, check.records(changed.get("promotion", []))):
-        check.add(check_described(manifest, _described(head)))
+        check.add(check_environment_exists(manifest, _described(head)))
         check.add(check_slots(manifest, check.digests(manifest)))
-        check.add(check_layout(manifest))
+        check.add(check_slot_layout(manifest))
         check.add(check_replaces(manifest, base.promotion(manifest.environment, manifest.model)))
     return check.done, list(check.findings)
 
@@ -240,7 +241,7 @@ class _Check:
         for path, override in before.items():
             now = after.get(path)
             if isinstance(override, Override) and path in after:
-                kept = governance.check_override_unchanged(
+                kept = exception_rules.check_override_unchanged(
                     _name(path), override, now if isinstance(now, Override) else None
                 )
                 self.add(kept)
@@ -273,7 +274,7 @@ class _Check:
         for roles in _of(Roles, small.get("roles", {})):
             self.add(check_roles(roles))
         for manifest in _of(Promotion, small.get("promotion", {})):
-            self.add(check_described(manifest, names.get("environment", ())))
+            self.add(check_environment_exists(manifest, names.get("environment", ())))
         self._exceptions(small, names)
         return small
 
@@ -285,14 +286,16 @@ class _Check:
         for path, hold in small.get("hold", {}).items():
             if isinstance(hold, Hold):
                 digest = self._digest(hold.model, hold.version, hold.digest)
-                self.add(governance.check_hold(_name(path), hold, environments=there, models=models, digest=digest))
+                self.add(
+                    exception_rules.check_hold(_name(path), hold, environments=there, models=models, digest=digest)
+                )
         for path, override in small.get("override", {}).items():
             if isinstance(override, Override):
                 where = environments.get(override.environment)
                 policy = small.get("policy", {}).get(layout.policy(where.policy)) if where else None
                 digest = self._digest(override.model, override.version, override.digest)
                 self.add(
-                    governance.check_override(
+                    exception_rules.check_override(
                         _name(path),
                         override,
                         environments=there,
@@ -318,7 +321,7 @@ class _Check:
         policy = small.get("policy", {}).get(layout.policy(where.policy)) if isinstance(where, Environment) else None
         model = small.get("model", {}).get(layout.model(standing.model))
         problem = small.get("problem", {}).get(layout.problem(model.problem)) if isinstance(model, Model) else None
-        yield from governance.check_standing_approval(
+        yield from exception_rules.check_standing_approval(
             name,
             standing,
             environments=names.get("environment", set()),
@@ -357,7 +360,7 @@ class _Check:
         for version, named, same, paths in zip(versions, pointers, known, unread, strict=True):
             folder = layout.version_folder(version.model, version.version)
             files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
-            self.add(check_version(version, files, named, known=same, ids=self._ids(version, files)))
+            self.add(check_version(version, files, named, verified=same, ids=self._ids(version, files)))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._card(version, f"{folder}/card.md", card)
             yield version

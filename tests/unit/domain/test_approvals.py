@@ -1,4 +1,4 @@
-"""Who agreed, who counts, who is missing: the cases that people argue about. `tests/laws` has what always holds."""
+"""Counting of approvals: the cases that people argue about. `tests/laws` has what always holds."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,33 +14,33 @@ from mlgit.domain.records.problem import Risk
 from tests import samples
 
 DECISION = samples.sha(1)
-DIRECTORY = People(samples.roles())
+PEOPLE = People(samples.roles())
 
 
-def said(by: str, minute: int = 0, *, key: str | None = "", reason: str = "", **changes: Any) -> SignedVote:
-    """Return a word of somebody; signed with a key of their own unless a test says otherwise."""
+def vote(by: str, minute: int = 0, *, key: str | None = "", reason: str = "", **changes: Any) -> SignedVote:
+    """Return a person's vote, by default signed with a key of their own."""
     at = samples.NOW + timedelta(minutes=minute)
     approval = samples.approval(**{"by": by, "at": at, "decision": DECISION} | changes)
     return SignedVote(approval, samples.sha(1000 + minute), f"SHA256:{by}" if key == "" else key, reason)
 
 
-def tally(
-    *found: SignedVote, rule: ApprovalRule | None = None, directory: People = DIRECTORY, **changes: Any
+def count(
+    *votes: SignedVote, rule: ApprovalRule | None = None, people: People = PEOPLE, **changes: Any
 ) -> ApprovalResult:
     settings: dict[str, Any] = {"decision": DECISION, "risk": "low", "excluded": {}} | changes
-    return count_votes(found, rule=rule or ApprovalRule(), directory=directory, **settings)
+    return count_votes(votes, rule=rule or ApprovalRule(), people=people, **settings)
 
 
-def people(result: ApprovalResult) -> list[str]:
+def counted_people(result: ApprovalResult) -> list[str]:
     return [approval.person for approval in result.counted]
 
 
 def reasons(result: ApprovalResult) -> dict[str, str]:
-    return {one.person: one.reason for one in result.uncounted}
+    return {vote.person: vote.reason for vote in result.uncounted}
 
 
 def test_an_approval_counts_with_roles_key_and_digest() -> None:
-    result = tally(said("bea@acme.example"))
+    result = count(vote("bea@acme.example"))
     (counted,) = result.counted
     assert (counted.person, counted.roles, counted.key) == ("bea", ["risk", "ml-reviewer"], "SHA256:bea@acme.example")
     assert counted.approval == samples.sha(1000)
@@ -48,21 +48,21 @@ def test_an_approval_counts_with_roles_key_and_digest() -> None:
     assert result.needed == 1
 
 
-def test_nothing_is_missing_where_nobody_is_asked() -> None:
-    assert tally(rule=ApprovalRule(min=0)).complete
+def test_nothing_is_missing_if_no_approval_is_required() -> None:
+    assert count(rule=ApprovalRule(min=0)).complete
 
 
 @pytest.mark.parametrize(
     ("second", "counts"),
     [
-        (said("bea@acme.example", 1, verdict="reject"), False),
-        (said("bea@acme.example", -1, verdict="reject"), True),
-        (said("bea@home.example", 1, verdict="reject"), False),
-        (said("bea@acme.example", 1, verdict="reject", key=None, reason="no signature"), True),
-        (said("BEA@Acme.Example", 1, verdict="reject"), False),
-        (said("bea@acme.example", 1, decision=samples.sha(2)), False),
-        (said("bea@acme.example", -1, decision=samples.sha(2)), True),
-        (said("bea@acme.example", 0, verdict="reject"), False),
+        (vote("bea@acme.example", 1, verdict="reject"), False),
+        (vote("bea@acme.example", -1, verdict="reject"), True),
+        (vote("bea@home.example", 1, verdict="reject"), False),
+        (vote("bea@acme.example", 1, verdict="reject", key=None, reason="no signature"), True),
+        (vote("BEA@Acme.Example", 1, verdict="reject"), False),
+        (vote("bea@acme.example", 1, decision=samples.sha(2)), False),
+        (vote("bea@acme.example", -1, decision=samples.sha(2)), True),
+        (vote("bea@acme.example", 0, verdict="reject"), False),
     ],
     ids=[
         "rejects later",
@@ -72,82 +72,82 @@ def test_nothing_is_missing_where_nobody_is_asked() -> None:
         "in capitals",
         "another decision later",
         "another decision before",
-        "both in one moment",
+        "both at one time",
     ],
 )
-def test_the_latest_word_that_is_signed_stands(second: SignedVote, counts: bool) -> None:
-    first = said("bea@acme.example")
-    assert people(tally(first, second)) == people(tally(second, first)) == (["bea"] if counts else [])
+def test_the_latest_signed_vote_counts(second: SignedVote, counts: bool) -> None:
+    first = vote("bea@acme.example")
+    assert counted_people(count(first, second)) == counted_people(count(second, first)) == (["bea"] if counts else [])
 
 
-def test_of_two_words_of_one_moment_the_same_stands_in_whatever_order_they_are_found() -> None:
-    one, other = said("bea@acme.example"), said("bea@home.example", 1)
+def test_of_two_votes_at_one_time_the_same_counts_in_either_order() -> None:
+    one, other = vote("bea@acme.example"), vote("bea@home.example", 1)
     twin = replace(other, approval=replace(other.approval, at=one.approval.at))
-    assert [counted.approval for counted in tally(one, twin).counted] == [samples.sha(1001)]
-    assert tally(one, twin) == tally(twin, one)
+    assert [counted.approval for counted in count(one, twin).counted] == [samples.sha(1001)]
+    assert count(one, twin) == count(twin, one)
 
 
-def test_a_rejection_is_missing_until_it_is_taken_back() -> None:
-    rejected = said("bea@acme.example", verdict="reject")
-    others = said("ada@acme.example"), said("carl@acme.example")
-    result = tally(rejected, *others)
+def test_a_rejection_blocks_until_the_person_approves() -> None:
+    rejected = vote("bea@acme.example", verdict="reject")
+    others = vote("ada@acme.example"), vote("carl@acme.example")
+    result = count(rejected, *others)
     assert not result.complete
     assert result.missing == ["bea rejected it; they can approve it later, or a new promotion is made"]
     assert reasons(result) == {"bea": "rejected it"}
-    assert tally(rejected, *others, said("bea@acme.example", 1)).complete
+    assert count(rejected, *others, vote("bea@acme.example", 1)).complete
 
 
-def test_a_stale_rejection_does_not_stand_in_the_way() -> None:
-    result = tally(said("bea@acme.example", verdict="reject", decision=samples.sha(2)), said("ada@acme.example"))
+def test_a_stale_rejection_does_not_block() -> None:
+    result = count(vote("bea@acme.example", verdict="reject", decision=samples.sha(2)), vote("ada@acme.example"))
     assert result.complete
     assert reasons(result)["bea"].startswith("stale")
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
-def test_the_word_of_somebody_excluded_does_not_count_either_way(verdict: str) -> None:
-    result = tally(said("bea@home.example", verdict=verdict), excluded={"bea": "trained the version"})
-    assert people(result) == []
+def test_the_vote_of_an_excluded_person_does_not_count_either_way(verdict: str) -> None:
+    result = count(vote("bea@home.example", verdict=verdict), excluded={"bea": "trained the version"})
+    assert counted_people(result) == []
     assert reasons(result) == {"bea": "trained the version"}
     assert result.missing == ["1 more approval (0 of 1 so far; ada may)"]
-    assert result.may == ["ada"]
+    assert result.may_approve == ["ada"]
 
 
 def test_a_program_does_not_approve() -> None:
-    result = tally(said("robot@acme.example"), rule=ApprovalRule(min=0, roles={"risk": 1}))
+    result = count(vote("robot@acme.example"), rule=ApprovalRule(min=0, roles={"risk": 1}))
     assert reasons(result) == {"robot": "a program does not approve"}
     assert result.missing == ["1 more approval as risk (0 of 1 so far; bea may)"]
 
 
-def test_a_bad_signature_says_why_and_counts_nothing() -> None:
-    result = tally(said("bea@acme.example", key=None, reason="the signature is by ada@acme.example"))
+def test_an_invalid_signature_does_not_count_and_has_a_reason() -> None:
+    result = count(vote("bea@acme.example", key=None, reason="the signature is by ada@acme.example"))
     assert reasons(result) == {"bea": "the signature is by ada@acme.example"}
     assert not result.complete
 
 
 def test_two_addresses_of_one_person_are_one_person() -> None:
-    result = tally(said("bea@acme.example"), said("bea@home.example", 1), rule=ApprovalRule(min=2))
-    assert people(result) == ["bea"]
+    result = count(vote("bea@acme.example"), vote("bea@home.example", 1), rule=ApprovalRule(min=2))
+    assert counted_people(result) == ["bea"]
     assert result.missing == ["1 more approval (1 of 2 so far; ada may)"]
 
 
-@pytest.mark.parametrize("directory", [DIRECTORY, People(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))])
-def test_two_addresses_of_one_key_count_once_even_for_somebody_not_listed(directory: People) -> None:
-    found = [said("ivy@acme.example", key="SHA256:one"), said("ivy@home.example", 1, key="SHA256:one")]
-    result = tally(*found, rule=ApprovalRule(min=2), directory=directory)
-    assert people(result) == ["ivy@acme.example"]
+@pytest.mark.parametrize("people", [PEOPLE, People(samples.roles(zoe=RoleHolder(emails=["zoe@acme.example"])))])
+def test_two_addresses_of_one_key_count_once_even_if_not_listed(people: People) -> None:
+    votes = [vote("ivy@acme.example", key="SHA256:one"), vote("ivy@home.example", 1, key="SHA256:one")]
+    result = count(*votes, rule=ApprovalRule(min=2), people=people)
+    assert counted_people(result) == ["ivy@acme.example"]
     assert reasons(result) == {"ivy@home.example": "signed with the key of ivy@acme.example, which counts once"}
     assert not result.complete
 
 
-def test_somebody_not_listed_counts_without_roles() -> None:
-    result = tally(said("Ivy@Acme.example"), rule=ApprovalRule(min=1, roles={"risk": 1}))
-    assert people(result) == ["ivy@acme.example"]
+def test_a_person_who_is_not_listed_counts_without_roles() -> None:
+    result = count(vote("Ivy@Acme.example"), rule=ApprovalRule(min=1, roles={"risk": 1}))
+    assert counted_people(result) == ["ivy@acme.example"]
     assert result.missing == ["1 more approval as risk (0 of 1 so far; bea may)"]
 
 
-def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
-    result = tally(said("bea"), rule=ApprovalRule(min=1, roles={"risk": 1}))
-    assert people(result) == ["<bea>"]
+def test_an_address_that_equals_a_short_name_is_not_that_person() -> None:
+    result = count(vote("bea"), rule=ApprovalRule(min=1, roles={"risk": 1}))
+    assert counted_people(result) == ["<bea>"]
     assert result.missing == ["1 more approval as risk (0 of 1 so far; bea may)"]
 
 
@@ -183,72 +183,75 @@ def test_an_address_that_reads_like_a_short_name_is_not_that_person() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_said_with_who_can_supply_it(rule: ApprovalRule, risk: str, missing: list[str]) -> None:
+def test_missing_approvals_name_who_may_approve(rule: ApprovalRule, risk: str, missing: list[str]) -> None:
     people = samples.roles().people | {"carl": RoleHolder(emails=["carl@acme.example"], roles=["legal"])}
-    found = said("ada@acme.example"), said("bea@acme.example")
-    result = tally(*found, rule=rule, risk=risk, directory=People(samples.roles(**people)))
+    votes = vote("ada@acme.example"), vote("bea@acme.example")
+    result = count(*votes, rule=rule, risk=risk, people=People(samples.roles(**people)))
     assert result.missing == missing
     assert result.complete == (not missing)
 
 
-def test_who_may_still_approve_is_listed_without_programs_and_the_excluded() -> None:
-    result = tally(said("ada@acme.example", verdict="reject"), excluded={"bea": "trained the version"})
-    assert result.may == ["ada"]  # for a rejection can be taken back
-    assert tally(excluded={"ada": "author", "bea": "trainer"}).may == []
+def test_may_approve_lists_nobody_excluded_and_no_program() -> None:
+    result = count(vote("ada@acme.example", verdict="reject"), excluded={"bea": "trained the version"})
+    assert result.may_approve == ["ada"]  # for a rejection can be taken back
+    assert count(excluded={"ada": "author", "bea": "trainer"}).may_approve == []
 
 
-def test_people_are_listed_by_name_however_the_file_has_them() -> None:
-    people = [("zoe", False), ("ada", False), ("robot", True)]
-    directory = People(
+def test_people_are_sorted_by_name() -> None:
+    entries = [("zoe", False), ("ada", False), ("robot", True)]
+    people = People(
         samples.roles(
-            **{name: RoleHolder(emails=[f"{name}@acme.example"], roles=["risk"], bot=bot) for name, bot in people}
+            **{name: RoleHolder(emails=[f"{name}@acme.example"], roles=["risk"], bot=bot) for name, bot in entries}
         )
     )
-    assert directory.people() == ["ada", "zoe"]
+    assert people.people() == ["ada", "zoe"]
 
 
-def test_the_directory_knows_who_is_who() -> None:
-    assert DIRECTORY.person("BEA@home.example") == "bea"
-    assert DIRECTORY.person("Nobody@Acme.example") == "nobody@acme.example"
-    assert DIRECTORY.roles("nobody@acme.example") == []
-    assert DIRECTORY.is_bot("robot")
-    assert not DIRECTORY.is_bot("bea")
-    assert not DIRECTORY.is_bot("nobody@acme.example")
+def test_people_are_found_by_address() -> None:
+    assert PEOPLE.person("BEA@home.example") == "bea"
+    assert PEOPLE.person("Nobody@Acme.example") == "nobody@acme.example"
+    assert PEOPLE.roles("nobody@acme.example") == []
+    assert PEOPLE.is_bot("robot")
+    assert not PEOPLE.is_bot("bea")
+    assert not PEOPLE.is_bot("nobody@acme.example")
 
 
-def test_every_need_is_told_met_or_not() -> None:
+def test_every_requirement_is_listed_whether_met_or_not() -> None:
     rule = ApprovalRule(
         min=2, roles={"risk": 1, "ml-reviewer": RoleRequirement(min=1, when=RiskCondition(risk="high"))}
     )
-    result = tally(said("ada@acme.example"), rule=rule, risk="low")
-    assert result.needs == [ApprovalRequirement(None, 2, ["ada"], ["bea"]), ApprovalRequirement("risk", 1, [], ["bea"])]
-    assert [need.lacks for need in result.needs] == [1, 1]
+    result = count(vote("ada@acme.example"), rule=rule, risk="low")
+    assert result.requirements == [
+        ApprovalRequirement(None, 2, ["ada"], ["bea"]),
+        ApprovalRequirement("risk", 1, [], ["bea"]),
+    ]
+    assert [need.missing for need in result.requirements] == [1, 1]
     assert result.needed == 2
-    assert result.missing == [str(need) for need in result.needs]
-    high = tally(said("ada@acme.example"), rule=rule, risk="high")
-    assert [need.role for need in high.needs] == [None, "risk", "ml-reviewer"]
+    assert result.missing == [str(need) for need in result.requirements]
+    high = count(vote("ada@acme.example"), rule=rule, risk="high")
+    assert [need.role for need in high.requirements] == [None, "risk", "ml-reviewer"]
 
 
-def test_a_need_names_everybody_who_may() -> None:
-    assert tally(rule=ApprovalRule(min=2)).missing == ["2 more approvals (0 of 2 so far; ada, bea may)"]
+def test_a_requirement_names_everybody_who_may_approve() -> None:
+    assert count(rule=ApprovalRule(min=2)).missing == ["2 more approvals (0 of 2 so far; ada, bea may)"]
 
 
-def test_more_than_enough_lacks_nothing() -> None:
-    result = tally(said("ada@acme.example"), said("bea@acme.example"))
-    assert [(need.needed, need.lacks) for need in result.needs] == [(1, 0)]
+def test_more_approvals_than_required_are_complete() -> None:
+    result = count(vote("ada@acme.example"), vote("bea@acme.example"))
+    assert [(need.needed, need.missing) for need in result.requirements] == [(1, 0)]
     assert result.missing == []
 
 
-def test_what_is_not_counted_is_told_by_the_digest_of_its_file() -> None:
-    found = [
-        said("bea@acme.example", decision=samples.sha(2)),
-        said("robot@acme.example", 1),
-        said("ada@acme.example", 2, key=None),
-        said("dan@acme.example", 3, verdict="reject"),
-        said("ivy@acme.example", 4, key="SHA256:one"),
-        said("ivy@home.example", 5, key="SHA256:one"),
+def test_uncounted_votes_have_the_digest_of_their_file() -> None:
+    votes = [
+        vote("bea@acme.example", decision=samples.sha(2)),
+        vote("robot@acme.example", 1),
+        vote("ada@acme.example", 2, key=None),
+        vote("dan@acme.example", 3, verdict="reject"),
+        vote("ivy@acme.example", 4, key="SHA256:one"),
+        vote("ivy@home.example", 5, key="SHA256:one"),
     ]
-    assert [one.approval for one in tally(*found).uncounted] == [
+    assert [vote.approval for vote in count(*votes).uncounted] == [
         samples.sha(1002),
         samples.sha(1000),
         samples.sha(1001),
@@ -268,5 +271,5 @@ def test_what_is_not_counted_is_told_by_the_digest_of_its_file() -> None:
         (ApprovalRule(min=0, roles={"risk": RoleRequirement(min=2, when=RiskCondition(risk="high"))}), "high", 2),
     ],
 )
-def test_how_many_people_a_rule_asks_for_at_the_least(rule: ApprovalRule, risk: Risk, needed: int) -> None:
+def test_least_number_of_people_that_a_rule_requires(rule: ApprovalRule, risk: Risk, needed: int) -> None:
     assert people_needed(rule, risk) == needed

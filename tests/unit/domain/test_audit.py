@@ -1,4 +1,4 @@
-"""What an audit concludes: which findings contradict, which are gaps, and what the shape of a change tells."""
+"""Verdicts of an audit: which findings contradict a change and which are gaps, and the checks that only an audit has."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -49,12 +49,12 @@ VERDICT = [
     (["gate-report-missing", "audit-record-unreadable"], True, "UNPROVEN"),
     (["gates-failed"], True, "VIOLATION"),
     (["approvals-not-on-ledger", "gates-failed"], False, "VIOLATION"),
-    (["what-nobody-has-heard-of"], False, "VIOLATION"),
+    (["unknown-finding"], False, "VIOLATION"),
 ]
 
 
 @pytest.mark.parametrize(("found", "waived", "expected"), VERDICT)
-def test_the_verdict_goes_by_the_worst_that_was_found(found: list[str], waived: bool, expected: str) -> None:
+def test_the_verdict_depends_on_the_worst_finding(found: list[str], waived: bool, expected: str) -> None:
     assert verdict([Finding(one, "") for one in found], waived=waived) == expected
 
 
@@ -63,18 +63,18 @@ def test_a_gap_never_proves_anything(gap: str) -> None:
     assert verdict([Finding(gap, "")], waived=False) == "UNPROVEN"
 
 
-def test_warnings_and_notes_weigh_nothing() -> None:
+def test_warnings_and_notes_are_ignored() -> None:
     found = [Finding("approvals-after-merge", "", severity=Severity.WARNING), Finding("x", "", severity=Severity.NOTE)]
     assert verdict(found, waived=False) == "PROVEN"
 
 
-def test_what_only_the_ledger_can_tell_is_a_gap_where_there_is_none() -> None:
+def test_what_needs_the_ledger_is_a_gap_without_one() -> None:
     found = [Finding("soak-too-short", "")]
     assert verdict(found, waived=False) == "VIOLATION"
     assert verdict(found, waived=False, gaps=GAPS | {"soak-too-short"}) == "UNPROVEN"
 
 
-SHAPES = [
+COMMITS = [
     ([(MANIFEST, "M")], [], []),
     ([(MANIFEST, "M"), ("policies/production.yaml", "M")], [], ["policy-changed-with-promotion"]),
     ([(MANIFEST, "M"), ("models/churn/versions/v1/card.md", "M")], [], ["immutable-file-changed"]),
@@ -84,9 +84,9 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "own", "expected"), SHAPES)
-def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], expected: list[str]) -> None:
-    assert ids(checks.check_shape(changes, own)) == expected
+@pytest.mark.parametrize(("changes", "merge_changes", "expected"), COMMITS)
+def test_the_form_of_a_commit(changes: list[tuple[str, str]], merge_changes: list[str], expected: list[str]) -> None:
+    assert ids(checks.check_commit(changes, merge_changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_the_shape_of_a_commit(changes: list[tuple[str, str]], own: list[str], e
         ("A", "160000", ["path-is-link"]),
     ],
 )
-def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: list[str]) -> None:
-    assert ids(checks.check_removed(MANIFEST, status, mode)) == expected
+def test_a_manifest_is_an_existing_regular_file(status: str, mode: str, expected: list[str]) -> None:
+    assert ids(checks.check_manifest_file(MANIFEST, status, mode)) == expected
 
 
 @pytest.mark.parametrize(
-    ("before", "seen", "expected"),
+    ("before", "earlier", "expected"),
     [
         (None, [], []),
         (promotion(promotion=OTHER), [OTHER], []),
@@ -113,28 +113,29 @@ def test_a_manifest_is_a_file_that_is_there(status: str, mode: str, expected: li
         (None, [ID], ["promotion-replayed"]),
     ],
 )
-def test_a_manifest_is_a_promotion_of_its_own(before: Promotion | None, seen: list[str], expected: list[str]) -> None:
-    assert ids(checks.check_identity(promotion(), before, seen, "a" * 40)) == expected
+def test_a_manifest_is_a_new_promotion(before: Promotion | None, earlier: list[str], expected: list[str]) -> None:
+    assert ids(checks.check_identity(promotion(), before, earlier, "a" * 40)) == expected
 
 
-def tally(*, counted: list[str], uncounted: list[UncountedVote], needed: int = 1) -> ApprovalResult:
-    approvals = [CountedApproval(person=one, roles=[], key="SHA256:k", approval=DIGEST) for one in counted]
-    need = ApprovalRequirement(None, needed, counted, [])
-    return ApprovalResult(approvals, uncounted, [str(need)] if need.lacks else [], [need])
+def approvals(*, counted: list[str], uncounted: list[UncountedVote], needed: int = 1) -> ApprovalResult:
+    valid = [CountedApproval(person=person, roles=[], key="SHA256:k", approval=DIGEST) for person in counted]
+    requirement = ApprovalRequirement(None, needed, counted, [])
+    missing = [str(requirement)] if requirement.missing else []
+    return ApprovalResult(valid, uncounted, missing, [requirement])
 
 
-def test_no_word_is_a_gap_and_a_word_that_does_not_count_is_none() -> None:
+def test_no_vote_is_a_gap_and_a_vote_that_does_not_count_is_not() -> None:
     excluded = UncountedVote("ana", "author of the promotion", DIGEST)
-    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[excluded]))) == []
-    assert ids(checks.check_agreed(promotion(), tally(counted=[], uncounted=[]))) == ["approvals-not-on-ledger"]
-    assert ids(checks.check_agreed(promotion(), tally(counted=["ben"], uncounted=[], needed=2))) == [
+    assert ids(checks.check_approvals(promotion(), approvals(counted=["ben"], uncounted=[excluded]))) == []
+    assert ids(checks.check_approvals(promotion(), approvals(counted=[], uncounted=[]))) == ["approvals-not-on-ledger"]
+    assert ids(checks.check_approvals(promotion(), approvals(counted=["ben"], uncounted=[], needed=2))) == [
         "approvals-not-on-ledger"
     ]
-    (found,) = checks.check_agreed(promotion(), tally(counted=[], uncounted=[excluded]))
+    (found,) = checks.check_approvals(promotion(), approvals(counted=[], uncounted=[excluded]))
     assert (found.id, "ana: author of the promotion" in found.why) == ("approvals-missing", True)
 
 
-def decided(**fields: Any) -> DecisionRecord:
+def decision_record(**fields: Any) -> DecisionRecord:
     given: dict[str, Any] = {
         "schema": 1,
         "promotion": ID,
@@ -150,27 +151,31 @@ def decided(**fields: Any) -> DecisionRecord:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"decision": "sha256:" + "2" * 64}, "it says"),
-    ({"reads": {"manifest": None}}, "another manifest"),
-    ({"reads": {"manifest": DIGEST, "hold": DIGEST}}, "another hold"),
-    ({"model": "other"}, "something else"),
+    ({"decision": "sha256:" + "2" * 64}, "it has the digest"),
+    ({"reads": {"manifest": None}}, "these differ: manifest"),
+    ({"reads": {"manifest": DIGEST, "hold": DIGEST}}, "these differ: hold"),
+    ({"model": "other"}, "another environment or model"),
     (
         {"approvals": [CountedApproval(person="x", roles=[], key="k", approval="sha256:" + "3" * 64)]},
-        "approvals that are not there",
+        "approvals that do not exist",
     ),
 ]
 
 
 @pytest.mark.parametrize(("fields", "why"), WRONG)
-def test_a_decision_that_says_something_else(fields: dict[str, Any], why: str) -> None:
-    counted = tally(counted=["ben"], uncounted=[])
+def test_a_decision_record_that_differs(fields: dict[str, Any], why: str) -> None:
+    counted = approvals(counted=["ben"], uncounted=[])
     reads = {"manifest": DIGEST}
-    right = list(checks.check_decided(decided(), promotion(), reads=reads, decision=DIGEST, tally=counted))
-    (found,) = checks.check_decided(decided(**fields), promotion(), reads=reads, decision=DIGEST, tally=counted)
+    right = list(
+        checks.check_decision_record(decision_record(), promotion(), reads=reads, decision=DIGEST, approvals=counted)
+    )
+    (found,) = checks.check_decision_record(
+        decision_record(**fields), promotion(), reads=reads, decision=DIGEST, approvals=counted
+    )
     assert (right, found.id, why in found.why) == ([], "decision-mismatch", True)
 
 
-def answers(*outcomes: str) -> list[GateVerdict]:
+def results(*outcomes: str) -> list[GateVerdict]:
     return [
         GateVerdict(gate=f"gate-{number}", outcome=outcome, message="")  # type: ignore[arg-type]  # one of a table
         for number, outcome in enumerate(outcomes)
@@ -188,24 +193,27 @@ def answers(*outcomes: str) -> list[GateVerdict]:
         (("pass",), ("pass", "pass"), ["gate-report-mismatch"]),
     ],
 )
-def test_gates_that_are_judged_again(then: tuple[str, ...], now: tuple[str, ...], expected: list[str]) -> None:
-    assert ids(checks.check_answers(promotion(), answers(*then), answers(*now))) == expected
+def test_gates_that_are_evaluated_again(then: tuple[str, ...], now: tuple[str, ...], expected: list[str]) -> None:
+    assert ids(checks.check_gate_results(promotion(), results(*then), results(*now))) == expected
 
 
-def test_a_manifest_that_names_no_report_is_no_gap() -> None:
+def test_a_manifest_that_names_no_report_is_not_a_gap() -> None:
     missing = Finding("gate-report-missing", "")
-    assert checks.rests_on_none(missing, promotion()).id == "gate-report-missing"
-    assert checks.rests_on_none(missing, promotion(gates=None)).id == "gate-report-reference-missing"
-    assert checks.rests_on_none(Finding("gate-report-expired", ""), promotion(gates=None)).id == "gate-report-expired"
+    assert checks.without_report_reference(missing, promotion()).id == "gate-report-missing"
+    assert checks.without_report_reference(missing, promotion(gates=None)).id == "gate-report-reference-missing"
+    assert (
+        checks.without_report_reference(Finding("gate-report-expired", ""), promotion(gates=None)).id
+        == "gate-report-expired"
+    )
 
 
-def test_what_stops_the_judging_is_a_gap_unless_the_version_never_was() -> None:
+def test_what_prevents_verification_is_a_gap_unless_the_version_does_not_exist() -> None:
     assert checks.unreadable(Finding("schema-too-new", "")).id in GAPS
     assert checks.unreadable(Finding("version-unknown", "")).id == "version-unknown"
-    assert checks.came_first(MANIFEST).id in GAPS
+    assert checks.in_first_commit(MANIFEST).id in GAPS
 
 
-def test_a_refusal_of_apply_stands_against_it() -> None:
+def test_a_refusal_of_apply_is_a_gap() -> None:
     assert ids(checks.check_applied(promotion(), None)) == []
     assert ids(checks.check_applied(promotion(), "lacks 1 more approval")) == ["apply-rejected"]
     assert "apply-rejected" in GAPS

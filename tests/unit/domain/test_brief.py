@@ -23,7 +23,7 @@ from mlgit.domain.records.problem import ProblemMetric
 from mlgit.domain.records.version import SliceMetric
 from tests import samples
 from tests.samples import NOW, sha
-from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_merge_rules_promotion import context
 from tests.unit.domain.test_soak import entry
 
 PRIMARY = ProblemMetric(primary="roc_auc", slices=["carrier"])
@@ -167,14 +167,14 @@ WAITS: list[tuple[str, dict[str, Any], datetime | None]] = [
 @pytest.mark.parametrize(("settings", "moment"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
 def test_from_when_on_there_is_nothing_to_wait_for(settings: dict[str, Any], moment: datetime | None) -> None:
     """It is 12:30; the version was seen to be healthy in staging ten hours ago."""
-    judged = case(environment=samples.environment(**settings), deployments=SEEN)
+    judged = context(environment=samples.environment(**settings), deployments=SEEN)
     assert earliest_merge(judged, NOW) == moment
 
 
 def test_a_soak_is_over_at_a_whole_minute() -> None:
-    judged = case(
+    judged = context(
         environment=samples.environment(soak=SOAK), deployments={"staging": [entry(-10, at=NOW + MINUTE / 2)]}
     )
     assert soak_complete_at(judged, NOW + HOUR) == NOW + 12 * HOUR + MINUTE
     assert soak_complete_at(replace(judged, version=None), NOW + HOUR) is None
-    assert soak_complete_at(case(deployments=SEEN), NOW) is None
+    assert soak_complete_at(context(deployments=SEEN), NOW) is None

@@ -1,4 +1,4 @@
-"""A decision: stale exactly when something that it rests on differs."""
+"""A decision is stale exactly if a record that it depends on differs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,20 +54,18 @@ def edited(**changes: Any) -> Callable[[Any], Any]:
         ("version", lambda _: None, ["card", "version"]),
     ],
 )
-def test_a_change_of_anything_it_rests_on_is_another_decision(
-    part: str, edit: Callable[[Any], Any], names: list[str]
-) -> None:
+def test_a_change_of_any_record_makes_another_decision(part: str, edit: Callable[[Any], Any], names: list[str]) -> None:
     then = read_set(**PARTS | {part: edit(PARTS[part])})
     assert changed(then, NOW) == changed(NOW, then) == names
     assert decision(then) != decision(NOW)
 
 
-def test_the_label_of_a_version_does_not_matter() -> None:
-    relabelled = read_set(**PARTS | {"version": edited(version=77)(PARTS["version"])})
-    assert decision(relabelled) == decision(NOW)
+def test_the_number_of_a_version_does_not_matter() -> None:
+    renumbered = read_set(**PARTS | {"version": edited(version=77)(PARTS["version"])})
+    assert decision(renumbered) == decision(NOW)
 
 
-def test_a_version_that_was_altered_under_its_stated_digest_is_another() -> None:
+def test_a_version_that_was_changed_but_states_its_old_digest_is_another() -> None:
     better = edited(evaluation=edited(metrics={"roc_auc": 0.99})(PARTS["version"].evaluation))(PARTS["version"])
     assert better.digest == PARTS["version"].digest
     for part in ("version", "champion"):
@@ -80,7 +78,7 @@ def test_the_order_of_contracts_does_not_matter() -> None:
     assert decision(read_set(**PARTS | {"contracts": contracts})) == decision(read_set(**PARTS | {"contracts": turned}))
 
 
-def test_names_a_digest_for_each_thing() -> None:
+def test_the_read_set_has_the_digest_of_each_record() -> None:
     assert NOW["policy"] == digest(PARTS["policy"])
     assert NOW["version"] == PARTS["version"].digest
     assert changed(NOW, NOW) == []

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.merge_rules.ramp import RampStep, check_plan, check_ramp, ramp_step
+from mlgit.domain.merge_rules.ramp import RampStep, check_ramp, check_ramp_plan, ramp_step
 from mlgit.domain.records import Deployment
 from mlgit.domain.records.promotion import Ramp, SlotAssignments, VersionPin
 from mlgit.errors import Location
 from tests import samples
-from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, case, entry
+from tests.unit.domain.test_soak import HOUR, NOON, ONE, TWO, context, entry
 
 PLAN = Ramp(steps=[10, 50, 100], interval="24h")
 BASELINE = VersionPin(version=1, digest=ONE.digest)
@@ -81,11 +81,11 @@ def test_a_share_grows_by_one_step_at_a_time_and_only_after_its_time(looks: list
         ([10, 100], {"change": "rollback"}, ["ramp-without-champion"]),
     ],
 )
-def test_a_plan_leads_to_all_of_the_requests_from_another_version(
+def test_a_ramp_leads_to_all_of_the_requests_from_another_version(
     steps: list[int], changes: Any, found: list[str]
 ) -> None:
     manifest = samples.promotion(TWO, **{"baseline": BASELINE, "ramp": Ramp(steps=steps, interval="1h")} | changes)
-    findings = list(check_plan(manifest))
+    findings = list(check_ramp_plan(manifest))
     assert [one.id for one in findings] == found
     assert all(one.at == Location("environments/production/delay.yaml", path="ramp") for one in findings)
 
@@ -100,24 +100,22 @@ def test_a_plan_leads_to_all_of_the_requests_from_another_version(
         ([], ["ramp-unfinished"]),
     ],
 )
-def test_a_champion_that_is_on_a_ramp_itself_shares_with_nobody(
-    entries: Sequence[Deployment], found: list[str]
-) -> None:
+def test_no_ramp_starts_while_the_champion_is_on_one(entries: Sequence[Deployment], found: list[str]) -> None:
     manifest = samples.promotion(TWO, baseline=BASELINE, ramp=PLAN)
-    judged = case([], manifest=manifest, champion=ONE, deployments={"production": entries})
+    judged = context([], manifest=manifest, champion=ONE, deployments={"production": entries})
     assert [one.id for one in check_ramp(judged, NOON + 9 * HOUR)] == found
-    unseen = case([], manifest=manifest, champion=ONE, deployments={})
-    (finding,) = check_ramp(unseen, NOON)
-    assert finding.message == "delay@1 was not seen to answer all of the requests in production"
-    plain = case([], manifest=samples.promotion(TWO, baseline=BASELINE), champion=ONE)
+    unobserved = context([], manifest=manifest, champion=ONE, deployments={})
+    (finding,) = check_ramp(unobserved, NOON)
+    assert finding.message == "delay@1 has not been observed with all of the requests in production"
+    plain = context([], manifest=samples.promotion(TWO, baseline=BASELINE), champion=ONE)
     assert list(check_ramp(plain, NOON)) == []
 
 
-def test_a_ramp_and_a_challenger_do_not_fit_together_nor_a_ramp_and_no_new_champion() -> None:
+def test_a_ramp_excludes_a_challenger_and_needs_a_new_champion() -> None:
     crowded = SlotAssignments(
         champion=samples.slot(TWO, traffic=90), challenger=samples.slot(samples.version(3), traffic=10)
     )
-    found = check_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
+    found = check_ramp_plan(samples.promotion(slots=crowded, baseline=BASELINE, ramp=PLAN))
     assert [one.id for one in found] == ["ramp-challenger-conflict"]
-    found = check_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))
+    found = check_ramp_plan(samples.promotion(ONE, baseline=BASELINE, ramp=PLAN))
     assert [one.id for one in found] == ["ramp-without-champion"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlgit.domain.codec import digest
-from mlgit.domain.merge_rules import recertify as conditions
+from mlgit.domain.merge_rules import recertify as rules
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Deployment, Promotion, Version
@@ -51,13 +51,13 @@ AGES: list[tuple[str, Promotion, str | None]] = [
 
 @pytest.mark.parametrize(("what", "manifest", "state"), AGES, ids=[one[0] for one in AGES])
 def test_what_runs_is_agreed_to_again_in_time(what: str, manifest: Promotion, state: str | None) -> None:
-    found = conditions.approval_age(LIMIT, manifest, NOW)
+    found = rules.approval_age(LIMIT, manifest, NOW)
     assert (None if found is None else found.state) == state, what
-    assert conditions.approval_age(samples.policy(), manifest, NOW) is None, "the policy sets no limit"
+    assert rules.approval_age(samples.policy(), manifest, NOW) is None, "the policy sets no limit"
 
 
 def test_until_when_approvals_are_good_is_told() -> None:
-    found = conditions.approval_age(LIMIT, made(16), NOW)
+    found = rules.approval_age(LIMIT, made(16), NOW)
     assert found is not None
     assert found.until == NOW + 14 * DAY
 
@@ -65,7 +65,7 @@ def test_until_when_approvals_are_good_is_told() -> None:
 # What it is compared with
 
 BESIDE = SlotAssignments(champion=samples.slot(SECOND), shadow=samples.slot(THIRD))
-PASTS: list[tuple[str, list[Promotion], Version | None]] = [
+HISTORIES: list[tuple[str, list[Promotion], Version | None]] = [
     ("nothing was there", [], None),
     ("the first one", [made(9, against=None)], None),
     ("it took the place of another", [made(9, FIRST, None), made(8)], FIRST),
@@ -79,11 +79,9 @@ PASTS: list[tuple[str, list[Promotion], Version | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "past", "baseline"), PASTS, ids=[one[0] for one in PASTS])
-def test_it_is_compared_with_what_it_was_compared_with(
-    what: str, past: list[Promotion], baseline: Version | None
-) -> None:
-    assert conditions.baseline_of(SECOND.digest, past) == pin(baseline), what
+@pytest.mark.parametrize(("what", "history", "baseline"), HISTORIES, ids=[one[0] for one in HISTORIES])
+def test_the_baseline_is_that_of_the_promotion(what: str, history: list[Promotion], baseline: Version | None) -> None:
+    assert rules.baseline_when_promoted(SECOND.digest, history) == pin(baseline), what
 
 
 # What it may say
@@ -93,7 +91,7 @@ RAMP = Ramp(steps=[50, 100], interval="1h")
 
 
 def seen(of: Version) -> dict[str, list[Deployment]]:
-    """What the ledger says of production, if a version answers all of the requests there."""
+    """The deployment log of production, with one version that answers all of the requests."""
     return {"production": [entry(-99, of=of)]}
 
 
@@ -104,42 +102,44 @@ SAID: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("another slot", {"slots": BESIDE}, {}, ["recertification-with-changes"]),
     ("no version", {"slots": SlotAssignments(champion=None)}, {}, ["recertification-with-changes"]),
     ("a ramp", {"ramp": RAMP}, {}, ["recertification-with-changes"]),
-    ("nothing runs", {}, {"before": None}, ["recertification-with-changes"]),
+    ("nothing runs", {}, {"previous": None}, ["recertification-with-changes"]),
     ("against itself", {"baseline": pin(SECOND)}, {}, ["recertification-baseline-mismatch"]),
     ("against nothing", {"baseline": None}, {}, ["recertification-baseline-mismatch"]),
-    ("while it takes over", {}, {"before": made(20, ramp=RAMP)}, ["ramp-unfinished"]),
+    ("while it takes over", {}, {"previous": made(20, ramp=RAMP)}, ["ramp-unfinished"]),
     (
         "while another one answers all",
         {},
-        {"before": made(20, ramp=RAMP), "deployments": seen(THIRD)},
+        {"previous": made(20, ramp=RAMP), "deployments": seen(THIRD)},
         ["ramp-unfinished"],
     ),
-    ("once it has taken over", {}, {"before": made(20, ramp=RAMP), "deployments": seen(SECOND)}, []),
+    ("once it has taken over", {}, {"previous": made(20, ramp=RAMP), "deployments": seen(SECOND)}, []),
 ]
 
 
 @pytest.mark.parametrize(("what", "fields", "around", "found"), SAID, ids=[one[0] for one in SAID])
-def test_a_recertification_says(what: str, fields: dict[str, Any], around: dict[str, Any], found: list[str]) -> None:
+def test_findings_of_a_recertification(
+    what: str, fields: dict[str, Any], around: dict[str, Any], found: list[str]
+) -> None:
     replaces = PromotionRef(promotion=BEFORE.promotion, digest=digest(BEFORE))
     said: dict[str, Any] = {"change": "recertify", "replaces": replaces} | fields
     manifest = made(0, **said)
     given: dict[str, Any] = {
         "manifest": manifest,
         "version": SECOND,
-        "slots": {2: SECOND},
+        "slot_versions": {2: SECOND},
         "report": samples.gate_report(SECOND),
-        "before": BEFORE,
+        "previous": BEFORE,
         "champion": SECOND,
         "policy": LIMIT,
         "environment": samples.environment(),
         "problem": samples.problem(),
         "model": samples.model(),
         "contracts": {},
-        "earlier": {},
-        "past": [BEFORE],
+        "upstream_champions": {},
+        "manifest_history": [BEFORE],
     }
-    case = PromotionContext(**given | around)
-    findings = list(conditions.check_recertify(case, NOW))
+    context = PromotionContext(**given | around)
+    findings = list(rules.check_recertify(context, NOW))
     assert [one.id for one in findings] == found, what
     assert {one.at.file for one in findings if one.at} <= {"environments/production/delay.yaml"}
     assert all(one.at is not None for one in findings)

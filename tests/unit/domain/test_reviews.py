@@ -23,7 +23,7 @@ ROLES = Roles(
         "robot": RoleHolder(emails=["robot@acme.example"], logins=["ci[bot]"], bot=True),
     },
 )
-DIRECTORY = People(ROLES)
+PEOPLE = People(ROLES)
 UNLISTED = "no entry of .mlgit/roles.yaml has this login"
 NOT_HERE = f"the reviewed commit {OLDER[:12]} is not here or proposes something else"
 
@@ -58,7 +58,7 @@ def told(*found: SubmittedReview, **changes: Any) -> Reviews:
 
 def tally(*words: Any, **excluded: str) -> ApprovalResult:
     rule = ApprovalRule(min=1)
-    return count_votes(words, decision=DECISION, rule=rule, risk="low", directory=DIRECTORY, excluded=excluded)
+    return count_votes(words, decision=DECISION, rule=rule, risk="low", people=PEOPLE, excluded=excluded)
 
 
 def test_a_counted_review_has_roles_and_a_reference() -> None:
@@ -97,9 +97,9 @@ def test_who_is_counted_and_why_not(found: list[SubmittedReview], counted: list[
 
 
 def test_an_unlisted_login_stands_for_itself() -> None:
-    directory = People(ROLES)
-    assert directory.reviewer("ada-l") == "ada"
-    assert directory.reviewer("Mallory") == "@mallory"
+    people = People(ROLES)
+    assert people.reviewer("ada-l") == "ada"
+    assert people.reviewer("Mallory") == "@mallory"
 
 
 def test_a_person_counts_once_with_a_signature_and_a_review() -> None:

@@ -1,4 +1,4 @@
-"""What must hold across records: each rule with what it lets through, and what it finds."""
+"""Rules for records and files: what each accepts, and what it finds."""
 
 import math
 from collections.abc import Iterable
@@ -17,11 +17,8 @@ from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.domain.records.problem import PredictionTarget, ProblemMetric
 from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
 from mlgit.domain.records.version import GitBlobs
-from mlgit.domain.rules.changes import check_immutable, check_kept, check_promotion_alone, check_separation
-from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
-from mlgit.domain.rules.promotions import check_replaces, check_slots
-from mlgit.domain.rules.versions import check_card, check_version, stored_files
-from mlgit.domain.rules.written import (
+from mlgit.domain.rules.changes import check_immutable, check_manifests_kept, check_promotion_alone, check_separation
+from mlgit.domain.rules.configuration import (
     check_enforced,
     check_environment,
     check_model,
@@ -30,6 +27,9 @@ from mlgit.domain.rules.written import (
     check_project,
     check_roles,
 )
+from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
+from mlgit.domain.rules.promotions import check_replaces, check_slots
+from mlgit.domain.rules.versions import check_card, check_version, stored_files
 from mlgit.errors import Finding, Location
 from tests import samples
 
@@ -59,7 +59,7 @@ def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> lis
         ("regression", "rmse", "min"),
     ],
 )
-def test_a_metric_that_fits_is_fine(kind: str, metric: str, direction: str) -> None:
+def test_a_suitable_metric_is_accepted(kind: str, metric: str, direction: str) -> None:
     assert problem(kind, primary=metric, direction=direction) == []
 
 
@@ -75,7 +75,7 @@ def test_a_metric_that_fits_is_fine(kind: str, metric: str, direction: str) -> N
         ("binary", None, "roc_auc", "max", "positive-label-missing", "target"),
     ],
 )
-def test_a_metric_that_does_not_fit(
+def test_an_unsuitable_metric_is_found(
     kind: str, positive: Any, metric: str, direction: str, found: str, path: str
 ) -> None:
     (finding,) = problem(kind, positive=positive, primary=metric, direction=direction)
@@ -88,18 +88,18 @@ def test_any_label_may_be_the_positive_one(positive: Any) -> None:
     assert problem(positive=positive) == []
 
 
-def test_everything_wrong_with_a_problem_is_said_at_once() -> None:
+def test_all_problems_of_a_record_are_reported_at_once() -> None:
     assert ids(problem(positive=None, primary="auc")) == ["metric-unknown", "positive-label-missing"]
 
 
 # Models, environments, projects, policies
 
 
-def test_a_model_names_what_is_there() -> None:
+def test_a_model_names_existing_records() -> None:
     assert list(check_model(samples.model(), ["late-arrival"], ["flights", "weather"])) == []
     found = list(check_model(samples.model(datasets=["flights", "wether"]), ["churn"], ["flights", "weather"]))
     assert ids(found) == ["problem-unknown", "dataset-unknown"]
-    assert "there is churn" in found[0].why
+    assert "these exist: churn" in found[0].why
     assert "flights, weather" in found[1].why
     assert "`mlgit new dataset wether`" in found[1].fix
 
@@ -139,11 +139,11 @@ def test_an_environment_comes_after_earlier_ones(changes: dict[str, Any], found:
         (["a", "a"], [], ["environment-unknown", "environment-duplicate"]),
     ],
 )
-def test_the_order_has_each_environment_once(listed: list[str], described: list[str], found: list[str]) -> None:
+def test_the_project_lists_each_environment_once(listed: list[str], described: list[str], found: list[str]) -> None:
     assert ids(check_project(samples.project(environments=listed), described)) == found
 
 
-def test_unlisted_environments_are_named_in_order() -> None:
+def test_unlisted_environments_are_sorted() -> None:
     found = list(check_project(samples.project(environments=["c"]), {"b", "a", "c"}))
     assert [finding.at for finding in found] == [Location(f"environments/{name}/environment.yaml") for name in "ab"]
 
@@ -163,7 +163,7 @@ def test_unlisted_environments_are_named_in_order() -> None:
         ([Exec(name="a", command=("a",)), Exec(name="a", command=("b",))], [("gate-duplicate", "gates[1].name")]),
     ],
 )
-def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
+def test_gates_of_a_policy_are_unique_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
     policy = samples.policy(name="strict", gates=gates)
     assert [(one.id, one.at) for one in check_policy(policy)] == [
         (name, Location("policies/strict.yaml", path=path)) for name, path in found
@@ -189,7 +189,7 @@ def test_a_policy_lists_gates_once_with_known_metrics(gates: list[Any], found: l
         ),
     ],
 )
-def test_what_is_not_enforced_is_not_let_through_in_silence(policy: Any, manifest: Any, found: list[str]) -> None:
+def test_settings_that_are_not_enforced_are_found(policy: Any, manifest: Any, found: list[str]) -> None:
     findings = check_enforced(samples.policy(**policy), samples.promotion(**manifest))
     assert [(one.id, one.at) for one in findings] == [("setting-unsupported", Location(file)) for file in found]
 
@@ -204,7 +204,7 @@ def test_what_is_not_enforced_is_not_let_through_in_silence(policy: Any, manifes
     ],
 )
 @pytest.mark.parametrize("change", ["promote", "rollback", "ramp", "retire"])
-def test_approvals_that_nobody_looks_for_cannot_be_asked_for(
+def test_approvals_cannot_be_required_without_evidence(
     change: str, rule: ApprovalRule, evidence: Any, impossible: bool
 ) -> None:
     approvals = ApprovalRules(**{"promote": ApprovalRule(min=0)} | {change: rule})
@@ -224,7 +224,7 @@ WHOLE = samples.version(8, card=sha256(CARD), profile=sha256(PROFILE))
 FILES: dict[str, bytes | None] = {"card.md": CARD, "profile.json": PROFILE, **POINTERS}
 
 
-def test_a_version_as_it_was_registered_is_fine() -> None:
+def test_a_version_as_registered_is_accepted() -> None:
     assert list(check_version(WHOLE, FILES, POINTERS)) == []
     assert list(check_version(msgspec.structs.replace(WHOLE, version=9), FILES, POINTERS)) == []
 
@@ -243,19 +243,19 @@ def test_a_version_as_it_was_registered_is_fine() -> None:
         ("predictions.parquet.dvc", None, "version-file-missing"),
     ],
 )
-def test_a_file_of_a_version_that_differs_or_lacks(name: str, content: bytes | None, found: str) -> None:
+def test_a_file_of_a_version_that_differs_or_is_missing(name: str, content: bytes | None, found: str) -> None:
     (finding,) = check_version(WHOLE, FILES | {name: content}, POINTERS)
     assert (finding.id, finding.at) == (found, Location(f"models/delay/versions/v8/{name}"))
     assert "delay@8" in finding.message
 
 
-def test_a_file_that_nobody_looked_for_is_missing() -> None:
+def test_a_file_without_content_is_missing() -> None:
     assert ids(check_version(WHOLE, {}, POINTERS)) == ["version-file-missing"] * 4
 
 
-def test_what_is_known_by_its_id_needs_no_content() -> None:
-    assert list(check_version(WHOLE, {}, POINTERS, known={*FILES})) == []
-    (finding,) = check_version(WHOLE, {}, POINTERS, known={*FILES} - {"card.md"})
+def test_a_file_that_is_verified_by_its_id_needs_no_content() -> None:
+    assert list(check_version(WHOLE, {}, POINTERS, verified={*FILES})) == []
+    (finding,) = check_version(WHOLE, {}, POINTERS, verified={*FILES} - {"card.md"})
     assert (finding.id, finding.at) == ("version-file-missing", Location("models/delay/versions/v8/card.md"))
 
 
@@ -274,7 +274,7 @@ STATED = samples.version(
         ({"card.md": "d5" * 20, "profile.json": "c4" * 20}, ["version-blob-mismatch"] * 2),
     ],
 )
-def test_the_ids_that_a_version_states_are_those_of_its_files(actual: dict[str, str], found: list[str]) -> None:
+def test_recorded_git_ids_are_those_of_the_files(actual: dict[str, str], found: list[str]) -> None:
     assert ids(check_version(STATED, FILES, POINTERS, ids=actual)) == found
     assert ids(check_version(WHOLE, FILES, POINTERS, ids=actual)) == []
     assert ids(check_version(STATED, FILES | {"card.md": b"other"}, POINTERS, ids={"card.md": "d5" * 20})) == [
@@ -299,7 +299,7 @@ def test_a_record_that_was_changed_is_found(changes: dict[str, Any]) -> None:
     assert "supersedes" in finding.fix
 
 
-def test_the_files_that_dvc_keeps_are_model_and_predictions() -> None:
+def test_dvc_stores_model_and_predictions() -> None:
     assert [stored.path for stored in stored_files(VERSION)] == ["model.skops", "predictions.parquet"]
 
 
@@ -317,7 +317,7 @@ def with_metric(name: str, value: Any) -> Card:
     return msgspec.structs.replace(card(), model_index=msgspec.convert(index, type=Card.__annotations__["model_index"]))
 
 
-def test_a_card_that_repeats_the_record_is_fine() -> None:
+def test_a_card_that_equals_the_record_is_accepted() -> None:
     assert list(check_card(card(), VERSION, samples.problem())) == []
     assert list(check_card(with_metric("roc_auc", 0.7120), VERSION, samples.problem())) == []
 
@@ -331,7 +331,7 @@ def test_a_card_that_repeats_the_record_is_fine() -> None:
         ({"split": samples.sha(1)}, "mlgit.split"),
     ],
 )
-def test_a_card_that_names_something_else_is_found(changes: dict[str, Any], where: str) -> None:
+def test_a_card_that_differs_from_the_record_is_found(changes: dict[str, Any], where: str) -> None:
     (finding,) = check_card(card(**changes), VERSION, samples.problem())
     assert (finding.id, finding.at) == ("card-mismatch", Location("models/delay/versions/v1/card.md", path=where))
 
@@ -349,7 +349,7 @@ def test_owner_and_risk_of_a_problem_may_change_after_a_card_was_written() -> No
         ("ROC AUC", 0.99),
     ],
 )
-def test_a_number_that_was_typed_is_found(name: str, value: Any) -> None:
+def test_an_edited_number_is_found(name: str, value: Any) -> None:
     (finding,) = check_card(with_metric(name, value), VERSION, samples.problem())
     assert finding.id == "card-mismatch"
     assert finding.at == Location("models/delay/versions/v1/card.md", path=f"model-index metric {name}")
@@ -391,7 +391,7 @@ ONE, TWO = samples.version(1), samples.version(2)
         {"champion": None},
     ],
 )
-def test_slots_that_fit_are_fine(good: dict[str, Any]) -> None:
+def test_valid_slots_are_accepted(good: dict[str, Any]) -> None:
     assert slots(**good) == []
 
 
@@ -419,12 +419,12 @@ def test_slots_that_fit_are_fine(good: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_slots_that_do_not_fit(bad: dict[str, Any], found: str, path: str) -> None:
+def test_invalid_slots_are_found(bad: dict[str, Any], found: str, path: str) -> None:
     (finding,) = slots(**bad)
     assert (finding.id, finding.at) == (found, Location("environments/production/delay.yaml", path=path))
 
 
-def test_an_unknown_version_names_the_last_ones_there_are() -> None:
+def test_an_unknown_version_names_the_newest_versions() -> None:
     manifest = samples.promotion(slots=SlotAssignments(champion=samples.slot(ONE, version=99)))
     (finding,) = check_slots(manifest, dict.fromkeys(range(1, 20), ONE.digest))
     assert finding.why == "delay has versions 14, 15, 16, 17, 18, 19"
@@ -444,7 +444,7 @@ def test_an_unknown_version_names_the_last_ones_there_are() -> None:
         ("rollback", None, ["change-kind-mismatch"]),
     ],
 )
-def test_a_change_is_what_it_says(change: str, champion: Any, found: list[str]) -> None:
+def test_the_kind_of_change_fits_the_slots(change: str, champion: Any, found: list[str]) -> None:
     manifest = samples.promotion(change=change, slots=SlotAssignments(champion=champion))
     assert ids(check_slots(manifest, {1: ONE.digest})) == found
 
@@ -465,7 +465,7 @@ BEFORE_REF = PromotionRef(promotion=BEFORE.promotion, digest=digest(BEFORE))
         (PromotionRef(promotion=BEFORE.promotion, digest=samples.sha(1)), BEFORE, False),
     ],
 )
-def test_a_manifest_replaces_exactly_the_one_that_is_there(replaces: Any, before: Any, fits: bool) -> None:
+def test_a_manifest_replaces_exactly_the_current_one(replaces: Any, before: Any, fits: bool) -> None:
     found = list(check_replaces(samples.promotion(replaces=replaces), before))
     assert ids(found) == ([] if fits else ["promotion-stale"])
 
@@ -473,7 +473,7 @@ def test_a_manifest_replaces_exactly_the_one_that_is_there(replaces: Any, before
 # People
 
 
-def test_an_address_is_one_persons() -> None:
+def test_an_address_belongs_to_one_person() -> None:
     twice = RoleHolder(emails=["ada@acme.example", "Ada@Acme.example"])
     bea = RoleHolder(emails=["bea@acme.example", "ADA@acme.example"])
     assert list(check_roles(samples.roles(ada=twice))) == []
@@ -482,7 +482,7 @@ def test_an_address_is_one_persons() -> None:
     assert found.message == "ADA@acme.example is an address of both ada and bea"
 
 
-def test_a_login_is_one_persons() -> None:
+def test_a_login_belongs_to_one_person() -> None:
     twice = RoleHolder(emails=["ada@acme.example"], logins=["Ada-L", "ada-l"])
     bea = RoleHolder(emails=["bea@acme.example"], logins=["bea-b", "ADA-L"])
     assert list(check_roles(samples.roles(ada=twice))) == []
@@ -503,8 +503,8 @@ def test_a_login_is_one_persons() -> None:
         ("models/delay/model.yaml", "D", []),
     ],
 )
-def test_a_manifest_stays(path: str, status: str, found: list[str]) -> None:
-    assert ids(check_kept([(path, status)])) == found
+def test_a_manifest_is_not_deleted(path: str, status: str, found: list[str]) -> None:
+    assert ids(check_manifests_kept([(path, status)])) == found
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ def test_a_registered_version_only_gains_files(path: str, status: str, found: li
 
 
 @pytest.mark.parametrize(
-    "judging",
+    "rule",
     [
         "policies/production.yaml",
         "environments/production/environment.yaml",
@@ -535,11 +535,11 @@ def test_a_registered_version_only_gains_files(path: str, status: str, found: li
         "standing-approvals/production/delay.yaml",
     ],
 )
-def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
+def test_rules_do_not_change_with_a_promotion(rule: str) -> None:
     promotion = "environments/production/delay.yaml"
-    (finding,) = check_separation([promotion, "README.md", judging])
-    assert (finding.id, finding.at) == ("policy-changed-with-promotion", Location(judging))
-    assert list(check_separation([judging])) == []
+    (finding,) = check_separation([promotion, "README.md", rule])
+    assert (finding.id, finding.at) == ("policy-changed-with-promotion", Location(rule))
+    assert list(check_separation([rule])) == []
     assert list(check_separation([promotion, "models/delay/versions/v1/gates/x.json", "src/train.py"])) == []
 
 
@@ -558,7 +558,7 @@ def test_what_judges_does_not_come_with_what_is_judged(judging: str) -> None:
         (".mlgit/allowed_signers", False),
     ],
 )
-def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: bool) -> None:
+def test_a_promotion_changes_only_its_manifest_and_reports(path: str, alone: bool) -> None:
     found = list(check_promotion_alone("production", "delay", ["environments/production/delay.yaml", path]))
     assert [(one.id, one.at) for one in found] == ([] if alone else [("promotion-with-other-changes", Location(path))])
 
@@ -587,7 +587,7 @@ def test_a_promotion_brings_its_manifest_and_reports_alone(path: str, alone: boo
         ([(".mlgit/Notes.md", "100644"), ("docs/Ä.md", "100644")], []),
     ],
 )
-def test_paths_that_every_system_can_hold(entries: list[tuple[str, str]], found: list[tuple[str, str]]) -> None:
+def test_paths_are_valid_on_every_system(entries: list[tuple[str, str]], found: list[tuple[str, str]]) -> None:
     assert [(one.id, one.at) for one in check_paths(entries)] == [(name, Location(path)) for name, path in found]
 
 
@@ -600,10 +600,10 @@ def test_paths_that_every_system_can_hold(entries: list[tuple[str, str]], found:
         ("docs/film.mp4", LARGEST + 1, []),
     ],
 )
-def test_what_can_only_be_data_is_not_kept_in_git(path: str, size: int, found: list[str]) -> None:
+def test_large_files_are_not_kept_in_git(path: str, size: int, found: list[str]) -> None:
     assert ids(check_sizes([(path, size)])) == found
 
 
-def test_the_way_out_for_a_large_file_is_a_command_that_can_be_pasted() -> None:
+def test_the_fix_for_a_large_file_is_a_command_that_can_be_pasted() -> None:
     (finding,) = check_sizes([("datasets/a b/$(x).csv", LARGEST + 1)])
     assert "dvc add 'datasets/a b/$(x).csv'" in finding.fix

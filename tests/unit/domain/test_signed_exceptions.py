@@ -10,8 +10,8 @@ from mlgit.domain.records import Override, StandingApproval
 from mlgit.domain.records.governance import PostIncidentReview
 from mlgit.domain.signed_exceptions import expiry, signed_digest, signed_exception
 from tests.samples import NOW, ULID
-from tests.unit.domain.test_conditions_governance import override
-from tests.unit.domain.test_conditions_standing import standing
+from tests.unit.domain.test_merge_rules_exceptions import override
+from tests.unit.domain.test_merge_rules_standing_approvals import standing
 
 HOUR = timedelta(hours=1)
 RECORDS: list[Override | StandingApproval] = [override(id=ULID), standing(id=ULID, until=NOW + HOUR)]

@@ -1,4 +1,4 @@
-"""What a manifest puts where, which version of it is promoted, and what may run together."""
+"""The slots of a manifest: which version is promoted, and which versions may run together."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import pytest
 
 from mlgit.domain import slots
 from mlgit.domain.codec import digest
-from mlgit.domain.merge_rules import standing
-from mlgit.domain.merge_rules.slots import check_layout, check_places
+from mlgit.domain.merge_rules import standing_approvals
+from mlgit.domain.merge_rules.slots import check_slot_changes, check_slot_layout
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion
 from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW
-from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_merge_rules_promotion import context
 from tests.unit.domain.test_soak import entry
 
 ONE, TWO, THREE = (samples.version(number) for number in (1, 2, 3))
@@ -54,23 +54,23 @@ BEFORE_AND_AFTER: list[tuple[str, SlotAssignments | None, SlotAssignments, list[
 
 
 @pytest.mark.parametrize(("before", "after", "entering", "promoted"), [one[1:] for one in BEFORE_AND_AFTER])
-def test_what_is_promoted_is_the_version_that_comes_to_a_slot(
+def test_the_promoted_version_is_the_one_that_enters_a_slot(
     before: SlotAssignments | None, after: SlotAssignments, entering: list[str], promoted: int | None
 ) -> None:
     assert slots.entering(after, before) == entering
     was = None if before is None else samples.promotion(slots=before)
-    found = slots.promoted(samples.promotion(slots=after), was)
+    found = slots.promoted_slot(samples.promotion(slots=after), was)
     assert (None if found is None else found.version) == promoted
 
 
-def test_a_rollback_is_about_the_champion_and_a_retirement_about_nobody() -> None:
+def test_a_rollback_promotes_the_champion_and_a_retirement_nothing() -> None:
     back = samples.promotion(change="rollback", slots=these(1, 2))
-    assert slots.promoted(back, samples.promotion(slots=these(1))) == back.slots.champion
+    assert slots.promoted_slot(back, samples.promotion(slots=these(1))) == back.slots.champion
     end = samples.promotion(change="retire", slots=these(None))
-    assert slots.promoted(end, samples.promotion(slots=these(1))) is None
+    assert slots.promoted_slot(end, samples.promotion(slots=these(1))) is None
 
 
-PUT: list[tuple[str, SlotAssignments | None, int, dict[str, Any], SlotAssignments]] = [
+ASSIGNED: list[tuple[str, SlotAssignments | None, int, dict[str, Any], SlotAssignments]] = [
     ("the first champion", None, 1, {}, these(1)),
     ("a challenger", these(1), 2, {"name": "challenger", "traffic": 10}, these(1, 2)),
     ("another one in its place", these(1, 2), 3, {"name": "challenger", "traffic": 30}, these(1, 3, share=30)),
@@ -85,24 +85,26 @@ PUT: list[tuple[str, SlotAssignments | None, int, dict[str, Any], SlotAssignment
 ]
 
 
-@pytest.mark.parametrize(("before", "number", "words", "after"), [one[1:] for one in PUT], ids=[one[0] for one in PUT])
-def test_a_version_comes_to_one_slot_and_leaves_the_others(
-    before: SlotAssignments | None, number: int, words: dict[str, Any], after: SlotAssignments
+@pytest.mark.parametrize(
+    ("before", "number", "settings", "after"), [one[1:] for one in ASSIGNED], ids=[one[0] for one in ASSIGNED]
+)
+def test_a_version_is_assigned_to_one_slot_and_removed_from_others(
+    before: SlotAssignments | None, number: int, settings: dict[str, Any], after: SlotAssignments
 ) -> None:
-    found = slots.put(before, VERSIONS[number], **words)
+    found = slots.assign(before, VERSIONS[number], **settings)
     assert found == after
-    assert [one.id for one in check_layout(samples.promotion(slots=found))] == []
+    assert [one.id for one in check_slot_layout(samples.promotion(slots=found))] == []
 
 
-def test_what_leaves_is_in_no_slot_any_longer() -> None:
+def test_leaving_versions_are_in_no_slot_afterwards() -> None:
     assert [slot.version for slot in slots.leaving(these(1), these(2, 1, 3))] == [2, 3]
     assert slots.leaving(these(1, 2), these(1, None, 2)) == []
 
 
-def test_slots_are_told_in_words() -> None:
-    placed = slots.placed(samples.promotion(slots=these(1, 2, 3)))
-    assert [str(one) for one in placed] == ["challenger delay@2 with 10%", "shadow delay@3"]
-    assert slots.placed(None) == []
+def test_versions_beside_the_champion_are_described() -> None:
+    beside = slots.versions_beside(samples.promotion(slots=these(1, 2, 3)))
+    assert [str(one) for one in beside] == ["challenger delay@2 with 10%", "shadow delay@3"]
+    assert slots.versions_beside(None) == []
 
 
 @pytest.mark.parametrize(
@@ -120,16 +122,16 @@ def test_slots_are_told_in_words() -> None:
         (these(None), []),
     ],
 )
-def test_slots_are_what_can_run_at_once(found: SlotAssignments, ids: list[str]) -> None:
-    assert [one.id for one in check_layout(samples.promotion(slots=found))] == ids
+def test_slots_that_cannot_run_at_once_are_found(found: SlotAssignments, ids: list[str]) -> None:
+    assert [one.id for one in check_slot_layout(samples.promotion(slots=found))] == ids
 
 
-def test_a_slot_that_is_wrong_is_named() -> None:
-    (twice,) = check_layout(samples.promotion(slots=these(1, 2, 2)))
-    assert twice.message == "delay@2 is to be shadow and challenger at once"
+def test_findings_name_the_slot() -> None:
+    (twice,) = check_slot_layout(samples.promotion(slots=these(1, 2, 2)))
+    assert twice.message == "delay@2 is both challenger and shadow"
     assert twice.at == Location(FILE, path="slots.shadow")
-    (alone,) = check_layout(samples.promotion(slots=these(None, None, 2)))
-    assert alone.message == "delay has no champion in production to run beside"
+    (alone,) = check_slot_layout(samples.promotion(slots=these(None, None, 2)))
+    assert alone.message == "delay has no champion in production"
     assert alone.at == Location(FILE, path="slots")
 
 
@@ -140,7 +142,7 @@ def after(before: Promotion, slots: SlotAssignments, **changes: Any) -> Promotio
         replaces=PromotionRef(promotion=before.promotion, digest=digest(before)),
         **{one: changes.pop(one) for one in ("change", "ramp") if one in changes},
     )
-    return case(manifest=manifest, before=before, **changes)
+    return context(manifest=manifest, previous=before, **changes)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +155,10 @@ def after(before: Promotion, slots: SlotAssignments, **changes: Any) -> Promotio
         (these(1, 1), {}, ["slot-version-duplicate"]),
     ],
 )
-def test_one_version_comes_in_at_a_time(slots: SlotAssignments, changes: dict[str, Any], ids: list[str]) -> None:
-    assert [one.id for one in check_places(after(samples.promotion(slots=these(1)), slots, **changes), NOW)] == ids
+def test_only_one_slot_changes_at_a_time(slots: SlotAssignments, changes: dict[str, Any], ids: list[str]) -> None:
+    assert [
+        one.id for one in check_slot_changes(after(samples.promotion(slots=these(1)), slots, **changes), NOW)
+    ] == ids
 
 
 @pytest.mark.parametrize(
@@ -168,28 +172,28 @@ def test_one_version_comes_in_at_a_time(slots: SlotAssignments, changes: dict[st
     ],
     ids=["cut off", "over", "nothing else", "another champion", "a way back"],
 )
-def test_a_ramp_is_not_cut_off_by_what_comes_beside_it(
+def test_a_ramp_is_not_ended_by_a_change_beside_it(
     slots: SlotAssignments, changes: dict[str, Any], share: int | None, ids: list[str]
 ) -> None:
     ramped = samples.promotion(slots=these(2), ramp=PLAN)
     seen = {"production": [entry(-99, of=TWO, traffic=share)]}
-    assert [one.id for one in check_places(after(ramped, slots, deployments=seen, **changes), NOW)] == ids
+    assert [one.id for one in check_slot_changes(after(ramped, slots, deployments=seen, **changes), NOW)] == ids
 
 
-def test_a_ramp_that_nobody_saw_goes_on() -> None:
+def test_a_ramp_without_entries_is_not_finished() -> None:
     ramped = samples.promotion(slots=these(2), ramp=PLAN)
-    (found,) = check_places(after(ramped, these(2, None, 3), deployments={}), NOW)
+    (found,) = check_slot_changes(after(ramped, these(2, None, 3), deployments={}), NOW)
     assert (found.id, found.at) == ("ramp-unfinished", Location(FILE, path="slots"))
-    assert found.message == "delay@2 was not seen to answer all of the requests in production"
+    assert found.message == "delay@2 has not been observed with all of the requests in production"
     nothing = samples.promotion(slots=these(None), ramp=PLAN)
-    assert list(check_places(after(nothing, these(2)), NOW)) == []
+    assert list(check_slot_changes(after(nothing, these(2)), NOW)) == []
 
 
-def test_nothing_is_cleared_nor_comes_back_on_an_approval_in_advance() -> None:
+def test_a_standing_approval_does_not_cover_clearing_or_what_was_rolled_back() -> None:
     cleared = samples.promotion(slots=these(1))
     fit: dict[str, Any] = {"environment": samples.environment(auto_promote=True), "champion": ONE, "report": None}
-    (finding,) = standing.check_eligible(cleared, version=None, earlier=[], **fit)
+    (finding,) = standing_approvals.check_eligible(cleared, version=None, history=[], **fit)
     assert finding.why == "it promotes no version"
     past = [samples.promotion(slots=these(1, 2)), samples.promotion(slots=these(1), change="rollback")]
-    assert standing.was_rolled_back(TWO.digest, past)
-    assert not standing.was_rolled_back(THREE.digest, past)
+    assert standing_approvals.was_rolled_back(TWO.digest, past)
+    assert not standing_approvals.was_rolled_back(THREE.digest, past)

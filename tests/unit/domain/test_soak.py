@@ -85,34 +85,34 @@ RUNS: list[tuple[str, list[Deployment], float, float | None, float | None]] = [
 @pytest.mark.parametrize(
     ("entries", "hours", "gap", "expected"), [case[1:] for case in RUNS], ids=[case[0] for case in RUNS]
 )
-def test_a_run_is_broken_by_whatever_was_not_healthy(
+def test_a_period_is_ended_by_whatever_is_not_healthy(
     entries: list[Deployment], hours: float, gap: float | None, expected: float | None
 ) -> None:
     assert since(entries, hours, gap) == expected
 
 
-def case(entries: Sequence[Deployment], **changes: Any) -> PromotionContext:
+def context(entries: Sequence[Deployment], **changes: Any) -> PromotionContext:
     fields: dict[str, Any] = {
         "manifest": samples.promotion(TWO),
         "version": TWO,
-        "slots": {2: TWO},
+        "slot_versions": {2: TWO},
         "report": None,
-        "before": None,
+        "previous": None,
         "champion": None,
         "policy": samples.policy(),
         "environment": samples.environment(soak=Soak(in_="staging", for_="72h")),
         "problem": samples.problem(),
         "model": samples.model(),
         "contracts": {},
-        "earlier": {"staging": TWO},
+        "upstream_champions": {"staging": TWO},
         "deployments": {"production": [], "staging": entries},
     }
     return PromotionContext(**fields | changes)
 
 
 @pytest.mark.parametrize(("hours", "found"), [(71.99, ["soak-too-short"]), (72, []), (100, [])])
-def test_it_is_enough_when_the_time_is_over_and_not_before(hours: float, found: list[str]) -> None:
-    assert [one.id for one in check_soak(case([entry(0)]), NOON + hours * HOUR)] == found
+def test_a_soak_is_complete_when_the_time_is_over_and_not_before(hours: float, found: list[str]) -> None:
+    assert [one.id for one in check_soak(context([entry(0)]), NOON + hours * HOUR)] == found
 
 
 @pytest.mark.parametrize(
@@ -120,53 +120,56 @@ def test_it_is_enough_when_the_time_is_over_and_not_before(hours: float, found: 
     [
         ("24h", 72, []),
         ("24h", 96, []),
-        ("24h", 96.01, ["is not soaking"]),
-        ("11h", 72, ["has been healthy in staging for 0m"]),
+        ("24h", 96.01, ["is not healthy"]),
+        ("11h", 72, ["has soaked in staging for 0m"]),
         (None, 999, []),
     ],
 )
-def test_a_soak_is_broken_when_nobody_looked_for_too_long(gap: str | None, hours: float, said: list[str]) -> None:
+def test_a_soak_is_ended_by_too_long_a_time_without_observations(
+    gap: str | None, hours: float, said: list[str]
+) -> None:
     watched = samples.environment(soak=Soak(in_="staging", for_="48h", max_gap=gap))
-    judged = case([entry(12 * number) for number in range(7)], environment=watched)
+    judged = context([entry(12 * number) for number in range(7)], environment=watched)
     findings = list(check_soak(judged, NOON + hours * HOUR))
     assert len(findings) == len(said)
     assert all(words in one.message for words, one in zip(said, findings, strict=True))
-    assert all(one.why.endswith("more than 24h") for one in findings if "is not soaking" in one.message)
+    assert all(one.why.endswith("at least every 24h") for one in findings if "is not healthy" in one.message)
 
 
-def test_a_short_soak_says_how_long_it_was_and_when_it_is_enough() -> None:
-    (finding,) = check_soak(case([entry(0), entry(20)]), NOON + 25.5 * HOUR)
-    assert finding.message == "delay@2 has been healthy in staging for 1d 1h 30m, and 72h are asked for"
+def test_a_short_soak_names_its_length_and_when_it_is_complete() -> None:
+    (finding,) = check_soak(context([entry(0), entry(20)]), NOON + 25.5 * HOUR)
+    assert finding.message == "delay@2 has soaked in staging for 1d 1h 30m of 72h"
     assert "at 2026-03-07 12:30 UTC or later" in finding.fix
     assert finding.at == Location("environments/production/environment.yaml", path="soak")
     assert "last at 2026-03-05 08:30 UTC" in finding.why
 
 
-def test_a_version_that_does_not_soak_is_told_what_was_seen() -> None:
-    (finding,) = check_soak(case([entry(0), entry(20, "degraded")]), NOON + 100 * HOUR)
-    assert finding.message == "delay@2 is not soaking in staging, and 72h are asked for"
-    assert "staging, degraded, at 2026-03-05 08:30 UTC" in finding.why
-    assert finding.why.startswith(f"the ledger has last seen the version of digest {TWO.digest[7:19]} in staging")
-    assert finding.why.endswith("UTC")
-    (finding,) = check_soak(case([entry(0, "blocked", digest=None)]), NOON)
-    assert finding.why == "the ledger has last seen no version in staging, blocked, at 2026-03-04 12:30 UTC"
-    (finding,) = check_soak(case([entry(0, "degraded"), entry(99)]), NOON + HOUR)
-    assert "staging, degraded, at 2026-03-04 12:30 UTC" in finding.why, "what was seen later is not told"
-    (finding,) = check_soak(case([]), NOON)
-    assert finding.why == "the ledger has seen nothing in staging by 2026-03-04 12:30 UTC"
+def test_a_version_that_does_not_soak_names_the_last_entry() -> None:
+    (finding,) = check_soak(context([entry(0), entry(20, "degraded")]), NOON + 100 * HOUR)
+    assert finding.message == "delay@2 is not healthy in staging, where it has to soak for 72h"
+    version = f"the version with digest {TWO.digest[7:19]}"
+    assert finding.why == f"the last entry of staging, of 2026-03-05 08:30 UTC, has {version}, degraded"
+    (finding,) = check_soak(context([entry(0, "blocked", digest=None)]), NOON)
+    assert finding.why == "the last entry of staging, of 2026-03-04 12:30 UTC, has no version, blocked"
+    (finding,) = check_soak(context([entry(0, "degraded"), entry(99)]), NOON + HOUR)
+    assert finding.why == f"the last entry of staging, of 2026-03-04 12:30 UTC, has {version}, degraded", (
+        "later ones are not used"
+    )
+    (finding,) = check_soak(context([]), NOON)
+    assert finding.why == "the ledger has no entry of staging up to 2026-03-04 12:30 UTC"
     assert finding.at == Location("environments/production/environment.yaml", path="soak")
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"),
+    ("hours", "duration"),
     [(0, "0m"), (1 / 60, "1m"), (23, "23h"), (24, "1d"), (60, "2d 12h"), (71 + 59 / 60, "2d 23h 59m")],
 )
-def test_a_length_of_time_is_told_in_days_hours_and_minutes(hours: float, said: str) -> None:
-    (finding,) = check_soak(case([entry(0)]), NOON + hours * HOUR)
-    assert f"in staging for {said}, and" in finding.message
+def test_durations_are_in_days_hours_and_minutes(hours: float, duration: str) -> None:
+    (finding,) = check_soak(context([entry(0)]), NOON + hours * HOUR)
+    assert f"in staging for {duration} of 72h" in finding.message
     unborn = entry(0, promotion=new_promotion_id(NOON + 999 * HOUR, entropy=0))
-    (finding,) = check_soak(case([unborn]), NOON + hours * HOUR)
-    assert "in staging for 0m, and" in finding.message, "no run began before its promotion was made"
+    (finding,) = check_soak(context([unborn]), NOON + hours * HOUR)
+    assert "in staging for 0m of 72h" in finding.message, "no period starts before the promotion"
 
 
 @pytest.mark.parametrize(
@@ -178,21 +181,21 @@ def test_a_length_of_time_is_told_in_days_hours_and_minutes(hours: float, said: 
         (timedelta(minutes=1), "12:31"),
     ],
 )
-def test_the_moment_at_which_it_is_enough_is_a_whole_minute_and_not_before(later: timedelta, minute: str) -> None:
-    (finding,) = check_soak(case([replace(entry(0), at=NOON + later)]), NOON + HOUR)
+def test_the_time_of_completion_is_rounded_up_to_a_minute(later: timedelta, minute: str) -> None:
+    (finding,) = check_soak(context([replace(entry(0), at=NOON + later)]), NOON + HOUR)
     assert f"again at 2026-03-07 {minute} UTC or later" in finding.fix
 
 
 @pytest.mark.parametrize("change", ["rollback", "retire"])
-def test_a_way_back_and_an_end_wait_for_nothing(change: Any) -> None:
-    without = case([], manifest=samples.promotion(TWO, change=change))
+def test_rollbacks_and_retirements_wait_for_nothing(change: Any) -> None:
+    without = context([], manifest=samples.promotion(TWO, change=change))
     assert list(check_soak(without, NOON)) == list(check_upstream(without, NOON)) == []
 
 
-def test_nothing_is_waited_for_where_no_version_comes_or_no_time_is_asked() -> None:
-    nothing = case([], version=None)
+def test_nothing_is_waited_for_without_a_version_or_a_soak() -> None:
+    nothing = context([], version=None)
     assert list(check_soak(nothing, NOON)) == list(check_upstream(nothing, NOON)) == []
-    assert list(check_soak(case([], environment=samples.environment()), NOON)) == []
+    assert list(check_soak(context([], environment=samples.environment()), NOON)) == []
 
 
 @pytest.mark.parametrize(
@@ -204,13 +207,15 @@ def test_nothing_is_waited_for_where_no_version_comes_or_no_time_is_asked() -> N
         ({"staging": [entry(0, of=ONE)]}, ["upstream-environment-unverified"]),
         ({"staging": [entry(0), entry(1, "degraded")]}, ["upstream-environment-unverified"]),
         ({"staging": [entry(9)]}, ["upstream-environment-unverified"]),
-        ({}, []),  # it has no target, so nothing can be seen there
+        ({}, []),  # it has no target, so nothing can be observed there
     ],
 )
-def test_what_comes_first_was_seen_to_run(deployments: dict[str, list[Deployment]], found: list[str]) -> None:
-    findings = list(check_upstream(case([], deployments=deployments), NOON + 2 * HOUR))
+def test_earlier_environments_have_verified_the_version(
+    deployments: dict[str, list[Deployment]], found: list[str]
+) -> None:
+    findings = list(check_upstream(context([], deployments=deployments), NOON + 2 * HOUR))
     assert [one.id for one in findings] == found
-    assert all(one.message == "delay@2 was not seen to run in staging" for one in findings)
+    assert all(one.message == "delay@2 is not verified in staging" for one in findings)
 
 
 ENTRIES = st.lists(
@@ -224,8 +229,10 @@ ENTRIES = st.lists(
 
 
 @given(ENTRIES, st.integers(0, 60))
-def test_a_run_begins_with_a_sighting_after_which_nothing_else_was_seen(entries: list[Deployment], hours: int) -> None:
-    """The slow twin: the earliest entry from which on all is well, of those that were there by then."""
+def test_a_period_starts_with_a_verified_entry_and_has_only_healthy_ones_after_it(
+    entries: list[Deployment], hours: int
+) -> None:
+    """Compare with a slow implementation: the earliest entry from which on all are healthy, up to that time."""
     at = NOON + hours * HOUR
     times = [one.at for one in entries]
     in_order = [all(earlier <= one.at for earlier in times[:index]) for index, one in enumerate(entries)]
@@ -237,18 +244,18 @@ def test_a_run_begins_with_a_sighting_after_which_nothing_else_was_seen(entries:
 
 
 @given(ENTRIES, st.integers(0, 40), st.integers(1, 10))
-def test_a_limit_to_gaps_never_makes_a_run_longer(entries: list[Deployment], hours: int, gap: int) -> None:
+def test_a_limit_to_gaps_never_makes_a_period_longer(entries: list[Deployment], hours: int, gap: int) -> None:
     at = NOON + hours * HOUR
     free, held = healthy_period(entries, TWO.digest, at), healthy_period(entries, TWO.digest, at, max_gap=gap * HOUR)
     assert held is None or (free is not None and free.since <= held.since)
 
 
-def test_a_version_is_told_by_its_content() -> None:
+def test_a_version_is_identified_by_its_digest() -> None:
     assert since([replace(entry(0), version=1)], 9) == 0
     assert since([replace(entry(0), digest=samples.sha(9))], 9) is None
 
 
-def test_an_entry_of_a_time_to_come_hides_nothing_that_was_written_after_it() -> None:
+def test_an_entry_from_the_future_hides_no_entry_after_it() -> None:
     entries = [entry(0), entry(100), entry(2, "degraded")]
     assert since(entries[:1], 3) == 0
     assert since(entries, 3) is None

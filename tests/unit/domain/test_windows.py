@@ -1,4 +1,4 @@
-"""When changes are let in: every edge of a span, over midnight and over both changes of the clock, against a slow twin."""
+"""Windows: every edge, over midnight and both changes of daylight saving time, compared with a slow implementation."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.domain.merge_rules.windows import check_window, is_open, opening
+from mlgit.domain.merge_rules.windows import check_window, is_open, next_opening
 from mlgit.domain.records.environment import ChangeWindow, WeeklyHours
 from mlgit.domain.zones import check_zones
 from mlgit.errors import Location
@@ -23,17 +23,17 @@ def moment(text: str, zone: Any = UTC, *, fold: int = 0) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold).astimezone(UTC)
 
 
-def deny(**span: Any) -> ChangeWindow:
-    return ChangeWindow(deny=WeeklyHours(**{"days": DAYS} | span))
+def deny(**hours: Any) -> ChangeWindow:
+    return ChangeWindow(deny=WeeklyHours(**{"days": DAYS} | hours))
 
 
-def allow(**span: Any) -> ChangeWindow:
-    return ChangeWindow(allow=WeeklyHours(**{"days": DAYS} | span))
+def allow(**hours: Any) -> ChangeWindow:
+    return ChangeWindow(allow=WeeklyHours(**{"days": DAYS} | hours))
 
 
 # 2026-03-06 is a Friday.
 EDGES: list[tuple[str, ChangeWindow, str, bool]] = [
-    ("before a denied span", deny(days=["fri"], from_="14:00"), "2026-03-06 13:59:59", True),
+    ("before a deny window", deny(days=["fri"], from_="14:00"), "2026-03-06 13:59:59", True),
     ("at its first moment", deny(days=["fri"], from_="14:00"), "2026-03-06 14:00", False),
     ("at the end of the day", deny(days=["fri"], from_="14:00"), "2026-03-06 23:59:59", False),
     ("at midnight", deny(days=["fri"], from_="14:00"), "2026-03-07 00:00", True),
@@ -47,11 +47,11 @@ EDGES: list[tuple[str, ChangeWindow, str, bool]] = [
     ("the next evening", deny(days=["fri"], from_="22:00", to="06:00"), "2026-03-07 22:00", True),
     ("a night that ends at midnight", deny(days=["fri"], from_="22:00", to="00:00"), "2026-03-07 00:00", True),
     ("a night from Sunday to Monday", deny(days=["sun"], from_="22:00", to="06:00"), "2026-03-09 05:59", False),
-    ("a span round the clock", deny(days=["fri"], from_="12:00", to="12:00"), "2026-03-07 11:59", False),
-    ("the end of a span round the clock", deny(days=["fri"], from_="12:00", to="12:00"), "2026-03-07 12:00", True),
-    ("an allowed span", allow(days=["fri"], from_="09:00", to="17:00"), "2026-03-06 09:00", True),
-    ("before an allowed span", allow(days=["fri"], from_="09:00", to="17:00"), "2026-03-06 08:59", False),
-    ("after an allowed span", allow(days=["fri"], from_="09:00", to="17:00"), "2026-03-06 17:00", False),
+    ("a window round the clock", deny(days=["fri"], from_="12:00", to="12:00"), "2026-03-07 11:59", False),
+    ("the end of a window round the clock", deny(days=["fri"], from_="12:00", to="12:00"), "2026-03-07 12:00", True),
+    ("an allow window", allow(days=["fri"], from_="09:00", to="17:00"), "2026-03-06 09:00", True),
+    ("before an allow window", allow(days=["fri"], from_="09:00", to="17:00"), "2026-03-06 08:59", False),
+    ("after an allow window", allow(days=["fri"], from_="09:00", to="17:00"), "2026-03-06 17:00", False),
     ("the local day, not that of UTC", deny(days=["sat"], zone="Asia/Tokyo"), "2026-03-06 15:00", False),
     ("still Friday in Tokyo", deny(days=["sat"], zone="Asia/Tokyo"), "2026-03-06 14:59", True),
     ("still Friday in Honolulu", deny(days=["fri"], zone="Pacific/Honolulu"), "2026-03-07 09:59", False),
@@ -59,7 +59,7 @@ EDGES: list[tuple[str, ChangeWindow, str, bool]] = [
 
 
 @pytest.mark.parametrize(("window", "at", "opened"), [case[1:] for case in EDGES], ids=[case[0] for case in EDGES])
-def test_a_span_begins_and_ends_to_the_minute(window: ChangeWindow, at: str, opened: bool) -> None:
+def test_a_window_starts_and_ends_to_the_minute(window: ChangeWindow, at: str, opened: bool) -> None:
     assert is_open([window], moment(at)) is opened
 
 
@@ -67,9 +67,9 @@ def test_a_span_begins_and_ends_to_the_minute(window: ChangeWindow, at: str, ope
 CHANGES: list[tuple[str, ChangeWindow, str, int, bool]] = [
     ("before the skipped hour", deny(from_="02:00", to="03:00"), "2026-03-29 01:59", 0, True),
     ("after the skipped hour", deny(from_="02:00", to="03:00"), "2026-03-29 03:00", 0, True),
-    ("a span that ends in it", deny(from_="01:00", to="02:30"), "2026-03-29 01:59", 0, False),
+    ("a window that ends in it", deny(from_="01:00", to="02:30"), "2026-03-29 01:59", 0, False),
     ("has ended after it", deny(from_="01:00", to="02:30"), "2026-03-29 03:00", 0, True),
-    ("a span that begins in it", deny(from_="02:30", to="04:00"), "2026-03-29 03:00", 0, False),
+    ("a window that begins in it", deny(from_="02:30", to="04:00"), "2026-03-29 03:00", 0, False),
     ("a night over it", deny(days=["sat"], from_="22:00", to="06:00"), "2026-03-29 05:59", 0, False),
     ("ends by the clock", deny(days=["sat"], from_="22:00", to="06:00"), "2026-03-29 06:00", 0, True),
     ("the first time of a doubled hour", deny(from_="02:00", to="03:00"), "2026-10-25 02:30", 0, False),
@@ -85,7 +85,7 @@ CHANGES: list[tuple[str, ChangeWindow, str, int, bool]] = [
 @pytest.mark.parametrize(
     ("window", "at", "fold", "opened"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES]
 )
-def test_a_span_goes_by_the_clock_on_the_wall(window: ChangeWindow, at: str, fold: int, opened: bool) -> None:
+def test_a_window_is_in_local_time(window: ChangeWindow, at: str, fold: int, opened: bool) -> None:
     span = window.deny
     assert span is not None
     windows = [ChangeWindow(deny=WeeklyHours(days=span.days, from_=span.from_, to=span.to, zone="Europe/Berlin"))]
@@ -108,17 +108,18 @@ def test_a_span_goes_by_the_clock_on_the_wall(window: ChangeWindow, at: str, fol
         ([allow(zone="Europe/Atlantis"), allow()], True),
     ],
 )
-def test_no_denied_span_holds_and_one_of_the_allowed_does(windows: list[ChangeWindow], opened: bool) -> None:
+def test_open_outside_of_every_deny_and_inside_of_one_allow(windows: list[ChangeWindow], opened: bool) -> None:
     assert is_open(windows, moment("2026-03-06 12:30")) is opened
 
 
-def test_a_closed_window_says_until_when_and_why() -> None:
+def test_a_closed_window_names_until_when_and_why() -> None:
     environment = samples.environment(windows=[deny(days=["fri", "sat", "sun"], from_="14:00", zone="Europe/Berlin")])
     (finding,) = check_window(environment, "promote", moment("2026-03-06 15:30", BERLIN))
     assert finding.id == "window-closed"
     assert "until Fri 2026-03-06 23:00 UTC" in finding.message
     assert (
-        "it is Fri 2026-03-06 14:30 UTC, and denied are fri, sat, sun from 14:00 to 24:00 Europe/Berlin" in finding.why
+        finding.why
+        == "it is Fri 2026-03-06 14:30 UTC, and changes are denied fri, sat, sun from 14:00 to 24:00 Europe/Berlin"
     )
     assert finding.at == Location("environments/production/environment.yaml", path="windows")
     assert list(check_window(environment, "promote", moment("2026-03-06 13:59", BERLIN))) == []
@@ -126,20 +127,20 @@ def test_a_closed_window_says_until_when_and_why() -> None:
 
 def test_a_window_that_never_opens_says_so() -> None:
     (finding,) = check_window(samples.environment(windows=[deny()]), "promote", moment("2026-03-06 15:30"))
-    assert finding.message == "production lets no change in for the next fourteen days and longer"
+    assert finding.message == "production allows no changes for at least fourteen days"
 
 
-def test_where_spans_are_allowed_a_closed_window_names_them() -> None:
+def test_a_closed_window_names_the_allowed_hours() -> None:
     windows = [allow(days=["sat"]), deny(days=["mon"]), allow(days=["sun"], to="12:00")]
     (finding,) = check_window(samples.environment(windows=windows), "promote", moment("2026-03-06 15:30"))
-    assert finding.why.endswith("and allowed are sat from 00:00 to 24:00 UTC; sun from 00:00 to 12:00 UTC")
+    assert finding.why.endswith("and changes are allowed only sat from 00:00 to 24:00 UTC; sun from 00:00 to 12:00 UTC")
 
 
 def test_the_opening_is_looked_for_within_a_fortnight() -> None:
     at = moment("2026-03-06 15:30")
     for later in (timedelta(0), timedelta(seconds=30), timedelta(microseconds=1)):
-        assert opening([allow(days=["fri"], to="15:30")], at + later) == moment("2026-03-13 00:00")
-    assert opening([deny()], at) is None
+        assert next_opening([allow(days=["fri"], to="15:30")], at + later) == moment("2026-03-13 00:00")
+    assert next_opening([deny()], at) is None
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_it_is_open_when_the_calendars_say_so(windows: list[ChangeWindow], at: d
 
 @given(WINDOWS, MOMENTS)
 def test_it_opens_at_the_first_minute_that_the_calendars_have_open(windows: list[ChangeWindow], at: datetime) -> None:
-    found = opening(windows, at)
+    found = next_opening(windows, at)
     looked = 1 + (14 * 24 * 60 if found is None else (found - at) // timedelta(minutes=1))
     assert looked <= 1 + 14 * 24 * 60
     states = minutes(windows, at, looked)

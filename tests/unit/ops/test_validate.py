@@ -473,7 +473,7 @@ def test_a_manifest_of_an_environment_that_nobody_describes_is_found(check: Chec
     files = promoted(1, "nowhere")[1]
     path = "environments/nowhere/delay.yaml"
     (found,) = [one for one in check({path: files[path]}) if one.id == "environment-unknown"]
-    assert (found.at, found.why) == (Location(path, path="environment"), "there is production, staging")
+    assert (found.at, found.why) == (Location(path, path="environment"), "these exist: production, staging")
 
 
 @pytest.mark.parametrize("check", [found_in_all, found_in_change])

@@ -1,4 +1,4 @@
-"""What must hold of the records that people write, each by itself and with those that it names."""
+"""Rules for the records that people write: problems, models, environments, policies, roles and the project."""
 
 from collections.abc import Collection, Iterator
 
@@ -19,7 +19,7 @@ from mlgit.errors import Finding, Location
 
 
 def check_problem(problem: Problem) -> Iterator[Finding]:
-    """The metric is one that mlgit can compute for this kind of target, in the right direction."""
+    """Check that mlgit can compute the metric for this kind of target, and that its direction is right."""
     file = layout.problem(problem.name)
     name = problem.metric.primary
     facts = METRICS.get(name)
@@ -37,21 +37,21 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
         yield Finding(
             "metric-direction-mismatch",
             f"{name} is better when it is {'larger' if facts.direction == 'max' else 'smaller'}",
-            why=f"the problem says direction: {problem.metric.direction}",
+            why=f"the problem has `direction: {problem.metric.direction}`",
             fix=f"set metric.direction to {facts.direction}",
             at=Location(file, path="metric.direction"),
         )
     if problem.target.type == "binary" and problem.target.positive is None:
         yield Finding(
             "positive-label-missing",
-            f"problem {problem.name} does not say which label a high score speaks for",
-            fix="add target.positive, for example `positive: true`",
+            f"problem {problem.name} does not state the positive label",
+            fix="add `target.positive`, the label that a high score means, for example `positive: true`",
             at=Location(file, path="target"),
         )
 
 
 def check_model(model: Model, problems: Collection[str], datasets: Collection[str]) -> Iterator[Finding]:
-    """The problem and the datasets that a model names are there, and no environment file can be taken for it."""
+    """Check that the problem and the datasets of a model exist, and that its name is not reserved."""
     file = layout.model(model.name)
     if model.name == "environment":
         yield Finding(
@@ -62,27 +62,27 @@ def check_model(model: Model, problems: Collection[str], datasets: Collection[st
             at=Location(file, path="name"),
         )
     if model.problem not in problems:
-        yield unknown("problem-unknown", model.problem, Location(file, path="problem"), problems)
+        yield unknown_finding("problem-unknown", model.problem, Location(file, path="problem"), problems)
     for name in model.datasets:
         if name not in datasets:
-            yield unknown("dataset-unknown", name, Location(file, path="datasets"), datasets)
+            yield unknown_finding("dataset-unknown", name, Location(file, path="datasets"), datasets)
 
 
 def check_environment(environment: Environment, project: Project, policies: Collection[str]) -> Iterator[Finding]:
-    """The policy is there, as is where to soak; what must come first comes first in the project's order."""
+    """Check that the policy and the soak environment exist, and that `after` follows the order of the project."""
     file = layout.environment(environment.name)
     if environment.policy not in policies:
-        yield unknown("policy-unknown", environment.policy, Location(file, path="policy"), policies)
+        yield unknown_finding("policy-unknown", environment.policy, Location(file, path="policy"), policies)
     order = project.environments
     if environment.soak is not None and environment.soak.in_ not in order:
-        yield unknown("environment-unknown", environment.soak.in_, Location(file, path="soak.in"), order)
+        yield unknown_finding("environment-unknown", environment.soak.in_, Location(file, path="soak.in"), order)
     yield from check_zones(environment)
     earlier = order[: order.index(environment.name)] if environment.name in order else order
     for name in environment.after:
         if name not in earlier:
             yield Finding(
                 "environment-order-invalid",
-                f"{environment.name} is to come after {name}, which is not before it",
+                f"{environment.name} comes after {name}, which is not before it in the project",
                 why=f"{layout.PROJECT} has the order {', '.join(order)}",
                 fix="change the order there, or `after` here",
                 at=Location(file, path="after"),
@@ -90,28 +90,30 @@ def check_environment(environment: Environment, project: Project, policies: Coll
 
 
 def check_project(project: Project, environments: Collection[str]) -> Iterator[Finding]:
-    """Each environment of the order is in it once and described, and each that is described is in the order."""
+    """Check that the project lists every environment exactly once."""
     for index, name in enumerate(project.environments):
         if name in project.environments[:index]:
             yield Finding(
                 "environment-duplicate",
-                f"environment {name} is in the order of the project twice",
+                f"the project lists environment {name} twice",
                 fix=f"delete one of them from `environments` in {layout.PROJECT}",
                 at=Location(layout.PROJECT, path=f"environments[{index}]"),
             )
         elif name not in environments:
-            yield unknown("environment-unknown", name, Location(layout.PROJECT, path="environments"), environments)
+            yield unknown_finding(
+                "environment-unknown", name, Location(layout.PROJECT, path="environments"), environments
+            )
     for name in sorted(set(environments) - set(project.environments)):
         yield Finding(
             "environment-unlisted",
-            f"environment {name} is not in the order of the project",
+            f"the project does not list environment {name}",
             fix=f"add it to `environments` in {layout.PROJECT}",
             at=Location(layout.environment(name)),
         )
 
 
 def check_roles(roles: Roles) -> Iterator[Finding]:
-    """No address and no login is two people's: whoever has it would count as either."""
+    """Check that no two people have the same address or login: it could not be assigned to one of them."""
     addresses: dict[str, str] = {}
     logins: dict[str, str] = {}
     for name, person in roles.people.items():
@@ -121,8 +123,8 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
                 yield Finding(
                     "email-duplicate",
                     f"{email} is an address of both {other} and {name}",
-                    why="commits and approvals tell people by their addresses, and each has to lead to one of them",
-                    fix="leave it with one of them; what is one person is one entry, with all addresses and roles",
+                    why="people are identified by the addresses in commits and approvals",
+                    fix="remove it from one of them; if they are one person, merge the entries",
                     at=Location(layout.ROLES, path=f"people.{name}.emails[{index}]"),
                 )
         for index, login in enumerate(person.logins):
@@ -131,14 +133,14 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
                 yield Finding(
                     "login-duplicate",
                     f"{login} is a login of both {other} and {name}",
-                    why="reviews tell people by their logins, in whatever case, and each has to lead to one of them",
-                    fix="leave it with one of them; what is one person is one entry, with all logins and roles",
+                    why="people are identified by their logins in reviews, regardless of case",
+                    fix="remove it from one of them; if they are one person, merge the entries",
                     at=Location(layout.ROLES, path=f"people.{name}.logins[{index}]"),
                 )
 
 
 def check_policy(policy: Policy) -> Iterator[Finding]:
-    """No gate is listed twice in the same words or under one name of the team's, one of them blocks, and metrics are known."""
+    """Check that gates are unique, that one of them blocks, and that their metrics exist."""
     file = layout.policy(policy.name)
     for index, gate in enumerate(policy.gates):
         if gate in policy.gates[:index]:
@@ -151,7 +153,7 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
         elif gate.id != gate.kind and gate.id in {other.id for other in policy.gates[:index]}:
             yield Finding(
                 "gate-duplicate",
-                f"policy {policy.name} has two gates that a report would call {gate.id}",
+                f"policy {policy.name} has two gates with the id {gate.id}",
                 fix="give one of them another name",
                 at=Location(file, path=f"gates[{index}].name"),
             )
@@ -164,29 +166,29 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
     if all(gate.severity == "warn" for gate in policy.gates):
         yield Finding(
             "blocking-gate-missing",
-            f"no gate of policy {policy.name} stops a version",
-            why="each of them has severity: warn",
-            fix="take `severity: warn` out of those that are to guard an environment",
+            f"no gate of policy {policy.name} blocks a version",
+            why="all have `severity: warn`",
+            fix="remove `severity: warn` from the gates that should block",
             at=Location(file, path="gates"),
         )
 
 
 def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterator[Finding]:
-    """Nothing is asked for that this mlgit reads but does not enforce: what is ignored would look like a guard."""
-    asked: list[tuple[bool, str, str]] = []
+    """Check that no setting is used that this mlgit can read but does not enforce: it would only look like protection."""
+    unsupported: list[tuple[bool, str, str]] = []
     if manifest is not None:
         file = layout.promotion(manifest.environment, manifest.model)
-        asked += [
+        unsupported += [
             (manifest.change not in {"promote", "rollback", "recertify"}, f"change: {manifest.change}", file),
             (manifest.ramp is not None and bool(manifest.ramp.gates), "ramp.gates", file),
         ]
-    for is_asked, setting, file in asked:
-        if is_asked:
+    for is_used, setting, file in unsupported:
+        if is_used:
             yield Finding(
                 "setting-unsupported",
-                f"{setting} is not enforced by this mlgit",
-                why="a guard that is written down and not kept would be worse than none",
-                fix="take it out, or use an mlgit that enforces it",
+                f"this version of mlgit does not enforce `{setting}`",
+                why="a rule that is configured but ignored would give false confidence",
+                fix="remove it, or use a version of mlgit that enforces it",
                 at=Location(file),
             )
     if policy.evidence == "none" and any(
@@ -201,29 +203,29 @@ def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterato
     ):
         yield Finding(
             "approvals-unsatisfiable",
-            f"policy {policy.name} asks for approvals and accepts none",
-            why="evidence: none means that no approval is looked for",
-            fix="set evidence to signed, or approvals to `promote: {min: 0}`",
+            f"policy {policy.name} requires approvals, but accepts none",
+            why="with `evidence: none` no approval counts",
+            fix="set `evidence: signed`, or the approvals to `promote: {min: 0}`",
             at=Location(layout.policy(policy.name), path="evidence"),
         )
 
 
-def unknown(id: str, name: str, at: Location, there: Collection[str]) -> Finding:  # noqa: A002
-    """Return the finding of a record that names something that is not there.
+def unknown_finding(id: str, name: str, at: Location, existing: Collection[str]) -> Finding:  # noqa: A002
+    """Return the finding of a record that names something that does not exist.
 
     Args:
         id: id of the finding, `KIND-unknown`.
         name: the name in the record.
         at: place in the record.
-        there: the names that exist.
+        existing: the names that exist.
     """
     noun = id.removesuffix("-unknown")
-    listed = ", ".join(sorted(there)[:6]) or "none"
+    listed = ", ".join(sorted(existing)[:6]) or "none"
     return Finding(
         id,
-        f"there is no {noun} {name}",
-        why=f"there is {listed}",
-        fix=f"name one of those, or draft it with `mlgit new {noun} {name}`",
+        f"{noun} {name} does not exist",
+        why=f"these exist: {listed}",
+        fix=f"use one of these, or draft it with `mlgit new {noun} {name}`",
         at=at,
     )
 
@@ -231,8 +233,8 @@ def unknown(id: str, name: str, at: Location, there: Collection[str]) -> Finding
 def _unknown_metric(name: str, file: str, path: str) -> Finding:
     return Finding(
         "metric-unknown",
-        f"{name} is no metric that mlgit computes",
+        f"mlgit does not compute the metric {name}",
         why=f"it computes {', '.join(sorted(METRICS))}",
-        fix="name one of those",
+        fix="use one of these",
         at=Location(file, path=path),
     )

@@ -1,4 +1,4 @@
-"""Holds, rollbacks and overrides, judged on records that were put together by hand; time is a constant."""
+"""Merge rules for holds, rollbacks and overrides, and the rules for their files; time is a constant."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mlgit.domain import governance
 from mlgit.domain.codec import override_digest
 from mlgit.domain.gates.budgets import Latency
 from mlgit.domain.gates.integrity import Integrity
@@ -18,6 +17,7 @@ from mlgit.domain.records import Deployment, Hold, Override, Policy, Version
 from mlgit.domain.records.governance import PostIncidentReview, RoleHolder
 from mlgit.domain.records.ledger import ObservedVersion, OtherSlots
 from mlgit.domain.records.promotion import SlotAssignments
+from mlgit.domain.rules import exceptions
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, ULID, sha
@@ -27,20 +27,20 @@ CANDIDATE = samples.version()
 OTHER_ID = "01KJW6PM400000000000000001"
 
 
-def case(**changes: Any) -> PromotionContext:
+def context(**changes: Any) -> PromotionContext:
     fields: dict[str, Any] = {
         "manifest": samples.promotion(CANDIDATE),
         "version": CANDIDATE,
-        "slots": {CANDIDATE.version: CANDIDATE},
+        "slot_versions": {CANDIDATE.version: CANDIDATE},
         "report": samples.gate_report(CANDIDATE),
-        "before": None,
+        "previous": None,
         "champion": None,
         "policy": samples.policy(),
         "environment": samples.environment(),
         "problem": samples.problem(),
         "model": samples.model(),
         "contracts": {},
-        "earlier": {},
+        "upstream_champions": {},
     }
     return PromotionContext(**fields | changes)
 
@@ -69,15 +69,15 @@ HOLDS: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
 
 
 @pytest.mark.parametrize(("what", "fields", "expected"), HOLDS, ids=[what for what, _, _ in HOLDS])
-def test_a_hold_stands_in_the_way_of(what: str, fields: Mapping[str, Any], expected: Mapping[str, bool]) -> None:
-    for change, stands in expected.items():
-        found = holds.in_force(
+def test_a_hold_blocks_changes(what: str, fields: Mapping[str, Any], expected: Mapping[str, bool]) -> None:
+    for change, blocks in expected.items():
+        found = holds.blocking_holds(
             [hold(**fields)], environment="production", model="delay", digests=[CANDIDATE.digest], change=change, at=NOW
         )
-        assert bool(found) is stands, (what, change)
+        assert bool(found) is blocks, (what, change)
 
 
-def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
+def test_a_hold_on_any_slot_blocks_the_promotion_and_names_the_version() -> None:
     other = samples.version(2)
     slots = SlotAssignments(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(other, traffic=10))
     manifest = samples.promotion(CANDIDATE, slots=slots)
@@ -87,14 +87,14 @@ def test_a_hold_on_any_slot_stops_the_promotion_and_says_which() -> None:
 
 
 @pytest.mark.parametrize("part", ["champion", "challenger", "shadow"])
-def test_a_version_that_is_held_may_be_in_no_slot(part: str) -> None:
+def test_a_held_version_may_be_in_no_slot(part: str) -> None:
     slots = SlotAssignments(**{"champion": samples.slot(samples.version(2)), part: samples.slot(CANDIDATE)})
     (finding,) = check_at_apply(samples.promotion(slots=slots), {"bad": hold(**VERSION)}, NOW)
     assert finding.message == "delay@1 is held"
 
 
 @pytest.mark.parametrize(
-    ("fields", "change", "stands"),
+    ("fields", "change", "blocks"),
     [
         ({"scope": "environment", "environment": "production"}, "promote", True),
         ({"scope": "environment", "environment": "staging"}, "promote", False),
@@ -105,21 +105,21 @@ def test_a_version_that_is_held_may_be_in_no_slot(part: str) -> None:
         (VERSION, "rollback", True),
     ],
 )
-def test_a_hold_stands_before_a_merge_as_it_does_at_apply(fields: Any, change: str, stands: bool) -> None:
+def test_a_hold_blocks_a_merge_and_apply_alike(fields: Any, change: str, blocks: bool) -> None:
     manifest = samples.promotion(CANDIDATE, change=change)
     there = {"other": hold(scope="model", model="churn"), "one": hold(**fields)}
     now = check_at_apply(manifest, there, NOW)
-    assert list(holds.check_holds(case(manifest=manifest, holds=there), NOW)) == now
-    assert [finding.at for finding in now] == ([Location("holds/one.yaml")] if stands else [])
+    assert list(holds.check_holds(context(manifest=manifest, holds=there), NOW)) == now
+    assert [finding.at for finding in now] == ([Location("holds/one.yaml")] if blocks else [])
 
 
 @pytest.mark.parametrize(("until", "end"), [(None, ""), (NOW + HOUR, " (until 2026-03-04 13:30 UTC)")])
-def test_a_hold_says_who_decided_it_why_and_until_when(until: datetime | None, end: str) -> None:
+def test_a_hold_names_who_why_and_until_when(until: datetime | None, end: str) -> None:
     (finding,) = check_at_apply(samples.promotion(CANDIDATE), {"one": hold(until=until)}, NOW)
     assert finding.why == f"ada@acme.example: year end{end}"
 
 
-# The way back
+# Rollbacks
 
 
 def deployment(**changes: Any) -> Deployment:
@@ -141,7 +141,7 @@ def deployment(**changes: Any) -> Deployment:
     return Deployment(**fields | changes)
 
 
-SEEN: list[tuple[str, list[Deployment], bool]] = [
+DEPLOYED: list[tuple[str, list[Deployment], bool]] = [
     ("it ran there", [deployment()], True),
     ("nothing was seen", [], False),
     ("it was blocked", [deployment(status="blocked")], False),
@@ -156,17 +156,17 @@ SEEN: list[tuple[str, list[Deployment], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "seen", "may"), SEEN, ids=[what for what, _, _ in SEEN])
-def test_a_way_back_leads_to_where_the_environment_has_been(what: str, seen: list[Deployment], may: bool) -> None:
+@pytest.mark.parametrize(("what", "seen", "may"), DEPLOYED, ids=[what for what, _, _ in DEPLOYED])
+def test_a_rollback_needs_a_version_that_was_verified_there(what: str, seen: list[Deployment], may: bool) -> None:
     manifest = samples.promotion(CANDIDATE, change="rollback", gates=None)
-    judged = case(manifest=manifest, report=None, deployments={"production": seen})
+    judged = context(manifest=manifest, report=None, deployments={"production": seen})
     assert [one.id for one in rollback.check_rollback(judged, NOW)] == (
         [] if may else ["rollback-version-unverified"]
     ), what
 
 
-def test_nobody_asks_where_a_promotion_leads() -> None:
-    assert list(rollback.check_rollback(case(), NOW)) == []
+def test_the_rollback_rule_does_not_apply_to_a_promotion() -> None:
+    assert list(rollback.check_rollback(context(), NOW)) == []
 
 
 OTHER = samples.version(2)
@@ -182,37 +182,37 @@ def beside(of: Version, traffic: int, slot: str = "challenger") -> dict[str, Any
     [
         ([deployment(**beside(OTHER, 10))], None),
         ([deployment(**beside(OTHER, 10)), deployment(seq=2)], None),
-        ([deployment()], "delay@2 was never seen to run well beside delay@1 in production"),
-        ([deployment(**beside(OTHER, 20))], "delay@2 was never seen to run well beside delay@1 in production"),
+        ([deployment()], "delay@2 was never verified beside delay@1 in production"),
+        ([deployment(**beside(OTHER, 20))], "delay@2 was never verified beside delay@1 in production"),
         (
             [deployment(**beside(OTHER, 10, "shadow"))],
-            "delay@2 was never seen to run well beside delay@1 in production",
+            "delay@2 was never verified beside delay@1 in production",
         ),
-        ([deployment(digest=OTHER.digest, version=2)], "delay@1 was never seen to run well in production"),
+        ([deployment(digest=OTHER.digest, version=2)], "delay@1 was never verified in production"),
     ],
 )
-def test_a_way_back_restores_only_what_ran_together(seen: list[Deployment], named: str | None) -> None:
+def test_a_rollback_restores_only_versions_that_ran_together(seen: list[Deployment], named: str | None) -> None:
     slots = SlotAssignments(champion=samples.slot(CANDIDATE, traffic=90), challenger=samples.slot(OTHER, traffic=10))
     manifest = samples.promotion(slots=slots, change="rollback")
-    judged = case(manifest=manifest, slots={1: CANDIDATE, 2: OTHER}, deployments={"production": seen})
+    judged = context(manifest=manifest, slot_versions={1: CANDIDATE, 2: OTHER}, deployments={"production": seen})
     assert [one.message for one in rollback.check_rollback(judged, NOW)] == ([] if named is None else [named])
 
 
-def test_a_shadow_comes_back_with_the_champion_it_ran_beside() -> None:
+def test_a_shadow_is_restored_with_the_champion_it_ran_beside() -> None:
     slots = SlotAssignments(champion=samples.slot(CANDIDATE), shadow=samples.slot(OTHER))
     manifest = samples.promotion(slots=slots, change="rollback")
     seen = {"production": [deployment(**beside(OTHER, 0, "shadow"))]}  # it answers nothing
-    judged = case(manifest=manifest, slots={1: CANDIDATE, 2: OTHER}, deployments=seen)
+    judged = context(manifest=manifest, slot_versions={1: CANDIDATE, 2: OTHER}, deployments=seen)
     assert list(rollback.check_rollback(judged, NOW)) == []
 
 
-def test_a_way_back_may_leave_out_what_ran_beside() -> None:
+def test_a_rollback_may_leave_out_versions_beside_the_champion() -> None:
     manifest = samples.promotion(CANDIDATE, change="rollback")
     seen = {"production": [deployment(**beside(OTHER, 10))]}
-    assert list(rollback.check_rollback(case(manifest=manifest, deployments=seen), NOW)) == []
+    assert list(rollback.check_rollback(context(manifest=manifest, deployments=seen), NOW)) == []
 
 
-KEPT_OUT: list[tuple[str, dict[str, Any], str, bool]] = [
+ROLLBACK_HOLDS: list[tuple[str, dict[str, Any], str, bool]] = [
     ("on what runs, here, for good", {}, "rollback", True),
     ("with a promotion", {}, "promote", False),
     ("on another version", {"digest": sha(99)}, "rollback", False),
@@ -225,11 +225,15 @@ KEPT_OUT: list[tuple[str, dict[str, Any], str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "change", "is_it"), [one[1:] for one in KEPT_OUT], ids=[one[0] for one in KEPT_OUT])
-def test_a_rollback_brings_just_the_hold_on_what_it_replaces(fields: dict[str, Any], change: str, is_it: bool) -> None:
-    brought = hold(**VERSION | {"environment": "production"} | fields)
+@pytest.mark.parametrize(
+    ("fields", "change", "is_it"), [one[1:] for one in ROLLBACK_HOLDS], ids=[one[0] for one in ROLLBACK_HOLDS]
+)
+def test_only_a_hold_on_the_replaced_version_belongs_to_a_rollback(
+    fields: dict[str, Any], change: str, is_it: bool
+) -> None:
+    added = hold(**VERSION | {"environment": "production"} | fields)
     manifest = samples.promotion(samples.version(2), change=change)
-    assert rollback.keeps_out(brought, manifest, CANDIDATE) is is_it
+    assert rollback.is_rollback_hold(added, manifest, CANDIDATE) is is_it
 
 
 # Overrides
@@ -258,7 +262,7 @@ WAIVED = samples.gate_report(
     CANDIDATE, results=[replace(samples.gate_report().results[0], gate="latency", outcome="waived")]
 )
 
-FOUNDED: list[tuple[str, Override | None, Mapping[str, Mapping[str, datetime]], Policy, str]] = [
+IN_FORCE: list[tuple[str, Override | None, Mapping[str, Mapping[str, datetime]], Policy, str]] = [
     ("all is well", override(), BOTH, POLICY, ""),
     ("there is none", None, BOTH, POLICY, "there is none"),
     ("it waives another gate", override(waives=["size"]), BOTH, POLICY, "fix waives size"),
@@ -275,36 +279,36 @@ FOUNDED: list[tuple[str, Override | None, Mapping[str, Mapping[str, datetime]], 
 ]
 
 
-@pytest.mark.parametrize(("what", "one", "signatures", "policy", "why"), FOUNDED, ids=[what for what, *_ in FOUNDED])
+@pytest.mark.parametrize(("what", "one", "signatures", "policy", "why"), IN_FORCE, ids=[what for what, *_ in IN_FORCE])
 def test_a_gate_is_waived_by_an_override_that_is_in_force(
     what: str, one: Override | None, signatures: Mapping[str, Mapping[str, datetime]], policy: Policy, why: str
 ) -> None:
     there = {} if one is None else {"fix": one}
-    judged = case(report=WAIVED, overrides=there, signatures=signatures, policy=policy)
+    judged = context(report=WAIVED, overrides=there, signatures=signatures, policy=policy)
     found = list(overrides.check_waivers(judged, NOW))
     assert [finding.id for finding in found] == (["waiver-without-override"] if why else []), what
     assert why in "".join(finding.why for finding in found)
 
 
-def test_a_kind_that_nobody_may_waive_stands_for_its_gates() -> None:
+def test_never_waivable_kinds_apply_to_all_their_gates() -> None:
     policy = samples.policy(gates=[Exec(name="pii", command=("check",)), Latency()], never_waivable=("exec", "size"))
     one = override(waives=["exec:pii", "size", "latency"])
-    founded = overrides.waivers(
+    waived = overrides.waivers(
         [one], BOTH, policy, environment="production", model="delay", digest=CANDIDATE.digest, at=NOW
     )
-    assert founded == {"latency": "waived by ada and bea for INC-7, until 2026-03-04 13:30 UTC"}
+    assert waived == {"latency": "waived by ada and bea for INC-7, until 2026-03-04 13:30 UTC"}
 
 
-def test_no_waiver_is_looked_for_where_no_version_comes_or_no_report_is() -> None:
+def test_waivers_are_not_checked_without_a_version_or_a_report() -> None:
     for changes in ({"version": None}, {"report": None}):
-        assert list(overrides.check_waivers(case(**{"report": WAIVED} | changes), NOW)) == []
+        assert list(overrides.check_waivers(context(**{"report": WAIVED} | changes), NOW)) == []
 
 
-def test_each_override_that_does_not_waive_a_gate_says_why() -> None:
+def test_the_finding_names_why_each_override_does_not_apply() -> None:
     there = {"one": override(waives=["size", "drift"]), "two": override(people=["ada", "ada"])}
-    (finding,) = overrides.check_waivers(case(report=WAIVED, overrides=there, signatures=BOTH, policy=POLICY), NOW)
+    (finding,) = overrides.check_waivers(context(report=WAIVED, overrides=there, signatures=BOTH, policy=POLICY), NOW)
     assert finding.why == "one waives size, drift; two is not signed by a second person"
-    (finding,) = overrides.check_waivers(case(report=WAIVED, policy=POLICY), NOW)
+    (finding,) = overrides.check_waivers(context(report=WAIVED, policy=POLICY), NOW)
     assert finding.why == "there is none for this version on the base branch before the promotion"
 
 
@@ -325,26 +329,26 @@ REVIEWS: list[tuple[str, Override, str, bool]] = [
 
 
 @pytest.mark.parametrize(("what", "one", "change", "may"), REVIEWS, ids=[what for what, *_ in REVIEWS])
-def test_an_override_is_reviewed_in_time(what: str, one: Override, change: str, may: bool) -> None:
-    judged = case(overrides={"fix": one}, manifest=samples.promotion(CANDIDATE, change=change))
+def test_an_overdue_review_blocks_the_environment(what: str, one: Override, change: str, may: bool) -> None:
+    judged = context(overrides={"fix": one}, manifest=samples.promotion(CANDIDATE, change=change))
     assert [found.id for found in overrides.check_override_reviews(judged, NOW)] == (
         [] if may else ["override-unreviewed"]
     ), what
 
 
-def test_a_decision_reads_the_overrides_that_it_rests_on_and_no_other() -> None:
-    plain = case().reads()
-    assert case(overrides={"fix": override()}).reads() == plain, "nothing was waived"
+def test_a_decision_depends_on_the_overrides_that_it_uses_and_no_other() -> None:
+    plain = context().reads()
+    assert context(overrides={"fix": override()}).reads() == plain, "nothing was waived"
     passed = replace(WAIVED, results=[replace(WAIVED.results[0], outcome="pass")])
-    assert case(report=passed, overrides={"fix": override()}).reads() == case(report=passed).reads(), "it passed"
+    assert context(report=passed, overrides={"fix": override()}).reads() == context(report=passed).reads(), "it passed"
     other = override(id=OTHER_ID, waives=["size"])
-    reads = case(report=WAIVED, overrides={"fix": override(), "other": other}).reads()
+    reads = context(report=WAIVED, overrides={"fix": override(), "other": other}).reads()
     assert {name: reads[name] for name in reads.keys() - plain.keys()} == {
         f"override-{ULID.lower()}": override_digest(override())
     }
 
 
-def test_what_people_sign_is_all_but_the_review() -> None:
+def test_people_sign_everything_but_the_review() -> None:
     reviewed = override(reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome="no harm"))
     assert override_digest(reviewed) == override_digest(override())
     assert override_digest(override(until=NOW)) != override_digest(override())
@@ -369,8 +373,8 @@ FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("what", "fields", "expected"), FIELDS, ids=[what for what, _, _ in FIELDS])
-def test_a_hold_is_in_order(what: str, fields: Mapping[str, Any], expected: list[str]) -> None:
-    found = governance.check_hold(
+def test_the_fields_of_a_hold_fit_its_scope(what: str, fields: Mapping[str, Any], expected: list[str]) -> None:
+    found = exceptions.check_hold(
         "one", hold(**fields), environments=["production"], models=["delay"], digest=CANDIDATE.digest
     )
     assert [finding.id for finding in found] == expected, what
@@ -385,7 +389,7 @@ PEOPLE = {
 OVERRIDES: list[tuple[str, Override, list[str]]] = [
     ("all is well", override(), []),
     ("a program", override(people=["ada", "robot"]), ["override-people-invalid"]),
-    ("nobody known", override(people=["ada", "dora"]), ["override-people-invalid"]),
+    ("nobody listed", override(people=["ada", "dora"]), ["override-people-invalid"]),
     ("one person twice", override(people=["ada", "ada"]), ["override-people-invalid"]),
     ("a gate that nobody may waive", override(waives=["integrity", "latency"]), ["waiver-not-allowed"]),
     ("a gate that is not asked", override(waives=["size"]), ["waiver-gate-unknown"]),
@@ -396,8 +400,8 @@ OVERRIDES: list[tuple[str, Override, list[str]]] = [
 
 
 @pytest.mark.parametrize(("what", "one", "expected"), OVERRIDES, ids=[what for what, _, _ in OVERRIDES])
-def test_an_override_is_in_order(what: str, one: Override, expected: list[str]) -> None:
-    found = governance.check_override(
+def test_an_override_names_existing_things(what: str, one: Override, expected: list[str]) -> None:
+    found = exceptions.check_override(
         "one",
         one,
         environments=["production"],
@@ -409,12 +413,12 @@ def test_an_override_is_in_order(what: str, one: Override, expected: list[str]) 
     assert [finding.id for finding in found] == expected, what
 
 
-def test_a_review_is_added_once() -> None:
+def test_only_a_review_may_be_added_and_once() -> None:
     first, second = (
         override(reviewed=PostIncidentReview(by="cara", date=NOW.date(), outcome=outcome))
         for outcome in ("no harm", "much harm")
     )
     kept = [(override(), first, True), (first, first, True), (first, second, False), (first, override(), False)]
     for before, after, may in kept:
-        found = governance.check_override_unchanged("one", before, after)
+        found = exceptions.check_override_unchanged("one", before, after)
         assert [finding.id for finding in found] == ([] if may else ["override-changed"])

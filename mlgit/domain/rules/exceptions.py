@@ -1,4 +1,4 @@
-"""Rules for the files of holds, overrides and standing approvals; each yields findings. Pure: no file is read."""
+"""Rules for the files of holds, overrides and standing approvals."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -18,11 +18,11 @@ _FIELDS = {
     "model": (("model",), ("version", "digest")),
     "version": (("model", "version", "digest"), ()),
 }
-"""The fields that a hold of each scope has to set, and those that it may not."""
+"""The fields that a hold of each scope must have, and those that it must not have."""
 _WHO_SIGNS = {
-    "override-people-invalid": "an override is signed by at least two people, each of them an entry of the roles file",
+    "override-people-invalid": "an override is signed by at least two people of the roles file",
     "standing-approval-people-invalid": (
-        "a standing approval is signed by people of the roles file, like the approval of a promotion"
+        "a standing approval is signed by people of the roles file, like an approval of a promotion"
     ),
 }
 
@@ -30,7 +30,7 @@ _WHO_SIGNS = {
 def check_hold(
     name: str, hold: Hold, *, environments: Collection[str], models: Collection[str], digest: Digest | None
 ) -> Iterator[Finding]:
-    """The fields of a hold fit its scope, and what they name exists.
+    """Check that the fields of a hold fit its scope, and that what they name exists.
 
     Args:
         name: the name of the hold.
@@ -45,9 +45,9 @@ def check_hold(
         if (getattr(hold, field) is None) == (field in needed):
             yield Finding(
                 "hold-scope-mismatch",
-                f"hold {name} is on {_a(hold.scope)} and {'has no' if field in needed else 'has a'} {field}",
-                why=f"the fields of a hold on {_a(hold.scope)} are: {', '.join(needed) or 'none'}",
-                fix="`mlgit hold add` writes holds whose fields fit",
+                f"hold {name} is on {_with_article(hold.scope)} and {'has no' if field in needed else 'has a'} {field}",
+                why=f"the fields of a hold on {_with_article(hold.scope)} are: {', '.join(needed) or 'none'}",
+                fix="write it with `mlgit hold add`, which sets the right fields",
                 at=Location(file, path=field if field in forbidden else "scope"),
             )
     if hold.environment is not None:
@@ -68,7 +68,7 @@ def check_override(
     digest: Digest | None,
     people: Mapping[str, RoleHolder],
 ) -> Iterator[Finding]:
-    """What an override names exists, two people sign it, and it waives nothing that may not be waived.
+    """Check that what an override names exists, that its people can sign, and that its gates can be waived.
 
     Args:
         name: the name of the override.
@@ -90,7 +90,7 @@ def check_override(
 
 
 def check_override_unchanged(name: str, before: Override, after: Override | None) -> Iterator[Finding]:
-    """An override stays as it was signed; only its review is added.
+    """Check that an override is not changed after it was signed, except for its post-incident review.
 
     Args:
         name: the name of the override.
@@ -106,8 +106,8 @@ def check_override_unchanged(name: str, before: Override, after: Override | None
     yield Finding(
         "override-changed",
         f"override {name} was {'deleted' if after is None else 'changed'}",
-        why="it is the evidence of what was waived, and by whom, for the promotions that rest on it",
-        fix="restore it from the base branch; add `reviewed` once it was reviewed, and make a new override for anything else",
+        why="promotions that used it need it as evidence of what was waived, and by whom",
+        fix="restore it from the base branch; only add `reviewed`, and make a new override for anything else",
         at=Location(layout.override(name)),
     )
 
@@ -122,7 +122,7 @@ def check_standing_approval(
     risk: Risk | None,
     people: Mapping[str, RoleHolder],
 ) -> Iterator[Finding]:
-    """What a standing approval names exists, it expires within a year, and its people are those that the policy asks for.
+    """Check that what a standing approval names exists, it expires within a year, and has the people that the policy requires.
 
     Args:
         name: the name of the standing approval.
@@ -140,35 +140,35 @@ def check_standing_approval(
     if not timedelta() < standing.until - created <= MAX_TERM:
         yield Finding(
             "standing-approval-too-long",
-            f"standing approval {name} is to be in force until {utc_date(standing.until)}",
-            why=f"it was made on {utc_date(created)}, and none is in force for more than a year",
-            fix="set an earlier day, and make a new one when it has expired",
+            f"standing approval {name} ends on {utc_date(standing.until)}",
+            why=f"it was made on {utc_date(created)}, and has to end after that and within a year",
+            fix="set an earlier date, and make a new one when it has expired",
             at=Location(file, path="until"),
         )
     yield from _check_people(
         "standing-approval-people-invalid", f"standing approval {name}", standing.people, people, file
     )
     if policy is not None:
-        yield from _check_enough(name, standing, policy.approvals.promote, risk, people)
+        yield from _check_requirements(name, standing, policy.approvals.promote, risk, people)
 
 
-def _check_enough(
+def _check_requirements(
     name: str, standing: StandingApproval, rule: ApprovalRule, risk: Risk | None, people: Mapping[str, RoleHolder]
 ) -> Iterator[Finding]:
-    """The people of a standing approval are as many, and have the roles, as the rule for promotions asks."""
+    """Check that a standing approval names as many people in each role as the rule for promotions requires."""
     holders = [people[person] for person in dict.fromkeys(standing.people) if person in people]
-    needs = [("", rule.min, len(holders))]
+    requirements = [("", rule.min, len(holders))]
     for role, stated in rule.roles.items():
-        need = RoleRequirement(min=stated) if isinstance(stated, int) else stated
-        if need.when is None or need.when.risk == risk:
-            needs.append((f" as {role}", need.min, sum(role in holder.roles for holder in holders)))
-    for role, needed, count in needs:
+        requirement = RoleRequirement(min=stated) if isinstance(stated, int) else stated
+        if requirement.when is None or requirement.when.risk == risk:
+            requirements.append((f" as {role}", requirement.min, sum(role in holder.roles for holder in holders)))
+    for role, needed, count in requirements:
         if count < needed:
             yield Finding(
                 "standing-approval-people-invalid",
-                f"standing approval {name} names {count} of the {needed} people that {standing.environment} asks for{role}",
-                why="it replaces the approvals that each promotion would need",
-                fix="make a new one that names everybody whom the policy asks for, and delete this one",
+                f"standing approval {name} names {count} of the {needed} people that {standing.environment} requires{role}",
+                why="it replaces the approvals of each promotion",
+                fix="make a new one that names enough people, and delete this one",
                 at=Location(layout.standing_approval(name), path="people"),
             )
 
@@ -180,17 +180,17 @@ def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Fin
         if {gate, kinds.get(gate)}.intersection(policy.never_waivable):
             yield Finding(
                 "waiver-not-allowed",
-                f"override {name} waives {gate}, which nobody may waive",
+                f"override {name} waives {gate}, which cannot be waived",
                 why=f"{layout.policy(policy.name)} has never_waivable: {', '.join(policy.never_waivable)}",
-                fix="remove it; fix what the gate refuses, or go back with `mlgit rollback`",
+                fix="remove it; make the gate pass, or use `mlgit rollback`",
                 at=at,
             )
         elif gate not in kinds:
             yield Finding(
                 "waiver-gate-unknown",
-                f"override {name} waives {gate}, which {override.environment} does not have",
+                f"override {name} waives {gate}, which is not a gate of {override.environment}",
                 why=f"{layout.policy(policy.name)} has {', '.join(kinds)}",
-                fix="name one of those",
+                fix="use one of these",
                 at=at,
             )
 
@@ -198,23 +198,23 @@ def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Fin
 def _check_people(
     id_: str, what: str, named: Sequence[str], people: Mapping[str, RoleHolder], file: str
 ) -> Iterator[Finding]:
-    """Each of those who have to sign something is a person of the roles file, and named once."""
+    """Check that everybody who has to sign is a person of the roles file, and named once."""
     for index, person in enumerate(named):
         holder = people.get(person)
         if holder is not None and not holder.bot and person not in named[:index]:
             continue
         yield Finding(
             id_,
-            f"{what} names {person}, who {_why_not(holder, person, named[:index])}",
+            f"{what} names {person}, who {_why_invalid(holder, person, named[:index])}",
             why=_WHO_SIGNS[id_],
             fix=f"name people of {layout.ROLES}, each once",
             at=Location(file, path=f"people[{index}]"),
         )
 
 
-def _why_not(holder: RoleHolder | None, person: str, before: Collection[str]) -> str:
+def _why_invalid(holder: RoleHolder | None, person: str, before: Collection[str]) -> str:
     if person in before:
-        return "is named already"
+        return "is already named"
     return f"is not in {layout.ROLES}" if holder is None else "is a bot"
 
 
@@ -223,8 +223,8 @@ def _check_exists(id: str, name: str, names: Collection[str], file: str) -> Iter
     if name not in names:
         yield Finding(
             id,
-            f"there is no {noun} {name}",
-            why=f"there is {', '.join(sorted(names)[:6])}" if names else "",
+            f"{noun} {name} does not exist",
+            why=f"these exist: {', '.join(sorted(names)[:6])}" if names else "",
             fix="name one that exists",
             at=Location(file, path=noun),
         )
@@ -243,12 +243,12 @@ def _check_version(
     elif stated is not None and stated != recorded:
         yield Finding(
             "slot-digest-mismatch",
-            f"{file} names {model}@{version} by a digest that it does not have",
-            why=f"the record of the version has {recorded[:19]}, this file {stated[:19]}",
+            f"{file} names {model}@{version} with a digest that it does not have",
+            why=f"the version record has {recorded[:19]}, this file {stated[:19]}",
             fix="do not edit digests by hand: mlgit writes them",
             at=Location(file, path="digest"),
         )
 
 
-def _a(scope: str) -> str:
+def _with_article(scope: str) -> str:
     return f"an {scope}" if scope == "environment" else f"the {scope}" if scope == "project" else f"a {scope}"

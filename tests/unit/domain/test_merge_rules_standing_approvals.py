@@ -1,15 +1,14 @@
-"""Standing approvals, judged on records that were put together by hand; time is a constant."""
+"""Merge rules for standing approvals, and the rules for their files; time is a constant."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from mlgit.domain import governance
 from mlgit.domain.approvals import People, SignedVote, count_votes
 from mlgit.domain.codec import digest
 from mlgit.domain.gates.base import RiskCondition
-from mlgit.domain.merge_rules import standing as rules
+from mlgit.domain.merge_rules import standing_approvals as rules
 from mlgit.domain.names import new_promotion_id
 from mlgit.domain.promotion_context import PromotionContext
 from mlgit.domain.records import Promotion, StandingApproval
@@ -17,11 +16,12 @@ from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, ApprovalRules, RoleRequirement
 from mlgit.domain.records.promotion import Ramp, SlotAssignments, StandingApprovalRef, VersionPin
+from mlgit.domain.rules import exceptions
 from mlgit.domain.signed_exceptions import expiry
 from mlgit.errors import Location
 from tests import samples
 from tests.samples import NOW, sha
-from tests.unit.domain.test_conditions_promotion import case
+from tests.unit.domain.test_merge_rules_promotion import context
 
 DAY = timedelta(days=1)
 MADE = NOW - 10 * DAY
@@ -60,14 +60,14 @@ def manifest(**changes: Any) -> Promotion:
     return samples.promotion(CANDIDATE, **{"standing_approval": ref(standing())} | changes)
 
 
-def earlier(number: int, **changes: Any) -> Promotion:
-    """A promotion that was there before, which rested on the same standing approval."""
+def earlier_promotion(number: int, **changes: Any) -> Promotion:
+    """An earlier promotion that used the same standing approval."""
     return manifest(promotion=new_promotion_id(MADE + number * DAY, number), **changes)
 
 
-# Whether it holds
+# Whether it is in force
 
-TWICE = [earlier(2), earlier(3), earlier(3)]
+TWICE = [earlier_promotion(2), earlier_promotion(3), earlier_promotion(3)]
 STATES: list[tuple[str, dict[str, Any], dict[str, Any], list[Promotion], str]] = [
     ("it is signed and goes on", {}, signed(), [], "in-force"),
     ("it ends now", {"until": NOW}, signed(), [], "expired"),
@@ -78,14 +78,22 @@ STATES: list[tuple[str, dict[str, Any], dict[str, Any], list[Promotion], str]] =
     ("one signs now", {}, signed(bea=NOW), [], "in-force"),
     ("one is left", {"max_promotions": 3}, signed(), TWICE, "in-force"),
     ("none is left", {"max_promotions": 2}, signed(), TWICE, "used-up"),
-    ("others rested on another one", {"max_promotions": 1}, signed(), [earlier(2, standing_approval=None)], "in-force"),
+    (
+        "others used another one",
+        {"max_promotions": 1},
+        signed(),
+        [earlier_promotion(2, standing_approval=None)],
+        "in-force",
+    ),
     ("an edit is no new start", {"max_promotions": 2, "reason": "edited"}, signed(), TWICE, "used-up"),
 ]
 
 
-@pytest.mark.parametrize(("what", "fields", "signatures", "past", "state"), STATES, ids=[one[0] for one in STATES])
-def test_a_standing_approval_is(what: str, fields: Any, signatures: Any, past: list[Promotion], state: str) -> None:
-    assert rules.state_of(standing(**fields), signatures, past, NOW) == state, what
+@pytest.mark.parametrize(("what", "fields", "signatures", "history", "state"), STATES, ids=[one[0] for one in STATES])
+def test_state_of_a_standing_approval(
+    what: str, fields: Any, signatures: Any, history: list[Promotion], state: str
+) -> None:
+    assert rules.state_of(standing(**fields), signatures, history, NOW) == state, what
 
 
 @pytest.mark.parametrize(
@@ -96,41 +104,48 @@ def test_a_standing_approval_is(what: str, fields: Any, signatures: Any, past: l
         (datetime.max.replace(tzinfo=NOW.tzinfo), MADE + 366 * DAY),
     ],
 )
-def test_none_holds_for_more_than_a_year(until: datetime, end: datetime) -> None:
+def test_none_is_in_force_for_more_than_a_year(until: datetime, end: datetime) -> None:
     assert expiry(standing(until=until)) == end
 
 
-def test_an_id_from_beyond_the_calendar_is_no_longer_year() -> None:
+def test_an_id_with_the_largest_possible_time_does_not_overflow() -> None:
     one = standing(id="7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
     assert expiry(one) == one.until
 
 
-CARRIES: list[tuple[str, StandingApproval | None, Any, list[Promotion], list[str], str]] = [
+IN_FORCE: list[tuple[str, StandingApproval | None, Any, list[Promotion], list[str], str]] = [
     ("in force", standing(), signed(), [], [], ""),
-    ("not there", None, signed(), [], ["standing-approval-invalid"], "none of that id and digest"),
+    ("not there", None, signed(), [], ["standing-approval-invalid"], "none with that id and digest"),
     ("elsewhere", standing(environment="staging"), signed(), [], ["standing-approval-invalid"], "delay in staging"),
     ("another model", standing(model="churn"), signed(), [], ["standing-approval-invalid"], "churn in production"),
     ("expired", standing(until=NOW), signed(), [], ["standing-approval-invalid"], "expired at"),
-    ("used up", standing(max_promotions=1), signed(), [earlier(2)], ["standing-approval-invalid"], "allows at most 1"),
+    (
+        "used up",
+        standing(max_promotions=1),
+        signed(),
+        [earlier_promotion(2)],
+        ["standing-approval-invalid"],
+        "allows 1 promotion,",
+    ),
     ("used by itself", standing(max_promotions=1), signed(), [manifest()], [], ""),
     ("unsigned", standing(), {}, [], ["standing-approval-unsigned"], "ada, bea had not"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("what", "there", "signatures", "past", "found", "why"), CARRIES, ids=[one[0] for one in CARRIES]
+    ("what", "existing", "signatures", "history", "found", "why"), IN_FORCE, ids=[one[0] for one in IN_FORCE]
 )
-def test_a_promotion_rests_on_one_that_is(
-    what: str, there: StandingApproval | None, signatures: Any, past: list[Promotion], found: list[str], why: str
+def test_a_promotion_needs_a_standing_approval_in_force(
+    what: str, existing: StandingApproval | None, signatures: Any, history: list[Promotion], found: list[str], why: str
 ) -> None:
-    findings = list(rules.check_in_force(manifest(), there, signatures, past, NOW))
+    findings = list(rules.check_in_force(manifest(), existing, signatures, history, NOW))
     assert [(one.id, one.at) for one in findings] == [(id_, WHERE) for id_ in found], what
     assert all(why in one.why for one in findings)
 
 
-# What may rest on it
+# What it covers
 
-ROLLBACK = earlier(2, change="rollback", baseline=VersionPin(version=2, digest=CANDIDATE.digest))
+ROLLBACK = earlier_promotion(2, change="rollback", baseline=VersionPin(version=2, digest=CANDIDATE.digest))
 FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a plain promotion", {}, {}, ""),
     ("the first one", {}, {"champion": None}, ""),
@@ -151,25 +166,30 @@ FIT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no such environment", {}, {"environment": samples.environment()}, "no auto_promote: true"),
     ("an older one", {}, {"champion": samples.version(3)}, "older than the champion, delay@3"),
     ("the champion itself", {}, {"champion": CANDIDATE}, ""),
-    ("what was rolled back", {}, {"past": [ROLLBACK]}, "delay@2 was rolled back there before"),
-    ("after a rollback of another", {}, {"past": [earlier(2, change="rollback")]}, ""),
+    (
+        "what was rolled back",
+        {},
+        {"manifest_history": [ROLLBACK]},
+        "delay@2 was rolled back in this environment before",
+    ),
+    ("after a rollback of another", {}, {"manifest_history": [earlier_promotion(2, change="rollback")]}, ""),
     *(
         (f"a gate that says {outcome}", {}, {"answers": [("size", outcome)]}, why)
         for outcome, why in {
             "pass": "",
             "skip": "",
-            "fail": "size answered fail",
-            "waived": "size answered waived",
-            "wait": "size answered wait",
-            "error": "size answered error",
+            "fail": "gate size: fail",
+            "waived": "gate size: waived",
+            "wait": "gate size: wait",
+            "error": "gate size: error",
         }.items()
     ),
-    ("a gate that only warns", {}, {"answers": [("size", "fail")], "severity": "warn"}, "size answered fail"),
+    ("a gate that only warns", {}, {"answers": [("size", "fail")], "severity": "warn"}, "gate size: fail"),
 ]
 
 
 @pytest.mark.parametrize(("what", "fields", "around", "why"), FIT, ids=[one[0] for one in FIT])
-def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
+def test_it_covers_only_a_plain_promotion_with_every_gate_passed(
     what: str, fields: dict[str, Any], around: dict[str, Any], why: str
 ) -> None:
     severity = around.get("severity", "block")
@@ -184,7 +204,7 @@ def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
             version=CANDIDATE,
             champion=around.get("champion", OLDER),
             report=samples.gate_report(CANDIDATE, results=results),
-            earlier=around.get("past", []),
+            history=around.get("manifest_history", []),
         )
     )
     assert [one.id for one in findings] == (["auto-promotion-not-allowed"] if why else []), what
@@ -196,10 +216,14 @@ def test_only_a_plain_promotion_with_every_gate_passed_may_rest_on_one(
 FAILED = [GateVerdict(gate="size", outcome="fail", message="")]
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("all is well", {}, []),
-    ("it rests on none", {"manifest": manifest(standing_approval=None), "standing": None}, []),
-    ("there is none", {"standing": None}, ["standing-approval-invalid"]),
-    ("it has expired", {"standing": standing(until=NOW)}, ["standing-approval-invalid"]),
-    ("it is used up", {"standing": standing(max_promotions=1), "past": [earlier(2)]}, ["standing-approval-invalid"]),
+    ("it uses none", {"manifest": manifest(standing_approval=None), "standing_approval": None}, []),
+    ("there is none", {"standing_approval": None}, ["standing-approval-invalid"]),
+    ("it has expired", {"standing_approval": standing(until=NOW)}, ["standing-approval-invalid"]),
+    (
+        "it is used up",
+        {"standing_approval": standing(max_promotions=1), "manifest_history": [earlier_promotion(2)]},
+        ["standing-approval-invalid"],
+    ),
     ("nobody signed", {"signatures": {}}, ["standing-approval-unsigned"]),
     ("no version comes in", {"version": None}, ["auto-promotion-not-allowed"]),
     ("the champion is newer", {"champion": samples.version(3)}, ["auto-promotion-not-allowed"]),
@@ -207,39 +231,39 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
-def resting(**changes: Any) -> PromotionContext:
-    """Return a case of a promotion that rests on a standing approval, and that nothing stands against."""
+def covered(**changes: Any) -> PromotionContext:
+    """Return a context without problems of a promotion that uses a standing approval."""
     fields: dict[str, Any] = {
         "manifest": manifest(),
         "version": CANDIDATE,
         "champion": OLDER,
         "report": samples.gate_report(CANDIDATE, results=[GateVerdict(gate="size", outcome="pass", message="")]),
         "environment": samples.environment(auto_promote=True),
-        "standing": standing(),
+        "standing_approval": standing(),
         "signatures": signed(),
-        "past": [],
+        "manifest_history": [],
     }
-    return case(**fields | changes)
+    return context(**fields | changes)
 
 
 @pytest.mark.parametrize(("what", "changes", "found"), CASES, ids=[one[0] for one in CASES])
-def test_a_case_holds_what_is_asked(what: str, changes: dict[str, Any], found: list[str]) -> None:
-    assert [one.id for one in rules.check_standing(resting(**changes), NOW)] == found, what
+def test_the_standing_approval_of_a_promotion_is_checked(what: str, changes: dict[str, Any], found: list[str]) -> None:
+    assert [one.id for one in rules.check_standing(covered(**changes), NOW)] == found, what
 
 
-def test_a_decision_reads_the_standing_approval_that_the_manifest_names() -> None:
+def test_a_decision_depends_on_the_standing_approval_that_the_manifest_names() -> None:
     name = f"standing-approval-{ID.lower()}"
-    assert resting().reads()[name] == digest(standing())
-    assert resting(standing=None).reads()[name] is None
-    assert name not in resting(manifest=manifest(standing_approval=None)).reads()
+    assert covered().reads()[name] == digest(standing())
+    assert covered(standing_approval=None).reads()[name] is None
+    assert name not in covered(manifest=manifest(standing_approval=None)).reads()
 
 
-# Whose word it is
+# Whose approval it is
 
 
-def test_a_word_in_advance_counts_for_the_decision_but_not_of_who_is_excluded() -> None:
+def test_it_approves_the_decision_but_not_for_excluded_people() -> None:
     given = digest(standing())
-    said = [
+    votes = [
         SignedVote(samples.approval(promotion=ID, decision=given, by=f"{name}@acme.example"), sha(index), f"key {name}")
         for index, name in enumerate(("ada", "bea"))
     ]
@@ -247,16 +271,16 @@ def test_a_word_in_advance_counts_for_the_decision_but_not_of_who_is_excluded() 
         "decision": sha(90),
         "rule": ApprovalRule(min=2),
         "risk": "high",
-        "directory": People(samples.roles()),
+        "people": People(samples.roles()),
     }
-    tally = count_votes(said, excluded={}, in_advance=given, **fields)
-    assert ([one.person for one in tally.counted], tally.missing) == (["ada", "bea"], [])
-    tally = count_votes(said, excluded={"ada": "trained the version"}, in_advance=given, **fields)
-    assert [one.person for one in tally.counted] == ["bea"]
-    assert [one.reason for one in tally.uncounted] == ["trained the version"]
-    assert not tally.complete
-    assert count_votes(said, excluded={}, **fields).counted == [], (
-        "without the standing approval they agreed to something else"
+    result = count_votes(votes, excluded={}, standing_approval=given, **fields)
+    assert ([one.person for one in result.counted], result.missing) == (["ada", "bea"], [])
+    result = count_votes(votes, excluded={"ada": "trained the version"}, standing_approval=given, **fields)
+    assert [one.person for one in result.counted] == ["bea"]
+    assert [one.reason for one in result.uncounted] == ["trained the version"]
+    assert not result.complete
+    assert count_votes(votes, excluded={}, **fields).counted == [], (
+        "without the standing approval they approved something else"
     )
 
 
@@ -295,8 +319,8 @@ FILES: list[tuple[str, dict[str, Any], str, list[tuple[str, str | None]]]] = [
 
 
 @pytest.mark.parametrize(("what", "fields", "risk", "found"), FILES, ids=[one[0] for one in FILES])
-def test_a_file_says(what: str, fields: dict[str, Any], risk: Any, found: list[tuple[str, str | None]]) -> None:
-    findings = governance.check_standing_approval(
+def test_findings_of_a_file(what: str, fields: dict[str, Any], risk: Any, found: list[tuple[str, str | None]]) -> None:
+    findings = exceptions.check_standing_approval(
         "weekly",
         standing(**fields),
         environments=["production"],

@@ -1,4 +1,4 @@
-"""What the ledger says of a promotion that was merged, held against what the files give."""
+"""Decision records of merged promotions, compared with what is computed from the files."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, UncountedVote
 from mlgit.domain.codec import digest
 from mlgit.domain.decision import decision
-from mlgit.domain.decision_checks import check_decision, check_unchanged, is_named, missing_approvals
+from mlgit.domain.decision_checks import check_decision, check_unchanged, is_named_report, missing_approvals
 from mlgit.domain.records import DecisionRecord
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.promotion import ReportRef, SlotAssignments
@@ -25,9 +25,9 @@ REPORT = samples.gate_report(VERSION)
 MANIFEST = samples.promotion(VERSION, gates=ReportRef(report="gates.json", digest=digest(REPORT)))
 
 
-def tally(*counted: CountedApproval, missing: list[str] | None = None) -> ApprovalResult:
-    needs = [ApprovalRequirement(None, 1, [one.person for one in counted], [])]
-    return ApprovalResult([*counted], [STALE], missing or [], needs)
+def result(*counted: CountedApproval, missing: list[str] | None = None) -> ApprovalResult:
+    requirements = [ApprovalRequirement(None, 1, [approval.person for approval in counted], [])]
+    return ApprovalResult([*counted], [STALE], missing or [], requirements)
 
 
 def recorded(**changes: Any) -> DecisionRecord:
@@ -48,36 +48,34 @@ def recorded(**changes: Any) -> DecisionRecord:
 RECORDED: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("as computed", {}, []),
     ("fewer approvals than there are", {"approvals": []}, []),
-    ("another digest", {"decision": sha(9)}, [("decision-mismatch", "what differs: the digest alone")]),
+    ("another digest", {"decision": sha(9)}, [("decision-mismatch", "these differ: only the digest")]),
     (
         "another policy",
         {"reads": READS | {"policy": sha(9)}},
-        [("decision-mismatch", "what differs: policy")],
+        [("decision-mismatch", "these differ: policy")],
     ),
     (
         "two things more, and their digest",
         {"reads": READS | {"a": sha(9), "b": sha(9)}, "decision": sha(9)},
-        [("decision-mismatch", "what differs: a, b")],
+        [("decision-mismatch", "these differ: a, b")],
     ),
     ("an approval that is stale", {"approvals": [BEA, ADA]}, [("approval-invalid", STALE.reason)]),
     (
         "a role that she does not have",
         {"approvals": [replace(BEA, roles=["risk", "legal"])]},
-        [("approval-invalid", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
+        [("approval-invalid", f"the ledger has no approval {sha(5)[7:19]} with these roles and this key")],
     ),
     (
         "another key",
         {"approvals": [replace(BEA, key="SHA256:c")]},
-        [("approval-invalid", f"no approval {sha(5)[7:19]} with these roles and key is on the ledger")],
+        [("approval-invalid", f"the ledger has no approval {sha(5)[7:19]} with these roles and this key")],
     ),
 ]
 
 
 @pytest.mark.parametrize(("changes", "found"), [one[1:] for one in RECORDED], ids=[one[0] for one in RECORDED])
-def test_a_decision_on_the_ledger_is_the_one_that_is_computed(
-    changes: dict[str, Any], found: list[tuple[str, str]]
-) -> None:
-    findings = list(check_decision(recorded(**changes), reads=READS, decision=decision(READS), tally=tally(BEA)))
+def test_a_decision_record_equals_the_computed_decision(changes: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    findings = list(check_decision(recorded(**changes), reads=READS, decision=decision(READS), approvals=result(BEA)))
     assert [(one.id, one.why) for one in findings] == found
     assert all(one.at is not None and one.at.file == f"decisions/{samples.ULID}.json" for one in findings)
 
@@ -101,33 +99,35 @@ UNCHANGED: list[tuple[str, Callable[[], list[Any]], list[str]]] = [
         lambda: [MANIFEST, VERSION, replace(REPORT, tool="mlgit 1")],
         ["gate-report-mismatch"],
     ),
-    ("a report that is gone", lambda: [MANIFEST, VERSION, None], ["gate-report-mismatch"]),
+    ("a report that is missing", lambda: [MANIFEST, VERSION, None], ["gate-report-mismatch"]),
     ("no report was named", lambda: [replace(MANIFEST, gates=None), VERSION, None], []),
 ]
 
 
 @pytest.mark.parametrize(("parts", "found"), [one[1:] for one in UNCHANGED], ids=[one[0] for one in UNCHANGED])
-def test_what_was_changed_since_the_merge_shows(parts: Callable[[], list[Any]], found: list[str]) -> None:
+def test_changes_since_the_merge_are_found(parts: Callable[[], list[Any]], found: list[str]) -> None:
     assert [one.id for one in check_unchanged(*parts())] == found
 
 
-def test_a_report_that_is_gone_is_told_from_one_that_differs() -> None:
+def test_a_missing_report_is_distinguished_from_one_that_differs() -> None:
     whys = [next(check_unchanged(MANIFEST, None, one)).why for one in (None, replace(REPORT, tool="mlgit 1"))]
-    assert whys == ["it is gone", "its digest differs"]
+    assert whys == ["the file does not exist", "its digest differs"]
 
 
-def test_a_report_is_told_by_its_digest() -> None:
-    assert is_named(MANIFEST, REPORT)
-    assert not is_named(MANIFEST, None)
-    assert not is_named(MANIFEST, replace(REPORT, outcome="fail"))
-    assert not is_named(replace(MANIFEST, gates=None), REPORT)
+def test_a_report_is_identified_by_its_digest() -> None:
+    assert is_named_report(MANIFEST, REPORT)
+    assert not is_named_report(MANIFEST, None)
+    assert not is_named_report(MANIFEST, replace(REPORT, outcome="fail"))
+    assert not is_named_report(replace(MANIFEST, gates=None), REPORT)
 
 
-def test_what_a_merged_promotion_lacks_is_told_with_who_approved() -> None:
-    assert list(missing_approvals(tally(BEA), "the promotion")) == []
-    (finding,) = missing_approvals(tally(BEA, ADA, missing=["1 more approval", "the word of carl"]), "the promotion")
+def test_missing_approvals_are_reported_with_who_approved() -> None:
+    assert list(missing_approvals(result(BEA), "the promotion")) == []
+    (finding,) = missing_approvals(
+        result(BEA, ADA, missing=["1 more approval", "the approval of carl"]), "the promotion"
+    )
     assert finding.id == "approvals-missing"
-    assert finding.message == "the promotion lacks 1 more approval; the word of carl"
-    assert finding.why == "approved by bea, ada, by the rules before the merge"
-    (finding,) = missing_approvals(tally(missing=["1 more approval"]), "the promotion")
-    assert finding.why == "approved by nobody, by the rules before the merge"
+    assert finding.message == "the promotion lacks 1 more approval; the approval of carl"
+    assert finding.why == "by the rules before the merge, it was approved by bea, ada"
+    (finding,) = missing_approvals(result(missing=["1 more approval"]), "the promotion")
+    assert finding.why == "by the rules before the merge, it was approved by nobody"

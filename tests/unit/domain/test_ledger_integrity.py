@@ -1,4 +1,4 @@
-"""The ledger holds together, or it shows where it does not."""
+"""Integrity of the ledger: what was removed, added or changed is found."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,9 +20,9 @@ COMMIT, OTHER = "4be1" * 10, "77aa" * 10
 HOUR = timedelta(hours=1)
 
 
-def chain(length: int, **changes: Any) -> list[Deployment]:
-    """A sound chain, an hour between its entries."""
-    found: list[Deployment] = []
+def deployment_log(length: int, **changes: Any) -> list[Deployment]:
+    """An intact deployment log, with an hour between its entries."""
+    entries: list[Deployment] = []
     for seq in range(1, length + 1):
         entry = Deployment(
             **{
@@ -38,12 +38,12 @@ def chain(length: int, **changes: Any) -> list[Deployment]:
                 "target": {},
                 "commit": COMMIT,
                 "at": samples.NOW + seq * HOUR,
-                "previous": digest(found[-1]) if found else None,
+                "previous": digest(entries[-1]) if entries else None,
             }
             | changes
         )
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries
 
 
 def ids(entries: list[Deployment]) -> list[str]:
@@ -51,76 +51,88 @@ def ids(entries: list[Deployment]) -> list[str]:
 
 
 @pytest.mark.parametrize("length", [0, 1, 5])
-def test_a_sound_chain_has_nothing_to_be_found(length: int) -> None:
-    assert ids(chain(length)) == []
+def test_an_intact_log_has_no_findings(length: int) -> None:
+    assert ids(deployment_log(length)) == []
 
 
-WHOLE = chain(4)
+INTACT = deployment_log(4)
 BROKEN: list[tuple[str, list[Deployment], list[str]]] = [
-    ("the first is missing", WHOLE[1:], ["ledger-entry-missing"]),
-    ("one is missing", [WHOLE[0], *WHOLE[2:]], ["ledger-entry-missing"]),
-    ("two are missing, in two places", [WHOLE[0], WHOLE[2]], ["ledger-entry-missing"]),
-    ("one is there twice", [*WHOLE[:2], *WHOLE[1:]], ["ledger-entry-missing"]),
-    ("a number was skipped", [WHOLE[0], replace(WHOLE[1], seq=3)], ["ledger-entry-missing"]),
-    ("one was changed", [replace(WHOLE[0], message="well"), *WHOLE[1:]], ["ledger-chain-broken"]),
-    ("one names none", [WHOLE[0], replace(WHOLE[1], previous=None)], ["ledger-chain-broken"]),
-    ("the first names one", [replace(WHOLE[0], previous=samples.sha(5))], ["ledger-chain-broken"]),
-    ("of two chains", [WHOLE[0], chain(2, version=2)[1]], ["ledger-chain-broken"]),
-    ("before its promotion was made", [replace(WHOLE[0], at=samples.NOW - 99 * HOUR)], ["ledger-time-invalid"]),
+    ("the first is missing", INTACT[1:], ["ledger-entry-missing"]),
+    ("one is missing", [INTACT[0], *INTACT[2:]], ["ledger-entry-missing"]),
+    ("every second one is missing", [INTACT[0], INTACT[2]], ["ledger-entry-missing"]),
+    ("one is there twice", [*INTACT[:2], *INTACT[1:]], ["ledger-entry-missing"]),
+    ("a number was skipped", [INTACT[0], replace(INTACT[1], seq=3)], ["ledger-entry-missing"]),
+    ("one was changed", [replace(INTACT[0], message="well"), *INTACT[1:]], ["ledger-chain-broken"]),
+    ("one names none", [INTACT[0], replace(INTACT[1], previous=None)], ["ledger-chain-broken"]),
+    ("the first names one", [replace(INTACT[0], previous=samples.sha(5))], ["ledger-chain-broken"]),
+    ("of two chains", [INTACT[0], deployment_log(2, version=2)[1]], ["ledger-chain-broken"]),
+    ("before its promotion was made", [replace(INTACT[0], at=samples.NOW - 99 * HOUR)], ["ledger-time-invalid"]),
 ]
 
 
 @pytest.mark.parametrize(("entries", "found"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
-def test_what_was_taken_out_put_in_or_changed_shows(entries: list[Deployment], found: list[str]) -> None:
+def test_removed_added_and_changed_entries_are_found(entries: list[Deployment], found: list[str]) -> None:
     assert ids(entries) == found
 
 
 def test_time_does_not_go_back() -> None:
-    first = WHOLE[0]
-    second = replace(WHOLE[1], at=first.at - timedelta(seconds=1))
+    first = INTACT[0]
+    second = replace(INTACT[1], at=first.at - timedelta(seconds=1))
     assert ids([first, second]) == ["ledger-time-invalid"]
     assert ids([first, replace(second, at=first.at)]) == []
 
 
 WHERE = "deployments/production/delay"
-SAID: list[tuple[str, list[Deployment], str, str | None, str]] = [
-    ("the first is missing", WHOLE[1:], "2.json", None, "the first is 2; they count up from 1"),
-    ("one is missing", [WHOLE[0], *WHOLE[2:]], "3.json", None, "1 is followed by 3; they count up from 1"),
+EXPLAINED: list[tuple[str, list[Deployment], str, str | None, str]] = [
+    (
+        "the first is missing",
+        INTACT[1:],
+        "2.json",
+        None,
+        "the first entry is 2; entries are numbered from 1 without gaps",
+    ),
+    (
+        "one is missing",
+        [INTACT[0], *INTACT[2:]],
+        "3.json",
+        None,
+        "entry 1 is followed by 3; entries are numbered from 1 without gaps",
+    ),
     (
         "the first names one",
-        [replace(WHOLE[0], previous=samples.sha(5))],
+        [replace(INTACT[0], previous=samples.sha(5))],
         "1.json",
         "previous",
-        "it is the first, and names one before it",
+        "it is the first entry, but names a previous one",
     ),
     (
         "one was changed",
-        [replace(WHOLE[0], message="well"), WHOLE[1]],
+        [replace(INTACT[0], message="well"), INTACT[1]],
         "2.json",
         "previous",
-        "it does not name what entry 1 says",
+        "`previous` is not the digest of entry 1",
     ),
     (
         "time went back",
-        [WHOLE[0], replace(WHOLE[1], at=samples.NOW)],
+        [INTACT[0], replace(INTACT[1], at=samples.NOW)],
         "2.json",
         "at",
-        "it says 2026-03-04 12:30:00 UTC; entry 1 is of 2026-03-04 13:30:00 UTC",
+        "it is dated 2026-03-04 12:30:00 UTC; entry 1 is dated 2026-03-04 13:30:00 UTC",
     ),
     (
         "before its promotion was made",
-        [replace(WHOLE[0], at=samples.NOW - 3 * HOUR)],
+        [replace(INTACT[0], at=samples.NOW - 3 * HOUR)],
         "1.json",
         "at",
-        "it says 2026-03-04 09:30:00 UTC; its promotion was made at 2026-03-04 10:36:06 UTC",
+        "it is dated 2026-03-04 09:30:00 UTC; its promotion was proposed at 2026-03-04 10:36:06 UTC",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("entries", "file", "path", "why"), [case[1:] for case in SAID], ids=[case[0] for case in SAID]
+    ("entries", "file", "path", "why"), [case[1:] for case in EXPLAINED], ids=[case[0] for case in EXPLAINED]
 )
-def test_what_shows_is_told_with_its_place_and_cause(
+def test_findings_name_the_place_and_the_cause(
     entries: list[Deployment], file: str, path: str | None, why: str
 ) -> None:
     (finding,) = check_entries(entries)
@@ -130,14 +142,14 @@ def test_what_shows_is_told_with_its_place_and_cause(
 
 def test_two_clocks_may_differ_by_five_minutes() -> None:
     made = proposed_at(samples.ULID)
-    assert ids([replace(WHOLE[0], at=made - timedelta(minutes=5))]) == []
-    assert ids([replace(WHOLE[0], at=made - timedelta(minutes=5, microseconds=1))]) == ["ledger-time-invalid"]
+    assert ids([replace(INTACT[0], at=made - timedelta(minutes=5))]) == []
+    assert ids([replace(INTACT[0], at=made - timedelta(minutes=5, microseconds=1))]) == ["ledger-time-invalid"]
 
 
 @given(st.data())
 def test_no_entry_can_be_changed_or_taken_out_of_the_middle(data: st.DataObject) -> None:
-    """All but the newest entry are held by the one after it; the newest is held by the anchors."""
-    entries = chain(5)
+    """Every entry but the newest is bound by the digest in the next one; the newest by references from the base branch."""
+    entries = deployment_log(5)
     index = data.draw(st.integers(0, 3))
     tampered: dict[str, Callable[[Deployment], Deployment | None]] = {
         "out": lambda _: None,
@@ -152,17 +164,17 @@ def test_no_entry_can_be_changed_or_taken_out_of_the_middle(data: st.DataObject)
     assert ids([*entries[:index], *([] if changed is None else [changed]), *entries[index + 1 :]])
 
 
-def test_each_promotion_that_was_carried_out_was_decided() -> None:
-    entries = chain(2)
+def test_each_applied_promotion_has_a_decision_record() -> None:
+    entries = deployment_log(2)
     assert [one.id for one in check_entries(entries, [samples.ULID])] == []
     (finding,) = check_entries(entries, [samples.OLDER_ULID])
     assert finding.id == "decision-missing"
     assert finding.at is not None
     assert finding.at.file == f"decisions/{samples.ULID}.json"
-    assert list(check_entries(chain(1, status="blocked"), [])) == []
+    assert list(check_entries(deployment_log(1, status="blocked"), [])) == []
 
 
-def decided(**changes: Any) -> DecisionRecord:
+def decision_record(**changes: Any) -> DecisionRecord:
     return DecisionRecord(
         **{
             "schema": 1,
@@ -180,33 +192,33 @@ def decided(**changes: Any) -> DecisionRecord:
 
 
 @pytest.mark.parametrize(
-    ("ledger", "seen", "found"),
+    ("ledger", "records", "found"),
     [
         (None, [], []),
-        (COMMIT, [*WHOLE, decided()], []),
+        (COMMIT, [*INTACT, decision_record()], []),
         (OTHER, [], ["ledger-rewritten"]),
-        (COMMIT, [replace(WHOLE[0], commit=OTHER)], ["base-commit-missing"]),
-        (COMMIT, [decided(commit=OTHER)], ["base-commit-missing"]),
-        (OTHER, [decided(commit=OTHER)], ["ledger-rewritten", "base-commit-missing"]),
+        (COMMIT, [replace(INTACT[0], commit=OTHER)], ["base-commit-missing"]),
+        (COMMIT, [decision_record(commit=OTHER)], ["base-commit-missing"]),
+        (OTHER, [decision_record(commit=OTHER)], ["ledger-rewritten", "base-commit-missing"]),
     ],
 )
-def test_each_branch_has_what_the_other_names(ledger: str | None, seen: Any, found: list[str]) -> None:
+def test_each_branch_has_the_commits_that_the_other_names(ledger: str | None, records: Any, found: list[str]) -> None:
     manifests = [samples.promotion(ledger=ledger)]
-    findings = check_cross_references(manifests, seen, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
+    findings = check_cross_references(manifests, records, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
     assert [one.id for one in findings] == found
     assert all(one.at is not None for one in findings)
 
 
-def test_a_commit_that_is_gone_is_told_by_the_record_that_names_it() -> None:
-    seen = [replace(WHOLE[1], commit=OTHER), decided(commit=OTHER)]
-    found = check_cross_references([], seen, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
-    assert [one.at for one in found] == [
+def test_a_missing_commit_is_reported_at_the_record_that_names_it() -> None:
+    records = [replace(INTACT[1], commit=OTHER), decision_record(commit=OTHER)]
+    findings = check_cross_references([], records, on_ledger=COMMIT.__eq__, on_base=COMMIT.__eq__)
+    assert [one.at for one in findings] == [
         Location(f"{WHERE}/2.json", path="commit"),
         Location(f"decisions/{samples.ULID}.json", path="commit"),
     ]
 
 
-def test_a_promotion_without_an_anchor_has_the_digest_that_it_always_had() -> None:
+def test_a_promotion_that_names_no_ledger_commit_keeps_its_digest() -> None:
     assert (
         digest(samples.promotion())
         == digest(samples.promotion(ledger=None))
