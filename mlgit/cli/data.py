@@ -83,25 +83,25 @@ def _show_added(added: datasets.DataAdded) -> str:
         lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
     sign = {"new": "+", "changed": "~", "unchanged": "="}[added.state]
     lines.append(f"  {sign} {added.files[0]}  names the content, which DVC keeps in remote {added.remote}")
-    if added.drafted:
+    if added.contract_drafted:
         lines.append(f"  + {added.files[1]}  drafted from the data")
         lines.append("")
         lines.append(
             "The draft says what the data looks like today, with some room. Review what must hold for all data:"
         )
         lines.append("owner, classification and source; limits and allowed values; keys, the columns that name a row.")
-    if added.broken:
-        lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
-    elif not added.drafted:
+    if added.violations:
+        lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.violations)]
+    elif not added.contract_drafted:
         lines.append("It meets its contract.")
     return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
 
 
 def _after(added: datasets.DataAdded) -> str | None:
     contract = f"datasets/{added.dataset}/dataset.yaml"
-    if added.broken:
+    if added.violations:
         return f"correct the data or {contract}, then mlgit data check {added.dataset}"
-    if added.drafted:
+    if added.contract_drafted:
         return f"review {contract}, then mlgit data check {added.dataset}"
     if added.state == "unchanged":
         return None
@@ -117,14 +117,14 @@ def _show_checked(checked: datasets.DataCheck) -> str:
 def _show_check(check: datasets.ContractCheck) -> str:
     if check.rows is None:
         return f"{text.word('error')} {check.dataset}: {check.file} is not here"
-    note = {"changed": "; changed since it was added", "not-added": "; not added yet"}.get(check.state, "")
+    note = {"changed": "; changed since it was added", "untracked": "; not added yet"}.get(check.state, "")
     facts = f"{check.dataset}: {plural(check.rows, 'row')} in {check.file}{note}"
-    if not check.broken:
+    if not check.violations:
         return f"{text.word('pass')}  {facts}"
-    return f"{text.word('fail')}  {facts}, {plural(len(check.broken), 'rule')} broken\n{_table(check.broken)}"
+    return f"{text.word('fail')}  {facts}, {plural(len(check.violations), 'rule')} broken\n{_table(check.violations)}"
 
 
-def _table(broken: Sequence[datasets.BrokenRule]) -> str:
+def _table(broken: Sequence[datasets.RuleViolation]) -> str:
     rows = [
         (rule.column or "(table)", rule.rule, f"{rule.count:,}", ", ".join(rule.examples) or "-", rule.message)
         for rule in broken
@@ -135,10 +135,10 @@ def _table(broken: Sequence[datasets.BrokenRule]) -> str:
 def _remedy(check: datasets.ContractCheck) -> str:
     if check.state == "never-added":
         return f"mlgit data add FILE --dataset {check.dataset}"
-    if check.state == "absent":
+    if check.state == "missing":
         return f"dvc pull {check.file}.dvc"
     return f"correct the data or datasets/{check.dataset}/dataset.yaml"
 
 
 def _still_to_add(checks: Sequence[datasets.ContractCheck]) -> str | None:
-    return next((f"mlgit data add {check.dataset}" for check in checks if check.state != "added"), None)
+    return next((f"mlgit data add {check.dataset}" for check in checks if check.state != "unchanged"), None)

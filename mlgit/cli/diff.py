@@ -40,7 +40,7 @@ def _show(outcome: diff.VersionDiff) -> str:
         parts.append("They were not tested on the same rows, so the metrics cannot be compared.")
     if outcome.changes:
         changes = [
-            [change.what, _short(change.before, change.what), _short(change.after, change.what)]
+            [change.field, _short(change.before, change.field), _short(change.after, change.field)]
             for change in outcome.changes
         ]
         parts.append(text.table(["DIFFERS", outcome.before, outcome.after], changes))

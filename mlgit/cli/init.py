@@ -121,9 +121,9 @@ def _show(started: init.ProjectCreated) -> str:
         lines += ["", f"Data and models would be stored in {text.clean(started.remote)}. Nothing was changed."]
     else:
         lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(started)]
-    if started.kept:
-        lines += ["", f"Your own {' and '.join(started.kept)} stays as it is."]
-    if not started.signing:
+    if started.kept_files:
+        lines += ["", f"Your own {' and '.join(started.kept_files)} stays as it is."]
+    if not started.has_signing_key:
         lines += [
             "",
             "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it.",
@@ -136,7 +136,7 @@ def _contents(started: init.ProjectCreated) -> list[tuple[str, str]]:
     dataset = _dataset(started)
     return [
         (problem, "what is to be predicted, and how success is measured"),
-        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data else "")),
+        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data_files else "")),
         ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
         (f"models/{started.model}/", "the model, and the text of its model card"),
         ("environments/, policies/", "staging and production, and what each requires"),
@@ -150,7 +150,7 @@ def _dataset(started: init.ProjectCreated) -> str:
 
 
 def _first_step(started: init.ProjectCreated, enter: str) -> str:
-    if started.data:
+    if started.data_files:
         return _joined(enter, f"mlgit train {started.model}")
     dataset = _dataset(started)
     steps = (

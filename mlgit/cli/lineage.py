@@ -58,8 +58,8 @@ def _show(outcome: lineage.Lineage) -> str:
     nodes = {node.id: node for node in outcome.graph.nodes}
     parts = ["\n".join(_tree(outcome, nodes[root])) for root in outcome.roots]
     if not outcome.versions:
-        parts.append(f"None of {plural(outcome.read, 'version')} comes from {text.clean(outcome.question)}.")
-    parts += [text.finding(finding) for finding in (*outcome.findings, *outcome.unread)]
+        parts.append(f"None of {plural(outcome.records_read, 'version')} comes from {text.clean(outcome.query)}.")
+    parts += [text.finding(finding) for finding in (*outcome.findings, *outcome.unreadable)]
     shown = "\n\n".join(parts)
     return shown + (text.following(f"mlgit show {outcome.versions[-1]}") if outcome.versions else "")
 

@@ -149,7 +149,7 @@ def test_what_was_killed_is_completed_by_running_it_again(killed_at: str, tmp_pa
 
     with pytest.raises(Killed):
         start(root, on_step=kill)
-    assert start(root).state == "started"
+    assert start(root).state == "created"
     assert git(root, "log", "--format=%s") == "Start acme with mlgit\n"
     assert git(root, "status", "--short") == ""
     assert start(root).state == "there-already"
@@ -162,7 +162,7 @@ def test_what_was_killed_between_two_files_is_completed(tmp_path: Path) -> None:
     shutil.rmtree(root / ".git")
     for path in ("mlgit.yaml", "src/train.py", ".dvc/config"):
         (root / path).unlink()
-    assert start(root).state == "started"
+    assert start(root).state == "created"
     assert snapshot(root) == whole
 
 
@@ -295,7 +295,7 @@ def test_the_answer_is_a_document(capsys: pytest.CaptureFixture[str], tmp_path: 
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "mlgit/init.v1"
     assert (document["state"], document["model"], document["remote"]) == (
-        "started",
+        "created",
         "malignancy",
         str(tmp_path / "far"),
     )

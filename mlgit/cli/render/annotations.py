@@ -20,7 +20,7 @@ _COMMANDS: Mapping[Severity, Level] = {
 
 def validation(validated: Validated) -> str:
     """Return an annotation for each finding, and a line with their number."""
-    summary = f"{plural(validated.checked, 'record')} checked, {plural(len(validated.findings), 'finding')}"
+    summary = f"{plural(validated.records_checked, 'record')} checked, {plural(len(validated.findings), 'finding')}"
     return annotate(validated.findings, summary)
 
 

@@ -26,9 +26,9 @@ def reports(verified: ReportsVerified) -> str:
         judged = (
             f"{report.candidate} for {report.environment}, judged {utc_time(report.at)}" if report.at else report.report
         )
-        lines.append(f"  {_ANSWERS[report.answer]:<12}  {text.clean(judged)}  {report.promotion or ''}".rstrip())
+        lines.append(f"  {_ANSWERS[report.result]:<12}  {text.clean(judged)}  {report.promotion or ''}".rstrip())
         lines += [f"      {text.clean(detail)}" for detail in report.details]
-    counts = {answer: sum(report.answer == answer for report in verified.reports) for answer in _ANSWERS}
+    counts = {answer: sum(report.result == answer for report in verified.reports) for answer in _ANSWERS}
     total = f"{counts['same']} the same, {counts['differs']} differ, {counts['inconclusive']} inconclusive"
     return "\n".join([*lines, f"{plural(len(verified.reports), 'report')} judged again: {total}"])
 

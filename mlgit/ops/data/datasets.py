@@ -41,7 +41,7 @@ class DataFolder(Protocol):
         ...
 
 
-class BrokenRule(msgspec.Struct, frozen=True, kw_only=True):
+class RuleViolation(msgspec.Struct, frozen=True, kw_only=True):
     """A rule of a contract that data breaks: in how many of how many rows, and up to three values that do.
 
     Values are left out where the data is personal or sensitive.
@@ -64,14 +64,14 @@ class ContractCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     dataset: str
     file: str
-    state: Literal["added", "changed", "not-added", "absent", "never-added"]
+    state: Literal["unchanged", "changed", "untracked", "missing", "never-added"]
     rows: int | None
-    broken: list[BrokenRule]
+    violations: list[RuleViolation]
 
     @property
     def holds(self) -> bool:
         """Whether the data is there and keeps its contract."""
-        return self.rows is not None and not self.broken
+        return self.rows is not None and not self.violations
 
 
 class DataCheck(Outcome, frozen=True, kw_only=True, tag="mlgit/data-check.v1"):
@@ -98,16 +98,16 @@ class DataAdded(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
     rows: int
     state: Literal["new", "changed", "unchanged"]
     copied_from: str | None
-    drafted: bool
+    contract_drafted: bool
     remote: str
     files: list[str]
-    broken: list[BrokenRule]
+    violations: list[RuleViolation]
     dry_run: bool
 
     @property
     def exit(self) -> Exit:
         """No where the contract is broken."""
-        return Exit.NO if self.broken else Exit.YES
+        return Exit.NO if self.violations else Exit.YES
 
 
 class _Place(NamedTuple):
@@ -177,10 +177,10 @@ def add(
         rows=len(frame),
         state="new" if before is None else "unchanged" if before == stored.md5 else "changed",
         copied_from=str(given) if copied else None,
-        drafted=bool(drafted),
+        contract_drafted=bool(drafted),
         remote=remote,
         files=[f"{place.path}.dvc", *drafted],
-        broken=_broken(contract, frame, workspace.clock.now()),
+        violations=_violations(contract, frame, workspace.clock.now()),
         dry_run=dry_run,
     )
 
@@ -207,23 +207,23 @@ def _check(workspace: Workspace, contract: Dataset, disk: DataFolder) -> Contrac
     path = workspace.root / file
     pointed = disk.pointed(f"{file}.dvc")
     if not path.is_file():
-        state: Literal["absent", "never-added"] = "never-added" if pointed is None else "absent"
-        return ContractCheck(dataset=contract.name, file=file, state=state, rows=None, broken=[])
+        state: Literal["missing", "never-added"] = "never-added" if pointed is None else "missing"
+        return ContractCheck(dataset=contract.name, file=file, state=state, rows=None, violations=[])
     same = pointed == workspace.hashed(path, path.name).md5
     frame = workspace.tables.frame(path)
     return ContractCheck(
         dataset=contract.name,
         file=file,
-        state="not-added" if pointed is None else "added" if same else "changed",
+        state="untracked" if pointed is None else "unchanged" if same else "changed",
         rows=len(frame),
-        broken=_broken(contract, frame, workspace.clock.now()),
+        violations=_violations(contract, frame, workspace.clock.now()),
     )
 
 
-def _broken(contract: Dataset, frame: "DataFrame", at: datetime) -> list[BrokenRule]:
+def _violations(contract: Dataset, frame: "DataFrame", at: datetime) -> list[RuleViolation]:
     protected = contract.classification in _PROTECTED
     found = [
-        BrokenRule(
+        RuleViolation(
             rule=violation.rule,
             column=violation.column,
             count=violation.count,
@@ -236,7 +236,7 @@ def _broken(contract: Dataset, frame: "DataFrame", at: datetime) -> list[BrokenR
     if contract.revoked is not None and contract.revoked.since <= at.date():
         message = f"revoked since {contract.revoked.since}: {contract.revoked.reason}"
         rows = len(frame)
-        found.insert(0, BrokenRule(rule="revoked", column=None, count=rows, rows=rows, examples=[], message=message))
+        found.insert(0, RuleViolation(rule="revoked", column=None, count=rows, rows=rows, examples=[], message=message))
     return found
 
 

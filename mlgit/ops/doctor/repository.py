@@ -25,7 +25,7 @@ def valid(context: DoctorContext) -> CheckResult:
     """Every file of the project is valid."""
     at = None if context.workspace.repository.root is not None else context.base[0]
     validated = validate.run(context.workspace, at=at)
-    summary = f"{validated.checked:,} records checked in {validated.where}"
+    summary = f"{validated.records_checked:,} records checked in {validated.tree}"
     errors = [finding for finding in validated.findings if finding.severity is Severity.ERROR]
     if not errors:
         return CheckResult(summary)

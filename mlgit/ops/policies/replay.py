@@ -21,7 +21,7 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 
-class ReplayedRefusal(msgspec.Struct, frozen=True):
+class BlockingGate(msgspec.Struct, frozen=True):
     """A gate that does not let a version through, and why."""
 
     gate: str
@@ -40,29 +40,29 @@ class ReplayedPromotion(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     candidate: str
     at: datetime
-    then: OverallOutcome | None
-    now: OverallOutcome
+    original_outcome: OverallOutcome | None
+    outcome: OverallOutcome
     rolled_back: bool
-    refused_by: list[ReplayedRefusal] = []
+    blocked_by: list[BlockingGate] = []
 
 
 class PolicyReplay(Outcome, frozen=True, kw_only=True, tag="mlgit/policy-replay.v1"):
     """What a policy would have said of the last promotions, newest first."""
 
     policy: str
-    tried: str
-    judged: list[ReplayedPromotion]
+    tried_policy: str
+    promotions: list[ReplayedPromotion]
     blocked: int
-    let_through: int
+    passed: int
     inconclusive: int
-    let_through_and_rolled_back: int
-    unread: list[str] = []
+    passed_but_rolled_back: int
+    unreadable: list[str] = []
     """Manifests of the past that cannot be read, or that follow such a one, as `<path> at <commit>`."""
 
     @property
     def exit(self) -> Exit:
         """Not judged where evidence is gone; else the question was answered, whatever the answer."""
-        return Exit.INCONCLUSIVE if self.inconclusive or self.unread else Exit.YES
+        return Exit.INCONCLUSIVE if self.inconclusive or self.unreadable else Exit.YES
 
 
 class _Merged(msgspec.Struct, frozen=True):
@@ -121,16 +121,16 @@ def run(
             fix="`mlgit gate MODEL@N --env ENV` judges a version by the policy as it is in the repository",
             at=Location(layout.policy(name)),
         )
-    let_through = [one for one in judged if one.now == "pass"]
+    let_through = [one for one in judged if one.outcome == "pass"]
     return PolicyReplay(
         policy=name,
-        tried=tried.name,
-        judged=judged,
-        blocked=sum(one.now in {"fail", "wait"} for one in judged),
-        let_through=len(let_through),
-        inconclusive=sum(one.now == "error" for one in judged),
-        let_through_and_rolled_back=sum(one.rolled_back for one in let_through),
-        unread=unread,
+        tried_policy=tried.name,
+        promotions=judged,
+        blocked=sum(one.outcome in {"fail", "wait"} for one in judged),
+        passed=len(let_through),
+        inconclusive=sum(one.outcome == "error" for one in judged),
+        passed_but_rolled_back=sum(one.rolled_back for one in let_through),
+        unreadable=unread,
     )
 
 
@@ -193,8 +193,8 @@ def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedProm
         environment=manifest.environment,
         candidate=str(ref),
         at=merged.at,
-        then=None if merged.report is None else merged.report.outcome,
-        now="error",
+        original_outcome=None if merged.report is None else merged.report.outcome,
+        outcome="error",
         rolled_back=_is_way_back(manifest, merged.followed_by),
     )
     try:
@@ -203,13 +203,11 @@ def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedProm
         evidence = StoredEvidence(workspace, before, version, champion, at=merged.at)
         verdicts = evaluate(tried.gates, evidence)
     except MlgitError as error:
-        return msgspec.structs.replace(
-            known, refused_by=[ReplayedRefusal("records", "error", error.findings[0].message)]
-        )
+        return msgspec.structs.replace(known, blocked_by=[BlockingGate("records", "error", error.findings[0].message)])
     return msgspec.structs.replace(
         known,
-        now=overall_outcome(verdicts),
-        refused_by=[ReplayedRefusal(one.gate, one.outcome, one.message) for one in verdicts if one.blocks],  # type: ignore[arg-type]  # those that refuse
+        outcome=overall_outcome(verdicts),
+        blocked_by=[BlockingGate(one.gate, one.outcome, one.message) for one in verdicts if one.blocks],  # type: ignore[arg-type]  # those that refuse
     )
 
 

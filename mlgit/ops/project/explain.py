@@ -21,7 +21,7 @@ from mlgit.ops.kernel.outcome import Outcome
 Topic = Literal["finding", "family", "gate", "record"]
 Schema = dict[str, Any]
 
-PLACES: Final = {kind: layout.path_template(kind) for kind in KINDS}
+RECORD_PATHS: Final = {kind: layout.path_template(kind) for kind in KINDS}
 """Where each kind of record lives; those on the ledger branch say so in `RECORD_KINDS`."""
 
 _WORDS: Final = {
@@ -50,7 +50,7 @@ class Explanation(Outcome, frozen=True, kw_only=True, tag="mlgit/explain.v1"):
     topic: Topic
     text: str
     family: str | None = None
-    place: str | None = None
+    path: str | None = None
     written_by: str | None = None
     fields: list[Field] = []
 
@@ -107,7 +107,7 @@ def run(topic: str, index: Index, page_of: Callable[[str], str]) -> Explanation:
             id=topic,
             topic="record",
             text=_doc(schema),
-            place=PLACES[topic],
+            path=RECORD_PATHS[topic],
             written_by=KINDS[topic].written_by,
             fields=list(_fields(schema)),
         )

@@ -117,7 +117,7 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     found, `model` the one to train first.
     """
 
-    state: Literal["started", "there-already", "planned"]
+    state: Literal["created", "there-already", "planned"]
     project: str
     folder: str
     template: str
@@ -126,9 +126,9 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     owner: str
     model: str
     files: list[str]
-    data: list[str]
-    kept: list[str]
-    signing: bool
+    data_files: list[str]
+    kept_files: list[str]
+    has_signing_key: bool
     commit: CommitId | None
 
 
@@ -183,7 +183,7 @@ def run(
         commit = _make(workspace, ground, wish, files, data, on_step)
     (model,) = (path.split("/")[1] for path in files if path.startswith("models/") and path.endswith("/model.yaml"))
     return ProjectCreated(
-        state="there-already" if started else "planned" if dry_run else "started",
+        state="there-already" if started else "planned" if dry_run else "created",
         project=wish.name,
         folder=str(ground.root),
         template=wish.template,
@@ -192,9 +192,9 @@ def run(
         owner=wish.owner or person.email,
         model=model,
         files=sorted(files),
-        data=data,
-        kept=kept,
-        signing=person.signer is not None,
+        data_files=data,
+        kept_files=kept,
+        has_signing_key=person.signer is not None,
         commit=commit,
     )
 

@@ -32,7 +32,7 @@ class DraftCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/new.v1"):
     kind: Kind
     name: str
     files: list[str]
-    listed: list[str] | None = None
+    environments: list[str] | None = None
     dry_run: bool
 
 
@@ -101,7 +101,7 @@ def run(
     if not dry_run:
         workspace.put(files)
     listed = [*environments, name] if kind == "environment" and name not in environments else None
-    return DraftCreated(kind=kind, name=name, files=list(files), listed=listed, dry_run=dry_run)
+    return DraftCreated(kind=kind, name=name, files=list(files), environments=listed, dry_run=dry_run)
 
 
 def contract_values(

@@ -54,14 +54,14 @@ class Bisection(Outcome, frozen=True, kw_only=True, tag="mlgit/bisect.v1"):
     model: Name
     metric: Name
     slice: str | None
-    how: Literal["search", "scan"]
+    method: Literal["search", "scan"]
     limit: float | None
     drop: float | None
     total: int
     measured: list[MeasuredVersion]
     first: str | None
     predecessor: str | None
-    between: list[str]
+    unmeasured_between: list[str]
     difference: diff.VersionDiff | None
 
     @property
@@ -129,14 +129,14 @@ def run(
         model=model,
         metric=name,
         slice=None if part is None else str(part),
-        how="scan" if limit is None else "search",
+        method="scan" if limit is None else "search",
         limit=limit,
         drop=drop if limit is None else None,
         total=len(numbers),
         measured=bench.listed(limit, drop, sign),
         first=at,
         predecessor=predecessor,
-        between=[]
+        unmeasured_between=[]
         if before is None or first is None
         else [str(VersionRef(model, number)) for number in numbers[before + 1 : first]],
         difference=None

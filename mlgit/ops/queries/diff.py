@@ -24,7 +24,7 @@ class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
 class InputChange(msgspec.Struct, frozen=True, kw_only=True):
     """Something that both were made from and that differs."""
 
-    what: str
+    field: str
     before: Any
     after: Any
 
@@ -81,9 +81,9 @@ def _changes(one: Version, other: Version) -> Iterator[InputChange]:
         ("card", one.card, other.card),
         ("trained by", one.trained_by.name, other.trained_by.name),
     ]
-    for what, before, after in pairs:
+    for field, before, after in pairs:
         if before != after:
-            yield InputChange(what=what, before=before, after=after)
+            yield InputChange(field=field, before=before, after=after)
 
 
 def _flat(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -30,16 +30,16 @@ class Lineage(Outcome, frozen=True, kw_only=True, tag="mlgit/lineage.v1"):
     looked through for them, and `unread` says which could not be. `findings` are about the versions that were found.
     """
 
-    question: str
-    at: str
+    query: str
+    revision: str
     commit: str
     roots: list[str]
     versions: list[str]
-    read: int
+    records_read: int
     nodes: list[LineageNode]
     edges: list[LineageEdge]
     findings: list[Finding] = []
-    unread: list[Finding] = []
+    unreadable: list[Finding] = []
 
     @property
     def graph(self) -> LineageGraph:
@@ -49,7 +49,7 @@ class Lineage(Outcome, frozen=True, kw_only=True, tag="mlgit/lineage.v1"):
     @property
     def exit(self) -> Exit:
         """Not judged where a record cannot be read, for it could be one of them; no where none was found, or one is not sound."""
-        if self.unread:
+        if self.unreadable:
             return Exit.INCONCLUSIVE
         return Exit.YES if self.versions and not self.findings else Exit.NO
 
@@ -171,7 +171,7 @@ class _Search:
         keys = [(environment, model) for model in dict.fromkeys(models) for environment in self._ordered(environments)]
         return {key: lineage.run_periods(entries) for key, entries in ledger.deployments_of(keys).items()}
 
-    def answer(self, question: str, roots: list[str], found: Sequence[Version], graph: LineageGraph) -> Lineage:
+    def answer(self, query: str, roots: list[str], found: Sequence[Version], graph: LineageGraph) -> Lineage:
         """Put the answer together."""
         unsound = [
             finding
@@ -180,16 +180,16 @@ class _Search:
             if finding.id == "version-tampered"
         ]
         return Lineage(
-            question=question,
-            at=self._then.name,
+            query=query,
+            revision=self._then.name,
             commit=self._then.commit,
             roots=roots,
             versions=[f"{version.model}@{version.version}" for version in found],
-            read=self._read,
+            records_read=self._read,
             nodes=graph.nodes,
             edges=graph.edges,
             findings=unsound,
-            unread=self._unread,
+            unreadable=self._unread,
         )
 
     def _ordered(self, environments: list[str]) -> list[str]:

@@ -39,7 +39,7 @@ class History(Outcome, frozen=True, kw_only=True, tag="mlgit/log.v1"):
     """What happened, newest first."""
 
     events: list[Event]
-    more: bool
+    has_more: bool
 
 
 def run(
@@ -63,7 +63,7 @@ def run(
     promoted = list(islice(_promoted(workspace, then, [folder], model, people), wanted))
     deployed = list(islice(_deployed(workspace, then.ledger, environment, model, people), wanted))
     events = sorted([*promoted, *deployed], key=lambda event: event.at, reverse=True)
-    return History(events=events[:limit], more=len(events) > limit)
+    return History(events=events[:limit], has_more=len(events) > limit)
 
 
 def _promoted(

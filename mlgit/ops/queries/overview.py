@@ -34,7 +34,7 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
     rows = [
         replace(
             _row(key, manifest, last.get(key), begun),
-            certified=_certified(state, manifest, then.at),
+            approval_age=_approval_age(state, manifest, then.at),
         )
         for key, manifest in manifests.items()
     ]
@@ -74,7 +74,7 @@ def _row(
     )
 
 
-def _certified(state: Lifecycle, manifest: Promotion, at: datetime) -> ApprovalAge | None:
+def _approval_age(state: Lifecycle, manifest: Promotion, at: datetime) -> ApprovalAge | None:
     """Return how old the approvals of what runs may grow; None where the policy does not say, or cannot be read."""
     try:
         return approval_age(state.policy(state.environment(manifest.environment).policy), manifest, at)
@@ -170,7 +170,7 @@ def _candidate(
         version=f"{model}@{version.version if version else '?'}",
         metric=metric,
         value=value,
-        against=f"{model}@{champion.version}" if champion else None,
+        champion=f"{model}@{champion.version}" if champion else None,
         gain=None if value is None or before is None else _gain(metric, before, value),
         environment=environment,
     )

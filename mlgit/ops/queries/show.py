@@ -40,7 +40,7 @@ class ModelShown(Outcome, frozen=True, kw_only=True, tag="mlgit/model.v1"):
     problem: str
     owner: str
     risk: str
-    metric: str
+    primary_metric: str
     datasets: list[str]
     reads: list[str]
     total: int
@@ -61,18 +61,18 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     data: dict[str, StoredFile]
     params: dict[str, Any]
     seed: int | None
-    primary: str
+    primary_metric: str
     metrics: dict[str, float]
     rows: int
-    weakest: list[SliceMetric]
+    weakest_slices: list[SliceMetric]
     p95_ms: float | None
     trained_by: str
     registered_at: datetime
     champion_of: list[str]
     challenger_of: list[str]
     shadow_of: list[str]
-    sections: int
-    sections_written: int
+    card_sections: int
+    card_sections_written: int
     findings: list[Finding]
 
 
@@ -116,7 +116,7 @@ def model(state: Lifecycle, name: str) -> ModelShown:
         problem=problem.name,
         owner=problem.owner,
         risk=problem.risk,
-        metric=problem.metric.primary,
+        primary_metric=problem.metric.primary,
         datasets=record.datasets,
         reads=record.reads,
         total=len(numbers),
@@ -163,18 +163,18 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         data=record.inputs.data,
         params=record.inputs.params,
         seed=record.seed,
-        primary=problem.metric.primary,
+        primary_metric=problem.metric.primary,
         metrics=record.evaluation.metrics,
         rows=record.evaluation.rows,
-        weakest=sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:5],
+        weakest_slices=sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:5],
         p95_ms=record.evaluation.p95_ms,
         trained_by=f"{record.trained_by.name} <{record.trained_by.email}>",
         registered_at=record.registered_at,
         champion_of=_places(state, ref.model, "champion").get(record.digest, []),
         challenger_of=_places(state, ref.model, "challenger").get(record.digest, []),
         shadow_of=_places(state, ref.model, "shadow").get(record.digest, []),
-        sections=len(CARD_SECTIONS),
-        sections_written=sum(map(text.is_written, CARD_SECTIONS)),
+        card_sections=len(CARD_SECTIONS),
+        card_sections_written=sum(map(text.is_written, CARD_SECTIONS)),
         findings=list(check_version(record, files, pointers)),
     )
 

@@ -18,6 +18,6 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
     from mlgit.ops.queries import overview  # noqa: PLC0415 - reads records, which a kept answer needs none of
 
     found = overview.run(workspace, at=at)
-    if key is not None and not found.open and all(row.certified is None for row in found.rows):
+    if key is not None and not found.open and all(row.approval_age is None for row in found.rows):
         workspace.cache.put("status", key, msgspec.json.encode(found))
     return found

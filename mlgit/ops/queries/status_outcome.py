@@ -21,7 +21,7 @@ class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     deployed: DeployedState
     message: str | None = None
-    certified: ApprovalAge | None = None
+    approval_age: ApprovalAge | None = None
     """Until when it need not be agreed to again; None where the policy sets no limit."""
     beside: list[Placed] = []
 
@@ -43,7 +43,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     metric: str
     value: float | None
-    against: str | None
+    champion: str | None
     gain: float | None
     environment: str
 

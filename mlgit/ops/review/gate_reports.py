@@ -25,7 +25,7 @@ class ReportCheck(msgspec.Struct, frozen=True, kw_only=True):
     """How one report stands to what the gates answer now; `details` say what differs, or what is missing."""
 
     report: str
-    answer: Literal["same", "differs", "inconclusive"]
+    result: Literal["same", "differs", "inconclusive"]
     promotion: str | None = None
     candidate: str | None = None
     environment: str | None = None
@@ -41,7 +41,7 @@ class ReportsVerified(Outcome, frozen=True, kw_only=True, tag="mlgit/gate-verify
     @property
     def exit(self) -> Exit:
         """No where a report differs; not judged where something is missing."""
-        answers = {one.answer for one in self.reports}
+        answers = {one.result for one in self.reports}
         return Exit.NO if "differs" in answers else Exit.INCONCLUSIVE if "inconclusive" in answers else Exit.YES
 
 
@@ -108,11 +108,11 @@ def _check(
     try:
         report = snapshot.state.find(GateReport, path)
     except MlgitError as error:
-        return ReportCheck(report=path, answer="inconclusive", details=_said(error))
+        return ReportCheck(report=path, result="inconclusive", details=_said(error))
     assert report is not None  # noqa: S101 - it is in the tree
     known = ReportCheck(
         report=path,
-        answer="same",
+        result="same",
         promotion=report.promotion,
         candidate=f"{report.model}@{report.candidate.version}",
         environment=report.environment,
@@ -121,16 +121,16 @@ def _check(
     if brought is None:
         return msgspec.structs.replace(
             known,
-            answer="inconclusive",
+            result="inconclusive",
             details=["no commit of the base branch brought it to a state that it was judged on"],
         )
     try:
         unlike_now, missing = _judge_again(workspace, snapshot, path, report, *brought)
     except MlgitError as error:
-        return msgspec.structs.replace(known, answer="inconclusive", details=_said(error))
+        return msgspec.structs.replace(known, result="inconclusive", details=_said(error))
     if unlike_now:
-        return msgspec.structs.replace(known, answer="differs", details=unlike_now)
-    return msgspec.structs.replace(known, answer="inconclusive" if missing else "same", details=missing)
+        return msgspec.structs.replace(known, result="differs", details=unlike_now)
+    return msgspec.structs.replace(known, result="inconclusive" if missing else "same", details=missing)
 
 
 def _judge_again(

@@ -37,7 +37,7 @@ class Registered(Outcome, frozen=True, kw_only=True, tag="mlgit/register.v1"):
     format: str
     types: list[str]
     size: int
-    primary: str
+    primary_metric: str
     metrics: dict[str, float]
     p95_ms: float | None
     next_environment: str | None
@@ -148,7 +148,7 @@ def run(
         format=artifact.format,
         types=artifact.types,
         size=artifact.size,
-        primary=problem.metric.primary,
+        primary_metric=problem.metric.primary,
         metrics=metrics,
         p95_ms=evaluation.p95_ms,
         next_environment=environments[0] if environments else None,

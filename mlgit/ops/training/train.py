@@ -14,17 +14,17 @@ class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
 
     model: str
     problem: str
-    code: int
-    primary: str
+    exit_code: int
+    primary_metric: str
     metrics: dict[str, float]
-    newest: str | None = None
+    newest_version: str | None = None
     newest_metric: float | None = None
     uncommitted: list[str] = []
 
     @property
     def exit(self) -> Exit:
         """Not judged where the pipeline failed."""
-        return Exit.YES if self.code == 0 else Exit.INCONCLUSIVE
+        return Exit.YES if self.exit_code == 0 else Exit.INCONCLUSIVE
 
 
 def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_line: Callable[[str], None]) -> Trained:
@@ -39,9 +39,15 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     model = state.model(state.the_model(name))
     problem = state.problem(model.problem)
-    code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
-    if code:
-        return Trained(model=model.name, problem=problem.name, code=code, primary=problem.metric.primary, metrics={})
+    exit_code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
+    if exit_code:
+        return Trained(
+            model=model.name,
+            problem=problem.name,
+            exit_code=exit_code,
+            primary_metric=problem.metric.primary,
+            metrics={},
+        )
     # The pipeline's own figures cost nothing to show; the version's are computed from the predictions, by `register`.
     metrics = workspace.pipeline.metrics([model.pipeline.evaluate])
     if problem.metric.primary not in metrics:
@@ -51,10 +57,10 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
     return Trained(
         model=model.name,
         problem=problem.name,
-        code=0,
-        primary=problem.metric.primary,
+        exit_code=0,
+        primary_metric=problem.metric.primary,
         metrics=dict(metrics),
-        newest=f"{model.name}@{newest.version}" if newest else None,
+        newest_version=f"{model.name}@{newest.version}" if newest else None,
         newest_metric=newest.evaluation.metrics.get(problem.metric.primary) if newest else None,
         uncommitted=register.uncommitted(workspace, model),
     )

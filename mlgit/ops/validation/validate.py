@@ -57,10 +57,10 @@ Progress = Callable[[int], None]
 class Validated(Outcome, frozen=True, kw_only=True, tag="mlgit/validate.v1"):
     """What was checked, and what was found."""
 
-    where: str
+    tree: str
     base: str | None
-    checked: int
-    changed: int | None
+    records_checked: int
+    paths_changed: int | None
     findings: list[Finding]
 
     @property
@@ -93,10 +93,10 @@ def run(
         checked, findings = check_all(head, workspace.formats, on_progress)
         findings += _check_kept(changes)
     return Validated(
-        where="the work tree" if tree.commit is None else tree.commit[:12],
+        tree="the work tree" if tree.commit is None else tree.commit[:12],
         base=base,
-        checked=checked,
-        changed=None if since is None else len(changes),
+        records_checked=checked,
+        paths_changed=None if since is None else len(changes),
         findings=sorted(findings, key=_order),
     )
 
