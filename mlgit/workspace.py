@@ -88,7 +88,7 @@ class LocalWorkspace:
         return PandasTables()
 
     @property
-    def reproduced(self) -> "Reproduction":
+    def reproduction(self) -> "Reproduction":
         """DVC's pipeline in a private checkout."""
         from mlgit.edges.dvc.reproduction import reproduced  # noqa: PLC0415 - only where a policy asks for it
 
@@ -101,13 +101,13 @@ class LocalWorkspace:
 
         return teamgates.PrivateTeamGates()
 
-    def hashed(self, path: Path, name: str) -> StoredFile:
+    def hash_file(self, path: Path, name: str) -> StoredFile:
         """Describe a file as DVC keeps it."""
         from mlgit.edges import hashing  # noqa: PLC0415 - only where files are hashed
 
         return hashing.stored(path, name)
 
-    def put(self, files: Mapping[str, bytes]) -> None:
+    def write_files(self, files: Mapping[str, bytes]) -> None:
         """Write files into the work tree, each whole or not at all."""
         from mlgit.edges import workfiles  # noqa: PLC0415 - only where files are written
 

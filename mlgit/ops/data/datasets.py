@@ -148,7 +148,7 @@ def add(
     target = workspace.root / place.path
     on_step(f"reading {source}")
     frame = workspace.tables.frame(source)
-    stored = workspace.hashed(source, target.name)
+    stored = workspace.hash_file(source, target.name)
     before = disk.pointed(f"{place.path}.dvc")
     copied = source != target
     if copied and target.is_file():
@@ -168,7 +168,7 @@ def add(
         disk.point(place.path)
         on_step(f"pushing to DVC remote {remote}")
         workspace.store(remote).upload([(target, stored)])
-        workspace.put(drafted)
+        workspace.write_files(drafted)
     return DataAdded(
         dataset=place.dataset,
         file=place.path,
@@ -209,7 +209,7 @@ def _check(workspace: Workspace, contract: Dataset, disk: DataFolder) -> Contrac
     if not path.is_file():
         state: Literal["missing", "never-added"] = "never-added" if pointed is None else "missing"
         return ContractCheck(dataset=contract.name, file=file, state=state, rows=None, violations=[])
-    same = pointed == workspace.hashed(path, path.name).md5
+    same = pointed == workspace.hash_file(path, path.name).md5
     frame = workspace.tables.frame(path)
     return ContractCheck(
         dataset=contract.name,
@@ -305,7 +305,7 @@ def _other_file(dataset: str, path: str, expected: str) -> MlgitError:
 
 def _check_kept(workspace: Workspace, target: Path, path: str, new_md5: str, pointed: str | None) -> None:
     """Refuse to copy over data that DVC does not keep."""
-    there = workspace.hashed(target, target.name).md5
+    there = workspace.hash_file(target, target.name).md5
     if there not in {new_md5, pointed}:
         raise refused(
             "data-untracked",

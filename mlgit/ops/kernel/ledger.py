@@ -68,7 +68,7 @@ class Ledger:
         """Return the record at a path of the ledger; None if there is none."""
         return None if self._lifecycle is None else self._lifecycle.find(kind, path)
 
-    def begun(self, promotions: Iterable[PromotionId]) -> dict[PromotionId, datetime]:
+    def first_applied(self, promotions: Iterable[PromotionId]) -> dict[PromotionId, datetime]:
         """Return when each promotion was first applied, of those that were; later entries only saw that it still runs."""
         if self._lifecycle is None:
             return {}

@@ -37,11 +37,11 @@ def append(workspace: Workspace, make: FileMaker, message: str, *, keeps: Sequen
         Inconclusive: the remote did not answer (`git-remote-unreachable`). Nothing was added.
     """
     repository = workspace.repository
-    shared = remote.is_there(repository)
+    shared = remote.exists(repository)
     for attempt in range(1, _TRIES + 1):
         if shared:
             fetch_ledger(repository)
-        theirs = repository.resolve(remote.copy_of(layout.LEDGER))
+        theirs = repository.resolve(remote.tracking_ref(layout.LEDGER))
         try:
             return _append(workspace, make, message, keeps, shared=shared)
         except MlgitError as error:
@@ -57,7 +57,7 @@ def fetch_ledger(repository: Repository) -> None:
         MlgitError: it does not go on from where it was seen to be (`ledger-rewritten`).
         Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
-    copy = remote.copy_of(layout.LEDGER)
+    copy = remote.tracking_ref(layout.LEDGER)
     known = [seen for ref in (_SEEN, copy) if (seen := repository.resolve(ref)) is not None]
     remote.fetch(repository, layout.LEDGER)
     theirs = repository.resolve(copy)
@@ -96,7 +96,7 @@ def _append(
     commit = _commit(repository, tip, files, keeps, message) if files else tip
     if commit is None:
         return []
-    if shared and commit != repository.resolve(remote.copy_of(layout.LEDGER)):
+    if shared and commit != repository.resolve(remote.tracking_ref(layout.LEDGER)):
         repository.push(remote.NAME, [f"{commit}:{layout.LEDGER}"])
         _note(repository, commit)
     if commit != ours:
@@ -117,7 +117,7 @@ def _commit(
 
 def _joined(repository: Repository) -> CommitId | None:
     """Return the tip to add to: of two ledgers that were begun apart, the commit that joins them."""
-    ours, theirs = repository.resolve(layout.LEDGER), repository.resolve(remote.copy_of(layout.LEDGER))
+    ours, theirs = repository.resolve(layout.LEDGER), repository.resolve(remote.tracking_ref(layout.LEDGER))
     if ours is None or theirs is None or remote.contains(repository, ours, theirs):
         return ours or theirs
     if remote.contains(repository, theirs, ours):
@@ -137,7 +137,7 @@ def _was_faster(repository: Repository, error: MlgitError, seen: CommitId | None
     """Tell whether an error is due to somebody else who appended in the meantime."""
     if error.findings[0].id == "push-rejected":
         remote.fetch(repository, layout.LEDGER)
-        return repository.resolve(remote.copy_of(layout.LEDGER)) != seen
+        return repository.resolve(remote.tracking_ref(layout.LEDGER)) != seen
     return error.findings[0].id == "ref-update-conflict"
 
 

@@ -139,11 +139,11 @@ class Lifecycle:
             + f"`mlgit train {ref.model}` and `mlgit register {ref.model}` to make {'the next one' if numbers else 'one'}",
         )
 
-    def version_at(self, model: str, number: int) -> Version | None:
+    def find_version(self, model: str, number: int) -> Version | None:
         """Return a version by its label; None if there is none."""
         return self.find(Version, layout.version(model, number))
 
-    def the_model(self, name: str | None) -> str:
+    def resolve_model(self, name: str | None) -> str:
         """Return a model by name; the only one there is if no name is given.
 
         Raises:

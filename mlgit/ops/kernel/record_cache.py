@@ -41,7 +41,7 @@ class CachedRecordReader:
             self._now[key] = msgspec.Raw(msgspec.json.encode(record))
         return record
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Remember what was read this time, and nothing else, for the next."""
         if not self._now.keys() <= self._before.keys():
             self._cache.put(_NAME, _KEY, msgspec.json.encode(self._now))

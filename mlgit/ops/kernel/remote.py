@@ -7,12 +7,12 @@ NAME = "origin"
 _HEADS, _COPIES = "refs/heads/", f"refs/remotes/{NAME}/"
 
 
-def is_there(repository: Repository) -> bool:
+def exists(repository: Repository) -> bool:
     """Tell whether the repository has that remote."""
     return NAME in repository.remotes()
 
 
-def copy_of(ref: str) -> str:
+def tracking_ref(ref: str) -> str:
     """Return the name of the copy of the remote's branch, as it was when it was last seen."""
     return _COPIES + ref.removeprefix(_HEADS)
 
@@ -24,7 +24,7 @@ def fetch(repository: Repository, *refs: str) -> None:
         Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
     # Patterns, since one that matches nothing is no error.
-    repository.fetch(NAME, [f"+{ref}*:{copy_of(ref)}*" for ref in refs])
+    repository.fetch(NAME, [f"+{ref}*:{tracking_ref(ref)}*" for ref in refs])
 
 
 def newest(repository: Repository, ref: str) -> CommitId | None:
@@ -32,7 +32,7 @@ def newest(repository: Repository, ref: str) -> CommitId | None:
 
     A branch that has commits of its own is taken as it is: what the two say differently, people have to settle.
     """
-    ours, theirs = repository.resolve(ref), repository.resolve(copy_of(ref))
+    ours, theirs = repository.resolve(ref), repository.resolve(tracking_ref(ref))
     if ours is None or theirs is None:
         return ours or theirs
     return theirs if contains(repository, theirs, ours) else ours
@@ -43,9 +43,9 @@ def contains(repository: Repository, commit: CommitId, earlier: CommitId) -> boo
     return commit == earlier or repository.merge_base(commit, earlier) == earlier
 
 
-def matching(repository: Repository, prefix: str) -> dict[str, list[str]]:
+def branches(repository: Repository, prefix: str) -> dict[str, list[str]]:
     """Return the branches below a prefix, here or as the remote's copy, each with the refs that there are of it."""
     found: dict[str, list[str]] = {}
-    for ref in (*repository.refs(prefix), *repository.refs(copy_of(prefix))):
+    for ref in (*repository.refs(prefix), *repository.refs(tracking_ref(prefix))):
         found.setdefault(_HEADS + ref.removeprefix(_HEADS).removeprefix(_COPIES), []).append(ref)
     return found

@@ -272,7 +272,7 @@ def _make(
     on_step("making the repository")
     ground.start(BASE)
     on_step("writing the files")
-    workspace.put(files)
+    workspace.write_files(files)
     on_step("setting DVC up")
     settings = ground.set_up_data(REMOTE, wish.remote)
     if data:

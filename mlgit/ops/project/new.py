@@ -99,7 +99,7 @@ def run(
         files[layout.model_card(name)] = draft("card", {})
     workspace.formats.record(path, files[path])  # a draft that cannot be read would be a trap
     if not dry_run:
-        workspace.put(files)
+        workspace.write_files(files)
     listed = [*environments, name] if kind == "environment" and name not in environments else None
     return DraftCreated(kind=kind, name=name, files=list(files), environments=listed, dry_run=dry_run)
 

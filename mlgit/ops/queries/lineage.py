@@ -214,7 +214,7 @@ def _corrected(then: Snapshot, version: Version) -> LineageGraph:
     """Return what a version corrects, what that corrects, and so on; a label lower than the one before it, each time."""
     graphs = []
     while version.supersedes is not None and version.supersedes < version.version:
-        before = then.state.version_at(version.model, version.supersedes)
+        before = then.state.find_version(version.model, version.supersedes)
         if before is None:
             break
         graphs += [LineageGraph([lineage.version_node(before)], []), _superseding(version)]

@@ -30,7 +30,7 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
     models = state.models()
     manifests = state.promotions()
     last = ledger.last_deployments(manifests)
-    begun = ledger.begun(entry.promotion for entry in last.values())
+    begun = ledger.first_applied(entry.promotion for entry in last.values())
     rows = [
         replace(
             _row(key, manifest, last.get(key), begun),
@@ -50,7 +50,7 @@ def run(workspace: Workspace, *, at: str | None = None) -> Status:
         models=len(models),
         next=None if at is not None else _next(rows, waiting, _unheld(state, candidates), models),
     )
-    reader.keep()
+    reader.save()
     return found
 
 

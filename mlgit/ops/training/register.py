@@ -62,7 +62,7 @@ def run(
     """
     repository = workspace.repository
     state = Lifecycle(repository.work_tree(), workspace.formats.record)
-    model = state.model(state.the_model(name))
+    model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
     head = snapshot.require_commit(workspace)
     _check_clean(workspace, model)
@@ -72,12 +72,12 @@ def run(
     outputs = model.outputs
     # Hashed before they are read: only what is still the same at the end is uploaded.
     artifact = _artifact(workspace, predictions.output(workspace, outputs.model, model.pipeline.train))
-    answers = workspace.hashed(
+    answers = workspace.hash_file(
         predictions.output(workspace, outputs.predictions, model.pipeline.evaluate), "predictions.parquet"
     )
     features = None
     if outputs.test:
-        features = workspace.hashed(
+        features = workspace.hash_file(
             predictions.output(workspace, outputs.test, model.pipeline.evaluate), "test.parquet"
         )
     table = predictions.read(workspace, model, problem)
@@ -99,7 +99,7 @@ def run(
     author, email = repository.identity()
     # A label counts once it is committed: what stands behind the last one was left by a run that did not get to its end.
     last = max(Lifecycle(repository.tree(head), workspace.formats.record).numbers(model.name), default=0)
-    known = [one for number in (last, last + 1) if (one := state.version_at(model.name, number)) is not None]
+    known = [one for number in (last, last + 1) if (one := state.find_version(model.name, number)) is not None]
     draft = Version(
         schema=1,
         model=model.name,
@@ -133,7 +133,7 @@ def run(
         # takes it over.
         repository.stage(list(changed), at=commit)
         try:
-            workspace.put(files)
+            workspace.write_files(files)
             repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
         except MlgitError:
             repository.stage(list(changed), at=head)
@@ -186,7 +186,7 @@ def _check_current(workspace: Workspace, model: Model) -> None:
 
 
 def _artifact(workspace: Workspace, path: Path) -> Artifact:
-    stored = workspace.hashed(path, f"model{path.suffix}")
+    stored = workspace.hash_file(path, f"model{path.suffix}")
     kind, types = workspace.model_files.inspect(path, _trusted(workspace))
     return Artifact(**to_mapping(stored), format=kind, types=types)
 
@@ -236,7 +236,7 @@ def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId
     read = {entry.path: f"git:{entry.blob}" for entry in tree.entries(reads)}
     lock = None if model.lock is None else tree.read(model.lock)
     data = {
-        name: workspace.hashed(workspace.root / "datasets" / name / contract.path, contract.path)
+        name: workspace.hash_file(workspace.root / "datasets" / name / contract.path, contract.path)
         for name in model.datasets
         for contract in [state.dataset(name)]
     }

@@ -67,7 +67,7 @@ def run(workspace: Workspace, ref: VersionRef, *, to: int | None = None, dry_run
 def _bases(workspace: Workspace, state: Lifecycle) -> dict[str, Lifecycle]:
     """Return the states of the base branch: as it is here, and as the remote's copy."""
     ref = f"refs/heads/{state.project().base}"
-    found = {name: workspace.repository.resolve(name) for name in (ref, remote.copy_of(ref))}
+    found = {name: workspace.repository.resolve(name) for name in (ref, remote.tracking_ref(ref))}
     return {
         name: Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
         for name, commit in found.items()
@@ -77,7 +77,7 @@ def _bases(workspace: Workspace, state: Lifecycle) -> dict[str, Lifecycle]:
 
 def _check_not_on_base(bases: dict[str, Lifecycle], version: Version, ref: VersionRef) -> None:
     for name, base in bases.items():
-        there = base.version_at(ref.model, ref.number)
+        there = base.find_version(ref.model, ref.number)
         if there is not None and there.digest == version.digest:
             raise refused(
                 "version-on-base-branch",

@@ -37,7 +37,7 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
         on_line: is handed each line of the pipeline's output.
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
-    model = state.model(state.the_model(name))
+    model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
     exit_code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
     if exit_code:
@@ -53,7 +53,7 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
     if problem.metric.primary not in metrics:
         metrics = predictions.metrics(predictions.read(workspace, model, problem), model, problem)
     numbers = state.numbers(model.name)
-    newest = state.version_at(model.name, numbers[-1]) if numbers else None
+    newest = state.find_version(model.name, numbers[-1]) if numbers else None
     return Trained(
         model=model.name,
         problem=problem.name,
