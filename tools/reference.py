@@ -15,7 +15,7 @@ import msgspec
 
 import mlgit.cli
 from mlgit import explanations
-from mlgit.cli.boundary import Refusal
+from mlgit.cli.boundary import ErrorReport
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.metrics import METRICS
@@ -69,7 +69,7 @@ def outcomes() -> dict[str, type[msgspec.Struct]]:
     for module in pkgutil.iter_modules(mlgit.cli.__path__, "mlgit.cli."):
         importlib.import_module(module.name)
     found = {str(kind.__struct_config__.tag): kind for kind in Outcome.__subclasses__()}
-    return dict(sorted((found | {str(Refusal.__struct_config__.tag): Refusal}).items()))
+    return dict(sorted((found | {str(ErrorReport.__struct_config__.tag): ErrorReport}).items()))
 
 
 def _index() -> str:

@@ -11,7 +11,7 @@ from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import bisect
 
 
@@ -66,7 +66,7 @@ def command(
         raise click.UsageError("Name --below or --drop, not both.")
     if not all(map(math.isfinite, (limit or 0.0, drop or 0.0))):
         raise click.UsageError("--below and --drop are finite numbers.")
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    state = take_snapshot(session, at).state
     with session.progress("versions measured") as on_progress:
         outcome = bisect.run(
             session,

@@ -9,7 +9,7 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import size
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import diff
 
 
@@ -26,7 +26,7 @@ def command(session: Session, before: VersionRef, after: VersionRef, at: str | N
       mlgit diff churn@9 churn@10
       mlgit diff churn@9 churn@10 --json
     """
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    state = take_snapshot(session, at).state
     return session.answer(diff.run(state, before, after), _show)
 
 

@@ -8,7 +8,7 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import size, utc_date, utc_time
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import show
 
 
@@ -27,7 +27,7 @@ def command(session: Session, name: str, at: str | None, *, as_card: bool) -> in
       mlgit show churn@10 --card
       mlgit show churn@10 --at v2.0 --json
     """
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    state = take_snapshot(session, at).state
     if as_card:
         return session.answer(show.card(state, VersionRef.parse(name)), _show_card)
     if "@" in name:
