@@ -114,7 +114,7 @@ def _facts(node: LineageNode) -> str:
     if node.kind == "code":
         if "author" in facts:
             return f"  by {facts['author']}, {utc_time(facts['at'])}: {facts['subject']}"
-        return f"  {facts['digest'][:19]}{'' if facts['here'] else ', not in this repository'}"
+        return f"  {facts['digest'][:19]}{'' if facts['in_repository'] else ', not in this repository'}"
     return f"  {plural(facts['rows'], 'row')}" if node.kind == "split" else ""
 
 

@@ -346,7 +346,7 @@ def test_reports_of_the_past_give_the_same_answers(running: Team) -> None:
         (again,) = ana.does(f"gate --verify {name} --json").json["reports"]
         assert again == one
     assert len(ana.does(f"gate --verify {MODEL}@1 --json").json["reports"]) == 2
-    assert "2 reports judged again: 2 the same, 0 differ, 0 inconclusive" in ana.does("gate --verify --all").out
+    assert "2 reports evaluated again: 2 the same, 0 differ, 0 inconclusive" in ana.does("gate --verify --all").out
 
 
 def test_what_the_policy_became_later_does_not_matter_to_a_report(running: Team) -> None:
