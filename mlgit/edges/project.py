@@ -128,7 +128,7 @@ class Folder:
 
 
 class DataDisk:
-    """Data that DVC will store (see `ops.data.datasets.Disk`)."""
+    """Data that DVC will store (see `ops.data.add.DataFolder`)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
