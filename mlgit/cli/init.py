@@ -15,6 +15,7 @@ from mlgit.domain.records import KINDS
 from mlgit.edges import templates
 from mlgit.edges.project import Folder
 from mlgit.ops.project import init
+from mlgit.ops.project.project_files import InitRequest
 
 
 @click.command()
@@ -58,25 +59,25 @@ def command(
       mlgit init acme --remote s3://acme-models/storage --forge github
     """
     root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
-    ground = Folder(root)
+    project_folder = Folder(root)
     default_name, default_template = init.name_of(root.name), next(iter(templates.TEMPLATES))
     if session.may_ask and not yes:
         template = template or _ask_template(default_template)
         name = name or click.prompt("Name of the project", default=default_name)
-        owner = owner or click.prompt("Responsible person or team", default=ground.person().email)
+        owner = owner or click.prompt("Responsible person or team", default=project_folder.person().email)
     name = name or default_name
-    wish = init.InitRequest(
+    request = InitRequest(
         name=name,
         template=template or default_template,
         owner=owner,
         remote=f"../{name}-storage" if remote is None else _location(session.directory, root, remote),
         forge=forge,
     )
-    files = templates.project(wish.template, forge)
+    files = templates.project(request.template, forge)
     outcome = init.run(
         Session(root, as_json=session.as_json),
-        ground,
-        wish,
+        project_folder,
+        request,
         lambda values: templates.render(files, values),
         {
             f"{kind}{schemas.SUFFIX}": schemas.text(kind)

@@ -20,6 +20,7 @@ from mlgit.edges.project import Folder
 from mlgit.edges.ssh import signers
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.project import init
+from mlgit.ops.project.project_files import InitRequest
 from mlgit.ops.validation.validate import check_all
 
 STEPS = [
@@ -51,7 +52,7 @@ def start(root: Path, template: str = "tabular-classification", **options: objec
     """Start a project as the command does, with a look at each step."""
     files = templates.project(template)
     on_step: Callable[[str], None] = options.pop("on_step", lambda _: None)  # type: ignore[assignment]
-    wish = init.InitRequest(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
+    wish = InitRequest(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
     texts = {f"{kind}{schemas.SUFFIX}": schemas.text(kind) for kind in KINDS}
     return init.run(
         Session(root), Folder(root), wish, lambda values: templates.render(files, values), texts, on_step=on_step
