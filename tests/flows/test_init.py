@@ -24,9 +24,9 @@ from mlgit.ops.project.project_files import InitRequest
 from mlgit.ops.validation.validate import check_all
 
 STEPS = [
-    "making the repository",
+    "creating the repository",
     "writing the files",
-    "setting DVC up",
+    "setting up DVC",
     "pushing data to ../acme-storage",
     "committing",
 ]
@@ -201,7 +201,7 @@ def test_files_of_the_user_are_listed_and_left_alone(capsys: pytest.CaptureFixtu
     assert run(["init", "acme"]) == 1
     said = capsys.readouterr().err
     for path in ("src/train.py", "params.yaml", "policies/staging.yaml"):
-        assert f"error[file-exists]: {path} is there" in said
+        assert f"error[file-exists]: {path} exists with other content" in said
     assert snapshot(root) == before
     assert not (root / ".git").exists()
 

@@ -82,7 +82,7 @@ def of_version(
             ),
             _superseded(snapshot, version),
             *(_superseding(successor) for successor in successors),
-            *(lineage.build_runs_graph(each, runs) for each in (version, *successors)),
+            *(lineage.build_runs_graph(node, runs) for node in (version, *successors)),
         ]
     )
     return search.result(str(ref), [lineage.version_id(str(ref))], [version], graph)
@@ -145,7 +145,7 @@ def of_code(
     versions = [version for version in records.values() if version is not None]
     runs = search.runs(version.model for version in versions)
     commits = dict.fromkeys(version.inputs.commit for version in versions)
-    facts = {each: _commit_facts(workspace, each, author=each == commit_id) for each in commits}
+    facts = {trained_at: _commit_facts(workspace, trained_at, author=trained_at == commit_id) for trained_at in commits}
     parts = []
     for version in versions:
         nodes = [lineage.code_node(version, facts[version.inputs.commit])]

@@ -52,7 +52,7 @@ def run(workspace: Workspace, ref: VersionRef, *, to: int | None = None, dry_run
     bases = _base_states(workspace, state)
     _check_not_on_base(bases, version, ref)
     number = _new_number(state, bases, ref, to)
-    old, new = (layout.version_folder(ref.model, each) for each in (ref.number, number))
+    old, new = (layout.version_folder(ref.model, label) for label in (ref.number, number))
     moves = {path: f"{new}/{path.removeprefix(f'{old}/')}" for path in _files(state, old)}
     _check_not_in_use(workspace, state, bases, version)
     after = VersionRef(ref.model, number)
@@ -89,7 +89,7 @@ def _check_not_on_base(bases: dict[str, Lifecycle], version: Version, ref: Versi
 
 
 def _new_number(state: Lifecycle, bases: dict[str, Lifecycle], ref: VersionRef, to: int | None) -> int:
-    used = {number for each in (state, *bases.values()) for number in each.numbers(ref.model)}
+    used = {number for base in (state, *bases.values()) for number in base.numbers(ref.model)}
     if to is None:
         return max(used) + 1
     if to in used:
@@ -123,7 +123,7 @@ def _check_not_in_use(workspace: Workspace, state: Lifecycle, bases: dict[str, L
     """
     repository, own_path = workspace.repository, layout.version(version.model, version.version)
     head = commit_of(state)
-    base = next((each.tree.commit for each in bases.values() if each.tree.commit), None)
+    base = next((other.tree.commit for other in bases.values() if other.tree.commit), None)
     merge_base = None if base is None else repository.merge_base(base, head)
     paths = (
         [change.path for change in repository.changes(merge_base, head) if change.after]
