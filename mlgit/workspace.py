@@ -1,6 +1,6 @@
-"""The composition root: puts the edges together for a command, a server or a test.
+"""The composition root: connects the ports with the edges, for a command, a server or a test.
 
-Each edge is opened, and imported, when it is first asked for, so that a command pays only for what it uses.
+Each edge is imported and opened when it is first used, so that a command does not wait for what it does not need.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class LocalWorkspace:
     """The workspace of a folder on this machine (see `ops.kernel.ports.workspace.Workspace`)."""
 
     def __init__(self, directory: Path, *, show: "ShowProgress | None" = None) -> None:
-        """Take a folder in the repository, and what shows the progress of fetch and push, if anybody watches."""
+        """Take a folder in the repository, and what shows the progress of fetch and push; None shows nothing."""
         self.directory = directory
         self._show = show
 
@@ -51,8 +51,8 @@ class LocalWorkspace:
 
     @cached_property
     def cache(self) -> "Cache":
-        """What can be found out again."""
-        from mlgit.edges.cache import FileCache  # noqa: PLC0415 - only where something is worth keeping
+        """A cache in the folder of Git."""
+        from mlgit.edges.cache import FileCache  # noqa: PLC0415 - few commands use it
 
         return FileCache(self.repository.git_dir)
 
@@ -63,7 +63,7 @@ class LocalWorkspace:
 
     @cached_property
     def signatures(self) -> "Signatures":
-        """SSH signatures with the key that Git is set to use."""
+        """SSH signatures with the key that Git is configured with."""
         from mlgit.edges.ssh.signing import SshSignatures  # noqa: PLC0415 - only for approvals
 
         return SshSignatures(self.repository.config)
@@ -77,39 +77,39 @@ class LocalWorkspace:
 
     @cached_property
     def model_files(self) -> "ModelFiles":
-        """Model files, behind a guard."""
+        """Model files, opened in a sandbox."""
         return _ModelFiles(self.root)
 
     @cached_property
     def tables(self) -> "Tables":
-        """Parquet and CSV."""
+        """Tables in Parquet and CSV files."""
         from mlgit.edges.tables import PandasTables  # noqa: PLC0415 - pandas
 
         return PandasTables()
 
     @property
-    def reproduced(self) -> "Reproduction":
-        """DVC's pipeline in a private checkout."""
-        from mlgit.edges.dvc.reproduction import reproduced  # noqa: PLC0415 - only where a policy asks for it
+    def reproduction(self) -> "Reproduction":
+        """Runs DVC stages again in a private checkout."""
+        from mlgit.edges.dvc.reproduction import reproduced  # noqa: PLC0415 - only for gates that need it
 
         return reproduced
 
     @cached_property
     def team_gates(self) -> "TeamGates":
-        """Gates that the team brings itself."""
-        from mlgit.edges import teamgates  # noqa: PLC0415 - only where a policy asks for one
+        """Gates that the team provides."""
+        from mlgit.edges import teamgates  # noqa: PLC0415 - only for policies with such gates
 
         return teamgates.PrivateTeamGates()
 
-    def hashed(self, path: Path, name: str) -> StoredFile:
-        """Describe a file as DVC keeps it."""
-        from mlgit.edges import hashing  # noqa: PLC0415 - only where files are hashed
+    def hash_file(self, path: Path, name: str) -> StoredFile:
+        """Return the hashes and the size of a file, as DVC would store it under a name."""
+        from mlgit.edges import hashing  # noqa: PLC0415 - few commands hash files
 
         return hashing.stored(path, name)
 
-    def put(self, files: Mapping[str, bytes]) -> None:
-        """Write files into the work tree, each whole or not at all."""
-        from mlgit.edges import workfiles  # noqa: PLC0415 - only where files are written
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Write files into the work tree, each one atomically."""
+        from mlgit.edges import workfiles  # noqa: PLC0415 - few commands write files
 
         workfiles.write(self.root, files)
 
@@ -118,46 +118,47 @@ class LocalWorkspace:
         """The work tree.
 
         Raises:
-            UsageError: the repository is bare, and the command needs files on disk.
+            UsageError: the repository is bare (`repository-bare`).
         """
         if self.repository.root is None:
             raise usage_error(
                 "repository-bare",
-                "this command needs files on disk, and the repository is bare",
+                "the repository is bare, and this command needs a work tree",
                 fix="run it in a clone",
             )
         return self.repository.root
 
     def store(self, remote: str) -> "DataStore":
-        """Return what DVC keeps."""
+        """Return the content in a DVC remote."""
         from mlgit.edges.dvc.store import DvcStore  # noqa: PLC0415 - DVC
 
         return DvcStore(self.root, remote)
 
     def target(self, environment: Environment) -> "Target | None":
-        """Return what runs the versions of an environment; None where mlgit does not deploy to it."""
-        from mlgit.edges.targets import open_target  # noqa: PLC0415 - only for applying
+        """Return the target of an environment; None if it has none that mlgit deploys to."""
+        from mlgit.edges.targets import open_target  # noqa: PLC0415 - only for deployments
 
         return open_target(environment.target, self.root)
 
     def forge(self) -> "Forge | None":
-        """Return where pull requests are kept; None where the base branch says that there are none."""
+        """Return the forge that the base branch states; None if it states none."""
         return self._forge
 
     @cached_property
     def _forge(self) -> "Forge | None":
-        from mlgit.ops.kernel.snapshot import base_of  # noqa: PLC0415 - the base branch says which it is
+        from mlgit.ops.kernel.snapshot import take_snapshot  # noqa: PLC0415 - reads records
 
-        kind = base_of(self)[1].project().forge
+        # From the base branch: the branch of a proposal must not choose another forge, whose reviews would count.
+        kind = take_snapshot(self).state.project().forge
         if kind == "none":
             return None
-        from mlgit.edges.forge import open_forge  # noqa: PLC0415 - only where there is one
+        from mlgit.edges.forge import open_forge  # noqa: PLC0415 - only for projects with a forge
 
         return open_forge(kind, self.repository.config("remote.origin.url"))
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator["LocalWorkspace"]:
-        """Yield this workspace with a repository that forgets what is written to it."""
+        """Yield this workspace with a repository whose new objects and refs are discarded at the end."""
         with self.repository.scratch() as repository:
             workspace = LocalWorkspace(self.directory)
             workspace.repository = repository
@@ -171,12 +172,12 @@ class _ModelFiles:
     def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
 
-        file = self._shown(path)
-        found = modelfile.inspect(path, file)
-        findings = list(modelfile.check_types(found.types, modelfile.parse_trusted_types(trusted), Location(file)))
+        file = self._display_path(path)
+        content = modelfile.inspect(path, file)
+        findings = list(modelfile.check_types(content.types, modelfile.parse_trusted_types(trusted), Location(file)))
         if findings:
             raise MlgitError(*findings)
-        return found.format, found.types
+        return content.format, content.types
 
     def score(
         self,
@@ -199,12 +200,12 @@ class _ModelFiles:
             columns=columns,
             task=task,
             positive=positive,
-            file=self._shown(path),
+            file=self._display_path(path),
             project=self._root,
         )
 
-    def _shown(self, path: Path) -> str:
-        """Return a path as people know it: from the root, or the bare name of a private copy."""
+    def _display_path(self, path: Path) -> str:
+        """Return a path for messages: relative to the root, or only the name of a private copy elsewhere."""
         return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
 
 
@@ -212,7 +213,7 @@ class _Formats:
     def record(self, file: str, content: bytes) -> Record:
         return self._read(file, content)
 
-    @cached_property  # asked for thousands of times, when even to find an imported module takes its time
+    @cached_property  # called for each record: even the lookup of an imported module would be noticeable
     def _read(self) -> "RecordReader":
         from mlgit.edges.formats.records import read_record  # noqa: PLC0415 - YAML
 
@@ -229,12 +230,12 @@ class _Formats:
 
     @cached_property
     def _render(self) -> Callable[[StoredFile], bytes]:
-        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where versions are read
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only for versions
 
         return pointers.render
 
     def check_pointer(self, file: str, content: bytes) -> None:
-        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only where pointers are checked
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only for pointers
 
         pointers.parse(content, file)
 
@@ -245,7 +246,8 @@ class _Formats:
 
         up = "../" * file.count("/")
         mapping = to_mapping(record)
-        # The id of a promotion is unique and stands first, so that two manifests made at once conflict wherever else they agree.
+        # The unique id comes first, so that Git reports a conflict for two manifests written at the same time, even if all
+        # else in them is equal.
         first = {"promotion": mapping["promotion"]} if isinstance(record, Promotion) else {}
         return yamlfile.dump(first | mapping, f"{up}{SCHEMAS}/{record.__struct_config__.tag}.schema.json")
 

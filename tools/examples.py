@@ -41,7 +41,7 @@ from mlgit.domain.records.version import Artifact, Evaluation, GitIdentity, Inpu
 from mlgit.edges import templates
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
-from mlgit.ops.project.init import APPROVAL_RULES
+from mlgit.ops.project.project_files import APPROVAL_RULES
 
 MODEL: Final = "malignancy"
 GATES: Final = {

@@ -15,14 +15,14 @@ import msgspec
 
 import mlgit.cli
 from mlgit import explanations
-from mlgit.cli.boundary import Refusal
+from mlgit.cli.boundary import ErrorReport
 from mlgit.domain.gates import REGISTRY
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
 from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
-from mlgit.ops.project.explain import PLACES
+from mlgit.ops.project.explain import RECORD_PATHS
 from tools import commands, examples, findings
 from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
 
@@ -69,7 +69,7 @@ def outcomes() -> dict[str, type[msgspec.Struct]]:
     for module in pkgutil.iter_modules(mlgit.cli.__path__, "mlgit.cli."):
         importlib.import_module(module.name)
     found = {str(kind.__struct_config__.tag): kind for kind in Outcome.__subclasses__()}
-    return dict(sorted((found | {str(Refusal.__struct_config__.tag): Refusal}).items()))
+    return dict(sorted((found | {str(ErrorReport.__struct_config__.tag): ErrorReport}).items()))
 
 
 def _index() -> str:
@@ -90,7 +90,7 @@ def _index() -> str:
 def _records() -> str:
     lines = ["# Records", "", _INTRODUCTION, "", "| kind | file | written by | what it is |", "|---|---|---|---|"]
     lines += [
-        f"| [{kind}]({kind}.md) | `{PLACES[kind]}`{_branch(kind)} | {record.written_by} | {_doc(record)[0]} |"
+        f"| [{kind}]({kind}.md) | `{RECORD_PATHS[kind]}`{_branch(kind)} | {record.written_by} | {_doc(record)[0]} |"
         for kind, record in KINDS.items()
     ]
     lines += ["", "## Words for values", "", "| word | form |", "|---|---|"]
@@ -112,7 +112,10 @@ def _record(kind: str) -> str:
     record = KINDS[kind]
     schema, parts = schema_of(record)
     parts = {name: part for name, part in parts.items() if name not in _GATE_CLASSES}  # they have a page of their own
-    where = f"At `{PLACES[kind]}`{_branch(kind)}, written by {record.written_by}. Begins with `kind: {kind}` and `schema: 1`."
+    where = (
+        f"At `{RECORD_PATHS[kind]}`{_branch(kind)}, written by {record.written_by}. "
+        f"Begins with `kind: {kind}` and `schema: 1`."
+    )
     lines = [f"# {kind}", "", *_doc(record), "", where, "", *_table(schema, parts, skip={"kind", "schema"})]
     for name, part in parts.items():
         lines += ["", f"## {name}", "", inspect.cleandoc(part.get("description", "")), "", *_table(part, parts)]

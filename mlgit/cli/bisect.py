@@ -11,7 +11,7 @@ from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import bisect
 
 
@@ -66,7 +66,7 @@ def command(
         raise click.UsageError("Name --below or --drop, not both.")
     if not all(map(math.isfinite, (limit or 0.0, drop or 0.0))):
         raise click.UsageError("--below and --drop are finite numbers.")
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    state = take_snapshot(session, at).state
     with session.progress("versions measured") as on_progress:
         outcome = bisect.run(
             session,
@@ -100,14 +100,16 @@ def _show(outcome: bisect.Bisection) -> str:
         text.table(["VERSION", outcome.metric.upper(), "ROWS", ""], rows),
         text.clean(_answer(outcome)),
     ]
-    if outcome.between:
-        parts.append(f"Not measured in between, so it may have been one of them: {', '.join(outcome.between)}")
+    if outcome.unmeasured_between:
+        parts.append(
+            f"Not measured in between, so it may have been one of them: {', '.join(outcome.unmeasured_between)}"
+        )
     if outcome.difference is None:
         return "\n\n".join(parts)
     compared = outcome.difference
     if not compared.same_split:
         parts.append("The two were not tested on the same rows, so a part of the change may be the rows'.")
-    changes = [[change.what, _short(change.before), _short(change.after)] for change in compared.changes]
+    changes = [[change.field, _short(change.before), _short(change.after)] for change in compared.changes]
     parts.append(
         text.table(["DIFFERS", compared.before, compared.after], changes)
         if changes
@@ -119,7 +121,7 @@ def _show(outcome: bisect.Bisection) -> str:
 def _row(measured: bisect.MeasuredVersion, outcome: bisect.Bisection) -> list[str]:
     if measured.value is None:
         return [measured.version, "-", "-", f"skipped: {measured.reason}"]
-    word = ("bad" if measured.bad else "good") if outcome.how == "search" else ("worse" if measured.bad else "")
+    word = ("bad" if measured.bad else "good") if outcome.method == "search" else ("worse" if measured.bad else "")
     return [
         measured.version,
         f"{measured.value:.4f}",
@@ -130,7 +132,7 @@ def _row(measured: bisect.MeasuredVersion, outcome: bisect.Bisection) -> list[st
 
 def _answer(outcome: bisect.Bisection) -> str:
     beyond = _beyond(outcome)
-    if outcome.first is None and outcome.how == "scan":
+    if outcome.first is None and outcome.method == "scan":
         return f"No version is {beyond}."
     if outcome.first is None:
         return f"The newest is not {beyond}. A search sees nothing that came back; without --below all are measured."

@@ -11,7 +11,9 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural
 from mlgit.edges.project import DataDisk
-from mlgit.ops.data import datasets
+from mlgit.ops.data import add, check
+from mlgit.ops.data.add import DataAdded
+from mlgit.ops.data.check import ContractCheck, DataCheck, RuleViolation
 
 
 @click.group()
@@ -46,7 +48,7 @@ def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) ->
       mlgit data add datasets/customers/customers.csv
     """
     given = session.directory / path.expanduser()
-    outcome = datasets.add(
+    outcome = add.run(
         session,
         given,
         name=dataset,
@@ -73,72 +75,74 @@ def _check(session: Session, name: str | None) -> int:
       mlgit data check customers
       mlgit data check customers --json
     """
-    return session.answer(datasets.check(session, name, disk=DataDisk(session.root)), _show_checked)
+    return session.answer(check.run(session, name, pointers=DataDisk(session.root)), _show_checked)
 
 
-def _show_added(added: datasets.DataAdded) -> str:
+def _show_added(added: DataAdded) -> str:
     action = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
     lines = [f"{action} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
         lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
     sign = {"new": "+", "changed": "~", "unchanged": "="}[added.state]
-    lines.append(f"  {sign} {added.files[0]}  names the content, which DVC keeps in remote {added.remote}")
-    if added.drafted:
+    lines.append(f"  {sign} {added.files[0]}  names the content, which DVC stores in remote {added.remote}")
+    if added.contract_drafted:
         lines.append(f"  + {added.files[1]}  drafted from the data")
         lines.append("")
         lines.append(
             "The draft says what the data looks like today, with some room. Review what must hold for all data:"
         )
         lines.append("owner, classification and source; limits and allowed values; keys, the columns that name a row.")
-    if added.broken:
-        lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
-    elif not added.drafted:
+    if added.violations:
+        lines += ["", f"It violates its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.violations)]
+    elif not added.contract_drafted:
         lines.append("It meets its contract.")
     return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
 
 
-def _after(added: datasets.DataAdded) -> str | None:
+def _after(added: DataAdded) -> str | None:
     contract = f"datasets/{added.dataset}/dataset.yaml"
-    if added.broken:
+    if added.violations:
         return f"correct the data or {contract}, then mlgit data check {added.dataset}"
-    if added.drafted:
+    if added.contract_drafted:
         return f"review {contract}, then mlgit data check {added.dataset}"
     if added.state == "unchanged":
         return None
     return f"git add datasets/{added.dataset} && git commit -m 'Update data of {added.dataset}'"
 
 
-def _show_checked(checked: datasets.DataCheck) -> str:
-    parts = [_show_check(check) for check in checked.checks]
-    wrong = [check for check in checked.checks if not check.holds]
-    return "\n\n".join(parts) + text.following(_remedy(wrong[0]) if wrong else _still_to_add(checked.checks))
+def _show_checked(outcome: DataCheck) -> str:
+    parts = [_show_check(result) for result in outcome.checks]
+    failed = [result for result in outcome.checks if not result.holds]
+    return "\n\n".join(parts) + text.following(_remedy(failed[0]) if failed else _still_to_add(outcome.checks))
 
 
-def _show_check(check: datasets.ContractCheck) -> str:
-    if check.rows is None:
-        return f"{text.word('error')} {check.dataset}: {check.file} is not here"
-    note = {"changed": "; changed since it was added", "not-added": "; not added yet"}.get(check.state, "")
-    facts = f"{check.dataset}: {plural(check.rows, 'row')} in {check.file}{note}"
-    if not check.broken:
+def _show_check(result: ContractCheck) -> str:
+    if result.rows is None:
+        return f"{text.word('error')} {result.dataset}: {result.file} is missing"
+    note = {"changed": "; changed since it was added", "untracked": "; not added yet"}.get(result.state, "")
+    facts = f"{result.dataset}: {plural(result.rows, 'row')} in {result.file}{note}"
+    if not result.violations:
         return f"{text.word('pass')}  {facts}"
-    return f"{text.word('fail')}  {facts}, {plural(len(check.broken), 'rule')} broken\n{_table(check.broken)}"
+    return (
+        f"{text.word('fail')}  {facts}, {plural(len(result.violations), 'rule')} violated\n{_table(result.violations)}"
+    )
 
 
-def _table(broken: Sequence[datasets.BrokenRule]) -> str:
+def _table(violations: Sequence[RuleViolation]) -> str:
     rows = [
         (rule.column or "(table)", rule.rule, f"{rule.count:,}", ", ".join(rule.examples) or "-", rule.message)
-        for rule in broken
+        for rule in violations
     ]
     return text.table(("COLUMN", "RULE", "ROWS", "EXAMPLES", "PROBLEM"), rows)
 
 
-def _remedy(check: datasets.ContractCheck) -> str:
-    if check.state == "never-added":
-        return f"mlgit data add FILE --dataset {check.dataset}"
-    if check.state == "absent":
-        return f"dvc pull {check.file}.dvc"
-    return f"correct the data or datasets/{check.dataset}/dataset.yaml"
+def _remedy(result: ContractCheck) -> str:
+    if result.state == "never-added":
+        return f"mlgit data add FILE --dataset {result.dataset}"
+    if result.state == "missing":
+        return f"dvc pull {result.file}.dvc"
+    return f"correct the data or datasets/{result.dataset}/dataset.yaml"
 
 
-def _still_to_add(checks: Sequence[datasets.ContractCheck]) -> str | None:
-    return next((f"mlgit data add {check.dataset}" for check in checks if check.state != "added"), None)
+def _still_to_add(results: Sequence[ContractCheck]) -> str | None:
+    return next((f"mlgit data add {result.dataset}" for result in results if result.state != "unchanged"), None)

@@ -9,7 +9,7 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import size
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import diff
 
 
@@ -26,7 +26,7 @@ def command(session: Session, before: VersionRef, after: VersionRef, at: str | N
       mlgit diff churn@9 churn@10
       mlgit diff churn@9 churn@10 --json
     """
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    state = take_snapshot(session, at).state
     return session.answer(diff.run(state, before, after), _show)
 
 
@@ -40,7 +40,7 @@ def _show(outcome: diff.VersionDiff) -> str:
         parts.append("They were not tested on the same rows, so the metrics cannot be compared.")
     if outcome.changes:
         changes = [
-            [change.what, _short(change.before, change.what), _short(change.after, change.what)]
+            [change.field, _short(change.before, change.field), _short(change.after, change.field)]
             for change in outcome.changes
         ]
         parts.append(text.table(["DIFFERS", outcome.before, outcome.after], changes))

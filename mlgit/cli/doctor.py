@@ -78,14 +78,14 @@ def command(session: Session, role: BranchRole | None, *, fix: bool, dry_run: bo
 def _ruleset(session: Session, role: BranchRole) -> str:
     import json  # noqa: PLC0415 - only here
 
-    branch = snapshot.base_of(session)[0] if role == "base" else "mlgit-ledger"
+    branch = snapshot.base_branch(session) if role == "base" else "mlgit-ledger"
     document: dict[str, Any] = recommended_ruleset(role, branch)
     return json.dumps(document, indent=2)
 
 
 def _shipped(session: Session) -> dict[str, bytes]:
     """Return the files that every project at its forge begins with and whose content does not depend on whose it is."""
-    forge = snapshot.base_of(session)[1].project().forge
+    forge = snapshot.take_snapshot(session).state.project().forge
     files = templates.project(next(iter(templates.TEMPLATES)), forge)
     held = {path: content for path, content in files.items() if path == ".gitattributes" or "/workflows/" in path}
     return templates.render(held, _NAMELESS)

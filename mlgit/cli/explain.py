@@ -71,8 +71,8 @@ def _show(explanation: explain.Explanation) -> str:
     if explanation.topic in {"finding", "family"}:
         return explanation.text
     lines = [f"# {explanation.id}", "", explanation.text]
-    if explanation.place:
-        where = f"`{explanation.place}`, written by {explanation.written_by}"
+    if explanation.path:
+        where = f"`{explanation.path}`, written by {explanation.written_by}"
         lines += ["", f"At {where}."]
     if fields := [field for field in explanation.fields if field.name != "id"]:
         rows = [(field.name, _wanted(field), field.description) for field in fields]

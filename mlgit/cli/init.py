@@ -15,6 +15,7 @@ from mlgit.domain.records import KINDS
 from mlgit.edges import templates
 from mlgit.edges.project import Folder
 from mlgit.ops.project import init
+from mlgit.ops.project.project_files import InitRequest
 
 
 @click.command()
@@ -58,25 +59,25 @@ def command(
       mlgit init acme --remote s3://acme-models/storage --forge github
     """
     root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
-    ground = Folder(root)
+    project_folder = Folder(root)
     default_name, default_template = init.name_of(root.name), next(iter(templates.TEMPLATES))
     if session.may_ask and not yes:
         template = template or _ask_template(default_template)
         name = name or click.prompt("Name of the project", default=default_name)
-        owner = owner or click.prompt("Responsible person or team", default=ground.person().email)
+        owner = owner or click.prompt("Responsible person or team", default=project_folder.person().email)
     name = name or default_name
-    wish = init.InitRequest(
+    request = InitRequest(
         name=name,
         template=template or default_template,
         owner=owner,
         remote=f"../{name}-storage" if remote is None else _location(session.directory, root, remote),
         forge=forge,
     )
-    files = templates.project(wish.template, forge)
+    files = templates.project(request.template, forge)
     outcome = init.run(
         Session(root, as_json=session.as_json),
-        ground,
-        wish,
+        project_folder,
+        request,
         lambda values: templates.render(files, values),
         {
             f"{kind}{schemas.SUFFIX}": schemas.text(kind)
@@ -121,9 +122,9 @@ def _show(started: init.ProjectCreated) -> str:
         lines += ["", f"Data and models would be stored in {text.clean(started.remote)}. Nothing was changed."]
     else:
         lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(started)]
-    if started.kept:
-        lines += ["", f"Your own {' and '.join(started.kept)} stays as it is."]
-    if not started.signing:
+    if started.kept_files:
+        lines += ["", f"Your own {' and '.join(started.kept_files)} stays as it is."]
+    if not started.has_signing_key:
         lines += [
             "",
             "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it.",
@@ -136,7 +137,7 @@ def _contents(started: init.ProjectCreated) -> list[tuple[str, str]]:
     dataset = _dataset(started)
     return [
         (problem, "what is to be predicted, and how success is measured"),
-        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data else "")),
+        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data_files else "")),
         ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
         (f"models/{started.model}/", "the model, and the text of its model card"),
         ("environments/, policies/", "staging and production, and what each requires"),
@@ -150,7 +151,7 @@ def _dataset(started: init.ProjectCreated) -> str:
 
 
 def _first_step(started: init.ProjectCreated, enter: str) -> str:
-    if started.data:
+    if started.data_files:
         return _joined(enter, f"mlgit train {started.model}")
     dataset = _dataset(started)
     steps = (

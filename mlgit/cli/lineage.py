@@ -11,7 +11,7 @@ from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural, size, utc_time
 from mlgit.domain.lineage import DataRef, Direction, LineageEdge, LineageNode, walk
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import lineage
 
 _DOWN = {"supersedes": "corrected by"}  # the label of a role, seen from the other end
@@ -43,14 +43,14 @@ def command(
     """
     if sum(value is not None for value in (what, dataset, code)) != 1:
         raise click.UsageError("Name one thing: MODEL@N, a digest, --dataset DATASET or --code COMMIT.")
-    then = snapshot.take_snapshot(session, at)
+    snapshot = take_snapshot(session, at)
     with session.progress("reading records") as on_progress:
         if code is not None:
-            outcome = lineage.of_code(session, then, code, on_progress=on_progress)
+            outcome = lineage.of_code(session, snapshot, code, on_progress=on_progress)
         elif dataset is not None or (what or "").startswith(("md5:", "sha256:")):
-            outcome = lineage.of_data(then, DataRef.parse(dataset or what or ""), on_progress=on_progress)
+            outcome = lineage.of_data(snapshot, DataRef.parse(dataset or what or ""), on_progress=on_progress)
         else:
-            outcome = lineage.of_version(session, then, VersionRef.parse(what or ""), on_progress=on_progress)
+            outcome = lineage.of_version(session, snapshot, VersionRef.parse(what or ""), on_progress=on_progress)
     return session.answer(outcome, _dot if form == "dot" else _show)
 
 
@@ -58,8 +58,8 @@ def _show(outcome: lineage.Lineage) -> str:
     nodes = {node.id: node for node in outcome.graph.nodes}
     parts = ["\n".join(_tree(outcome, nodes[root])) for root in outcome.roots]
     if not outcome.versions:
-        parts.append(f"None of {plural(outcome.read, 'version')} comes from {text.clean(outcome.question)}.")
-    parts += [text.finding(finding) for finding in (*outcome.findings, *outcome.unread)]
+        parts.append(f"None of {plural(outcome.records_read, 'version')} comes from {text.clean(outcome.query)}.")
+    parts += [text.finding(finding) for finding in (*outcome.findings, *outcome.unreadable)]
     shown = "\n\n".join(parts)
     return shown + (text.following(f"mlgit show {outcome.versions[-1]}") if outcome.versions else "")
 
@@ -114,7 +114,7 @@ def _facts(node: LineageNode) -> str:
     if node.kind == "code":
         if "author" in facts:
             return f"  by {facts['author']}, {utc_time(facts['at'])}: {facts['subject']}"
-        return f"  {facts['digest'][:19]}{'' if facts['here'] else ', not in this repository'}"
+        return f"  {facts['digest'][:19]}{'' if facts['in_repository'] else ', not in this repository'}"
     return f"  {plural(facts['rows'], 'row')}" if node.kind == "split" else ""
 
 

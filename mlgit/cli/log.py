@@ -48,4 +48,4 @@ def _show(history: log.History) -> str:
         for event in history.events
     ]
     shown = text.table(["WHEN (UTC)", "EVENT", "ENVIRONMENT", "VERSION", "PROMOTION", "DECISION", "BY"], rows)
-    return shown + ("\nThere is more: `mlgit log -n 100`" if history.more else "")
+    return shown + ("\nThere is more: `mlgit log -n 100`" if history.has_more else "")

@@ -129,8 +129,8 @@ def _draft(
 def _show(drafted: new.DraftCreated) -> str:
     action = "Would draft" if drafted.dry_run else "Drafted"
     lines = [f"{action} {drafted.kind} {drafted.name}", *(f"  + {file}" for file in drafted.files)]
-    if drafted.listed is not None:
+    if drafted.environments is not None:
         lines.append("It takes part once mlgit.yaml lists it, in its place in the order:")
-        lines.append(f"  environments: [{', '.join(drafted.listed)}]")
+        lines.append(f"  environments: [{', '.join(drafted.environments)}]")
     step = _NEXT[drafted.kind].format(file=drafted.files[0], name=drafted.name)
     return "\n".join(lines) + text.following(None if drafted.dry_run else step)

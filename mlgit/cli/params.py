@@ -1,9 +1,9 @@
-"""Types of arguments and options that several commands share."""
+"""Types of arguments and options that several commands use."""
 
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -11,11 +11,14 @@ from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
 from mlgit.errors import MlgitError, usage_error
 
+if TYPE_CHECKING:
+    from mlgit.ops.kernel.lifecycle import Lifecycle
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Place(NamedTuple):
-    """An environment, and a model in it where one is named."""
+    """An environment, and a model in it; without a model, all models of the environment."""
 
     environment: str
     model: str | None
@@ -29,7 +32,7 @@ class PlacedVersion(NamedTuple):
 
 
 class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """A version, `churn@10`; completed from the versions that there are."""
+    """A version, `churn@10`; completed from the registered versions."""
 
     name = "version"
 
@@ -38,12 +41,12 @@ class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newe
         return value if isinstance(value, VersionRef) else VersionRef.parse(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Offer every version of every model."""
-        return _offer(ctx, incomplete, _versions)
+        """Suggest every version of every model."""
+        return _complete(ctx, incomplete, _versions)
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """The name of a model or an environment; completed from those that there are."""
+    """The name of a model or an environment; completed from the existing ones."""
 
     name = "name"
 
@@ -51,12 +54,14 @@ class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         self.name = noun
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Offer every name of this noun."""
-        return _offer(ctx, incomplete, lambda state: state.models() if self.name == "model" else state.environments())
+        """Suggest every model or every environment."""
+        return _complete(
+            ctx, incomplete, lambda state: state.models() if self.name == "model" else state.environments()
+        )
 
 
 class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """An environment or a model in it, `production` or `production/churn`; completed from those that there are."""
+    """An environment or a model in it, `production` or `production/churn`; completed from the existing ones."""
 
     name = "place"
 
@@ -74,8 +79,8 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         return Place(environment, model or None)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Offer every environment, and every model in it."""
-        return _offer(ctx, incomplete, _places)
+        """Suggest every environment, and every model in it."""
+        return _complete(ctx, incomplete, _places)
 
 
 class ModelPlaceType(PlaceType):
@@ -94,7 +99,7 @@ class ModelPlaceType(PlaceType):
 
 
 class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """A version in an environment, `production/churn@11`; completed from those that there are."""
+    """A version in an environment, `production/churn@11`; completed from the registered versions."""
 
     name = "placed version"
 
@@ -112,34 +117,34 @@ class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic i
         return PlacedVersion(environment, VersionRef.parse(version))
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Offer every version of every model, in every environment."""
-        return _offer(
+        """Suggest every version of every model, in every environment."""
+        return _complete(
             ctx, incomplete, lambda state: [f"{e}/{v}" for e in state.environments() for v in _versions(state)]
         )
 
 
 class HoldableType(PlacedVersionType):
-    """What a hold may name: an environment, a model or a version in it; completed from those that there are."""
+    """The subject of a hold: an environment, a model or a version in it; completed from the existing ones."""
 
     name = "subject"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Leave the text as it is: what it may be depends on `--everywhere`."""
+        """Return the text unchanged: its form depends on `--everywhere`, which is another option."""
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Offer every environment, and every model and version in it."""
-        return [*_offer(ctx, incomplete, _places), *super().shell_complete(ctx, param, incomplete)]
+        """Suggest every environment, and every model and version in it."""
+        return [*_complete(ctx, incomplete, _places), *super().shell_complete(ctx, param, incomplete)]
 
 
 class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """A promotion, by its id or as `ENV/MODEL`; completed from the models in environments."""
+    """A promotion, by its id or as `ENV/MODEL`; completed from the models and environments."""
 
     name = "promotion"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Offer every model in every environment."""
-        return _offer(ctx, incomplete, lambda state: [place for place in _places(state) if "/" in place])
+        """Suggest every model in every environment."""
+        return _complete(ctx, incomplete, lambda state: [place for place in _places(state) if "/" in place])
 
 
 VERSION = VersionType()
@@ -154,9 +159,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def session_command(function: F) -> F:
-    """Give a command the options `--format` and `--json` and, as its first argument, the session.
+    """Add the options `--format` and `--json` to a command, and pass it the session as its first argument.
 
-    A command with formats of its own has `format_option` below this, and gets the chosen one as `form`.
+    A command with more formats has `format_option` below this, and gets the chosen format as `form`.
     """
     has_formats = any(option.name == "form" for option in getattr(function, "__click_params__", ()))
 
@@ -165,38 +170,39 @@ def session_command(function: F) -> F:
     @wraps(function)
     def command(ctx: click.Context, /, *args: Any, as_json: bool, form: str, **kwargs: Any) -> Any:
         form = "json" if as_json else form
-        more = {"form": form} if has_formats else {}
-        return function(_session(ctx, as_json=form == "json"), *args, **more, **kwargs)
+        if has_formats:
+            kwargs["form"] = form
+        return function(_session(ctx, as_json=form == "json"), *args, **kwargs)
 
     return command if has_formats else format_option()(command)  # type: ignore[return-value]  # click reads the wrapped signature
 
 
 def format_option(*formats: str) -> Callable[[F], F]:
-    """Give a command the option `--format`, with formats beside text and JSON; put it directly below `session_command`."""
+    """Add the option `--format`, with more formats than text and JSON; to be put directly below `session_command`."""
     return click.option(
         "--format", "form", type=click.Choice(["text", "json", *formats]), default="text", help="Output format."
     )
 
 
 def at_option(function: F) -> F:
-    """Give a reading command the option `--at REV`."""
+    """Add the option `--at REV` to a command that reads."""
     return click.option(
         "--at", metavar="REV", help="Read the state at a commit, branch, tag or date (2026-03-31) instead."
     )(function)
 
 
 def env_option(text: str) -> Callable[[F], F]:
-    """Give a command the option `--env ENV`."""
+    """Add the option `--env ENV`."""
     return click.option("--env", "environment", type=ENVIRONMENT, metavar="ENV", help=text)
 
 
 def approver_option(text: str) -> Callable[[F], F]:
-    """Give a command that drafts a signed exception the option `--approver`."""
+    """Add the option `--approver`."""
     return click.option("--approver", "approvers", multiple=True, required=True, metavar="PERSON", help=text)
 
 
 def last_option(default: int, things: str) -> Callable[[F], F]:
-    """Give a command the option `-n`, `--last`."""
+    """Add the option `-n`, `--last`."""
     return click.option(
         "-n",
         "--last",
@@ -208,12 +214,16 @@ def last_option(default: int, things: str) -> Callable[[F], F]:
 
 
 def dry_run_option(function: F) -> F:
-    """Give a command that changes things the option `--dry-run`."""
+    """Add the option `--dry-run`."""
     return click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")(function)
 
 
 def number_of(version: VersionRef, model: str, option: str) -> int:
-    """Return the number of a version that an option names, of the model that the command is about."""
+    """Return the number of a version that an option names.
+
+    Raises:
+        BadParameter: it is a version of another model than the command is about.
+    """
     if version.model != model:
         raise click.BadParameter(f"{version} is not a version of {model}.", param_hint=option)
     return version.number
@@ -223,23 +233,24 @@ def _session(ctx: click.Context, *, as_json: bool) -> Session:
     return Session(Path(ctx.find_root().meta["mlgit.directory"]), as_json=as_json)
 
 
-def _versions(state: Any) -> list[str]:
+def _versions(state: "Lifecycle") -> list[str]:
     return [f"{model}@{number}" for model, numbers in state.numbers_of(state.models()).items() for number in numbers]
 
 
-def _places(state: Any) -> list[str]:
+def _places(state: "Lifecycle") -> list[str]:
     environments = state.environments()
     return [*environments, *(f"{environment}/{model}" for environment in environments for model in state.models())]
 
 
-def _offer(ctx: click.Context, incomplete: str, names: Callable[[Any], list[str]]) -> list[Any]:
+def _complete(ctx: click.Context, incomplete: str, names: Callable[["Lifecycle"], list[str]]) -> list[Any]:
+    """Return the names that begin with what was typed; none if they cannot be read, because a shell has no place for errors."""
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - only while completing
 
     from mlgit.ops.kernel import snapshot  # noqa: PLC0415 - only while completing
 
     directory: Path = ctx.find_root().params.get("directory") or Path()
     try:
-        _, state = snapshot.base_of(Session(directory))
+        state = snapshot.take_snapshot(Session(directory)).state
         return [CompletionItem(name) for name in names(state) if name.startswith(incomplete)]
     except MlgitError:
-        return []  # completing never complains
+        return []

@@ -48,7 +48,7 @@ def _show(outcome: register.Registered) -> str:
         f"  file     {outcome.format}, {size(outcome.size)}"
         + (f", p95 {outcome.p95_ms:.1f} ms a row" if outcome.p95_ms else ""),
         f"  types    {', '.join(outcome.types) or 'only those always trusted'}",
-        f"  {outcome.primary.ljust(8)} {outcome.metrics[outcome.primary]:.4f}",
+        f"  {outcome.primary_metric.ljust(8)} {outcome.metrics[outcome.primary_metric]:.4f}",
         f"  folder   {outcome.folder}" + (f" (commit {outcome.commit[:7]})" if outcome.commit else ""),
     ]
     findings = [text.finding(finding) for finding in outcome.findings]

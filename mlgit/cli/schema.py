@@ -8,7 +8,7 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.records import KINDS
 from mlgit.ops.kernel.outcome import Outcome
-from mlgit.ops.project.explain import PLACES
+from mlgit.ops.project.explain import RECORD_PATHS
 
 
 class Kinds(Outcome, frozen=True, kw_only=True, tag="mlgit/schema-list.v1"):
@@ -37,7 +37,7 @@ def command(session: Session, kind: str | None) -> int:
         click.echo(schemas.text(kind), nl=False)
         return 0
     return session.answer(
-        Kinds(places=PLACES, written_by={name: record.written_by for name, record in KINDS.items()}), _show
+        Kinds(places=RECORD_PATHS, written_by={name: record.written_by for name, record in KINDS.items()}), _show
     )
 
 

@@ -8,7 +8,7 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import size, utc_date, utc_time
 from mlgit.domain.names import VersionRef
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import show
 
 
@@ -27,7 +27,7 @@ def command(session: Session, name: str, at: str | None, *, as_card: bool) -> in
       mlgit show churn@10 --card
       mlgit show churn@10 --at v2.0 --json
     """
-    _, state = snapshot.base_of(session) if at is None else (at, snapshot.state_at(session, at))
+    state = take_snapshot(session, at).state
     if as_card:
         return session.answer(show.card(state, VersionRef.parse(name)), _show_card)
     if "@" in name:
@@ -56,7 +56,7 @@ def _show_model(outcome: show.ModelShown) -> str:
         ]
         for version in outcome.versions
     ]
-    table = text.table(["VERSION", outcome.metric.upper(), "SIZE", "REGISTERED", "BY", "CHAMPION OF"], rows)
+    table = text.table(["VERSION", outcome.primary_metric.upper(), "SIZE", "REGISTERED", "BY", "CHAMPION OF"], rows)
     more = f"\nand {outcome.total - len(outcome.versions):,} older" if outcome.total > len(outcome.versions) else ""
     return f"{outcome.model}\n\n{_facts(facts)}\n\n{table}{more}" + text.following(
         f"mlgit show {outcome.versions[0].version}"
@@ -90,13 +90,15 @@ def _show_version(outcome: show.VersionShown) -> str:
         ),
         ("params", msgspec.json.encode(outcome.params).decode()),
         ("latency", f"p95 {outcome.p95_ms:.1f} ms" if outcome.p95_ms is not None else "not measured"),
-        ("card", f"{outcome.sections_written} of {outcome.sections} sections written"),
+        ("card", f"{outcome.card_sections_written} of {outcome.card_sections} sections written"),
     ]
     metrics = text.table(["METRIC", "VALUE"], [[name, f"{value:.4f}"] for name, value in outcome.metrics.items()])
     parts = [outcome.version, _facts(facts), f"On {outcome.rows:,} rows of the test split:\n{metrics}"]
-    if outcome.weakest:
-        rows = [[f"{part.column}={part.value}", f"{part.rows:,}", f"{part.metric:.4f}"] for part in outcome.weakest]
-        parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', outcome.primary.upper()], rows)}")
+    if outcome.weakest_slices:
+        rows = [
+            [f"{part.column}={part.value}", f"{part.rows:,}", f"{part.metric:.4f}"] for part in outcome.weakest_slices
+        ]
+        parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', outcome.primary_metric.upper()], rows)}")
     parts += [text.finding(finding) for finding in outcome.findings] or ["Its files are as they were registered."]
     return "\n\n".join(parts)
 

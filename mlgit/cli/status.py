@@ -41,9 +41,9 @@ def _show(outcome: Status) -> str:
         parts.append(text.table(heads, rows))
         parts += [f"{row.environment}/{row.model}: {text.clean(row.message)}" for row in outcome.rows if row.message]
         parts += [
-            f"{row.environment}/{row.model}: recertification {row.certified.state}, by {utc_date(row.certified.until)}"
+            f"{row.environment}/{row.model}: recertification {row.approval_age.state}, by {utc_date(row.approval_age.until)}"
             for row in outcome.rows
-            if row.certified is not None and row.certified.state != "good"
+            if row.approval_age is not None and row.approval_age.state != "good"
         ]
     else:
         parts.append("Nothing has been promoted yet." if outcome.models else "There is no model yet.")
@@ -65,7 +65,7 @@ def _show(outcome: Status) -> str:
                 candidate.metric,
                 metric_value(candidate.value),
                 metric_gain(candidate.gain),
-                candidate.against or "-",
+                candidate.champion or "-",
                 candidate.environment,
             ]
             for candidate in outcome.candidates

@@ -40,18 +40,19 @@ def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _show(outcome: train.Trained) -> str:
-    if outcome.code:
+    if outcome.exit_code:
         return (
-            f"The pipeline of {outcome.model} stopped with exit code {outcome.code}; its last lines above say why."
+            f"The pipeline of {outcome.model} stopped with exit code {outcome.exit_code}; its last lines above say why."
             + text.following(f"fix it, then mlgit train {outcome.model}")
         )
     rows = [
-        [name, f"{value:.4f}", "decides" if name == outcome.primary else ""] for name, value in outcome.metrics.items()
+        [name, f"{value:.4f}", "decides" if name == outcome.primary_metric else ""]
+        for name, value in outcome.metrics.items()
     ]
     parts = [f"{outcome.model} on the test split", text.table(["METRIC", "VALUE", ""], rows)]
-    if outcome.newest is not None and outcome.newest_metric is not None:
-        gain = outcome.metrics[outcome.primary] - outcome.newest_metric
-        parts.append(f"{outcome.primary} {gain:+.4f} against {outcome.newest}")
+    if outcome.newest_version is not None and outcome.newest_metric is not None:
+        gain = outcome.metrics[outcome.primary_metric] - outcome.newest_metric
+        parts.append(f"{outcome.primary_metric} {gain:+.4f} against {outcome.newest_version}")
     commit = (
         f"git commit -m 'Train {outcome.model}' -- {' '.join(outcome.uncommitted)} && " if outcome.uncommitted else ""
     )

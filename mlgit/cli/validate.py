@@ -36,11 +36,11 @@ def _show(outcome: validate.Validated) -> str:
     warnings = sum(finding.severity is Severity.WARNING for finding in outcome.findings)
     changed = (
         ""
-        if outcome.changed is None or outcome.base is None
-        else f", {plural(outcome.changed, 'path')} changed since {text.clean(outcome.base or '')}"
+        if outcome.paths_changed is None or outcome.base is None
+        else f", {plural(outcome.paths_changed, 'path')} changed since {text.clean(outcome.base or '')}"
     )
     summary = (
-        f"{plural(outcome.checked, 'record')} checked in {text.clean(outcome.where)}{changed}: "
+        f"{plural(outcome.records_checked, 'record')} checked in {text.clean(outcome.tree)}{changed}: "
         f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
     )
     return "\n\n".join([*(text.finding(finding) for finding in outcome.findings), summary])

@@ -74,8 +74,8 @@ def _what(outcome: why.Why) -> Iterator[tuple[str, str]]:
         f"{brought.replaced or 'nothing'} ({brought.replaced_promotion})" if brought.replaced_promotion else "nothing",
     )
     yield "reason", (brought.reason or "none given") + (f", ticket {brought.ticket}" if brought.ticket else "")
-    if outcome.certified is not None:
-        yield "re-approval", f"{outcome.certified.state}, by {utc_date(outcome.certified.until)}"
+    if outcome.approval_age is not None:
+        yield "re-approval", f"{outcome.approval_age.state}, by {utc_date(outcome.approval_age.until)}"
 
 
 def _seen(seen: why.LastObservation) -> str:

@@ -12,13 +12,13 @@ from mlgit.edges.git.settings import Settings
 from mlgit.edges.ssh.signers import render_line
 from mlgit.edges.ssh.signing import SshSignatures
 from mlgit.errors import MlgitError, inconclusive, refused, usage_error
-from mlgit.ops.project.init import Person
+from mlgit.ops.project.project_files import Person
 
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore")
 
 
 class Folder:
-    """The folder that becomes a project (see `ops.project.init.Ground`); it need not exist yet."""
+    """The folder that becomes a project (see `ops.project.init.ProjectFolder`); it need not exist yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -128,7 +128,7 @@ class Folder:
 
 
 class DataDisk:
-    """Data that DVC will store (see `ops.data.datasets.Disk`)."""
+    """Data that DVC will store (see `ops.data.add.DataFolder`)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -25,7 +25,7 @@ def changes(brief: Brief) -> Iterator[PageSection]:
         *_data(changed.data),
         ("training rows", _count(changed.training_rows_before), _count(changed.training_rows_after)),
         *_code(changed.code),
-        *((param.what, _value(param.before), _value(param.after)) for param in changed.params),
+        *((param.field, _value(param.before), _value(param.after)) for param in changed.params),
         *_columns(changed.columns),
         *(
             [("packages", _value(changed.lock_file.before), _value(changed.lock_file.after))]
@@ -33,7 +33,10 @@ def changes(brief: Brief) -> Iterator[PageSection]:
             else []
         ),
         *_card(changed.card),
-        *((other.what, _value(other.before, other.what), _value(other.after, other.what)) for other in changed.other),
+        *(
+            (other.field, _value(other.before, other.field), _value(other.after, other.field))
+            for other in changed.other
+        ),
     ]
     differing = [row for row in rows if row[1] != row[2]]
     same = [row[0] for row in rows if row[1] == row[2]]
@@ -104,7 +107,7 @@ def _details(changed: ChangesSinceChampion) -> Iterator[PageSection]:
         files = [f"{status} {path}" for path, status in changed.code.files.items()]
         yield PageSection(title, [BulletList(files)], collapsed=True)
     rules = [
-        (data.dataset, rule.what, _value(rule.before), _value(rule.after))
+        (data.dataset, rule.field, _value(rule.before), _value(rule.after))
         for data in changed.data
         for rule in data.contract or ()
     ]

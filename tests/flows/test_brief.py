@@ -49,7 +49,7 @@ def test_an_open_promotion_is_told_as_it_is(proposed: Team) -> None:
         1,
         ["ana"],
     )
-    assert changes["params"] == [{"what": "params.train.fit", "before": "plain", "after": "better"}]
+    assert changes["params"] == [{"field": "params.train.fit", "before": "plain", "after": "better"}]
     (data,) = changes["data"]
     assert (data["rows_before"], data["rows_after"], data["contract"]) == (569, 569, [])
     assert changes["training_rows_after"] > 0
@@ -155,7 +155,7 @@ def test_the_contract_is_held_against_that_of_the_champion(proposed: Team) -> No
     contract = "datasets/biopsies/dataset.yaml"
     ana.edit(contract, "rows: {min: 500}", "rows: {min: 501}")
     (data,) = told(ana)["changes_since_champion"]["data"]
-    assert data["contract"] == [{"what": "rows.min", "before": 500, "after": 501}]
+    assert data["contract"] == [{"field": "rows.min", "before": 500, "after": 501}]
 
 
 def test_a_reason_that_would_act_is_only_text(running: Team) -> None:
@@ -204,7 +204,7 @@ def test_a_changed_policy_is_noted_and_replayed_on_what_was_merged_under_it(regi
     )
     with ana.present():
         (found,) = impact.run(ana.session(), "main", "stricter")
-    assert (found.policy, found.blocked, [one.candidate for one in found.judged]) == (
+    assert (found.policy, found.blocked, [one.candidate for one in found.promotions]) == (
         "staging",
         1,
         [f"{MODEL}@3", f"{MODEL}@1"],
@@ -234,6 +234,6 @@ def test_another_policy_over_an_environment_is_a_change_of_it_and_other_words_ar
     )
     with ana.present():
         (found,) = impact.run(ana.session(), "main", "other")
-    assert (found.policy, found.tried, found.blocked) == ("staging", "strict", 1)
+    assert (found.policy, found.tried_policy, found.blocked) == ("staging", "strict", 1)
     (note,) = ana.does("validate --base main --json").json["findings"]
     assert note["fix"] == "run `mlgit policy replay staging --with policies/strict.yaml --env staging`"

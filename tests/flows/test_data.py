@@ -99,7 +99,7 @@ def test_changed_data_is_checked_and_added_again(
     code, checks = check(capsys, "customers")
     assert code == 1
     assert checks[0]["state"] == "changed"
-    broken = checks[0]["broken"][0]
+    broken = checks[0]["violations"][0]
     assert (broken["rule"], broken["column"], broken["count"], broken["examples"]) == (
         "not-allowed",
         "channel",
@@ -109,7 +109,7 @@ def test_changed_data_is_checked_and_added_again(
     assert run(["data", "add", "customers"]) == 1
     shown = capsys.readouterr().out
     assert "~ datasets/customers/Customers.csv.dvc" in shown
-    assert "breaks its contract" in shown
+    assert "violates its contract" in shown
     assert pointer.read_bytes() != old
 
 
@@ -131,7 +131,7 @@ def test_values_of_people_are_not_shown(project: Path, capsys: pytest.CaptureFix
     file.write_text(file.read_text().replace("malignant", "unsure", 3))
     code, checks = check(capsys)
     assert code == 1
-    broken = checks[0]["broken"][0]
+    broken = checks[0]["violations"][0]
     assert (broken["count"], broken["examples"]) == (3, [])
 
 
@@ -142,7 +142,7 @@ def test_absent_data_is_told(project: Path, capsys: pytest.CaptureFixture[str]) 
     assert "dvc pull datasets/biopsies/biopsies.csv.dvc" in capsys.readouterr().out
     assert run(["new", "dataset", "biopsies-2"]) == 0
     code, checks = check(capsys)
-    assert (code, [one["state"] for one in checks]) == (1, ["absent", "never-added"])
+    assert (code, [one["state"] for one in checks]) == (1, ["missing", "never-added"])
 
 
 def test_unchanged_data_added_again_is_said_to_be(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +156,7 @@ def test_a_revoked_dataset_breaks_its_contract(project: Path, capsys: pytest.Cap
     record.write_text(f"{record.read_text()}revoked: {{since: 2020-01-01, reason: consent withdrawn}}\n")
     code, checks = check(capsys)
     assert code == 1
-    assert checks[0]["broken"][0]["message"] == "revoked since 2020-01-01: consent withdrawn"
+    assert checks[0]["violations"][0]["message"] == "revoked since 2020-01-01: consent withdrawn"
 
 
 def test_data_that_dvc_does_not_keep_is_not_overwritten(

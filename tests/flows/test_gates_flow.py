@@ -302,7 +302,7 @@ def test_a_command_of_the_teams_is_asked_again_at_merge(registered: Team) -> Non
     assert ana.refused(f"merge staging/{MODEL}") == ["gate-report-mismatch"]
     ana.commit("Be as before", {"checks/strict.py": answering("pass")})
     ana.does(f"merge staging/{MODEL}")
-    assert ana.does("gate --verify --all --json").json["reports"][0]["answer"] == "same"
+    assert ana.does("gate --verify --all --json").json["reports"][0]["result"] == "same"
 
 
 def test_a_gate_of_a_package_that_is_not_installed_is_no_pass(registered: Team) -> None:
@@ -337,7 +337,7 @@ def test_reports_of_the_past_give_the_same_answers(running: Team) -> None:
     ana = running.ana
     answer = ana.does("gate --verify --all --json").json
     assert answer["schema"] == "mlgit/gate-verify.v1"
-    assert sorted((one["environment"], one["answer"]) for one in answer["reports"]) == [
+    assert sorted((one["environment"], one["result"]) for one in answer["reports"]) == [
         ("production", "same"),
         ("staging", "same"),
     ], answer
@@ -346,13 +346,13 @@ def test_reports_of_the_past_give_the_same_answers(running: Team) -> None:
         (again,) = ana.does(f"gate --verify {name} --json").json["reports"]
         assert again == one
     assert len(ana.does(f"gate --verify {MODEL}@1 --json").json["reports"]) == 2
-    assert "2 reports judged again: 2 the same, 0 differ, 0 inconclusive" in ana.does("gate --verify --all").out
+    assert "2 reports evaluated again: 2 the same, 0 differ, 0 inconclusive" in ana.does("gate --verify --all").out
 
 
 def test_what_the_policy_became_later_does_not_matter_to_a_report(running: Team) -> None:
     ana = running.ana
     ana.commit("Ask for the impossible", {STAGING: policy("{id: threshold, metric: roc_auc, min: 1.0}")})
-    assert ana.does("gate --verify --all --json").json["reports"][0]["answer"] == "same"
+    assert ana.does("gate --verify --all --json").json["reports"][0]["result"] == "same"
 
 
 def test_a_report_that_was_changed_differs(running: Team) -> None:
@@ -364,7 +364,7 @@ def test_a_report_that_was_changed_differs(running: Team) -> None:
     ana.commit("Make it look better", {path: json.dumps(report, indent=2) + "\n"})
     answer = ana(f"gate --verify {path} --json")
     (found,) = answer.json["reports"]
-    assert (answer.code, found["answer"]) == (1, "differs")
+    assert (answer.code, found["result"]) == (1, "differs")
     assert any(detail.startswith("beats-baseline: value ") for detail in found["details"])
     assert any("another digest" in detail for detail in found["details"])
     assert "differs" in ana(f"gate --verify {path}").out
@@ -374,7 +374,7 @@ def test_a_report_whose_evidence_is_gone_cannot_be_judged(running: Team) -> None
     ana = running.ana
     lose(running, record(ana, 1)["evaluation"]["predictions"])
     answer = ana("gate --verify --all --json")
-    assert (answer.code, {one["answer"] for one in answer.json["reports"]}) == (3, {"inconclusive"})
+    assert (answer.code, {one["result"] for one in answer.json["reports"]}) == (3, {"inconclusive"})
     assert any("predictions.parquet cannot be fetched" in detail for detail in answer.json["reports"][0]["details"])
 
 
@@ -384,7 +384,7 @@ def test_the_gates_can_be_judged_again_in_a_clone(running: Team) -> None:
     shutil.copytree(
         running.root / ".dvc", there.root / ".dvc", dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache")
     )
-    assert there.does("gate --verify --all --json").json["reports"][0]["answer"] == "same"
+    assert there.does("gate --verify --all --json").json["reports"][0]["result"] == "same"
 
 
 @pytest.mark.parametrize("name", ["01KJMNQVB03RNTGVT3Z586K0BG", "models/no/such.json", f"{MODEL}@3"])

@@ -20,12 +20,13 @@ from mlgit.edges.project import Folder
 from mlgit.edges.ssh import signers
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.project import init
+from mlgit.ops.project.project_files import InitRequest
 from mlgit.ops.validation.validate import check_all
 
 STEPS = [
-    "making the repository",
+    "creating the repository",
     "writing the files",
-    "setting DVC up",
+    "setting up DVC",
     "pushing data to ../acme-storage",
     "committing",
 ]
@@ -51,7 +52,7 @@ def start(root: Path, template: str = "tabular-classification", **options: objec
     """Start a project as the command does, with a look at each step."""
     files = templates.project(template)
     on_step: Callable[[str], None] = options.pop("on_step", lambda _: None)  # type: ignore[assignment]
-    wish = init.InitRequest(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
+    wish = InitRequest(**({"name": "acme", "template": template, "remote": "../acme-storage"} | options))  # type: ignore[arg-type]
     texts = {f"{kind}{schemas.SUFFIX}": schemas.text(kind) for kind in KINDS}
     return init.run(
         Session(root), Folder(root), wish, lambda values: templates.render(files, values), texts, on_step=on_step
@@ -149,7 +150,7 @@ def test_what_was_killed_is_completed_by_running_it_again(killed_at: str, tmp_pa
 
     with pytest.raises(Killed):
         start(root, on_step=kill)
-    assert start(root).state == "started"
+    assert start(root).state == "created"
     assert git(root, "log", "--format=%s") == "Start acme with mlgit\n"
     assert git(root, "status", "--short") == ""
     assert start(root).state == "there-already"
@@ -162,7 +163,7 @@ def test_what_was_killed_between_two_files_is_completed(tmp_path: Path) -> None:
     shutil.rmtree(root / ".git")
     for path in ("mlgit.yaml", "src/train.py", ".dvc/config"):
         (root / path).unlink()
-    assert start(root).state == "started"
+    assert start(root).state == "created"
     assert snapshot(root) == whole
 
 
@@ -200,7 +201,7 @@ def test_files_of_the_user_are_listed_and_left_alone(capsys: pytest.CaptureFixtu
     assert run(["init", "acme"]) == 1
     said = capsys.readouterr().err
     for path in ("src/train.py", "params.yaml", "policies/staging.yaml"):
-        assert f"error[file-exists]: {path} is there" in said
+        assert f"error[file-exists]: {path} exists with other content" in said
     assert snapshot(root) == before
     assert not (root / ".git").exists()
 
@@ -295,7 +296,7 @@ def test_the_answer_is_a_document(capsys: pytest.CaptureFixture[str], tmp_path: 
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "mlgit/init.v1"
     assert (document["state"], document["model"], document["remote"]) == (
-        "started",
+        "created",
         "malignancy",
         str(tmp_path / "far"),
     )

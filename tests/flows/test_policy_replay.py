@@ -33,7 +33,7 @@ def replay(desk: Desk, *gates: str, name: str = "staging", more: str = "", code:
 
 
 def judged(document: Any) -> list[tuple[str, str, bool]]:
-    return [(one["candidate"], one["now"], one["rolled_back"]) for one in document["judged"]]
+    return [(one["candidate"], one["outcome"], one["rolled_back"]) for one in document["promotions"]]
 
 
 @pytest.mark.tier("fast")
@@ -46,8 +46,8 @@ def test_an_equal_policy_would_have_blocked_nothing(lived: Team) -> None:
         (f"{MODEL}@3", "pass", True),
         (f"{MODEL}@1", "pass", False),
     ]
-    assert {one["then"] for one in found["judged"]} == {"pass"}
-    assert (found["blocked"], found["let_through"], found["let_through_and_rolled_back"]) == (0, 4, 1)
+    assert {one["original_outcome"] for one in found["promotions"]} == {"pass"}
+    assert (found["blocked"], found["passed"], found["passed_but_rolled_back"]) == (0, 4, 1)
 
 
 def test_a_stricter_policy_would_have_blocked_what_was_taken_back(lived: Team) -> None:
@@ -59,9 +59,9 @@ def test_a_stricter_policy_would_have_blocked_what_was_taken_back(lived: Team) -
         (f"{MODEL}@3", "fail", True),
         (f"{MODEL}@1", "pass", False),
     ]
-    (refusal,) = found["judged"][2]["refused_by"]
+    (refusal,) = found["promotions"][2]["blocked_by"]
     assert (refusal["gate"], refusal["outcome"]) == ("beats-champion", "fail")
-    assert (found["blocked"], found["let_through_and_rolled_back"]) == (1, 0)
+    assert (found["blocked"], found["passed_but_rolled_back"]) == (1, 0)
 
 
 def test_it_is_said_in_words(lived: Team) -> None:
@@ -102,7 +102,7 @@ def test_only_promotions_of_the_time_under_the_policy_count(lived: Team) -> None
     ana.commit("Change the policy's name", {"policies/fresh.yaml": policy().replace("name: staging", "name: fresh")})
     ana.edit("environments/staging/environment.yaml", "policy: staging", "policy: fresh")
     assert ana.refused(f"policy replay fresh --with {_file(lived, policy())}") == ["policy-replay-empty"]
-    assert len(replay(ana)["judged"]) == 4
+    assert len(replay(ana)["promotions"]) == 4
 
 
 def _file(team: Team, text: str) -> Path:
@@ -144,7 +144,7 @@ def test_a_manifest_that_nobody_can_read_is_said(lived: Team) -> None:
     ana.commit("Break the manifest by hand", {path: "kind: [\n"})
     ana.commit("Mend it", {path: good})
     found = replay(ana, code=3)
-    assert [line.split(" at ")[0] for line in found["unread"]] == [path, path]
+    assert [line.split(" at ")[0] for line in found["unreadable"]] == [path, path]
     assert [candidate for candidate, _, _ in judged(found)] == [f"{MODEL}@{number}" for number in (2, 1, 3, 1)]
     ana.edit(path, "change: promote", "change: promote  # as ever")
-    assert len(replay(ana, code=3)["judged"]) == 4
+    assert len(replay(ana, code=3)["promotions"]) == 4

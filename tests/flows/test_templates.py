@@ -33,7 +33,7 @@ from mlgit.domain.records.problem import Problem
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.modelfile import parse_trusted_types
 from mlgit.edges.ssh import signers
-from mlgit.ops.project.init import APPROVAL_RULES
+from mlgit.ops.project.project_files import APPROVAL_RULES
 from tests.conftest import BuildOnce
 
 TEMPLATES = Path(__file__).parents[2] / "templates"

@@ -311,7 +311,7 @@ def test_data_leads_to_every_version_and_every_environment(proposed: Team, form:
     word = "--dataset " if form.startswith("biopsies") else ""
     found = proposed.ana.does(f"lineage {word}{content} --json").json
     assert found["versions"] == [f"{MODEL}@1", f"{MODEL}@2", f"{MODEL}@3", f"{OTHER}@1"]
-    assert found["read"] == 4
+    assert found["records_read"] == 4
     assert found["roots"] == [f"data:biopsies@{stored['sha256']}"]
     ran = [(edge["source"], edge["target"], edge["until"] is None) for edge in found["edges"] if edge["since"]]
     assert ran == [
@@ -362,7 +362,7 @@ def test_a_record_that_cannot_be_read_leaves_the_question_open(proposed: Team) -
     answer = proposed.ana("lineage --dataset biopsies --json")
     assert answer.code == 3
     assert answer.json["versions"] == [f"{MODEL}@1", f"{MODEL}@2", f"{MODEL}@3"]
-    assert {one["at"]["file"] for one in answer.json["unread"]} == {f"models/{OTHER}/versions/v1/version.json"}
+    assert {one["at"]["file"] for one in answer.json["unreadable"]} == {f"models/{OTHER}/versions/v1/version.json"}
 
 
 def test_a_graph_is_drawn_with_an_edge_for_each_relation(proposed: Team) -> None:
@@ -452,7 +452,7 @@ def test_a_shallow_clone_has_no_past_and_says_what_to_do(proposed: Team) -> None
 
 def test_the_first_worse_version_is_found_by_measuring_all(proposed: Team) -> None:
     found = proposed.ana.does(f"bisect {MODEL} --json").json
-    assert (found["how"], found["metric"]) == ("scan", "roc_auc")
+    assert (found["method"], found["metric"]) == ("scan", "roc_auc")
     assert [one["bad"] for one in found["measured"]] == [None, False, True]
     assert (found["predecessor"], found["first"]) == (f"{MODEL}@2", f"{MODEL}@3")
     recorded = [
@@ -460,7 +460,7 @@ def test_the_first_worse_version_is_found_by_measuring_all(proposed: Team) -> No
         for number in (1, 2, 3)
     ]
     assert [one["value"] for one in found["measured"]] == pytest.approx([one["roc_auc"] for one in recorded])
-    changes = {one["what"]: (one["before"], one["after"]) for one in found["difference"]["changes"]}
+    changes = {one["field"]: (one["before"], one["after"]) for one in found["difference"]["changes"]}
     assert changes["params.train.fit"] == ("better", "worse")
     said = proposed.ana.does(f"bisect {MODEL}").out
     assert f"{MODEL}@3 is the first that is worse than the one before" in said
@@ -512,7 +512,11 @@ def test_a_slice_is_measured_on_its_rows_alone(proposed: Team) -> None:
 def test_versions_without_predictions_are_named_and_passed_over(proposed: Team) -> None:
     forget(proposed, f"{MODEL}@2")
     found = proposed.ana.does(f"bisect {MODEL} --json").json
-    assert (found["predecessor"], found["first"], found["between"]) == (f"{MODEL}@1", f"{MODEL}@3", [f"{MODEL}@2"])
+    assert (found["predecessor"], found["first"], found["unmeasured_between"]) == (
+        f"{MODEL}@1",
+        f"{MODEL}@3",
+        [f"{MODEL}@2"],
+    )
     assert found["measured"][1]["value"] is None
     said = proposed.ana.does(f"bisect {MODEL} --below 0.93").out
     assert "skipped: " in said

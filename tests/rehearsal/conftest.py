@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.edges import templates
-from mlgit.ops.project.init import APPROVAL_RULES
+from mlgit.ops.project.project_files import APPROVAL_RULES
 from tests.flows.people import Team
 from tests.forge.fake import BOT, FakeForge
 from tests.rehearsal.github import GitHub

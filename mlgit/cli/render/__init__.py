@@ -1,1 +1,1 @@
-"""Outcomes for a terminal and for the log of a workflow."""
+"""Render outcomes for a terminal and for the log of a workflow."""

@@ -19,27 +19,27 @@ _COMMANDS: Mapping[Severity, Level] = {
 
 
 def validation(validated: Validated) -> str:
-    """Return an annotation for each finding, and a line with their number."""
-    summary = f"{plural(validated.checked, 'record')} checked, {plural(len(validated.findings), 'finding')}"
+    """Return an annotation for each finding, and a summary line."""
+    summary = f"{plural(validated.records_checked, 'record')} checked, {plural(len(validated.findings), 'finding')}"
     return annotate(validated.findings, summary)
 
 
 def annotate(findings: Iterable[Finding], *lines: str) -> str:
-    """Return an annotation for each finding, and lines for the log."""
+    """Return an annotation for each finding, followed by lines for the log."""
     return "\n".join([*map(annotation, findings), *map(log_line, lines)])
 
 
 def annotation(finding: Finding) -> str:
-    """Return one workflow command; nothing in a file can end it or begin another."""
+    """Return one workflow command. Hostile content is escaped, so that it cannot end the command or begin another."""
     properties: dict[str, str] = {"title": finding.id}
     if finding.at is not None:
         properties |= {"file": finding.at.file} | ({"line": str(finding.at.line)} if finding.at.line else {})
-    listed = ",".join(f"{key}={_escape(value, also=':,')}" for key, value in properties.items())
-    return f"::{_COMMANDS[finding.severity]} {listed}::{_escape(_message(finding))}"
+    encoded = ",".join(f"{key}={_escape(value, also=':,')}" for key, value in properties.items())
+    return f"::{_COMMANDS[finding.severity]} {encoded}::{_escape(_message(finding))}"
 
 
 def check_annotations(findings: Iterable[Finding]) -> list[Annotation]:
-    """Return the annotations of a check; a forge takes only those that are about a file."""
+    """Return the annotations of a check; forges accept only those about a file."""
     return [
         Annotation(
             path=finding.at.file,
@@ -54,7 +54,7 @@ def check_annotations(findings: Iterable[Finding]) -> list[Annotation]:
 
 
 def log_line(line: str) -> str:
-    """Return a line for a log that no runner takes for a command: it has neither `::` at its start nor `##[` anywhere."""
+    """Return a log line that a runner cannot mistake for a command, with neither `::` at its start nor `##[` anywhere."""
     line = clean(line).replace("##[", "## [")
     return f": {line.lstrip()[1:]}" if line.lstrip().startswith("::") else line
 

@@ -1,4 +1,4 @@
-"""A graph in the language of Graphviz (https://graphviz.org/doc/info/lang.html)."""
+"""Render a graph as DOT, the language of Graphviz (https://graphviz.org/doc/info/lang.html)."""
 
 from collections.abc import Iterable
 
@@ -22,6 +22,6 @@ def graph(nodes: Iterable[tuple[str, str]], edges: Iterable[tuple[str, str, str]
 
 
 def _quoted(value: str, *, escape: bool = False) -> str:
-    """Return a quoted string, which only a quote can end. In labels, HTML's entities and `\\N` stand for something else."""
+    """Return a quoted string. With `escape`, for a label: there `&...;` is an HTML entity, which would be replaced."""
     plain = clean(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{plain.replace("&", "&amp;") if escape else plain}"'

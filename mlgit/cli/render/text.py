@@ -1,4 +1,4 @@
-"""Plain text for people: words before symbols, colour only repeats the words, hostile text made harmless."""
+"""Plain text for a terminal. Colour only repeats what the words say; control characters in content are removed."""
 
 import sys
 import textwrap
@@ -30,26 +30,27 @@ _COLOURS = {
 
 
 def word(outcome: str, width: int = 0) -> str:
-    """Return the word of an outcome, verdict or severity in its colour, padded; any other word as it is."""
+    """Return an outcome, verdict or severity in its colour, padded; any other word without colour."""
     colour = _COLOURS.get(outcome)
     return click.style(outcome.ljust(width), fg=colour) if colour else outcome.ljust(width)
 
 
-def finding(found: Finding, width: int = sys.maxsize) -> str:
-    """Show a finding: what is wrong, where, why, and how to fix it; lines that are wider than `width` are wrapped."""
-    head = plain.finding_head(found)
-    styled = click.style(head, fg=_COLOURS[found.severity], bold=found.severity is Severity.ERROR)
+def finding(shown: Finding, width: int = sys.maxsize) -> str:
+    """Return a finding: what is wrong, where, why, and how to fix it; lines wider than `width` are wrapped."""
+    head = plain.finding_head(shown)
+    styled = click.style(head, fg=_COLOURS[shown.severity], bold=shown.severity is Severity.ERROR)
     lines = [
         part
-        for line in plain.finding(found).split("\n")
+        for line in plain.finding(shown).split("\n")
         for part in textwrap.wrap(line, width, subsequent_indent=_FINDING_INDENT, break_on_hyphens=False) or [line]
     ]
-    shown = "\n".join(lines)
-    return styled + shown.removeprefix(head) if shown.startswith(head) else shown
+    wrapped = "\n".join(lines)
+    # A head that was wrapped stays without colour.
+    return styled + wrapped.removeprefix(head) if wrapped.startswith(head) else wrapped
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: Collection[int] = ()) -> str:
-    """Lay out rows under a header, each column as wide as its widest cell; `words` are the columns that hold outcomes."""
+    """Return aligned rows under a header; `words` are the indices of columns with outcomes, which are coloured."""
     cells = [tuple(header), *(tuple(clean(cell) for cell in row) for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
 
@@ -64,5 +65,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: Collec
 
 
 def following(step: str | None) -> str:
-    """Return the line that names the next step; nothing where there is none."""
+    """Return the line that names the next step; an empty text if there is none."""
     return f"\nNext: {click.style(clean(step), bold=True)}" if step else ""

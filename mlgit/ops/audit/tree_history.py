@@ -6,9 +6,10 @@ from typing import Any
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Record
 from mlgit.errors import Finding, MlgitError
-from mlgit.ops.kernel.lifecycle import Lifecycle, R
+from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.formats import RecordReader
 from mlgit.ops.kernel.ports.git import Entry, PathChange, Repository, Tree
+from mlgit.ops.kernel.record_tree import R
 
 _REGULAR = "100"
 """Prefix of the mode of a regular file, unlike those of symbolic links and submodules."""
@@ -240,9 +241,10 @@ class LifecycleHistory(Lifecycle):
                 problems.extend(error.findings)
         return records, problems
 
-    def _below(self, top: str, kind: type[R]) -> dict[str, R]:
+    def read_folder(self, top: str, kind: type[R]) -> dict[str, R]:
+        """Return the records below a folder, read again only after a change in it."""
         if top not in self._folders:
-            self._folders[top] = super()._below(top, kind)
+            self._folders[top] = super().read_folder(top, kind)
         return self._folders[top]
 
     def _record(self, path: str) -> Record | None:

@@ -79,10 +79,10 @@ def _replay_policies(
 
 
 def _note(replayed: PolicyReplay) -> Finding:
-    path = layout.policy(replayed.tried)
-    rolled_back = replayed.let_through_and_rolled_back
+    path = layout.policy(replayed.tried_policy)
+    rolled_back = replayed.passed_but_rolled_back
     passed = f", and let through {rolled_back} that were later rolled back" if rolled_back else ""
-    count = len(replayed.judged)
+    count = len(replayed.promotions)
     return Finding(
         "policy-replayed",
         f"{path} would have blocked {replayed.blocked} of the last {count} promoted under {replayed.policy}{passed}",

@@ -1,1 +1,1 @@
-"""Data and the contracts that it keeps."""
+"""Datasets: add data, and check it against its contract."""

@@ -80,7 +80,7 @@ def run(
         MlgitError: something has to be verified, and the clone is shallow (`history-shallow`), or the ledger of the remote was
             rewritten (`ledger-rewritten`).
     """
-    if not dry_run and remote.is_there(workspace.repository):
+    if not dry_run and remote.exists(workspace.repository):
         # Without an answer, what is known here will do: nothing is switched that it does not prove.
         with contextlib.suppress(Inconclusive):
             ledger_branch.fetch_ledger(workspace.repository)

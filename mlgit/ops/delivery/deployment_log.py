@@ -124,8 +124,8 @@ def check_log(
 def _check_pushed(repository: Repository, snapshot: Snapshot) -> Iterator[Finding]:
     """The remote has the commit that the ledger is going to name: if only this clone had it, no other could continue."""
     name = snapshot.state.project().base
-    copy = repository.resolve(remote.copy_of(f"refs/heads/{name}"))
-    if remote.is_there(repository) and not _has(repository, copy, snapshot.commit):
+    copy = repository.resolve(remote.tracking_ref(f"refs/heads/{name}"))
+    if remote.exists(repository) and not _has(repository, copy, snapshot.commit):
         yield Finding(
             "base-branch-unpushed",
             f"{remote.NAME} does not have commit {snapshot.commit[:12]} of {name}",

@@ -25,7 +25,7 @@ def valid(context: DoctorContext) -> CheckResult:
     """Every file of the project is valid."""
     at = None if context.workspace.repository.root is not None else context.base[0]
     validated = validate.run(context.workspace, at=at)
-    summary = f"{validated.checked:,} records checked in {validated.where}"
+    summary = f"{validated.records_checked:,} records checked in {validated.tree}"
     errors = [finding for finding in validated.findings if finding.severity is Severity.ERROR]
     if not errors:
         return CheckResult(summary)
@@ -62,7 +62,9 @@ def attributes(context: DoctorContext) -> CheckResult:
         severity=Severity.WARNING,
     )
     content = "\n".join([*filter(None, [text.rstrip("\n")]), *missing, ""]).encode()
-    fix = Fix(f"add {len(missing)} lines to {_ATTRIBUTES}", lambda: context.workspace.put({_ATTRIBUTES: content}))
+    fix = Fix(
+        f"add {len(missing)} lines to {_ATTRIBUTES}", lambda: context.workspace.write_files({_ATTRIBUTES: content})
+    )
     summary = f"{_ATTRIBUTES} {'is incomplete' if text else 'does not exist'}"
     return CheckResult(summary, [finding], [fix] if tree.commit is None else [])
 
@@ -70,10 +72,10 @@ def attributes(context: DoctorContext) -> CheckResult:
 def ledger_shared(context: DoctorContext) -> CheckResult:
     """The ledger exists once something was promoted, and is the same here and at origin."""
     repository = context.workspace.repository
-    has_origin = origin.is_there(repository)
+    has_origin = origin.exists(repository)
     if has_origin:
         ledger_branch.fetch_ledger(repository)
-    local, remote = repository.resolve(layout.LEDGER), repository.resolve(origin.copy_of(layout.LEDGER))
+    local, remote = repository.resolve(layout.LEDGER), repository.resolve(origin.tracking_ref(layout.LEDGER))
     if local is None and remote is None:
         if not context.state.promotions():
             return CheckResult("nothing was promoted yet, so there is no ledger")

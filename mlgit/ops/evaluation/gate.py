@@ -1,4 +1,4 @@
-"""Judge a version by an environment's gates."""
+"""Evaluate the gates of an environment for a version."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 class GateResults(Outcome, frozen=True, kw_only=True, tag="mlgit/gate.v1"):
-    """How an environment's gates judge a version."""
+    """The results of the gates of an environment for a version."""
 
     candidate: str
     champion: str | None
@@ -29,7 +29,7 @@ class GateResults(Outcome, frozen=True, kw_only=True, tag="mlgit/gate.v1"):
 
     @property
     def exit(self) -> Exit:
-        """Yes where all gates let it through; not judged where evidence is missing."""
+        """Yes if all gates pass; inconclusive if evidence is missing."""
         return {"pass": Exit.YES, "error": Exit.INCONCLUSIVE}.get(self.outcome, Exit.NO)
 
 
@@ -41,14 +41,17 @@ def run(
     *,
     waivers: Mapping[str, str] = NO_WAIVERS,
 ) -> GateResults:
-    """Judge a version against the champion that an environment has in a state. Changes nothing.
+    """Evaluate the gates for a version against the champion of an environment. Changes nothing.
 
     Args:
-        workspace: where.
-        state: the state of the commit that judges; its policy is the rule.
+        workspace: the workspace.
+        state: the state with the policy, the version and the champion.
         ref: the version.
-        environment: the environment whose gates are asked.
-        waivers: who waived a gate and why, by the gate's id; the policy's `never_waivable` holds against them.
+        environment: the environment with the gates.
+        waivers: who waived a gate and why, by id of the gate; a gate in the policy's `never_waivable` stays in force.
+
+    Raises:
+        MlgitError: the version or the environment does not exist (`version-unknown`, `environment-unknown`).
     """
     version = state.version(ref)
     champion = state.champion(environment, ref.model)
@@ -66,7 +69,10 @@ def run(
 
 
 def _champion_reads(version: Version, champion: Version | None) -> dict[str, str | None]:
-    """Return what of the champion is looked at: its predictions, or where the split changed its file on the new rows."""
+    """Return the digests of what gates read of the champion.
+
+    These are its predictions, or, if it was tested on another split, its model file and the new test features.
+    """
     if champion is None or champion.evaluation.split == version.evaluation.split:
         return {"champion-predictions": None if champion is None else champion.evaluation.predictions.sha256}
     features = version.evaluation.features
@@ -84,17 +90,17 @@ def gate_report(
     at: datetime,
     waivers: Mapping[str, str] = NO_WAIVERS,
 ) -> GateReport:
-    """Judge a version and put the answers, with the digest of all that was looked at, into a report.
+    """Evaluate the gates for a version; return a report with the results, and the digests of everything that was read.
 
     Args:
-        workspace: where.
-        state: the state of the commit that judges, never of one that proposes something; its policy is the rule.
+        workspace: the workspace.
+        state: the state before the promotion. Never that of the proposal, which could bring a weaker policy.
         version: the candidate.
-        environment: the environment whose gates are asked.
-        promotion: the promotion that asks.
-        champion: the version to compare with (see `proposal.compared`).
-        at: when is judged.
-        waivers: who waived a gate and why, by the gate's id; the policy's `never_waivable` holds against them.
+        environment: the environment with the gates.
+        promotion: the promotion that the report is for.
+        champion: the version to compare with (see `proposals.compared_version`).
+        at: the time of the evaluation.
+        waivers: who waived a gate and why, by id of the gate; a gate in the policy's `never_waivable` stays in force.
     """
     policy = state.policy(state.environment(environment).policy)
     evidence = StoredEvidence(workspace, state, version, champion, at=at)

@@ -100,7 +100,7 @@ def reproduce(
         }
         stages = [model.pipeline.train, model.pipeline.evaluate]
         path = open_files.enter_context(
-            workspace.reproduced(then.tree, data, stages, model.outputs.predictions, seconds=seconds)
+            workspace.reproduction(then.tree, data, stages, model.outputs.predictions, seconds=seconds)
         )
         again = workspace.tables.frame(path)
     try:

@@ -283,7 +283,7 @@ def _drafts(workspace: Workspace, kind: ExceptionKind[R], name: str) -> Iterator
 def _branch_states(workspace: Workspace, branch_name: str) -> list[Lifecycle]:
     """Return the states of a branch, here and at the remote, as far as there are these."""
     ref = f"refs/heads/{branch_name}"
-    heads = [workspace.repository.resolve(name) for name in (ref, remote.copy_of(ref))]
+    heads = [workspace.repository.resolve(name) for name in (ref, remote.tracking_ref(ref))]
     return [Lifecycle(workspace.repository.tree(head), workspace.formats.record) for head in heads if head is not None]
 
 

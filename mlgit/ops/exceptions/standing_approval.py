@@ -14,8 +14,9 @@ from mlgit.domain.signed_exceptions import SignatureTimes
 from mlgit.errors import refused
 from mlgit.ops.exceptions import signed
 from mlgit.ops.exceptions.signed import SignedExceptionDraft, SignedExceptionStatus
-from mlgit.ops.kernel import manifest_history, times
+from mlgit.ops.kernel import times
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, base_of
 from mlgit.ops.promotion import pull_request
@@ -73,7 +74,7 @@ def _details(
 ) -> SignedExceptionStatus:
     standing = status.record
     assert isinstance(standing, StandingApproval)  # noqa: S101 - of this kind
-    earlier = manifest_history.manifest_history(workspace, snapshot.state, standing.environment, standing.model)
+    earlier = manifest_history(workspace, snapshot.state, standing.environment, standing.model)
     return replace(
         status,
         state=rules.state_of(standing, signatures, earlier, snapshot.at),

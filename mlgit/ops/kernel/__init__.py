@@ -1,1 +1,1 @@
-"""What every operation stands on: ports, the state of a commit, the ledger, the remote, one snapshot of all three."""
+"""What every operation builds on: ports, the records of a tree, the ledger, the remote, and one snapshot of all three."""

@@ -1,4 +1,4 @@
-"""The manifests that a model had in an environment, one after the other."""
+"""The manifests that a model has had in an environment."""
 
 from mlgit.domain import layout
 from mlgit.domain.records import Promotion
@@ -8,18 +8,18 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 def manifest_history(workspace: Workspace, state: Lifecycle, environment: str, model: str) -> list[Promotion]:
-    """Return every manifest of a model in an environment that the first-parent line to a state brought, oldest first.
+    """Return every manifest of a model in an environment in the first-parent history of a commit, oldest first.
 
-    What was no manifest then promoted nothing, and is left out.
+    A file that was not a valid manifest at its time promoted nothing, and is left out.
 
     Args:
-        workspace: where.
-        state: the state of a commit.
-        environment: the environment.
-        model: the model.
+        workspace: the workspace.
+        state: the state of that commit.
+        environment: name of the environment.
+        model: name of the model.
 
     Raises:
-        MlgitError: the clone is shallow, so that some of them may be missing (`history-shallow`).
+        MlgitError: the clone is shallow, so manifests may be missing (`history-shallow`).
     """
     repository = workspace.repository
     repository.require_full_history()
@@ -27,7 +27,7 @@ def manifest_history(workspace: Workspace, state: Lifecycle, environment: str, m
     assert state.tree.commit is not None  # noqa: S101 - a state of a commit
     history = repository.commits(state.tree.commit, paths=[path])
     blobs = [change.after for _, changes in history for change in changes if change.path == path and change.after]
-    found = []
+    manifests = []
     for content in repository.contents(reversed(blobs)):
         try:
             record = workspace.formats.record(path, content)
@@ -36,5 +36,5 @@ def manifest_history(workspace: Workspace, state: Lifecycle, environment: str, m
         except MlgitError:
             continue
         if isinstance(record, Promotion):
-            found.append(record)
-    return found
+            manifests.append(record)
+    return manifests

@@ -1,4 +1,4 @@
-"""What an operation answers: a record with a versioned type of its own, the same for people and for programs."""
+"""The result of an operation, the same for people and for programs."""
 
 import msgspec
 
@@ -6,9 +6,9 @@ from mlgit.errors import Exit
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
-    """The answer of a command. `tag` names its type and version, for example `mlgit/status.v1`."""
+    """The result of a command: text is rendered from it, and `--json` prints it. `tag` is its type and version."""
 
     @property
     def exit(self) -> Exit:
-        """Whether the answer is yes, no, or could not be judged."""
+        """The exit code: yes, no, or inconclusive."""
         return Exit.YES

@@ -1,51 +1,51 @@
-"""What is shared through the remote `origin`: which copy of a branch is the newer one, and how to get the rest."""
+"""The Git remote `origin`: its remote-tracking refs, and which of two copies of a branch is newer."""
 
 from mlgit.domain.names import CommitId
 from mlgit.ops.kernel.ports.git import Repository
 
 NAME = "origin"
-_HEADS, _COPIES = "refs/heads/", f"refs/remotes/{NAME}/"
+_HEADS, _REMOTE_HEADS = "refs/heads/", f"refs/remotes/{NAME}/"
 
 
-def is_there(repository: Repository) -> bool:
-    """Tell whether the repository has that remote."""
+def exists(repository: Repository) -> bool:
+    """Return whether the repository has this remote."""
     return NAME in repository.remotes()
 
 
-def copy_of(ref: str) -> str:
-    """Return the name of the copy of the remote's branch, as it was when it was last seen."""
-    return _COPIES + ref.removeprefix(_HEADS)
+def tracking_ref(ref: str) -> str:
+    """Return the remote-tracking ref of a branch: where the remote had it when it was last fetched or pushed."""
+    return _REMOTE_HEADS + ref.removeprefix(_HEADS)
 
 
 def fetch(repository: Repository, *refs: str) -> None:
-    """Bring the copies of some branches up to date; those that the remote does not have are left out.
+    """Update the remote-tracking refs of branches; a branch that the remote does not have is skipped.
 
     Raises:
         Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
-    # Patterns, since one that matches nothing is no error.
-    repository.fetch(NAME, [f"+{ref}*:{copy_of(ref)}*" for ref in refs])
+    # Patterns, because Git fails for a missing branch, but not for a pattern that matches none.
+    repository.fetch(NAME, [f"+{ref}*:{tracking_ref(ref)}*" for ref in refs])
 
 
 def newest(repository: Repository, ref: str) -> CommitId | None:
-    """Return the commit of a branch or, where that is further on the same line, of the remote's copy of it.
+    """Return the tip of a branch, or of its remote-tracking ref if that is ahead; None if neither exists.
 
-    A branch that has commits of its own is taken as it is: what the two say differently, people have to settle.
+    If the two have diverged, the local branch is used: only people can decide which is right.
     """
-    ours, theirs = repository.resolve(ref), repository.resolve(copy_of(ref))
-    if ours is None or theirs is None:
-        return ours or theirs
-    return theirs if contains(repository, theirs, ours) else ours
+    local_tip, remote_tip = repository.resolve(ref), repository.resolve(tracking_ref(ref))
+    if local_tip is None or remote_tip is None:
+        return local_tip or remote_tip
+    return remote_tip if contains(repository, remote_tip, local_tip) else local_tip
 
 
-def contains(repository: Repository, commit: CommitId, earlier: CommitId) -> bool:
-    """Tell whether a commit is, or came after, an earlier one."""
-    return commit == earlier or repository.merge_base(commit, earlier) == earlier
+def contains(repository: Repository, commit: CommitId, ancestor: CommitId) -> bool:
+    """Return whether a commit is `ancestor` or descends from it."""
+    return commit == ancestor or repository.merge_base(commit, ancestor) == ancestor
 
 
-def matching(repository: Repository, prefix: str) -> dict[str, list[str]]:
-    """Return the branches below a prefix, here or as the remote's copy, each with the refs that there are of it."""
-    found: dict[str, list[str]] = {}
-    for ref in (*repository.refs(prefix), *repository.refs(copy_of(prefix))):
-        found.setdefault(_HEADS + ref.removeprefix(_HEADS).removeprefix(_COPIES), []).append(ref)
-    return found
+def branches(repository: Repository, prefix: str) -> dict[str, list[str]]:
+    """Return the local and remote branches below a prefix, each with its existing refs: local, remote-tracking or both."""
+    refs_of: dict[str, list[str]] = {}
+    for ref in (*repository.refs(prefix), *repository.refs(tracking_ref(prefix))):
+        refs_of.setdefault(_HEADS + ref.removeprefix(_HEADS).removeprefix(_REMOTE_HEADS), []).append(ref)
+    return refs_of

@@ -1,6 +1,6 @@
 """One snapshot of a project: its files at a commit, the ledger, and the time, read once and passed on.
 
-A command takes one snapshot when it begins and judges everything by it, so that a branch that moves meanwhile cannot make
+A command takes one snapshot when it begins and evaluates everything on it. So a branch that moves in the meantime cannot make
 two of its answers contradict each other (the idea of the trusted metadata set in python-tuf,
 https://theupdateframework.readthedocs.io).
 """
@@ -19,21 +19,22 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The files of one commit, the ledger of the same time, and that time.
-
-    `name` is the base branch, or the revision that was asked for. `is_current` tells whether it is of the base branch as it
-    is now.
-    """
+    """The files of one commit, the ledger, and the time that rules are evaluated at."""
 
     name: str
+    """The base branch, or the revision that was asked for."""
     state: Lifecycle
+    """The files of the commit."""
     ledger: Ledger
+    """The ledger; for a revision, as it was at `at`."""
     at: datetime
+    """Now, in UTC; for a revision, the date that it states, or else when its commit was made."""
     is_current: bool
+    """Whether this is the base branch as it is now."""
 
     @property
     def commit(self) -> CommitId:
-        """The commit that the files are of."""
+        """The commit of `state`."""
         return commit_of(self.state)
 
 
@@ -41,12 +42,13 @@ def take_snapshot(workspace: Workspace, revision: str | None = None) -> Snapshot
     """Return the snapshot of a revision, or of the base branch as it is now.
 
     Args:
-        workspace: where.
-        revision: a commit, a branch, a tag or a date; None for the base branch. The ledger of a date is that of the date
-            itself, which has what happened since the last commit before it.
+        workspace: the workspace.
+        revision: a commit, branch, tag or date; None for the base branch. The ledger of a date is that of the date itself,
+            so it includes what was recorded after the last commit before the date.
 
     Raises:
-        MlgitError: there is no such commit (`revision-unknown`), or no project in it (`not-a-project`).
+        MlgitError: no commit has this name (`revision-unknown`), or the repository has no commit or no project
+            (`repository-empty`, `not-a-project`).
     """
     repository = workspace.repository
     if revision is None:
@@ -58,7 +60,7 @@ def take_snapshot(workspace: Workspace, revision: str | None = None) -> Snapshot
 
 
 def fetch_current(workspace: Workspace) -> None:
-    """Fetch the base branch and the ledger from the remote; proposals stay as they were seen here.
+    """Fetch the base branch and the ledger from the remote. Branches of open promotions are not fetched.
 
     Raises:
         Inconclusive: the remote did not answer (`git-remote-unreachable`).
@@ -67,23 +69,23 @@ def fetch_current(workspace: Workspace) -> None:
 
 
 def base_branch(workspace: Workspace) -> str:
-    """Return the base branch that the project names at HEAD.
+    """Return the name of the base branch, as the project at HEAD states it.
 
     Raises:
-        MlgitError: there is no commit yet (`repository-empty`), or no project in it (`not-a-project`).
+        MlgitError: there is no commit yet (`repository-empty`), or it has no project (`not-a-project`).
     """
     require_commit(workspace)
     return Lifecycle(workspace.repository.tree("HEAD"), workspace.formats.record).project().base
 
 
 def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
-    """Return the base branch and its state.
+    """Return the name of the base branch, and its state; `take_snapshot` has both, with the ledger and the time.
 
-    Where the remote's copy of the branch is ahead on the same line, as after `git fetch`, it is that one. A checkout that has
-    neither (a detached one in CI, say) is read at HEAD itself.
+    If the remote-tracking ref is ahead of the branch, as after `git fetch`, the state is that of the former. A clone that has
+    neither, such as a detached checkout in CI, is read at HEAD.
 
     Raises:
-        MlgitError: there is no commit yet (`repository-empty`), or no project in it (`not-a-project`).
+        MlgitError: there is no commit yet (`repository-empty`), or it has no project (`not-a-project`).
     """
     name = base_branch(workspace)
     commit = remote.newest(workspace.repository, f"refs/heads/{name}") or "HEAD"
@@ -91,9 +93,9 @@ def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
 
 
 def commit_of(state: Lifecycle) -> CommitId:
-    """Return the commit that a state was read from."""
+    """Return the commit of a state, which must not be that of the work tree."""
     commit = state.tree.commit
-    assert commit is not None  # noqa: S101 - callers pass the state of a commit, never that of the work tree
+    assert commit is not None  # noqa: S101 - callers pass the state of a commit
     return commit
 
 
@@ -106,42 +108,44 @@ def require_commit(workspace: Workspace) -> CommitId:
     head = workspace.repository.resolve("HEAD")
     if head is None:
         raise refused(
-            "repository-empty", "there is no commit yet", fix="commit the project first: `git add -A && git commit`"
+            "repository-empty",
+            "the repository has no commit yet",
+            fix="commit the project first: `git add -A && git commit`",
         )
     return head
 
 
 def state_at(workspace: Workspace, revision: str) -> Lifecycle:
-    """Return the state at a commit, a branch, a tag or a date.
+    """Return the state at a commit, branch, tag or date.
 
     Raises:
-        MlgitError: there is no such commit (`revision-unknown`).
+        MlgitError: no commit has this name (`revision-unknown`).
     """
     commit = workspace.repository.resolve(revision)
     if commit is None:
         raise refused(
             "revision-unknown",
-            f"{revision} names no commit",
-            why="it is no branch, tag, commit id, or date since the first commit",
-            fix="`git log --oneline` and `git tag` list what there is",
+            f"there is no commit {revision}",
+            why="it is not a branch, a tag, the id of a commit, or a date after the first commit",
+            fix="run `git log --oneline` and `git tag` to list commits and tags",
         )
     return Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
 
 
-def ledger_of(workspace: Workspace, by: datetime | None = None) -> Ledger:
-    """Return the ledger, from its branch or the remote's copy of it.
+def ledger_of(workspace: Workspace, at: datetime | None = None) -> Ledger:
+    """Return the ledger.
 
     Args:
-        workspace: where.
-        by: a time; the ledger is then as it was at that time. As it is now, if None.
+        workspace: the workspace.
+        at: a time, for the ledger as it was then; None for the ledger as it is now.
     """
     repository = workspace.repository
     tip = ledger_tip(workspace)
-    if tip is not None and by is not None:
-        tip = repository.last_commit_by(tip, by)
+    if tip is not None and at is not None:
+        tip = repository.last_commit_by(tip, at)
     return Ledger(None if tip is None else repository.tree(tip), workspace.formats.record)
 
 
 def ledger_tip(workspace: Workspace) -> CommitId | None:
-    """Return the newest commit of the ledger branch, here or as the remote's copy; None where there is neither."""
+    """Return the newest commit of the ledger, of the local branch or of its remote-tracking ref; None without either."""
     return remote.newest(workspace.repository, layout.LEDGER)

@@ -1,4 +1,4 @@
-"""Future times, as people state them: a time, or how long from now."""
+"""Times in the future, as people state them: a point in time, or a duration from now."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,10 +6,10 @@ from mlgit.errors import usage_error
 
 
 def future_time(stated: datetime | timedelta, now: datetime) -> datetime:
-    """Return a time that was stated as such, or as how long it is until then, in UTC and to the second.
+    """Return a stated time, or the time after a stated duration, in UTC and without fractions of a second.
 
     Raises:
-        UsageError: it is over (`time-in-past`), or later than any date (`time-out-of-range`).
+        UsageError: the time is not in the future (`time-in-past`), or later than a date can be (`time-out-of-range`).
     """
     try:
         time = (now + stated if isinstance(stated, timedelta) else stated).astimezone(UTC).replace(microsecond=0)

@@ -62,7 +62,7 @@ def run(
         MlgitError: there is no such environment (`environment-unknown`), or the ledger was rewritten (`ledger-rewritten`).
         Inconclusive: the remote did not answer.
     """
-    if not dry_run and remote.is_there(workspace.repository):
+    if not dry_run and remote.exists(workspace.repository):
         fetch_ledger(workspace.repository)
     snapshot = take_snapshot(workspace)
     if environment is not None:

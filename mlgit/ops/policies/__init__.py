@@ -1,1 +1,1 @@
-"""Try a policy on past promotions."""
+"""Replay policies on past promotions."""

@@ -1,4 +1,4 @@
-"""What a change of policies would have meant for the promotions of the past."""
+"""The impact of a changed policy: which past promotions it would have blocked or passed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -8,13 +8,13 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.domain.gates.depth import Reproduce
 from mlgit.domain.gates.team import Exec, Python
-from mlgit.domain.names import CommitId, Name
+from mlgit.domain.names import Name
 from mlgit.domain.records import Environment, Policy
 from mlgit.errors import Finding, Location, MlgitError, Severity
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import PathChange
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import commit_of, state_at
 
 if TYPE_CHECKING:
     from mlgit.ops.policies.replay import PolicyReplay
@@ -23,21 +23,21 @@ _LAST = 40  # promotions
 
 
 class PolicyChange(msgspec.Struct, frozen=True):
-    """A policy that a change gives other gates, or puts over an environment in the place of another.
+    """A policy whose gates change, or an environment that gets another policy with other gates.
 
-    `stood` is the policy that was there, `path` the file of the one that comes; `environment` is None where the same policy stays
-    over all that it was over.
+    `before` is the name of the previous policy, and `path` the file of the new one. `environment` is None if the gates of one
+    policy change for all of its environments.
     """
 
-    stood: Name
+    before: Name
     path: str
     environment: Name | None = None
 
     @property
     def command(self) -> str:
-        """What tells what it would have said of the past."""
+        """The command that replays it."""
         where = f" --env {self.environment}" if self.environment else ""
-        return f"mlgit policy replay {self.stood} --with {self.path}{where}"
+        return f"mlgit policy replay {self.before} --with {self.path}{where}"
 
 
 def run(
@@ -49,98 +49,107 @@ def run(
     runs_code: bool = True,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> "list[PolicyReplay]":
-    """Replay each policy that a change touches on the promotions that were merged under the one that stood there.
+    """Replay each changed policy on the promotions that were merged under the previous one. Changes nothing.
 
-    Where nothing was merged under it yet, there is nothing to tell, and it is left out. Changes nothing.
+    A policy under which nothing was merged yet is left out.
 
     Args:
-        workspace: where.
-        base: the commit or branch that the change is made to.
+        workspace: the workspace.
+        base: the commit or branch before the change.
         head: the commit or branch with the change.
-        last: how many promotions at most, for each policy.
-        runs_code: whether policies with gates that run something (`exec`, `python`, `reproduce`) are replayed too: what they
-            run is the change's to say.
-        on_done: called with the number of promotions that are done of the policy at hand.
+        last: maximum number of promotions for each policy.
+        runs_code: whether to replay policies with gates that run code (`exec`, `python`, `reproduce`). That code comes from the
+            change, so it is not to be run for changes by strangers.
+        on_done: called with the number of replayed promotions of the current policy.
 
     Raises:
-        MlgitError: a revision names no commit (`revision-unknown`), a policy that comes is none or not sound, or the clone is
-            shallow (`history-shallow`).
+        MlgitError: a revision does not exist (`revision-unknown`), a new policy is not valid, or the clone is shallow
+            (`history-shallow`).
     """
-    from mlgit.ops.policies import replay  # noqa: PLC0415 - all that judges gates; `notes` is part of every check of a change
+    from mlgit.ops.policies import replay  # noqa: PLC0415 - imports all gates, which `notes` does not need
 
-    before, after = (snapshot.state_at(workspace, revision) for revision in (base, head))
-    onto, tip = _commit(before), _commit(after)
-    changes = workspace.repository.changes(workspace.repository.merge_base(onto, tip) or onto, tip)
-    found = []
-    for one in changed_policies(before, after, changes):
-        if not runs_code and _runs_code(after, one.path):
+    before, after = (state_at(workspace, revision) for revision in (base, head))
+    base_commit, head_commit = commit_of(before), commit_of(after)
+    since = workspace.repository.merge_base(base_commit, head_commit) or base_commit
+    replays = []
+    for change in changed_policies(before, after, workspace.repository.changes(since, head_commit)):
+        if not runs_code and _runs_code(after, change.path):
             continue
-        content = after.tree.read(one.path) or b""
+        content = after.tree.read(change.path) or b""
         try:
-            found.append(
-                replay.run(
-                    workspace, one.stood, one.path, content, last=last, environment=one.environment, on_done=on_done
-                )
+            replayed = replay.run(
+                workspace,
+                change.before,
+                change.path,
+                content,
+                last=last,
+                environment=change.environment,
+                on_done=on_done,
             )
         except MlgitError as error:
             if error.findings[0].id != "policy-replay-empty":
                 raise
-    return found
+        else:
+            replays.append(replayed)
+    return replays
 
 
 def changed_policies(before: Lifecycle, after: Lifecycle, changes: Iterable[PathChange]) -> list[PolicyChange]:
-    """Return the policies that a change touches, sorted by path. What cannot be read on either side is left out.
+    """Return the policy changes with other gates, sorted by path. Invalid records on either side are left out.
 
-    A policy that differs in words or in who has to agree is none of them: only gates can be judged again.
+    Other changes of a policy, such as its approvals, are not among them: only gates can be evaluated on past promotions.
 
     Args:
-        before: the state that the change is made to.
+        before: the state before the change.
         after: the state with the change.
         changes: how the paths of the two differ.
     """
     paths = sorted(change.path for change in changes if change.status != "D")
-    return [*_gates(before, after, paths), *_guards(before, after, paths)]
+    return [*_changed_gates(before, after, paths), *_changed_environments(before, after, paths)]
 
 
 def notes(before: Lifecycle, after: Lifecycle, changes: Iterable[PathChange]) -> list[Finding]:
-    """Return a note for each policy that a change touches, with the command that tells what it would have meant."""
+    """Return a note for each policy change, with the command that replays it."""
     return [
         Finding(
             "policy-changed",
-            f"{one.path} gives {one.environment or f'what policy {one.stood} guards'} other gates",
-            why="what they would have said of the promotions of the past can be told before it is merged",
-            fix=f"run `{one.command}`",
-            at=Location(one.path, path="gates"),
+            f"{change.path} changes the gates of {change.environment or f'environments with policy {change.before}'}",
+            why="a replay shows which past promotions the new gates would have blocked",
+            fix=f"run `{change.command}`",
+            at=Location(change.path, path="gates"),
             severity=Severity.NOTE,
         )
-        for one in changed_policies(before, after, changes)
+        for change in changed_policies(before, after, changes)
     ]
 
 
-def _gates(before: Lifecycle, after: Lifecycle, paths: Sequence[str]) -> Iterator[PolicyChange]:
-    """Yield the policies that stay where they are, with other gates."""
+def _changed_gates(before: Lifecycle, after: Lifecycle, paths: Sequence[str]) -> Iterator[PolicyChange]:
+    """Yield the changed policies with other gates."""
     files = [path for path in paths if _kind(path) == "policy"]
-    were, _ = before.read_each(files)
-    are, _ = after.read_each(files)
+    old_records, _ = before.read_each(files)
+    new_records, _ = after.read_each(files)
     for path in files:
-        was, now = were.get(path), are.get(path)
-        if isinstance(was, Policy) and isinstance(now, Policy) and was.gates != now.gates:
-            yield PolicyChange(was.name, path)
+        old, new = old_records.get(path), new_records.get(path)
+        if isinstance(old, Policy) and isinstance(new, Policy) and old.gates != new.gates:
+            yield PolicyChange(old.name, path)
 
 
-def _guards(before: Lifecycle, after: Lifecycle, paths: Sequence[str]) -> Iterator[PolicyChange]:
-    """Yield the policies that come to guard an environment in the place of another with other gates."""
+def _changed_environments(before: Lifecycle, after: Lifecycle, paths: Sequence[str]) -> Iterator[PolicyChange]:
+    """Yield the environments that get another policy, with other gates."""
     files = [path for path in paths if _kind(path) == "environment"]
-    were, _ = before.read_each(files)
-    are, _ = after.read_each(files)
+    old_records, _ = before.read_each(files)
+    new_records, _ = after.read_each(files)
     for path in files:
-        was, now = were.get(path), are.get(path)
-        if not isinstance(was, Environment) or not isinstance(now, Environment) or was.policy == now.policy:
+        old, new = old_records.get(path), new_records.get(path)
+        if not isinstance(old, Environment) or not isinstance(new, Environment) or old.policy == new.policy:
             continue
-        old, new = layout.policy(was.policy), layout.policy(now.policy)
-        stood, comes = before.read_each([old])[0].get(old), after.read_each([new])[0].get(new)
-        if isinstance(stood, Policy) and isinstance(comes, Policy) and stood.gates != comes.gates:
-            yield PolicyChange(stood.name, new, now.name)
+        old_path, new_path = layout.policy(old.policy), layout.policy(new.policy)
+        old_policy, new_policy = (
+            before.read_each([old_path])[0].get(old_path),
+            after.read_each([new_path])[0].get(new_path),
+        )
+        if isinstance(old_policy, Policy) and isinstance(new_policy, Policy) and old_policy.gates != new_policy.gates:
+            yield PolicyChange(old_policy.name, new_path, new.name)
 
 
 def _runs_code(state: Lifecycle, path: str) -> bool:
@@ -151,9 +160,3 @@ def _runs_code(state: Lifecycle, path: str) -> bool:
 def _kind(path: str) -> str | None:
     place = layout.parse_path(path)
     return None if place is None else place.kind
-
-
-def _commit(state: Lifecycle) -> CommitId:
-    commit = state.tree.commit
-    assert commit is not None  # noqa: S101 - a state of a commit
-    return commit

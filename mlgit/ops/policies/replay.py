@@ -1,4 +1,4 @@
-"""Try a policy on the promotions of the past: what would it have stopped, and what would it have let through?"""
+"""Replay a policy on past promotions: which of them would it have blocked, and which would have passed?"""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -13,16 +13,16 @@ from mlgit.domain.policy import OverallOutcome, evaluate, overall_outcome
 from mlgit.domain.records import GateReport, Policy, Promotion
 from mlgit.domain.rules.configuration import check_policy
 from mlgit.domain.slots import promoted_slot
-from mlgit.errors import Exit, Location, MlgitError, refused
+from mlgit.errors import Exit, Finding, Location, MlgitError, refused
 from mlgit.ops.evaluation.evidence import StoredEvidence
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import commit_of, take_snapshot
 
 
-class ReplayedRefusal(msgspec.Struct, frozen=True):
-    """A gate that does not let a version through, and why."""
+class BlockingGate(msgspec.Struct, frozen=True):
+    """A gate that blocks a promotion, and why."""
 
     gate: str
     outcome: Literal["fail", "error", "wait"]
@@ -30,49 +30,53 @@ class ReplayedRefusal(msgspec.Struct, frozen=True):
 
 
 class ReplayedPromotion(msgspec.Struct, frozen=True, kw_only=True):
-    """A promotion that was merged, and what the policy that is tried says of it.
+    """A merged promotion, and the outcome of the replayed policy for it.
 
-    `then` is what the gates of that time said, None where no report came with it; `rolled_back` says that the next promotion
-    of the model there was a rollback, or brought back what had run before.
+    `original_outcome` is that of the gates of its time; None if it has no gate report. `rolled_back` is whether the next
+    promotion of the model in the environment was a rollback, or returned to the version that ran before.
     """
 
     promotion: str
     environment: str
     candidate: str
     at: datetime
-    then: OverallOutcome | None
-    now: OverallOutcome
+    original_outcome: OverallOutcome | None
+    outcome: OverallOutcome
     rolled_back: bool
-    refused_by: list[ReplayedRefusal] = []
+    blocked_by: list[BlockingGate] = []
 
 
 class PolicyReplay(Outcome, frozen=True, kw_only=True, tag="mlgit/policy-replay.v1"):
-    """What a policy would have said of the last promotions, newest first."""
+    """The outcome of a policy for past promotions, newest first.
+
+    `policy` is the one that they were merged under, and `tried_policy` the replayed one. `blocked`, `passed` and `inconclusive`
+    are numbers of promotions.
+    """
 
     policy: str
-    tried: str
-    judged: list[ReplayedPromotion]
+    tried_policy: str
+    promotions: list[ReplayedPromotion]
     blocked: int
-    let_through: int
+    passed: int
     inconclusive: int
-    let_through_and_rolled_back: int
-    unread: list[str] = []
-    """Manifests of the past that cannot be read, or that follow such a one, as `<path> at <commit>`."""
+    passed_but_rolled_back: int
+    unreadable: list[str] = []
+    """Past manifests that are invalid, or that follow an invalid one, as `<path> at <commit>`."""
 
     @property
     def exit(self) -> Exit:
-        """Not judged where evidence is gone; else the question was answered, whatever the answer."""
-        return Exit.INCONCLUSIVE if self.inconclusive or self.unread else Exit.YES
+        """Inconclusive if evidence is gone; otherwise yes, whatever the outcomes are."""
+        return Exit.INCONCLUSIVE if self.inconclusive or self.unreadable else Exit.YES
 
 
 class _Merged(msgspec.Struct, frozen=True):
-    """A manifest with its report, the state before the commit that brought them, and the manifest that followed."""
+    """A merged manifest with its report, the state before its commit, and the next manifest of the model there."""
 
     manifest: Promotion
     report: GateReport | None
     before: Lifecycle
     at: datetime
-    followed_by: Promotion | None
+    next: Promotion | None
 
 
 def run(
@@ -85,57 +89,58 @@ def run(
     environment: str | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> PolicyReplay:
-    """Judge the last merged promotions of the environments that were under a policy by the gates of another file.
+    """Evaluate the gates of a policy on the last promotions that were merged under another one.
 
-    Each is judged on the state before the commit that brought it, as of the time that its gate report states. Nothing is
-    waived, for waivers were given to gates of that time.
+    Each promotion is evaluated on the state before its commit, and at the time that its gate report states. There are no waivers:
+    those of that time were for the gates of that time.
 
     Args:
-        workspace: where.
-        name: the policy that stood, or stands, over the environments.
-        file: name of the file of the policy that is tried, for messages.
-        content: what is in it; the policy may have another name.
-        last: how many promotions at most.
-        environment: only this one.
-        on_done: called with the number of promotions that are done.
+        workspace: the workspace.
+        name: the policy that the promotions were merged under.
+        file: path of the policy to replay, for messages.
+        content: its content; the policy may have another name.
+        last: maximum number of promotions.
+        environment: only this environment.
+        on_done: called with the number of replayed promotions.
 
     Raises:
-        MlgitError: there is no such policy, the file is no sound policy, the clone is shallow, or nothing was merged under the
-            policy yet (`policy-replay-empty`).
+        MlgitError: the policy or the environment does not exist (`policy-unknown`, `environment-unknown`), the file is not a
+            valid policy, the clone is shallow (`history-shallow`), or no promotion was merged under the policy yet
+            (`policy-replay-empty`).
     """
     workspace.repository.require_full_history()
-    _, state = snapshot.base_of(workspace)
+    state = take_snapshot(workspace).state
     state.policy(name)
     if environment is not None:
         state.environment(environment)
     tried = _read(workspace, file, content)
-    judged: list[ReplayedPromotion] = []
-    unread: list[str] = []
-    for merged in islice(_merged(workspace, state, name, environment, unread), last):
-        judged.append(_judge(workspace, merged, tried))
-        on_done(len(judged))
-    if not judged and not unread:
+    promotions: list[ReplayedPromotion] = []
+    unreadable: list[str] = []
+    for merged in islice(_merged(workspace, state, name, environment, unreadable), last):
+        promotions.append(_replay(workspace, merged, tried))
+        on_done(len(promotions))
+    if not promotions and not unreadable:
         raise refused(
             "policy-replay-empty",
             f"no promotion was merged under policy {name} yet" + (f" in {environment}" if environment else ""),
-            fix="`mlgit gate MODEL@N --env ENV` judges a version by the policy as it is in the repository",
+            fix="`mlgit gate MODEL@N --env ENV` evaluates a version by the policy in the repository",
             at=Location(layout.policy(name)),
         )
-    let_through = [one for one in judged if one.now == "pass"]
+    passed = [promotion for promotion in promotions if promotion.outcome == "pass"]
     return PolicyReplay(
         policy=name,
-        tried=tried.name,
-        judged=judged,
-        blocked=sum(one.now in {"fail", "wait"} for one in judged),
-        let_through=len(let_through),
-        inconclusive=sum(one.now == "error" for one in judged),
-        let_through_and_rolled_back=sum(one.rolled_back for one in let_through),
-        unread=unread,
+        tried_policy=tried.name,
+        promotions=promotions,
+        blocked=sum(promotion.outcome in {"fail", "wait"} for promotion in promotions),
+        passed=len(passed),
+        inconclusive=sum(promotion.outcome == "error" for promotion in promotions),
+        passed_but_rolled_back=sum(promotion.rolled_back for promotion in passed),
+        unreadable=unreadable,
     )
 
 
 def _read(workspace: Workspace, file: str, content: bytes) -> Policy:
-    """Read a policy that is not in its place yet; what is wrong with it is said of the file as the person named it."""
+    """Read a policy from any file. Findings have the path of that file, not the one where the policy would belong."""
     stated = workspace.formats.params(file, content).get("name")
     path = layout.policy(stated if isinstance(stated, str) and is_name(stated) else "policy")
     try:
@@ -144,22 +149,30 @@ def _read(workspace: Workspace, file: str, content: bytes) -> Policy:
         if findings := list(check_policy(policy)):
             raise MlgitError(*findings)
     except MlgitError as error:
-        here = (Location(file, one.at.line, one.at.path) if one.at else None for one in error.findings)
-        raise MlgitError(
-            *(msgspec.structs.replace(one, at=at) for one, at in zip(error.findings, here, strict=True))
-        ) from error
+        raise MlgitError(*(_located(finding, file) for finding in error.findings)) from error
     return policy
 
 
+def _located(finding: Finding, file: str) -> Finding:
+    at = finding.at
+    return msgspec.structs.replace(finding, at=None if at is None else Location(file, at.line, at.path))
+
+
 def _merged(
-    workspace: Workspace, state: Lifecycle, policy: str, environment: str | None, unread: list[str]
+    workspace: Workspace, state: Lifecycle, policy: str, environment: str | None, unreadable: list[str]
 ) -> Iterator[_Merged]:
-    """Yield each manifest that promoted a version under a policy, newest first, as the first-parent history has them."""
-    tip = state.tree.commit
-    assert tip is not None  # noqa: S101 - the base is a commit
+    """Yield each manifest that promoted a version under a policy in the first-parent history, newest first.
+
+    Args:
+        workspace: the workspace.
+        state: the state of the base branch.
+        policy: name of the policy.
+        environment: only this environment.
+        unreadable: invalid manifests are added to this list.
+    """
     newer: dict[str, Promotion] = {}
     folder = f"environments/{environment}" if environment else "environments"
-    for commit, changes in workspace.repository.commits(tip, paths=[folder]):
+    for commit, changes in workspace.repository.commits(commit_of(state), paths=[folder]):
         for change in changes:
             place = layout.parse_path(change.path)
             if place is None or place.kind != "promotion" or change.after is None or not commit.parents:
@@ -167,35 +180,35 @@ def _merged(
             after = Lifecycle(workspace.repository.tree(commit.id), workspace.formats.record)
             before = Lifecycle(workspace.repository.tree(commit.parents[0]), workspace.formats.record)
             try:
-                manifest, was = after.find(Promotion, change.path), before.find(Promotion, change.path)
-                guarded = before.environment(place.fields["environment"]).policy == policy
+                manifest, previous = after.find(Promotion, change.path), before.find(Promotion, change.path)
+                is_under_policy = before.environment(place.fields["environment"]).policy == policy
                 ref = None if manifest is None else manifest.gates
                 report = None if ref is None else after.find(GateReport, ref.report)
             except MlgitError:
-                unread.append(f"{change.path} at {commit.id[:12]}")
+                unreadable.append(f"{change.path} at {commit.id[:12]}")
                 continue
-            if manifest is None or (was is not None and was.promotion == manifest.promotion):
-                continue  # gone, or only written otherwise
-            followed_by = newer.get(change.path)
+            if manifest is None or (previous is not None and previous.promotion == manifest.promotion):
+                continue  # the manifest was deleted, or only formatted differently
+            next_manifest = newer.get(change.path)
             newer[change.path] = manifest
-            if guarded and manifest.change == "promote" and promoted_slot(manifest, was) is not None:
+            if is_under_policy and manifest.change == "promote" and promoted_slot(manifest, previous) is not None:
                 at = commit.at if report is None else report.at
-                yield _Merged(manifest, report, before, at, followed_by)
+                yield _Merged(manifest, report, before, at, next_manifest)
 
 
-def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedPromotion:
+def _replay(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedPromotion:
     manifest, before = merged.manifest, merged.before
     slot = promoted_slot(manifest, before.promotion(manifest.environment, manifest.model))
-    assert slot is not None  # noqa: S101 - only such are looked at
+    assert slot is not None  # noqa: S101 - `_merged` yields only such
     ref = VersionRef(manifest.model, slot.version)
-    known = ReplayedPromotion(
+    replayed = ReplayedPromotion(
         promotion=manifest.promotion,
         environment=manifest.environment,
         candidate=str(ref),
         at=merged.at,
-        then=None if merged.report is None else merged.report.outcome,
-        now="error",
-        rolled_back=_is_way_back(manifest, merged.followed_by),
+        original_outcome=None if merged.report is None else merged.report.outcome,
+        outcome="error",
+        rolled_back=_is_rolled_back(manifest, merged.next),
     )
     try:
         version = before.version(ref)
@@ -204,21 +217,23 @@ def _judge(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedProm
         verdicts = evaluate(tried.gates, evidence)
     except MlgitError as error:
         return msgspec.structs.replace(
-            known, refused_by=[ReplayedRefusal("records", "error", error.findings[0].message)]
+            replayed, blocked_by=[BlockingGate("records", "error", error.findings[0].message)]
         )
     return msgspec.structs.replace(
-        known,
-        now=overall_outcome(verdicts),
-        refused_by=[ReplayedRefusal(one.gate, one.outcome, one.message) for one in verdicts if one.blocks],  # type: ignore[arg-type]  # those that refuse
+        replayed,
+        outcome=overall_outcome(verdicts),
+        blocked_by=[
+            BlockingGate(verdict.gate, verdict.outcome, verdict.message)  # type: ignore[arg-type]  # outcomes that block
+            for verdict in verdicts
+            if verdict.blocks
+        ],
     )
 
 
-def _is_way_back(manifest: Promotion, after: Promotion | None) -> bool:
-    """Tell whether what followed a promotion took it back."""
-    if after is None:
+def _is_rolled_back(manifest: Promotion, following: Promotion | None) -> bool:
+    """Return whether the next manifest undid a promotion."""
+    if following is None:
         return False
-    champion = after.slots.champion
-    brought_back = (
-        champion is not None and manifest.baseline is not None and champion.digest == manifest.baseline.digest
-    )
-    return after.change == "rollback" or brought_back
+    champion = following.slots.champion
+    is_restored = champion is not None and manifest.baseline is not None and champion.digest == manifest.baseline.digest
+    return following.change == "rollback" or is_restored

@@ -1,1 +1,1 @@
-"""Start a project: init, drafts of records, explanations."""
+"""Start a project: create it, draft records, and explain findings, gates and records."""

@@ -21,10 +21,10 @@ from mlgit.ops.kernel.outcome import Outcome
 Topic = Literal["finding", "family", "gate", "record"]
 Schema = dict[str, Any]
 
-PLACES: Final = {kind: layout.path_template(kind) for kind in KINDS}
-"""Where each kind of record lives; those on the ledger branch say so in `RECORD_KINDS`."""
+RECORD_PATHS: Final = {kind: layout.path_template(kind) for kind in KINDS}
+"""Path of each kind of record. `RECORD_KINDS` states which kinds are on the ledger branch."""
 
-_WORDS: Final = {
+_TYPE_NAMES: Final = {
     "string": "text",
     "integer": "whole number",
     "number": "number",
@@ -35,7 +35,7 @@ _WORDS: Final = {
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of a record, or a setting of a gate. `default` is JSON; None where the key has to be there."""
+    """A key of a record, or a setting of a gate. `default` is JSON; None if the key is required."""
 
     name: str
     type: str
@@ -44,19 +44,23 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Outcome, frozen=True, kw_only=True, tag="mlgit/explain.v1"):
-    """What a topic means: Markdown for a finding or a family, else text and fields, and for a record the place of the file."""
+    """The explanation of a topic.
+
+    `text` is Markdown for a finding or a family, and plain text for a gate or a record, which have `fields`. A record has the
+    `path` of its file.
+    """
 
     id: str
     topic: Topic
     text: str
     family: str | None = None
-    place: str | None = None
+    path: str | None = None
     written_by: str | None = None
     fields: list[Field] = []
 
 
 class Topics(Outcome, frozen=True, kw_only=True, tag="mlgit/explain-list.v1"):
-    """All topics that can be explained, with a line for each."""
+    """Every topic, with one line about it."""
 
     families: dict[str, str]
     findings: dict[str, str]
@@ -65,7 +69,7 @@ class Topics(Outcome, frozen=True, kw_only=True, tag="mlgit/explain-list.v1"):
 
 
 def topics(index: Index) -> Topics:
-    """List everything that can be explained.
+    """Return every topic.
 
     Args:
         index: all findings and their families.
@@ -87,7 +91,7 @@ def run(topic: str, index: Index, page_of: Callable[[str], str]) -> Explanation:
         page_of: returns the page of a family.
 
     Raises:
-        UsageError: there is no such topic (`topic-unknown`); names the nearest ones.
+        UsageError: there is no such topic (`topic-unknown`); the fix suggests similar ones.
     """
     if (entry := index.findings.get(topic)) is not None:
         return Explanation(
@@ -107,15 +111,15 @@ def run(topic: str, index: Index, page_of: Callable[[str], str]) -> Explanation:
             id=topic,
             topic="record",
             text=_doc(schema),
-            place=PLACES[topic],
+            path=RECORD_PATHS[topic],
             written_by=KINDS[topic].written_by,
             fields=list(_fields(schema)),
         )
-    near = _near(topic, [*KINDS, *REGISTRY, *index.families, *index.findings])
+    similar = _similar(topic, [*KINDS, *REGISTRY, *index.families, *index.findings])
     raise usage_error(
         "topic-unknown",
-        f"{topic!r} is no finding, family of findings, gate or kind of record",
-        fix=f"did you mean {_alternatives(near)}?" if near else "`mlgit explain` lists all of them",
+        f"{topic!r} is not a finding, a family of findings, a gate or a kind of record",
+        fix=f"did you mean {_alternatives(similar)}?" if similar else "`mlgit explain` lists all of them",
     )
 
 
@@ -125,27 +129,27 @@ def _stub(id_: str, entry: Entry) -> str:
 
 
 def nested(markdown: str) -> str:
-    """Return a page with each heading one level deeper, for use below another heading; what is in fences stays."""
+    """Return Markdown with each heading one level deeper, to put below another heading; code blocks stay as they are."""
     parts = _FENCE.split(markdown)
     return "".join(part if _FENCE.match(part) else _HEADING.sub("#", part) for part in parts)
 
 
 _FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^(?=#)", re.MULTILINE)
-_MOST_SUGGESTIONS: Final = 4
+_MAX_SUGGESTIONS: Final = 4
 _WIDTH: Final = 110
 
 
-def _near(topic: str, names: Collection[str]) -> list[str]:
-    """Return the names that were probably meant: those that begin so, else those that are spelt alike."""
-    begun = [name for name in names if name.startswith(topic)]
-    return (begun or difflib.get_close_matches(topic, names, n=1))[:_MOST_SUGGESTIONS]
+def _similar(topic: str, names: Collection[str]) -> list[str]:
+    """Return the names that begin with a topic; without any, the one with the most similar spelling."""
+    matches = [name for name in names if name.startswith(topic)]
+    return (matches or difflib.get_close_matches(topic, names, n=1))[:_MAX_SUGGESTIONS]
 
 
 def _fields(schema: Schema) -> Iterator[Field]:
-    """Yield the keys of a mapping, each followed by those of the mappings that it holds; what occurs twice is told once."""
+    """Yield the keys of a mapping, each followed by those of the mappings in its value; a repeated mapping only once."""
     definitions: Schema = schema.get("$defs", {})
-    told: set[str] = set()
+    done: set[str] = set()
 
     def walk(mapping: Schema, prefix: str, without: str | None) -> Iterator[Field]:
         for name, field in mapping.get("properties", {}).items():
@@ -157,26 +161,26 @@ def _fields(schema: Schema) -> Iterator[Field]:
                 default=None if name in mapping["required"] else json.dumps(field.get("default"), ensure_ascii=False),
                 description=field.get("description", ""),
             )
-            held = field.get("items") or field.get("additionalProperties") or field
-            between = "." if held is field else "[]." if "items" in field else ".<name>."
-            for reference in _held(held, in_list="items" in field):
-                if reference not in told:
-                    told.add(reference)
-                    tag = held.get("discriminator", {}).get("propertyName")
-                    yield from walk(definitions[reference], f"{prefix}{name}{between}", tag)
+            value = field.get("items") or field.get("additionalProperties") or field
+            separator = "." if value is field else "[]." if "items" in field else ".<name>."
+            for reference in _mappings_in(value, in_list="items" in field):
+                if reference not in done:
+                    done.add(reference)
+                    tag = value.get("discriminator", {}).get("propertyName")
+                    yield from walk(definitions[reference], f"{prefix}{name}{separator}", tag)
 
     return walk(schema, "", None)
 
 
-def _held(held: Schema, *, in_list: bool) -> list[str]:
-    """Return the mappings with fixed keys that a value can be; none for a list of alternatives, whose pages tell them."""
-    if in_list and "anyOf" in held:
+def _mappings_in(value: Schema, *, in_list: bool) -> list[str]:
+    """Return the mappings with fixed keys that a value can be; none for a list of alternatives, which have own pages."""
+    if in_list and "anyOf" in value:
         return []
-    return [part["$ref"].rpartition("/")[2] for part in (held, *held.get("anyOf", ())) if "$ref" in part]
+    return [part["$ref"].rpartition("/")[2] for part in (value, *value.get("anyOf", ())) if "$ref" in part]
 
 
 def _type(field: Schema, definitions: Schema) -> str:
-    """Say in words what a value is."""
+    """Return the type of a value in words."""
     if "$ref" in field:
         return _type(definitions[field["$ref"].rpartition("/")[2]], definitions)
     if "discriminator" in field:
@@ -188,7 +192,7 @@ def _type(field: Schema, definitions: Schema) -> str:
         return _alternatives([value if isinstance(value, str) else json.dumps(value) for value in field["enum"]])
     if field.get("type") == "array":
         return f"list of {_type(field.get('items') or {}, definitions)}"
-    return _WORDS.get(field.get("type", ""), "anything")
+    return _TYPE_NAMES.get(field.get("type", ""), "anything")
 
 
 def _alternatives(words: list[str]) -> str:

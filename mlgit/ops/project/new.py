@@ -1,4 +1,4 @@
-"""Draft a record for people to fill in: valid as it is, with comments that teach."""
+"""Draft a record: valid as it is, with comments that explain what to fill in."""
 
 import json
 import re
@@ -15,24 +15,24 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 Kind = Literal["problem", "dataset", "model", "environment", "policy"]
 Values = Mapping[str, str]
 DraftTemplate = Callable[[str, Values], bytes]
-"""Gives the text of a kind of file (or of `card`) with the values in their places."""
+"""Returns the draft of a kind of record (or of `card`), with placeholders replaced by the values."""
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*(\.[A-Za-z0-9_/-]+)*")
-_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+_PLAIN_SCALAR = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*(\.[A-Za-z0-9_/-]+)*")
+_YAML_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 _OUTPUTS: Final = {"binary": "probability", "multiclass": "label", "regression": "value"}
-_EXAMPLE: Final = {"id": "{type: integer, nullable: false, unique: true}", "amount": "{type: number, min: 0}"}
+_EXAMPLE_COLUMNS: Final = {"id": "{type: integer, nullable: false, unique: true}", "amount": "{type: number, min: 0}"}
 
 
 class DraftCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/new.v1"):
-    """What was drafted.
+    """The drafted record.
 
-    `listed` is the list of environments that mlgit.yaml needs for a new one; None for other kinds.
+    `environments` is the new value of `environments` in mlgit.yaml, for a new environment; None for other kinds.
     """
 
     kind: Kind
     name: str
     files: list[str]
-    listed: list[str] | None = None
+    environments: list[str] | None = None
     dry_run: bool
 
 
@@ -49,21 +49,24 @@ def run(
     """Draft a record in the work tree.
 
     Args:
-        workspace: where.
+        workspace: the workspace.
         kind: the kind of record.
         name: its name.
-        draft: the texts.
-        problem: for a model, the problem that it solves; the only one there is if missing.
-        dataset: for a model, the dataset that it is made from; the only one there is if missing.
-        dry_run: whether to say only what would be written.
+        draft: templates of drafts.
+        problem: for a model, the problem that it solves; None for the only one.
+        dataset: for a model, the dataset that it is made from; None for the only one.
+        dry_run: whether to change nothing.
 
     Raises:
-        MlgitError: the name does not do, something of that name is there, or what the record has to name is not.
+        UsageError: the name is invalid or reserved (`name-invalid`, `name-reserved`), or the problem or dataset of a model has
+            to be named (`problem-ambiguous`, `dataset-ambiguous`).
+        MlgitError: the record exists (`record-exists`), or the problem or dataset does not (`problem-unknown`,
+            `dataset-unknown`).
     """
     if not is_name(name):
         raise usage_error(
             "name-invalid",
-            f"{name!r} does not do as a name",
+            f"{name!r} is not a valid name",
             why=NAME_RULES,
             fix="choose another one",
         )
@@ -80,8 +83,8 @@ def run(
     if state.tree.read(path) is not None:
         raise refused(
             "record-exists",
-            f"{kind} {name} is there already",
-            fix=f"edit it, or choose another name; `mlgit explain {kind}` says what may be in it",
+            f"{kind} {name} exists already",
+            fix=f"edit it, or choose another name; `mlgit explain {kind}` lists its keys",
             at=Location(path),
         )
     values = {"name": scalar(name)}
@@ -89,7 +92,7 @@ def run(
         case "problem":
             values["owner"] = workspace.repository.identity()[1]
         case "dataset":
-            values |= contract_values(workspace, name, f"{name}.csv", _EXAMPLE, keys=["id"], rows=1)
+            values |= contract_values(workspace, name, f"{name}.csv", _EXAMPLE_COLUMNS, keys=["id"], rows=1)
         case "model":
             values |= _model_values(state, problem, dataset)
         case "environment":
@@ -97,25 +100,25 @@ def run(
     files = {path: draft(kind, values)}
     if kind == "model" and state.tree.read(layout.model_card(name)) is None:
         files[layout.model_card(name)] = draft("card", {})
-    workspace.formats.record(path, files[path])  # a draft that cannot be read would be a trap
+    workspace.formats.record(path, files[path])  # raises if the draft is not valid
     if not dry_run:
-        workspace.put(files)
-    listed = [*environments, name] if kind == "environment" and name not in environments else None
-    return DraftCreated(kind=kind, name=name, files=list(files), listed=listed, dry_run=dry_run)
+        workspace.write_files(files)
+    new_environments = [*environments, name] if kind == "environment" and name not in environments else None
+    return DraftCreated(kind=kind, name=name, files=list(files), environments=new_environments, dry_run=dry_run)
 
 
 def contract_values(
     workspace: Workspace, name: str, path: str, columns: Mapping[str, str], *, keys: Sequence[str], rows: int
 ) -> dict[str, str]:
-    """Return what the draft of a dataset's contract is filled in with.
+    """Return the values for the draft of a contract.
 
     Args:
-        workspace: where.
-        name: the dataset.
-        path: its data file, counted from its folder.
+        workspace: the workspace.
+        name: name of the dataset.
+        path: its data file, relative to its folder.
         columns: the rule of each column, as YAML in flow style.
-        keys: the columns that together name a row.
-        rows: how many rows there must be.
+        keys: the columns that together identify a row.
+        rows: the minimum number of rows.
     """
     return {
         "name": scalar(name),
@@ -128,48 +131,54 @@ def contract_values(
 
 
 def scalar(text: str) -> str:
-    """Write a text as YAML has it, in quotes where it would be taken for something else."""
-    plain = _PLAIN.fullmatch(text) and text.casefold() not in _WORDS
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    """Return a text as a YAML scalar, in quotes if it would otherwise be read as something else."""
+    is_plain = _PLAIN_SCALAR.fullmatch(text) and text.casefold() not in _YAML_WORDS
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def _model_values(state: Lifecycle, problem: str | None, dataset: str | None) -> dict[str, str]:
-    solved = state.problem(_the_only("problem-ambiguous", problem, state.tree.names("problems"), ".yaml"))
-    data = state.dataset(_the_only("dataset-ambiguous", dataset, state.tree.names("datasets"), "/"))
-    keys = data.keys or list(data.columns)[:1]
-    taken = {*keys, solved.target.column}
-    inputs = {name: column.type for name, column in data.columns.items() if name not in taken} or {"amount": "number"}
+    problem_record = state.problem(_name_or_only("problem-ambiguous", problem, state.tree.names("problems"), ".yaml"))
+    contract = state.dataset(_name_or_only("dataset-ambiguous", dataset, state.tree.names("datasets"), "/"))
+    keys = contract.keys or list(contract.columns)[:1]
+    not_inputs = {*keys, problem_record.target.column}
+    inputs = {name: column.type for name, column in contract.columns.items() if name not in not_inputs}
+    inputs = inputs or {"amount": "number"}
     locks = [path for path in ("requirements.txt",) if state.tree.read(path) is not None]
     return {
-        "problem": scalar(solved.name),
-        "dataset": scalar(data.name),
+        "problem": scalar(problem_record.name),
+        "dataset": scalar(contract.name),
         "keys": _flow(keys),
         "inputs": "\n".join(f"    {scalar(name)}: {kind}" for name, kind in inputs.items()),
-        "output": _OUTPUTS[solved.target.type],
-        "reads": _flow(["src", "dvc.yaml", "params.yaml", *locks, f"datasets/{data.name}"]),
+        "output": _OUTPUTS[problem_record.target.type],
+        "reads": _flow(["src", "dvc.yaml", "params.yaml", *locks, f"datasets/{contract.name}"]),
         "lock": f"lock: {locks[0]}" if locks else "# lock: requirements.txt",
     }
 
 
 def _environment_values(state: Lifecycle, name: str) -> dict[str, str]:
-    policies = [found.removesuffix(".yaml") for found in state.tree.names("policies")]
-    last = [state.environment(found) for found in state.environments()[-1:]]
+    policies = [file.removesuffix(".yaml") for file in state.tree.names("policies")]
+    last = [state.environment(environment) for environment in state.environments()[-1:]]
     policy = name if name in policies or not last else last[0].policy
     return {"policy": scalar(policy), "after": _flow([environment.name for environment in last])}
 
 
-def _the_only(id: str, name: str | None, names: Iterable[str], suffix: str) -> str:  # noqa: A002
+def _name_or_only(id: str, name: str | None, names: Iterable[str], suffix: str) -> str:  # noqa: A002
+    """Return a name; without one, the only existing name.
+
+    Raises:
+        UsageError: with `id`, no name is given, and there is none or more than one.
+    """
     noun = id.removesuffix("-ambiguous")
-    there = [found.removesuffix(suffix) for found in names if found.endswith(suffix)]
+    existing = [entry.removesuffix(suffix) for entry in names if entry.endswith(suffix)]
     if name is not None:
         return name
-    if len(there) == 1:
-        return there[0]
+    if len(existing) == 1:
+        return existing[0]
     raise usage_error(
         id,
-        f"there are {len(there)} {noun}s" if there else f"there is no {noun} yet",
-        why=", ".join(there),
-        fix=f"name one of them with --{noun}" if there else f"`mlgit new {noun} NAME` drafts one",
+        f"there are {len(existing)} {noun}s" if existing else f"there is no {noun} yet",
+        why=", ".join(existing),
+        fix=f"name one of them with --{noun}" if existing else f"`mlgit new {noun} NAME` drafts one",
     )
 
 

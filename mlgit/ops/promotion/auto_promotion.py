@@ -15,7 +15,7 @@ from mlgit.domain.records import GateReport, Promotion, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import SlotAssignments, StandingApprovalRef
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
-from mlgit.ops.kernel import manifest_history
+from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
 from mlgit.ops.promotion import promote, proposal_branch
@@ -81,7 +81,7 @@ class AutoPromotion:
         self._at = snapshot.at
         self._verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
         self._on_step = on_step
-        self._earlier = manifest_history.manifest_history(workspace, base, environment, model)
+        self._earlier = manifest_history(workspace, base, environment, model)
 
     def propose(self, *, dry_run: bool) -> AutoPromotionResult:
         """Choose a version, verify its promotion, and propose it on the branch of the model if nothing prevents that."""

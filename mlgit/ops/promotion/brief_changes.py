@@ -129,11 +129,11 @@ def changes_since_champion(
         training_rows_after=_training_rows(judged.after, candidate),
         data=list(_data(workspace, judged, champion, candidate)),
         code=_code(workspace, judged, champion, candidate),
-        params=[change for change in changes if change.what.startswith("params")],
+        params=[change for change in changes if change.field.startswith("params")],
         columns=_columns(champion.inputs.columns, candidate.inputs.columns),
-        lock_file=next((change for change in changes if change.what == "environment"), None),
+        lock_file=next((change for change in changes if change.field == "environment"), None),
         card=_card(workspace, judged.after, champion, candidate),
-        other=[change for change in changes if change.what in _RECORD_FIELDS],
+        other=[change for change in changes if change.field in _RECORD_FIELDS],
     )
 
 
@@ -181,7 +181,7 @@ def _contract(workspace: Workspace, now: Lifecycle, champion: Version, name: str
         return None
     old, new = ({} if record is None else to_mapping(record) for record in records)
     return [
-        InputChange(what=what, before=before, after=after) for what, before, after in brief.differences(old, new, "")
+        InputChange(field=what, before=before, after=after) for what, before, after in brief.differences(old, new, "")
     ]
 
 

@@ -46,7 +46,7 @@ def run(
         MlgitError: it does not hold, and what is missing, or the remote refused; nothing was changed then.
         Inconclusive: the remote did not answer; nothing was changed.
     """
-    if not dry_run and remote.is_there(workspace.repository):
+    if not dry_run and remote.exists(workspace.repository):
         # Not the proposals: what is merged is what the person has seen, on what the remote has today.
         on_step(f"fetching from {remote.NAME}")
         fetch_current(workspace)
@@ -119,7 +119,7 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
     commit = repository.commit_tree(tree, parents=[onto, proposal.head], message=_message(proposal), sign=sign)
     ref = f"refs/heads/{branch}"
     before = repository.resolve(ref)
-    shared = remote.is_there(repository)
+    shared = remote.exists(repository)
     checked_out = before if repository.checked_out_branch() == branch else None
     if checked_out is not None:
         repository.advance_checkout(checked_out, commit)
@@ -193,6 +193,6 @@ def _delete_branch(repository: Repository, branch: str, merged: CommitId) -> Non
     """Delete a branch that was merged, here and at the remote, where nobody has added to it."""
     if repository.resolve(branch) == merged:
         repository.delete_ref(branch, expected=merged)
-    if repository.resolve(remote.copy_of(branch)) == merged:
+    if repository.resolve(remote.tracking_ref(branch)) == merged:
         with contextlib.suppress(MlgitError):  # somebody else was faster, or may not delete there
             repository.push(remote.NAME, [f":{branch}"], force_with_lease={branch: merged})

@@ -48,7 +48,7 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
     assert onto is not None  # noqa: S101 - the base is a commit
     branch = f"refs/heads/{draft.branch}"
     before = repository.resolve(branch)
-    for there in (before, repository.resolve(remote.copy_of(branch))):
+    for there in (before, repository.resolve(remote.tracking_ref(branch))):
         if there is not None:
             _check_own(workspace, onto, there, draft)
     commit = check_draft(workspace, base, draft)
@@ -68,10 +68,10 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
 def push_branch(workspace: Workspace, branch: str, commit: CommitId) -> bool:
     """Push a proposal; return whether the remote has it. One that somebody else has pushed meanwhile is not replaced."""
     repository = workspace.repository
-    if not remote.is_there(repository):
+    if not remote.exists(repository):
         return False
     ref = f"refs/heads/{branch}"
-    theirs = repository.resolve(remote.copy_of(ref))
+    theirs = repository.resolve(remote.tracking_ref(ref))
     if theirs != commit:
         repository.push(remote.NAME, [f"{commit}:{ref}"], force_with_lease={ref: theirs})
     return True

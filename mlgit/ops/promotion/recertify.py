@@ -12,8 +12,8 @@ from mlgit.domain.names import VersionRef, new_promotion_id
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Promotion, Version
 from mlgit.errors import refused
-from mlgit.ops.kernel import manifest_history
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
 from mlgit.ops.promotion import promote, publish, pull_request
@@ -59,7 +59,7 @@ def run(
         change="recertify",
         slots=before.slots,
         baseline=conditions.baseline_when_promoted(
-            champion.digest, manifest_history.manifest_history(workspace, base, environment, model)
+            champion.digest, manifest_history(workspace, base, environment, model)
         ),
         ledger=snapshot.ledger.commit,
     )

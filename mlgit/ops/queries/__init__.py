@@ -1,1 +1,1 @@
-"""Read-only questions: status, log, why, lineage, bisect, diff, show."""
+"""Read-only queries: status, log, why, lineage, bisect, diff, show."""

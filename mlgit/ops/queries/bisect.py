@@ -1,4 +1,4 @@
-"""Find the version with which a metric first got worse, from the predictions that were stored with each."""
+"""Find the first version whose metric got worse, computed from the stored predictions of each version."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MeasuredSlice(msgspec.Struct, frozen=True):
-    """The rows whose column has a value, named as `mlgit show` names slices."""
+    """The rows with one value in a column, written as in `mlgit show`."""
 
     column: str
     value: str
@@ -32,9 +32,9 @@ class MeasuredSlice(msgspec.Struct, frozen=True):
 
 
 class MeasuredVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A version with its metric; None, with a reason, where it cannot be computed.
+    """A version with its metric; `value` is None, with a `reason`, if the metric cannot be computed.
 
-    `bad` says whether it is on the wrong side of the limit; where there is none, whether it is worse than the one before.
+    `bad` is whether the value is on the wrong side of the limit; without a limit, whether it is worse than the one before.
     """
 
     version: str
@@ -45,28 +45,29 @@ class MeasuredVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bisection(Outcome, frozen=True, kw_only=True, tag="mlgit/bisect.v1"):
-    """Where a metric first got worse. `first` is None where it did not; `predecessor`, where there is none to hold it against.
+    """The first version with a worse metric, `first`, and the version to compare it with, `predecessor`.
 
-    `measured` are the versions that were looked at, in order of label: all of them in a scan, a few of `total` in a search.
-    `between` are those between predecessor and first that could not be measured, so that it may have been one of them.
+    `first` is None if no version is worse, and `predecessor` if no version before `first` could be measured. `measured` are
+    the measured versions by number: all of them with the method `scan`, a few of `total` with `search` (binary search).
+    `unmeasured_between` are the versions between both that could not be measured, so it may have been one of them.
     """
 
     model: Name
     metric: Name
     slice: str | None
-    how: Literal["search", "scan"]
+    method: Literal["search", "scan"]
     limit: float | None
     drop: float | None
     total: int
     measured: list[MeasuredVersion]
     first: str | None
     predecessor: str | None
-    between: list[str]
+    unmeasured_between: list[str]
     difference: diff.VersionDiff | None
 
     @property
     def exit(self) -> Exit:
-        """Yes where the first worse version was found."""
+        """Yes if a worse version was found."""
         return Exit.YES if self.first else Exit.NO
 
 
@@ -86,22 +87,23 @@ def run(
     """Find the first version of a model whose metric got worse.
 
     Args:
-        workspace: where.
-        state: the state whose versions are looked at.
-        model: the model.
-        metric: the metric; the one that decides, if None.
-        part: the rows that count; all, if None.
-        limit: bad is what is worse than this. It is taken that no version after a bad one is good again, and searched by
-            halves.
-        drop: without a limit, every version is measured; bad is what is worse than the one before by more than this.
-        good: label of the version to start from; the first one, if None.
-        bad: label of the version to end with; the newest one, if None.
-        on_progress: called with how many versions were measured.
+        workspace: the workspace.
+        state: the state with the versions.
+        model: name of the model.
+        metric: the metric; None for the primary one.
+        part: the slice to measure; None for all rows.
+        limit: a version is bad if its metric is worse than this. Uses binary search, which assumes that no version after a
+            bad one is good again.
+        drop: without a limit, every version is measured, and one is bad if it is worse than the one before by more than this.
+        good: number of the version to start from; None for the first one.
+        bad: number of the version to end with; None for the newest one.
+        on_progress: called with the number of measured versions.
 
     Raises:
-        MlgitError: there is no such model or version, it has no version, the range is empty (`version-range-empty`), or the
-            metric is none for its problem (`metric-target-mismatch`).
-        Inconclusive: none of the versions could be measured (`metric-not-computable`).
+        MlgitError: the model or a version does not exist (`model-unknown`, `version-unknown`).
+        UsageError: `good` is not before `bad` (`version-range-empty`), or the metric does not fit the problem
+            (`metric-target-mismatch`).
+        Inconclusive: no version could be measured (`metric-not-computable`).
     """
     record = state.model(model)
     problem = state.problem(record.problem)
@@ -109,44 +111,42 @@ def run(
     _check_metric(name, problem)
     numbers = state.numbers(model)
     if not numbers:
-        raise refused("version-unknown", f"{model} has no version", fix=f"`mlgit train {model}`, then `mlgit register`")
+        raise refused(
+            "version-unknown", f"{model} has no versions", fix=f"`mlgit train {model}`, then `mlgit register`"
+        )
     numbers = _in_range(state, model, numbers, good, bad)
-    bench = _Bench(workspace, state, record, problem, name, part, on_progress)
+    measurements = _Measurements(workspace, state, record, problem, name, part, on_progress)
     sign = 1 if METRICS[name].direction == "max" else -1
 
     def value(index: int) -> float | None:
-        return bench.value(numbers[index])
+        return measurements.value(numbers[index])
 
     if limit is None:
-        found = first_drop([value(index) for index in range(len(numbers))], drop, sign)
+        predecessor_index, first_index = first_drop([value(index) for index in range(len(numbers))], drop, sign)
     else:
-        found = first_beyond(len(numbers), value, limit, sign)
-    bench.require_some()
-    before, first = found
-    predecessor = None if before is None else str(VersionRef(model, numbers[before]))
-    at = None if first is None else str(VersionRef(model, numbers[first]))
+        predecessor_index, first_index = first_beyond(len(numbers), value, limit, sign)
+    measurements.require_any()
+    predecessor = None if predecessor_index is None else VersionRef(model, numbers[predecessor_index])
+    first = None if first_index is None else VersionRef(model, numbers[first_index])
+    skipped = [] if predecessor_index is None or first_index is None else numbers[predecessor_index + 1 : first_index]
     return Bisection(
         model=model,
         metric=name,
         slice=None if part is None else str(part),
-        how="scan" if limit is None else "search",
+        method="scan" if limit is None else "search",
         limit=limit,
         drop=drop if limit is None else None,
         total=len(numbers),
-        measured=bench.listed(limit, drop, sign),
-        first=at,
-        predecessor=predecessor,
-        between=[]
-        if before is None or first is None
-        else [str(VersionRef(model, number)) for number in numbers[before + 1 : first]],
-        difference=None
-        if predecessor is None or at is None
-        else diff.run(state, VersionRef.parse(predecessor), VersionRef.parse(at)),
+        measured=measurements.results(limit, drop, sign),
+        first=None if first is None else str(first),
+        predecessor=None if predecessor is None else str(predecessor),
+        unmeasured_between=[str(VersionRef(model, number)) for number in skipped],
+        difference=None if predecessor is None or first is None else diff.run(state, predecessor, first),
     )
 
 
-class _Bench:
-    """Measures versions, each once."""
+class _Measurements:
+    """The metric of versions, each measured at most once."""
 
     def __init__(
         self,
@@ -166,11 +166,11 @@ class _Bench:
         self._part = part
         self._on_progress = on_progress
         self._store = workspace.store(state.project().remote)
-        self._found: dict[int, MeasuredVersion] = {}
+        self._measured: dict[int, MeasuredVersion] = {}
 
     def value(self, number: int) -> float | None:
-        """Return the metric of a version; None where its predictions are gone, or do not tell."""
-        if number not in self._found:
+        """Return the metric of a version; None if its predictions are gone, or the metric is not defined for them."""
+        if number not in self._measured:
             ref = VersionRef(self._model.name, number)
             try:
                 value, rows = self._measure(self._state.version(ref), ref)
@@ -181,55 +181,57 @@ class _Bench:
                 reason = (
                     f"{finding.message}: {finding.why}" if finding.id == "metric-not-computable" else finding.message
                 )
-                self._found[number] = MeasuredVersion(version=str(ref), value=None, rows=None, bad=None, reason=reason)
+                self._measured[number] = MeasuredVersion(
+                    version=str(ref), value=None, rows=None, bad=None, reason=reason
+                )
             else:
-                self._found[number] = MeasuredVersion(version=str(ref), value=value, rows=rows, bad=None)
-            self._on_progress(len(self._found))
-        return self._found[number].value
+                self._measured[number] = MeasuredVersion(version=str(ref), value=value, rows=rows, bad=None)
+            self._on_progress(len(self._measured))
+        return self._measured[number].value
 
-    def listed(self, limit: float | None, drop: float, sign: int) -> list[MeasuredVersion]:
-        """Return what was measured, in order of label, each judged."""
-        judged = []
+    def results(self, limit: float | None, drop: float, sign: int) -> list[MeasuredVersion]:
+        """Return the measured versions by number, each good or bad."""
+        results = []
         before: float | None = None
-        for _, one in sorted(self._found.items()):
+        for _, version in sorted(self._measured.items()):
             bad = None
-            if one.value is not None:
+            if version.value is not None:
                 if limit is not None:
-                    bad = sign * (limit - one.value) > 0
+                    bad = sign * (limit - version.value) > 0
                 elif before is not None:
-                    bad = sign * (before - one.value) > drop
-                before = one.value
-            judged.append(msgspec.structs.replace(one, bad=bad))
-        return judged
+                    bad = sign * (before - version.value) > drop
+                before = version.value
+            results.append(msgspec.structs.replace(version, bad=bad))
+        return results
 
-    def require_some(self) -> None:
-        """Refuse where nothing could be measured.
+    def require_any(self) -> None:
+        """Require at least one version that could be measured.
 
         Raises:
-            Inconclusive: with the reason of the newest version.
+            Inconclusive: there is none; with the reason of the newest version (`metric-not-computable`).
         """
-        if all(one.value is None for one in self._found.values()):
-            newest = self._found[max(self._found)]
+        if all(version.value is None for version in self._measured.values()):
+            newest = self._measured[max(self._measured)]
             raise inconclusive(
                 "metric-not-computable",
-                f"{self._metric} can be computed for no version of {self._model.name}",
+                f"{self._metric} cannot be computed for any version of {self._model.name}",
                 why=f"{newest.version}: {newest.reason}",
-                fix="see that the DVC remote has their predictions, and that the metric and the slice fit them",
+                fix="check that the DVC remote has their predictions, and that the metric and the slice fit them",
             )
 
     def _measure(self, version: Version, ref: VersionRef) -> tuple[float, int]:
         with self._store.fetch(version.evaluation.predictions) as path:
             table = self._workspace.tables.frame(path)
-        what = f"{self._metric} of {ref}"
-        with translating_ml_errors(what if self._part is None else f"{what} on {self._part}"):
+        label = f"{self._metric} of {ref}"
+        with translating_ml_errors(label if self._part is None else f"{label} on {self._part}"):
             if self._part is not None:
-                return _on(self._part, table, self._metric, self._positive)
+                return _measure_slice(self._part, table, self._metric, self._positive)
             from mlgit.ml.metrics import measure  # noqa: PLC0415 - scikit-learn
 
             return measure(self._metric, table, self._positive), len(table)
 
 
-def _on(part: MeasuredSlice, table: "DataFrame", metric: str, positive: Label | None) -> tuple[float, int]:
+def _measure_slice(part: MeasuredSlice, table: "DataFrame", metric: str, positive: Label | None) -> tuple[float, int]:
     """Return a metric on one slice, and the number of its rows.
 
     Raises:
@@ -237,23 +239,23 @@ def _on(part: MeasuredSlice, table: "DataFrame", metric: str, positive: Label | 
     """
     from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
 
-    found = slice_values(table, metric, [part.column], positive, min_rows=1, min_per_class=1)
-    one = next((one for one in found if one.value == part.value), None)
-    if one is None:
-        raise ValueError(f"no row has it; there is {', '.join(one.value for one in found[:8])}")
-    if one.metric is None:
-        raise ValueError(one.reason)
-    return one.metric, one.rows
+    slices = slice_values(table, metric, [part.column], positive, min_rows=1, min_per_class=1)
+    measured = next((candidate for candidate in slices if candidate.value == part.value), None)
+    if measured is None:
+        raise ValueError(f"no row has this value; there is {', '.join(other.value for other in slices[:8])}")
+    if measured.metric is None:
+        raise ValueError(measured.reason)
+    return measured.metric, measured.rows
 
 
 def _in_range(state: Lifecycle, model: str, numbers: list[int], good: int | None, bad: int | None) -> list[int]:
-    for end in (good, bad):
-        if end is not None:
-            state.version(VersionRef(model, end))
+    for number in (good, bad):
+        if number is not None:
+            state.version(VersionRef(model, number))  # raises if it does not exist
     if good is not None and bad is not None and good >= bad:
         raise usage_error(
             "version-range-empty",
-            f"{model}@{good} does not come before {model}@{bad}",
+            f"{model}@{good} is not before {model}@{bad}",
             fix="name an earlier version with --good than with --bad",
         )
     return [number for number in numbers if (good or number) <= number <= (bad or number)]

@@ -1,4 +1,4 @@
-"""How two versions differ: in what they were made from, and in how good they are."""
+"""Compare two versions: their metrics, and what they were made from."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from mlgit.ops.kernel.outcome import Outcome
 
 
 class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric of both; `better` says which way it went, None where it did not move."""
+    """A metric of two versions. `better` is None if it is unchanged, or unknown for one of them."""
 
     metric: str
     before: float | None
@@ -22,15 +22,15 @@ class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that both were made from and that differs."""
+    """A difference in what two versions were made from."""
 
-    what: str
+    field: str
     before: Any
     after: Any
 
 
 class VersionDiff(Outcome, frozen=True, kw_only=True, tag="mlgit/diff.v1"):
-    """Two versions, side by side."""
+    """Two versions compared. `same_split` is whether they were tested on the same rows, so that metrics are comparable."""
 
     before: str
     after: str
@@ -40,15 +40,19 @@ class VersionDiff(Outcome, frozen=True, kw_only=True, tag="mlgit/diff.v1"):
 
 
 def run(state: Lifecycle, before: VersionRef, after: VersionRef) -> VersionDiff:
-    """Compare two versions in a state. Their metrics were measured on the same rows only where `same_split` says so."""
-    one, other = state.version(before), state.version(after)
-    names = dict.fromkeys([*one.evaluation.metrics, *other.evaluation.metrics])
+    """Compare two versions.
+
+    Raises:
+        MlgitError: one does not exist (`version-unknown`).
+    """
+    old, new = state.version(before), state.version(after)
+    names = dict.fromkeys([*old.evaluation.metrics, *new.evaluation.metrics])
     return VersionDiff(
         before=str(before),
         after=str(after),
-        same_split=one.evaluation.split == other.evaluation.split,
-        metrics=[_metric(name, one.evaluation.metrics.get(name), other.evaluation.metrics.get(name)) for name in names],
-        changes=list(_changes(one, other)),
+        same_split=old.evaluation.split == new.evaluation.split,
+        metrics=[_metric(name, old.evaluation.metrics.get(name), new.evaluation.metrics.get(name)) for name in names],
+        changes=list(_changes(old, new)),
     )
 
 
@@ -59,36 +63,37 @@ def _metric(name: str, before: float | None, after: float | None) -> MetricChang
     return MetricChange(metric=name, before=before, after=after, better=better)
 
 
-def _changes(one: Version, other: Version) -> Iterator[InputChange]:
-    data = dict.fromkeys([*one.inputs.data, *other.inputs.data])
+def _changes(old: Version, new: Version) -> Iterator[InputChange]:
+    data = dict.fromkeys([*old.inputs.data, *new.inputs.data])
     pairs: list[tuple[str, Any, Any]] = [
-        ("code", one.inputs.code, other.inputs.code),
+        ("code", old.inputs.code, new.inputs.code),
         *(
             (
                 f"data {name}",
-                getattr(one.inputs.data.get(name), "md5", None),
-                getattr(other.inputs.data.get(name), "md5", None),
+                getattr(old.inputs.data.get(name), "md5", None),
+                getattr(new.inputs.data.get(name), "md5", None),
             )
             for name in data
         ),
-        *_flat("params", one.inputs.params, other.inputs.params),
-        ("environment", one.inputs.lock, other.inputs.lock),
-        ("test split", one.evaluation.split, other.evaluation.split),
-        ("seed", one.seed, other.seed),
-        ("format", one.artifact.format, other.artifact.format),
-        ("size", one.artifact.size, other.artifact.size),
-        ("p95 ms", one.evaluation.p95_ms, other.evaluation.p95_ms),
-        ("card", one.card, other.card),
-        ("trained by", one.trained_by.name, other.trained_by.name),
+        *_flattened("params", old.inputs.params, new.inputs.params),
+        ("environment", old.inputs.lock, new.inputs.lock),
+        ("test split", old.evaluation.split, new.evaluation.split),
+        ("seed", old.seed, new.seed),
+        ("format", old.artifact.format, new.artifact.format),
+        ("size", old.artifact.size, new.artifact.size),
+        ("p95 ms", old.evaluation.p95_ms, new.evaluation.p95_ms),
+        ("card", old.card, new.card),
+        ("trained by", old.trained_by.name, new.trained_by.name),
     ]
-    for what, before, after in pairs:
+    for field, before, after in pairs:
         if before != after:
-            yield InputChange(what=what, before=before, after=after)
+            yield InputChange(field=field, before=before, after=after)
 
 
-def _flat(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+def _flattened(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name and both values of each parameter in nested mappings."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys([*before, *after]):
-            yield from _flat(f"{prefix}.{key}", before.get(key), after.get(key))
+            yield from _flattened(f"{prefix}.{key}", before.get(key), after.get(key))
     else:
         yield prefix, before, after

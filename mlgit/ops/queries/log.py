@@ -1,4 +1,4 @@
-"""What was promoted and what was deployed, newest first: the base branch and the ledger, read as one story."""
+"""The history of promotions and deployments, newest first: the base branch and the ledger, merged by time."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,15 +10,15 @@ import msgspec
 from mlgit.domain import layout, slots
 from mlgit.domain.approvals import People
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.ledger import Ledger
-from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.record_tree import RecordTree
+from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened."""
+    """A promotion that was merged, or an entry of the deployment log."""
 
     at: datetime
     kind: Literal["promoted", "rolled-back", "recertified", "deployed", "blocked", "degraded"]
@@ -36,10 +36,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(Outcome, frozen=True, kw_only=True, tag="mlgit/log.v1"):
-    """What happened, newest first."""
+    """Events, newest first. `has_more` is whether there are older ones."""
 
     events: list[Event]
-    more: bool
+    has_more: bool
 
 
 def run(
@@ -50,38 +50,45 @@ def run(
     model: str | None = None,
     limit: int = 30,
 ) -> History:
-    """Tell the newest events of an environment, a model, or all.
+    """Return the newest events.
+
+    Args:
+        workspace: the workspace.
+        at: a commit, branch, tag or date to read instead of the base branch as it is now.
+        environment: only this environment.
+        model: only this model.
+        limit: maximum number of events.
 
     Raises:
-        MlgitError: the clone is shallow, so that its history is not all there (`history-shallow`).
+        MlgitError: the clone is shallow, so events may be missing (`history-shallow`).
     """
     workspace.repository.require_full_history()
-    then = snapshot.take_snapshot(workspace, at)
+    snapshot = take_snapshot(workspace, at)
     folder = f"environments/{environment or ''}".rstrip("/")
-    wanted = limit + 1
-    people = People(then.state.roles())
-    promoted = list(islice(_promoted(workspace, then, [folder], model, people), wanted))
-    deployed = list(islice(_deployed(workspace, then.ledger, environment, model, people), wanted))
-    events = sorted([*promoted, *deployed], key=lambda event: event.at, reverse=True)
-    return History(events=events[:limit], more=len(events) > limit)
+    people = People(snapshot.state.roles())
+    # One more of each than is shown tells whether there are older events.
+    promotions = list(islice(_promotions(workspace, snapshot, [folder], model, people), limit + 1))
+    deployments = list(islice(_deployments(workspace, snapshot.ledger, environment, model, people), limit + 1))
+    events = sorted([*promotions, *deployments], key=lambda event: event.at, reverse=True)
+    return History(events=events[:limit], has_more=len(events) > limit)
 
 
-def _promoted(
-    workspace: Workspace, then: snapshot.Snapshot, paths: list[str], model: str | None, people: People
+def _promotions(
+    workspace: Workspace, snapshot: Snapshot, paths: list[str], model: str | None, people: People
 ) -> Iterator[Event]:
-    for one, changes in workspace.repository.commits(then.commit, paths=paths):
+    for commit, changes in workspace.repository.commits(snapshot.commit, paths=paths):
         for change in changes:
             place = layout.parse_path(change.path)
             if place is None or place.kind != "promotion" or model not in {None, place.fields["model"]}:
                 continue
-            before = _manifest(workspace, change.path, one.parents[0] if one.parents else None)
-            after = _manifest(workspace, change.path, one.id)
+            before = _manifest(workspace, change.path, commit.parents[0] if commit.parents else None)
+            after = _manifest(workspace, change.path, commit.id)
             manifest = after or before
             if manifest is None:
                 continue
-            decided = then.ledger.find(DecisionRecord, layout.decision(manifest.promotion))
+            decision = snapshot.ledger.find(DecisionRecord, layout.decision(manifest.promotion))
             yield Event(
-                at=one.at,
+                at=commit.at,
                 kind=_kind(manifest),
                 environment=place.fields["environment"],
                 model=place.fields["model"],
@@ -89,12 +96,12 @@ def _promoted(
                 after=_label(after),
                 beside=slots.versions_beside(after),
                 promotion=manifest.promotion,
-                by=", ".join(approval.person for approval in decided.approvals)
-                if decided and decided.approvals
-                else people.person(one.author_email),
-                decision=decided.decision if decided else None,
+                by=", ".join(approval.person for approval in decision.approvals)
+                if decision and decision.approvals
+                else people.person(commit.author_email),
+                decision=decision.decision if decision else None,
                 reason=manifest.reason,
-                commit=one.id,
+                commit=commit.id,
             )
 
 
@@ -113,19 +120,18 @@ def _manifest(workspace: Workspace, path: str, commit: str | None) -> Promotion 
     return record
 
 
-def _deployed(
+def _deployments(
     workspace: Workspace, ledger: Ledger, environment: str | None, model: str | None, people: People
 ) -> Iterator[Event]:
     repository = workspace.repository
-    tip = None if ledger.tree is None else ledger.tree.commit
-    if tip is None:
+    if ledger.commit is None:
         return
-    for one, changes in repository.commits(tip, paths=["deployments"]):
-        seen = Lifecycle(repository.tree(one.id), workspace.formats.record)
+    for commit, changes in repository.commits(ledger.commit, paths=["deployments"]):
+        records = RecordTree(repository.tree(commit.id), workspace.formats.record)
         for change in changes:
             place = layout.parse_path(change.path)
-            entry = seen.find(Deployment, change.path) if place is not None and place.kind == "deployment" else None
-            if entry is None or _was_seen_before(seen, entry):
+            entry = records.find(Deployment, change.path) if place is not None and place.kind == "deployment" else None
+            if entry is None or _repeats_previous(records, entry):
                 continue
             if environment in {None, entry.environment} and model in {None, entry.model}:
                 yield Event(
@@ -136,21 +142,21 @@ def _deployed(
                     before=None,
                     after=None if entry.version is None else f"{entry.model}@{entry.version}",
                     promotion=entry.promotion,
-                    by=people.person(one.author_email),
+                    by=people.person(commit.author_email),
                     decision=None,
                     reason=entry.message,
-                    commit=one.id,
+                    commit=commit.id,
                     traffic=entry.traffic,
                     beside=slots.versions_observed_beside(entry),
                 )
 
 
-def _was_seen_before(ledger: Lifecycle, entry: Deployment) -> bool:
-    """Tell whether an entry only says once more what the one before it says, as evidence of a later moment."""
+def _repeats_previous(records: RecordTree, entry: Deployment) -> bool:
+    """Return whether an entry differs from the previous one in its time only: the same state, observed again."""
     folder = layout.deployments(entry.environment, entry.model)
-    before = ledger.find(Deployment, f"{folder}/{entry.seq - 1}.json")
-    same = ("promotion", "status", "digest", "traffic", "message", "beside")
-    return before is not None and all(getattr(before, name) == getattr(entry, name) for name in same)
+    before = records.find(Deployment, f"{folder}/{entry.seq - 1}.json")
+    compared = ("promotion", "status", "digest", "traffic", "message", "beside")
+    return before is not None and all(getattr(before, name) == getattr(entry, name) for name in compared)
 
 
 def _label(manifest: Promotion | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The whole project at one glance, in a fixed number of looks into Git, whatever the number of versions."""
+"""Compute the status of a project, in a fixed number of reads from Git, however many versions there are."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,132 +23,134 @@ from mlgit.ops.review.verification import PromotionVerifier
 
 
 def run(workspace: Workspace, *, at: str | None = None) -> Status:
-    """Look at the base branch, or at a commit, beside what the ledger has seen."""
-    then = take_snapshot(workspace, at)
+    """Return the status of the base branch, or of a commit, with the deployments in the ledger."""
+    snapshot = take_snapshot(workspace, at)
     reader = CachedRecordReader(workspace)
-    state, ledger = Lifecycle(then.state.tree, reader), Ledger(then.ledger.tree, reader)
+    state, ledger = Lifecycle(snapshot.state.tree, reader), Ledger(snapshot.ledger.tree, reader)
     models = state.models()
     manifests = state.promotions()
     last = ledger.last_deployments(manifests)
-    begun = ledger.begun(entry.promotion for entry in last.values())
+    first_applied = ledger.first_applied(entry.promotion for entry in last.values())
     rows = [
         replace(
-            _row(key, manifest, last.get(key), begun),
-            certified=_certified(state, manifest, then.at),
+            _row(key, manifest, last.get(key), first_applied),
+            approval_age=_approval_age(state, manifest, snapshot.at),
         )
         for key, manifest in manifests.items()
     ]
-    waiting = [] if at is not None else _open(workspace, then)
+    open_promotions = [] if at is not None else _open_promotions(workspace, snapshot)
     candidates = _candidates(state, models, manifests)
-    found = Status(
+    status = Status(
         project=state.project().name,
-        branch=then.name,
-        commit=then.commit,
+        branch=snapshot.name,
+        commit=snapshot.commit,
         rows=rows,
-        open=waiting,
+        open=open_promotions,
         candidates=candidates,
         models=len(models),
-        next=None if at is not None else _next(rows, waiting, _unheld(state, candidates), models),
+        next=None if at is not None else _next_step(rows, open_promotions, _without_hold(state, candidates), models),
     )
-    reader.keep()
-    return found
+    reader.save()
+    return status
 
 
 def _row(
-    key: tuple[str, str], manifest: Promotion, last: Deployment | None, begun: Mapping[PromotionId, datetime]
+    key: tuple[str, str], manifest: Promotion, last: Deployment | None, first_applied: Mapping[PromotionId, datetime]
 ) -> EnvironmentRow:
     environment, model = key
     champion = manifest.slots.champion
-    ours = last is not None and last.promotion == manifest.promotion
+    # An entry about another promotion says nothing of this one.
+    is_current = last is not None and last.promotion == manifest.promotion
     deployed: DeployedState = "no"
-    if last is not None and ours:
+    if last is not None and is_current:
         deployed = {"verified": "yes", "blocked": "blocked", "degraded": "degraded"}[last.status]  # type: ignore[assignment]
     return EnvironmentRow(
         model=model,
         environment=environment,
         champion=None if champion is None else f"{model}@{champion.version}",
-        since=begun.get(last.promotion, last.at) if last is not None and deployed == "yes" else None,
+        since=first_applied.get(last.promotion, last.at) if last is not None and deployed == "yes" else None,
         deployed=deployed,
-        message=last.message if last is not None and ours else None,
+        message=last.message if last is not None and is_current else None,
         beside=slots.versions_beside(manifest),
     )
 
 
-def _certified(state: Lifecycle, manifest: Promotion, at: datetime) -> ApprovalAge | None:
-    """Return how old the approvals of what runs may grow; None where the policy does not say, or cannot be read."""
+def _approval_age(state: Lifecycle, manifest: Promotion, at: datetime) -> ApprovalAge | None:
+    """Return when a champion has to be re-approved; None if the policy sets no limit or cannot be read."""
     try:
         return approval_age(state.policy(state.environment(manifest.environment).policy), manifest, at)
     except MlgitError:
         return None
 
 
-def _open(workspace: Workspace, snapshot: Snapshot) -> list[OpenPromotion]:
-    found = []
+def _open_promotions(workspace: Workspace, snapshot: Snapshot) -> list[OpenPromotion]:
+    promotions = []
     verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
-    for one in OpenProposals(workspace, snapshot.state).load_all():
-        gates, approvals, ready = _standing(verifier, one)
-        found.append(
+    for proposal in OpenProposals(workspace, snapshot.state).load_all():
+        gates, approvals, ready = _progress(verifier, proposal)
+        promotions.append(
             OpenPromotion(
-                environment=one.environment,
-                candidate=_subject(one),
-                promotion=one.manifest.promotion,
+                environment=proposal.environment,
+                candidate=_subject(proposal),
+                promotion=proposal.manifest.promotion,
                 gates=gates,
                 approvals=approvals,
                 ready=ready,
             )
         )
-    return found
+    return promotions
 
 
-def _subject(one: Proposal) -> str:
-    """Return the version that a proposal is about; its model alone where that cannot be read."""
+def _subject(proposal: Proposal) -> str:
+    """Return the version that a proposal is about; only its model if that cannot be read."""
     try:
-        return one.subject
+        return proposal.subject
     except MlgitError:
-        return one.model
+        return proposal.model
 
 
-def _standing(verifier: PromotionVerifier, one: Proposal) -> tuple[str, str, bool]:
-    """Return how gates and approvals of a proposal stand, and whether it could be merged.
+def _progress(verifier: PromotionVerifier, proposal: Proposal) -> tuple[str, str, bool]:
+    """Return the progress of gates and of approvals, in words, and whether the proposal can be merged.
 
-    What cannot be judged, because somebody wrote what is no record, stops that one proposal and not the whole answer.
+    Anyone can push a proposal, so one with invalid records must not make the status of all others fail.
     """
     try:
-        verification = verifier.verify(one)
-        results = one.report.results if one.report else []
+        verification = verifier.verify(proposal)
+        results = proposal.report.results if proposal.report else []
     except MlgitError as error:
         return error.findings[0].message, "cannot be counted", False
     passed = sum(verdict.outcome in {"pass", "skip", "waived"} for verdict in results)
-    judged = "ran there before" if one.manifest.change == "rollback" else f"{passed} of {len(results)}"
-    if one.version is None:
-        judged = "nothing comes in"
-    standing = [*verification.problems, *verification.waits]
-    gates = standing[0].message if standing else judged
+    gates = "ran there before" if proposal.manifest.change == "rollback" else f"{passed} of {len(results)}"
+    if proposal.version is None:
+        gates = "no new version"
+    blocking = [*verification.problems, *verification.waits]
+    gates = blocking[0].message if blocking else gates
     missing = "; ".join(verification.approvals.missing)
     counted = f"{len(verification.approvals.counted)} of {verification.approvals.needed}"
     return gates, f"lacks {missing}" if missing else counted, verification.holds
 
 
 def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, str], Promotion]) -> list[Candidate]:
-    """Return, for each model, its newest version with the first environment that does not run it, if there is one."""
+    """Return the newest version of each model that is not the champion of every environment, with the first of those."""
     environments = state.environments()
     numbers = state.numbers_of(models)
-    wanted: dict[str, tuple[int, str, int | None]] = {}
-    for model, labels in numbers.items():
-        for environment in environments if labels else ():
+    candidates: dict[str, tuple[int, str, int | None]] = {}
+    """Newest version, environment and its champion, by model."""
+    for model, registered in numbers.items():
+        for environment in environments if registered else ():
             manifest = manifests.get((environment, model))
             champion = manifest.slots.champion.version if manifest and manifest.slots.champion else None
-            if champion is None or champion < labels[-1]:
-                wanted[model] = (labels[-1], environment, champion)
+            if champion is None or champion < registered[-1]:
+                candidates[model] = (registered[-1], environment, champion)
                 break
     paths = {
-        (model, label): layout.version(model, label)
-        for model, (newest, _, champion) in wanted.items()
-        for label in (newest, champion)
-        if label is not None
+        (model, number): layout.version(model, number)
+        for model, (newest, _, champion) in candidates.items()
+        for number in (newest, champion)
+        if number is not None
     }
     versions = state.read(Version, paths.values())
-    primary = state.primary_metrics(wanted)
+    primary = state.primary_metrics(candidates)
     return [
         _candidate(
             model,
@@ -157,7 +159,7 @@ def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, 
             versions[paths[model, newest]],
             versions.get(paths.get((model, champion or 0), "")),
         )
-        for model, (newest, environment, champion) in wanted.items()
+        for model, (newest, environment, champion) in candidates.items()
     ]
 
 
@@ -170,31 +172,36 @@ def _candidate(
         version=f"{model}@{version.version if version else '?'}",
         metric=metric,
         value=value,
-        against=f"{model}@{champion.version}" if champion else None,
+        champion=f"{model}@{champion.version}" if champion else None,
         gain=None if value is None or before is None else _gain(metric, before, value),
         environment=environment,
     )
 
 
 def _gain(metric: str, before: float, after: float) -> float:
-    """Return by how much a metric is better; more is better, whatever its direction."""
+    """Return by how much a metric is better; positive is better, whatever its direction."""
     return after - before if METRICS[metric].direction == "max" else before - after
 
 
-def _unheld(state: Lifecycle, candidates: list[Candidate]) -> list[Candidate]:
-    """Return the candidates that no hold names; whether its time is over is for whoever promotes to find out."""
+def _without_hold(state: Lifecycle, candidates: list[Candidate]) -> list[Candidate]:
+    """Return the candidates that no hold names. Expired holds count as well: a status does not depend on the time."""
     held = {(hold.environment, f"{hold.model}@{hold.version}") for hold in state.holds().values()}
-    return [one for one in candidates if held.isdisjoint({(one.environment, one.version), (None, one.version)})]
+    return [
+        candidate
+        for candidate in candidates
+        if held.isdisjoint({(candidate.environment, candidate.version), (None, candidate.version)})
+    ]
 
 
-def _next(
-    rows: list[EnvironmentRow], waiting: list[OpenPromotion], candidates: list[Candidate], models: list[str]
+def _next_step(
+    rows: list[EnvironmentRow], promotions: list[OpenPromotion], candidates: list[Candidate], models: list[str]
 ) -> str | None:
+    """Return the command to suggest."""
     if any(row.deployed == "no" and row.champion for row in rows):
         return "mlgit apply"
-    for one in waiting:
-        verb = "merge" if one.ready else "approve"
-        return f"mlgit {verb} {one.environment}/{one.candidate.partition('@')[0]}"
+    for promotion in promotions:
+        verb = "merge" if promotion.ready else "approve"
+        return f"mlgit {verb} {promotion.environment}/{promotion.candidate.partition('@')[0]}"
     for candidate in candidates:
         if candidate.gain is None or candidate.gain > 0:
             return f"mlgit promote {candidate.version} --to {candidate.environment}"

@@ -1,4 +1,4 @@
-"""A model or a version, with all that is known of it."""
+"""Show a model, a version or a model card."""
 
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,12 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 
-_FEW = 20  # versions of a model that are shown, newest first
+_SHOWN_VERSIONS = 20  # of a model, newest first
+_SHOWN_SLICES = 5  # with the worst metric, worst first
 
 
 class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A version in a list."""
+    """A version in the list of a model. `value` is its primary metric."""
 
     version: str
     value: float | None
@@ -34,13 +35,13 @@ class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelShown(Outcome, frozen=True, kw_only=True, tag="mlgit/model.v1"):
-    """A model and its newest versions."""
+    """A model and its newest versions, `total` in number."""
 
     model: str
     problem: str
     owner: str
     risk: str
-    metric: str
+    primary_metric: str
     datasets: list[str]
     reads: list[str]
     total: int
@@ -48,7 +49,7 @@ class ModelShown(Outcome, frozen=True, kw_only=True, tag="mlgit/model.v1"):
 
 
 class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
-    """A version: identity, what it was made from, how good it is, where it runs, and whether its files are what they were."""
+    """A version: what it was made from, its metrics, where it is to run, and findings about changed files."""
 
     version: str
     digest: Digest
@@ -61,23 +62,23 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     data: dict[str, StoredFile]
     params: dict[str, Any]
     seed: int | None
-    primary: str
+    primary_metric: str
     metrics: dict[str, float]
     rows: int
-    weakest: list[SliceMetric]
+    weakest_slices: list[SliceMetric]
     p95_ms: float | None
     trained_by: str
     registered_at: datetime
     champion_of: list[str]
     challenger_of: list[str]
     shadow_of: list[str]
-    sections: int
-    sections_written: int
+    card_sections: int
+    card_sections_written: int
     findings: list[Finding]
 
 
 class CardShown(Outcome, frozen=True, kw_only=True, tag="mlgit/card.v1"):
-    """The card of a version, as it was written; `findings` say whether it is the one that was registered."""
+    """The model card of a version; there are `findings` if it is not the registered one."""
 
     version: str
     digest: Digest
@@ -86,37 +87,45 @@ class CardShown(Outcome, frozen=True, kw_only=True, tag="mlgit/card.v1"):
 
     @property
     def exit(self) -> Exit:
-        """No where it is not the one that was registered."""
+        """No if it is not the registered card."""
         return Exit.NO if self.findings else Exit.YES
 
 
 def card(state: Lifecycle, ref: VersionRef) -> CardShown:
-    """Show the card of a version in a state, held against the record."""
+    """Show the model card of a version, and compare it with the digest in the record.
+
+    Raises:
+        MlgitError: the version does not exist (`version-unknown`).
+    """
     record = state.version(ref)
     path = layout.card(ref.model, ref.number)
     content = state.tree.read(path)
-    found = check_version(record, {"card.md": content}, {})
+    findings = check_version(record, {"card.md": content}, {})
     return CardShown(
         version=str(ref),
         digest=record.card,
         text=(content or b"").decode(errors="replace"),
-        findings=[finding for finding in found if finding.at is not None and finding.at.file == path],
+        findings=[finding for finding in findings if finding.at is not None and finding.at.file == path],
     )
 
 
 def model(state: Lifecycle, name: str) -> ModelShown:
-    """Show a model in a state."""
+    """Show a model.
+
+    Raises:
+        MlgitError: the model does not exist (`model-unknown`).
+    """
     record = state.model(name)
     problem = state.problem(record.problem)
     numbers = state.numbers(name)
-    places = {slot: _places(state, name, slot) for slot in SLOT_NAMES}
-    found = state.read(Version, [layout.version(name, number) for number in reversed(numbers[-_FEW:])])
+    environments = {slot: _environments(state, name, slot) for slot in SLOT_NAMES}
+    versions = state.read(Version, [layout.version(name, number) for number in reversed(numbers[-_SHOWN_VERSIONS:])])
     return ModelShown(
         model=name,
         problem=problem.name,
         owner=problem.owner,
         risk=problem.risk,
-        metric=problem.metric.primary,
+        primary_metric=problem.metric.primary,
         datasets=record.datasets,
         reads=record.reads,
         total=len(numbers),
@@ -127,22 +136,26 @@ def model(state: Lifecycle, name: str) -> ModelShown:
                 size=version.artifact.size,
                 registered_at=version.registered_at,
                 trained_by=version.trained_by.name,
-                champion_of=places["champion"].get(version.digest, []),
-                challenger_of=places["challenger"].get(version.digest, []),
-                shadow_of=places["shadow"].get(version.digest, []),
+                champion_of=environments["champion"].get(version.digest, []),
+                challenger_of=environments["challenger"].get(version.digest, []),
+                shadow_of=environments["shadow"].get(version.digest, []),
             )
-            for version in found.values()
+            for version in versions.values()
             if version is not None
         ],
     )
 
 
 def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionShown:
-    """Show a version in a state; its files in Git are held against the record."""
+    """Show a version, and compare its files in Git with the digests in the record.
+
+    Raises:
+        MlgitError: the version does not exist (`version-unknown`).
+    """
     record = state.version(ref)
     problem = state.problem_of(ref.model)
     folder = layout.version_folder(ref.model, ref.number)
-    pointers = {f"{one.path}.dvc": workspace.formats.pointer(one) for one in stored_files(record)}
+    pointers = {f"{stored.path}.dvc": workspace.formats.pointer(stored) for stored in stored_files(record)}
     names = ["card.md", "profile.json", *pointers]
     files = {
         path.removeprefix(f"{folder}/"): content
@@ -163,28 +176,28 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         data=record.inputs.data,
         params=record.inputs.params,
         seed=record.seed,
-        primary=problem.metric.primary,
+        primary_metric=problem.metric.primary,
         metrics=record.evaluation.metrics,
         rows=record.evaluation.rows,
-        weakest=sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:5],
+        weakest_slices=sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:_SHOWN_SLICES],
         p95_ms=record.evaluation.p95_ms,
         trained_by=f"{record.trained_by.name} <{record.trained_by.email}>",
         registered_at=record.registered_at,
-        champion_of=_places(state, ref.model, "champion").get(record.digest, []),
-        challenger_of=_places(state, ref.model, "challenger").get(record.digest, []),
-        shadow_of=_places(state, ref.model, "shadow").get(record.digest, []),
-        sections=len(CARD_SECTIONS),
-        sections_written=sum(map(text.is_written, CARD_SECTIONS)),
+        champion_of=_environments(state, ref.model, "champion").get(record.digest, []),
+        challenger_of=_environments(state, ref.model, "challenger").get(record.digest, []),
+        shadow_of=_environments(state, ref.model, "shadow").get(record.digest, []),
+        card_sections=len(CARD_SECTIONS),
+        card_sections_written=sum(map(text.is_written, CARD_SECTIONS)),
         findings=list(check_version(record, files, pointers)),
     )
 
 
-def _places(state: Lifecycle, name: str, slot: SlotName) -> dict[str, list[str]]:
-    """Return the environments in which each version of a model, by digest, is in a slot."""
-    places: dict[str, list[str]] = {}
+def _environments(state: Lifecycle, model: str, slot: SlotName) -> dict[str, list[str]]:
+    """Return the environments that have each version of a model in a slot, by digest of the version."""
+    environments: dict[str, list[str]] = {}
     for environment in state.environments():
-        manifest = state.promotion(environment, name)
-        there = None if manifest is None else filled(manifest.slots).get(slot)
-        if there is not None:
-            places.setdefault(there.digest, []).append(environment)
-    return places
+        manifest = state.promotion(environment, model)
+        assigned = None if manifest is None else filled(manifest.slots).get(slot)
+        if assigned is not None:
+            environments.setdefault(assigned.digest, []).append(environment)
+    return environments

@@ -1,4 +1,4 @@
-"""Answer `mlgit status`: a pure function of refs, so the answer is kept until one of them moves."""
+"""The status of a project, cached until a ref moves."""
 
 import msgspec
 
@@ -7,17 +7,18 @@ from mlgit.ops.queries.status_outcome import Status
 
 
 def run(workspace: Workspace, *, at: str | None = None) -> Status:
-    """Return the desired state of the base branch (or of a commit) beside the deployments that the ledger has.
+    """Return the desired state of the base branch, or of a commit, with the deployments in the ledger.
 
-    Open promotions and the age of approvals depend on the clock as well, so an answer with either is not kept.
+    The status follows from refs alone, unless there are open promotions or a policy limits the age of approvals: those depend on
+    the time, so such a status is not cached.
     """
     key = None if at is not None else workspace.repository.state()
-    kept = None if key is None else workspace.cache.get("status", key)
-    if kept is not None:
-        return msgspec.json.decode(kept, type=Status)
-    from mlgit.ops.queries import overview  # noqa: PLC0415 - reads records, which a kept answer needs none of
+    cached = None if key is None else workspace.cache.get("status", key)
+    if cached is not None:
+        return msgspec.json.decode(cached, type=Status)
+    from mlgit.ops.queries import overview  # noqa: PLC0415 - a cached status needs none of its imports
 
-    found = overview.run(workspace, at=at)
-    if key is not None and not found.open and all(row.certified is None for row in found.rows):
-        workspace.cache.put("status", key, msgspec.json.encode(found))
-    return found
+    status = overview.run(workspace, at=at)
+    if key is not None and not status.open and all(row.approval_age is None for row in status.rows):
+        workspace.cache.put("status", key, msgspec.json.encode(status))
+    return status

@@ -13,7 +13,7 @@ DeployedState = Literal["yes", "no", "blocked", "degraded"]
 
 
 class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One model in one environment: what is to run there, as champion and beside it."""
+    """One model in one environment: what is to run there, and whether it is deployed."""
 
     model: str
     environment: str
@@ -21,13 +21,14 @@ class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     deployed: DeployedState
     message: str | None = None
-    certified: ApprovalAge | None = None
-    """Until when it need not be agreed to again; None where the policy sets no limit."""
+    approval_age: ApprovalAge | None = None
+    """When the champion has to be re-approved; None if the policy sets no limit."""
     beside: list[VersionBeside] = []
+    """The challenger and the shadow."""
 
 
 class OpenPromotion(msgspec.Struct, frozen=True, kw_only=True):
-    """A promotion that waits."""
+    """An open promotion. `ready` is whether it can be merged now."""
 
     environment: str
     candidate: str
@@ -38,12 +39,16 @@ class OpenPromotion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that is newer than what runs. `gain` is positive where it is better, on whatever rows each was tested."""
+    """The newest version of a model, and the first environment that does not run it.
+
+    `value` is its primary metric, and `gain` how much better that is than the champion's; negative if it is worse. The two may
+    have been tested on different rows.
+    """
 
     version: str
     metric: str
     value: float | None
-    against: str | None
+    champion: str | None
     gain: float | None
     environment: str
 

@@ -125,7 +125,7 @@ class Why(Outcome, frozen=True, kw_only=True, tag="mlgit/why.v1"):
     uncounted: list[UncountedVote] = []
     evidence: EvidenceStory | None = None
     made_from: InputStory | None = None
-    certified: ApprovalAge | None = None
+    approval_age: ApprovalAge | None = None
     """Until when it need not be agreed to again; None where the policy sets no limit."""
     findings: list[Finding] = []
     next: str | None = None
@@ -172,7 +172,7 @@ def run(workspace: Workspace, then: Snapshot, environment: str, model: str) -> W
     said = msgspec.structs.replace(
         said,
         next="mlgit apply" if then.is_current and not is_verified else onward,
-        certified=approval_age(state.policy(state.environment(environment).policy), manifest, then.at),
+        approval_age=approval_age(state.policy(state.environment(environment).policy), manifest, then.at),
         evidence=_evidence(manifest, report),
         findings=list(decision_checks.check_unchanged(manifest, version, report)),
     )

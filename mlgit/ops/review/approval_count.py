@@ -158,7 +158,7 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
     signers = before.tree.read(layout.SIGNERS) or b""
     folder = layout.approvals(promotion)
     files = ledger.files(folder)
-    appended = ledger.appended(folder, workspace.repository) if files else {}
+    appended = ledger.append_times(folder, workspace.repository) if files else {}
     found = []
     for path, content in files.items():
         if not path.endswith(".json"):

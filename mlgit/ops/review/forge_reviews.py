@@ -238,7 +238,7 @@ def _fetch_reviewed_commits(repository: Repository, reviews: Reviews) -> None:
     Raises:
         Inconclusive: the remote did not answer.
     """
-    if not remote.is_there(repository):
+    if not remote.exists(repository):
         return
     local = f"refs/mlgit/pull/{reviews.pull_request}"
     commits = reviewed_commits(reviews)

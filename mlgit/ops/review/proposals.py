@@ -163,7 +163,7 @@ class OpenProposals:
     def _heads(self) -> dict[tuple[str, str], CommitId]:
         """The commit that each open proposal is at."""
         heads = {}
-        for branch, refs in remote.matching(self._workspace.repository, BRANCH_PREFIX).items():
+        for branch, refs in remote.branches(self._workspace.repository, BRANCH_PREFIX).items():
             environment, _, model = branch.removeprefix(BRANCH_PREFIX).partition("/")
             head = self._head((environment, model), refs)
             if head is not None:

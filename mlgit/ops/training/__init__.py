@@ -1,1 +1,1 @@
-"""Train, and register what was trained as an immutable version."""
+"""Train a model, and register the result as an immutable version."""

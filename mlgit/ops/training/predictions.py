@@ -1,4 +1,4 @@
-"""Predictions on the test split, as the evaluate stage writes them, and metrics computed from them."""
+"""The predictions on the test split that the evaluate stage wrote, and the metrics computed from them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_MIN_SLICE_ROWS = 30  # smaller slices are recorded without a metric
+_MIN_SLICE_ROWS = 30  # a smaller slice is recorded without a metric
 
 
 def output(workspace: Workspace, path: str, stage: str) -> Path:
@@ -27,26 +27,27 @@ def output(workspace: Workspace, path: str, stage: str) -> Path:
         raise refused(
             "pipeline-output-missing",
             f"{path} does not exist",
-            why=f"stage {stage} of dvc.yaml should write it",
-            fix="run `mlgit train`, or name another file under `outputs` in the model's file",
+            why=f"stage {stage} of dvc.yaml has to write it",
+            fix="run `mlgit train`, or name another file in `outputs` of the model",
             at=Location(path),
         )
     return file
 
 
 def read(workspace: Workspace, model: Model, problem: Problem) -> "DataFrame":
-    """Load the table of predictions: keys, label, score or prediction, and the slice columns.
+    """Return the table of predictions: keys, label, score or prediction, and the slice columns.
 
     Raises:
-        MlgitError: it does not exist, lacks a column, or has two rows with the same key.
+        MlgitError: the file does not exist (`pipeline-output-missing`), lacks a column (`predictions-incomplete`), or has two
+            rows with the same key (`predictions-duplicate`).
     """
     file = model.outputs.predictions
     table = workspace.tables.frame(output(workspace, file, model.pipeline.evaluate))
-    absent = [column for column in (*model.keys, *problem.metric.slices, "label") if column not in table.columns]
-    if absent:
+    missing = [column for column in (*model.keys, *problem.metric.slices, "label") if column not in table.columns]
+    if missing:
         raise refused(
             "predictions-incomplete",
-            f"{file} lacks {', '.join(absent)}",
+            f"{file} lacks {', '.join(missing)}",
             why=f"it has {', '.join(map(str, table.columns))}",
             fix="write the keys, the label, the score or prediction, and the columns of the slices in the evaluate stage",
             at=Location(file),
@@ -55,7 +56,7 @@ def read(workspace: Workspace, model: Model, problem: Problem) -> "DataFrame":
         raise refused(
             "predictions-duplicate",
             f"{file} has rows with the same {', '.join(model.keys)}",
-            fix="predict each row once, or name more key columns in the model's file",
+            fix="predict each row once, or add a column to `keys` of the model",
             at=Location(file),
         )
     return table
@@ -87,8 +88,8 @@ def slices(table: "DataFrame", problem: Problem) -> list[SliceMetric]:
 
     columns, positive = problem.metric.slices, problem.target.positive
     with translating_ml_errors(f"{problem.metric.primary} on slices"):
-        parts = slice_values(table, problem.metric.primary, columns, positive, min_rows=_MIN_SLICE_ROWS)
-    return [SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric) for part in parts]
+        measured = slice_values(table, problem.metric.primary, columns, positive, min_rows=_MIN_SLICE_ROWS)
+    return [SliceMetric(column=part.column, value=part.value, rows=part.rows, metric=part.metric) for part in measured]
 
 
 def split(table: "DataFrame", model: Model) -> Digest:

@@ -1,33 +1,30 @@
-"""Make an immutable version of what the pipeline left behind."""
+"""Register what the pipeline wrote as an immutable version."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
-from mlgit.domain import carddraft, layout
+from mlgit.domain import layout
 from mlgit.domain.cards import CardText
-from mlgit.domain.codec import digest_of, sha256, to_json, to_mapping, version_digest
+from mlgit.domain.codec import to_json, version_digest
 from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
-from mlgit.domain.records import Model, Problem, Version
-from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs
+from mlgit.domain.records import Model, Version
 from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, Location, MlgitError, Severity, refused
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
-from mlgit.ops.kernel.ports.git import Entry, Tree
-from mlgit.ops.kernel.ports.model import Scored
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.training import predictions
+from mlgit.ops.kernel.snapshot import require_commit
+from mlgit.ops.training.version_draft import VersionDraft, draft_version, is_same
 
-_SAME_SCORE = 1e-6  # a model file loaded again answers within this of what it answered when it was evaluated
+_LISTED_FILES = 6  # in a message
+_LISTED_REASONS = 4
 
 
 class Registered(Outcome, frozen=True, kw_only=True, tag="mlgit/register.v1"):
-    """The version, and what it is worth."""
+    """The registered version, its metrics, and findings about its model card."""
 
     version: str
     digest: Digest
@@ -37,7 +34,7 @@ class Registered(Outcome, frozen=True, kw_only=True, tag="mlgit/register.v1"):
     format: str
     types: list[str]
     size: int
-    primary: str
+    primary_metric: str
     metrics: dict[str, float]
     p95_ms: float | None
     next_environment: str | None
@@ -52,282 +49,139 @@ def run(
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Registered:
-    """Register what the pipeline of a model left behind as its next version, in one commit on the current branch.
+    """Register what the pipeline of a model wrote as its next version, in one commit on the current branch.
 
-    Content goes to the DVC remote first, the record after, so no record ever points at what is not there.
+    Content is pushed to the DVC remote first and the record is committed afterwards, so a record never names missing content.
+
+    Args:
+        workspace: the workspace.
+        name: the model; None for the only one.
+        supersedes: number of the version that this one corrects.
+        dry_run: whether to change nothing.
+        on_step: called with each step before it starts.
 
     Raises:
-        MlgitError: what the model reads has uncommitted changes, the pipeline is out of date, the model file is not safe, or
-            it does not answer as the predictions say.
+        MlgitError: an input of the model has uncommitted changes (`inputs-uncommitted`), the pipeline is out of date
+            (`pipeline-stale`), an output is missing or invalid, the model file is not safe, or the model does not predict what
+            the stored predictions state (`predictions-mismatch`).
     """
     repository = workspace.repository
     state = Lifecycle(repository.work_tree(), workspace.formats.record)
-    model = state.model(state.the_model(name))
+    model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
-    head = snapshot.require_commit(workspace)
-    _check_clean(workspace, model)
-    _check_current(workspace, model)
-    on_step("hashing the files and measuring the predictions")
-    root = workspace.root
-    outputs = model.outputs
-    # Hashed before they are read: only what is still the same at the end is uploaded.
-    artifact = _artifact(workspace, predictions.output(workspace, outputs.model, model.pipeline.train))
-    answers = workspace.hashed(
-        predictions.output(workspace, outputs.predictions, model.pipeline.evaluate), "predictions.parquet"
-    )
-    features = None
-    if outputs.test:
-        features = workspace.hashed(
-            predictions.output(workspace, outputs.test, model.pipeline.evaluate), "test.parquet"
-        )
-    table = predictions.read(workspace, model, problem)
-    metrics = predictions.metrics(table, model, problem)
-    on_step("loading the model in a guarded process, to see that it answers as its predictions say")
-    scored = _score(workspace, model, problem, artifact, table)
-    evaluation = Evaluation(
-        predictions=answers,
-        features=features,
-        split=predictions.split(table, model),
-        rows=len(table),
-        metrics=metrics,
-        slices=predictions.slices(table, problem),
-        p95_ms=None if scored is None or scored.p95_ms is None else round(scored.p95_ms, 3),
-    )
-    inputs = _inputs(workspace, state, model, head)
-    profile = _profile(workspace, model)
-    card = _card(workspace, state, problem, model, artifact, evaluation, inputs)
-    author, email = repository.identity()
-    # A label counts once it is committed: what stands behind the last one was left by a run that did not get to its end.
-    last = max(Lifecycle(repository.tree(head), workspace.formats.record).numbers(model.name), default=0)
-    known = [one for number in (last, last + 1) if (one := state.version_at(model.name, number)) is not None]
-    draft = Version(
-        schema=1,
-        model=model.name,
-        version=last + 1,
-        digest="sha256:" + "0" * 64,
-        artifact=artifact,
-        card=sha256(card),
-        profile=sha256(profile),
-        inputs=inputs,
-        evaluation=evaluation,
-        trained_by=GitIdentity(name=author, email=email),
-        registered_at=workspace.clock.now().replace(microsecond=0),
-        seed=_seed(inputs.params),
-        supersedes=supersedes,
-        blobs=_blobs(repository.tree(head), card, profile),
-    )
-    same = next((version for version in known if _meaning(version) == _meaning(draft)), None)
-    version = same or msgspec.structs.replace(draft, digest=version_digest(draft))
-    files = _files(workspace, version, card, profile)
-    lock = workspace.pipeline.lock_file
-    committed = same is not None and repository.tree(head).read(layout.version(model.name, version.version)) is not None
+    head = require_commit(workspace)
+    _check_committed(workspace, model)
+    _check_up_to_date(workspace, model)
+    draft = draft_version(workspace, state, model, problem, head, supersedes=supersedes, on_step=on_step)
+    version = _numbered(workspace, state, head, draft.version)
+    is_committed = repository.tree(head).read(layout.version(model.name, version.version)) is not None
     commit = None
-    if not dry_run and not committed:
+    if not dry_run and not is_committed:
         on_step(f"pushing to DVC remote {state.project().remote}")
-        _upload(workspace, state, root, model, version)
-        ref = VersionRef(model.name, version.version)
-        message = f"Register {ref}\n\n{problem.metric.primary} {metrics[problem.metric.primary]:.4f}\n"
-        changed = files | {lock: (root / lock).read_bytes()}
-        commit = repository.commit(changed, parents=[head], message=message)
-        # HEAD moves last: were this stopped before, the version is only a file that is not committed yet, and a second run
-        # takes it over.
-        repository.stage(list(changed), at=commit)
-        try:
-            workspace.put(files)
-            repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
-        except MlgitError:
-            repository.stage(list(changed), at=head)
-            raise
+        _upload(workspace, state, model, version)
+        commit = _commit(workspace, head, draft._replace(version=version), problem.metric.primary)
     environments = state.environments()
     return Registered(
         version=f"{model.name}@{version.version}",
         digest=version.digest,
-        state="there-already" if committed else "planned" if dry_run else "registered",
+        state="there-already" if is_committed else "planned" if dry_run else "registered",
         commit=commit,
         folder=layout.version_folder(model.name, version.version),
-        format=artifact.format,
-        types=artifact.types,
-        size=artifact.size,
-        primary=problem.metric.primary,
-        metrics=metrics,
-        p95_ms=evaluation.p95_ms,
+        format=version.artifact.format,
+        types=version.artifact.types,
+        size=version.artifact.size,
+        primary_metric=problem.metric.primary,
+        metrics=draft.version.evaluation.metrics,
+        p95_ms=draft.version.evaluation.p95_ms,
         next_environment=environments[0] if environments else None,
-        findings=_unwritten(state, model),
+        findings=_card_findings(state, model),
     )
 
 
 def uncommitted(workspace: Workspace, model: Model) -> list[str]:
-    """Return the files that a model is made from and that differ from HEAD."""
+    """Return the input files of a model that differ from HEAD."""
     contracts = map(layout.dataset, model.datasets)
     return workspace.repository.dirty([*model.reads, model.params, "dvc.yaml", layout.model(model.name), *contracts])
 
 
-def _check_clean(workspace: Workspace, model: Model) -> None:
+def _check_committed(workspace: Workspace, model: Model) -> None:
     dirty = uncommitted(workspace, model)
     if dirty:
         raise refused(
             "inputs-uncommitted",
-            f"what {model.name} is made from has uncommitted changes",
-            why=", ".join(dirty[:6]) + (" and more" if len(dirty) > 6 else ""),  # noqa: PLR2004 - as many as fit a line
+            f"inputs of {model.name} have uncommitted changes",
+            why=", ".join(dirty[:_LISTED_FILES]) + (" and more" if len(dirty) > _LISTED_FILES else ""),
             fix="commit them, so that the version can be traced: `git add ... && git commit`",
             at=Location(dirty[0]),
         )
 
 
-def _check_current(workspace: Workspace, model: Model) -> None:
-    reasons = workspace.pipeline.out_of_date([model.pipeline.train, model.pipeline.evaluate])
-    if reasons:
+def _check_up_to_date(workspace: Workspace, model: Model) -> None:
+    changes = workspace.pipeline.out_of_date([model.pipeline.train, model.pipeline.evaluate])
+    if changes:
         raise refused(
             "pipeline-stale",
-            f"what the pipeline of {model.name} left behind is not of today's code and data",
-            why="; ".join(reasons[:4]),
+            f"the outputs of the pipeline of {model.name} are older than its code or data",
+            why="; ".join(changes[:_LISTED_REASONS]),
             fix=f"run `mlgit train {model.name}`",
         )
 
 
-def _artifact(workspace: Workspace, path: Path) -> Artifact:
-    stored = workspace.hashed(path, f"model{path.suffix}")
-    kind, types = workspace.model_files.inspect(path, _trusted(workspace))
-    return Artifact(**to_mapping(stored), format=kind, types=types)
+def _numbered(workspace: Workspace, state: Lifecycle, head: CommitId, draft: Version) -> Version:
+    """Return a draft with its number and digest, or the same version that is registered already.
+
+    Only committed versions count. A newer version in the work tree was written by a run that was interrupted before its
+    commit: it is reused if it is the same, otherwise replaced.
+    """
+    committed = Lifecycle(workspace.repository.tree(head), workspace.formats.record)
+    last = max(committed.numbers(draft.model), default=0)
+    draft = msgspec.structs.replace(draft, version=last + 1)
+    existing = [state.find_version(draft.model, number) for number in (last, last + 1)]
+    same = next((version for version in existing if version is not None and is_same(version, draft)), None)
+    return same or msgspec.structs.replace(draft, digest=version_digest(draft))
 
 
-def _trusted(workspace: Workspace) -> bytes:
-    return workspace.repository.work_tree().read(layout.TRUSTED_TYPES) or b""
+def _upload(workspace: Workspace, state: Lifecycle, model: Model, version: Version) -> None:
+    root = workspace.root
+    data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
+    paths = (model.outputs.model, model.outputs.predictions, model.outputs.test)
+    outputs = [(root / path, stored) for path, stored in zip(paths, stored_files(version), strict=False) if path]
+    workspace.store(state.project().remote).upload([*outputs, *data])
 
 
-def _score(workspace: Workspace, model: Model, problem: Problem, artifact: Artifact, table: Any) -> Scored | None:
-    """Let the model file itself answer on the test features; the answers must be the stored predictions."""
-    if model.outputs.test is None or artifact.format == "safetensors":
-        return None
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    features = predictions.output(workspace, model.outputs.test, model.pipeline.evaluate)
-    scored = workspace.model_files.score(
-        workspace.root / model.outputs.model,
-        artifact.format,
-        _trusted(workspace),
-        features,
-        columns=list(model.signature.inputs),
-        task=problem.target.type,
-        positive=problem.target.positive,
-    )
-    answers = scored.score if scored.score is not None else scored.prediction
-    stated = table["score" if scored.score is not None else "prediction"].to_numpy()
-    same = len(stated) == len(answers) and (
-        np.allclose(stated, answers, rtol=_SAME_SCORE, atol=_SAME_SCORE)
-        if np.issubdtype(stated.dtype, np.floating)
-        else bool((stated == answers).all())
-    )
-    if not same:
-        raise refused(
-            "predictions-mismatch",
-            f"{model.outputs.model} does not answer as {model.outputs.predictions} says",
-            why=f"the model was asked on the {len(answers)} rows of {model.outputs.test}, in their order",
-            fix="write both from the same model and the same rows in the evaluate stage, then run `mlgit train`",
-            at=Location(model.outputs.predictions),
-        )
-    return scored
+def _commit(workspace: Workspace, head: CommitId, draft: VersionDraft, metric: str) -> CommitId:
+    """Write the files of a version and commit them, together with the lock file of the pipeline."""
+    repository, version = workspace.repository, draft.version
+    files = _files(workspace, draft)
+    lock_file = workspace.pipeline.lock_file
+    committed_files = files | {lock_file: (workspace.root / lock_file).read_bytes()}
+    ref = VersionRef(version.model, version.version)
+    message = f"Register {ref}\n\n{metric} {version.evaluation.metrics[metric]:.4f}\n"
+    commit = repository.commit(committed_files, parents=[head], message=message)
+    # HEAD moves last: if this is interrupted before, the version is only an uncommitted file, and the next run reuses it.
+    repository.stage(list(committed_files), at=commit)
+    try:
+        workspace.write_files(files)
+        repository.move("HEAD", commit, expected=head, reason=f"mlgit register {ref}")
+    except MlgitError:
+        repository.stage(list(committed_files), at=head)
+        raise
+    return commit
 
 
-def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId) -> Inputs:
-    tree = workspace.repository.tree(head)
-    reads = [path.rstrip("/") for path in model.reads]
-    _check_no_link(model, tree.entries([*reads, model.params, *([model.lock] if model.lock else [])]))
-    read = {entry.path: f"git:{entry.blob}" for entry in tree.entries(reads)}
-    lock = None if model.lock is None else tree.read(model.lock)
-    data = {
-        name: workspace.hashed(workspace.root / "datasets" / name / contract.path, contract.path)
-        for name in model.datasets
-        for contract in [state.dataset(name)]
-    }
-    return Inputs(
-        commit=head,
-        code=digest_of(read),
-        data=data,
-        columns=list(model.signature.inputs),
-        params=workspace.formats.params(model.params, tree.read(model.params) or b""),
-        lock=None if lock is None else sha256(lock),
-    )
-
-
-def _check_no_link(model: Model, entries: Iterable[Entry]) -> None:
-    link = next((entry.path for entry in entries if entry.mode == "120000"), None)
-    if link is not None:
-        raise refused(
-            "path-is-link",
-            f"{link} is a symbolic link, and {model.name} is made from it",
-            why="the commit holds where it points to, not what is there, so the version could not be traced",
-            fix=f"put the file itself there, or take it out of `reads` in {layout.model(model.name)}",
-            at=Location(link),
-        )
-
-
-def _profile(workspace: Workspace, model: Model) -> bytes:
-    from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
-
-    return profile.to_json(
-        profile.build(workspace.tables.frame(predictions.output(workspace, model.outputs.train, model.pipeline.train)))
-    )
-
-
-def _card(
-    workspace: Workspace,
-    state: Lifecycle,
-    problem: Problem,
-    model: Model,
-    artifact: Artifact,
-    evaluation: Evaluation,
-    inputs: Inputs,
-) -> bytes:
-    matter = workspace.formats.front_matter(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
-    written = state.tree.read(layout.model_card(model.name))
-    prose = carddraft.prose_draft(model.name) if written is None else written.decode("utf-8", "replace")
-    return b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, prose).encode()
-
-
-def _blobs(tree: Tree, card: bytes, profile: bytes) -> GitBlobs | None:
-    blobs = tree.blobs([card, profile])
-    return None if blobs is None else GitBlobs(card=blobs[0], profile=blobs[1])
-
-
-def _files(workspace: Workspace, version: Version, card: bytes, profile: bytes) -> dict[str, bytes]:
+def _files(workspace: Workspace, draft: VersionDraft) -> dict[str, bytes]:
+    """Return the files of a version in the order in which they are written: the record last, so it is never without the rest."""
+    version = draft.version
     folder = layout.version_folder(version.model, version.version)
-    # In the order in which they are written: a version is there once its record is, and then it is whole.
     return {
-        f"{folder}/card.md": card,
-        f"{folder}/profile.json": profile,
-        **{f"{folder}/{one.path}.dvc": workspace.formats.pointer(one) for one in stored_files(version)},
+        f"{folder}/card.md": draft.card,
+        f"{folder}/profile.json": draft.profile,
+        **{f"{folder}/{stored.path}.dvc": workspace.formats.pointer(stored) for stored in stored_files(version)},
         f"{folder}/version.json": to_json(version),
     }
 
 
-def _upload(workspace: Workspace, state: Lifecycle, root: Path, model: Model, version: Version) -> None:
-    data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
-    outputs = (model.outputs.model, model.outputs.predictions, model.outputs.test)
-    made = [(root / path, stored) for path, stored in zip(outputs, stored_files(version), strict=False) if path]
-    workspace.store(state.project().remote).upload([*made, *data])
-
-
-def _meaning(version: Version) -> dict[str, Any]:
-    """Return what makes two versions the same: all but label, digest, person, time, and what follows from the rest."""
-    meaning = to_mapping(version)
-    for field in ("version", "digest", "trained_by", "registered_at"):
-        del meaning[field]
-    del meaning["inputs"]["commit"]
-    meaning["evaluation"].pop("p95_ms", None)
-    meaning.pop("blobs", None)
-    return meaning
-
-
-def _seed(params: dict[str, Any]) -> int | None:
-    """Return the parameter `seed`, at the top or one level down."""
-    for value in (params, *(value for value in params.values() if isinstance(value, dict))):
-        if isinstance(value.get("seed"), int) and not isinstance(value["seed"], bool):
-            return int(value["seed"])
-    return None
-
-
-def _unwritten(state: Lifecycle, model: Model) -> list[Finding]:
+def _card_findings(state: Lifecycle, model: Model) -> list[Finding]:
     text = CardText.parse((state.tree.read(layout.model_card(model.name)) or b"").decode("utf-8", "replace"))
     empty = [heading for heading in CARD_SECTIONS if not text.is_written(heading)]
     if not empty:
@@ -335,9 +189,9 @@ def _unwritten(state: Lifecycle, model: Model) -> list[Finding]:
     return [
         Finding(
             "card-incomplete",
-            f"{len(empty)} sections of the card are still to be written: {', '.join(empty)}",
-            why="production usually demands them, and the card of a version cannot be changed later",
-            fix=f"write them in {layout.model_card(model.name)} and commit; the next version takes them over",
+            f"{len(empty)} sections of the model card are empty: {', '.join(empty)}",
+            why="production usually requires them, and the card of a registered version cannot be changed",
+            fix=f"write them in {layout.model_card(model.name)} and commit; the next version has them",
             severity=Severity.WARNING,
         )
     ]

@@ -1,4 +1,4 @@
-"""Run the pipeline that makes a version, and say what came of it."""
+"""Run the training pipeline of a model."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,51 +10,64 @@ from mlgit.ops.training import predictions, register
 
 
 class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
-    """Whether the pipeline ran through, and the metrics of what it left behind."""
+    """The exit code of the pipeline, and the metrics of its outputs; there are none if it failed.
+
+    `newest_version` is the newest registered version, to compare with, and `uncommitted` are input files to commit before
+    `mlgit register`.
+    """
 
     model: str
     problem: str
-    code: int
-    primary: str
+    exit_code: int
+    primary_metric: str
     metrics: dict[str, float]
-    newest: str | None = None
+    newest_version: str | None = None
     newest_metric: float | None = None
     uncommitted: list[str] = []
 
     @property
     def exit(self) -> Exit:
-        """Not judged where the pipeline failed."""
-        return Exit.YES if self.code == 0 else Exit.INCONCLUSIVE
+        """Inconclusive if the pipeline failed."""
+        return Exit.YES if self.exit_code == 0 else Exit.INCONCLUSIVE
 
 
 def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_line: Callable[[str], None]) -> Trained:
-    """Reproduce the stages of a model that are out of date.
+    """Run the stages of a model that are out of date.
 
     Args:
-        workspace: where.
-        name: the model; the only one there is, if None.
-        settings: parameters to set first, `train.depth` to `8`.
-        on_line: is handed each line of the pipeline's output.
+        workspace: the workspace.
+        name: the model; None for the only one.
+        settings: parameters to write first, such as `train.depth` to `8`.
+        on_line: called with each line of the output of the pipeline.
+
+    Raises:
+        MlgitError: the model does not exist (`model-unknown`), or a parameter cannot be set (`param-unknown`).
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
-    model = state.model(state.the_model(name))
+    model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
-    code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
-    if code:
-        return Trained(model=model.name, problem=problem.name, code=code, primary=problem.metric.primary, metrics={})
-    # The pipeline's own figures cost nothing to show; the version's are computed from the predictions, by `register`.
+    exit_code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
+    if exit_code:
+        return Trained(
+            model=model.name,
+            problem=problem.name,
+            exit_code=exit_code,
+            primary_metric=problem.metric.primary,
+            metrics={},
+        )
+    # These metrics are only shown. Those of a version are computed from its predictions, by `register`.
     metrics = workspace.pipeline.metrics([model.pipeline.evaluate])
     if problem.metric.primary not in metrics:
         metrics = predictions.metrics(predictions.read(workspace, model, problem), model, problem)
     numbers = state.numbers(model.name)
-    newest = state.version_at(model.name, numbers[-1]) if numbers else None
+    newest = state.find_version(model.name, numbers[-1]) if numbers else None
     return Trained(
         model=model.name,
         problem=problem.name,
-        code=0,
-        primary=problem.metric.primary,
+        exit_code=0,
+        primary_metric=problem.metric.primary,
         metrics=dict(metrics),
-        newest=f"{model.name}@{newest.version}" if newest else None,
+        newest_version=f"{model.name}@{newest.version}" if newest else None,
         newest_metric=newest.evaluation.metrics.get(problem.metric.primary) if newest else None,
         uncommitted=register.uncommitted(workspace, model),
     )

@@ -1,1 +1,1 @@
-"""Check the files of a project."""
+"""Validate the files of a project."""

@@ -152,8 +152,8 @@ def test_no_topic_has_two_meanings() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_explained_with_its_place_and_every_key(kind: str) -> None:
     found = explain.run(kind, INDEX, str)
-    assert found.place is not None
-    at = parse_path(re.sub(r"<\w+>", "1", found.place))
+    assert found.path is not None
+    at = parse_path(re.sub(r"<\w+>", "1", found.path))
     assert at is not None
     assert at.kind == kind
     fields = {field.name: field for field in found.fields}

@@ -1,9 +1,9 @@
 """Arguments and options mean the same in every command."""
 
 import json
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -223,6 +223,6 @@ OFFERED: list[tuple[tuple[str, ...], list[str]]] = [
 def test_what_there_is_is_offered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
 ) -> None:
-    base_of: Callable[[object], tuple[str, _State]] = lambda _: ("main", _State())  # noqa: E731
-    monkeypatch.setattr("mlgit.ops.kernel.snapshot.base_of", base_of)
+    snapshot = SimpleNamespace(state=_State())
+    monkeypatch.setattr("mlgit.ops.kernel.snapshot.take_snapshot", lambda _: snapshot)
     assert completed(tmp_path, monkeypatch, *words) == offered

@@ -61,7 +61,7 @@ def test_a_champion_is_the_version_that_a_manifest_names() -> None:
     assert there.champion("staging", "delay") is None
     assert there.promotion("staging", "delay") is None
     assert there.version(VersionRef("delay", 2)) == registered(2)
-    assert there.version_at("delay", 9) is None
+    assert there.find_version("delay", 9) is None
     assert there.primary_metrics(["delay", "nothing"]) == {"delay": "roc_auc"}
 
 
@@ -113,11 +113,11 @@ def test_a_repository_without_a_project_says_how_to_begin() -> None:
 
 
 def test_the_only_model_needs_no_name() -> None:
-    assert state().the_model(None) == state().the_model("delay") == "delay"
+    assert state().resolve_model(None) == state().resolve_model("delay") == "delay"
     two = state({"models/churn/model.yaml": yaml(samples.model(name="churn"))})
     for there, message in ((two, "there are 2 models"), (state(dict.fromkeys(healthy())), "there is no model yet")):
         with pytest.raises(UsageError, match=message) as error:
-            there.the_model(None)
+            there.resolve_model(None)
         assert error.value.exit is Exit.USAGE
 
 
@@ -126,7 +126,7 @@ def test_a_record_is_read_once_and_many_in_one_go() -> None:
     there = Lifecycle(tree, read_record)
     paths = [f"models/delay/versions/v{number}/version.json" for number in (1, 2, 3)]
     assert there.read(Version, paths) == {paths[0]: registered(1), paths[1]: registered(2), paths[2]: None}
-    assert there.version_at("delay", 1) is there.version_at("delay", 1)
+    assert there.find_version("delay", 1) is there.find_version("delay", 1)
     assert [read for read in tree.reads if read] == [paths]
 
 

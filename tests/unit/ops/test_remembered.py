@@ -36,7 +36,7 @@ class Look:
 
     def at(self, files: dict[str, bytes]) -> dict[str, Record]:
         found = {file: self.reader(file, content) for file, content in files.items()}
-        self.reader.keep()
+        self.reader.save()
         return found
 
     def _parse(self, file: str, content: bytes) -> Record:

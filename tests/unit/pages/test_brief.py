@@ -14,7 +14,7 @@ from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import MAX_BODY_LENGTH
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.errors import Finding
-from mlgit.ops.policies.replay import PolicyReplay, ReplayedPromotion, ReplayedRefusal
+from mlgit.ops.policies.replay import BlockingGate, PolicyReplay, ReplayedPromotion
 from mlgit.ops.promotion.brief_result import Brief
 from mlgit.pages import policy_replay
 from mlgit.pages.brief import pull_request_page
@@ -221,28 +221,39 @@ def test_the_first_lines_compare_the_primary_metric(changes: dict[str, Any], sho
 
 
 def judged(number: int, **changes: Any) -> ReplayedPromotion:
-    fields: dict[str, Any] = {"promotion": "01K", "environment": "production", "at": NOW, "then": "pass", "now": "pass"}
+    fields: dict[str, Any] = {
+        "promotion": "01K",
+        "environment": "production",
+        "at": NOW,
+        "original_outcome": "pass",
+        "outcome": "pass",
+    }
     return ReplayedPromotion(**fields | {"candidate": f"churn@{number}", "rolled_back": False} | changes)
 
 
 def replayed(*found: ReplayedPromotion, **changes: Any) -> PolicyReplay:
-    fields: dict[str, Any] = {"policy": "production", "tried": "production", "judged": list(found), "let_through": 0}
-    fields |= {"blocked": 0, "inconclusive": 0, "let_through_and_rolled_back": 0}
+    fields: dict[str, Any] = {
+        "policy": "production",
+        "tried_policy": "production",
+        "promotions": list(found),
+        "passed": 0,
+    }
+    fields |= {"blocked": 0, "inconclusive": 0, "passed_but_rolled_back": 0}
     return PolicyReplay(**fields | changes)
 
 
 def test_a_replay_says_what_would_have_been_blocked_first() -> None:
-    refusal = [ReplayedRefusal("slice-harm", "fail", "worse for @everybody | #1")]
+    refusal = [BlockingGate("slice-harm", "fail", "worse for @everybody | #1")]
     written = replay_body(
         replayed(
             judged(9, rolled_back=True),
-            judged(8, now="error", at=NOW - timedelta(days=1)),
-            judged(7, now="fail", refused_by=refusal),
+            judged(8, outcome="error", at=NOW - timedelta(days=1)),
+            judged(7, outcome="fail", blocked_by=refusal),
             judged(6),
             blocked=1,
             inconclusive=1,
-            let_through_and_rolled_back=1,
-            unread=["environments/production/churn.yaml at 0123456789ab"],
+            passed_but_rolled_back=1,
+            unreadable=["environments/production/churn.yaml at 0123456789ab"],
         )
     )
     assert "**It would have blocked 1 of the last 4 promotions merged under policy production.**" in written
@@ -255,7 +266,7 @@ def test_a_replay_says_what_would_have_been_blocked_first() -> None:
 
 def test_a_replay_that_blocks_nothing_has_no_table_and_a_long_one_fits() -> None:
     assert "|" not in replay_body(replayed(judged(1)))
-    refusal = [ReplayedRefusal("#" * 80, "fail", "#" * 2000)] * 20
-    written = replay_body(replayed(*(judged(one, now="fail", refused_by=refusal) for one in range(400))))
+    refusal = [BlockingGate("#" * 80, "fail", "#" * 2000)] * 20
+    written = replay_body(replayed(*(judged(one, outcome="fail", blocked_by=refusal) for one in range(400))))
     assert len(written) <= MAX_BODY_LENGTH
     assert re.search(r"and \d+ more", written)

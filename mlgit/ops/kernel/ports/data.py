@@ -1,4 +1,4 @@
-"""What operations ask of DVC and of tables: stored content, the pipeline, reproduction."""
+"""The ports to DVC and to tables: stored content, the pipeline, and its reproduction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -6,51 +6,86 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mlgit.domain.records.version import StoredFile
+from mlgit.ops.kernel.ports.git import Tree
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-from mlgit.ops.kernel.ports.git import Tree
-
 
 class DataStore(Protocol):
-    """Where DVC keeps content."""
+    """Content in the cache and in one remote of DVC.
+
+    Every method may raise MlgitError if the remote is not configured (`dvc-remote-unknown`) or of an unsupported kind
+    (`dvc-remote-unsupported`), and Inconclusive if it does not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
+    """
 
     def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
-        """Return those that the remote does not have."""
+        """Return the files that the remote does not have.
+
+        Raises:
+            MlgitError: the remote has one with another size (`data-corrupt`).
+        """
         ...
 
     def upload(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
-        """Put files into the cache and the remote, and make sure that they are there."""
+        """Put files into the cache and the remote, and verify that the remote has them.
+
+        Args:
+            files: each file with the hashes that were computed when it was read.
+
+        Raises:
+            MlgitError: a file has changed since then (`data-corrupt`), or did not arrive (`dvc-upload-failed`).
+            Inconclusive: the disk is full or broken (`disk-io-failed`).
+        """
         ...
 
     def fetch(self, file: StoredFile) -> AbstractContextManager[Path]:
-        """Give a private, verified copy of a file: its sha256 and size are those recorded.
+        """Return a private copy of a file, deleted at the end, whose sha256 and size were verified.
 
         Raises:
-            MlgitError: it is in neither cache nor remote (`data-missing`), or is not what was recorded (`data-corrupt`).
+            MlgitError: neither the cache nor the remote has it (`data-missing`), or its content is not the recorded one
+                (`data-corrupt`).
+            Inconclusive: the disk is full or broken (`disk-io-failed`).
         """
         ...
 
 
 class Pipeline(Protocol):
-    """The stages that make a version."""
+    """The stages of dvc.yaml, in the work tree."""
 
     @property
     def lock_file(self) -> str:
-        """Path of the file that says what each stage last used and made."""
+        """Path of the file with the hashes of what each stage last read and wrote (`dvc.lock`)."""
         ...
 
     def out_of_date(self, stages: Sequence[str]) -> Sequence[str]:
-        """Return what changed since the stages, and all before them, last ran; nothing when all is as it was."""
+        """Return the changes since stages, and those that they depend on, last ran; none if they are up to date.
+
+        Raises:
+            Inconclusive: DVC failed, for example because there is no such stage (`dvc-failed`).
+        """
         ...
 
     def metrics(self, stages: Sequence[str]) -> Mapping[str, float]:
-        """Return the numbers in the files of metrics that stages wrote."""
+        """Return the numbers in the metrics files of stages, by name."""
         ...
 
     def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:
-        """Run what is out of date; hand every line of output on; return the exit code."""
+        """Run the stages that are out of date.
+
+        Args:
+            stages: names of the stages.
+            settings: parameters to write first, by name.
+            on_line: called with each line of the output.
+
+        Returns:
+            The exit code of DVC.
+
+        Raises:
+            UsageError: a parameter does not exist or has an invalid value (`param-unknown`, `param-value-invalid`). Nothing
+                was changed.
+            Inconclusive: DVC cannot be started (`dvc-missing`, `dvc-too-old`).
+        """
         ...
 
 
@@ -58,30 +93,31 @@ class Tables(Protocol):
     """Tables in files."""
 
     def frame(self, path: Path) -> "DataFrame":
-        """Return a Parquet or CSV file as a table; the content says which it is.
+        """Return the table in a CSV or Parquet file; the content decides which it is, not the name.
 
         Raises:
-            MlgitError: it is neither (`table-unreadable`).
+            MlgitError: the file is neither (`table-unreadable`).
         """
         ...
 
 
 class Reproduction(Protocol):
-    """Trains again what was recorded."""
+    """Runs recorded stages again."""
 
     def __call__(
         self, tree: Tree, data: Mapping[str, Path], stages: Sequence[str], output: str, *, seconds: float
     ) -> AbstractContextManager[Path]:
-        """Run stages, and all that they need, in a private checkout of a tree; give a file that they wrote, for a while.
+        """Run stages, and those that they depend on, in a private checkout; return one output, deleted at the end.
 
         Args:
             tree: the files of a commit.
-            data: content to put beside them, by path.
-            stages: what to run.
-            output: path of the file that is wanted.
-            seconds: after which it is stopped.
+            data: content to add to the checkout, by path.
+            stages: names of the stages.
+            output: path of the file to return.
+            seconds: time limit.
 
         Raises:
-            MlgitError: the stages did not succeed in time, or did not write the file (`reproduction-failed`).
+            MlgitError: the stages failed, took too long, or did not write the file (`reproduction-failed`).
+            Inconclusive: there is no space for a checkout (`disk-io-failed`).
         """
         ...

@@ -1,4 +1,4 @@
-"""The port of a forge. Each provider in `edges.forge` implements it; every call may go over a network."""
+"""The port to a forge: pull requests, reviews, issues, checks and branch protection. Each call may go over the network."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -18,17 +18,19 @@ from mlgit.domain.names import CommitId
 
 
 class Forge(Protocol):
-    """One repository of one forge, with its pull requests.
+    """One repository at a forge: GitHub, Gitea or Forgejo.
 
-    Every method may raise MlgitError: `forge-request-rejected` (missing permission, invalid fields, conflict),
-    `forge-resource-unknown` (no such object, or none that this token may read); and Inconclusive where there is no
-    usable response (`forge-unreachable`, `forge-rate-limited` after retries, `forge-response-invalid` for a response
-    that is not as documented). Where a change may have been made nevertheless, the `why` of `forge-unreachable`
-    mentions it, and it was not tried twice. Lists are read to their last page, or not at all.
+    Every method may raise MlgitError for a missing permission, invalid fields or a conflict (`forge-request-rejected`), or for
+    an object that does not exist or that the token may not read (`forge-resource-unknown`); and Inconclusive without a usable
+    response (`forge-unreachable`, `forge-rate-limited` after retries, `forge-response-invalid`). A change whose response was
+    lost may have been made: it is not tried again, and the `why` of `forge-unreachable` says so. Lists are complete.
     """
 
     @property
-    def name(self) -> ForgeKind: ...
+    def name(self) -> ForgeKind:
+        """The kind of forge."""
+        ...
+
     @property
     def repository(self) -> str:
         """Owner and name, `acme/churn`."""
@@ -45,43 +47,68 @@ class Forge(Protocol):
 
     # Pull requests
 
-    def pull_request(self, number: int) -> PullRequest: ...
+    def pull_request(self, number: int) -> PullRequest:
+        """Return a pull request."""
+        ...
+
     def pull_requests(
         self, *, branch: str | None = None, base: str | None = None, state: Literal["open", "all"] = "open"
     ) -> list[PullRequest]:
-        """Return those from a branch of this repository (not of a fork), or to a base; newest first.
+        """Return pull requests, newest first; `merged_by` may be missing, `pull_request` has it.
 
-        A list may lack `merged_by`; `pull_request` has it.
+        Args:
+            branch: only those from this branch of the repository itself, not of a fork.
+            base: only those to this branch.
+            state: only open ones, or all.
         """
         ...
 
     def pull_requests_of(self, commit: CommitId) -> list[PullRequest]:
-        """Return the merged pull requests of a commit; none for a commit that the forge does not have."""
+        """Return the merged pull requests that contain a commit; none for a commit that the forge does not have."""
         ...
 
-    def open_pull_request(
-        self, *, branch: str, base: str, title: str, body: str, draft: bool = False
-    ) -> PullRequest: ...
+    def open_pull_request(self, *, branch: str, base: str, title: str, body: str, draft: bool = False) -> PullRequest:
+        """Open a pull request from a branch of the repository."""
+        ...
+
     def edit_pull_request(
         self, number: int, *, title: str | None = None, body: str | None = None, closed: bool | None = None
-    ) -> PullRequest: ...
+    ) -> PullRequest:
+        """Change what is not None; `closed` closes or opens it again."""
+        ...
+
     def reviews(self, number: int) -> list[ForgeReview]:
         """Return every submitted review, oldest first."""
         ...
 
     # Comments and issues
 
-    def comments(self, number: int) -> list[Comment]: ...
-    def add_comment(self, number: int, body: str) -> Comment: ...
-    def edit_comment(self, id: int, body: str) -> Comment: ...  # noqa: A002 - the forge's word
+    def comments(self, number: int) -> list[Comment]:
+        """Return the comments on a pull request or an issue, oldest first."""
+        ...
+
+    def add_comment(self, number: int, body: str) -> Comment:
+        """Add a comment to a pull request or an issue."""
+        ...
+
+    def edit_comment(self, id: int, body: str) -> Comment:  # noqa: A002 - the name that forges use
+        """Replace the text of a comment."""
+        ...
+
     def issues(self, *, label: str | None = None) -> list[Issue]:
         """Return open issues, without pull requests."""
         ...
 
-    def open_issue(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue: ...
-    def edit_issue(self, number: int, *, body: str | None = None, closed: bool | None = None) -> Issue: ...
+    def open_issue(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue:
+        """Open an issue."""
+        ...
+
+    def edit_issue(self, number: int, *, body: str | None = None, closed: bool | None = None) -> Issue:
+        """Change what is not None; `closed` closes or opens it again."""
+        ...
+
     def add_labels(self, number: int, labels: Sequence[str]) -> None:
-        """Add labels; a refusal is ignored."""
+        """Add labels to a pull request or an issue; a rejection is ignored, because labels decide nothing."""
         ...
 
     # Checks and deployments
@@ -101,7 +128,7 @@ class Forge(Protocol):
         annotations: Sequence[Annotation] = (),
         url: str | None = None,
     ) -> None:
-        """Post a result: a check run where the token may, a commit status otherwise."""
+        """Post a result on a commit, as a check run if the token permits it, otherwise as a commit status."""
         ...
 
     def report_deployment(
@@ -113,15 +140,15 @@ class Forge(Protocol):
         description: str,
         payload: dict[str, Any] | None = None,
     ) -> None:
-        """Report to the forge what an environment runs; does nothing at a forge without deployments."""
+        """Report the state of a deployment; does nothing at a forge without deployments."""
         ...
 
-    # Rules
+    # Branch protection
 
     def branch_rules(self, branch: str) -> BranchRules:
-        """Return what is enforced on a branch, as far as the token may read it."""
+        """Return the branch protection of a branch, as far as the token may read it."""
         ...
 
     def permissions(self) -> dict[str, str]:
-        """Return the permissions of the token on the repository, by the forge's names; empty where it does not reveal them."""
+        """Return the permissions of the token by the forge's names; empty if the forge does not reveal them."""
         ...

@@ -1,56 +1,69 @@
-"""What operations ask of file formats: records, cards, pointers, parameters."""
+"""The port to file formats: records, model cards, DVC pointers and parameters."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mlgit.domain.cards import CardText
 from mlgit.domain.records import Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.version import StoredFile
 
-if TYPE_CHECKING:
-    pass
-
 
 class RecordReader(Protocol):
-    """Turns the content of a file into a record."""
+    """Parses the content of a file into a record."""
 
     def __call__(self, file: str, content: bytes) -> Record:
-        """Read the record that belongs at a path.
+        """Return the record in a file; its path determines the kind.
 
         Raises:
-            MlgitError: with every problem of the file.
+            MlgitError: with every problem of the content, or no record belongs at this path (`record-path-invalid`).
         """
         ...
 
 
 class Formats(Protocol):
-    """How records and cards are written in files."""
+    """Reads and writes the formats of the project's files. `file` is a path for messages, and nothing is opened."""
 
     def record(self, file: str, content: bytes) -> Record:
-        """Read the record that belongs at a path."""
+        """Return the record in a file; its path determines the kind.
+
+        Raises:
+            MlgitError: with every problem of the content, or no record belongs at this path (`record-path-invalid`).
+        """
         ...
 
     def card(self, file: str, content: bytes) -> tuple[Card, CardText]:
-        """Read a model card: its front matter and its prose."""
+        """Return the front matter and the text of a model card.
+
+        Raises:
+            MlgitError: with every problem of the front matter.
+        """
         ...
 
     def pointer(self, stored: StoredFile) -> bytes:
-        """Return the bytes of the DVC pointer to a file."""
+        """Return the content of the DVC pointer to a file."""
         ...
 
     def check_pointer(self, file: str, content: bytes) -> None:
-        """Refuse a DVC pointer that is none, or that names something other than content of its own folder."""
+        """Check that a DVC pointer refers to one output in its own folder.
+
+        Raises:
+            MlgitError: it does not (`dvc-pointer-invalid`, `dvc-pointer-legacy`, `dvc-pointer-unsafe`).
+        """
         ...
 
     def yaml(self, file: str, record: Record) -> bytes:
-        """Return a record as people read and edit it, for the file at a path."""
+        """Return a record as YAML for people, with a reference to its JSON Schema relative to the path of the file."""
         ...
 
     def front_matter(self, mapping: Mapping[str, Any]) -> bytes:
-        """Return a card's front matter without its fences."""
+        """Return the front matter of a model card, without the `---` lines."""
         ...
 
     def params(self, file: str, content: bytes) -> dict[str, Any]:
-        """Read a file of parameters."""
+        """Return the parameters in a YAML file; none for an empty one.
+
+        Raises:
+            MlgitError: with every problem of the content.
+        """
         ...

@@ -1,20 +1,17 @@
-"""What operations ask of Git: trees, history, new commits, refs and remotes."""
+"""The port to Git: trees, history, new commits, refs and remotes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from mlgit.domain.names import CommitId
 
-if TYPE_CHECKING:
-    pass
-
 
 class Entry(msgspec.Struct, frozen=True, order=True):
-    """A file in a tree: its path, its mode as Git writes it (`100644`, `120000`), and the id of its content if known."""
+    """A file in a tree: its path, its mode as Git writes it (`100644`, `120000`), and the id of its blob if known."""
 
     path: str
     mode: str
@@ -22,31 +19,31 @@ class Entry(msgspec.Struct, frozen=True, order=True):
 
 
 class Tree(Protocol):
-    """Files at one moment: a commit, the work tree, or a dict."""
+    """The files of a commit, of the work tree, or of a dict. Paths are relative to the root, with `/`."""
 
     @property
     def commit(self) -> CommitId | None:
-        """The commit; None where the files are not those of a commit."""
+        """The commit; None for the work tree and for a dict."""
         ...
 
     def names(self, folder: str = "") -> Sequence[str]:
-        """Return the names directly in a folder, sorted, sub-folders with a `/` at the end; none if it is not there."""
+        """Return the names directly in a folder, sorted, subfolders with a `/` at the end; none if it does not exist."""
         ...
 
     def names_of(self, folders: Sequence[str]) -> Sequence[Sequence[str]]:
-        """Return `names` of many folders at once."""
+        """Return `names` of many folders in one read, in the same order."""
         ...
 
     def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
-        """Yield every file below the given folders or at the given paths (all if none is given), sorted by path."""
+        """Yield every file at or below the given paths, sorted by path; every file of the tree if no path is given."""
         ...
 
     def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
-        """Yield those of the files at some paths that have more bytes than that, each with its size."""
+        """Yield path and size of each file at `paths` that has more than `than` bytes."""
         ...
 
     def blobs(self, contents: Sequence[bytes]) -> Sequence[str] | None:
-        """Return the ids by which `entries` would name contents; None where its entries have no ids."""
+        """Return the blob ids that `entries` would have for contents; None if its entries have no ids."""
         ...
 
     def read(self, path: str) -> bytes | None:
@@ -54,12 +51,12 @@ class Tree(Protocol):
         ...
 
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield each path with its content, in the order asked for, holding few contents in memory at a time."""
+        """Yield each path with what `read` returns, in the given order, holding few contents in memory at a time."""
         ...
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """A commit as history shows it."""
+    """The header of a commit. `at` is the time of the committer, in UTC; `subject` is the first line of the message."""
 
     id: CommitId
     parents: tuple[CommitId, ...]
@@ -71,9 +68,10 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class PathChange(msgspec.Struct, frozen=True):
-    """How one path differs between two trees: `A` added, `M` modified, `D` deleted, `T` other type.
+    """How one path differs between two trees.
 
-    `mode` is what the path is afterwards, as Git writes it (`100644`, `120000` for a symbolic link).
+    `status` is `A` added, `M` modified, `D` deleted or `T` type changed. `before` and `after` are blob ids, None if there is no
+    file. `mode` is the mode afterwards, as Git writes it (`100644`, `120000` for a symbolic link).
     """
 
     path: str
@@ -84,11 +82,14 @@ class PathChange(msgspec.Struct, frozen=True):
 
 
 Files = Mapping[str, bytes | None]
-"""What a new commit changes: content by path; None deletes."""
+"""The changes of a new commit: content by path; None deletes a file."""
 
 
 class Repository(Protocol):
-    """A Git repository: refs, trees, history, and new commits that leave the work tree and the index alone."""
+    """A Git repository. No method touches the work tree or the index, unless it says so.
+
+    Every method may raise Inconclusive if Git itself fails (`git-failed`), or an object is missing (`git-object-missing`).
+    """
 
     @property
     def root(self) -> Path | None:
@@ -100,12 +101,12 @@ class Repository(Protocol):
     def resolve(self, revision: str) -> CommitId | None:
         """Return the commit that a branch, tag, id, `REV~2` or date names; None if there is none.
 
-        A date (`2026-03-01`, or with a time) is the last first-parent commit of HEAD by then.
+        A date (`2026-03-01`, or with a time) names the last first-parent commit of HEAD at that time.
         """
         ...
 
     def revision_time(self, revision: str) -> datetime | None:
-        """Return the time that a date stands for, its last second; None where the revision is no date."""
+        """Return the time that a date stands for, its last second; None if the revision is not a date."""
         ...
 
     def refs(self, prefix: str) -> Sequence[str]:
@@ -113,95 +114,144 @@ class Repository(Protocol):
         ...
 
     def state(self) -> str:
-        """Return one text for where HEAD and every ref are; what follows from refs alone changes only with it."""
+        """Return a text that changes whenever HEAD or a ref moves, as the key of a cache."""
         ...
 
     def tree(self, revision: str) -> Tree:
-        """Return the files of a commit."""
+        """Return the files of a commit.
+
+        Raises:
+            MlgitError: there is no such commit (`revision-unknown`).
+        """
         ...
 
     def work_tree(self) -> Tree:
-        """Return the files on disk."""
+        """Return the files on disk.
+
+        Raises:
+            UsageError: the repository is bare (`repository-bare`).
+        """
         ...
 
     def commits(
         self, revision: str, *, paths: Sequence[str] = (), first_parent: bool = True
     ) -> Iterator[tuple[Commit, list[PathChange]]]:
-        """Yield commits, newest first, each with its changes against its first parent."""
+        """Yield the history of a revision, newest first, each commit with its changes against its first parent.
+
+        Args:
+            revision: the commit to begin with.
+            paths: only commits that change one of these files or folders, and only those changes; all, if empty.
+            first_parent: whether to follow first parents only, so that a merge counts as one change.
+        """
         ...
 
     def changes(self, before: str, after: str | None) -> list[PathChange]:
-        """Return how the trees of two commits differ; of a commit and the work tree, if `after` is None."""
+        """Return how the trees of two commits differ; `after` is None for the work tree."""
         ...
 
     def contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
-        """Yield the contents of many blobs by their ids, in the order asked for, few of them in memory at a time."""
+        """Yield the content of each blob, in the given order, holding few in memory at a time."""
         ...
 
     def commit_time(self, commit: CommitId) -> datetime:
-        """Return when a commit was made."""
+        """Return the time of the committer of a commit, in UTC."""
         ...
 
     def commit_signatures(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield each commit without its signature, and its armoured signature; None where it is not signed."""
+        """Yield each commit object without its signature, and its armoured signature; None if it is not signed."""
         ...
 
     def last_commit_by(self, tip: CommitId, time: datetime) -> CommitId | None:
-        """Return the newest first-parent commit of a tip that was made at or before a time."""
+        """Return the newest first-parent commit of a tip that was made at or before a time; None if there is none."""
         ...
 
-    def merge_base(self, one: str, other: str) -> CommitId | None:
-        """Return the newest commit that both have; None if they have none."""
+    def merge_base(self, first: str, second: str, /) -> CommitId | None:
+        """Return the best common ancestor of two commits; None if they have none."""
         ...
 
     def require_full_history(self) -> None:
-        """Refuse a shallow clone.
+        """Refuse a shallow clone, in which older commits are missing.
 
         Raises:
-            MlgitError: with the way to fetch the rest (`history-shallow`).
+            MlgitError: it is one (`history-shallow`).
         """
         ...
 
     def dirty(self, paths: Sequence[str]) -> list[str]:
-        """Return the files at or below paths that differ from HEAD, or that Git does not know yet."""
+        """Return the files at or below paths that differ from HEAD or are untracked."""
         ...
 
     def identity(self) -> tuple[str, str]:
-        """Return name and e-mail address of the person that Git knows here."""
+        """Return the name and the e-mail address that Git is configured with.
+
+        Raises:
+            MlgitError: there is none (`git-identity-missing`).
+        """
         ...
 
     def config(self, key: str) -> str | None:
-        """Return a setting of Git."""
+        """Return a setting of Git; None if it is not set."""
         ...
 
-    # Writing
+    # Writing objects
 
     def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
-        """Make a commit with the first parent's files and these changes; no ref, index or work tree is touched."""
+        """Create a commit with the files of the first parent and these changes; no ref moves.
+
+        Raises:
+            MlgitError: there is no identity (`git-identity-missing`), or Git could not sign (`signing-failed`).
+            Inconclusive: Git could not write (`git-write-failed`).
+        """
         ...
 
     def merge_tree(self, ours: CommitId, theirs: CommitId) -> str | None:
-        """Return the tree of a merge; None where both changed the same lines. Nothing is touched."""
+        """Return the id of the tree of a merge; None if it has conflicts.
+
+        Raises:
+            MlgitError: Git is too old for this (`git-too-old`).
+        """
         ...
 
     def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
-        """Make a commit of a tree."""
-        ...
-
-    def move(self, ref: str, new: CommitId, *, expected: CommitId | None, reason: str) -> None:
-        """Point a ref at a commit, only if it is now at `expected` (None: only if it does not exist).
+        """Create a commit of a tree; no ref moves.
 
         Raises:
-            MlgitError: somebody else moved it (`ref-update-conflict`).
+            MlgitError: as `commit`.
+        """
+        ...
+
+    # Writing refs
+
+    def move(self, ref: str, new: CommitId, *, expected: CommitId | None, reason: str) -> None:
+        """Move a ref to a commit by compare-and-swap: only if it is at `expected` (None: only if it does not exist).
+
+        Args:
+            ref: full name of the ref, or `HEAD` for the branch that is checked out.
+            new: the commit.
+            expected: where the ref has to be.
+            reason: message for the reflog.
+
+        Raises:
+            MlgitError: the ref is elsewhere (`ref-update-conflict`), or another ref blocks its name (`ref-name-conflict`).
         """
         ...
 
     def delete_ref(self, ref: str, *, expected: CommitId) -> None:
-        """Delete a ref, only if it is now at `expected`."""
+        """Delete a ref by compare-and-swap.
+
+        Raises:
+            MlgitError: the ref is not at `expected` (`ref-update-conflict`).
+        """
+        ...
+
+    # Work tree and index
+
+    def head_branch(self) -> str | None:
+        """Return the branch that HEAD refers to, also in a bare repository; None if HEAD is detached."""
         ...
 
     def checked_out_branch(self) -> str | None:
-        """Return the branch of the work tree; None where it is on none, or where there is no work tree."""
+        """Return the branch that is checked out in this work tree; None if HEAD is detached or the repository is bare."""
         ...
 
     def checked_out_elsewhere(self, branch: str) -> Path | None:
@@ -209,27 +259,29 @@ class Repository(Protocol):
         ...
 
     def advance_checkout(self, old: CommitId, new: CommitId) -> None:
-        """Bring work tree and index from one commit to another, keeping what the person changed.
+        """Update work tree and index from one commit to another, keeping uncommitted changes in other files.
 
         Raises:
-            MlgitError: files that the person changed are in the way (`work-tree-dirty`); nothing was touched.
+            MlgitError: a file to update has uncommitted changes (`work-tree-dirty`). Nothing was changed.
         """
         ...
 
     def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
-        """Make the index agree with a commit at these paths; all else that is staged stays."""
+        """Set the index entries of these paths to their state in a commit; other entries stay."""
         ...
 
-    def head_branch(self) -> str | None:
-        """Return the branch that HEAD names, whether or not there is a work tree; None where it names none."""
-        ...
+    # Hooks
 
     def hook(self, name: str) -> tuple[Path, bytes | None]:
-        """Return where a hook of the repository belongs, and its content; None if there is none."""
+        """Return the path of a hook, and its content; None if it does not exist."""
         ...
 
     def put_hook(self, name: str, content: bytes) -> None:
-        """Install a hook, whole or not at all."""
+        """Install a hook atomically.
+
+        Raises:
+            Inconclusive: there is no space or no permission (`git-write-failed`).
+        """
         ...
 
     # Remotes
@@ -241,11 +293,16 @@ class Repository(Protocol):
     def push(
         self, remote: str, refspecs: Sequence[str], *, force_with_lease: Mapping[str, CommitId | None] | None = None
     ) -> None:
-        """Push refs; those of `force_with_lease` by force, but only if the remote has them there (None: not at all).
+        """Push refs.
+
+        Args:
+            remote: name of the remote.
+            refspecs: what to push, as Git writes it.
+            force_with_lease: refs to overwrite, each only if the remote has it at this commit (None: does not have it).
 
         Raises:
             MlgitError: the remote refused (`push-rejected`).
-            Inconclusive: it did not answer (`git-remote-unreachable`).
+            Inconclusive: the remote did not answer (`git-remote-unreachable`).
         """
         ...
 
@@ -253,7 +310,7 @@ class Repository(Protocol):
         """Fetch refs.
 
         Raises:
-            MlgitError: the remote does not have them (`git-remote-ref-unknown`); a pattern may match none.
-            Inconclusive: it did not answer (`git-remote-unreachable`).
+            MlgitError: the remote does not have a ref (`git-remote-ref-unknown`); a pattern may match none.
+            Inconclusive: the remote did not answer (`git-remote-unreachable`).
         """
         ...

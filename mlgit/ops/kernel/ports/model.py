@@ -1,48 +1,46 @@
-"""What operations ask of model files: what is in one, and its scores."""
+"""The port to model files: what a file contains, and what the model in it predicts."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import ModelFormat
 
-if TYPE_CHECKING:
-    pass
-
 
 class Scored(Protocol):
-    """What a model answers on a table."""
+    """The predictions of a model on a table."""
 
     @property
     def score(self) -> Any:
-        """Binary: probability of the positive label, a row each (numpy array of length rows); None otherwise."""
+        """For a binary target: the probability of the positive label for each row (numpy array). None otherwise."""
         ...
 
     @property
     def prediction(self) -> Any:
-        """Label or value, a row each (numpy array of length rows); None where there is a score."""
+        """The predicted label or value for each row (numpy array). None if there is a score."""
         ...
 
     @property
     def p95_ms(self) -> float | None:
-        """Milliseconds for a single row, 95th of 100."""
+        """The 95th percentile of the time for a single row, in milliseconds; None if it was not measured."""
         ...
 
 
 class ModelFiles(Protocol):
-    """Model files, handled as the hostile things they may be."""
+    """Model files. They may be hostile, so `inspect` loads nothing, and `score` loads in a sandboxed process."""
 
     def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
-        """Return the kind of a file, and the types in it beyond those always trusted. Loads nothing.
+        """Return the format of a file, and the types in it that are not trusted by default. Loads nothing.
 
         Args:
             path: the file.
-            trusted: the project's file of trusted types.
+            trusted: content of the project's file of trusted types.
 
         Raises:
-            MlgitError: it is no model, or holds types that nobody listed (`model-type-untrusted`).
+            MlgitError: the file is not a model in a known format (`model-format-unknown`, `model-is-pickle` and others), or
+                contains a type that is not trusted (`model-type-untrusted`, `model-type-local`).
         """
         ...
 
@@ -57,5 +55,18 @@ class ModelFiles(Protocol):
         task: Task,
         positive: Label | None,
     ) -> Scored:
-        """Load the model in a guarded process and let it answer on a table of features."""
+        """Load a model in a sandboxed process, and let it predict.
+
+        Args:
+            path: the model file.
+            kind: its format.
+            trusted: content of the project's file of trusted types.
+            features: a table with one row for each prediction.
+            columns: the columns that the model gets, in this order.
+            task: what is predicted.
+            positive: the positive label of a binary target.
+
+        Raises:
+            MlgitError: the model cannot be loaded or does not predict (`model-load-failed`, `model-not-scorable`).
+        """
         ...

@@ -1,48 +1,46 @@
-"""What operations ask of SSH signatures."""
+"""The port to SSH signatures."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Protocol
 
 
 class Signatures(Protocol):
-    """Signatures of people over bytes, with the keys that they use for Git."""
+    """SSH signatures with the keys that people use for Git."""
 
     def sign(self, content: bytes) -> bytes:
-        """Sign with the person's own key.
+        """Return an armoured signature with the key of the person who runs the command.
 
         Raises:
-            MlgitError: there is no key to sign with (`signing-key-missing`).
+            MlgitError: the person has no key (`signing-key-missing`), or it could not be used (`signing-failed`).
         """
         ...
 
     def verify(self, content: bytes, signature: bytes, *, signers: bytes, principal: str, at: datetime) -> str:
-        """Return the fingerprint of the key that signed.
+        """Verify that a person signed an approval; return the fingerprint of the key.
 
         Args:
-            content: what was signed.
+            content: the signed bytes.
             signature: the armoured signature.
-            signers: an `allowed_signers` file.
-            principal: who is said to have signed.
-            at: when; the key must have been valid then.
+            signers: content of an `allowed_signers` file.
+            principal: e-mail address of the person.
+            at: time of the signature; the key must have been valid then.
 
         Raises:
-            MlgitError: the signature does not prove that.
+            MlgitError: the signature is malformed, or of another content, key, person, purpose or time (`signature-...`), or
+                the file of signers is invalid (`allowed-signers-...`).
         """
         ...
 
     def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
-        """Return the principal and the fingerprint of the key by which a commit was signed.
+        """Verify the signature of a commit; return the principal and the fingerprint of its key.
 
         Args:
-            content: the commit without its signature.
+            content: the commit object without its signature.
             signature: the armoured signature.
-            signers: an `allowed_signers` file.
-            at: when the commit was made; the key must have been valid then.
+            signers: content of an `allowed_signers` file.
+            at: time of the commit; the key must have been valid then.
 
         Raises:
-            MlgitError: the signature proves nothing.
+            MlgitError: as `verify`.
         """
         ...

@@ -1,47 +1,48 @@
-"""What operations ask of a target: what runs, and a switch to another release."""
+"""The port to a target: observe what runs, and switch to another release."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    pass
-
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a target says that it runs."""
+    """What a target was read back to run. `digest` and `artifact` are None if nothing runs."""
 
     digest: str | None
+    """Digest of the version that it states."""
     artifact: str | None
+    """Digest of the model file that it has."""
     facts: dict[str, Any]
+    """Details that depend on the kind of target."""
 
     @property
     def altered(self) -> list[str]:
-        """Files that are not those that were put there."""
+        """Files that differ from those of the release."""
         return list(self.facts.get("altered", []))
 
     @property
     def beside(self) -> dict[str, tuple[str | None, str | None, int]]:
-        """Digest, artifact and per cent of traffic of each release that runs beside the champion, by slot."""
-        return {
-            slot: (one["digest"], one["artifact"], one["traffic"]) for slot, one in self.facts.get("slots", {}).items()
-        }
+        """The releases beside the champion by slot: digest, artifact, and share of the requests in per cent."""
+        slots = self.facts.get("slots", {})
+        return {slot: (facts["digest"], facts["artifact"], facts["traffic"]) for slot, facts in slots.items()}
 
 
 class Release(msgspec.Struct, frozen=True):
-    """What a target is to run: files to copy and texts to write, by name, under the digest of a version."""
+    """A version as it is deployed: files to copy, and texts to write, by name."""
 
     model: str
     digest: str
+    """Digest of the version."""
     artifact: str
+    """Digest of the model file."""
     files: dict[str, Path]
     texts: dict[str, bytes] = {}
 
 
 class ReleaseBeside(msgspec.Struct, frozen=True):
-    """A release that runs beside the champion: a challenger answers a share of the requests, in per cent; a shadow none."""
+    """A release beside the champion. A challenger answers a share of the requests, in per cent; a shadow answers none."""
 
     slot: Literal["challenger", "shadow"]
     traffic: int
@@ -49,12 +50,22 @@ class ReleaseBeside(msgspec.Struct, frozen=True):
 
 
 class Target(Protocol):
-    """Something that runs versions."""
+    """Something that runs versions, such as a directory that a server reads."""
 
     def observe(self, model: str) -> Observed:
-        """Return what runs now, read back from the target itself."""
+        """Return what runs now, read back from the target itself and not from a record of the last switch.
+
+        Raises:
+            Inconclusive: the target cannot be read (`target-unreadable`).
+        """
         ...
 
     def switch(self, release: Release, beside: Sequence[ReleaseBeside] = ()) -> Observed:
-        """Make it run the release, and those beside it, at once or not at all; return what was read back afterwards."""
+        """Run a release as champion, and others beside it, atomically; return what was read back afterwards.
+
+        Raises:
+            MlgitError: a file of the release has another digest than it states (`release-invalid`). Nothing was changed.
+            Inconclusive: the target cannot be written (`target-unwritable`), or a file cannot be read (`file-unreadable`).
+                Either the previous release still runs, or the new one does already.
+        """
         ...

@@ -1,37 +1,34 @@
-"""What operations ask of gates that a team brings itself."""
+"""The port to gates that a team provides: commands of the project, and functions of installed packages."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mlgit.domain.results import CommandAnswer
-
-if TYPE_CHECKING:
-    pass
 from mlgit.ops.kernel.ports.git import Tree
 
 
 class TeamGates(Protocol):
-    """Gates that a team brings itself."""
+    """Gates that a team provides."""
 
     def run(self, tree: Tree, command: Sequence[str], document: bytes, *, seconds: float) -> CommandAnswer:
-        """Run a command in a private checkout of a tree, hand it a document on stdin, and read its answer from stdout.
+        """Run a command in a private checkout of a tree, with a document on stdin; return the answer from its stdout.
 
         Args:
-            tree: the files of a commit; the folders of versions are left out.
-            command: program and arguments; no shell reads them.
-            document: what it reads, JSON.
-            seconds: after which it is stopped, with all that it started.
+            tree: the files of a commit; folders of versions are left out.
+            command: program and arguments; no shell is involved.
+            document: JSON that describes the candidate.
+            seconds: time limit, after which the command and its children are killed.
 
         Raises:
-            Inconclusive: there is no room for a checkout (`disk-io-failed`).
+            Inconclusive: there is no space for a checkout (`disk-io-failed`).
         """
         ...
 
     def installed(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
-        """Return the function that an installed package provides as a gate.
+        """Return the gate function that an installed package provides under a name.
 
         Raises:
-            MlgitError: there is none of that name, or more than one (`gate-unknown`), or it cannot be used
+            MlgitError: no package provides it, or more than one does (`gate-unknown`), or it is not a usable function
                 (`gate-plugin-invalid`).
         """
         ...
