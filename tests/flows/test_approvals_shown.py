@@ -34,7 +34,7 @@ def shown(desk: Desk, line: str = "", *, code: int = 1) -> Any:
 
 
 def reasons(found: Any) -> dict[str, str]:
-    return {one["person"]: one["reason"] for one in found["uncounted"]}
+    return {one["person"]: one["reason"] for one in found["approvals"]["uncounted"]}
 
 
 def stricter(team: Team, needs: str = NEEDS) -> None:
@@ -47,16 +47,19 @@ def test_it_says_what_is_needed_who_said_what_and_who_may_supply_the_rest(propos
     proposed.ben.does("approve")
     found = shown(proposed.ana)
     assert (found["state"], found["candidate"], found["environment"]) == ("open", f"{MODEL}@2", "production")
-    assert found["needs"] == [
+    assert found["approvals"]["requirements"] == [
         {"role": None, "needed": 2, "counted": ["ben"], "may": ["cara"]},
         {"role": "risk", "needed": 1, "counted": [], "may": ["cara"]},
     ]
-    (one,) = found["counted"]
+    (one,) = found["approvals"]["counted"]
     assert (one["person"], one["by"], one["roles"]) == ("ben", "ben@acme.example", ["reviewer"])
     assert one["key"] == fingerprint((proposed.keys / "ben.pub").read_text())
-    assert [line.split(" (")[0] for line in found["missing"]] == ["1 more approval", "1 more approval as risk"]
+    assert [line.split(" (")[0] for line in found["approvals"]["missing"]] == [
+        "1 more approval",
+        "1 more approval as risk",
+    ]
     assert found["decision"] == proposed.cara.does("approve --json").json["decision"]
-    assert shown(proposed.ana, WHERE, code=0)["missing"] == []
+    assert shown(proposed.ana, WHERE, code=0)["approvals"]["missing"] == []
 
 
 def test_it_is_said_on_one_screen(proposed: Team) -> None:
@@ -85,7 +88,7 @@ def test_of_a_stale_approval_it_says_what_changed_since(
     proposed.ben.does("approve")
     proposed.ana.commit("Something else in between", {"README.md": "# Malignancy\n"})
     proposed.ana.edit(path, before, after)
-    (one,) = shown(proposed.ana)["uncounted"]
+    (one,) = shown(proposed.ana)["approvals"]["uncounted"]
     assert (one["person"], one["changed"]) == ("ben", parts)
     assert f"stale: what was approved has changed since: {parts[0]}" in proposed.ana("approvals").out
 
@@ -96,7 +99,7 @@ def test_of_a_manifest_that_was_edited_it_says_so_too(proposed: Team) -> None:
     proposed.ana.git("switch", "--quiet", BRANCH)
     proposed.ana.commit("Say why", {MANIFEST: f"{manifest}\nreason: quarterly\n"})
     proposed.ana.git("switch", "--quiet", "main")
-    (one,) = shown(proposed.ana)["uncounted"]
+    (one,) = shown(proposed.ana)["approvals"]["uncounted"]
     assert one["changed"] == ["manifest"]
 
 
@@ -108,7 +111,7 @@ def test_an_approval_of_something_that_was_never_proposed_is_stale_and_no_more(p
     proposed.ana.git("switch", "--quiet", "main")
     proposed.ben.does("approve")
     proposed.ana.git("update-ref", f"refs/heads/{BRANCH}", f"{BRANCH}~1")
-    (one,) = shown(proposed.ana)["uncounted"]
+    (one,) = shown(proposed.ana)["approvals"]["uncounted"]
     assert (one["reason"], one["changed"]) == ("stale: what was approved has changed since", [])
 
 
@@ -118,7 +121,7 @@ def test_an_approval_of_something_that_was_never_proposed_is_stale_and_no_more(p
 def test_a_merged_promotion_is_found_by_its_place_and_its_id_and_at_a_time(proposed: Team) -> None:
     ana = proposed.ana
     first = shown(ana, f"{WHERE} --at main", code=0)
-    assert (first["state"], first["candidate"], [one["person"] for one in first["counted"]]) == (
+    assert (first["state"], first["candidate"], [one["person"] for one in first["approvals"]["counted"]]) == (
         "merged",
         f"{MODEL}@1",
         ["ben"],
@@ -127,18 +130,18 @@ def test_a_merged_promotion_is_found_by_its_place_and_its_id_and_at_a_time(propo
     merged = ana.does("merge --json").json
     second = shown(ana, WHERE, code=0)
     assert (second["promotion"], second["decision"]) == (merged["promotion"], merged["decision"])
-    assert [one["person"] for one in second["counted"]] == ["cara"]
+    assert [one["person"] for one in second["approvals"]["counted"]] == ["cara"]
     assert second["head"] == merged["commit"]
     assert shown(ana, first["promotion"], code=0) == first
-    assert shown(ana, f"{WHERE} --at {second['onto']}", code=0) == first
+    assert shown(ana, f"{WHERE} --at {second['base']}", code=0) == first
     assert "is merged" in ana("approvals", WHERE).out
 
 
 def test_what_was_merged_without_anybody_is_shown_to_lack_them(proposed: Team) -> None:
     proposed.mallory.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
     found = shown(proposed.ana, WHERE)
-    assert (found["state"], found["counted"]) == ("merged", [])
-    assert found["missing"] == ["1 more approval (0 of 1 so far; ben, cara may)"]
+    assert (found["state"], found["approvals"]["counted"]) == ("merged", [])
+    assert found["approvals"]["missing"] == ["1 more approval (0 of 1 so far; ben, cara may)"]
 
 
 @pytest.mark.parametrize("name", ["staging/nothing", "01KJW6PM400000000000000000", "%", "production"])
@@ -165,8 +168,8 @@ def test_two_keys_of_one_person_are_one_person(proposed: Team) -> None:
     second.does("approve --reject")
     second.does("approve --comment 'on second thoughts'")
     found = shown(ana)
-    assert found["needs"][0]["counted"] == ["ben"]
-    assert len(found["counted"]) == 1
+    assert found["approvals"]["requirements"][0]["counted"] == ["ben"]
+    assert len(found["approvals"]["counted"]) == 1
 
 
 def test_one_key_under_two_addresses_is_one_person(proposed: Team) -> None:
@@ -178,7 +181,7 @@ def test_one_key_under_two_addresses_is_one_person(proposed: Team) -> None:
     for address in ("dora@acme.example", "dora@home.example"):
         proposed.mallory.using(user_email=address).does("approve")
     found = shown(ana)
-    assert found["needs"][0]["counted"] == ["dora@acme.example"]
+    assert found["approvals"]["requirements"][0]["counted"] == ["dora@acme.example"]
     assert reasons(found) == {"dora@home.example": "signed with the key of dora@acme.example, which counts once"}
 
 
@@ -189,9 +192,9 @@ def test_a_trailer_in_a_commit_is_no_approval_and_no_author(proposed: Team) -> N
     trailers = "Co-authored-by: Ben <ben@acme.example>\nReviewed-by: Cara <cara@acme.example>\nApproved-by: Cara"
     ana.commit(f"Say why\n\n{trailers}", {MANIFEST: f"{text}\nreason: quarterly\n"})
     ana.git("switch", "--quiet", "main")
-    assert shown(ana)["counted"] == []
+    assert shown(ana)["approvals"]["counted"] == []
     proposed.ben.does("approve")
-    assert [one["person"] for one in shown(ana, code=0)["counted"]] == ["ben"]
+    assert [one["person"] for one in shown(ana, code=0)["approvals"]["counted"]] == ["ben"]
 
 
 # Who wrote what the version is made from
@@ -345,7 +348,7 @@ def test_an_approval_by_a_key_that_expired_afterwards_counts(proposed: Team) -> 
     proposed.now.wait(timedelta(days=2))
     stamp = f"{proposed.now.moment - timedelta(days=1):%Y%m%d%H%M%SZ}"
     valid(proposed, f'namespaces="git,mlgit-approval",valid-before="{stamp}"')
-    assert [one["person"] for one in shown(proposed.ana, code=0)["counted"]] == ["ben"]
+    assert [one["person"] for one in shown(proposed.ana, code=0)["approvals"]["counted"]] == ["ben"]
     assert proposed.ben.refused("approve --reject") == ["signature-time-invalid"]
     proposed.ana.does("merge")
 
@@ -370,7 +373,7 @@ def test_with_a_key_that_is_taken_out_open_promotions_lose_its_approval_and_merg
     kept = [line for line in ana.read(layout.SIGNERS).splitlines(keepends=True) if not line.startswith("ben@")]
     ana.commit("Take Ben's key out", {layout.SIGNERS: "".join(kept)})
     found = shown(ana)
-    assert (found["counted"], [one["key"] for one in found["uncounted"]]) == ([], [None])
+    assert (found["approvals"]["counted"], [one["key"] for one in found["approvals"]["uncounted"]]) == ([], [None])
     assert "nobody has the key" in reasons(found)["ben"]
     assert ben.refused("approve --reject") == ["signature-key-unknown"]
     assert ana.refused("merge") == ["approvals-missing"]
@@ -388,7 +391,7 @@ def test_a_new_key_takes_over_from_an_old_one(proposed: Team) -> None:
     new = signer("mallory", proposed.keys, "ben@acme.example").replace('approval"', f'approval",valid-after="{stamp}"')
     ana.commit("Give Ben a new key", {layout.SIGNERS: ana.read(layout.SIGNERS) + new})
     assert ben.refused("approve --reject") == ["signature-time-invalid"]
-    assert [one["person"] for one in shown(ana, code=0)["counted"]] == ["ben"]
+    assert [one["person"] for one in shown(ana, code=0)["approvals"]["counted"]] == ["ben"]
     proposed.mallory.using(user_email="ben@acme.example").does("approve --reject")
     assert reasons(shown(ana)) == {"ben": "rejected it"}
 
@@ -399,9 +402,9 @@ def test_who_lost_a_key_says_the_same_again_with_another(proposed: Team) -> None
     kept = [line for line in ana.read(layout.SIGNERS).splitlines(keepends=True) if not line.startswith("ben@")]
     new = signer("mallory", proposed.keys, "ben@acme.example")
     ana.commit("Give Ben another key", {layout.SIGNERS: "".join([*kept, new])})
-    assert shown(ana)["counted"] == []
+    assert shown(ana)["approvals"]["counted"] == []
     again = proposed.mallory.using(user_email="ben@acme.example")
     assert again.does("approve --json").json["state"] == "added"
     assert again.does("approve --json").json["state"] == "there-already"
-    (one,) = shown(ana, code=0)["counted"]
+    (one,) = shown(ana, code=0)["approvals"]["counted"]
     assert (one["person"], one["key"]) == ("ben", fingerprint((proposed.keys / "mallory.pub").read_text()))

@@ -25,7 +25,7 @@ def standing(desk: Desk) -> Any:
     """How status, why and audit say that it stands."""
     (row,) = [one for one in desk.does("status --json").json["rows"] if one["environment"] == "production"]
     why = desk.does(f"why production/{MODEL} --json").json
-    assert why["certified"] == row["certified"]
+    assert why["approval_age"] == row["certified"]
     warned = [one["id"] for one in desk.does("audit --json").json["findings"]]
     return row["certified"]["state"], "recertification-overdue" in warned
 

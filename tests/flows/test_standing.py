@@ -101,7 +101,7 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     assert [one["person"] for one in change["approvals"]] == ["ben"]
     record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
     assert '"standing-approval-01' in record
-    assert ana.does(f"why production/{MODEL} --json").json["agreed"][0]["holds"]
+    assert ana.does(f"why production/{MODEL} --json").json["approvals"]["counted"][0]["recorded"]
     assert ana.does("validate").code == 0
 
 
@@ -109,7 +109,7 @@ def test_without_the_merge_it_waits_like_any_other_proposal(agreed: Team) -> Non
     first = auto_promoted(agreed.mallory)
     assert first["state"] == "proposed"
     assert auto_promoted(agreed.mallory)["state"] == "proposed-already"
-    approvals = agreed.ana.does("approvals --json").json
+    approvals = agreed.ana.does("approvals --json").json["approvals"]
     assert [one["person"] for one in approvals["counted"]] == ["ben"]
     assert agreed.cara.does("merge").code == 0
 

@@ -92,7 +92,7 @@ def gate_report(
         version: the candidate.
         environment: the environment whose gates are asked.
         promotion: the promotion that asks.
-        champion: the version to compare with (see `proposal.compared`).
+        champion: the version to compare with (see `baseline_version` of `review.proposals`).
         at: when is judged.
         waivers: who waived a gate and why, by the gate's id; the policy's `never_waivable` holds against them.
     """

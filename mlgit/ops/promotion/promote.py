@@ -246,7 +246,7 @@ def judge_candidate(
     check_stored(workspace, base, version, [*stored_files(version), *version.inputs.data.values()], on_step)
     on_step(f"judging {version.model}@{version.version} by the gates of {environment}")
     waived = waivers.waivers(workspace, base, version, environment, at=at, ledger=snapshot.ledger)
-    champion = proposals.compared_version(base, manifest)
+    champion = proposals.baseline_version(base, manifest)
     return gate.gate_report(
         workspace, base, version, environment, manifest.promotion, champion=champion, at=at, waivers=waived
     )
