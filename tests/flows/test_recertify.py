@@ -71,7 +71,7 @@ def test_it_is_judged_against_what_it_was_promoted_against(limited: Team) -> Non
     limited.promote(f"{MODEL}@2", "staging")
     limited.promote(f"{MODEL}@2", "production", approve=[limited.ben])
     found = ana.does(f"recertify {PRODUCTION} --json").json
-    assert (found["champion"], found["against"], found["due"]) == (f"{MODEL}@2", f"{MODEL}@1", "good")
+    assert (found["champion"], found["compared_with"], found["approval_age"]) == (f"{MODEL}@2", f"{MODEL}@1", "good")
     (gate,) = [one for one in found["gates"] if one["gate"] == "beats-champion"]
     assert gate["facts"]["gain"] > 0
     text = ana.show(BRANCH, MANIFEST)

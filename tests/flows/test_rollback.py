@@ -271,4 +271,4 @@ def test_a_way_back_is_pushed_where_there_is_an_origin(mistaken: Team) -> None:
 def test_the_way_back_is_to_the_last_that_ran_and_not_to_the_lowest(mistaken: Team) -> None:
     go_back(mistaken, f"{BACK} --no-hold")
     mistaken.now.wait(timedelta(hours=1))
-    assert mistaken.ana.does("rollback production --reason x --dry-run --json").json["back_to"] == f"{MODEL}@2"
+    assert mistaken.ana.does("rollback production --reason x --dry-run --json").json["candidate"] == f"{MODEL}@2"

@@ -122,7 +122,7 @@ def test_a_way_back_restores_every_slot_and_holds_what_it_takes_out(proposed: Te
     team, ana = proposed, proposed.ana
     put(team, AS_CHALLENGER)
     plan = ana.does("rollback production --reason INC-7 --dry-run --json").json
-    assert (plan["champion"], plan["back_to"], plan["replaced"]) == (f"{MODEL}@1", f"{MODEL}@1", f"{MODEL}@2")
+    assert (plan["champion"], plan["candidate"], plan["replaced"]) == (f"{MODEL}@1", f"{MODEL}@1", f"{MODEL}@2")
     assert (put(team, "rollback production --reason INC-7")["beside"], shares(team)) == ([], {"1": 100})
     assert ana.refused(AS_CHALLENGER) == ["version-held"]
     team.ana.does(f"hold lift {WHERE}@2 --reason mended")

@@ -90,7 +90,11 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     assert auto_promoted(automation, "--dry-run")["state"] == "planned"
     assert automation.everything() == before
     found = auto_promoted(automation, "--merge")
-    assert (found["state"], found["candidate"], found["standing_approval"]) == ("merged", f"{MODEL}@2", PRODUCTION)
+    assert (found["state"], found["proposed"]["candidate"], found["standing_approval"]) == (
+        "merged",
+        f"{MODEL}@2",
+        PRODUCTION,
+    )
     assert found["approved_by"] == ["ben"]
     (one,) = automation.does("apply production --json").json["results"]
     assert (one["state"], one["approved_by"]) == ("applied", ["ben"])
@@ -99,7 +103,7 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     change = ana.does("audit --json").json["changes"][-1]
     assert (change["verdict"], change["standing"]) == ("PROVEN", PRODUCTION)
     assert [one["person"] for one in change["approvals"]] == ["ben"]
-    record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
+    record = ana.show("mlgit-ledger", f"decisions/{found['proposed']['promotion']}.json")
     assert '"standing-approval-01' in record
     assert ana.does(f"why production/{MODEL} --json").json["approvals"]["counted"][0]["recorded"]
     assert ana.does("validate").code == 0
@@ -199,7 +203,7 @@ def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> Non
     assert "No environment has" in automation.does("auto-promote").out
     automate(ana, "staging")
     found = auto_promoted(automation, "--merge")
-    assert (found["state"], found["candidate"]) == ("refused", f"{MODEL}@3")
+    assert (found["state"], found["proposed"]["candidate"]) == ("refused", f"{MODEL}@3")
     assert "gates-failed" in ids(found)
     ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
     bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")

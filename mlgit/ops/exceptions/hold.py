@@ -63,7 +63,7 @@ def add(
     *,
     reason: str,
     until: datetime | timedelta | None = None,
-    say: pull_request.BodyRenderer | None = None,
+    render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> HoldChange:
     """Propose a hold, on a branch of its own.
@@ -75,7 +75,7 @@ def add(
         version: label of the version that may not be deployed again; with it, nothing else is held.
         reason: why.
         until: when it ends, or in how long; never, if None.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -99,11 +99,16 @@ def add(
             fix=f"lift that one first, `mlgit hold lift {name} --reason ...`, or leave it as it is",
         )
     content = workspace.formats.yaml(path, hold)
-    return _propose(workspace, base, plan, content, f"Hold {_target(hold)}\n\n{reason}\n", say, dry_run=dry_run)
+    return _propose(workspace, base, plan, content, f"Hold {_target(hold)}\n\n{reason}\n", render_body, dry_run=dry_run)
 
 
 def lift(
-    workspace: Workspace, name: str, *, reason: str, say: pull_request.BodyRenderer | None = None, dry_run: bool = False
+    workspace: Workspace,
+    name: str,
+    *,
+    reason: str,
+    render_body: pull_request.BodyRenderer | None = None,
+    dry_run: bool = False,
 ) -> HoldChange:
     """Propose to remove a hold, on a branch of its own.
 
@@ -111,7 +116,7 @@ def lift(
         workspace: where.
         name: the name of the hold.
         reason: why; it goes into the message of the commit.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -129,7 +134,7 @@ def lift(
         )
     target = _target(holds[name])
     plan = HoldChange(name=name, file=layout.hold(name), action="lift", target=target, state="planned", base=base_name)
-    return _propose(workspace, base, plan, None, f"Lift hold on {target}\n\n{reason}\n", say, dry_run=dry_run)
+    return _propose(workspace, base, plan, None, f"Lift hold on {target}\n\n{reason}\n", render_body, dry_run=dry_run)
 
 
 def list_all(workspace: Workspace, *, at: str | None = None) -> Holds:
@@ -205,7 +210,7 @@ def _propose(
     plan: HoldChange,
     content: bytes | None,
     message: str,
-    say: pull_request.BodyRenderer | None,
+    render_body: pull_request.BodyRenderer | None,
     *,
     dry_run: bool,
 ) -> HoldChange:
@@ -216,4 +221,4 @@ def _propose(
         owns=lambda path: path == plan.file,
         command=f"mlgit hold {plan.action} {plan.name}",
     )
-    return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)
+    return publish.publish_change(workspace, base, plan, draft, render_body, dry_run=dry_run)

@@ -31,7 +31,7 @@ def add(
     others: list[str],
     until: datetime | timedelta,
     review_by: date,
-    say: pull_request.BodyRenderer | None = None,
+    render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
     """Draft an override, on a branch of its own; where the same was drafted before, propose that one again.
@@ -45,7 +45,7 @@ def add(
         others: who signs it beside the person who runs this, by their names in the roles file.
         until: when it expires, or in how long.
         review_by: the day by which it has to be reviewed afterwards.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -70,7 +70,7 @@ def add(
         until=times.future_time(until, now),
         review_by=review_by,
     )
-    return signed.draft(workspace, KIND, base_name, base, record, until=until, say=say, dry_run=dry_run)
+    return signed.draft(workspace, KIND, base_name, base, record, until=until, render_body=render_body, dry_run=dry_run)
 
 
 def _signers(base: Lifecycle, email: str, others: list[str]) -> list[str]:

@@ -118,7 +118,7 @@ def draft(
     record: R,
     *,
     until: datetime | timedelta,
-    say: pull_request.BodyRenderer | None,
+    render_body: pull_request.BodyRenderer | None,
     dry_run: bool,
 ) -> SignedExceptionDraft:
     """Propose a record on a branch of its own; where the same was drafted before, propose that one again.
@@ -130,7 +130,7 @@ def draft(
         base: the state of the base branch.
         record: the record.
         until: when it expires, as it was asked for: a time, or how long from now.
-        say: writes the body of the pull request; None to leave pull requests alone.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -160,7 +160,7 @@ def draft(
         owns=lambda path: path == plan.file,
         command=f"mlgit {kind.name} add {record.environment} {kind.target(record)}",
     )
-    return publish.publish_change(workspace, base, plan, change, say, dry_run=dry_run)
+    return publish.publish_change(workspace, base, plan, change, render_body, dry_run=dry_run)
 
 
 def approve(

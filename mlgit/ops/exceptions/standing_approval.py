@@ -30,7 +30,7 @@ def add(
     until: datetime | timedelta,
     max_promotions: int | None,
     reason: str,
-    say: pull_request.BodyRenderer | None = None,
+    render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
     """Draft a standing approval, on a branch of its own; where the same was drafted before, propose that one again.
@@ -43,7 +43,7 @@ def add(
         until: when it expires, or in how long.
         max_promotions: how many promotions may rest on it; any number, if None.
         reason: why they need not be approved one by one.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -65,7 +65,7 @@ def add(
         max_promotions=max_promotions,
         reason=reason,
     )
-    return signed.draft(workspace, KIND, base_name, base, record, until=until, say=say, dry_run=dry_run)
+    return signed.draft(workspace, KIND, base_name, base, record, until=until, render_body=render_body, dry_run=dry_run)
 
 
 def _details(

@@ -235,5 +235,7 @@ class _Commit:
             return findings
         self.promotions.append(proposal.manifest.promotion)
         verification = self._verifier.verify(self._ask(proposal))
-        verification.require("somebody who may approve runs `mlgit approve`, and then `mlgit merge` merges and pushes it")
+        verification.require(
+            "somebody who may approve runs `mlgit approve`, and then `mlgit merge` merges and pushes it"
+        )
         return []
