@@ -1,4 +1,4 @@
-"""Standing approvals: signed exceptions that approve promotions of a model in advance, until a time."""
+"""Standing approvals: signed exceptions that approve promotions of a model in advance, for a limited time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,8 +14,9 @@ from mlgit.domain.signed_exceptions import SignatureTimes
 from mlgit.errors import refused
 from mlgit.ops.exceptions import signed
 from mlgit.ops.exceptions.signed import SignedExceptionDraft, SignedExceptionStatus
-from mlgit.ops.kernel import manifest_history, times
+from mlgit.ops.kernel import times
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, base_of
 from mlgit.ops.promotion import pull_request
@@ -33,23 +34,23 @@ def add(
     render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
-    """Draft a standing approval, on a branch of its own; where the same was drafted before, propose that one again.
+    """Draft a standing approval on a branch of its own; if the same was drafted before, propose that one again.
 
     Args:
         workspace: where.
-        environment: where versions may be promoted to on it.
+        environment: the environment that versions may be promoted to.
         model: the model.
-        people: who signs it, by their names in the roles file.
+        people: who has to sign it, by their names in the roles file.
         until: when it expires, or in how long.
-        max_promotions: how many promotions may rest on it; any number, if None.
+        max_promotions: how many promotions may use it; any number, if None.
         reason: why they need not be approved one by one.
         render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: it breaks a rule: people who are fewer, or others, than the policy asks for
-            (`standing-approval-people-invalid`), more than a year (`standing-approval-too-long`). Nothing was changed.
-        UsageError: it would expire before it begins (`time-in-past`).
+        MlgitError: it breaks a rule: its people do not meet the policy (`standing-approval-people-invalid`), or it is for more
+            than a year (`standing-approval-too-long`). Nothing was changed.
+        UsageError: `until` is in the past (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()
@@ -73,7 +74,7 @@ def _details(
 ) -> SignedExceptionStatus:
     standing = status.record
     assert isinstance(standing, StandingApproval)  # noqa: S101 - of this kind
-    earlier = manifest_history.manifest_history(workspace, snapshot.state, standing.environment, standing.model)
+    earlier = manifest_history(workspace, snapshot.state, standing.environment, standing.model)
     return replace(
         status,
         state=rules.state_of(standing, signatures, earlier, snapshot.at),
