@@ -101,7 +101,7 @@ def _check_slot(slot: SlotName, traffic: int | None, clear: tuple[BesideName, ..
     )
     if (slot == "challenger") != (traffic is not None) or slot in clear or (slot != "champion" and ramp is not None):
         raise usage_error(
-            "slot-options",
+            "slot-options-conflict",
             "the options of the slot contradict one another",
             why=options + (f" --ramp {ramp}" if ramp else ""),
             fix="for example `--as challenger --traffic 10`, or `--as shadow`; a ramp is for a champion",
@@ -117,7 +117,7 @@ def _ramp(ramp: str | None, interval: str | None) -> Ramp | None:
         )
     except ValueError as error:
         raise usage_error(
-            "ramp-options",
+            "ramp-options-invalid",
             "--ramp and --interval do not make a ramp",
             why=f"--ramp {ramp} --interval {interval}",
             fix="give both, for example `--ramp 10,50,100 --interval 24h`",

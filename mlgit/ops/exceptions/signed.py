@@ -158,7 +158,7 @@ def draft(
         files={plan.file: workspace.formats.yaml(plan.file, record)},
         message=f"{subject}\n\n{kind.reason(record)}: {summary}\n",
         owns=lambda path: path == plan.file,
-        command=f"mlgit {kind.name} add {record.environment} {kind.target(record)}",
+        command=f"mlgit {kind.name} add {record.environment}/{kind.target(record)}",
     )
     return publish.publish_change(workspace, base, plan, change, render_body, dry_run=dry_run)
 
