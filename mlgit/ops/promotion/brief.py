@@ -27,7 +27,7 @@ from mlgit.ops.promotion.brief_result import (
     OverrideSummary,
     Readiness,
     RollbackTarget,
-    SlotAssignment,
+    SlotAfterMerge,
 )
 from mlgit.ops.promotion.find_promotion import FoundPromotion, find_promotion
 from mlgit.ops.review import merged
@@ -185,7 +185,7 @@ def _effect(workspace: Workspace, proposal: Proposal, context: PromotionContext)
     return MergeEffect(
         files={change.path: brief_changes.file_status(change.status) for change in changes},
         slots=[
-            SlotAssignment(
+            SlotAfterMerge(
                 slot=name, version=str(VersionRef(proposal.model, slot.version)), traffic=slots.answers(name, slot)
             )
             for name, slot in slots.filled(manifest.slots).items()

@@ -59,7 +59,7 @@ class MergeTiming(msgspec.Struct, frozen=True, kw_only=True):
     soak_complete_at: datetime | None = None
 
 
-class SlotAssignment(msgspec.Struct, frozen=True, kw_only=True):
+class SlotAfterMerge(msgspec.Struct, frozen=True, kw_only=True):
     """A slot, the version that is to run in it, and the per cent of requests that it answers."""
 
     slot: SlotName
@@ -71,7 +71,7 @@ class MergeEffect(msgspec.Struct, frozen=True, kw_only=True):
     """What merging does: files that change, versions that run in each slot or stop running, and the kind of target."""
 
     files: dict[str, FileStatus]
-    slots: list[SlotAssignment]
+    slots: list[SlotAfterMerge]
     stops_running: list[str]
     ramp: Ramp | None
     target: str
