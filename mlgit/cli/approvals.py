@@ -7,6 +7,13 @@ from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_minute
 from mlgit.ops.promotion import approvals
+from mlgit.ops.review.approvals_view import ApprovalsView, VoteView
+
+_EVIDENCE = {
+    "none": "requires no evidence, so nothing is counted",
+    "signed": "counts signatures on the ledger",
+    "forge": "counts reviews of the pull request, and signatures on the ledger",
+}
 
 
 @click.command()
@@ -29,60 +36,66 @@ def command(session: Session, promotion: str | None, at: str | None) -> int:
     return session.answer(approvals.run(session, promotion, at=at), _show)
 
 
-def _show(outcome: approvals.ApprovalsShown) -> str:
-    evidence = {
-        "none": "requires no evidence, so nothing is counted",
-        "signed": "counts signatures on the ledger",
-        "forge": "counts reviews of the pull request, and signatures on the ledger",
-    }[outcome.evidence]
-    facts = [
+def _show(outcome: approvals.PromotionApprovals) -> str:
+    view = outcome.approvals
+    parts = ["\n".join(map(text.clean, _facts(outcome))), _requirements(view)]
+    if view.counted:
+        parts.append(_counted(view.counted))
+    if view.uncounted:
+        parts.append(_uncounted(view.uncounted))
+    parts.append(text.clean(f"Missing: {'; '.join(view.missing)}" if view.missing else "Nothing is missing."))
+    return "\n\n".join(parts) + text.following(_next(outcome))
+
+
+def _facts(outcome: approvals.PromotionApprovals) -> list[str]:
+    view = outcome.approvals
+    evidence = _EVIDENCE[view.evidence]
+    return [
         f"{outcome.candidate} for {outcome.environment}: promotion {outcome.promotion} is {outcome.state}",
         *([f"  beside    {', '.join(map(str, outcome.beside))}"] if outcome.beside else []),
         f"  decision  {outcome.decision}",
-        f"  policy    {outcome.policy}, which {evidence}; it excludes {', '.join(outcome.excludes) or 'nobody'}",
-        *([f"  reviews   {outcome.pull_request or 'no pull request'}"] if outcome.evidence == "forge" else []),
+        f"  policy    {outcome.policy}, which {evidence}; it excludes {', '.join(view.excludes) or 'nobody'}",
+        *([f"  reviews   {outcome.pull_request or 'no pull request'}"] if view.evidence == "forge" else []),
     ]
-    needs = [
+
+
+def _requirements(view: ApprovalsView) -> str:
+    rows = [
         [
             need.role or "anybody",
             f"{len(need.counted)} of {need.needed}",
             _names(need.counted),
             _names(need.may_approve),
         ]
-        for need in outcome.requirements
+        for need in view.requirements
     ]
-    parts = ["\n".join(map(text.clean, facts)), text.table(["ROLE", "COUNTED", "BY", "WHO ELSE MAY"], needs)]
-    if outcome.counted:
-        rows = [
-            [
-                approval.person,
-                _names(approval.roles),
-                utc_minute(approval.at),
-                approval.key or approval.review or "",
-            ]
-            for approval in outcome.counted
-        ]
-        parts.append(text.table(["COUNTED", "ROLES", "WHEN (UTC)", "KEY OR REVIEW"], rows))
-    if outcome.uncounted:
-        rows = [[vote.person, vote.verdict, utc_minute(vote.at), _reason(vote)] for vote in outcome.uncounted]
-        parts.append(text.table(["NOT COUNTED", "VOTE", "WHEN (UTC)", "REASON"], rows))
-    parts.append(text.clean(f"Missing: {'; '.join(outcome.missing)}" if outcome.missing else "Nothing is missing."))
-    return "\n\n".join(parts) + text.following(_next(outcome))
+    return text.table(["ROLE", "COUNTED", "BY", "WHO ELSE MAY"], rows)
 
 
-def _next(outcome: approvals.ApprovalsShown) -> str:
+def _counted(votes: list[VoteView]) -> str:
+    rows = [[vote.person, _names(vote.roles), utc_minute(vote.at), vote.key or vote.review or ""] for vote in votes]
+    return text.table(["COUNTED", "ROLES", "WHEN (UTC)", "KEY OR REVIEW"], rows)
+
+
+def _uncounted(votes: list[VoteView]) -> str:
+    rows = [[vote.person, vote.verdict, utc_minute(vote.at), _reason(vote)] for vote in votes]
+    return text.table(["NOT COUNTED", "VOTE", "WHEN (UTC)", "REASON"], rows)
+
+
+def _reason(vote: VoteView) -> str:
+    recorded = "counted in the decision record" if vote.recorded else None
+    return "; ".join(filter(None, [": ".join(filter(None, [vote.reason, ", ".join(vote.changed)])), recorded]))
+
+
+def _next(outcome: approvals.PromotionApprovals) -> str:
     where = f"{outcome.environment}/{outcome.model}"
     if outcome.state == "merged":
         return f"mlgit log --env {outcome.environment} --model {outcome.model}"
-    if not outcome.missing:
+    if not outcome.approvals.missing:
         return f"mlgit merge {where}"
-    who = " or ".join(outcome.may_approve) or "somebody else"
+    who = " or ".join(outcome.approvals.may_approve) or "somebody else"
     return f"{who} reviews {outcome.pull_request}" if outcome.pull_request else f"mlgit approve {where}, run by {who}"
 
 
 def _names(names: list[str]) -> str:
     return ", ".join(names) or "-"
-
-
-def _reason(vote: approvals.VoteShown) -> str:
-    return ": ".join(filter(None, [vote.reason, ", ".join(vote.changed)]))

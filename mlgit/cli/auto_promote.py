@@ -38,7 +38,7 @@ def command(session: Session, place: Place | None, *, merge_too: bool, no_pull_r
         environment,
         model,
         merge_too=merge_too,
-        body=None if no_pull_request else pull_requests.body_of(session),
+        render_brief=None if no_pull_request else pull_requests.brief_renderer(session),
         dry_run=dry_run,
         on_step=session.step,
     )
@@ -68,29 +68,28 @@ def _show(outcome: auto_promote.AutoPromotions, *, dry_run: bool) -> str:
 
 
 def _result(result: AutoPromotionResult) -> list[str]:
-    champion = result.champion or "nothing"
-    versions = f": {result.candidate} (now {champion})" if result.candidate else f" ({champion})"
-    findings = result.findings
+    champion, proposed, findings = result.champion or "nothing", result.proposed, result.findings
+    versions = f": {proposed.candidate} (now {champion})" if proposed else f" ({champion})"
     lines = [text.clean(f"{result.environment}/{result.model}{versions}: {_STATES[result.state]}")]
     if result.state in {"proposed", "proposed-already", "planned", "merged"}:
-        basis = (
+        approval = (
             f"standing approval {result.standing_approval}, by {' and '.join(result.approved_by)}"
             if result.standing_approval
             else "the policy, which requires no approval"
         )
-        lines.append(text.clean(f"  approved by  {basis}"))
-        if result.branch is not None and result.state != "merged":
-            lines.append(text.clean(f"  on branch {result.branch}" + (", pushed to origin" if result.pushed else "")))
-    elif result.state == "refused" and result.gates:
-        lines.append(gates(result.gates))
-        findings = [finding for finding in findings if finding.id != "gates-failed"]  # each of them was shown
+        lines.append(text.clean(f"  approved by  {approval}"))
+        if proposed is not None and proposed.branch is not None and result.state != "merged":
+            lines += pull_requests.branch_lines(proposed)
+    elif result.state == "refused" and proposed is not None and proposed.gates:
+        lines.append(gates(proposed.gates))
+        findings = [finding for finding in findings if finding.id != "gates-failed"]  # the gates are shown already
     shown = (f"  {finding.id}: {finding.message}" + (f"; {finding.why}" if finding.why else "") for finding in findings)
-    return [*lines, *pull_requests.told(result.pull_request, result.warnings), *map(text.clean, shown)]
+    return [*lines, *map(text.clean, shown)]
 
 
 def _next(outcome: auto_promote.AutoPromotions) -> str | None:
     """Return the command that continues with what was proposed or merged."""
     if any(result.state == "merged" for result in outcome.results):
         return "mlgit apply"
-    waiting = next((one for one in outcome.results if one.state in {"proposed", "proposed-already"}), None)
-    return None if waiting is None else text.clean(f"mlgit merge {waiting.environment}/{waiting.model}")
+    proposed = next((result for result in outcome.results if result.state in {"proposed", "proposed-already"}), None)
+    return None if proposed is None else text.clean(f"mlgit merge {proposed.environment}/{proposed.model}")

@@ -66,7 +66,7 @@ def _add(
         number,
         reason=reason,
         until=until,
-        say=None if no_pull_request else pull_requests.said,
+        render_body=None if no_pull_request else pull_requests.render_body,
         dry_run=dry_run,
     )
     return session.answer(outcome, _show_change)
@@ -102,8 +102,10 @@ def _lift(session: Session, name: str, reason: str, *, no_pull_request: bool, dr
       mlgit hold lift production/churn@10 --reason "retrained on corrected data"
       mlgit hold lift production/environment --reason "the audit is over" --dry-run
     """
-    say = None if no_pull_request else pull_requests.said
-    return session.answer(hold.lift(session, name, reason=reason, say=say, dry_run=dry_run), _show_change)
+    render_body = None if no_pull_request else pull_requests.render_body
+    return session.answer(
+        hold.lift(session, name, reason=reason, render_body=render_body, dry_run=dry_run), _show_change
+    )
 
 
 def _subject(subject: str | None, *, everywhere: bool) -> tuple[str | None, str | None, int | None]:
@@ -134,7 +136,7 @@ def _show_change(outcome: hold.HoldChange) -> str:
     ]
     if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    return "\n".join(lines) + pull_requests.proposed(
+    return "\n".join(lines) + pull_requests.change_footer(
         outcome.branch or "", outcome.base, pushed=outcome.pushed, url=outcome.pull_request, warnings=outcome.warnings
     )
 

@@ -77,7 +77,7 @@ def _add(
         others=list(approvers),
         until=until,
         review_by=review_by,
-        say=None if no_pull_request else pull_requests.said,
+        render_body=None if no_pull_request else pull_requests.render_body,
         dry_run=dry_run,
     )
     return session.answer(outcome, lambda draft: signed_exceptions.show_draft(draft, override.KIND))

@@ -88,7 +88,7 @@ def command(
         traffic=traffic,
         clear=clear,
         ramp=_ramp(ramp, interval),
-        body=None if no_pull_request else pull_requests.body_of(session),
+        render_brief=None if no_pull_request else pull_requests.brief_renderer(session),
         dry_run=dry_run,
         on_step=session.step,
     )
@@ -160,11 +160,11 @@ def _show(outcome: Proposed) -> str:
         lines += [f"Refused by {', '.join(fails)}. Nothing was proposed and nothing was changed."]
         ways = [verdict.fix for verdict in outcome.gates if verdict.gate in fails and verdict.fix]
         return "\n".join(lines) + text.following(text.clean(ways[0]) if ways else f"mlgit explain {fails[0]}")
-    end = pull_requests.ending(
+    end = pull_requests.proposal_footer(
         outcome,
         f"{outcome.environment}/{outcome.candidate.partition('@')[0]}",
         what=outcome.candidate,
-        act="Merging approves it. Nothing has been deployed yet.",
-        enough=f"{outcome.approvals_needed} needed",
+        effect="Merging approves it. Nothing has been deployed yet.",
+        none_missing=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

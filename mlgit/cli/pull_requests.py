@@ -1,4 +1,4 @@
-"""Proposals and their pull requests: the option to open none, their text, and how they are shown."""
+"""Proposals and their pull requests: the option `--no-pull-request`, how bodies are rendered, and what commands print."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -21,85 +21,86 @@ def no_pull_request_option(function: F) -> F:
     return click.option("--no-pull-request", is_flag=True, help="Push the branch, but open no pull request.")(function)
 
 
-def body_of(session: Session) -> "BriefRenderer":
-    """Return what writes the body of a promotion's pull request: the brief of it, in Markdown."""
+def brief_renderer(session: Session) -> "BriefRenderer":
+    """Return what renders the brief of a promotion as the Markdown body of its pull request."""
 
-    def write(waiting: "Proposal") -> str:
+    def render(proposal: "Proposal") -> str:
         from mlgit.ops.promotion import brief  # noqa: PLC0415 - only where there is a forge
         from mlgit.pages import brief as pages  # noqa: PLC0415 - likewise
         from mlgit.pages import markdown  # noqa: PLC0415 - likewise
 
-        return markdown.forge_body(pages.pull_request_page(brief.run(session, waiting.manifest.promotion)))
+        return markdown.forge_body(pages.pull_request_page(brief.run(session, proposal.manifest.promotion)))
 
-    return write
+    return render
 
 
-def said(words: str) -> str:
-    """Return words as Markdown in which nothing of them acts: no mention, no issue that is closed, no structure."""
+def render_body(words: str) -> str:
+    """Return plain text as Markdown without effects: it mentions nobody, closes no issue, and has no structure."""
     from mlgit.pages import markdown  # noqa: PLC0415 - only where there is a forge
 
     return markdown.escape(words)
 
 
-def told(url: str | None, warnings: Sequence[Finding]) -> Iterator[str]:
-    """Yield what became of a pull request, line by line."""
+def branch_lines(outcome: "Proposed") -> Iterator[str]:
+    """Yield, line by line, where a proposal is: its branch, its pull request, and what went wrong with that."""
+    yield text.clean(f"  on branch {outcome.branch}" + (", pushed to origin" if outcome.pushed else ""))
+    yield from pull_request_lines(outcome.pull_request, outcome.warnings)
+
+
+def pull_request_lines(url: str | None, warnings: Sequence[Finding]) -> Iterator[str]:
+    """Yield, line by line, the address of a pull request, and what went wrong with it."""
     if url is not None:
         yield f"  pull request {text.clean(url)}"
     yield from map(text.finding, warnings)
 
 
-def ending(outcome: "Proposed", where: str, *, what: str, act: str, enough: str) -> str:
-    """Return how the answer ends that proposes a promotion: who has to agree, where it waits, and what is next.
+def proposal_footer(outcome: "Proposed", where: str, *, what: str, effect: str, none_missing: str) -> str:
+    """Return the last lines of the output for a promotion: approvals, branch, pull request, and the next command.
 
     Args:
         outcome: what was proposed, or would be.
         where: environment and model.
-        what: what is proposed, in words.
-        act: what merging it does.
-        enough: what is said of approvals where none is missing.
+        what: what is proposed, as the subject of a sentence.
+        effect: what merging it does.
+        none_missing: how approvals are shown where none is missing.
     """
     missing = "; ".join(outcome.approvals_missing)
-    if outcome.state == "planned" and outcome.approvals_needed:  # nobody can have agreed to it yet
-        missing = enough
-    lines = [f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(missing or enough)}"]
+    if outcome.state == "planned" and outcome.approvals_needed:  # not proposed yet, so nobody can have approved it
+        missing = none_missing
+    lines = [f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(missing or none_missing)}"]
     if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
     action = "was proposed already, as" if outcome.state == "proposed-already" else "is proposed as"
-    lines += [
-        text.clean(f"{what} {action} {outcome.promotion}"),
-        text.clean(f"  on branch {outcome.branch}" + (", pushed to origin" if outcome.pushed else "")),
-        *told(outcome.pull_request, outcome.warnings),
-        act,
-    ]
-    return "\n".join(lines) + text.following(_approving(outcome, where) if missing else f"mlgit merge {where}")
+    lines += [text.clean(f"{what} {action} {outcome.promotion}"), *branch_lines(outcome), effect]
+    return "\n".join(lines) + text.following(_approve_command(outcome, where) if missing else f"mlgit merge {where}")
 
 
-def proposed(
+def change_footer(
     branch: str, base: str, *, pushed: bool, url: str | None, warnings: Sequence[Finding], first: str | None = None
 ) -> str:
-    """Say where a change waits that is no promotion, and how it gets to the base branch.
+    """Return the last lines of the output for a change that is no promotion: its branch, and how to merge it.
 
     Args:
-        branch: where it waits.
+        branch: the branch.
         base: the base branch.
         pushed: whether the remote has the branch.
         url: address of the pull request, if there is one.
         warnings: what went wrong with the pull request.
-        first: a step that comes before it gets there.
+        first: what has to be done before it is merged.
     """
     way = "by that pull request" if url else "by a pull request, or by merging the branch there"
     lines = [
         "",
         f"Proposed on branch {text.clean(branch)}" + (", pushed to origin" if pushed else ""),
-        *told(url, warnings),
+        *pull_request_lines(url, warnings),
         f"It counts once it is in {text.clean(base)}: {way}.",
     ]
     last = f"merge {url}" if url else f"git switch {base} && git merge --no-ff {branch}"
     return "\n".join(lines) + text.following(first or last)
 
 
-def _approving(outcome: "Proposed", where: str) -> str:
-    """Return the next step where approvals are missing."""
+def _approve_command(outcome: "Proposed", where: str) -> str:
+    """Return the next command where approvals are missing, and who may run it."""
     who = " or ".join(outcome.may_approve) or "somebody else"
     by_review = outcome.pull_request and outcome.evidence == "forge"
     return f"mlgit approve {where}, run by {who}" + (

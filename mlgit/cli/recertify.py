@@ -36,7 +36,7 @@ def command(session: Session, place: Place, reason: str | None, *, no_pull_reque
         place.environment,
         place.model,
         reason=reason,
-        body=None if no_pull_request else pull_requests.body_of(session),
+        render_brief=None if no_pull_request else pull_requests.brief_renderer(session),
         dry_run=dry_run,
         on_step=session.step,
     )
@@ -57,6 +57,8 @@ def _show(outcome: Proposed) -> str:
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
     if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    act = "Merging approves it. Nothing that runs changes."
-    end = pull_requests.ending(outcome, where, what="The recertification", act=act, enough="none missing")
+    effect = "Merging approves it. Nothing that runs changes."
+    end = pull_requests.proposal_footer(
+        outcome, where, what="The recertification", effect=effect, none_missing="none missing"
+    )
     return "\n".join([*lines, end])

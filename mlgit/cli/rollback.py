@@ -53,7 +53,7 @@ def command(
         to=number,
         reason=reason,
         hold=not no_hold,
-        body=None if no_pull_request else pull_requests.body_of(session),
+        render_brief=None if no_pull_request else pull_requests.brief_renderer(session),
         dry_run=dry_run,
         on_step=session.step,
     )
@@ -75,11 +75,11 @@ def _show(outcome: Proposed) -> str:
         lines.append(f"Hold {text.clean(outcome.hold)} keeps {outcome.replaced} out until it is lifted.")
     else:
         lines.append(f"{outcome.replaced} is not held: it can be promoted again.")
-    end = pull_requests.ending(
+    end = pull_requests.proposal_footer(
         outcome,
         f"{outcome.environment}/{outcome.model}",
         what="The rollback",
-        act="Merging approves it; `mlgit apply` then switches back.",
-        enough=f"{outcome.approvals_needed} needed",
+        effect="Merging approves it; `mlgit apply` then switches back.",
+        none_missing=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

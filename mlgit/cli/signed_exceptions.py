@@ -87,7 +87,7 @@ def show_draft(draft: SignedExceptionDraft, kind: ExceptionKind[Any]) -> str:
     approve = f"mlgit {kind.name} approve {draft.name}"
     if draft.must_sign:
         lines.append(f"{people if len(record.people) == 1 else f'Each of {people}'} signs it: {approve}")
-    return "\n".join(map(text.clean, lines)) + pull_requests.proposed(
+    return "\n".join(map(text.clean, lines)) + pull_requests.change_footer(
         draft.branch or "",
         draft.base,
         pushed=draft.pushed,

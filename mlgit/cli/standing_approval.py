@@ -71,7 +71,7 @@ def _add(
         until=until,
         max_promotions=maximum,
         reason=reason,
-        say=None if no_pull_request else pull_requests.said,
+        render_body=None if no_pull_request else pull_requests.render_body,
         dry_run=dry_run,
     )
     return session.answer(outcome, lambda draft: signed_exceptions.show_draft(draft, standing_approval.KIND))

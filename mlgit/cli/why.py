@@ -12,6 +12,7 @@ from mlgit.cli.session import Session
 from mlgit.domain.formatting import size, utc_date, utc_time
 from mlgit.ops.kernel import snapshot
 from mlgit.ops.queries import why
+from mlgit.ops.review.approvals_view import ApprovalsView, VoteView
 
 
 @click.command()
@@ -29,86 +30,87 @@ def command(session: Session, place: Place, at: str | None) -> int:
       mlgit why production/churn --at 2026-03-31
       mlgit why production/churn --json
     """
-    then = snapshot.take_snapshot(session, at)
     assert place.model is not None  # noqa: S101 - MODEL_PLACE has one
-    return session.answer(why.run(session, then, place.environment, place.model), _show)
+    state = snapshot.take_snapshot(session, at)
+    return session.answer(why.run(session, state, place.environment, place.model), _show)
 
 
 def _show(outcome: why.Why) -> str:
     parts = [
         f"{outcome.environment}/{outcome.model} at {text.clean(outcome.at)} {outcome.commit[:7]}",
-        _facts(_what(outcome)),
+        _facts(_summary(outcome)),
     ]
-    if outcome.brought is not None and outcome.brought.commit is not None:
-        parts.append(_approvals(outcome))
-    if outcome.evidence is not None:
-        evidence = outcome.evidence
-        holds = "as named in the manifest" if evidence.holds else "NOT the one named in the manifest"
-        when = f", {utc_time(evidence.at)}" if evidence.at else ""
-        head = f"Gates of policy {evidence.policy}: {evidence.report}, {evidence.digest[7:19]}, {holds}{when}"
-        parts.append("\n".join([text.clean(head), *([gates(evidence.results)] if evidence.results else [])]))
+    if outcome.approvals is not None:
+        parts.append(_approvals(outcome, outcome.approvals))
+    if outcome.gate_report is not None:
+        parts.append(_gate_report(outcome.gate_report))
     if outcome.made_from is not None:
         parts.append(f"Made from\n{_facts(_made_from(outcome.made_from))}")
     parts += [text.finding(finding) for finding in outcome.findings]
-    if outcome.brought is not None and not outcome.findings:
+    if outcome.promotion is not None and not outcome.findings:
         parts.append("Verified again: signatures, digests and rules are in order.")
     return "\n\n".join(parts) + text.following(outcome.next)
 
 
-def _what(outcome: why.Why) -> Iterator[tuple[str, str]]:
-    brought, seen = outcome.brought, outcome.seen
-    since = f" since {utc_time(brought.merged_at)}" if brought and brought.merged_at else ""
-    yield "wanted", f"{', '.join([outcome.wanted or 'nothing', *map(str, outcome.beside)])}{since}"
-    yield "runs", _seen(seen) if seen else "not observed yet"
-    if brought is None:
+def _summary(outcome: why.Why) -> Iterator[tuple[str, str]]:
+    promotion, observed = outcome.promotion, outcome.observed
+    since = f" since {utc_time(promotion.merged_at)}" if promotion and promotion.merged_at else ""
+    yield "desired", f"{', '.join([outcome.desired or 'nothing', *map(str, outcome.beside)])}{since}"
+    yield "runs", _observed(observed) if observed else "not observed yet"
+    if promotion is None:
         return
-    by = f" by {', '.join(brought.proposed_by)}" if brought.proposed_by else ""
-    yield (
-        "promotion",
-        f"{brought.promotion} ({brought.change}), proposed {utc_time(brought.proposed_at, 'unknown')}{by}",
-    )
-    if brought.commit is not None:
-        yield "merged", f"{utc_time(brought.merged_at, 'unknown')} by {brought.merged_by}, in {brought.commit[:7]}"
-    yield (
-        "replaced",
-        f"{brought.replaced or 'nothing'} ({brought.replaced_promotion})" if brought.replaced_promotion else "nothing",
-    )
-    yield "reason", (brought.reason or "none given") + (f", ticket {brought.ticket}" if brought.ticket else "")
+    by = f" by {', '.join(promotion.proposed_by)}" if promotion.proposed_by else ""
+    proposed = f"proposed {utc_time(promotion.proposed_at, 'unknown')}{by}"
+    yield "promotion", f"{promotion.id} ({promotion.change}), {proposed}"
+    if promotion.commit is not None:
+        merged_at = utc_time(promotion.merged_at, "unknown")
+        yield "merged", f"{merged_at} by {promotion.merged_by}, in {promotion.commit[:7]}"
+    replaced = f"{promotion.replaced or 'nothing'} ({promotion.replaced_promotion})"
+    yield "replaced", replaced if promotion.replaced_promotion else "nothing"
+    ticket = f", ticket {promotion.ticket}" if promotion.ticket else ""
+    yield "reason", (promotion.reason or "none given") + ticket
     if outcome.approval_age is not None:
         yield "re-approval", f"{outcome.approval_age.state}, by {utc_date(outcome.approval_age.until)}"
 
 
-def _seen(seen: why.LastObservation) -> str:
-    runs = seen.version or (f"something else, {seen.digest[7:19]}" if seen.digest else "nothing")
-    since = f" since {utc_time(seen.since)}" if seen.since else ""
-    since += f", beside it {seen.beside} with {seen.traffic} per cent of the requests" if seen.beside else ""
-    since += f", beside it {', '.join(map(str, seen.standing))}" if seen.standing else ""
-    trouble = "" if seen.status == "verified" else f"; {seen.status}: {seen.message or 'no reason given'}"
-    return f"{runs}{since} (entry {seen.entry} of the ledger){trouble}"
+def _observed(observed: why.LastObservation) -> str:
+    unknown = f"something else, {observed.digest[7:19]}" if observed.digest else "nothing"
+    since = f" since {utc_time(observed.since)}" if observed.since else ""
+    ramp = f", beside it {observed.ramp_version} with {observed.ramp_traffic} per cent of the requests"
+    beside = f", beside it {', '.join(map(str, observed.beside))}" if observed.beside else ""
+    runs = (observed.version or unknown) + since + (ramp if observed.ramp_version else "") + beside
+    problem = f"; {observed.status}: {observed.message or 'no reason given'}" if observed.status != "verified" else ""
+    return f"{runs} (entry {observed.entry} of the deployment log){problem}"
 
 
-def _approvals(outcome: why.Why) -> str:
-    counted = sum(approval.holds for approval in outcome.agreed)
-    decision = outcome.recorded or outcome.decision
-    state = "" if outcome.recorded else ", not on the ledger yet"
-    lines = [
-        f"Approvals: {counted} of {outcome.needed} needed, on decision {decision[7:19] if decision else 'unknown'}{state}"
-    ]
-    for approval in outcome.agreed:
-        comment = f'  "{approval.comment}"' if approval.comment else ""
-        roles = f" ({', '.join(approval.roles)})" if approval.roles else ""
-        line = (
-            f"{approval.person}{roles}  {utc_time(approval.at, 'unknown')}  {approval.key or approval.review}{comment}"
-        )
-        lines.append(f"  {text.word('pass' if approval.holds else 'fail', 6)}  {text.clean(line)}")
-    lines += [
-        f"  {text.word('skip', 6)}  {text.clean(f'{approval.person}: {approval.reason}')}"
-        for approval in outcome.uncounted
-    ]
-    return "\n".join(lines)
+def _approvals(outcome: why.Why, approvals: ApprovalsView) -> str:
+    decision = outcome.recorded_decision or outcome.decision
+    unrecorded = "" if outcome.recorded_decision else ", not on the ledger yet"
+    counted = f"{len(approvals.counted)} of {approvals.needed} needed"
+    head = f"Approvals: {counted}, on decision {decision[7:19] if decision else 'unknown'}{unrecorded}"
+    return "\n".join([head, *map(_counted, approvals.counted), *map(_uncounted, approvals.uncounted)])
 
 
-def _made_from(made: why.InputStory) -> Iterator[tuple[str, str]]:
+def _counted(vote: VoteView) -> str:
+    comment = f'  "{vote.comment}"' if vote.comment else ""
+    roles = f" ({', '.join(vote.roles)})" if vote.roles else ""
+    line = f"{vote.person}{roles}  {utc_time(vote.at, 'unknown')}  {vote.key or vote.review}{comment}"
+    return f"  {text.word('pass', 6)}  {text.clean(line)}"
+
+
+def _uncounted(vote: VoteView) -> str:
+    recorded = ", though the ledger's decision record counts it" if vote.recorded else ""
+    return f"  {text.word('fail' if vote.recorded else 'skip', 6)}  {text.clean(f'{vote.person}: {vote.reason}{recorded}')}"
+
+
+def _gate_report(report: why.NamedGateReport) -> str:
+    named = "as named in the manifest" if report.matches_manifest else "NOT the one named in the manifest"
+    when = f", {utc_time(report.at)}" if report.at else ""
+    head = f"Gates of policy {report.policy}: {report.path}, {report.digest[7:19]}, {named}{when}"
+    return "\n".join([text.clean(head), *([gates(report.results)] if report.results else [])])
+
+
+def _made_from(made: why.MadeFrom) -> Iterator[tuple[str, str]]:
     for name, stored in made.data.items():
         yield f"data {name}", f"{stored.path}, {size(stored.size)}, {stored.sha256[:19]}, md5 {stored.md5[:12]}"
     yield "code", f"commit {made.commit[:7]}, {made.code[:19]}"

@@ -1,10 +1,10 @@
-"""What became of each manifest that was to be applied, as rows of a table."""
+"""The result of each manifest that was to be applied, as rows of a table."""
 
 from typing import Final
 
 from mlgit.domain.formatting import utc_time
 from mlgit.domain.slots import FULL_TRAFFIC
-from mlgit.ops.delivery.apply import Application
+from mlgit.ops.delivery.deployer import Application
 
 HEADER: Final = ("WHERE", "VERSION", "RESULT", "DECISION", "APPROVED BY")
 
@@ -34,6 +34,6 @@ def row(application: Application) -> list[str]:
 
 
 def _next_step(application: Application) -> str:
-    if application.paused:
+    if application.ramp_paused:
         return "; the ramp is paused"
-    return f"; next step at {utc_time(application.until)}" if application.until else ""
+    return f"; next step at {utc_time(application.next_step_at)}" if application.next_step_at else ""

@@ -15,8 +15,8 @@ from mlgit.domain.formatting import (
     utc_time,
 )
 from mlgit.domain.records.environment import ChangeWindow, WeeklyHours
-from mlgit.ops.promotion.approvals import VoteShown
 from mlgit.ops.promotion.brief_result import Brief, HoldSummary, MergeEffect
+from mlgit.ops.review.approvals_view import VoteView
 from mlgit.pages.brief_changes import changes
 from mlgit.pages.brief_evidence import gates, interval, metrics
 from mlgit.pages.document import Block, BulletList, FindingList, Page, PageSection, Paragraph, ShellCommand, Table
@@ -149,14 +149,14 @@ def _approvals(brief: Brief) -> Iterator[Block]:
         yield BulletList(votes)
 
 
-def _vote(vote: VoteShown) -> str:
+def _vote(vote: VoteView) -> str:
     verb = {"approve": "approved", "reject": "rejected"}.get(vote.verdict, vote.verdict)
     comment = f": {vote.comment}" if vote.comment else ""
     uncounted = ""
     if vote.reason:
         changed = f" ({', '.join(vote.changed)})" if vote.changed else ""
         uncounted = f"; not counted: {vote.reason}{changed}"
-    return f"{vote.person} {verb}, {utc_time(vote.at)}{comment}{uncounted}"
+    return f"{vote.person} {verb}, {utc_time(vote.at, 'unknown')}{comment}{uncounted}"
 
 
 def _timing(brief: Brief) -> Iterator[str]:

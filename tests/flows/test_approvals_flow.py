@@ -1,4 +1,4 @@
-"""Who may say yes, to what, and for how long: every way to get a version merged that nobody agreed to, refused."""
+"""Who may approve what, and for how long: every attempt to merge a version that nobody approved is refused."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -69,42 +69,42 @@ def why(desk: Desk, line: str = "merge") -> str:
 
 
 @pytest.mark.tier("fast")
-def test_nobody_approves_their_own(proposed: Team) -> None:
+def test_authors_cannot_approve_their_own_promotion(proposed: Team) -> None:
     assert proposed.ana.refused("approve") == ["approver-excluded"]
     assert "ana: author of the promotion" in proposed.ana("approve").err
 
 
 @pytest.mark.tier("fast")
-def test_nothing_is_merged_that_nobody_agreed_to(proposed: Team) -> None:
+def test_a_promotion_without_approvals_is_not_merged(proposed: Team) -> None:
     assert proposed.ana.refused("merge") == ["approvals-missing"]
     said = why(proposed.ana)
     assert "1 more approval (0 of 1 so far" in said
     assert "mlgit approve" in said
 
 
-def test_who_is_not_among_the_signers_cannot_approve(proposed: Team) -> None:
+def test_people_without_an_allowed_key_cannot_approve(proposed: Team) -> None:
     assert proposed.mallory.refused("approve") == ["signature-key-unknown"]
 
 
-def test_with_the_name_of_another_it_takes_the_key_of_another_too(proposed: Team) -> None:
+def test_an_approval_in_the_name_of_another_needs_their_key(proposed: Team) -> None:
     pretender = proposed.mallory.using(user_email="ben@acme.example", user_name="Ben")
     assert pretender.refused("approve") == ["signature-key-unknown"]
     borrowed = proposed.cara.using(user_email="ben@acme.example")
     assert borrowed.refused("approve") == ["signature-principal-mismatch"]
 
 
-def test_a_program_does_not_approve(proposed: Team) -> None:
+def test_a_bot_cannot_approve(proposed: Team) -> None:
     robot = proposed.ben.using(user_email="robot@acme.example")
     assert robot.refused("approve") == ["approver-excluded"]
 
 
-def test_a_key_that_is_added_on_the_branch_signs_nothing(proposed: Team) -> None:
+def test_a_key_added_on_the_promotion_branch_does_not_count(proposed: Team) -> None:
     signers = proposed.ana.read(layout.SIGNERS) + signer("mallory", proposed.keys)
     on_branch(proposed.ana, {layout.SIGNERS: signers})
     assert proposed.mallory.refused("approve") == ["signature-key-unknown"]
 
 
-def test_who_added_to_the_promotion_is_one_of_its_authors(proposed: Team) -> None:
+def test_people_who_commit_to_the_promotion_are_authors_of_it(proposed: Team) -> None:
     text = proposed.ana.show(BRANCH, MANIFEST)
     on_branch(proposed.ben, {MANIFEST: f"{text}\nreason: it has to go out today\n"})
     assert proposed.ben.refused("approve") == ["approver-excluded"]
@@ -144,7 +144,7 @@ def test_a_high_risk_needs_the_role_that_the_policy_names(proposed: Team) -> Non
     ana.does("merge")
 
 
-def test_a_lower_risk_does_not(proposed: Team) -> None:
+def test_a_lower_risk_needs_no_such_role(proposed: Team) -> None:
     ana = proposed.ana
     ana.edit(POLICY, "promote: {min: 1}", NEEDS)
     ana.edit(f"problems/{MODEL}.yaml", "risk: high ", "risk: low ")
@@ -153,7 +153,7 @@ def test_a_lower_risk_does_not(proposed: Team) -> None:
     ana.does("merge")
 
 
-def test_a_role_that_is_given_on_the_branch_is_no_role(proposed: Team) -> None:
+def test_a_role_given_on_the_promotion_branch_does_not_count(proposed: Team) -> None:
     ana = proposed.ana
     ana.edit(POLICY, "promote: {min: 1}", "promote: {min: 1, roles: {risk: 1}}")
     ana.does(f"promote {MODEL}@2 --to production")
@@ -167,7 +167,7 @@ def test_a_role_that_is_given_on_the_branch_is_no_role(proposed: Team) -> None:
 # What was said
 
 
-def test_a_rejection_stands_until_that_person_says_otherwise(proposed: Team) -> None:
+def test_a_rejection_counts_until_that_person_approves(proposed: Team) -> None:
     proposed.cara.does("approve --reject --comment 'recall of ragged outlines'")
     proposed.ben.does("approve")
     assert "cara rejected it" in why(proposed.ana)
@@ -175,14 +175,14 @@ def test_a_rejection_stands_until_that_person_says_otherwise(proposed: Team) -> 
     assert "approved   cara, ben" in proposed.ana.does("merge").out
 
 
-def test_who_approved_can_still_reject(proposed: Team) -> None:
+def test_an_approver_can_reject_later(proposed: Team) -> None:
     proposed.ben.does("approve")
     answer = proposed.ben.does("approve --reject")
     assert "counted    nobody yet" in answer.out
     assert "ben rejected it" in why(proposed.ana)
 
 
-def test_what_was_agreed_to_is_what_is_merged(proposed: Team) -> None:
+def test_the_merged_content_is_what_was_approved(proposed: Team) -> None:
     """The manifest is edited after the approval, which then is of another decision."""
     text = proposed.ana.show(BRANCH, MANIFEST)
     proposed.ben.does("approve")
@@ -201,7 +201,7 @@ REST: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "before", "after"), REST, ids=[case[0] for case in REST])
-def test_an_approval_ends_when_something_it_rests_on_changes(
+def test_an_approval_becomes_stale_when_a_part_of_the_decision_changes(
     proposed: Team, path: str, before: str, after: str
 ) -> None:
     proposed.ben.does("approve")
@@ -211,14 +211,14 @@ def test_an_approval_ends_when_something_it_rests_on_changes(
     proposed.ana.does("merge")
 
 
-def test_an_approval_outlives_changes_that_have_nothing_to_do_with_it(proposed: Team) -> None:
+def test_an_approval_survives_unrelated_changes(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ana.commit("Say more", {"README.md": "# Malignancy\n"})
     proposed.ana.edit("policies/staging.yaml", "margin: -0.02", "margin: -0.03")
     proposed.ana.does("merge")
 
 
-def test_a_signature_beside_another_approval_proves_nothing(proposed: Team) -> None:
+def test_a_signature_of_another_file_does_not_count(proposed: Team) -> None:
     proposed.ben.does("approve")
     ((path, said),) = approvals(proposed).items()
     signature = proposed.ana.show("mlgit-ledger", f"{path}.sig") + "\n"
@@ -234,7 +234,7 @@ def test_a_signature_beside_another_approval_proves_nothing(proposed: Team) -> N
     assert "cara: the signature is not over this content" in said_of_it
 
 
-def test_an_approval_without_its_signature_proves_nothing(proposed: Team) -> None:
+def test_an_approval_without_a_signature_does_not_count(proposed: Team) -> None:
     proposed.ben.does("approve")
     ((path, said),) = approvals(proposed).items()
     on_ledger(proposed.mallory, {path.replace("ben-", "cara-"): json.dumps(said | {"by": "cara@acme.example"})})
@@ -242,7 +242,7 @@ def test_an_approval_without_its_signature_proves_nothing(proposed: Team) -> Non
     assert "approved   ben\n" in answer.out
 
 
-def test_what_is_no_approval_stops_the_promotion_but_not_the_reading(proposed: Team) -> None:
+def test_an_invalid_approval_file_blocks_the_promotion_but_not_other_commands(proposed: Team) -> None:
     proposed.ben.does("approve")
     on_ledger(proposed.mallory, {f"{layout.approvals(manifest(proposed).promotion)}/x.json": "{}"})
     (row,) = proposed.ana.does("status --json").json["open"]
@@ -260,7 +260,7 @@ def test_an_old_approval_does_not_count_for_a_new_promotion(proposed: Team) -> N
 # The rules
 
 
-def test_the_branch_cannot_loosen_the_policy_that_judges_it(proposed: Team) -> None:
+def test_a_promotion_branch_cannot_loosen_its_policy(proposed: Team) -> None:
     on_branch(proposed.ana, {POLICY: proposed.ana.read(POLICY).replace("promote: {min: 1}", "promote: {min: 0}")})
     assert "1 more approval (0 of 1 so far" in why(proposed.ana)
     proposed.ben.does("approve")
@@ -269,7 +269,7 @@ def test_the_branch_cannot_loosen_the_policy_that_judges_it(proposed: Team) -> N
     assert "min: 1" in proposed.ana.show("main", POLICY)
 
 
-def test_after_a_change_of_policy_a_promotion_is_judged_again(proposed: Team) -> None:
+def test_a_promotion_is_stale_after_a_change_of_policy(proposed: Team) -> None:
     ana, ben = proposed.ana, proposed.ben
     ben.does("approve")
     ana.edit(POLICY, "margin: 0.0", "margin: 0.001")
@@ -289,7 +289,7 @@ def test_a_stricter_policy_refuses_what_was_proposed_before(proposed: Team) -> N
     assert (answer.code, answer.json["state"]) == (1, "refused")
 
 
-def test_a_gate_report_grows_old(proposed: Team) -> None:
+def test_a_gate_report_expires(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.now.wait(timedelta(days=13, hours=22))
     proposed.ana.does("merge --dry-run")
@@ -323,7 +323,7 @@ def forged(team: Team, number: int, *, change: Callable[[GateReport], GateReport
     on_branch(team.mallory, {place: to_json(made), MANIFEST: to_json(written)})
 
 
-def test_a_report_that_was_typed_is_found_out_when_the_gates_are_judged_again(proposed: Team) -> None:
+def test_a_forged_gate_report_is_refused_at_the_merge(proposed: Team) -> None:
     """Version 3 fails its gates; the report says that it passes them, and even a reviewer believes it."""
     ana = proposed.ana
     ana.edit("environments/production/environment.yaml", "after: [staging]", "after: []")
@@ -336,7 +336,7 @@ def test_a_report_that_was_typed_is_found_out_when_the_gates_are_judged_again(pr
     assert ana.everything() == before
 
 
-def test_a_report_that_was_typed_is_found_out_at_apply_too(proposed: Team) -> None:
+def test_a_forged_gate_report_is_refused_at_apply(proposed: Team) -> None:
     """Somebody who may push to the base branch merges the forgery themselves."""
     ana = proposed.ana
     ana.edit("environments/production/environment.yaml", "after: [staging]", "after: []")
@@ -351,7 +351,7 @@ def test_a_report_that_was_typed_is_found_out_at_apply_too(proposed: Team) -> No
     assert json.loads(record.read_text())["version"] == 1
 
 
-def test_a_report_of_which_a_word_was_changed_is_not_the_one_that_is_named(proposed: Team) -> None:
+def test_an_edited_gate_report_does_not_have_the_named_digest(proposed: Team) -> None:
     path = manifest(proposed).gates
     assert path is not None
     theirs = report(proposed, path.report)
@@ -360,7 +360,7 @@ def test_a_report_of_which_a_word_was_changed_is_not_the_one_that_is_named(propo
     assert "gate-report-mismatch" in proposed.ana.refused("merge")
 
 
-def test_the_report_of_another_promotion_proves_nothing(proposed: Team) -> None:
+def test_the_gate_report_of_another_promotion_is_refused(proposed: Team) -> None:
     """The version passed the gates of staging, and that report is put in the place of production's."""
     folder = f"models/{MODEL}/versions/v2/gates/"
     (other,) = [path for path in proposed.ana.files("main") if path.startswith(folder)]
@@ -370,12 +370,12 @@ def test_the_report_of_another_promotion_proves_nothing(proposed: Team) -> None:
     assert "gate-report-mismatch" in proposed.ana("merge").ids
 
 
-def test_a_version_that_never_ran_in_staging_is_stopped_by_the_order(proposed: Team) -> None:
+def test_a_version_that_never_ran_in_staging_is_refused_for_production(proposed: Team) -> None:
     forged(proposed, 3)
     assert "environment-skipped" in proposed.ana("merge").ids
 
 
-def test_a_version_that_was_swapped_under_its_label_is_another_version(proposed: Team) -> None:
+def test_a_version_record_that_was_swapped_is_refused(proposed: Team) -> None:
     """The label and the digest in the manifest have to be of one version."""
     named = manifest(proposed)
     assert named.slots.champion is not None
@@ -384,14 +384,14 @@ def test_a_version_that_was_swapped_under_its_label_is_another_version(proposed:
     assert "slot-digest-mismatch" in proposed.ana.refused("merge")
 
 
-def test_other_changes_do_not_ride_along_with_a_promotion(proposed: Team) -> None:
+def test_a_promotion_with_other_changes_is_refused(proposed: Team) -> None:
     on_branch(proposed.ana, {"src/put.py": "raise SystemExit(0)\n"})
     proposed.ben.does("approve")
     assert proposed.ana.refused("merge") == ["promotion-with-other-changes"]
     assert "raise SystemExit" not in proposed.ana.show("main", "src/put.py")
 
 
-def test_a_commit_of_a_person_on_the_branch_is_not_thrown_away(proposed: Team) -> None:
+def test_a_persons_commit_on_the_promotion_branch_is_not_overwritten(proposed: Team) -> None:
     on_branch(proposed.ana, {"notes.md": "look at the ragged ones\n"}, message="Take a note")
     proposed.ana.edit(POLICY, "min_rows: 50", "min_rows: 40")
     assert proposed.ana.refused(f"promote {MODEL}@2 --to production") == ["branch-foreign-commit"]

@@ -1,4 +1,4 @@
-"""Who agreed, who counts, what is missing: what `mlgit approvals` says of promotions in every stage, and who is left out."""
+"""`mlgit approvals`: who approved a promotion, open or merged, whose vote does not count and why, and who is excluded."""
 
 import json
 from datetime import timedelta
@@ -33,7 +33,7 @@ def shown(desk: Desk, line: str = "", *, code: int = 1) -> Any:
 
 
 def reasons(found: Any) -> dict[str, str]:
-    return {one["person"]: one["reason"] for one in found["uncounted"]}
+    return {one["person"]: one["reason"] for one in found["approvals"]["uncounted"]}
 
 
 def stricter(team: Team, needs: str = NEEDS) -> None:
@@ -42,24 +42,27 @@ def stricter(team: Team, needs: str = NEEDS) -> None:
 
 
 @pytest.mark.tier("fast")
-def test_it_says_what_is_needed_who_said_what_and_who_may_supply_the_rest(proposed: Team) -> None:
+def test_requirements_votes_and_possible_approvers_are_listed(proposed: Team) -> None:
     stricter(proposed)
     proposed.ben.does("approve")
     found = shown(proposed.ana)
     assert (found["state"], found["candidate"], found["environment"]) == ("open", f"{MODEL}@2", "production")
-    assert found["requirements"] == [
+    assert found["approvals"]["requirements"] == [
         {"role": None, "needed": 2, "counted": ["ben"], "may_approve": ["cara"]},
         {"role": "risk", "needed": 1, "counted": [], "may_approve": ["cara"]},
     ]
-    (one,) = found["counted"]
+    (one,) = found["approvals"]["counted"]
     assert (one["person"], one["by"], one["roles"]) == ("ben", "ben@acme.example", ["reviewer"])
     assert one["key"] == fingerprint((proposed.keys / "ben.pub").read_text())
-    assert [line.split(" (")[0] for line in found["missing"]] == ["1 more approval", "1 more approval as risk"]
+    assert [line.split(" (")[0] for line in found["approvals"]["missing"]] == [
+        "1 more approval",
+        "1 more approval as risk",
+    ]
     assert found["decision"] == proposed.cara.does("approve --json").json["decision"]
-    assert shown(proposed.ana, WHERE, code=0)["missing"] == []
+    assert shown(proposed.ana, WHERE, code=0)["approvals"]["missing"] == []
 
 
-def test_it_is_said_on_one_screen(proposed: Team) -> None:
+def test_the_output_fits_one_screen(proposed: Team) -> None:
     stricter(proposed)
     proposed.ben.does("approve")
     proposed.cara.does("approve --reject")
@@ -79,28 +82,28 @@ STALE: list[tuple[str, str, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("path", "before", "after", "parts"), STALE, ids=[case[0] for case in STALE])
-def test_of_a_stale_approval_it_says_what_changed_since(
+def test_a_stale_approval_names_what_changed(
     proposed: Team, path: str, before: str, after: str, parts: list[str]
 ) -> None:
     proposed.ben.does("approve")
     proposed.ana.commit("Something else in between", {"README.md": "# Malignancy\n"})
     proposed.ana.edit(path, before, after)
-    (one,) = shown(proposed.ana)["uncounted"]
+    (one,) = shown(proposed.ana)["approvals"]["uncounted"]
     assert (one["person"], one["changed"]) == ("ben", parts)
     assert f"stale: what was approved has changed since: {parts[0]}" in proposed.ana("approvals").out
 
 
-def test_of_a_manifest_that_was_edited_it_says_so_too(proposed: Team) -> None:
+def test_a_stale_approval_names_an_edited_manifest(proposed: Team) -> None:
     manifest = proposed.ana.show(BRANCH, MANIFEST)
     proposed.ben.does("approve")
     proposed.ana.git("switch", "--quiet", BRANCH)
     proposed.ana.commit("Say why", {MANIFEST: f"{manifest}\nreason: quarterly\n"})
     proposed.ana.git("switch", "--quiet", "main")
-    (one,) = shown(proposed.ana)["uncounted"]
+    (one,) = shown(proposed.ana)["approvals"]["uncounted"]
     assert one["changed"] == ["manifest"]
 
 
-def test_an_approval_of_something_that_was_never_proposed_is_stale_and_no_more(proposed: Team) -> None:
+def test_a_stale_approval_of_an_unknown_state_names_no_change(proposed: Team) -> None:
     """The branch that was approved was thrown away, so nothing tells what it rested on."""
     proposed.ana.git("switch", "--quiet", BRANCH)
     manifest = proposed.ana.read(MANIFEST)
@@ -108,17 +111,17 @@ def test_an_approval_of_something_that_was_never_proposed_is_stale_and_no_more(p
     proposed.ana.git("switch", "--quiet", "main")
     proposed.ben.does("approve")
     proposed.ana.git("update-ref", f"refs/heads/{BRANCH}", f"{BRANCH}~1")
-    (one,) = shown(proposed.ana)["uncounted"]
+    (one,) = shown(proposed.ana)["approvals"]["uncounted"]
     assert (one["reason"], one["changed"]) == ("stale: what was approved has changed since", [])
 
 
 # Merged
 
 
-def test_a_merged_promotion_is_found_by_its_place_and_its_id_and_at_a_time(proposed: Team) -> None:
+def test_a_merged_promotion_is_found_by_model_by_id_and_at_a_commit(proposed: Team) -> None:
     ana = proposed.ana
     first = shown(ana, f"{WHERE} --at main", code=0)
-    assert (first["state"], first["candidate"], [one["person"] for one in first["counted"]]) == (
+    assert (first["state"], first["candidate"], [one["person"] for one in first["approvals"]["counted"]]) == (
         "merged",
         f"{MODEL}@1",
         ["ben"],
@@ -127,18 +130,18 @@ def test_a_merged_promotion_is_found_by_its_place_and_its_id_and_at_a_time(propo
     merged = ana.does("merge --json").json
     second = shown(ana, WHERE, code=0)
     assert (second["promotion"], second["decision"]) == (merged["promotion"], merged["decision"])
-    assert [one["person"] for one in second["counted"]] == ["cara"]
+    assert [one["person"] for one in second["approvals"]["counted"]] == ["cara"]
     assert second["head"] == merged["commit"]
     assert shown(ana, first["promotion"], code=0) == first
-    assert shown(ana, f"{WHERE} --at {second['onto']}", code=0) == first
+    assert shown(ana, f"{WHERE} --at {second['base']}", code=0) == first
     assert "is merged" in ana("approvals", WHERE).out
 
 
-def test_what_was_merged_without_anybody_is_shown_to_lack_them(proposed: Team) -> None:
+def test_a_promotion_merged_without_approvals_lists_them_as_missing(proposed: Team) -> None:
     proposed.mallory.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
     found = shown(proposed.ana, WHERE)
-    assert (found["state"], found["counted"]) == ("merged", [])
-    assert found["missing"] == ["1 more approval (0 of 1 so far; ben, cara may)"]
+    assert (found["state"], found["approvals"]["counted"]) == ("merged", [])
+    assert found["approvals"]["missing"] == ["1 more approval (0 of 1 so far; ben, cara may)"]
 
 
 @pytest.mark.parametrize("name", ["staging/nothing", "01KJW6PM400000000000000000", "%", "production"])
@@ -146,7 +149,7 @@ def test_an_unknown_promotion_is_refused(proposed: Team, name: str) -> None:
     assert proposed.ana.refused(f"approvals {name}") == ["promotion-unknown"]
 
 
-def test_where_nothing_was_promoted_there_is_nothing_to_show(registered: Team) -> None:
+def test_without_any_promotion_the_command_is_refused(registered: Team) -> None:
     assert registered.ana.refused("approvals") == ["promotion-unknown"]
     assert registered.ana.refused("approvals --at main") == ["promotion-unknown"]
 
@@ -165,8 +168,8 @@ def test_two_keys_of_one_person_are_one_person(proposed: Team) -> None:
     second.does("approve --reject")
     second.does("approve --comment 'on second thoughts'")
     found = shown(ana)
-    assert found["requirements"][0]["counted"] == ["ben"]
-    assert len(found["counted"]) == 1
+    assert found["approvals"]["requirements"][0]["counted"] == ["ben"]
+    assert len(found["approvals"]["counted"]) == 1
 
 
 def test_one_key_under_two_addresses_is_one_person(proposed: Team) -> None:
@@ -178,20 +181,20 @@ def test_one_key_under_two_addresses_is_one_person(proposed: Team) -> None:
     for address in ("dora@acme.example", "dora@home.example"):
         proposed.mallory.using(user_email=address).does("approve")
     found = shown(ana)
-    assert found["requirements"][0]["counted"] == ["dora@acme.example"]
+    assert found["approvals"]["requirements"][0]["counted"] == ["dora@acme.example"]
     assert reasons(found) == {"dora@home.example": "signed with the key of dora@acme.example, which counts once"}
 
 
-def test_a_trailer_in_a_commit_is_no_approval_and_no_author(proposed: Team) -> None:
+def test_trailers_of_a_commit_are_neither_approvals_nor_authors(proposed: Team) -> None:
     ana = proposed.ana
     text = ana.show(BRANCH, MANIFEST)
     ana.git("switch", "--quiet", BRANCH)
     trailers = "Co-authored-by: Ben <ben@acme.example>\nReviewed-by: Cara <cara@acme.example>\nApproved-by: Cara"
     ana.commit(f"Say why\n\n{trailers}", {MANIFEST: f"{text}\nreason: quarterly\n"})
     ana.git("switch", "--quiet", "main")
-    assert shown(ana)["counted"] == []
+    assert shown(ana)["approvals"]["counted"] == []
     proposed.ben.does("approve")
-    assert [one["person"] for one in shown(ana, code=0)["counted"]] == ["ben"]
+    assert [one["person"] for one in shown(ana, code=0)["approvals"]["counted"]] == ["ben"]
 
 
 # Who wrote what the version is made from
@@ -206,7 +209,7 @@ def left_out(team: Team) -> None:
     team.ana.commit("Leave out who wrote it", {POLICY: text[:start] + LINEAGE + text[end:]})
 
 
-def test_who_changed_what_the_version_reads_since_the_champion_does_not_count(proposed: Team) -> None:
+def test_authors_of_the_inputs_since_the_champion_are_excluded(proposed: Team) -> None:
     """Between versions 1 and 2, Ana changed the parameters; nobody else changed anything."""
     left_out(proposed)
     ana = proposed.ana
@@ -229,7 +232,7 @@ def trained(team: Team, desk: Desk, fit: str) -> str:
     return str(team.ana.does(f"register {MODEL} --json").json["version"])
 
 
-def test_the_commit_is_named_and_everybody_since_the_champion_is_left_out(running: Team) -> None:
+def test_an_excluded_author_is_named_with_the_commit(running: Team) -> None:
     ana, ben, cara = running.ana, running.ben, running.cara
     left_out(running)
     version = trained(running, ben, "better")
@@ -245,7 +248,7 @@ def test_the_commit_is_named_and_everybody_since_the_champion_is_left_out(runnin
 
 
 @pytest.mark.tier("thorough")  # trains
-def test_where_there_is_no_champion_everybody_who_ever_wrote_is_left_out(registered: Team) -> None:
+def test_without_a_champion_every_author_of_the_inputs_is_excluded(registered: Team) -> None:
     ana, ben = registered.ana, registered.ben
     text = ana.read("policies/staging.yaml")
     ana.commit("Leave out who wrote it", {"policies/staging.yaml": text + LINEAGE})
@@ -257,7 +260,7 @@ def test_where_there_is_no_champion_everybody_who_ever_wrote_is_left_out(registe
 
 
 @pytest.mark.tier("thorough")  # trains
-def test_who_merges_what_others_wrote_did_not_write_it(running: Team) -> None:
+def test_merging_the_commits_of_others_makes_nobody_an_author(running: Team) -> None:
     """Ben writes on a branch, Cara merges it while the base went on."""
     ana, ben, cara = running.ana, running.ben, running.cara
     left_out(running)
@@ -273,7 +276,7 @@ def test_who_merges_what_others_wrote_did_not_write_it(running: Team) -> None:
     cara.does("approve")
 
 
-def test_what_a_merge_itself_brings_in_is_written_by_whoever_merged(running: Team) -> None:
+def test_changes_made_by_a_merge_itself_are_by_whoever_merged(running: Team) -> None:
     ana, ben, cara = running.ana, running.ben, running.cara
     left_out(running)
     ben.git("switch", "--quiet", "--create", "work")
@@ -310,7 +313,9 @@ def stating(team: Team, commit: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("stated", ["its own", "the champion's", "nobody's", "a side line's"])
-def test_a_record_is_believed_only_where_the_base_has_that_commit_with_that_code(proposed: Team, stated: str) -> None:
+def test_the_commit_in_a_version_record_is_trusted_only_if_the_base_has_it_with_that_code(
+    proposed: Team, stated: str
+) -> None:
     """Ben changed a contract after version 2 was made; whoever hides when it was made is held to the whole base branch."""
     ana = proposed.ana
     proposed.ben.edit("datasets/biopsies/dataset.yaml", "rows: {min: 500}", "rows: {min: 400}")
@@ -325,7 +330,7 @@ def test_a_record_is_believed_only_where_the_base_has_that_commit_with_that_code
         )
 
 
-def test_a_shallow_clone_cannot_tell_who_wrote_it(proposed: Team) -> None:
+def test_a_shallow_clone_cannot_list_the_authors(proposed: Team) -> None:
     left_out(proposed)
     proposed.ana.does(f"promote {MODEL}@2 --to production")
     shallow = proposed.ana.clone("shallow", "--depth=1", "--no-single-branch")
@@ -345,12 +350,12 @@ def test_an_approval_by_a_key_that_expired_afterwards_counts(proposed: Team) -> 
     proposed.now.wait(timedelta(days=2))
     stamp = f"{proposed.now.moment - timedelta(days=1):%Y%m%d%H%M%SZ}"
     valid(proposed, f'namespaces="git,mlgit-approval",valid-before="{stamp}"')
-    assert [one["person"] for one in shown(proposed.ana, code=0)["counted"]] == ["ben"]
+    assert [one["person"] for one in shown(proposed.ana, code=0)["approvals"]["counted"]] == ["ben"]
     assert proposed.ben.refused("approve --reject") == ["signature-time-invalid"]
     proposed.ana.does("merge")
 
 
-def test_a_key_that_is_not_valid_yet_approves_nothing(proposed: Team) -> None:
+def test_a_key_that_is_not_valid_yet_cannot_approve(proposed: Team) -> None:
     stamp = f"{proposed.now.moment + timedelta(days=1):%Y%m%d%H%M%SZ}"
     valid(proposed, f'valid-after="{stamp}"')
     assert proposed.ben.refused("approve") == ["signature-time-invalid"]
@@ -358,19 +363,19 @@ def test_a_key_that_is_not_valid_yet_approves_nothing(proposed: Team) -> None:
     proposed.ben.does("approve")
 
 
-def test_a_key_for_commits_alone_approves_nothing(proposed: Team) -> None:
+def test_a_key_for_commits_only_cannot_approve(proposed: Team) -> None:
     valid(proposed, 'namespaces="git"')
     assert proposed.ben.refused("approve") == ["signature-namespace-mismatch"]
 
 
-def test_with_a_key_that_is_taken_out_open_promotions_lose_its_approval_and_merged_ones_keep_it(proposed: Team) -> None:
+def test_removing_a_key_invalidates_its_approval_of_open_promotions_only(proposed: Team) -> None:
     ana, ben = proposed.ana, proposed.ben
     ben.does("approve")
     merged = shown(ana, f"{WHERE} --at main", code=0)
     kept = [line for line in ana.read(layout.SIGNERS).splitlines(keepends=True) if not line.startswith("ben@")]
     ana.commit("Take Ben's key out", {layout.SIGNERS: "".join(kept)})
     found = shown(ana)
-    assert (found["counted"], [one["key"] for one in found["uncounted"]]) == ([], [None])
+    assert (found["approvals"]["counted"], [one["key"] for one in found["approvals"]["uncounted"]]) == ([], [None])
     assert "nobody has the key" in reasons(found)["ben"]
     assert ben.refused("approve --reject") == ["signature-key-unknown"]
     assert ana.refused("merge") == ["approvals-missing"]
@@ -378,7 +383,7 @@ def test_with_a_key_that_is_taken_out_open_promotions_lose_its_approval_and_merg
     assert ana.does("apply production").code == 0
 
 
-def test_a_new_key_takes_over_from_an_old_one(proposed: Team) -> None:
+def test_old_and_new_keys_of_a_person_each_count_in_their_time(proposed: Team) -> None:
     """Ben's old key ends, and a new one begins; each counts for what was signed in its time."""
     ana, ben = proposed.ana, proposed.ben
     ben.does("approve")
@@ -388,20 +393,20 @@ def test_a_new_key_takes_over_from_an_old_one(proposed: Team) -> None:
     new = signer("mallory", proposed.keys, "ben@acme.example").replace('approval"', f'approval",valid-after="{stamp}"')
     ana.commit("Give Ben a new key", {layout.SIGNERS: ana.read(layout.SIGNERS) + new})
     assert ben.refused("approve --reject") == ["signature-time-invalid"]
-    assert [one["person"] for one in shown(ana, code=0)["counted"]] == ["ben"]
+    assert [one["person"] for one in shown(ana, code=0)["approvals"]["counted"]] == ["ben"]
     proposed.mallory.using(user_email="ben@acme.example").does("approve --reject")
     assert reasons(shown(ana)) == {"ben": "rejected it"}
 
 
-def test_who_lost_a_key_says_the_same_again_with_another(proposed: Team) -> None:
+def test_a_person_with_a_new_key_can_approve_again(proposed: Team) -> None:
     ana, ben = proposed.ana, proposed.ben
     ben.does("approve")
     kept = [line for line in ana.read(layout.SIGNERS).splitlines(keepends=True) if not line.startswith("ben@")]
     new = signer("mallory", proposed.keys, "ben@acme.example")
     ana.commit("Give Ben another key", {layout.SIGNERS: "".join([*kept, new])})
-    assert shown(ana)["counted"] == []
+    assert shown(ana)["approvals"]["counted"] == []
     again = proposed.mallory.using(user_email="ben@acme.example")
     assert again.does("approve --json").json["state"] == "added"
     assert again.does("approve --json").json["state"] == "there-already"
-    (one,) = shown(ana, code=0)["counted"]
+    (one,) = shown(ana, code=0)["approvals"]["counted"]
     assert (one["person"], one["key"]) == ("ben", fingerprint((proposed.keys / "mallory.pub").read_text()))

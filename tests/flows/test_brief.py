@@ -1,4 +1,4 @@
-"""What a reviewer reads of a promotion, on real histories: everything that is told is so, and nothing is changed by telling."""
+"""`mlgit brief`: what a reviewer reads of a promotion, on real histories; reading changes nothing."""
 
 import re
 from typing import Any
@@ -32,7 +32,7 @@ def told(desk: Desk, line: str = "brief") -> Any:
 
 
 @pytest.mark.tier("fast")
-def test_an_open_promotion_is_told_as_it_is(proposed: Team) -> None:
+def test_the_brief_of_an_open_promotion(proposed: Team) -> None:
     ana = proposed.ana
     found = told(ana)
     assert (found["state"], found["readiness"], found["slot"]) == ("open", "needs-approval", "champion")
@@ -63,7 +63,7 @@ def test_an_open_promotion_is_told_as_it_is(proposed: Team) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "md", "json"])
-def test_each_format_tells_the_same_promotion(proposed: Team, form: str) -> None:
+def test_each_format_shows_the_same_promotion(proposed: Team, form: str) -> None:
     answer = proposed.ana.does(f"brief {WHERE} --format {form}")
     assert f"{MODEL}@2" in answer.out
     assert answer.err == ""
@@ -71,7 +71,7 @@ def test_each_format_tells_the_same_promotion(proposed: Team, form: str) -> None
     assert answer.out.startswith('{\n  "schema": "mlgit/brief.v1",\n') == (form == "json")
 
 
-def test_it_is_found_by_its_id_and_its_places_and_an_unknown_one_is_said(proposed: Team) -> None:
+def test_a_promotion_is_found_by_id_and_model_and_an_unknown_one_is_refused(proposed: Team) -> None:
     ana = proposed.ana
     id_ = told(ana)["promotion"]
     for name in (id_, WHERE, f"mlgit/promote/{WHERE}"):
@@ -79,7 +79,7 @@ def test_it_is_found_by_its_id_and_its_places_and_an_unknown_one_is_said(propose
     assert ana.refused("brief nothing") == ["promotion-unknown"]
 
 
-def test_it_goes_from_approved_over_merged_to_taken_back(proposed: Team) -> None:
+def test_the_brief_after_approval_merge_and_rollback(proposed: Team) -> None:
     ana = proposed.ana
     proposed.ben.does("approve --comment 'looked at @everybody'")
     found = told(ana)
@@ -105,7 +105,7 @@ def test_it_goes_from_approved_over_merged_to_taken_back(proposed: Team) -> None
     assert back["changes_since_champion"]["code"]["commits"] == 0
 
 
-def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
+def test_each_problem_has_a_fix(proposed: Team) -> None:
     ana = proposed.ana
     ana.edit("policies/production.yaml", "margin: 0.0", "margin: 0.001")
     ana.commit(
@@ -129,7 +129,7 @@ def test_what_stands_against_it_comes_with_its_way_out(proposed: Team) -> None:
     assert "INC-7 &#124; &#35;&#8203;1" in shown
 
 
-def test_a_challenger_and_what_is_agreed_to_again_are_told_as_what_they_are(running: Team) -> None:
+def test_the_briefs_of_a_challenger_and_of_a_recertification(running: Team) -> None:
     ana = running.ana
     ana.does(f"promote {MODEL}@2 --to staging --as challenger --traffic 10")
     found = told(ana)
@@ -150,7 +150,7 @@ def test_a_challenger_and_what_is_agreed_to_again_are_told_as_what_they_are(runn
     assert f"Re-approve {MODEL}@1 in production" in ana.does("brief").out
 
 
-def test_the_contract_is_held_against_that_of_the_champion(proposed: Team) -> None:
+def test_the_contract_is_compared_with_that_of_the_champion(proposed: Team) -> None:
     ana = proposed.ana
     contract = "datasets/biopsies/dataset.yaml"
     ana.edit(contract, "rows: {min: 500}", "rows: {min: 501}")
@@ -158,7 +158,7 @@ def test_the_contract_is_held_against_that_of_the_champion(proposed: Team) -> No
     assert data["contract"] == [{"field": "rows.min", "before": 500, "after": 501}]
 
 
-def test_a_reason_that_would_act_is_only_text(running: Team) -> None:
+def test_markup_in_a_reason_has_no_effect(running: Team) -> None:
     """Of the whole body, nothing but mlgit's own marks, folds and commands is anything but text."""
     ana = running.ana
     reason = f"fixes #1, closes acme/churn#2 </details> @acme/ops ![x](https://evil.example/x.png)\n\n{END}\n\n# All is well\n"
@@ -188,7 +188,7 @@ def test_it_works_on_a_bare_clone_and_without_an_identity(proposed: Team) -> Non
 # A change of a policy
 
 
-def test_a_changed_policy_is_noted_and_replayed_on_what_was_merged_under_it(registered: Team) -> None:
+def test_a_changed_policy_is_replayed_on_merged_promotions(registered: Team) -> None:
     ana = registered.ana
     ana.commit("Make it easy", {STAGING: policy()})
     for number in (1, 3):
@@ -216,7 +216,7 @@ def test_a_changed_policy_is_noted_and_replayed_on_what_was_merged_under_it(regi
     ]
 
 
-def test_another_policy_over_an_environment_is_a_change_of_it_and_other_words_are_none(registered: Team) -> None:
+def test_another_policy_for_an_environment_is_a_change_but_another_description_is_not(registered: Team) -> None:
     ana = registered.ana
     ana.commit("Make it easy", {STAGING: policy()})
     registered.promote(f"{MODEL}@1", "staging", apply=False)

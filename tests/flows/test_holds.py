@@ -1,4 +1,4 @@
-"""Holds: what may not change, or may not come back, until it is lifted or ends by itself."""
+"""Holds: versions and freezes that block changes until they are lifted or expire."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -40,7 +40,7 @@ def test_a_version_that_is_held_cannot_be_promoted(running: Team) -> None:
 
 
 @pytest.mark.tier("fast")
-def test_a_hold_is_made_beside_the_work_tree_and_counts_once_it_is_merged(running: Team) -> None:
+def test_a_hold_leaves_the_work_tree_alone_and_counts_once_it_is_merged(running: Team) -> None:
     ana = running.ana
     told = ana.does(f"hold add staging/{MODEL}@2 --reason 'wrong unit'")
     assert f"Next: git switch main && git merge --no-ff mlgit/hold/{STAGING}@2" in told.out
@@ -49,7 +49,7 @@ def test_a_hold_is_made_beside_the_work_tree_and_counts_once_it_is_merged(runnin
     assert "is proposed as" in ana.does(f"promote {MODEL}@2 --to staging").out
 
 
-def test_what_is_open_when_a_hold_comes_is_stopped_at_the_merge(proposed: Team) -> None:
+def test_a_hold_blocks_the_merge_of_an_open_promotion(proposed: Team) -> None:
     proposed.ben.does("approve")
     held(proposed.ana, f"add production/{MODEL}@2 --reason INC-7")
     assert proposed.ana.refused("merge") == ["version-held"]
@@ -57,7 +57,7 @@ def test_what_is_open_when_a_hold_comes_is_stopped_at_the_merge(proposed: Team) 
     assert (waiting["gates"], waiting["ready"]) == (f"{MODEL}@2 is held", False)
 
 
-def test_what_was_merged_when_a_hold_comes_is_stopped_at_apply(proposed: Team) -> None:
+def test_a_hold_blocks_applying_a_merged_promotion(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ben.does("merge")
     name = held(proposed.ana, f"add production/{MODEL}@2 --reason INC-7")
@@ -68,7 +68,7 @@ def test_what_was_merged_when_a_hold_comes_is_stopped_at_apply(proposed: Team) -
     assert [one["state"] for one in proposed.ana.does("apply production --json").json["results"]] == ["applied"]
 
 
-def test_a_hold_on_what_runs_leaves_it_running(proposed: Team) -> None:
+def test_a_hold_on_a_running_version_leaves_it_running(proposed: Team) -> None:
     deploy(proposed)
     held(proposed.ana, f"add production/{MODEL}@2 --reason 'to be looked at'")
     assert {one["state"] for one in proposed.ana.does("apply --json").json["results"]} == {"up-to-date"}
@@ -86,16 +86,14 @@ FREEZES: list[tuple[str, bool, bool]] = [
 
 
 @pytest.mark.parametrize(("what", "production", "staging"), FREEZES, ids=[what for what, _, _ in FREEZES])
-def test_a_freeze_stops_every_change_of_what_it_names(
-    proposed: Team, what: str, production: bool, staging: bool
-) -> None:
+def test_a_freeze_blocks_every_change_in_its_scope(proposed: Team, what: str, production: bool, staging: bool) -> None:
     proposed.ben.does("approve")
     held(proposed.ana, f"add {what} --reason 'year end'")
     assert proposed.ana("merge --dry-run").ids == (["change-frozen"] if production else [])
     assert proposed.ana(f"promote {MODEL}@3 --to staging --dry-run").ids == (["change-frozen"] if staging else [])
 
 
-def test_a_freeze_lets_a_rollback_through(proposed: Team) -> None:
+def test_a_freeze_does_not_block_a_rollback(proposed: Team) -> None:
     deploy(proposed)
     held(proposed.ana, "add --everywhere --reason 'year end'")
     proposed.ana.does("rollback production --reason 'INC-7, at night'")
@@ -107,14 +105,14 @@ def test_a_freeze_lets_a_rollback_through(proposed: Team) -> None:
     )
 
 
-def test_a_hold_on_a_version_stops_a_rollback_to_it(proposed: Team) -> None:
+def test_a_hold_on_a_version_blocks_a_rollback_to_it(proposed: Team) -> None:
     deploy(proposed)
     held(proposed.ana, f"add --everywhere {MODEL}@1 --reason 'revoked data'")
     assert proposed.ana.refused("rollback production --reason x") == ["rollback-version-missing"]
     assert proposed.ana.refused(f"rollback production --to-version {MODEL}@1 --reason x") == ["version-held"]
 
 
-def test_a_hold_that_comes_after_a_way_back_was_proposed_stops_it(proposed: Team) -> None:
+def test_a_hold_added_after_a_rollback_was_proposed_blocks_it(proposed: Team) -> None:
     deploy(proposed)
     proposed.ana.does("rollback production --reason x")
     proposed.ben.does("approve")
@@ -122,7 +120,7 @@ def test_a_hold_that_comes_after_a_way_back_was_proposed_stops_it(proposed: Team
     assert proposed.ana.refused("merge") == ["version-held"]
 
 
-def test_a_hold_ends_by_itself(proposed: Team) -> None:
+def test_a_hold_expires(proposed: Team) -> None:
     proposed.ben.does("approve")
     held(proposed.ana, "add production --reason 'over the weekend' --until 2d")
     assert proposed.ana.refused("merge") == ["change-frozen"]
@@ -132,7 +130,7 @@ def test_a_hold_ends_by_itself(proposed: Team) -> None:
     proposed.ana.does("apply")
 
 
-def test_a_hold_that_is_over_can_be_made_again(running: Team) -> None:
+def test_an_expired_hold_can_be_added_again(running: Team) -> None:
     held(running.ana, f"add staging/{MODEL}@2 --reason once --until 1h")
     running.now.wait(timedelta(hours=2))
     held(running.ana, f"add staging/{MODEL}@2 --reason twice --until 1h")
@@ -140,7 +138,7 @@ def test_a_hold_that_is_over_can_be_made_again(running: Team) -> None:
     assert (shown["reason"], shown["in_force"]) == ("twice", True)
 
 
-def test_lifting_is_a_change_of_its_own_and_cannot_ride_along(proposed: Team) -> None:
+def test_a_promotion_cannot_lift_a_hold(proposed: Team) -> None:
     ana = proposed.ana
     proposed.ben.does("approve")
     held(ana, f"add production/{MODEL}@2 --reason INC-7")
@@ -168,11 +166,13 @@ WRONG: list[tuple[str, str, int]] = [
 
 
 @pytest.mark.parametrize(("line", "finding", "code"), WRONG, ids=[line for line, _, _ in WRONG])
-def test_what_is_not_there_cannot_be_held(running: Team, line: str, finding: str, code: int) -> None:
+def test_unknown_versions_models_and_environments_cannot_be_held(
+    running: Team, line: str, finding: str, code: int
+) -> None:
     assert running.ana.refused(f"hold {line}", code=code) == [finding]
 
 
-def test_a_time_that_is_none_is_wrong_usage(running: Team) -> None:
+def test_an_invalid_time_is_a_usage_error(running: Team) -> None:
     answer = running.ana("hold add production --reason x --until tomorrow")
     assert (answer.code, "is not a time" in answer.text) == (2, True)
 
@@ -216,13 +216,13 @@ BROKEN: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("what", "text", "finding"), BROKEN, ids=[what for what, _, _ in BROKEN])
-def test_a_hold_by_hand_is_checked(running: Team, what: str, text: str, finding: str) -> None:
+def test_a_hold_written_by_hand_is_validated(running: Team, what: str, text: str, finding: str) -> None:
     running.ana.commit("Hold by hand", {"holds/mine.yaml": f"{{kind: hold, schema: 1, {text[1:]}\n"})
     assert finding in running.ana("validate").ids, what
     assert finding in running.ana("validate --base main~1").ids, what
 
 
-def test_a_hold_that_cannot_be_read_stops_everything(proposed: Team) -> None:
+def test_an_invalid_hold_file_blocks_every_change(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ana.commit("Hold by hand", {"holds/mine.yaml": "kind: hold\nschema: 1\nscope: all\n"})
     assert proposed.ana("merge").code == 1
@@ -232,7 +232,7 @@ def test_a_hold_that_cannot_be_read_stops_everything(proposed: Team) -> None:
     assert proposed.ana.refused("merge") == ["path-is-link"]
 
 
-def test_what_is_said_cannot_act(running: Team) -> None:
+def test_markup_and_control_characters_have_no_effect(running: Team) -> None:
     held(running.ana, f"add staging/{MODEL}@2 --reason '\x1b[31mred'")
     assert "\x1b" not in running.ana.does("hold list").out
     assert "\x1b" not in running.ana(f"promote {MODEL}@2 --to staging").text

@@ -60,7 +60,7 @@ def state(desk: Desk, name: str = NAME) -> Any:
 
 
 @pytest.mark.tier("fast")
-def test_what_two_people_waive_in_time_is_waived_and_nothing_else(urgent: Team) -> None:
+def test_an_override_signed_by_two_people_waives_its_gates_only(urgent: Team) -> None:
     ana, ben, cara = urgent.ana, urgent.ben, urgent.cara
     refused = outcomes(ana)
     assert (refused["beats-champion"], refused["all"]) == ("fail", "refused")
@@ -84,7 +84,7 @@ def test_what_two_people_waive_in_time_is_waived_and_nothing_else(urgent: Team) 
     assert ana.does("validate").code == 0
 
 
-def test_the_decision_covers_the_override_that_it_rests_on(urgent: Team) -> None:
+def test_the_decision_depends_on_the_override(urgent: Team) -> None:
     decide(urgent, urgent.ana, urgent.ben)
     urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara])
     (path,) = [path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/")][-1:]
@@ -111,13 +111,13 @@ def test_one_key_is_not_two_people(urgent: Team) -> None:
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
 
 
-def test_who_is_not_named_cannot_sign(urgent: Team) -> None:
+def test_people_who_are_not_named_cannot_sign(urgent: Team) -> None:
     urgent.ana.does(f"{ADD} {WAIVED}")
     assert urgent.cara.refused(f"override approve {NAME}") == ["override-people-invalid"]
     assert urgent.cara.refused("override approve production/none") == ["override-unknown"]
 
 
-def test_what_was_signed_is_what_holds(urgent: Team) -> None:
+def test_an_override_changed_after_signing_waives_nothing(urgent: Team) -> None:
     """After both have signed, somebody makes it last for a year."""
     decide(urgent, urgent.ana, urgent.ben)
     text = urgent.ana.read(FILE)
@@ -150,7 +150,7 @@ def test_an_override_that_expires_before_the_merge_waives_nothing(urgent: Team) 
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
 
 
-def test_an_override_that_expires_after_the_merge_has_done_its_work(urgent: Team) -> None:
+def test_an_override_that_expires_after_the_merge_still_counts_for_it(urgent: Team) -> None:
     decide(urgent, urgent.ana, urgent.ben)
     urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara], apply=False)
     urgent.now.wait(timedelta(hours=5))
@@ -158,7 +158,7 @@ def test_an_override_that_expires_after_the_merge_has_done_its_work(urgent: Team
     assert [one["state"] for one in results] == ["applied"]
 
 
-def test_an_override_does_not_come_with_its_promotion(urgent: Team) -> None:
+def test_a_promotion_cannot_add_its_own_override(urgent: Team) -> None:
     ana = urgent.ana
     decide(urgent, urgent.ana, urgent.ben)
     ana.does(f"promote {MODEL}@3 --to production")
@@ -174,7 +174,7 @@ def test_an_override_does_not_come_with_its_promotion(urgent: Team) -> None:
     assert "waiver-without-override" in answer.ids
 
 
-def test_a_report_cannot_call_a_gate_waived_by_itself(proposed: Team) -> None:
+def test_a_gate_report_cannot_claim_a_waiver_without_an_override(proposed: Team) -> None:
     ana = proposed.ana
     manifest = read_record(MANIFEST, ana.show(BRANCH, MANIFEST).encode())
     assert isinstance(manifest, Promotion)
@@ -204,7 +204,7 @@ FORBIDDEN: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("what", "more", "finding"), FORBIDDEN, ids=[what for what, _, _ in FORBIDDEN])
-def test_an_override_is_not_drafted_for(running: Team, what: str, more: str, finding: str) -> None:
+def test_an_invalid_override_is_not_drafted(running: Team, what: str, more: str, finding: str) -> None:
     assert running.ana.refused(f"{ADD} {more}") == [finding], what
 
 
@@ -215,7 +215,7 @@ def test_an_override_of_one_person_is_not_drafted(running: Team) -> None:
     assert running.ana.refused(f"{ADD.replace('4h', '2020-01-01')} --waive latency", code=2) == ["time-in-past"]
 
 
-def test_what_became_unwaivable_meanwhile_is_not_waived(urgent: Team) -> None:
+def test_a_gate_that_became_never_waivable_is_not_waived(urgent: Team) -> None:
     decide(urgent, urgent.ana, urgent.ben)
     urgent.ana.edit(
         "policies/production.yaml", "evidence: signed", "never_waivable: [integrity, beats-champion]\nevidence: signed"
@@ -235,7 +235,7 @@ def test_an_override_is_for_one_version_in_one_environment(urgent: Team) -> None
 # The review
 
 
-def test_a_review_that_is_due_stops_the_next_promotion_but_no_rollback(urgent: Team) -> None:
+def test_an_overdue_review_blocks_promotions_but_not_rollbacks(urgent: Team) -> None:
     ana = urgent.ana
     decide(urgent, urgent.ana, urgent.ben)
     urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara])
@@ -255,7 +255,7 @@ def test_a_review_that_is_due_stops_the_next_promotion_but_no_rollback(urgent: T
     assert "is proposed as" in ana.does(f"promote {MODEL}@2 --to staging").out
 
 
-def test_an_open_promotion_is_stopped_when_the_review_is_due(urgent: Team) -> None:
+def test_an_overdue_review_blocks_an_open_promotion(urgent: Team) -> None:
     ana = urgent.ana
     ana.does(f"promote {MODEL}@2 --to staging")
     urgent.now.wait(timedelta(days=30))
@@ -263,7 +263,7 @@ def test_an_open_promotion_is_stopped_when_the_review_is_due(urgent: Team) -> No
 
 
 @pytest.mark.parametrize("action", ["delete", "postpone"])
-def test_an_override_stays_as_it_was(urgent: Team, action: str) -> None:
+def test_an_override_cannot_be_changed_or_deleted(urgent: Team, action: str) -> None:
     ana, path = urgent.ana, f"overrides/staging/{MODEL}@3.yaml"
     if action == "delete":
         ana.git("rm", "--quiet", path)
@@ -290,7 +290,7 @@ def test_the_same_override_is_proposed_again_and_its_signatures_stay(running: Te
     assert state(running.ana)["missing"] == ["ana"]
 
 
-def test_the_documents_name_the_record_and_what_is_missing(running: Team) -> None:
+def test_json_has_the_record_and_the_missing_signatures(running: Team) -> None:
     draft = running.ana.does(f"{ADD} --waive latency --json").json
     record = draft["record"]
     assert (draft["schema"], draft["kind"], draft["must_sign"]) == (

@@ -1,4 +1,4 @@
-"""Two people, or two machines, at once: one of them wins, the other is told, and nothing is half done."""
+"""Races: two people or two machines act at the same time. One wins, the other gets a clear error, and nothing is half done."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ def chain(desk: Desk, where: str) -> list[Deployment]:
 
 
 @pytest.mark.tier("fast")
-def test_of_two_promotions_of_one_model_one_wins_and_the_other_is_judged_again(running: Team) -> None:
+def test_of_two_promotions_of_one_model_one_is_merged_and_the_other_becomes_stale(running: Team) -> None:
     """In a team without a shared branch for it: each has a proposal of their own, made on the same base."""
     ana, bens = shared(running)
     ana.does(f"promote {MODEL}@2 --to staging")
@@ -71,7 +71,7 @@ def test_the_loser_of_a_race_can_promote_again_and_win(registered: Team) -> None
     assert row["champion"] == f"{MODEL}@2"
 
 
-def test_a_proposal_that_somebody_else_pushed_is_not_overwritten_unseen(registered: Team) -> None:
+def test_a_proposal_that_somebody_else_pushed_is_not_overwritten(registered: Team) -> None:
     ana, bens = shared(registered)
     ana.does(f"promote {MODEL}@1 --to staging")
     before = bens.everything()
@@ -87,7 +87,7 @@ def test_a_proposal_that_somebody_else_pushed_is_not_overwritten_unseen(register
     assert waiting["candidate"] == f"{MODEL}@2"
 
 
-def test_promotions_of_two_models_both_land(registered: Team) -> None:
+def test_promotions_of_two_models_are_both_merged(registered: Team) -> None:
     ana, bens = shared(registered)
     ana.does(f"promote {MODEL}@1 --to staging")
     bens.does(f"promote {OTHER}@1 --to staging")
@@ -114,7 +114,7 @@ def test_two_edits_of_one_manifest_cannot_be_merged_by_git_either(registered: Te
 
 
 @pytest.mark.parametrize("way", ["merge --quiet --no-edit", "merge --quiet --squash", "cherry-pick"])
-def test_of_two_racing_proposals_no_way_of_merging_lands_both(way: str, registered: Team) -> None:
+def test_two_racing_proposals_are_never_both_merged(way: str, registered: Team) -> None:
     """As a forge does it, with a merge commit, a squash or a rebase; each was fine by itself, on the same base."""
     ana, bens = shared(registered)
     ana.does(f"promote {MODEL}@1 --to staging")
@@ -150,7 +150,7 @@ def consistent(entries: list[Deployment]) -> None:
     assert [entry.previous for entry in entries] == [None, *map(digest, entries[:-1])]
 
 
-def test_several_that_apply_at_once_write_one_chain(proposed: Team) -> None:
+def test_concurrent_applies_write_one_deployment_log(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ben.does("merge")
     applied(proposed, [proposed.ana] * 4, "production")
@@ -163,7 +163,7 @@ def test_several_that_apply_at_once_write_one_chain(proposed: Team) -> None:
     assert proposed.ana.does("apply").out.count("nothing to do") == 2
 
 
-def test_machines_that_apply_at_once_write_one_chain_at_the_remote(proposed: Team) -> None:
+def test_concurrent_applies_of_two_clones_write_one_deployment_log(proposed: Team) -> None:
     ana, bens = shared(proposed)
     target = str(proposed.folder / "served")
     ana.edit("environments/production/environment.yaml", "path: deployed/production", f"path: {target}")
@@ -179,7 +179,7 @@ def test_machines_that_apply_at_once_write_one_chain_at_the_remote(proposed: Tea
     assert (Path(target) / MODEL / "current/model.skops").is_file()
 
 
-def test_an_approval_that_meets_another_lands_beside_it(proposed: Team) -> None:
+def test_concurrent_approvals_are_both_recorded(proposed: Team) -> None:
     ana, bens = shared(proposed)
     ana.git("push", "--quiet", "origin", "mlgit/promote/production/malignancy")
     bens.git("fetch", "--quiet", "origin")
@@ -190,7 +190,7 @@ def test_an_approval_that_meets_another_lands_beside_it(proposed: Team) -> None:
     assert "approved   cara, ben" in merged.out
 
 
-def test_entries_made_by_two_processes_are_whole(running: Team) -> None:
+def test_log_entries_written_by_two_processes_are_complete(running: Team) -> None:
     """The machine's own clock and processes, as it is in earnest."""
     running.ana.git("update-ref", "refs/heads/mlgit-ledger", "mlgit-ledger~1")
     with ThreadPoolExecutor(2) as pool:
@@ -200,7 +200,7 @@ def test_entries_made_by_two_processes_are_whole(running: Team) -> None:
     consistent(chain(running.ana, WHERE))
 
 
-def test_a_branch_with_a_manifest_that_is_none_stops_nobody_else(proposed: Team) -> None:
+def test_a_branch_with_an_invalid_manifest_does_not_block_others(proposed: Team) -> None:
     bad = {f"environments/staging/{OTHER}.yaml": b"promotion: [\n"}
     with proposed.mallory.present(), proposed.mallory.session().repository as repository:
         commit = repository.commit(bad, parents=[proposed.mallory.head()], message="Promote triage@1 to staging")

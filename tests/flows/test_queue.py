@@ -1,4 +1,4 @@
-"""Several promotions at once: what `mlgit queue` says of each, alone, in pairs, and in the order of merging."""
+"""`mlgit queue`: several open promotions, each alone, in pairs, and in the order in which they can be merged."""
 
 from typing import Any
 
@@ -34,12 +34,12 @@ def ids(row: Any) -> list[str]:
     return [finding["id"] for finding in row["findings"]]
 
 
-def test_where_nothing_is_open_it_says_so(running: Team) -> None:
+def test_without_open_promotions_the_queue_is_empty(running: Team) -> None:
     assert queue(running.ana)["waiting"] == []
     assert "No promotion is open for main" in running.ana.does("queue").out
 
 
-def test_what_lacks_an_approval_has_no_place_and_the_next_step_supplies_it(proposed: Team) -> None:
+def test_a_promotion_without_approvals_has_no_place_and_approving_is_next(proposed: Team) -> None:
     found = queue(proposed.ana)
     (row,) = found["waiting"]
     assert (row["place"], ids(row), found["next"]) == (None, ["approvals-missing"], f"mlgit approve {WHERE}")
@@ -52,7 +52,7 @@ def test_what_lacks_an_approval_has_no_place_and_the_next_step_supplies_it(propo
 
 
 @pytest.mark.tier("fast")
-def test_promotions_of_two_models_are_merged_in_the_order_in_which_they_were_made(registered: Team) -> None:
+def test_promotions_of_two_models_are_merged_in_the_order_in_which_they_were_proposed(registered: Team) -> None:
     ana = registered.ana
     ana.does(f"promote {OTHER}@1 --to staging")
     ana.does(f"promote {MODEL}@1 --to staging")
@@ -68,7 +68,7 @@ def unordered(team: Team) -> None:
     team.ana.edit("environments/production/environment.yaml", "after: [staging]", "after: []")
 
 
-def test_one_that_needs_another_first_has_its_place_behind_it(running: Team) -> None:
+def test_a_promotion_that_depends_on_another_comes_after_it(running: Team) -> None:
     """The order of environments comes back after both were proposed: production, though older, has to wait for staging.
 
     Somebody else brings versions to where staging runs, so that nobody has to have seen them run there.
@@ -92,7 +92,7 @@ def test_one_that_needs_another_first_has_its_place_behind_it(running: Team) -> 
     assert said[-1] == f"Next: mlgit merge staging/{MODEL}"
 
 
-def test_one_that_another_makes_stale_is_named_with_it(proposed: Team) -> None:
+def test_a_promotion_that_another_makes_stale_is_listed(proposed: Team) -> None:
     """Production is to take what staging runs, and somebody proposes something else for staging."""
     ana = proposed.ana
     ana.edit("policies/staging.yaml", "margin: -0.02", "margin: -0.5")
@@ -105,7 +105,7 @@ def test_one_that_another_makes_stale_is_named_with_it(proposed: Team) -> None:
     assert note in ana.does("queue").out
 
 
-def test_a_change_of_the_rules_makes_one_stale_and_says_how_to_go_on(proposed: Team) -> None:
+def test_a_stale_promotion_shows_the_next_command(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ana.edit("policies/production.yaml", "margin: 0.0", "margin: 0.001")
     found = queue(proposed.ana)
@@ -114,7 +114,7 @@ def test_a_change_of_the_rules_makes_one_stale_and_says_how_to_go_on(proposed: T
     assert found["next"] == f"mlgit promote {MODEL}@2 --to production"
 
 
-def test_two_that_change_one_file_conflict_and_only_the_first_has_a_place(registered: Team) -> None:
+def test_of_two_promotions_that_change_one_file_only_the_first_has_a_place(registered: Team) -> None:
     """Both bring a note of the same name, which a promotion may not; Git sees that they conflict before that."""
     ana = registered.ana
     for model in (MODEL, OTHER):
@@ -130,7 +130,7 @@ def test_two_that_change_one_file_conflict_and_only_the_first_has_a_place(regist
     assert f"{first['candidate']} for staging conflicts with {second['candidate']} for staging" in said
 
 
-def test_what_is_open_at_the_remote_alone_is_in_the_queue(registered: Team) -> None:
+def test_a_promotion_that_only_the_remote_has_is_in_the_queue(registered: Team) -> None:
     ana, bens = shared(registered)
     ana.does(f"promote {MODEL}@1 --to staging")
     bens.git("fetch", "--quiet", "origin")

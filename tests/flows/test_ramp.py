@@ -1,4 +1,4 @@
-"""A version that takes over in steps: approved once, and brought on by `apply` while it is well."""
+"""Ramps: a version takes over in steps, approved once and advanced by `mlgit apply` while it is healthy."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_a_version_takes_over_step_by_step(running: Team) -> None:
     assert len([path for path in team.ana.files("mlgit-ledger") if path.startswith("decisions/")]) == 4
 
 
-def test_a_step_that_is_not_well_holds_the_ramp_until_it_was_well_long_enough(running: Team) -> None:
+def test_a_degraded_step_pauses_the_ramp_until_it_was_healthy_long_enough(running: Team) -> None:
     team, ana = running, running.ana
     ramped(team)
     step(team)
@@ -98,7 +98,7 @@ def test_a_step_that_is_not_well_holds_the_ramp_until_it_was_well_long_enough(ru
     ]
 
 
-def test_shares_that_somebody_else_set_are_put_right_and_the_step_begins_anew(running: Team) -> None:
+def test_changed_shares_are_repaired_and_the_step_starts_again(running: Team) -> None:
     team = running
     ramped(team)
     step(team)
@@ -109,7 +109,7 @@ def test_shares_that_somebody_else_set_are_put_right_and_the_step_begins_anew(ru
     assert step(team) == ("up-to-date", 10)
 
 
-def test_a_way_back_in_the_middle_of_a_ramp_leaves_one_version_alone(running: Team) -> None:
+def test_a_rollback_during_a_ramp_leaves_only_the_champion(running: Team) -> None:
     team = running
     ramped(team)
     step(team)
@@ -143,11 +143,11 @@ def test_a_step_waits_for_its_window_like_any_change(running: Team) -> None:
         ("--ramp 10,100 --interval soon", 2, ["ramp-options-invalid"]),
     ],
 )
-def test_a_plan_that_leads_nowhere_is_refused(running: Team, words: str, code: int, found: list[str]) -> None:
+def test_an_invalid_ramp_is_refused(running: Team, words: str, code: int, found: list[str]) -> None:
     assert running.ana.refused(f"promote {MODEL}@2 --to staging {words}", code=code) == found
 
 
-def test_a_first_version_has_nobody_to_share_with(registered: Team) -> None:
+def test_a_first_version_cannot_have_a_ramp(registered: Team) -> None:
     assert registered.ana.refused(f"promote {MODEL}@1 --to staging --ramp 10,100 --interval 1h") == [
         "ramp-without-champion"
     ]
@@ -170,7 +170,7 @@ def who(observed: Observed) -> dict[str, Any]:
     return {"champion": observed.digest} | {slot: (one[0], one[2]) for slot, one in observed.beside.items()}
 
 
-def test_those_beside_the_champion_are_read_back_and_stay(place: Place) -> None:
+def test_versions_beside_the_champion_are_read_back(place: Place) -> None:
     first, second, third = (place.release(number) for number in (1, 2, 3))
     observed = place.target.switch(first, [beside(second, 10), beside(third, 0, "shadow")])
     assert who(observed) == {"champion": first.digest, "challenger": (second.digest, 10), "shadow": (third.digest, 0)}
@@ -209,9 +209,7 @@ def test_the_same_shares_again_change_nothing(place: Place) -> None:
     ],
     ids=["unreadable", "shares that do not add up", "of another champion", "a path that leads out", "a link"],
 )
-def test_shares_that_somebody_else_wrote_are_seen_or_hold_nothing(
-    place: Place, content: bytes | None, altered: list[str] | None
-) -> None:
+def test_a_changed_slots_file_is_detected(place: Place, content: bytes | None, altered: list[str] | None) -> None:
     first, second = place.release(1), place.release(2)
     place.target.switch(second)
     place.target.switch(first)
@@ -229,7 +227,7 @@ def test_shares_that_somebody_else_wrote_are_seen_or_hold_nothing(
     assert not slots.is_symlink()
 
 
-def test_a_release_of_another_model_runs_beside_nothing(place: Place) -> None:
+def test_a_release_of_another_model_cannot_run_beside_the_champion(place: Place) -> None:
     with pytest.raises(MlgitError) as caught:
         place.target.switch(place.release(1), [beside(msgspec.structs.replace(place.release(2), model="other"), 10)])
     assert caught.value.findings[0].id == "release-invalid"
@@ -266,7 +264,7 @@ def traced(
 @needs_strace
 @pytest.mark.tier("thorough", "10-50", "50-None")
 @pytest.mark.parametrize(("before", "after"), [(None, 10), (10, 50), (50, None)])
-def test_a_step_that_is_killed_anywhere_leaves_the_step_before_or_after_or_the_champion_alone(
+def test_a_killed_step_leaves_the_step_before_or_after_or_only_the_champion(
     place: Place, tmp_path: Path, before: int | None, after: int | None
 ) -> None:
     first, second = place.release(1), place.release(2)

@@ -1,4 +1,4 @@
-"""Recertification: approvals grow old, and people agree again to what runs; nothing that runs changes by it."""
+"""Recertification: approvals expire, and people re-approve what runs; nothing that runs changes."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,7 +31,7 @@ def standing(desk: Desk) -> Any:
 
 
 @pytest.mark.tier("fast")
-def test_what_runs_is_agreed_to_again_and_goes_on_as_it_is(limited: Team) -> None:
+def test_what_runs_is_re_approved_and_does_not_change(limited: Team) -> None:
     ana, ben = limited.ana, limited.ben
     running = ana.read(f"deployed/production/{MODEL}/current/version.json")
     assert standing(ana) == ("good", False)
@@ -66,7 +66,7 @@ def test_what_runs_is_agreed_to_again_and_goes_on_as_it_is(limited: Team) -> Non
     assert ana.does("validate").code == 0
 
 
-def test_it_is_judged_against_what_it_was_promoted_against(limited: Team) -> None:
+def test_gates_compare_with_the_version_of_the_promotion(limited: Team) -> None:
     """Not against itself: and what it is judged against, nobody chooses."""
     ana = limited.ana
     limited.promote(f"{MODEL}@2", "staging")
@@ -87,13 +87,13 @@ def test_it_is_judged_against_what_it_was_promoted_against(limited: Team) -> Non
     assert "recertification-baseline-mismatch" in ana.refused("merge")
 
 
-def test_what_is_proposed_otherwise_is_not_lost(proposed: Team) -> None:
+def test_another_open_promotion_is_not_overwritten(proposed: Team) -> None:
     assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["recertification-conflict"]
     assert proposed.ana.refused("recertify production/triage") == ["recertification-champion-missing"]
     assert proposed.ana.refused("recertify production", code=2) == ["place-invalid"]
 
 
-def test_what_no_longer_passes_is_not_agreed_to_again(limited: Team) -> None:
+def test_a_version_that_fails_its_gates_is_not_re_approved(limited: Team) -> None:
     ana = limited.ana
     ana.edit(POLICY, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n")
     answer = ana(f"recertify {PRODUCTION}")

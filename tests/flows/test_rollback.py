@@ -1,4 +1,4 @@
-"""A way back: to a version that the ledger has seen run well there, with a lighter rule, and the bad one held."""
+"""Rollbacks: to a version that the ledger has verified in the environment, under a lighter rule; the replaced version is held."""
 
 import json
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def hold(desk: Desk, revision: str = BRANCH) -> Hold:
 
 
 @pytest.mark.tier("fast")
-def test_the_version_before_comes_back_and_the_bad_one_is_held(mistaken: Team) -> None:
+def test_the_previous_version_returns_and_the_replaced_one_is_held(mistaken: Team) -> None:
     ana, ben = mistaken.ana, mistaken.ben
     said = ana.does(BACK).out
     assert f"Plan: production goes back to {MODEL}@1 (now {MODEL}@2)" in said
@@ -84,7 +84,7 @@ def test_the_version_before_comes_back_and_the_bad_one_is_held(mistaken: Team) -
     assert ana.does("validate").code == 0
 
 
-def test_what_is_said_of_a_rollback_says_that_it_is_one(mistaken: Team) -> None:
+def test_commands_show_a_rollback_as_such(mistaken: Team) -> None:
     ana = mistaken.ana
     ana.does(BACK)
     (waiting,) = ana.does("status --json").json["open"]
@@ -104,7 +104,7 @@ def test_what_is_said_of_a_rollback_says_that_it_is_one(mistaken: Team) -> None:
     assert ana.does(f"show {MODEL}@1 --json").json["champion_of"] == ["production"]
 
 
-def test_the_bad_version_does_not_come_back_while_it_is_held(mistaken: Team) -> None:
+def test_the_replaced_version_cannot_return_while_it_is_held(mistaken: Team) -> None:
     go_back(mistaken)
     ana = mistaken.ana
     assert ana.refused(f"promote {MODEL}@2 --to production") == ["version-held"]
@@ -118,7 +118,7 @@ def test_the_bad_version_does_not_come_back_while_it_is_held(mistaken: Team) -> 
     assert "is proposed as" in ana.does(f"promote {MODEL}@2 --to production").out
 
 
-def test_to_revert_a_rollback_with_its_hold_brings_nothing_back(mistaken: Team) -> None:
+def test_reverting_a_rollback_restores_nothing(mistaken: Team) -> None:
     go_back(mistaken)
     ana = mistaken.ana
     ana.git("revert", "--no-edit", "-m", "1", "main")  # takes the hold away as well
@@ -127,7 +127,7 @@ def test_to_revert_a_rollback_with_its_hold_brings_nothing_back(mistaken: Team) 
     assert answer.ids == ["promotion-reverted"]
 
 
-def test_a_plain_revert_of_a_promotion_is_no_way_back(mistaken: Team) -> None:
+def test_git_revert_of_a_promotion_is_no_rollback(mistaken: Team) -> None:
     ana = mistaken.ana
     ana.git("revert", "--no-edit", "-m", "1", "main")
     answer = ana("apply production")
@@ -138,13 +138,13 @@ def test_a_plain_revert_of_a_promotion_is_no_way_back(mistaken: Team) -> None:
     assert runs(mistaken) == 1
 
 
-def test_a_rollback_needs_the_word_of_somebody_else_too(mistaken: Team) -> None:
+def test_a_rollback_needs_an_approval_by_somebody_else(mistaken: Team) -> None:
     mistaken.ana.does(BACK)
     assert mistaken.ana.refused("merge") == ["approvals-missing"]
     assert mistaken.ana.refused("approve") == ["approver-excluded"]
 
 
-def test_the_lighter_rule_of_the_policy_is_the_one_that_counts(mistaken: Team) -> None:
+def test_the_rule_for_rollbacks_applies(mistaken: Team) -> None:
     text = mistaken.ana.read(POLICY)
     assert "approvals:" in text
     head, _, tail = text.partition("approvals:")
@@ -159,7 +159,7 @@ def test_the_lighter_rule_of_the_policy_is_the_one_that_counts(mistaken: Team) -
 # Where no way leads back to
 
 
-def test_nothing_leads_back_to_where_an_environment_has_not_been(running: Team) -> None:
+def test_a_version_that_never_ran_cannot_be_rolled_back_to(running: Team) -> None:
     """Version 2 is registered and has never run; version 1 is the first."""
     ana = running.ana
     assert ana.refused(BACK) == ["rollback-version-missing"]
@@ -169,13 +169,13 @@ def test_nothing_leads_back_to_where_an_environment_has_not_been(running: Team) 
     assert ana.refused("rollback production/triage --reason x") == ["rollback-champion-missing"]
 
 
-def test_what_ran_in_staging_only_is_no_way_back_for_production(proposed: Team) -> None:
+def test_a_version_that_ran_only_in_staging_cannot_return_to_production(proposed: Team) -> None:
     assert proposed.ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == [
         "rollback-version-missing"
     ]
 
 
-def test_calling_a_promotion_a_rollback_is_no_way_round_the_gates(mistaken: Team) -> None:
+def test_a_promotion_cannot_avoid_gates_by_calling_itself_a_rollback(mistaken: Team) -> None:
     """Version 3 fails the gates. A manifest by hand says that it has been there."""
     ana = mistaken.ana
     ana.does(BACK)
@@ -189,7 +189,7 @@ def test_calling_a_promotion_a_rollback_is_no_way_round_the_gates(mistaken: Team
     assert (answer.code, "rollback-version-unverified" in answer.ids, runs(mistaken)) == (1, True, 2)
 
 
-def test_an_entry_that_somebody_put_onto_the_ledger_proves_nothing(mistaken: Team) -> None:
+def test_a_forged_entry_of_the_deployment_log_does_not_count(mistaken: Team) -> None:
     """Many may write there. The base branch never wanted what the entry says was seen."""
     ana = mistaken.ana
     third = json.loads(ana.show("main", f"models/{MODEL}/versions/v3/version.json"))["digest"]
@@ -215,7 +215,9 @@ RIDERS: list[tuple[str, Callable[[Hold], tuple[str, Hold]]]] = [
 
 
 @pytest.mark.parametrize(("what", "change"), RIDERS, ids=[name for name, _ in RIDERS])
-def test_no_other_hold_rides_along(mistaken: Team, what: str, change: Callable[[Hold], tuple[str, Hold]]) -> None:
+def test_a_rollback_with_another_hold_is_refused(
+    mistaken: Team, what: str, change: Callable[[Hold], tuple[str, Hold]]
+) -> None:
     mistaken.ana.does(BACK)
     path, other = change(hold(mistaken.ana))
     on_branch(mistaken.mallory, {path: to_json(other)})
@@ -223,7 +225,7 @@ def test_no_other_hold_rides_along(mistaken: Team, what: str, change: Callable[[
     assert "promotion-with-other-changes" in mistaken.ana.refused("merge"), what
 
 
-def test_what_the_remote_has_lost_is_found_out_before_anything_changes(mistaken: Team) -> None:
+def test_missing_files_at_the_remote_are_detected_before_anything_changes(mistaken: Team) -> None:
     pointer = mistaken.ana.show("main", f"models/{MODEL}/versions/v1/model.skops.dvc")
     md5 = next(line.split(": ")[1] for line in pointer.splitlines() if "md5: " in line)
     (lost,) = (mistaken.folder / "storage").rglob(md5[2:])
@@ -253,7 +255,7 @@ def test_without_a_hold_the_version_can_be_promoted_again(mistaken: Team) -> Non
     assert "is proposed as" in mistaken.ana.does(f"promote {MODEL}@2 --to production").out
 
 
-def test_a_rollback_takes_the_place_of_an_open_promotion(mistaken: Team) -> None:
+def test_a_rollback_replaces_an_open_promotion(mistaken: Team) -> None:
     """One branch for an environment and model: whoever goes back at night does not wait for what was proposed by day."""
     ana = mistaken.ana
     go_back(mistaken, f"{BACK} --no-hold")
@@ -263,7 +265,7 @@ def test_a_rollback_takes_the_place_of_an_open_promotion(mistaken: Team) -> None
     assert mistaken.ana.refused("merge") == ["approvals-missing"], "what ben approved was another change"
 
 
-def test_a_way_back_is_pushed_where_there_is_an_origin(mistaken: Team) -> None:
+def test_a_rollback_is_pushed_where_there_is_an_origin(mistaken: Team) -> None:
     ana = mistaken.ana
     ana.clone("origin.git", "--bare")
     ana.git("remote", "add", "origin", (mistaken.folder / "origin.git").as_uri())
@@ -273,7 +275,7 @@ def test_a_way_back_is_pushed_where_there_is_an_origin(mistaken: Team) -> None:
     assert ana.at(mistaken.folder / "origin.git").refs()[f"refs/heads/{BRANCH}"] == told["commit"]
 
 
-def test_the_way_back_is_to_the_last_that_ran_and_not_to_the_lowest(mistaken: Team) -> None:
+def test_a_rollback_returns_to_the_last_verified_version(mistaken: Team) -> None:
     go_back(mistaken, f"{BACK} --no-hold")
     mistaken.now.wait(timedelta(hours=1))
     assert mistaken.ana.does("rollback production --reason x --dry-run --json").json["candidate"] == f"{MODEL}@2"

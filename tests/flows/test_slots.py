@@ -1,4 +1,4 @@
-"""A version beside the champion, for good: promoted like one, run by the target, seen by the ledger, and taken away again."""
+"""Slots: a challenger and a shadow beside the champion are promoted, deployed, recorded and removed again."""
 
 import json
 from datetime import timedelta
@@ -80,7 +80,7 @@ def test_a_challenger_answers_a_share_until_it_is_champion(proposed: Team) -> No
     assert ana.does("audit")
 
 
-def test_a_version_moves_between_slots_everybody_tells_where_and_clearing_one_needs_people_and_no_gates(
+def test_a_version_moves_between_slots_and_clearing_a_slot_needs_approval_but_no_gates(
     proposed: Team,
 ) -> None:
     team, ana = proposed, proposed.ana
@@ -106,7 +106,7 @@ def test_a_version_moves_between_slots_everybody_tells_where_and_clearing_one_ne
     assert ana.does("audit")
 
 
-def test_the_gates_judge_the_version_that_comes_in_and_no_other_one_comes_in_on_its_report(proposed: Team) -> None:
+def test_the_gate_report_is_for_the_promoted_version_only(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
     assert ana.refused(f"promote {MODEL}@3 {TO} --as shadow") == ["environment-skipped"]
     answer = ana(f"promote {MODEL}@3 --to staging --as shadow")
@@ -121,7 +121,7 @@ def test_the_gates_judge_the_version_that_comes_in_and_no_other_one_comes_in_on_
     assert {"gate-report-mismatch", "environment-skipped"} <= set(team.ben.refused("merge"))
 
 
-def test_a_way_back_restores_every_slot_and_holds_what_it_takes_out(proposed: Team) -> None:
+def test_a_rollback_restores_every_slot_and_holds_the_replaced_version(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
     put(team, AS_CHALLENGER)
     plan = ana.does("rollback production --reason INC-7 --dry-run --json").json
@@ -140,7 +140,7 @@ def test_a_way_back_restores_every_slot_and_holds_what_it_takes_out(proposed: Te
     assert ana.does("audit")
 
 
-def test_a_challenger_takes_over_by_a_ramp_and_nothing_comes_beside_it_meanwhile(proposed: Team) -> None:
+def test_a_challenger_takes_over_by_a_ramp_and_other_changes_are_refused_meanwhile(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
     lenient(ana)
     put(team, f"promote {MODEL}@3 {TO} --as shadow")
@@ -157,7 +157,7 @@ def test_a_challenger_takes_over_by_a_ramp_and_nothing_comes_beside_it_meanwhile
     assert seen(team)[-2:] == [(2, {"shadow": (3, 0)})] * 2
 
 
-def test_a_record_that_was_changed_after_the_merge_brings_nothing_to_the_target(proposed: Team) -> None:
+def test_a_record_changed_after_the_merge_is_not_deployed(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
     put(team, AS_CHALLENGER)
     for number in (1, 2):
@@ -172,7 +172,7 @@ def test_a_record_that_was_changed_after_the_merge_brings_nothing_to_the_target(
     assert applied(team)["state"] == "recorded"
 
 
-def test_words_that_do_not_fit_are_refused(running: Team) -> None:
+def test_contradicting_slot_options_are_refused(running: Team) -> None:
     words = {
         "@2 --as challenger": (2, ["slot-options-conflict"]),
         "@2 --traffic 10": (2, ["slot-options-conflict"]),

@@ -67,7 +67,7 @@ def agreed(make_scene: MakeScene) -> Team:
 
 
 @pytest.mark.tier("fast")
-def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
+def test_a_version_that_passes_is_promoted_under_a_standing_approval(ready: Team) -> None:
     ana, ben, automation = ready.ana, ready.ben, ready.mallory
     assert ids(auto_promoted(automation)) == ["standing-approval-missing"]
     assert "Next: mlgit standing-approval approve " + PRODUCTION in ana.does(NEW).out
@@ -79,7 +79,11 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     assert auto_promoted(automation, "--dry-run")["state"] == "planned"
     assert automation.everything() == before
     found = auto_promoted(automation, "--merge")
-    assert (found["state"], found["candidate"], found["standing_approval"]) == ("merged", f"{MODEL}@2", PRODUCTION)
+    assert (found["state"], found["proposed"]["candidate"], found["standing_approval"]) == (
+        "merged",
+        f"{MODEL}@2",
+        PRODUCTION,
+    )
     assert found["approved_by"] == ["ben"]
     (one,) = automation.does("apply production --json").json["results"]
     assert (one["state"], one["approved_by"]) == ("applied", ["ben"])
@@ -88,17 +92,17 @@ def test_what_passes_is_promoted_on_an_approval_in_advance(ready: Team) -> None:
     change = ana.does("audit --json").json["changes"][-1]
     assert (change["verdict"], change["standing_approval"]) == ("PROVEN", PRODUCTION)
     assert [one["person"] for one in change["approvals"]] == ["ben"]
-    record = ana.show("mlgit-ledger", f"decisions/{found['promotion']}.json")
+    record = ana.show("mlgit-ledger", f"decisions/{found['proposed']['promotion']}.json")
     assert '"standing-approval-01' in record
-    assert ana.does(f"why production/{MODEL} --json").json["agreed"][0]["holds"]
+    assert ana.does(f"why production/{MODEL} --json").json["approvals"]["counted"][0]["recorded"]
     assert ana.does("validate").code == 0
 
 
-def test_without_the_merge_it_waits_like_any_other_proposal(agreed: Team) -> None:
+def test_without_merge_it_is_an_open_proposal_like_any_other(agreed: Team) -> None:
     first = auto_promoted(agreed.mallory)
     assert first["state"] == "proposed"
     assert auto_promoted(agreed.mallory)["state"] == "proposed-already"
-    approvals = agreed.ana.does("approvals --json").json
+    approvals = agreed.ana.does("approvals --json").json["approvals"]
     assert [one["person"] for one in approvals["counted"]] == ["ben"]
     assert agreed.cara.does("merge").code == 0
 
@@ -117,7 +121,7 @@ def test_what_people_propose_is_left_alone_and_their_rejection_counts(agreed: Te
 # When it does not come in
 
 
-def test_rollback_then_automation(agreed: Team) -> None:
+def test_a_version_that_was_rolled_back_is_not_promoted_automatically(agreed: Team) -> None:
     """What people took out stays out: by the hold first, and once that is lifted because it was rolled back there."""
     ana, automation = agreed.ana, agreed.mallory
     assert auto_promoted(automation, "production --merge")["state"] == "merged"
@@ -143,7 +147,7 @@ def test_rollback_then_automation(agreed: Team) -> None:
     assert "auto-promotion-not-allowed" in ana.refused("merge"), "by hand it rests on it no more than by the automation"
 
 
-def test_one_that_expired_carries_nothing_even_if_somebody_merges_the_promotion(agreed: Team) -> None:
+def test_an_expired_standing_approval_covers_nothing(agreed: Team) -> None:
     ana = agreed.ana
     assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.now.wait(timedelta(days=91))
@@ -156,7 +160,7 @@ def test_one_that_expired_carries_nothing_even_if_somebody_merges_the_promotion(
     assert "standing-approval-invalid" in ids(change)
 
 
-def test_one_that_was_changed_after_it_was_signed_carries_nothing(agreed: Team) -> None:
+def test_a_standing_approval_changed_after_signing_covers_nothing(agreed: Team) -> None:
     ana = agreed.ana
     assert auto_promoted(agreed.mallory)["state"] == "proposed"
     agreed.mallory.edit(FILE, "weekly retrain", "weekly retrains")
@@ -174,7 +178,7 @@ def test_a_person_who_is_excluded_for_a_version_does_not_count(ready: Team) -> N
     assert "ana: trained the version" in found["findings"][0]["why"]
 
 
-def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> None:
+def test_a_gate_that_fails_or_warns_prevents_auto_promotion(agreed: Team) -> None:
     policy = "policies/production.yaml"
     agreed.ana.edit(policy, "  - id: size\n", "  - id: size\n    max_mb: 0.000001\n    severity: warn\n")
     found = auto_promoted(agreed.mallory)
@@ -182,13 +186,13 @@ def test_a_gate_that_refuses_or_only_warns_leaves_it_to_people(agreed: Team) -> 
     assert "gate size: fail" in found["findings"][0]["why"]
 
 
-def test_where_no_approval_is_needed_the_setting_is_enough(running: Team) -> None:
+def test_a_policy_without_approvals_needs_no_standing_approval(running: Team) -> None:
     ana, automation = running.ana, running.mallory
     assert automation.refused("auto-promote staging") == ["auto-promotion-disabled"]
     assert "No environment has" in automation.does("auto-promote").out
     automate(ana, "staging")
     found = auto_promoted(automation, "--merge")
-    assert (found["state"], found["candidate"]) == ("refused", f"{MODEL}@3")
+    assert (found["state"], found["proposed"]["candidate"]) == ("refused", f"{MODEL}@3")
     assert "gates-failed" in ids(found)
     ana.does(f"hold add --everywhere {MODEL}@3 --reason 'it is worse'")
     bring(ana, f"mlgit/hold/everywhere/{MODEL}@3")
@@ -219,7 +223,7 @@ DRAFTS: list[tuple[str, str, str, int]] = [
 ]
 
 
-def test_a_standing_approval_is_not_drafted_for(running: Team) -> None:
+def test_an_invalid_standing_approval_is_not_drafted(running: Team) -> None:
     before = running.ana.everything()
     for what, line, finding, code in DRAFTS:
         answer = running.ana(line)
@@ -227,7 +231,7 @@ def test_a_standing_approval_is_not_drafted_for(running: Team) -> None:
     assert running.ana.everything() == before
 
 
-def test_only_its_people_sign_it(running: Team) -> None:
+def test_only_the_named_people_can_sign_it(running: Team) -> None:
     assert "no `auto_promote: true`" in running.ana.does(NEW).out
     assert running.cara.refused(f"standing-approval approve {PRODUCTION}") == ["standing-approval-people-invalid"]
     assert running.ben.refused("standing-approval approve production/none") == ["standing-approval-unknown"]
@@ -242,7 +246,7 @@ def test_only_its_people_sign_it(running: Team) -> None:
     ]
 
 
-def test_it_does_not_come_with_what_rests_on_it(agreed: Team) -> None:
+def test_a_promotion_cannot_change_its_own_standing_approval(agreed: Team) -> None:
     assert auto_promoted(agreed.mallory)["state"] == "proposed"
     text = agreed.ana.read(FILE)
     agreed.ana.git("switch", "--quiet", BRANCH)

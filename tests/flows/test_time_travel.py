@@ -27,8 +27,8 @@ def moved_on(team: Team) -> str:
     team.ana.does("merge")
     team.ana.does("apply")
     found = team.ana.does(f"{PRODUCTION} --json").json
-    assert found["seen"]["version"] == f"{MODEL}@2"
-    promotion = found["brought"]["promotion"]
+    assert found["observed"]["version"] == f"{MODEL}@2"
+    promotion = found["promotion"]["id"]
     assert isinstance(promotion, str)
     return promotion
 
@@ -58,22 +58,24 @@ def forget(team: Team, version: str) -> None:
 def test_what_runs_is_explained_by_who_agreed_and_on_which_evidence(proposed: Team) -> None:
     promotion = moved_on(proposed)
     found = proposed.ana.does(f"{PRODUCTION} --json").json
-    assert (found["wanted"], found["seen"]["version"], found["seen"]["status"]) == (f"{MODEL}@2",) * 2 + ("verified",)
-    brought = found["brought"]
-    assert (brought["proposed_by"], brought["merged_by"]) == (["ana"], "ana")
-    assert brought["commit"] == proposed.ana.head("main")
-    assert brought["onto"] == proposed.ana.head("main^1")
-    assert brought["replaced"] == f"{MODEL}@1"
-    assert brought["proposed_at"] < brought["merged_at"] < found["seen"]["since"]
-    (agreed,) = found["agreed"]
-    assert (agreed["person"], agreed["roles"], agreed["comment"]) == ("ben", ["reviewer"], "saw the slices")
-    assert agreed["key"] == fingerprint(proposed, "ben")
-    assert agreed["holds"]
-    assert found["recorded"] == found["decision"]
-    evidence = found["evidence"]
-    assert evidence["report"] == f"models/{MODEL}/versions/v2/gates/{promotion}.json"
-    assert evidence["holds"]
-    assert {verdict["gate"]: verdict["outcome"] for verdict in evidence["results"]}["beats-champion"] == "pass"
+    assert (found["desired"], found["observed"]["version"], found["observed"]["status"]) == (f"{MODEL}@2",) * 2 + (
+        "verified",
+    )
+    promoted = found["promotion"]
+    assert (promoted["proposed_by"], promoted["merged_by"]) == (["ana"], "ana")
+    assert promoted["commit"] == proposed.ana.head("main")
+    assert promoted["base"] == proposed.ana.head("main^1")
+    assert promoted["replaced"] == f"{MODEL}@1"
+    assert promoted["proposed_at"] < promoted["merged_at"] < found["observed"]["since"]
+    (vote,) = found["approvals"]["counted"]
+    assert (vote["person"], vote["roles"], vote["comment"]) == ("ben", ["reviewer"], "saw the slices")
+    assert vote["key"] == fingerprint(proposed, "ben")
+    assert vote["recorded"]
+    assert found["recorded_decision"] == found["decision"]
+    report = found["gate_report"]
+    assert report["path"] == f"models/{MODEL}/versions/v2/gates/{promotion}.json"
+    assert report["matches_manifest"]
+    assert {verdict["gate"]: verdict["outcome"] for verdict in report["results"]}["beats-champion"] == "pass"
     version = json.loads(proposed.ana.read(f"models/{MODEL}/versions/v2/version.json"))
     assert found["made_from"]["data"] == version["inputs"]["data"]
     assert found["made_from"]["commit"] == version["inputs"]["commit"]
@@ -106,15 +108,15 @@ def test_what_is_merged_and_not_applied_is_wanted_and_does_not_run(proposed: Tea
     proposed.ben.does("approve")
     proposed.ana.does("merge")
     found = proposed.ana.does(f"{PRODUCTION} --json").json
-    assert (found["wanted"], found["seen"]["version"]) == (f"{MODEL}@2", f"{MODEL}@1")
-    assert found["recorded"] is None
-    assert [one["person"] for one in found["agreed"]] == ["ben"]
+    assert (found["desired"], found["observed"]["version"]) == (f"{MODEL}@2", f"{MODEL}@1")
+    assert found["recorded_decision"] is None
+    assert [one["person"] for one in found["approvals"]["counted"]] == ["ben"]
     assert found["next"] == "mlgit apply"
 
 
 def test_where_nothing_was_promoted_nothing_has_to_be_explained(proposed: Team) -> None:
     found = proposed.ana.does(f"why production/{OTHER} --json").json
-    assert (found["wanted"], found["seen"], found["brought"]) == (None, None, None)
+    assert (found["desired"], found["observed"], found["promotion"]) == (None, None, None)
     assert "nothing" in proposed.ana.does(f"why production/{OTHER}").out
 
 
@@ -122,12 +124,16 @@ def test_the_past_is_explained_by_the_ledger_of_then(proposed: Team) -> None:
     moved_on(proposed)
     ana = proposed.ana
     before = ana.does(f"{PRODUCTION} --at main^1 --json").json
-    assert (before["wanted"], before["seen"]["version"]) == (f"{MODEL}@1", f"{MODEL}@1")
+    assert (before["desired"], before["observed"]["version"]) == (f"{MODEL}@1", f"{MODEL}@1")
     merged = datetime.fromisoformat(ana.git("show", "-s", "--format=%cI", "main"))
     then = ana.does(f"{PRODUCTION} --at {merged:%Y-%m-%dT%H:%M}Z --json").json
-    assert (then["wanted"], then["seen"]["version"], then["recorded"]) == (f"{MODEL}@2", f"{MODEL}@1", None)
+    assert (then["desired"], then["observed"]["version"], then["recorded_decision"]) == (
+        f"{MODEL}@2",
+        f"{MODEL}@1",
+        None,
+    )
     day = ana.does(f"{PRODUCTION} --at {merged:%Y-%m-%d} --json").json  # to its end, when it had been applied
-    assert (day["wanted"], day["seen"]["version"]) == (f"{MODEL}@2", f"{MODEL}@2")
+    assert (day["desired"], day["observed"]["version"]) == (f"{MODEL}@2", f"{MODEL}@2")
 
 
 def by_hand(desk: Desk) -> None:
@@ -140,8 +146,8 @@ def test_an_approval_that_came_after_the_moment_does_not_speak_for_it(proposed: 
     clone.git("branch", "--quiet", f"mlgit/promote/production/{MODEL}", f"origin/mlgit/promote/production/{MODEL}")
     by_hand(proposed.ana)
     proposed.ben.at(clone.root).does("approve")
-    assert proposed.ana(f"{PRODUCTION} --at main --json").json["agreed"] == []
-    assert [one["person"] for one in proposed.ana(f"{PRODUCTION} --json").json["agreed"]] == ["ben"]
+    assert proposed.ana(f"{PRODUCTION} --at main --json").json["approvals"]["counted"] == []
+    assert [one["person"] for one in proposed.ana(f"{PRODUCTION} --json").json["approvals"]["counted"]] == ["ben"]
 
 
 def test_what_was_merged_without_approvals_says_so(proposed: Team) -> None:
@@ -157,7 +163,7 @@ def test_keys_are_those_that_were_listed_at_the_merge(proposed: Team) -> None:
     moved_on(proposed)
     kept = [line for line in proposed.ana.read(".mlgit/allowed_signers").splitlines() if not line.startswith("ben@")]
     proposed.ana.commit("Ben has left", {".mlgit/allowed_signers": "\n".join(kept) + "\n"})
-    assert proposed.ana.does(f"{PRODUCTION} --json").json["agreed"][0]["holds"]
+    assert proposed.ana.does(f"{PRODUCTION} --json").json["approvals"]["counted"][0]["recorded"]
 
 
 @pytest.mark.parametrize(
@@ -203,6 +209,9 @@ def test_a_signature_that_is_gone_from_the_ledger_is_missed(proposed: Team) -> N
     assert answer.code == 1
     assert set(answer.ids) == {"approval-invalid", "approvals-missing"}
     assert "0 of 1 needed" in answer.out
+    for command in (PRODUCTION, f"approvals production/{MODEL}", f"brief production/{MODEL}"):
+        (vote,) = ana(f"{command} --json").json["approvals"]["uncounted"]
+        assert (vote["person"], vote["recorded"], vote["by"], vote["at"]) == ("ben", True, None, None)
 
 
 def test_evidence_that_was_changed_after_the_merge_does_not_hold(proposed: Team) -> None:

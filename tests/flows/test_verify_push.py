@@ -1,4 +1,4 @@
-"""A plain Git server that enforces everything: a bare repository with the hook of `mlgit verify-push`, and people who push."""
+"""`mlgit verify-push`: a bare repository with the hook on a plain Git server, and people who push to it."""
 
 import io
 import json
@@ -81,7 +81,7 @@ def test_a_merge_by_mlgit_is_accepted_and_applied(proposed: Team) -> None:
     assert [one["state"] for one in ana.does("apply production --json").json["results"]] == ["applied"]
 
 
-def test_what_lacks_approvals_is_refused_with_who_may_supply_them(proposed: Team) -> None:
+def test_a_promotion_without_approvals_is_refused_with_who_may_approve(proposed: Team) -> None:
     """Mallory merges by hand."""
     _, bens, server = hosted(proposed)
     bens.git("merge", "--quiet", "--no-ff", "-m", "Merge it", f"origin/{BRANCH}")
@@ -90,7 +90,7 @@ def test_what_lacks_approvals_is_refused_with_who_may_supply_them(proposed: Team
     assert f"remote: error[approvals-missing]: {WHERE} lacks 1 more approval (0 of 1 so far; ben, cara may)" in said
 
 
-def test_who_proposed_it_cannot_approve_it_into_the_base(proposed: Team) -> None:
+def test_the_author_cannot_approve_and_push(proposed: Team) -> None:
     """Ana signs an approval of her own promotion past mlgit, and merges by hand."""
     ana, bens, server = hosted(proposed)
     folder = f"approvals/{bens.does('approve --json').json['promotion']}/"
@@ -109,7 +109,7 @@ def test_who_proposed_it_cannot_approve_it_into_the_base(proposed: Team) -> None
     assert "not counted: ana: author of the promotion" in said
 
 
-def test_a_manifest_that_is_pushed_directly_is_refused(proposed: Team) -> None:
+def test_a_manifest_edited_and_pushed_directly_is_refused(proposed: Team) -> None:
     ana, _, server = hosted(proposed)
     ana.commit("Just this once", {MANIFEST: f"{ana.read(MANIFEST)}\nreason: it has to go out today\n"})
     said = refused(ana, server, "main")
@@ -137,7 +137,7 @@ CHANGES: list[tuple[str, dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("files", "finding"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES])
-def test_what_validate_refuses_is_refused(proposed: Team, files: dict[str, str], finding: str) -> None:
+def test_an_invalid_change_is_refused(proposed: Team, files: dict[str, str], finding: str) -> None:
     ana, _, server = hosted(proposed)
     ana.commit("Change it", files)
     assert f"error[{finding}]" in refused(ana, server, "main")
@@ -150,14 +150,14 @@ def test_a_deleted_manifest_is_refused(proposed: Team) -> None:
     assert "manifest-deleted" in refused(ana, server, "main")
 
 
-def test_a_policy_that_comes_with_a_promotion_is_refused(proposed: Team) -> None:
+def test_a_promotion_that_changes_a_policy_is_refused(proposed: Team) -> None:
     ana, _, server = hosted(proposed)
     on_branch(ana, {POLICY: ana.read(POLICY).replace("promote: {min: 1}", "promote: {min: 0}")})
     ana.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
     assert "policy-changed-with-promotion" in refused(ana, server, "main")
 
 
-def test_each_commit_of_a_push_is_judged_by_the_state_before_it(proposed: Team) -> None:
+def test_each_commit_of_a_push_is_verified_by_the_state_before_it(proposed: Team) -> None:
     """The first commit is fine, the second is not, the third takes it back: the push is refused all the same."""
     ana, _, server = hosted(proposed)
     path = f"models/{MODEL}/versions/v1/card.md"
@@ -168,7 +168,7 @@ def test_each_commit_of_a_push_is_judged_by_the_state_before_it(proposed: Team) 
     assert "immutable-file-changed" in refused(ana, server, "main")
 
 
-def test_two_promotions_in_one_push_are_judged_one_after_the_other(registered: Team) -> None:
+def test_two_promotions_in_one_push_are_verified_in_order(registered: Team) -> None:
     ana, _, server = hosted(registered)
     for model in (MODEL, OTHER):
         ana.does(f"promote {model}@1 --to staging")
@@ -187,7 +187,7 @@ def test_a_forced_push_is_refused(proposed: Team) -> None:
     assert "git fetch origin" in said
 
 
-def test_who_is_second_is_told_to_fetch(proposed: Team) -> None:
+def test_the_second_of_two_pushes_has_to_fetch_first(proposed: Team) -> None:
     ana, bens, _ = hosted(proposed)
     ana.commit("Say more", {"README.md": "# Malignancy\n"})
     accepted(ana, "main")
@@ -199,7 +199,7 @@ def test_who_is_second_is_told_to_fetch(proposed: Team) -> None:
     accepted(bens, "main")
 
 
-def test_the_base_cannot_become_a_side_line(proposed: Team) -> None:
+def test_the_first_parent_line_of_the_base_cannot_change(proposed: Team) -> None:
     """What `git pull` does on a base branch with commits of one's own."""
     ana, bens, server = hosted(proposed)
     ana.commit("Say more", {"README.md": "# Malignancy\n"})
@@ -210,13 +210,13 @@ def test_the_base_cannot_become_a_side_line(proposed: Team) -> None:
 
 
 @pytest.mark.parametrize("branch", ["main", "mlgit-ledger"])
-def test_what_proves_decisions_cannot_be_deleted(proposed: Team, branch: str) -> None:
+def test_the_base_branch_and_the_ledger_cannot_be_deleted(proposed: Team, branch: str) -> None:
     ana, _, server = hosted(proposed)
     server.git("config", "receive.denyDeleteCurrent", "ignore")
     assert "error[push-deletes-branch]" in refused(ana, server, f":{branch}")
 
 
-def test_of_two_merges_at_once_one_lands_and_the_other_is_told(registered: Team) -> None:
+def test_of_two_concurrent_merges_one_is_accepted_and_the_other_refused(registered: Team) -> None:
     """Both are good, and Git takes one of them first."""
     ana, bens, server = hosted(registered)
     ana.does(f"promote {MODEL}@1 --to staging")
@@ -270,14 +270,14 @@ def test_an_entry_has_to_follow_from_the_one_before(proposed: Team, change: dict
     assert f"error[{finding}]" in refused(ana, server, "mlgit-ledger")
 
 
-def test_what_is_no_record_does_not_get_onto_the_ledger(proposed: Team) -> None:
+def test_a_file_that_is_no_record_is_refused_on_the_ledger(proposed: Team) -> None:
     """It would keep everybody from counting approvals."""
     ana, _, server = hosted(proposed)
     on_ledger(ana, {"approvals/01KJW6PM400000000000000000/x.json": "{}"})
     assert "error[key-missing]" in refused(ana, server, "mlgit-ledger")
 
 
-def test_approvals_and_deployments_get_onto_it(proposed: Team) -> None:
+def test_approvals_and_deployments_are_accepted_on_the_ledger(proposed: Team) -> None:
     ana, bens, server = hosted(proposed)
     before = server.head("mlgit-ledger")
     bens.does("approve")
@@ -289,7 +289,7 @@ def test_approvals_and_deployments_get_onto_it(proposed: Team) -> None:
 # Other branches, the first push, and the hook itself
 
 
-def test_other_branches_and_tags_are_nobodys_business(proposed: Team) -> None:
+def test_other_branches_and_tags_are_accepted(proposed: Team) -> None:
     ana, _, server = hosted(proposed)
     ana.git("tag", "v1")
     accepted(ana, f"{BRANCH}:refs/heads/work", "v1")
@@ -307,7 +307,7 @@ def test_a_proposal_that_cannot_be_read_is_refused(proposed: Team) -> None:
     assert "error[key-missing]" in refused(ana, server, branch)
 
 
-def test_one_bad_ref_takes_the_others_with_it(proposed: Team) -> None:
+def test_one_refused_ref_refuses_the_whole_push(proposed: Team) -> None:
     ana, _, server = hosted(proposed)
     ana.git("update-ref", "refs/heads/mlgit-ledger", "mlgit-ledger~1")
     refused(ana, server, "--force", "main:refs/heads/work", "mlgit-ledger")
@@ -326,7 +326,7 @@ def test_an_empty_server_takes_the_first_push(proposed: Team) -> None:
     refused(ana, server, "main")
 
 
-def test_a_first_push_that_nothing_could_be_built_on_is_refused(proposed: Team) -> None:
+def test_a_first_push_without_a_readable_project_is_refused(proposed: Team) -> None:
     ana = proposed.ana
     place = proposed.folder / "empty.git"
     ana.git("init", "--quiet", "--bare", "--initial-branch=main", str(place))
@@ -337,7 +337,7 @@ def test_a_first_push_that_nothing_could_be_built_on_is_refused(proposed: Team) 
     assert "error[key-missing]" in refused(ana, server, "main")
 
 
-def test_it_is_installed_once_and_over_nothing_else(proposed: Team) -> None:
+def test_installing_the_hook_twice_changes_nothing_and_no_other_hook_is_replaced(proposed: Team) -> None:
     ana, _, server = hosted(proposed)
     hook = server.root / "hooks/pre-receive"
     ours = hook.read_bytes()
@@ -354,7 +354,7 @@ def test_it_is_installed_once_and_over_nothing_else(proposed: Team) -> None:
     assert ana.refused("verify-push --install") == ["repository-not-bare"]
 
 
-def test_it_stands_where_git_is_told_to_look_for_hooks(proposed: Team) -> None:
+def test_the_hook_is_installed_at_core_hookspath(proposed: Team) -> None:
     ana, _ = shared(proposed)
     server = ana.at(proposed.folder / "origin.git")
     server.git("config", "core.hooksPath", "guards")
@@ -364,7 +364,7 @@ def test_it_stands_where_git_is_told_to_look_for_hooks(proposed: Team) -> None:
     refused(ana, server, "main")
 
 
-def test_without_mlgit_nothing_is_taken(proposed: Team) -> None:
+def test_without_mlgit_every_push_is_refused(proposed: Team) -> None:
     """A guard that cannot be asked says no."""
     ana, _, server = hosted(proposed)
     hook = server.root / "hooks/pre-receive"
@@ -374,13 +374,13 @@ def test_without_mlgit_nothing_is_taken(proposed: Team) -> None:
 
 
 @pytest.mark.parametrize("line", ["x", "a b", "  "])
-def test_what_git_does_not_say_is_wrong_usage(proposed: Team, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_standard_input_is_a_usage_error(proposed: Team, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
     answer = proposed.ana("verify-push")
     assert (answer.code, answer.ids) == (2, ["push-input-invalid"])
 
 
-def test_it_answers_with_a_document(proposed: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_has_a_verdict_for_each_ref(proposed: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     ana = proposed.ana
     line = f"{ana.head('main~1')} {ana.head('main')} refs/heads/main\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))

@@ -1,4 +1,4 @@
-"""When a change may come, and what has to have been seen before: windows, healthy time, and what runs where it comes first."""
+"""Windows, soak time and the order of environments: when a change may be merged and applied."""
 
 from datetime import timedelta
 from typing import Any
@@ -58,7 +58,7 @@ def test_a_change_waits_for_its_window_to_be_merged_and_to_be_applied(running: T
     assert (state(team), runs(team, "production")) == ("applied", 2)
 
 
-def test_what_was_merged_outside_the_window_is_blocked_in_it_too(running: Team) -> None:
+def test_a_promotion_merged_outside_its_window_stays_blocked(running: Team) -> None:
     team, ana = running, running.ana
     add(team, "windows: [{deny: {days: [sat, sun]}}]")
     team.promote(f"{MODEL}@2", "staging")
@@ -70,7 +70,7 @@ def test_what_was_merged_outside_the_window_is_blocked_in_it_too(running: Team) 
     assert (answer.code, one["state"], [found["id"] for found in one["findings"]]) == (1, "blocked", ["window-closed"])
 
 
-def test_what_is_altered_is_put_right_whatever_the_window_says(running: Team) -> None:
+def test_drift_is_repaired_outside_the_window_too(running: Team) -> None:
     team = running
     add(team, f"windows: [{{deny: {{days: {EVERY_DAY}}}}}]")
     (target(team, "production") / "current/model.skops").write_bytes(b"another")
@@ -80,7 +80,7 @@ def test_what_is_altered_is_put_right_whatever_the_window_says(running: Team) ->
 
 
 @pytest.mark.parametrize(("held", "merged"), [("", True), (", rollback: true", False)])
-def test_a_way_back_is_open_unless_the_span_closes_it_too(running: Team, held: str, merged: bool) -> None:
+def test_a_rollback_is_allowed_unless_the_window_says_otherwise(running: Team, held: str, merged: bool) -> None:
     team, ana, ben = running, running.ana, running.ben
     team.promote(f"{MODEL}@2", "staging")
     team.promote(f"{MODEL}@2", "production", approve=[ben])
@@ -94,7 +94,7 @@ def test_a_way_back_is_open_unless_the_span_closes_it_too(running: Team, held: s
     assert (state(team), runs(team, "production")) == ("applied", 1)
 
 
-def test_a_zone_that_nobody_knows_is_found_at_its_place(running: Team) -> None:
+def test_an_unknown_time_zone_is_reported_with_its_place(running: Team) -> None:
     path = running.root / PRODUCTION
     path.write_text(path.read_text() + "windows: [{allow: {days: [mon], zone: Europe/Atlantis}}]\n")
     answer = running.ana("validate")
@@ -105,7 +105,7 @@ def test_a_zone_that_nobody_knows_is_found_at_its_place(running: Team) -> None:
 # What comes first
 
 
-def test_what_comes_first_has_to_be_seen_and_not_only_wanted(running: Team) -> None:
+def test_an_earlier_environment_has_to_be_verified_not_only_merged(running: Team) -> None:
     team, ana, ben = running, running.ana, running.ben
     team.promote(f"{MODEL}@2", "staging", apply=False)
     approved(team)
@@ -118,7 +118,7 @@ def test_what_comes_first_has_to_be_seen_and_not_only_wanted(running: Team) -> N
 # Soak
 
 
-def test_a_version_soaks_before_it_goes_on(running: Team) -> None:
+def test_a_version_soaks_before_it_is_promoted_further(running: Team) -> None:
     team, ben = running, running.ben
     add(team, "soak: {in: staging, for: 72h}")
     team.promote(f"{MODEL}@2", "staging")
@@ -131,7 +131,7 @@ def test_a_version_soaks_before_it_goes_on(running: Team) -> None:
     assert (state(team), runs(team, "production")) == ("applied", 2)
 
 
-def test_a_time_in_which_it_was_not_well_does_not_count(running: Team) -> None:
+def test_time_in_a_degraded_state_does_not_count_as_soak(running: Team) -> None:
     team, ana, ben = running, running.ana, running.ben
     add(team, "soak: {in: staging, for: 72h}")
     team.promote(f"{MODEL}@2", "staging")
@@ -154,7 +154,7 @@ def test_a_time_in_which_it_was_not_well_does_not_count(running: Team) -> None:
     assert seen == ["verified", "verified", "degraded", "verified"]
 
 
-def test_where_nobody_may_look_away_for_long_each_look_counts(running: Team) -> None:
+def test_a_gap_between_observations_ends_the_soak(running: Team) -> None:
     team, ana, ben = running, running.ana, running.ben
     add(team, "soak: {in: staging, for: 48h, max_gap: 30h}")
     team.promote(f"{MODEL}@2", "staging")
@@ -168,7 +168,7 @@ def test_where_nobody_may_look_away_for_long_each_look_counts(running: Team) -> 
     ben.does("merge")
 
 
-def test_to_look_changes_nothing_but_the_ledger(running: Team) -> None:
+def test_observe_changes_only_the_ledger(running: Team) -> None:
     ana = running.ana
     before: Any = ana.everything()
     ana.does("observe --dry-run")

@@ -38,10 +38,10 @@ class AtForge:
         return dict(answer.json)
 
     def counted(self) -> list[str]:
-        return [one["person"] for one in self.approvals()["counted"]]
+        return [one["person"] for one in self.approvals()["approvals"]["counted"]]
 
     def reasons(self) -> dict[str, str]:
-        return {one["person"]: one["reason"] for one in self.approvals()["uncounted"]}
+        return {one["person"]: one["reason"] for one in self.approvals()["approvals"]["uncounted"]}
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Everything that the ledger has of reviews, in the order of the numbers."""
@@ -114,7 +114,11 @@ def test_reviews_are_fetched_counted_and_audited_without_the_forge(at: AtForge) 
     assert forge.pulls[1].body.endswith("Ben, please look at the slices.")
 
     first = at.approvals()
-    assert (first["pull_request"], first["counted"], first["evidence"]) == (proposed["pull_request"], [], "forge")
+    assert (first["pull_request"], first["approvals"]["counted"], first["approvals"]["evidence"]) == (
+        proposed["pull_request"],
+        [],
+        "forge",
+    )
     at.review("ben", "CHANGES_REQUESTED")
     assert at.reasons() == {"ben": "rejected it"}
     at.review("mallory")
@@ -156,7 +160,7 @@ def test_reviews_are_fetched_counted_and_audited_without_the_forge(at: AtForge) 
     ]
     assert any("No forge was queried" in sentence for sentence in audit["not_checked"])
     assert "ben" in fresh.does(f"why production/{MODEL}").out
-    assert at.approvals(fresh)["counted"][0]["person"] == "ben"
+    assert at.approvals(fresh)["approvals"]["counted"][0]["person"] == "ben"
     assert len(forge.requests) == asked
 
 

@@ -70,12 +70,12 @@ def test_an_automatic_promotion_has_a_pull_request_until_it_is_merged(at: AtForg
     assert ana.everything() == before
     assert [*forge.pulls] == [1]
     (first,) = [one for one in auto_promote("--json").json["results"] if one["model"] == MODEL]
-    assert (first["state"], first["pull_request"]) == ("proposed", f"{forge.url}/{forge.repository}/pull/2")
+    assert (first["state"], first["proposed"]["pull_request"]) == ("proposed", f"{forge.url}/{forge.repository}/pull/2")
     assert forge.pulls[2].title == f"Promote {MODEL}@2 to production"
     assert MODEL in forge.pulls[2].body
     again = auto_promote().out
     assert "proposed already" in again
-    assert f"\n  pull request {first['pull_request']}\n" in again
+    assert f"\n  pull request {first['proposed']['pull_request']}\n" in again
     assert [*forge.pulls] == [1, 2]
 
     merged = auto_promote("--merge").out

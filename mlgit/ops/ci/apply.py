@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from mlgit.errors import Exit, Finding, MlgitError, Severity
 from mlgit.ops.delivery import apply
-from mlgit.ops.delivery.apply import Application, Applied
+from mlgit.ops.delivery.apply import Applied
+from mlgit.ops.delivery.deployer import Application, ApplicationState
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.kernel.ports.workspace import Workspace
 
-_DEPLOYMENT_STATES: Final[dict[apply.State, Literal["success", "failure"]]] = {
+_DEPLOYMENT_STATES: Final[dict[ApplicationState, Literal["success", "failure"]]] = {
     "applied": "success",
     "blocked": "failure",
     "failed": "failure",

@@ -1,6 +1,6 @@
-"""The deployment log on the ledger: what targets were observed to run.
+"""Write and check the deployment log on the ledger: what targets were observed to run.
 
-Each entry names the digest of the one before, and none is appended to a log that is broken.
+Each entry has the digest of the one before. Nothing is appended to a log that is broken.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +25,8 @@ from mlgit.ops.review import forge_reviews
 from mlgit.ops.review.proposals import Proposal
 
 _VERBS = {"verified": "Deploy", "degraded": "Find degraded", "blocked": "Block"}
-_SAME = ("promotion", "status", "digest", "traffic", "beside", "message")
-"""Fields in which an entry has to differ from the one before to be appended."""
+_COMPARED = ("promotion", "status", "digest", "traffic", "beside", "message")
+"""Fields of which at least one has to differ from the entry before, for an entry to be appended."""
 
 
 def deviation(
@@ -37,7 +37,7 @@ def deviation(
     message: str,
     traffic: int | None = None,
 ) -> Deployment:
-    """Return the entry for a target that does not run what a promotion asks for; `record` gives it its place in the log."""
+    """Return the entry for a target that does not run what a promotion asks for; `record` numbers it."""
     return Deployment(
         schema=1,
         environment=manifest.environment,
@@ -61,18 +61,18 @@ def record(
     workspace: Workspace,
     entry: Deployment,
     *,
-    decided: DecisionRecord | None = None,
+    decision: DecisionRecord | None = None,
     proposal: Proposal | None = None,
     repeat: bool = False,
 ) -> None:
-    """Append an entry to the log, with the decision that led to it.
+    """Append an entry to the log, and with it the decision record that allows it.
 
     Args:
         workspace: where.
-        entry: what was observed; its number, its time and the entry before are filled in here.
-        decided: the decision, which is added once for each promotion.
-        proposal: what was decided on; the reviews of its pull request are added along with the decision.
-        repeat: whether to append it where the last entry says the same already, as evidence of another time.
+        entry: what was observed; its number, its time and the digest of the entry before are filled in here.
+        decision: the decision record, which is added once for each promotion.
+        proposal: the promotion; the reviews of its pull request are added along with the decision record.
+        repeat: whether to append an entry that says the same as the last one, as evidence of a later time.
 
     Raises:
         MlgitError: the log is broken (`ledger-entry-missing`, `ledger-chain-broken`, `ledger-time-invalid`), or
@@ -88,14 +88,14 @@ def record(
     def files(ledger: Ledger) -> Mapping[str, bytes]:
         entries = ledger.deployments(*key)
         last = entries[-1] if entries else None
-        if last is not None and not repeat and all(getattr(last, name) == getattr(entry, name) for name in _SAME):
-            return {}  # another run was faster
-        new = _placed(workspace, entry, last)
+        if last is not None and not repeat and all(getattr(last, name) == getattr(entry, name) for name in _COMPARED):
+            return {}  # another run has recorded it already
+        new = _with_number(workspace, entry, last)
         if findings := list(check_entries([*entries, new])):
             raise MlgitError(*findings)
         added = {f"{layout.deployments(*key)}/{new.seq}.json": to_json(new)}
-        if decided is not None and ledger.find(DecisionRecord, layout.decision(decided.promotion)) is None:
-            added[layout.decision(decided.promotion)] = to_json(decided)
+        if decision is not None and ledger.find(DecisionRecord, layout.decision(decision.promotion)) is None:
+            added[layout.decision(decision.promotion)] = to_json(decision)
             added |= {} if reviews is None else forge_reviews.new_files(ledger, reviews)
         return added
 
@@ -107,7 +107,7 @@ def record(
 def check_log(
     workspace: Workspace, snapshot: Snapshot, manifest: Promotion, entries: Iterable[Deployment]
 ) -> list[Finding]:
-    """Check the log of a model in an environment, and that base branch and ledger have the commits that the other names."""
+    """Check the log of a model in an environment, and that base branch and ledger have the commits of each other."""
     repository, entries = workspace.repository, list(entries)
     return [
         *_check_pushed(repository, snapshot),
@@ -122,30 +122,30 @@ def check_log(
 
 
 def _check_pushed(repository: Repository, snapshot: Snapshot) -> Iterator[Finding]:
-    """The remote has the commit that the ledger is going to name: if only this clone had it, no other could continue."""
+    """The remote has the commit that the ledger is going to name, without which no other clone could verify the entry."""
     name = snapshot.state.project().base
     copy = repository.resolve(remote.tracking_ref(f"refs/heads/{name}"))
     if remote.exists(repository) and not _has(repository, copy, snapshot.commit):
         yield Finding(
             "base-branch-unpushed",
             f"{remote.NAME} does not have commit {snapshot.commit[:12]} of {name}",
-            why="the ledger would name a commit that is in this clone alone",
+            why="the ledger would name a commit that only this clone has",
             fix=f"run `git push {remote.NAME} {name}`",
         )
 
 
 def _has(repository: Repository, tip: CommitId | None, commit: CommitId) -> bool:
-    """Tell whether a commit is the tip of a branch or came before it; a commit that is not in this clone did not."""
+    """Tell whether a commit is the tip of a branch or an ancestor of it; one that is not in this clone is neither."""
     if tip is None or repository.resolve(commit) is None:
         return False
     return remote.contains(repository, tip, commit)
 
 
-def _placed(workspace: Workspace, entry: Deployment, last: Deployment | None) -> Deployment:
-    """Return an entry with its place in the log."""
+def _with_number(workspace: Workspace, entry: Deployment, last: Deployment | None) -> Deployment:
+    """Return an entry with its number, its time, and the digest of the entry before."""
     now = workspace.clock.now()
     if last is not None and now < last.at <= now + CLOCK_TOLERANCE:
-        now = last.at  # another machine's clock is ahead of this one's
+        now = last.at  # the clock of the machine that wrote the last entry is ahead
     return replace(
         entry,
         seq=last.seq + 1 if last else 1,
@@ -156,7 +156,7 @@ def _placed(workspace: Workspace, entry: Deployment, last: Deployment | None) ->
 
 
 def _relative(workspace: Workspace, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a target, with a path inside the repository relative to its root: clones are elsewhere."""
+    """Return the facts of a target, with a path inside the repository relative to its root, so that it fits every clone."""
     root, path = workspace.repository.root, facts.get("path")
     if root is None or not isinstance(path, str) or not Path(path).is_relative_to(root):
         return dict(facts)

@@ -1,4 +1,4 @@
-"""Hold a version, or freeze a model, an environment or the project; list the holds; lift one."""
+"""Hold a version, or freeze a model, an environment or the project; list and lift holds."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,7 +18,7 @@ from mlgit.ops.kernel.snapshot import base_of, take_snapshot
 from mlgit.ops.promotion import proposal_branch, publish, pull_request
 
 EVERYWHERE = "everywhere"
-"""The folder of holds that name no environment."""
+"""The folder of holds that apply to every environment."""
 
 
 class HoldChange(Outcome, frozen=True, kw_only=True, tag="mlgit/hold-change.v1"):
@@ -63,24 +63,24 @@ def add(
     *,
     reason: str,
     until: datetime | timedelta | None = None,
-    say: pull_request.BodyRenderer | None = None,
+    render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> HoldChange:
     """Propose a hold, on a branch of its own.
 
     Args:
         workspace: where.
-        environment: where it holds; everywhere, if None.
-        model: the model; with neither `model` nor `version`, everything in the environment is frozen.
-        version: label of the version that may not be deployed again; with it, nothing else is held.
+        environment: the environment; every one, if None.
+        model: the model; every one in the environment is frozen, if None.
+        version: number of the version that may not be promoted; the whole model is frozen, if None.
         reason: why.
         until: when it ends, or in how long; never, if None.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: what is to be held does not exist, or another hold has the name already (`hold-exists`).
-        UsageError: it would end before it begins (`time-in-past`).
+        MlgitError: the environment, model or version does not exist, or another hold has the name already (`hold-exists`).
+        UsageError: `until` is in the past (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     until = None if until is None else times.future_time(until, workspace.clock.now())
@@ -96,14 +96,19 @@ def add(
             "hold-exists",
             f"{_target(merged)} is held already, by {path}",
             why=f"{merged.by}: {merged.reason}",
-            fix=f"lift that one first, `mlgit hold lift {name} --reason ...`, or leave it as it is",
+            fix=f"to replace it, lift it first: `mlgit hold lift {name} --reason ...`",
         )
     content = workspace.formats.yaml(path, hold)
-    return _propose(workspace, base, plan, content, f"Hold {_target(hold)}\n\n{reason}\n", say, dry_run=dry_run)
+    return _propose(workspace, base, plan, content, f"Hold {_target(hold)}\n\n{reason}\n", render_body, dry_run=dry_run)
 
 
 def lift(
-    workspace: Workspace, name: str, *, reason: str, say: pull_request.BodyRenderer | None = None, dry_run: bool = False
+    workspace: Workspace,
+    name: str,
+    *,
+    reason: str,
+    render_body: pull_request.BodyRenderer | None = None,
+    dry_run: bool = False,
 ) -> HoldChange:
     """Propose to remove a hold, on a branch of its own.
 
@@ -111,7 +116,7 @@ def lift(
         workspace: where.
         name: the name of the hold.
         reason: why; it goes into the message of the commit.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -119,17 +124,18 @@ def lift(
     """
     base_name, base = base_of(workspace)
     holds = base.holds()
+    # People also name a hold by its file.
     name = name.removeprefix("holds/").removesuffix(".yaml")
     if name not in holds:
         raise refused(
             "hold-unknown",
             f"there is no hold {name}",
-            why=f"there is {', '.join(holds)}" if holds else "nothing is held",
+            why=f"the base branch has {', '.join(holds)}" if holds else "nothing is held",
             fix="`mlgit hold list` shows every hold",
         )
     target = _target(holds[name])
     plan = HoldChange(name=name, file=layout.hold(name), action="lift", target=target, state="planned", base=base_name)
-    return _propose(workspace, base, plan, None, f"Lift hold on {target}\n\n{reason}\n", say, dry_run=dry_run)
+    return _propose(workspace, base, plan, None, f"Lift hold on {target}\n\n{reason}\n", render_body, dry_run=dry_run)
 
 
 def list_all(workspace: Workspace, *, at: str | None = None) -> Holds:
@@ -185,7 +191,7 @@ def _hold(
 
 
 def _name(hold: Hold) -> str:
-    """Return the name of a hold. No model can be called `environment`, so that name is free for a freeze."""
+    """Return the name of a hold. No model can be called `environment`, which is the name for a freeze of all models."""
     where = hold.environment or EVERYWHERE
     if hold.model is not None and hold.version is not None:
         return layout.version_hold_name(where, hold.model, hold.version)
@@ -205,7 +211,7 @@ def _propose(
     plan: HoldChange,
     content: bytes | None,
     message: str,
-    say: pull_request.BodyRenderer | None,
+    render_body: pull_request.BodyRenderer | None,
     *,
     dry_run: bool,
 ) -> HoldChange:
@@ -216,4 +222,4 @@ def _propose(
         owns=lambda path: path == plan.file,
         command=f"mlgit hold {plan.action} {plan.name}",
     )
-    return publish.publish_change(workspace, base, plan, draft, say, dry_run=dry_run)
+    return publish.publish_change(workspace, base, plan, draft, render_body, dry_run=dry_run)

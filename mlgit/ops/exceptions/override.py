@@ -1,4 +1,4 @@
-"""Overrides: signed exceptions that waive gates for one version, until a time."""
+"""Overrides: signed exceptions that waive gates for one version and a limited time."""
 
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -31,10 +31,10 @@ def add(
     others: list[str],
     until: datetime | timedelta,
     review_by: date,
-    say: pull_request.BodyRenderer | None = None,
+    render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
-    """Draft an override, on a branch of its own; where the same was drafted before, propose that one again.
+    """Draft an override on a branch of its own; if the same was drafted before, propose that one again.
 
     Args:
         workspace: where.
@@ -42,16 +42,16 @@ def add(
         ref: the version.
         waives: ids of the gates to waive.
         incident: what makes it necessary.
-        others: who signs it beside the person who runs this, by their names in the roles file.
+        others: who has to sign it beside the current user, by their names in the roles file.
         until: when it expires, or in how long.
         review_by: the day by which it has to be reviewed afterwards.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: it breaks a rule: a gate that nobody may waive, people who are not two (`waiver-not-allowed`,
-            `override-people-invalid` and others). Nothing was changed.
-        UsageError: it would expire before it begins (`time-in-past`).
+        MlgitError: it breaks a rule: nobody may waive the gate (`waiver-not-allowed`), fewer than two people sign
+            (`override-people-invalid`), and others. Nothing was changed.
+        UsageError: `until` is in the past (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()
@@ -70,11 +70,11 @@ def add(
         until=times.future_time(until, now),
         review_by=review_by,
     )
-    return signed.draft(workspace, KIND, base_name, base, record, until=until, say=say, dry_run=dry_run)
+    return signed.draft(workspace, KIND, base_name, base, record, until=until, render_body=render_body, dry_run=dry_run)
 
 
 def _signers(base: Lifecycle, email: str, others: list[str]) -> list[str]:
-    """Return who has to sign: whoever has the address, and the others. That each is a person, the rules of the file check."""
+    """Return who has to sign: the current user and the others. The rules for the file check that each of them is a person."""
     directory = People(base.roles())
     me = directory.person(email)
     people = list(dict.fromkeys([me, *others]))
@@ -82,13 +82,13 @@ def _signers(base: Lifecycle, email: str, others: list[str]) -> list[str]:
     if me not in directory.people():
         why = f"{layout.ROLES} does not list {me} as a person"
     elif len(people) == 1:
-        why = f"{me} would be alone"
+        why = f"only {me} would sign it"
     if why:
         raise refused(
             "override-people-invalid",
             "an override is signed by at least two people",
             why=why,
-            fix=f"name another person of {layout.ROLES} with --approver; whoever runs this has to be listed there too",
+            fix=f"name another person of {layout.ROLES} with --approver; you have to be listed there too",
         )
     return people
 

@@ -1,4 +1,4 @@
-"""Draft, sign and list signed exceptions: what overrides and standing approvals have in common."""
+"""Draft, sign and list signed exceptions, that is overrides and standing approvals."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ KindName = Literal["override", "standing-approval"]
 
 
 class SignedExceptionDraft(Outcome, frozen=True, kw_only=True, tag="mlgit/signed-exception-draft.v1"):
-    """A signed exception that was drafted, and the branch that proposes it. `must_sign` is empty where no evidence is asked."""
+    """A signed exception that was drafted, and its branch. `must_sign` is empty where the policy requires no evidence."""
 
     kind: KindName
     name: str
@@ -35,7 +35,7 @@ class SignedExceptionDraft(Outcome, frozen=True, kw_only=True, tag="mlgit/signed
     record: Override | StandingApproval
     must_sign: list[str]
     auto_promote: bool | None
-    """Of a standing approval: whether the environment has auto-promotion, without which nothing can rest on it."""
+    """Of a standing approval: whether the environment has auto-promotion, without which it has no effect."""
     state: Literal["proposed", "planned"]
     base: str
     branch: str | None = None
@@ -46,7 +46,7 @@ class SignedExceptionDraft(Outcome, frozen=True, kw_only=True, tag="mlgit/signed
 
 
 class SignedExceptionApproval(Outcome, frozen=True, kw_only=True, tag="mlgit/signed-exception-approval.v1"):
-    """A person's signature on a signed exception, and whose is still missing."""
+    """A person's signature on a signed exception, and who has not signed it yet."""
 
     kind: KindName
     name: str
@@ -73,7 +73,7 @@ class SignedExceptionStatus(msgspec.Struct, frozen=True, kw_only=True):
     review_due: bool | None = None
     """Of an override: whether it should have been reviewed by now."""
     used: int | None = None
-    """Of a standing approval: how many promotions rest on it."""
+    """Of a standing approval: how many promotions used it."""
     auto_promote: bool | None = None
     """Of a standing approval: whether the environment has auto-promotion."""
 
@@ -89,25 +89,25 @@ class ExceptionKind(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """What differs between overrides and standing approvals."""
 
     name: KindName
-    """It is also the name of the command."""
+    """Also the name of the command."""
     noun: str
     record: type[R]
     path: Callable[[str], str]
     branch: Callable[[str], str]
     load_all: Callable[[Lifecycle], dict[str, R]]
     target: Callable[[R], str]
-    """Return the version or model that it is for. With the environment, it is the name; later ones get a number."""
+    """Return the version or model that it is for. The name is the environment with it; later ones get a number."""
     subject: Callable[[R], str]
     """Return the subject of the commit that adds it."""
     effect: Callable[[R], str]
-    """Return what holds while it is in force."""
+    """Return what it changes while it is in force."""
     reason: Callable[[R], str]
     details: Callable[[Workspace, Snapshot, SignedExceptionStatus, SignatureTimes], SignedExceptionStatus]
-    """Fill in what the status of this kind alone has."""
+    """Fill in the fields of the status that only this kind has."""
     not_a_signer: Callable[[str, str], MlgitError]
-    """Return the error for a person who is not to sign it, from the message and the reason."""
+    """Return the error for a person whom it does not name, from the message and the reason."""
     unknown: Callable[[str, str], MlgitError]
-    """Return the error for a name that none has, from the message and the reason."""
+    """Return the error for an unknown name, from the message and the reason."""
 
 
 def draft(
@@ -118,10 +118,10 @@ def draft(
     record: R,
     *,
     until: datetime | timedelta,
-    say: pull_request.BodyRenderer | None,
+    render_body: pull_request.BodyRenderer | None,
     dry_run: bool,
 ) -> SignedExceptionDraft:
-    """Propose a record on a branch of its own; where the same was drafted before, propose that one again.
+    """Propose a record on a branch of its own; if the same was drafted before, propose that one again.
 
     Args:
         workspace: where.
@@ -129,23 +129,23 @@ def draft(
         base_name: the name of the base branch.
         base: the state of the base branch.
         record: the record.
-        until: when it expires, as it was asked for: a time, or how long from now.
-        say: writes the body of the pull request; None to leave pull requests alone.
+        until: when it expires, as given to the command: a time, or how long from now.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
         MlgitError: it breaks a rule. Nothing was changed.
     """
-    name, waiting = _find_name(workspace, base, kind, record, until)
-    record = waiting or record  # what was signed of the first draft stays valid
+    name, earlier_draft = _find_name(workspace, base, kind, record, until)
+    record = earlier_draft or record  # so that signatures on the earlier draft stay valid
     environment = base.environment(record.environment)
-    unsigned = base.policy(environment.policy).evidence == "none"
+    needs_no_signature = base.policy(environment.policy).evidence == "none"
     plan = SignedExceptionDraft(
         kind=kind.name,
         name=name,
         file=kind.path(name),
         record=record,
-        must_sign=[] if unsigned else record.people,
+        must_sign=[] if needs_no_signature else record.people,
         auto_promote=environment.auto_promote if isinstance(record, StandingApproval) else None,
         state="planned",
         base=base_name,
@@ -158,9 +158,9 @@ def draft(
         files={plan.file: workspace.formats.yaml(plan.file, record)},
         message=f"{subject}\n\n{kind.reason(record)}: {summary}\n",
         owns=lambda path: path == plan.file,
-        command=f"mlgit {kind.name} add {record.environment} {kind.target(record)}",
+        command=f"mlgit {kind.name} add {record.environment}/{kind.target(record)}",
     )
-    return publish.publish_change(workspace, base, plan, change, say, dry_run=dry_run)
+    return publish.publish_change(workspace, base, plan, change, render_body, dry_run=dry_run)
 
 
 def approve(
@@ -172,7 +172,7 @@ def approve(
         workspace: where.
         kind: the kind of the record.
         name: its name, on the base branch or on its own branch.
-        comment: what the person adds; it is signed too.
+        comment: a comment by the person; it is signed too.
         dry_run: whether only to report what would be done.
 
     Raises:
@@ -186,7 +186,7 @@ def approve(
     person = People(base.roles()).person(email)
     if person not in record.people:
         raise kind.not_a_signer(
-            f"{kind.noun} {name} does not name {person}", f"it is to be signed by {', '.join(record.people)}"
+            f"{kind.noun} {name} does not name {person}", f"it has to be signed by {', '.join(record.people)}"
         )
     signatures = signature_times(workspace, base, [record], snapshot.ledger)
     already = person in signatures[record.id]
@@ -200,7 +200,7 @@ def approve(
         digest=signed_digest(record),
         person=person,
         state="there-already" if already else "planned" if dry_run else "added",
-        missing=signed_exception(record, signatures).missing(snapshot.at),
+        missing=signed_exception(record, signatures).missing(workspace.clock.now()),
         until=expiry(record),
         on_base=on_base,
         base=snapshot.name,
@@ -212,7 +212,7 @@ def list_all(workspace: Workspace, kind: ExceptionKind[R], *, at: str | None = N
     """Return every record of a kind that the base branch, or a commit, has, and its state at that time.
 
     Raises:
-        MlgitError: the clone is shallow, so that the promotions that rest on one cannot be counted (`history-shallow`).
+        MlgitError: the clone is shallow, so that the promotions that used one cannot be counted (`history-shallow`).
     """
     snapshot = take_snapshot(workspace, at)
     records = kind.load_all(snapshot.state)
@@ -241,9 +241,9 @@ def _status(name: str, exception: SignedException, at: datetime) -> SignedExcept
 def _find_name(
     workspace: Workspace, base: Lifecycle, kind: ExceptionKind[R], record: R, until: datetime | timedelta
 ) -> tuple[str, R | None]:
-    """Return the first name that neither the base nor a branch has.
+    """Return the first name that neither the base nor a branch has, and no record.
 
-    Where the same was drafted before, by a run that was stopped or got no answer, return that one's name and record.
+    If the same was drafted before, as by a run that was interrupted or got no answer, return that one's name and record.
     """
     merged = kind.load_all(base)
     first = f"{record.environment}/{kind.target(record)}"
@@ -253,24 +253,24 @@ def _find_name(
         drafts = list(_drafts(workspace, kind, name))
         if not drafts:
             return name, None
-        for waiting in drafts:
-            if waiting is not None and _is_same_request(waiting, record, until):
-                return name, waiting
+        for earlier in drafts:
+            if earlier is not None and _is_same_request(earlier, record, until):
+                return name, earlier
     raise AssertionError  # there is always another name
 
 
-def _is_same_request(waiting: R, record: R, until: datetime | timedelta) -> bool:
-    """Tell whether a draft that waits on its branch has the content that is asked for now, and has not expired."""
-    now, then = proposed_at(record.id), proposed_at(waiting.id)
+def _is_same_request(earlier: R, record: R, until: datetime | timedelta) -> bool:
+    """Tell whether an earlier draft was made by the same command as a record, and has not expired."""
+    now, drafted_at = proposed_at(record.id), proposed_at(earlier.id)
     return (
-        replace(waiting, id=record.id, until=record.until) == record
-        and waiting.until > now
-        and waiting.until == times.future_time(until, min(now, then))
+        replace(earlier, id=record.id, until=record.until) == record
+        and earlier.until > now
+        and earlier.until == times.future_time(until, min(now, drafted_at))
     )
 
 
 def _drafts(workspace: Workspace, kind: ExceptionKind[R], name: str) -> Iterator[R | None]:
-    """Yield what each branch of a name drafts; None for a branch without a readable one, which must not block anybody."""
+    """Yield the draft on each branch of a name; None for a branch without a valid one, so that it does not block others."""
     for state in _branch_states(workspace, kind.branch(name)):
         try:
             yield state.find(kind.record, kind.path(name))
@@ -281,14 +281,14 @@ def _drafts(workspace: Workspace, kind: ExceptionKind[R], name: str) -> Iterator
 
 
 def _branch_states(workspace: Workspace, branch_name: str) -> list[Lifecycle]:
-    """Return the states of a branch, here and at the remote, as far as there are these."""
+    """Return the states of a branch that exist, here and at the remote."""
     ref = f"refs/heads/{branch_name}"
     heads = [workspace.repository.resolve(name) for name in (ref, remote.tracking_ref(ref))]
     return [Lifecycle(workspace.repository.tree(head), workspace.formats.record) for head in heads if head is not None]
 
 
 def _find(workspace: Workspace, base: Lifecycle, kind: ExceptionKind[R], name: str) -> tuple[R, bool]:
-    """Return a record of the base branch, or else of its own branch, and whether it is on the base branch."""
+    """Return a record, from the base branch or else from its own branch, and whether it is on the base branch."""
     merged = kind.load_all(base)
     if name in merged:
         return merged[name], True
@@ -297,5 +297,7 @@ def _find(workspace: Workspace, base: Lifecycle, kind: ExceptionKind[R], name: s
             return record, False
     raise kind.unknown(
         f"there is no {kind.noun} {name}",
-        f"there is {', '.join(merged)}" if merged else "the base branch has none, and no branch has this name",
+        f"the base branch has {', '.join(merged)}"
+        if merged
+        else "the base branch has none, and no branch has this name",
     )

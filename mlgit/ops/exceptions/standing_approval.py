@@ -1,4 +1,4 @@
-"""Standing approvals: signed exceptions that approve promotions of a model in advance, until a time."""
+"""Standing approvals: signed exceptions that approve promotions of a model in advance, for a limited time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -31,26 +31,26 @@ def add(
     until: datetime | timedelta,
     max_promotions: int | None,
     reason: str,
-    say: pull_request.BodyRenderer | None = None,
+    render_body: pull_request.BodyRenderer | None = None,
     dry_run: bool = False,
 ) -> SignedExceptionDraft:
-    """Draft a standing approval, on a branch of its own; where the same was drafted before, propose that one again.
+    """Draft a standing approval on a branch of its own; if the same was drafted before, propose that one again.
 
     Args:
         workspace: where.
-        environment: where versions may be promoted to on it.
+        environment: the environment that versions may be promoted to.
         model: the model.
-        people: who signs it, by their names in the roles file.
+        people: who has to sign it, by their names in the roles file.
         until: when it expires, or in how long.
-        max_promotions: how many promotions may rest on it; any number, if None.
+        max_promotions: how many promotions may use it; any number, if None.
         reason: why they need not be approved one by one.
-        say: writes the body of the pull request, where the project has a forge; without it, none is opened.
+        render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: it breaks a rule: people who are fewer, or others, than the policy asks for
-            (`standing-approval-people-invalid`), more than a year (`standing-approval-too-long`). Nothing was changed.
-        UsageError: it would expire before it begins (`time-in-past`).
+        MlgitError: it breaks a rule: its people do not meet the policy (`standing-approval-people-invalid`), or it is for more
+            than a year (`standing-approval-too-long`). Nothing was changed.
+        UsageError: `until` is in the past (`time-in-past`).
     """
     base_name, base = base_of(workspace)
     now = workspace.clock.now()
@@ -66,7 +66,7 @@ def add(
         max_promotions=max_promotions,
         reason=reason,
     )
-    return signed.draft(workspace, KIND, base_name, base, record, until=until, say=say, dry_run=dry_run)
+    return signed.draft(workspace, KIND, base_name, base, record, until=until, render_body=render_body, dry_run=dry_run)
 
 
 def _details(

@@ -1,4 +1,4 @@
-"""What a push asks for a branch: that it goes on from where it is, and, for the ledger, that nothing is but added."""
+"""Check a push to a branch: it continues the branch, and on the ledger it only adds files."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal
@@ -15,12 +15,12 @@ from mlgit.ops.kernel.ports.git import PathChange
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 HOOK = "pre-receive"
-"""The hook of Git that can refuse a push as a whole before any ref moves."""
-_FETCH = f"run `git fetch {remote.NAME}`, and put what you have on top of what is there; nothing needs --force"
+"""The hook of Git that can refuse a push as a whole, before any ref moves."""
+_FETCH = f"run `git fetch {remote.NAME}`, then rebase or merge your commits and push without --force"
 
 
 class RefUpdate(msgspec.Struct, frozen=True):
-    """What a push asks for one ref; None where it is not there yet, or is to be deleted."""
+    """What a push does to one ref. `old` is None where the ref is new, `new` where it is deleted."""
 
     ref: str
     old: CommitId | None
@@ -28,7 +28,7 @@ class RefUpdate(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, line: str) -> "RefUpdate":
-        """Read `OLD NEW REF`, as Git tells a hook.
+        """Read `OLD NEW REF`, which Git writes to a hook.
 
         Raises:
             UsageError: it is something else (`push-input-invalid`).
@@ -37,7 +37,7 @@ class RefUpdate(msgspec.Struct, frozen=True):
         if len(words) != 3 or not all(words):  # noqa: PLR2004 - OLD NEW REF
             raise usage_error(
                 "push-input-invalid",
-                "a line does not say what is pushed",
+                "a line of standard input is not a ref update",
                 why=f"{line[:200]!r} is not of the form OLD NEW REF",
                 fix=f"let Git run this as its hook {HOOK}: `mlgit verify-push --install`",
             )
@@ -46,7 +46,7 @@ class RefUpdate(msgspec.Struct, frozen=True):
 
 
 class PushVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one ref: how many commits were judged, and the promotions among them."""
+    """The verdict on one ref: how many commits were checked, the promotions among them, and the findings."""
 
     ref: str
     role: Literal["base", "ledger", "other"]
@@ -56,52 +56,53 @@ class PushVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_fast_forward(workspace: Workspace, update: RefUpdate) -> Finding | None:
-    """Hold that a branch goes on from where it is: its first-parent line gets longer, and nothing else happens to it."""
+    """A push continues the first-parent line of a branch: it neither rewrites nor deletes it."""
     name = update.ref.removeprefix("refs/heads/")
     if update.new is None:
         return Finding(
             "push-deletes-branch",
             f"{name} cannot be deleted",
-            why="what was decided is proven by its history",
-            fix="leave it; a project that ends can be archived as a whole",
+            why="its history is the evidence of past decisions",
+            fix="keep the branch; to end a project, archive the repository",
         )
-    assert update.old is not None  # noqa: S101 - a branch that is not there yet has no line
+    assert update.old is not None  # noqa: S101 - callers pass updates of branches that exist
     repository = workspace.repository
     if not remote.contains(repository, update.new, update.old):
         return Finding(
             "push-non-fast-forward",
             f"{name} is at {update.old[:12]}, which {update.new[:12]} does not have",
-            why="this push would take commits away that others have seen",
+            why="this push would remove commits that others may have",
             fix=_FETCH,
         )
-    last = None
+    oldest = None
     for commit, _ in repository.commits(f"{update.old}..{update.new}"):
-        last = commit
-    if last is not None and last.parents[:1] != (update.old,):
+        oldest = commit
+    # The old tip may be an ancestor by way of a second parent; then the branch would have another history.
+    if oldest is not None and oldest.parents[:1] != (update.old,):
         return Finding(
             "push-first-parent-changed",
             f"the first-parent line of {update.new[:12]} does not lead to {update.old[:12]}",
-            why=f"{name} was merged into another branch rather than the other way round, and would become a side line",
+            why=f"{name} was merged into another branch, instead of that branch into {name}",
             fix=f"switch to {name}, and merge the other branch into it",
         )
     return None
 
 
 def check_ledger_push(workspace: Workspace, update: RefUpdate) -> PushVerdict:
-    """Judge what is pushed to the ledger.
+    """Check a push to the ledger: it adds valid records, and continues each deployment log.
 
     Raises:
         Inconclusive: Git did not answer.
     """
     if update.old is not None or update.new is None:
-        wrong = check_fast_forward(workspace, update)
-        if wrong is not None or update.new is None:
-            return PushVerdict(ref=update.ref, role="ledger", findings=[wrong] if wrong else [])
+        problem = check_fast_forward(workspace, update)
+        if problem is not None or update.new is None:
+            return PushVerdict(ref=update.ref, role="ledger", findings=[problem] if problem else [])
     span = update.new if update.old is None else f"{update.old}..{update.new}"
-    brought = list(workspace.repository.commits(span))
-    changes = [change for _, changes in reversed(brought) for change in changes]
+    commits = list(workspace.repository.commits(span))
+    changes = [change for _, changes in reversed(commits) for change in changes]
     findings = [*_check_added(changes), *_check_records(workspace, update.new, changes)]
-    return PushVerdict(ref=update.ref, role="ledger", commits=len(brought), findings=findings)
+    return PushVerdict(ref=update.ref, role="ledger", commits=len(commits), findings=findings)
 
 
 def _check_added(changes: Iterable[PathChange]) -> Iterator[Finding]:
@@ -110,14 +111,14 @@ def _check_added(changes: Iterable[PathChange]) -> Iterator[Finding]:
             yield Finding(
                 "ledger-entry-changed",
                 f"{change.path} on the ledger is {'deleted' if change.status == 'D' else 'changed'}",
-                why="the ledger only grows: what was seen to happen stays",
-                fix="add what is new as a file of its own; mlgit writes the ledger, people do not",
+                why="the ledger is append-only",
+                fix="do not edit the ledger by hand; mlgit adds a new file for everything that happens",
                 at=Location(change.path),
             )
 
 
 def _check_records(workspace: Workspace, tip: CommitId, changes: Iterable[PathChange]) -> list[Finding]:
-    """Hold that what is added can be read, and that each deployment follows from the one before."""
+    """The added files are valid records, and each entry of a deployment log follows the one before."""
     ledger = Ledger(workspace.repository.tree(tip), workspace.formats.record)
     assert ledger.tree is not None  # noqa: S101 - it has a tip
     places = {change.path: place for change in changes if (place := layout.parse_path(change.path)) is not None}
@@ -130,7 +131,7 @@ def _check_records(workspace: Workspace, tip: CommitId, changes: Iterable[PathCh
             if content is not None:
                 workspace.formats.record(path, content)
         for entries in ledger.deployments_of(keys).values():
-            findings += [found for found in check_entries(entries) if found.at and found.at.file in places]
+            findings += [finding for finding in check_entries(entries) if finding.at and finding.at.file in places]
     except Inconclusive:
         raise
     except MlgitError as error:

@@ -1,4 +1,4 @@
-"""Judge a push before a Git server takes it: what `mlgit merge` would not merge does not get onto the base branch."""
+"""Verify a push before a Git server accepts it: only what `mlgit merge` would merge gets onto the base branch."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
@@ -12,89 +12,95 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import ledger_of
+from mlgit.ops.review.merged import merged_commits
 from mlgit.ops.review.proposals import BRANCH_PREFIX, Proposal
 from mlgit.ops.review.verification import PromotionVerifier
 from mlgit.ops.validation import validate
 
 
 class PushVerified(Outcome, frozen=True, kw_only=True, tag="mlgit/verify-push.v1"):
-    """What was found in a push. The gates' answers are those of the reports; `mlgit apply` judges them again."""
+    """The verdict on a push, ref by ref. Gates are not evaluated again here; `mlgit apply` does that."""
 
     refs: list[PushVerdict]
 
     @property
     def findings(self) -> list[Finding]:
         """All findings."""
-        return [finding for judged in self.refs for finding in judged.findings]
+        return [finding for verdict in self.refs for finding in verdict.findings]
 
     @property
     def exit(self) -> Exit:
-        """No where there is an error; Git then takes nothing of the push."""
-        return Exit.NO if any(found.severity is Severity.ERROR for found in self.findings) else Exit.YES
+        """No where there is an error; Git then refuses the whole push."""
+        return Exit.NO if any(finding.severity is Severity.ERROR for finding in self.findings) else Exit.YES
 
 
 class HookInstalled(Outcome, frozen=True, kw_only=True, tag="mlgit/verify-push-install.v1"):
-    """Where the hook is."""
+    """The path of the hook, and whether it was installed now."""
 
     path: str
     state: Literal["installed", "there-already", "planned"]
 
 
 def run(workspace: Workspace, updates: Sequence[RefUpdate]) -> PushVerified:
-    """Judge what is pushed against what is there. Reads only, and runs nothing that was pushed.
+    """Verify each ref update of a push. Changes nothing, and runs nothing that was pushed.
 
     Raises:
-        Inconclusive: Git, or what verifies signatures, did not answer; the push is then to be refused.
+        Inconclusive: Git, or what verifies signatures, did not answer; the push has to be refused then.
     """
-    guarded = _guarded(workspace)
-    return PushVerified(refs=[_judge(workspace, update, guarded) for update in updates])
+    guarded = _guarded_branches(workspace)
+    return PushVerified(refs=[_verify_update(workspace, update, guarded) for update in updates])
 
 
 def install(workspace: Workspace, hook: bytes, *, dry_run: bool = False) -> HookInstalled:
-    """Put the hook into a bare repository.
+    """Install the hook in a bare repository.
+
+    Args:
+        workspace: the repository.
+        hook: the content of the hook.
+        dry_run: whether only to report what would be done.
 
     Raises:
-        MlgitError: the repository is not bare (`repository-not-bare`), or has another such hook (`hook-exists`).
+        MlgitError: the repository is not bare (`repository-not-bare`), or has another hook of that name (`hook-exists`).
     """
     repository = workspace.repository
     if repository.root is not None:
         raise refused(
             "repository-not-bare",
-            "this repository has a work tree, and nobody pushes to it",
-            why=f"{repository.root} is where somebody works",
+            "this repository has a work tree, so nobody pushes to it",
+            why=f"the work tree is {repository.root}",
             fix="run it in the bare repository that everybody pushes to: `mlgit -C /srv/git/NAME.git verify-push --install`",
         )
-    path, there = repository.hook(HOOK)
-    if there is not None and there != hook:
+    path, existing = repository.hook(HOOK)
+    if existing is not None and existing != hook:
         raise refused(
             "hook-exists",
             f"the repository has a hook {HOOK} already",
-            why=f"{path} is not the one that mlgit writes",
+            why=f"{path} was not written by mlgit",
             fix="let that hook run `mlgit verify-push` with its own standard input, or move it away",
         )
-    if there is None and not dry_run:
+    if existing is None and not dry_run:
         repository.put_hook(HOOK, hook)
-    return HookInstalled(path=str(path), state="there-already" if there else "planned" if dry_run else "installed")
+    return HookInstalled(path=str(path), state="there-already" if existing else "planned" if dry_run else "installed")
 
 
-def _guarded(workspace: Workspace) -> set[str]:
-    """Return the branch that HEAD of the server names, and the base branch that the project there names: mostly the same.
+def _guarded_branches(workspace: Workspace) -> set[str]:
+    """Return the branch that the server's HEAD names, and the base branch that the project there names: mostly the same.
 
-    Were only the latter guarded, whoever may push to the former could name another.
+    Both are guarded: otherwise whoever may push to the one that HEAD names could change the project to name another.
     """
     repository = workspace.repository
     names = {repository.head_branch()}
     if (head := repository.resolve("HEAD")) is not None:
-        names.add(_base_of(Lifecycle(repository.tree(head), workspace.formats.record)))
+        names.add(_base_branch(Lifecycle(repository.tree(head), workspace.formats.record)))
     return {f"refs/heads/{name}" for name in names if name is not None}
 
 
-def _base_of(state: Lifecycle) -> str | None:
+def _base_branch(state: Lifecycle) -> str | None:
     """Return the base branch that a project names; None where there is no project."""
     return None if state.tree.read(layout.PROJECT) is None else state.project().base
 
 
-def _judge(workspace: Workspace, update: RefUpdate, guarded: Collection[str]) -> PushVerdict:
+def _verify_update(workspace: Workspace, update: RefUpdate, guarded: Collection[str]) -> PushVerdict:
     if update.ref == layout.LEDGER:
         return check_ledger_push(workspace, update)
     if update.ref in guarded:
@@ -103,7 +109,7 @@ def _judge(workspace: Workspace, update: RefUpdate, guarded: Collection[str]) ->
 
 
 def _check_proposal(workspace: Workspace, update: RefUpdate) -> list[Finding]:
-    """Hold that what a promotion branch proposes can be read: whatever lists the open promotions stops at one that cannot."""
+    """A promotion branch has a valid manifest, so that everybody who lists the open promotions can read it."""
     key = update.ref.removeprefix(BRANCH_PREFIX).split("/")
     if update.new is None or not update.ref.startswith(BRANCH_PREFIX) or len(key) != 2:  # noqa: PLR2004 - environment, model
         return []
@@ -117,43 +123,43 @@ def _check_proposal(workspace: Workspace, update: RefUpdate) -> list[Finding]:
 
 
 def check_base_push(
-    workspace: Workspace, update: RefUpdate, ask: Callable[[Proposal], Proposal] = lambda found: found
+    workspace: Workspace, update: RefUpdate, add_reviews: Callable[[Proposal], Proposal] = lambda proposal: proposal
 ) -> PushVerdict:
-    """Judge what a push would bring to the base branch: each commit of its first-parent line against the one before it.
+    """Verify a push to the base branch: each new commit of its first-parent line against the one before it.
 
     Args:
         workspace: where.
-        update: what would be pushed.
-        ask: returns a promotion with the reviews of it, where there is somebody to ask for them.
+        update: the ref update.
+        add_reviews: returns a promotion with the reviews of its pull request, where a forge can be asked for them.
 
     Raises:
         Inconclusive: Git, or what verifies signatures, did not answer.
     """
     if update.old is None and update.new is not None:
-        return PushVerdict(ref=update.ref, role="base", findings=_check_first(workspace, update.new))
-    if (wrong := check_fast_forward(workspace, update)) is not None or update.new is None:
-        return PushVerdict(ref=update.ref, role="base", findings=[wrong] if wrong else [])
-    brought = list(workspace.repository.commits(f"{update.old}..{update.new}"))
+        return PushVerdict(ref=update.ref, role="base", findings=_check_first_push(workspace, update.new))
+    if (problem := check_fast_forward(workspace, update)) is not None or update.new is None:
+        return PushVerdict(ref=update.ref, role="base", findings=[problem] if problem else [])
+    commits = list(workspace.repository.commits(f"{update.old}..{update.new}"))
     verifier = PromotionVerifier(workspace, ledger_of(workspace), workspace.clock.now())
     findings: list[Finding] = []
     promotions: list[str] = []
-    for commit, _ in reversed(brought):
-        found = _Commit(workspace, verifier, commit, ask)
-        findings += found.check()
-        promotions += found.promotions
+    for commit, _ in reversed(commits):
+        pushed = _PushedCommit(workspace, verifier, commit, add_reviews)
+        findings += pushed.check()
+        promotions += pushed.promotions
     return PushVerdict(
         ref=update.ref,
         role="base",
-        commits=len(brought),
+        commits=len(commits),
         promotions=promotions,
         findings=list(dict.fromkeys(findings)),
     )
 
 
-def _check_first(workspace: Workspace, new: CommitId) -> list[Finding]:
-    """Hold that a first push can be built on: nothing is there yet to judge it by, and what the base is has to be readable."""
+def _check_first_push(workspace: Workspace, new: CommitId) -> list[Finding]:
+    """The first push has a project that can be read. No rules are there before it that could be checked."""
     try:
-        _base_of(Lifecycle(workspace.repository.tree(new), workspace.formats.record))
+        _base_branch(Lifecycle(workspace.repository.tree(new), workspace.formats.record))
     except Inconclusive:
         raise
     except MlgitError as error:
@@ -161,18 +167,18 @@ def _check_first(workspace: Workspace, new: CommitId) -> list[Finding]:
     return []
 
 
-class _Commit:
-    """One commit of the base branch's first-parent line, held against the one before it."""
+class _PushedCommit:
+    """One new commit of the base branch's first-parent line, checked against the one before it."""
 
     def __init__(
         self,
         workspace: Workspace,
         verifier: PromotionVerifier,
         commit: Commit,
-        ask: Callable[[Proposal], Proposal],
+        add_reviews: Callable[[Proposal], Proposal],
     ) -> None:
         self.promotions: list[str] = []
-        self._ask = ask
+        self._add_reviews = add_reviews
         self._workspace = workspace
         self._verifier = verifier
         self._commit = commit
@@ -182,26 +188,27 @@ class _Commit:
         self._changes = repository.changes(commit.parents[0], commit.id)
 
     def check(self) -> list[Finding]:
-        """Return what stands against the commit.
+        """Return the problems of the commit.
 
         Raises:
-            Inconclusive: something could not be answered.
+            Inconclusive: Git, or what verifies signatures, did not answer.
         """
         try:
-            return [*self._check_base(), *self._check_files()]
+            return [*self._check_base_branch(), *self._check_files()]
         except Inconclusive:
             raise
         except MlgitError as error:
             return list(error.findings)
 
-    def _check_base(self) -> Iterator[Finding]:
-        before = _base_of(self._before)
-        if before is not None and (after := _base_of(self._after)) != before:
+    def _check_base_branch(self) -> Iterator[Finding]:
+        """The commit does not change which branch is the base branch."""
+        before = _base_branch(self._before)
+        if before is not None and (after := _base_branch(self._after)) != before:
             yield Finding(
                 "base-branch-changed",
                 f"{layout.PROJECT} names {after or 'no'} base branch, and named {before}",
-                why="the branch that is guarded would not be any more",
-                fix="leave it; who runs the server can move the base: take the hook out, push, and put it back",
+                why="this branch would not be guarded any more",
+                fix="keep it; an administrator of the server can change it: remove the hook, push, and install it again",
                 at=Location(layout.PROJECT, path="base"),
             )
 
@@ -213,27 +220,24 @@ class _Commit:
         ]
         findings: list[Finding] = []
         if not keys:
-            _, found = validate.check_change(self._before, self._after, self._changes, self._workspace.formats)
-            findings += found
+            _, problems = validate.check_change(self._before, self._after, self._changes, self._workspace.formats)
+            findings += problems
         for key in keys:
             findings += self._check_promotion(*key)
         return findings
 
     def _check_promotion(self, environment: str, model: str) -> list[Finding]:
-        """Ask all that `mlgit merge` asks, except that no gate is judged again.
+        """Verify a promotion as `mlgit merge` does, except that gates are not evaluated again.
 
         Raises:
-            MlgitError: what the promotion says does not hold, or it lacks approvals.
+            MlgitError: the promotion has problems, or lacks approvals.
         """
-        workspace, commit = self._workspace, self._commit
-        span = f"{commit.parents[0]}..{commit.id}"
-        brought = workspace.repository.commits(span, first_parent=False)
-        # Who merges did not write what is merged: what a merge itself changes makes it another decision.
-        commits = tuple(one for one, _ in brought if len(commit.parents) == 1 or one.id != commit.id)
+        commit = self._commit
+        commits = merged_commits(self._workspace.repository, commit)
         proposal = Proposal(environment, model, self._before, self._after, commit.id, commits)
         if findings := self._verifier.check_files(proposal):
             return findings
         self.promotions.append(proposal.manifest.promotion)
-        verification = self._verifier.verify(self._ask(proposal))
-        verification.require("somebody who may, runs `mlgit approve`, and then `mlgit merge` merges and pushes it")
+        verification = self._verifier.verify(self._add_reviews(proposal))
+        verification.require("somebody who may approve runs `mlgit approve`; then `mlgit merge` merges and pushes it")
         return []

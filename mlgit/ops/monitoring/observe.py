@@ -1,4 +1,4 @@
-"""Check deployments for drift, and record what was observed: the evidence that soak and ramps rest on."""
+"""Check deployments for drift, and record what was observed: the evidence for soak and ramps."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -22,7 +22,7 @@ HealthState = Literal["verified", "degraded", "not-applied", "failed", "no-targe
 
 
 class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen of one model in one environment."""
+    """What was observed of one model in one environment."""
 
     environment: str
     model: str
@@ -33,17 +33,17 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observations(Outcome, frozen=True, kw_only=True, tag="mlgit/observe.v1"):
-    """What was seen of each model in one environment, or in all."""
+    """What was observed of each model in one environment, or in all."""
 
     results: list[DeploymentHealth]
 
     @property
     def exit(self) -> Exit:
-        """No where something is degraded; not judged where a target or the ledger did not answer."""
-        found = {result.health for result in self.results}
-        if "failed" in found:
+        """No where something is degraded; inconclusive where a target or the ledger did not answer."""
+        states = {result.health for result in self.results}
+        if "failed" in states:
             return Exit.INCONCLUSIVE
-        return Exit.NO if "degraded" in found else Exit.YES
+        return Exit.NO if "degraded" in states else Exit.YES
 
 
 def run(
@@ -56,7 +56,14 @@ def run(
 ) -> Observations:
     """Observe one environment (or one model in it), or all, and append to the ledger whether it runs what was applied last.
 
-    Nothing is switched, also where it is degraded: `mlgit apply` mends that.
+    Nothing is switched, even if it is degraded: `mlgit apply` repairs that.
+
+    Args:
+        workspace: where.
+        environment: the environment; all of them, if None.
+        model: the model; all of them, if None.
+        dry_run: whether to record nothing.
+        on_step: called with a description of each slow step.
 
     Raises:
         MlgitError: there is no such environment (`environment-unknown`), or the ledger was rewritten (`ledger-rewritten`).
@@ -96,17 +103,17 @@ def _check(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry
         message = _drift(applied, observed)
         if not dry_run:
             deployment_log.record(workspace, _entry(snapshot, applied, observed, message), repeat=True)
-    except MlgitError as error:  # a check that failed is no evidence of anything
+    except MlgitError as error:  # an observation that failed says nothing about the deployment
         return replace(health, health="failed", findings=list(error.findings))
     return replace(health, health="degraded" if message else "verified", message=message)
 
 
 def _drift(applied: Deployment, observed: Observed) -> str:
-    """Say how what runs differs from what was applied last; nothing where it is just that."""
+    """Return how what runs differs from what was applied last; an empty text where it does not."""
     if observed.altered:
         return f"files were altered: {', '.join(observed.altered)}"
     beside: dict[str, tuple[str | None, str | None, int]] = {
-        slot: (one.digest, one.artifact, one.traffic) for slot, one in observed_beside(applied).items()
+        slot: (version.digest, version.artifact, version.traffic) for slot, version in observed_beside(applied).items()
     }
     if applied.traffic is None:
         same = (observed.digest, observed.artifact) == (applied.digest, applied.artifact) and observed.beside == beside
@@ -116,15 +123,18 @@ def _drift(applied: Deployment, observed: Observed) -> str:
         return ""
     if applied.traffic is None and observed.digest == applied.digest:
         return f"beside it runs {_listed(observed.beside)}, where {_listed(beside)} was applied"
-    what = "no version" if observed.digest is None else f"the version of digest {observed.digest[7:19]}"
+    runs = "no version" if observed.digest is None else f"the version of digest {observed.digest[7:19]}"
     share = f", with {applied.traffic} per cent of the requests," if applied.traffic else ""
-    return f"it runs {what}, where that of digest {(applied.digest or '')[7:19]}{share} was applied"
+    return f"it runs {runs}, where that of digest {(applied.digest or '')[7:19]}{share} was applied"
 
 
 def _listed(beside: Mapping[str, tuple[str | None, str | None, int]]) -> str:
-    """Say what runs beside a champion."""
-    said = [f"a {slot} of digest {(one[0] or 'unknown')[7:19]} with {one[2]} per cent" for slot, one in beside.items()]
-    return " and ".join(said) or "nothing"
+    """Return what runs beside a champion, in words."""
+    releases = [
+        f"a {slot} of digest {(digest or 'unknown')[7:19]} with {traffic} per cent"
+        for slot, (digest, _, traffic) in beside.items()
+    ]
+    return " and ".join(releases) or "nothing"
 
 
 def _entry(snapshot: Snapshot, applied: Deployment, observed: Observed, message: str) -> Deployment:

@@ -1,4 +1,4 @@
-"""Approve or reject a promotion with a signature over its decision; it goes onto the ledger."""
+"""Approve or reject a promotion: sign a vote on its decision, and append it to the ledger."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -43,10 +43,10 @@ def run(
     comment: str | None = None,
     dry_run: bool = False,
 ) -> Approved:
-    """Sign the decision on an open promotion as the person that Git knows here.
+    """Sign a vote on an open promotion as the person of Git's configuration, and append it to the ledger.
 
     Raises:
-        MlgitError: something stands against the promotion, the person's vote would not count, or there is no key.
+        MlgitError: the promotion has problems, the person's vote would not count, or there is no key to sign with.
     """
     snapshot = take_snapshot(workspace)
     proposal = OpenProposals(workspace, snapshot.state).find(name)
@@ -54,36 +54,31 @@ def run(
     if verification.problems and verdict == "approve":
         raise MlgitError(*verification.problems)
     _, email = workspace.repository.identity()
-    directory = People(proposal.before.roles())
-    person = directory.person(email)
+    people = People(proposal.before.roles())
+    person = people.person(email)
     if verdict == "approve":
-        _check_may(workspace, proposal, directory, person)
-    already = _last_verdict(workspace, snapshot.ledger, proposal, directory, person, verification.decision) == verdict
+        _require_may_approve(workspace, proposal, people, person)
+    last_verdict = _last_verdict(workspace, snapshot.ledger, proposal, people, person, verification.decision)
+    already = last_verdict == verdict
     if not already and not dry_run:
-        approval = Approval(
-            schema=1,
-            promotion=proposal.manifest.promotion,
-            decision=verification.decision,
-            environment=proposal.environment,
-            model=proposal.model,
-            verdict=verdict,
-            by=email,
-            at=snapshot.at,
-            comment=comment,
+        _append_vote(
+            workspace,
+            proposal,
+            Approval(
+                schema=1,
+                promotion=proposal.manifest.promotion,
+                decision=verification.decision,
+                environment=proposal.environment,
+                model=proposal.model,
+                verdict=verdict,
+                by=email,
+                at=snapshot.at,
+                comment=comment,
+            ),
+            person,
         )
-        content = to_json(approval)
-        signature = workspace.signatures.sign(content)
-        signers = proposal.before.tree.read(layout.SIGNERS) or b""
-        workspace.signatures.verify(content, signature, signers=signers, principal=email, at=snapshot.at)
-        stem = f"{quote(person, safe='@')}-{verdict}-{verification.decision[7:19]}"
-        subject = f"{verdict.capitalize()} promotion of {proposal.model} to {proposal.environment}"
-
-        def files(there: Ledger) -> Mapping[str, bytes]:
-            path = _unused(there, layout.approvals(proposal.manifest.promotion), stem)
-            return {path: content, f"{path}.sig": signature}
-
-        ledger_branch.append(workspace, files, subject)
-    approvals = approval_count.count_approvals(workspace, proposal, verification.decision, ledger=ledger_of(workspace))
+    votes = approval_count.read_votes(workspace, proposal, ledger_of(workspace))
+    approvals = approval_count.count_approvals(workspace, proposal, verification.decision, votes)
     return Approved(
         promotion=proposal.manifest.promotion,
         environment=proposal.environment,
@@ -97,28 +92,9 @@ def run(
     )
 
 
-def _last_verdict(
-    workspace: Workspace, ledger: Ledger, proposal: Proposal, directory: People, person: str, decided: Digest
-) -> str | None:
-    """Return the last verdict that a person signed on a decision; None if they signed none."""
-    votes = [
-        one.approval
-        for one in approval_count.signed_approvals(workspace, proposal, ledger)
-        if one.key is not None and one.approval.decision == decided and directory.person(one.approval.by) == person
-    ]
-    return max(votes, key=lambda vote: (vote.at, vote.verdict)).verdict if votes else None
-
-
-def _unused(there: Ledger, folder: str, stem: str) -> str:
-    """Return a path that the ledger does not have: a person who changes their mind twice votes the same again."""
-    files = there.files(folder)
-    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in count(1))
-    return next(path for name in names if (path := f"{folder}/{name}") not in files)
-
-
-def _check_may(workspace: Workspace, proposal: Proposal, directory: People, person: str) -> None:
-    excluded = approval_count.excluded(workspace, proposal, proposal.policy, directory)
-    reason = "is a program" if directory.is_bot(person) else excluded.get(person)
+def _require_may_approve(workspace: Workspace, proposal: Proposal, people: People, person: str) -> None:
+    excluded = approval_count.excluded_people(workspace, proposal, people)
+    reason = "is a program" if people.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(
             "approver-excluded",
@@ -126,3 +102,42 @@ def _check_may(workspace: Workspace, proposal: Proposal, directory: People, pers
             why=f"{person}: {reason} (policies/{proposal.policy.name}.yaml excludes {', '.join(proposal.policy.exclude)})",
             fix="somebody else who is in .mlgit/allowed_signers runs `mlgit approve`",
         )
+
+
+def _last_verdict(
+    workspace: Workspace, ledger: Ledger, proposal: Proposal, people: People, person: str, decision: Digest
+) -> str | None:
+    """Return the last verdict that a person signed on a decision; None if they signed none."""
+    approvals = [
+        vote.approval
+        for vote in approval_count.signed_approvals(workspace, proposal, ledger)
+        if vote.key is not None and vote.decision == decision and vote.person(people) == person
+    ]
+    return max(approvals, key=lambda approval: (approval.at, approval.verdict)).verdict if approvals else None
+
+
+def _append_vote(workspace: Workspace, proposal: Proposal, approval: Approval, person: str) -> None:
+    """Sign a vote, and append it to the ledger.
+
+    Raises:
+        MlgitError: there is no key, or the base branch does not allow it for the address: such a vote would never count.
+    """
+    content = to_json(approval)
+    signature = workspace.signatures.sign(content)
+    signers = proposal.before.tree.read(layout.SIGNERS) or b""
+    workspace.signatures.verify(content, signature, signers=signers, principal=approval.by, at=approval.at)
+    stem = f"{quote(person, safe='@')}-{approval.verdict}-{approval.decision[7:19]}"
+    subject = f"{approval.verdict.capitalize()} promotion of {proposal.model} to {proposal.environment}"
+
+    def new_files(ledger: Ledger) -> Mapping[str, bytes]:
+        path = _free_path(ledger, layout.approvals(approval.promotion), stem)
+        return {path: content, f"{path}.sig": signature}
+
+    ledger_branch.append(workspace, new_files, subject)
+
+
+def _free_path(ledger: Ledger, folder: str, stem: str) -> str:
+    """Return a path that the ledger does not have yet: somebody may approve, reject, and approve the same decision again."""
+    files = ledger.files(folder)
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in count(1))
+    return next(path for name in names if (path := f"{folder}/{name}") not in files)

@@ -1,4 +1,4 @@
-"""`mlgit auto-promote`: promote what passes every gate, on approvals that people gave in advance."""
+"""Promote, for each model and environment, what passes every gate under a standing approval."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,13 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.errors import Exit, Inconclusive, MlgitError, refused
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import base_of, take_snapshot
 from mlgit.ops.promotion import merge, pull_request
 from mlgit.ops.promotion.auto_promotion import AutoPromotion, AutoPromotionResult
-from mlgit.ops.review import proposals
+from mlgit.ops.promotion.proposed import Proposed
+from mlgit.ops.review.proposals import OpenProposals
 
 
 class AutoPromotions(Outcome, frozen=True, kw_only=True, tag="mlgit/auto-promote.v1"):
@@ -23,7 +24,7 @@ class AutoPromotions(Outcome, frozen=True, kw_only=True, tag="mlgit/auto-promote
 
     @property
     def exit(self) -> Exit:
-        """Inconclusive where one result is; otherwise yes: to find nothing to promote is not a failure."""
+        """Inconclusive where one result is; otherwise yes, also where there is nothing to promote."""
         return Exit.INCONCLUSIVE if any(result.state == "inconclusive" for result in self.results) else Exit.YES
 
 
@@ -33,7 +34,7 @@ def run(
     model: str | None = None,
     *,
     merge_too: bool = False,
-    body: pull_request.BriefRenderer | None = None,
+    render_brief: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> AutoPromotions:
@@ -44,19 +45,19 @@ def run(
         environment: the environment; each that has `auto_promote: true`, in the order of the project, if None.
         model: the model; all of them, if None.
         merge_too: whether to merge at once what may be merged.
-        body: writes the body of a pull request, where the project has a forge; without it, none is opened.
+        render_brief: renders the body of a pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
-        on_step: is called with what is being done.
+        on_step: called with a description of each slow step.
 
     Raises:
         MlgitError: the environment has no `auto_promote: true` (`auto-promotion-disabled`), or the clone is shallow
             (`history-shallow`).
     """
     workspace.repository.require_full_history()
-    name, base = snapshot.base_of(workspace)
-    wanted = [environment] if environment is not None else base.environments()
+    base_name, base = base_of(workspace)
+    candidates = [environment] if environment is not None else base.environments()
     models = base.models() if model is None else [base.model(model).name]
-    environments = [target for target in wanted if base.environment(target).auto_promote]
+    environments = [name for name in candidates if base.environment(name).auto_promote]
     if environment is not None and not environments:
         raise refused(
             "auto-promotion-disabled",
@@ -65,11 +66,19 @@ def run(
             fix=f"`mlgit promote MODEL@N --to {environment}` proposes a version",
         )
     results = [
-        _auto_promote(workspace, target, name, merge_too=merge_too, body=body, dry_run=dry_run, on_step=on_step)
-        for target in environments
-        for name in models
+        _auto_promote(
+            workspace,
+            environment_name,
+            model_name,
+            merge_too=merge_too,
+            render_brief=render_brief,
+            dry_run=dry_run,
+            on_step=on_step,
+        )
+        for environment_name in environments
+        for model_name in models
     ]
-    return AutoPromotions(base=name, environments=environments, results=results)
+    return AutoPromotions(base=base_name, environments=environments, results=results)
 
 
 def _auto_promote(
@@ -78,23 +87,24 @@ def _auto_promote(
     model: str,
     *,
     merge_too: bool,
-    body: pull_request.BriefRenderer | None,
+    render_brief: pull_request.BriefRenderer | None,
     dry_run: bool,
     on_step: Callable[[str], None],
 ) -> AutoPromotionResult:
-    """Return the result for one model in one environment; the base is read again, for another may have been merged."""
+    """Return the result for one model in one environment, on a new snapshot: the model before it may have been merged."""
     result = AutoPromotionResult(environment=environment, model=model, champion=None, state="inconclusive")
     try:
-        result = AutoPromotion(workspace, snapshot.take_snapshot(workspace), environment, model, on_step).propose(
-            dry_run=dry_run
-        )
+        promotion = AutoPromotion(workspace, take_snapshot(workspace), environment, model, on_step)
+        result = promotion.propose(dry_run=dry_run)
     except Inconclusive as error:
         return replace(result, findings=list(error.findings))
     except MlgitError as error:
         return replace(result, state="refused", findings=list(error.findings))
     if merge_too and not dry_run and result.state in {"proposed", "proposed-already"}:
         result = _merge(workspace, result, on_step)
-    return result if body is None else _open_pull_request(workspace, result, body)
+    if render_brief is None or result.proposed is None or result.state == "merged" or not result.proposed.pushed:
+        return result
+    return replace(result, proposed=_open_pull_request(workspace, result.proposed, render_brief))
 
 
 def _merge(workspace: Workspace, result: AutoPromotionResult, on_step: Callable[[str], None]) -> AutoPromotionResult:
@@ -105,17 +115,14 @@ def _merge(workspace: Workspace, result: AutoPromotionResult, on_step: Callable[
         return replace(result, state="inconclusive", findings=[*result.findings, *error.findings])
     except MlgitError as error:
         return replace(result, findings=list(error.findings))
-    return replace(result, state="merged", commit=merged.commit, pushed=merged.pushed, findings=[])
+    return replace(result, state="merged", merge_commit=merged.commit, merge_pushed=merged.pushed, findings=[])
 
 
-def _open_pull_request(
-    workspace: Workspace, result: AutoPromotionResult, body: pull_request.BriefRenderer
-) -> AutoPromotionResult:
-    """Open the pull request of what was pushed and is not merged, or update the open one."""
-    if result.state == "merged" or not result.pushed:
-        return result
-    waiting = proposals.OpenProposals(workspace, snapshot.base_of(workspace)[1]).load(result.environment, result.model)
+def _open_pull_request(workspace: Workspace, proposed: Proposed, render_brief: pull_request.BriefRenderer) -> Proposed:
+    """Open the pull request of a proposal that was pushed, or update the open one."""
+    environment, model = proposed.environment, proposed.model
+    proposal = OpenProposals(workspace, base_of(workspace)[1]).load(environment, model)
     opened = pull_request.open_for_promotion(
-        workspace, waiting, body, retry_command=f"mlgit auto-promote {result.environment}/{result.model}"
+        workspace, proposal, render_brief, retry_command=f"mlgit auto-promote {environment}/{model}"
     )
-    return replace(result, pull_request=opened.url, warnings=opened.warnings)
+    return replace(proposed, pull_request=opened.url, warnings=opened.warnings)

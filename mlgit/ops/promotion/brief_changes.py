@@ -108,13 +108,13 @@ class _Rows(msgspec.Struct, frozen=True):
 
 
 def changes_since_champion(
-    workspace: Workspace, judged: Proposal, champion: Version, candidate: Version
+    workspace: Workspace, proposal: Proposal, champion: Version, candidate: Version
 ) -> ChangesSinceChampion:
     """Return what changed between two versions of a model, as far as this clone has it.
 
     Args:
         workspace: the repository.
-        judged: the promotion; its state before has the champion, that after has both.
+        proposal: the promotion; its state before has the champion, that after has both.
         champion: the version that runs.
         candidate: the version that is to run.
 
@@ -122,17 +122,17 @@ def changes_since_champion(
         MlgitError: a record that is named cannot be read.
     """
     refs = [VersionRef(version.model, version.version) for version in (champion, candidate)]
-    changes = diff.run(judged.after, *refs).changes
+    changes = diff.run(proposal.after, *refs).changes
     return ChangesSinceChampion(
         champion=str(refs[0]),
-        training_rows_before=_training_rows(judged.after, champion),
-        training_rows_after=_training_rows(judged.after, candidate),
-        data=list(_data(workspace, judged, champion, candidate)),
-        code=_code(workspace, judged, champion, candidate),
+        training_rows_before=_training_rows(proposal.after, champion),
+        training_rows_after=_training_rows(proposal.after, candidate),
+        data=list(_data(workspace, proposal, champion, candidate)),
+        code=_code(workspace, proposal, champion, candidate),
         params=[change for change in changes if change.field.startswith("params")],
         columns=_columns(champion.inputs.columns, candidate.inputs.columns),
         lock_file=next((change for change in changes if change.field == "environment"), None),
-        card=_card(workspace, judged.after, champion, candidate),
+        card=_card(workspace, proposal.after, champion, candidate),
         other=[change for change in changes if change.field in _RECORD_FIELDS],
     )
 
@@ -142,11 +142,15 @@ def file_status(letter: str) -> FileStatus:
     return "added" if letter == "A" else "deleted" if letter == "D" else "changed"
 
 
-def _data(workspace: Workspace, judged: Proposal, champion: Version, candidate: Version) -> Iterator[DataChange]:
+def _data(workspace: Workspace, proposal: Proposal, champion: Version, candidate: Version) -> Iterator[DataChange]:
     before, after = champion.inputs.data, candidate.inputs.data
-    ref = None if (manifest := judged.before.promotion(judged.environment, judged.model)) is None else manifest.gates
-    earlier = None if ref is None else judged.before.find(GateReport, ref.report)
-    rows_before, rows_after = _rows_reported(earlier), _rows_reported(judged.report)
+    ref = (
+        None
+        if (manifest := proposal.before.promotion(proposal.environment, proposal.model)) is None
+        else manifest.gates
+    )
+    earlier = None if ref is None else proposal.before.find(GateReport, ref.report)
+    rows_before, rows_after = _rows_reported(earlier), _rows_reported(proposal.report)
     for name in sorted(before.keys() | after.keys()):
         yield DataChange(
             dataset=name,
@@ -154,7 +158,7 @@ def _data(workspace: Workspace, judged: Proposal, champion: Version, candidate: 
             after=after.get(name),
             rows_before=rows_before.get(name),
             rows_after=rows_after.get(name),
-            contract=_contract(workspace, judged.before, champion, name),
+            contract=_contract(workspace, proposal.before, champion, name),
         )
 
 
@@ -185,20 +189,20 @@ def _contract(workspace: Workspace, now: Lifecycle, champion: Version, name: str
     ]
 
 
-def _code(workspace: Workspace, judged: Proposal, champion: Version, candidate: Version) -> CodeChange:
+def _code(workspace: Workspace, proposal: Proposal, champion: Version, candidate: Version) -> CodeChange:
     repository = workspace.repository
     before, after = champion.inputs.commit, candidate.inputs.commit
     code = CodeChange(same=champion.inputs.code == candidate.inputs.code, before=before, after=after)
     missing = [commit[:12] for commit in (before, after) if repository.resolve(commit) is None]
     if missing:
         return msgspec.structs.replace(code, not_compared=f"{' and '.join(missing)} not in this clone")
-    reads = [path.rstrip("/") for path in judged.before.model(judged.model).reads]
+    reads = [path.rstrip("/") for path in proposal.before.model(proposal.model).reads]
     files = {
         change.path: file_status(change.status)
         for change in repository.changes(before, after)
         if any(change.path == path or change.path.startswith(f"{path}/") for path in reads)
     }
-    people = People(judged.before.roles())
+    people = People(proposal.before.roles())
     history = repository.commits(f"{before}..{after}", paths=reads, first_parent=False)
     authors = [people.person(commit.author_email) for commit, _ in history if len(commit.parents) == 1]
     return msgspec.structs.replace(code, files=files, commits=len(authors), authors=sorted(set(authors)))

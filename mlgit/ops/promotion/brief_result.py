@@ -5,7 +5,6 @@ from typing import Literal
 
 import msgspec
 
-from mlgit.domain.approvals import ApprovalRequirement
 from mlgit.domain.brief import MetricComparison, SliceComparison
 from mlgit.domain.names import CommitId, Digest, Duration, Name, PromotionId
 from mlgit.domain.records.environment import ChangeWindow
@@ -14,8 +13,8 @@ from mlgit.domain.records.promotion import Ramp
 from mlgit.domain.slots import SlotName
 from mlgit.errors import Finding
 from mlgit.ops.kernel.outcome import Outcome
-from mlgit.ops.promotion.approvals import VoteShown
 from mlgit.ops.promotion.brief_changes import ChangesSinceChampion, FileStatus
+from mlgit.ops.review.approvals_view import ApprovalsView
 
 Readiness = Literal["ready", "needs-approval", "waiting", "blocked"]
 """Can be merged; approvals are missing; has to wait; something is wrong with it."""
@@ -46,23 +45,6 @@ class HoldSummary(msgspec.Struct, frozen=True, kw_only=True):
     blocks: bool
 
 
-class ApprovalSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Who approved, whose vote does not count, what is missing, and who may still approve.
-
-    `standing_approval` is the id of the standing approval that covers the promotion; None where every approval is for this
-    promotion alone.
-    """
-
-    evidence: str
-    standing_approval: PromotionId | None
-    excludes: list[str]
-    requirements: list[ApprovalRequirement]
-    counted: list[VoteShown]
-    uncounted: list[VoteShown]
-    missing: list[str]
-    may_approve: list[str]
-
-
 class MergeTiming(msgspec.Struct, frozen=True, kw_only=True):
     """When it can be merged. `mergeable_from` is None where something has to happen first; `apply` checks windows again.
 
@@ -77,7 +59,7 @@ class MergeTiming(msgspec.Struct, frozen=True, kw_only=True):
     soak_complete_at: datetime | None = None
 
 
-class SlotAssignment(msgspec.Struct, frozen=True, kw_only=True):
+class SlotAfterMerge(msgspec.Struct, frozen=True, kw_only=True):
     """A slot, the version that is to run in it, and the per cent of requests that it answers."""
 
     slot: SlotName
@@ -89,7 +71,7 @@ class MergeEffect(msgspec.Struct, frozen=True, kw_only=True):
     """What merging does: files that change, versions that run in each slot or stop running, and the kind of target."""
 
     files: dict[str, FileStatus]
-    slots: list[SlotAssignment]
+    slots: list[SlotAfterMerge]
     stops_running: list[str]
     ramp: Ramp | None
     target: str
@@ -139,7 +121,7 @@ class Brief(Outcome, frozen=True, kw_only=True, tag="mlgit/brief.v1"):
     gates: list[GateVerdict]
     overrides: list[OverrideSummary]
     changes_since_champion: ChangesSinceChampion | None
-    approvals: ApprovalSummary
+    approvals: ApprovalsView
     timing: MergeTiming
     holds: list[HoldSummary]
     effect: MergeEffect

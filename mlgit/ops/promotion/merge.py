@@ -38,16 +38,16 @@ class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
 def run(
     workspace: Workspace, name: str | None, *, dry_run: bool = False, on_step: Callable[[str], None] = lambda _: None
 ) -> Merged:
-    """Merge an open promotion, if everything that it rests on holds now.
+    """Verify an open promotion and merge it.
 
-    What was merged already is only cleaned up, so that a merge that was interrupted can be run again.
+    If it was merged already, only its branch is deleted, so that a merge that was interrupted can be run again.
 
     Raises:
-        MlgitError: it does not hold, and what is missing, or the remote refused; nothing was changed then.
-        Inconclusive: the remote did not answer; nothing was changed.
+        MlgitError: it may not be merged, for the reasons in the findings, or the remote refused. Nothing was changed.
+        Inconclusive: the remote did not answer. Nothing was changed.
     """
     if not dry_run and remote.exists(workspace.repository):
-        # Not the proposals: what is merged is what the person has seen, on what the remote has today.
+        # The proposals are not fetched: the head that is merged is the one that this person has.
         on_step(f"fetching from {remote.NAME}")
         fetch_current(workspace)
     snapshot = take_snapshot(workspace)
@@ -92,7 +92,7 @@ def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot,
         raise refused(
             "base-branch-checked-out",
             f"{snapshot.name} is checked out in another work tree",
-            why="were the branch moved under that work tree, the next commit there would undo the merge",
+            why="if the branch moved without that work tree, the next commit there would undo the merge",
             fix=f"run `mlgit -C {place} merge {name}`",
         )
 
@@ -100,9 +100,9 @@ def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot,
 def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign: bool) -> tuple[CommitId, bool]:
     """Make the merge commit, update the work tree if it has the base checked out, push, and move the base.
 
-    The work tree goes first: if this is interrupted in between, HEAD still names the old commit, and a second run does both.
-    The remote goes before the local branch, so that a push which is refused leaves nothing behind. The local branch may be
-    behind the snapshot, which is then what the remote has on the same line.
+    The order makes an interruption safe. The work tree is updated first: HEAD still names the old commit then, and a second run
+    does both. The push is before the local branch moves, so that a push which is refused leaves nothing behind. The local branch
+    may be behind the snapshot, which is then the remote's copy of it.
 
     Returns:
         The commit, and whether it was pushed.
@@ -131,7 +131,7 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
         if checked_out is not None:
             repository.advance_checkout(commit, checked_out)
         raise
-    # It is merged whether or not this succeeds, and nothing that is merged counts as open.
+    # A failure here leaves a branch that is merged, which does not count as open.
     with contextlib.suppress(MlgitError):
         branch_ref = f"refs/heads/{layout.promotion_branch(proposal.environment, proposal.model)}"
         _delete_branch(repository, branch_ref, proposal.head)
@@ -139,28 +139,28 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
 
 
 _SUBJECTS = {"rollback": "rollback of {} in {}", "recertify": "recertification of {} in {}"}
-"""What the subject of a merge commit calls a change, of a model in an environment."""
+"""The subject of the merge commit by the kind of change, with model and environment."""
 
 
 def _message(proposal: Proposal) -> str:
     subject = _SUBJECTS.get(proposal.manifest.change, "promotion of {} to {}")
-    named = subject.format(proposal.model, proposal.environment)
-    return f"Merge {named}\n\nMlgit-Promotion: {proposal.manifest.promotion}\n"
+    subject = subject.format(proposal.model, proposal.environment)
+    return f"Merge {subject}\n\nMlgit-Promotion: {proposal.manifest.promotion}\n"
 
 
 def _already_merged(
     workspace: Workspace, snapshot: Snapshot, open_proposals: OpenProposals, name: str | None
 ) -> Promotion | None:
-    """Return the manifest of a promotion that the base has already, and that nothing newer is proposed in place of.
+    """Return the manifest of the named promotion if it is merged already and no newer one is open in its place.
 
-    It is the one that is named; if none is named and none is open, it is one whose branch an interrupted merge left behind.
+    If no name is given and none is open, it is one whose branch an interrupted merge left behind.
     """
-    waiting = open_proposals.keys()
+    open_keys = open_proposals.keys()
     for key, manifest in snapshot.state.promotions().items():
         branch = layout.promotion_branch(*key)
-        named = name in {"/".join(key), branch, manifest.promotion}
-        left = name is None and not waiting and workspace.repository.resolve(f"refs/heads/{branch}") is not None
-        if (named and key not in waiting) or left:
+        is_named = name in {"/".join(key), branch, manifest.promotion}
+        has_branch = workspace.repository.resolve(f"refs/heads/{branch}") is not None
+        if (is_named and key not in open_keys) or (name is None and not open_keys and has_branch):
             return manifest
     return None
 
@@ -190,9 +190,9 @@ def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, 
 
 
 def _delete_branch(repository: Repository, branch: str, merged: CommitId) -> None:
-    """Delete a branch that was merged, here and at the remote, where nobody has added to it."""
+    """Delete a branch that was merged, here and at the remote, unless somebody has added to it."""
     if repository.resolve(branch) == merged:
         repository.delete_ref(branch, expected=merged)
     if repository.resolve(remote.tracking_ref(branch)) == merged:
-        with contextlib.suppress(MlgitError):  # somebody else was faster, or may not delete there
+        with contextlib.suppress(MlgitError):  # another run deleted it first, or the remote does not allow it
             repository.push(remote.NAME, [f":{branch}"], force_with_lease={branch: merged})

@@ -9,9 +9,9 @@ from mlgit.domain.merge_rules.manifest import check_champion_upstream
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Environment, Promotion, Retirement, Version
 from mlgit.errors import Finding
-from mlgit.ops.kernel import snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import ledger_of
 from mlgit.ops.review.context import deployments_of
 
 
@@ -23,21 +23,21 @@ def newest_eligible(
     earlier: Sequence[Promotion],
     at: datetime,
 ) -> tuple[Version | None, list[Finding]]:
-    """Return the newest version that may be promoted, or what excludes each that is newer than the champion.
+    """Return the newest version that may be promoted, or why each that is newer than the champion may not.
 
-    That a version has not run in an earlier environment yet is reported of the newest alone, for it is true of most.
+    That a version has not run in an earlier environment is reported for the newest one only, since it is true for most.
 
     Args:
         workspace: where.
         base: the state of the base branch.
         environment: the environment.
         model: the model.
-        earlier: every manifest that the model had there.
+        earlier: every manifest that the model has had there.
         at: the time.
     """
     champion = base.champion(environment.name, model)
     numbers = [number for number in reversed(base.numbers(model)) if champion is None or number > champion.version]
-    deployments = deployments_of(snapshot.ledger_of(workspace), base, environment, model) if numbers else {}
+    deployments = deployments_of(ledger_of(workspace), base, environment, model) if numbers else {}
     excluded: list[Finding] = []
     for number in numbers:
         version = base.version(VersionRef(model, number))
@@ -55,7 +55,7 @@ def newest_eligible(
 def _check_decisions(
     base: Lifecycle, environment: Environment, version: Version, earlier: Sequence[Promotion], at: datetime
 ) -> Iterator[Finding]:
-    """No decision of people excludes a version: it is not held, not retired, and was not rolled back there."""
+    """A version is neither held nor retired, and was not rolled back there."""
     ref = VersionRef(version.model, version.version)
     yield from holds.check_holds_on_change(
         base.holds(),
@@ -65,19 +65,19 @@ def _check_decisions(
         change="promote",
         at=at,
     )
-    ended = base.find(Retirement, layout.retirement(version.model, version.version))
-    yield from retirement.check_not_retired(version, ended, at)
+    record = base.find(Retirement, layout.retirement(version.model, version.version))
+    yield from retirement.check_not_retired(version, record, at)
     if standing_approvals.was_rolled_back(version.digest, earlier):
         yield Finding(
             "auto-promotion-not-allowed",
             f"{ref} was rolled back in {environment.name} before",
             why="a version that was rolled back is promoted again only if people approve it",
-            fix=f"if it is good after all, `mlgit promote {ref} --to {environment.name}`",
+            fix=f"to propose it again: `mlgit promote {ref} --to {environment.name}`",
         )
 
 
 def _check_order(base: Lifecycle, environment: Environment, version: Version) -> Iterator[Finding]:
-    """A version is the champion of each environment that comes first."""
+    """A version is the champion of each earlier environment."""
     for name in environment.after:
         yield from check_champion_upstream(version, environment.name, name, base.champion(name, version.model))
 
@@ -85,6 +85,6 @@ def _check_order(base: Lifecycle, environment: Environment, version: Version) ->
 def _check_soak(
     environment: Environment, version: Version, deployments: Mapping[str, Sequence[Deployment]], at: datetime
 ) -> Iterator[Finding]:
-    """A version was deployed in the environments that come first, and for as long as it has to."""
+    """A version was deployed in the earlier environments, for as long as the soak requires."""
     yield from soak.check_verified_upstream(version, environment, deployments, at)
     yield from soak.check_soak_time(version, environment, deployments, at)

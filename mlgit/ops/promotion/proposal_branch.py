@@ -1,4 +1,4 @@
-"""The branch of a proposal: a commit beside the work tree, on the base branch, here and at the remote."""
+"""The branch of a proposal: one commit on top of the base branch, made without the work tree, here and at the remote."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,16 +11,17 @@ from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Files, PathChange
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.validation import validate
 
 _TRAILER: Final = "Mlgit-Branch"
-"""The trailer by which mlgit knows the commits that it made for a branch (git-interpret-trailers(1))."""
+"""The trailer of the commits that mlgit made for a branch (git-interpret-trailers(1))."""
 
 
 class BranchDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A change to propose.
 
-    `owns` tells which paths mlgit itself changes on such a branch. `command` is what was run, for the reflog of the branch.
+    `owns` tells whether mlgit itself changes a path on such a branch. `command` is the command that was run, for the reflog.
     """
 
     branch: str
@@ -31,9 +32,9 @@ class BranchDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> tuple[CommitId, bool]:
-    """Commit on the base and point the branch at it, here and at the remote, unless a person has added to the branch.
+    """Commit on the base and move the branch there, here and at the remote, unless a person has added to the branch.
 
-    Work tree and index are not touched. What the remote refuses is not left here either.
+    Neither the work tree nor the index is changed. What the remote refuses is undone here too.
 
     Returns:
         The commit, and whether the remote has it.
@@ -41,22 +42,21 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
     Raises:
         MlgitError: the change breaks a rule, the branch carries a person's own commits (`branch-foreign-commit`), or the remote
             refused it. Nothing was changed.
-        Inconclusive: the remote did not answer. The branch is here, and goes there when the command is run again.
+        Inconclusive: the remote did not answer. The branch is here, and running the command again pushes it.
     """
     repository = workspace.repository
-    onto = base.tree.commit
-    assert onto is not None  # noqa: S101 - the base is a commit
     branch = f"refs/heads/{draft.branch}"
     before = repository.resolve(branch)
-    for there in (before, repository.resolve(remote.tracking_ref(branch))):
-        if there is not None:
-            _check_own(workspace, onto, there, draft)
-    commit = check_draft(workspace, base, draft)
+    for head in (before, repository.resolve(remote.tracking_ref(branch))):
+        if head is not None:
+            _require_only_own_commits(workspace, commit_of(base), head, draft)
+    commit = commit_draft(workspace, base, draft)
+    # Compare and swap: a commit that somebody adds to the branch meanwhile is not lost.
     repository.move(branch, commit, expected=before, reason=draft.command)
     try:
         return commit, push_branch(workspace, draft.branch, commit)
     except Inconclusive:
-        raise  # the remote did not answer: the proposal is here, and goes there when this is run again
+        raise
     except MlgitError:
         if before is None:
             repository.delete_ref(branch, expected=commit)
@@ -66,28 +66,30 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
 
 
 def push_branch(workspace: Workspace, branch: str, commit: CommitId) -> bool:
-    """Push a proposal; return whether the remote has it. One that somebody else has pushed meanwhile is not replaced."""
+    """Push the branch of a proposal; return whether there is a remote, which has it then.
+
+    Raises:
+        MlgitError: the remote refused it, as where somebody else has pushed another one since the last fetch.
+        Inconclusive: the remote did not answer.
+    """
     repository = workspace.repository
     if not remote.exists(repository):
         return False
     ref = f"refs/heads/{branch}"
-    theirs = repository.resolve(remote.tracking_ref(ref))
-    if theirs != commit:
-        repository.push(remote.NAME, [f"{commit}:{ref}"], force_with_lease={ref: theirs})
+    known = repository.resolve(remote.tracking_ref(ref))
+    if known != commit:
+        repository.push(remote.NAME, [f"{commit}:{ref}"], force_with_lease={ref: known})
     return True
 
 
-def check_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> CommitId:
-    """Make the commit of a draft and check it; no ref is moved.
+def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> CommitId:
+    """Make the commit of a draft on the base and check its files; no ref is moved.
 
     Raises:
         MlgitError: the change breaks a rule.
     """
-    onto = base.tree.commit
-    assert onto is not None  # noqa: S101 - the base is a commit
-    commit = workspace.repository.commit(
-        draft.files, parents=[onto], message=_with_trailer(draft.message, draft.branch)
-    )
+    message = _with_trailer(draft.message, draft.branch)
+    commit = workspace.repository.commit(draft.files, parents=[commit_of(base)], message=message)
     head = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
     changes = [
         PathChange(
@@ -104,22 +106,22 @@ def check_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> Co
 def _with_trailer(message: str, branch: str) -> str:
     """Return a commit message with the trailer that names the branch, in the last paragraph if that is one of trailers."""
     body = message.rstrip("\n")
-    joint = "\n" if body.rpartition("\n\n")[2].startswith("Mlgit-") else "\n\n"
-    return f"{body}{joint}{_TRAILER}: {branch}\n"
+    separator = "\n" if body.rpartition("\n\n")[2].startswith("Mlgit-") else "\n\n"
+    return f"{body}{separator}{_TRAILER}: {branch}\n"
 
 
-def _check_own(workspace: Workspace, onto: CommitId, head: CommitId, draft: BranchDraft) -> None:
-    """Refuse to replace a branch with a commit that mlgit did not make, for it is a person's work.
+def _require_only_own_commits(workspace: Workspace, base: CommitId, head: CommitId, draft: BranchDraft) -> None:
+    """Refuse to replace a branch that has a commit which mlgit did not make: that is a person's work.
 
     Raises:
         MlgitError: there is one (`branch-foreign-commit`).
     """
     repository = workspace.repository
-    history = list(repository.commits(f"{onto}..{head}", first_parent=False))
+    history = list(repository.commits(f"{base}..{head}", first_parent=False))
     contents = repository.commit_signatures(commit.id for commit, _ in history)
     for (commit, changes), (content, _) in zip(history, contents, strict=True):
-        own = _trailer(content) == draft.branch and all(draft.owns(change.path) for change in changes)
-        if not own:
+        is_own = _trailer(content) == draft.branch and all(draft.owns(change.path) for change in changes)
+        if not is_own:
             raise refused(
                 "branch-foreign-commit",
                 f"{draft.branch} has a commit that mlgit did not make",

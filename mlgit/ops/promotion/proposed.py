@@ -1,4 +1,4 @@
-"""The outcome that every command which proposes a promotion answers with."""
+"""The outcome of every command that proposes a promotion."""
 
 from datetime import datetime
 from typing import Literal
@@ -10,15 +10,18 @@ from mlgit.domain.slots import SlotName, VersionBeside
 from mlgit.errors import Exit, Finding
 from mlgit.ops.kernel.outcome import Outcome
 
+Change = Literal["promote", "rollback", "recertify"]
+"""The kinds of changes that are proposed."""
+
 
 class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
-    """What was proposed, how the gates judged it, and where it waits for approvals.
+    """What was proposed, the results of its gates, its branch and pull request, and the approvals that it lacks.
 
-    `candidate` is the version that the environment is to run: the one promoted, the one that a rollback returns to, or the one
+    `candidate` is the version that the environment is to run: the promoted one, the one that a rollback returns to, or the one
     that runs already and is re-approved. `champion` is the one that it runs now.
     """
 
-    change: Literal["promote", "rollback", "recertify"]
+    change: Change
     environment: str
     model: str
     candidate: str
@@ -26,9 +29,9 @@ class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
     state: Literal["proposed", "proposed-already", "runs-already", "refused", "planned"]
     slot: SlotName = "champion"
     beside: list[VersionBeside] = []
-    """What is to run beside the champion."""
+    """The versions that are to run beside the champion."""
     cleared: list[VersionBeside] = []
-    """What no longer runs in the slot that it had."""
+    """The versions that no longer run in the slot that they had."""
     ramp: Ramp | None = None
     policy: str
     evidence: str
@@ -38,14 +41,14 @@ class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
     compared_with: str | None = None
     """Of a re-approval: the version that the champion was compared with when it was promoted."""
     approval_due: datetime | None = None
-    """Of a re-approval: when the policy asks for it; None where it sets no limit."""
+    """Of a re-approval: by when the policy requires it; null where it sets no limit."""
     approval_age: ApprovalAgeState | None = None
     replaced: str | None = None
-    """Of a rollback: the version that is taken out: the champion, or one that ran beside it."""
+    """Of a rollback: the version that is replaced: the champion, or one that ran beside it."""
     verified_at: datetime | None = None
-    """Of a rollback: when the candidate was last seen to run well in the environment."""
+    """Of a rollback: when the candidate was last verified in the environment."""
     hold: str | None = None
-    """Of a rollback: name of the hold on the version that is taken out, one that comes along or that is there already."""
+    """Of a rollback: name of the hold on the version that is replaced, be it new or there already."""
 
     promotion: str | None = None
     branch: str | None = None
@@ -59,5 +62,5 @@ class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
 
     @property
     def exit(self) -> Exit:
-        """No where a gate refused."""
+        """No where a gate failed."""
         return Exit.NO if self.state == "refused" else Exit.YES

@@ -1,4 +1,4 @@
-"""The pull request of a proposal's branch: opened, or updated; what people wrote in its body stays."""
+"""Open or update the pull request of a proposal's branch; what people wrote into its body stays."""
 
 from collections.abc import Callable
 from typing import Final
@@ -43,7 +43,7 @@ def open_for_promotion(
 
     Args:
         workspace: where.
-        proposal: the promotion; its branch was pushed.
+        proposal: the promotion, whose branch was pushed.
         render: renders the body; None to leave pull requests alone.
         retry_command: the command that does this again.
 
@@ -157,7 +157,7 @@ def upsert_comment(forge: Forge, number: int, name: str, body: str) -> Comment:
     Args:
         forge: where.
         number: of the pull request.
-        name: tells this comment from others by mlgit.
+        name: identifies this comment among others by mlgit.
         body: Markdown.
     """
     marker = f"<!-- mlgit:{name} -->"

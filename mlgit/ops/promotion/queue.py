@@ -1,8 +1,9 @@
-"""All open promotions side by side: which can be merged and in which order, and which are in each other's way."""
+"""Show all open promotions: which can be merged and in which order, and which conflict with each other."""
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId, Digest, PromotionId
@@ -18,8 +19,9 @@ from mlgit.ops.review.verification import PromotionVerifier
 class QueuedPromotion(msgspec.Struct, frozen=True, kw_only=True):
     """An open promotion.
 
-    `place` is its place in the order in which promotions can be merged, from 1 on; None where it cannot be. `findings` are
-    what stands against it there: on the base with those merged that have a place before it.
+    `place` is its place in the order in which promotions can be merged, from 1 on; null where it cannot be merged. `findings` are
+    its problems once the promotions before it are merged, `missing` the approvals that it lacks. `conflicts` are promotions that
+    Git cannot merge together with it, `stale_after` those that invalidate its decision if they are merged first.
     """
 
     promotion: PromotionId
@@ -35,7 +37,7 @@ class QueuedPromotion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromotionQueue(Outcome, frozen=True, kw_only=True, tag="mlgit/queue.v1"):
-    """Every open promotion, by the time at which it was made, held against the base branch."""
+    """Every open promotion, in the order in which they were proposed, against the base branch."""
 
     base: str
     commit: CommitId
@@ -43,8 +45,8 @@ class PromotionQueue(Outcome, frozen=True, kw_only=True, tag="mlgit/queue.v1"):
     next: str | None
 
 
-class _Standing(msgspec.Struct, frozen=True):
-    """How a promotion stands on a commit; `merged` is the commit that merging it gives, None where it conflicts."""
+class _MergeCheck(msgspec.Struct, frozen=True):
+    """The result of verifying a promotion against a commit; `merged` is its merge with that, None where Git cannot merge it."""
 
     findings: list[Finding]
     missing: list[str]
@@ -52,162 +54,169 @@ class _Standing(msgspec.Struct, frozen=True):
     merged: CommitId | None
 
     @property
+    def can_merge(self) -> bool:
+        """Whether nothing prevents the merge."""
+        return self.merged is not None and not self.findings
+
+    @property
     def problems(self) -> set[str]:
-        """The ids of what stands against it, apart from approvals."""
+        """The ids of the findings, except for missing approvals."""
         return {finding.id for finding in self.findings} - {"approvals-missing"}
 
 
 def run(workspace: Workspace) -> PromotionQueue:
-    """Judge all open promotions, each alone, in pairs and one after the other. Nothing is merged, written or run.
+    """Verify all open promotions: each alone, in pairs, and in the order of the queue. Changes nothing.
 
-    The gates are not judged again, which needs the data: `mlgit merge` does that.
+    The gates are not evaluated again, since that needs the data: `mlgit merge` does it.
 
     Raises:
-        MlgitError: the records of an open promotion cannot be read at all.
+        MlgitError: a record of an open promotion cannot be read at all.
         Inconclusive: Git, or what verifies signatures, did not answer.
     """
     snapshot = take_snapshot(workspace)
-    with workspace.scratch() as scratch:
-        verifier = PromotionVerifier(scratch, snapshot.ledger, snapshot.at)
-        loaded = OpenProposals(scratch, snapshot.state).load_all()
-        proposals = {one.manifest.promotion: one for one in sorted(loaded, key=lambda one: one.manifest.promotion)}
-        alone = {id_: _stand(scratch, verifier, one, snapshot.commit) for id_, one in proposals.items()}
-        placed = _in_order(scratch, verifier, proposals, alone)
-        waiting = [
-            msgspec.structs.replace(
-                _waiting(one, placed[id_][1]),
-                place=placed[id_][0],
-                conflicts=_conflicts(scratch, id_, proposals, alone),
-                stale_after=_stale_after(scratch, verifier, id_, proposals, alone),
-            )
-            for id_, one in proposals.items()
-        ]
+    with workspace.scratch() as scratch:  # the commits of merges that are only tried stay out of the repository
+        queue = _Queue(
+            scratch,
+            PromotionVerifier(scratch, snapshot.ledger, snapshot.at),
+            OpenProposals(scratch, snapshot.state).load_all(),
+            snapshot.commit,
+        )
+        waiting = queue.list_all()
     return PromotionQueue(base=snapshot.name, commit=snapshot.commit, waiting=waiting, next=_next(waiting))
 
 
-def _stand(workspace: Workspace, verifier: PromotionVerifier, one: Proposal, onto: CommitId) -> _Standing:
-    """Judge a promotion as if the base were at a commit."""
-    repository, reader = workspace.repository, workspace.formats.record
-    commits = tuple(commit for commit, _ in repository.commits(f"{onto}..{one.head}", first_parent=False))
-    before = Lifecycle(repository.tree(onto), reader)
-    moved = Proposal(one.environment, one.model, before, one.after, one.head, commits)
-    findings: list[Finding] = []
-    missing: list[str] = []
-    decided: Digest | None = None
-    try:
-        verification = verifier.verify(moved)
-        missing, decided = verification.approvals.missing, verification.decision
-        verification.require()
-    except Inconclusive:
-        raise
-    except MlgitError as error:
-        findings += error.findings
-    findings += verifier.check_files(moved)
-    return _moved(workspace, one, _Standing(list(dict.fromkeys(findings)), missing, decided, None), onto)
+class _Queue:
+    """The open promotions, by id, and what verifying each against the base alone has given."""
+
+    def __init__(
+        self, workspace: Workspace, verifier: PromotionVerifier, proposals: Sequence[Proposal], base: CommitId
+    ) -> None:
+        self._workspace = workspace
+        self._verifier = verifier
+        by_id = {proposal.manifest.promotion: proposal for proposal in proposals}
+        self._proposals: Mapping[PromotionId, Proposal] = {id_: by_id[id_] for id_ in sorted(by_id)}
+        self._alone = {id_: self._verify_on(proposal, base) for id_, proposal in self._proposals.items()}
+
+    def list_all(self) -> list[QueuedPromotion]:
+        """Return every open promotion, the oldest first."""
+        places = self._places()
+        waiting = []
+        for id_, proposal in self._proposals.items():
+            place, check = places[id_]
+            waiting.append(
+                QueuedPromotion(
+                    promotion=id_,
+                    environment=proposal.environment,
+                    model=proposal.model,
+                    candidate=proposal.subject,
+                    head=proposal.head,
+                    place=place,
+                    findings=check.findings,
+                    missing=check.missing,
+                    conflicts=self._conflicts(id_),
+                    stale_after=self._stale_after(id_),
+                )
+            )
+        return waiting
+
+    def _verify_on(self, proposal: Proposal, base: CommitId) -> _MergeCheck:
+        """Verify a promotion as if the base branch were at a commit."""
+        repository, reader = self._workspace.repository, self._workspace.formats.record
+        commits = tuple(commit for commit, _ in repository.commits(f"{base}..{proposal.head}", first_parent=False))
+        before = Lifecycle(repository.tree(base), reader)
+        rebased = Proposal(proposal.environment, proposal.model, before, proposal.after, proposal.head, commits)
+        findings: list[Finding] = []
+        missing: list[str] = []
+        decision: Digest | None = None
+        try:
+            verification = self._verifier.verify(rebased)
+            missing, decision = verification.approvals.missing, verification.decision
+            verification.require()
+        except Inconclusive:
+            raise
+        except MlgitError as error:
+            findings += error.findings
+        findings += self._verifier.check_files(rebased)
+        check = _MergeCheck(list(dict.fromkeys(findings)), missing, decision, None)
+        return self._try_merge(proposal, check, base)
+
+    def _try_merge(self, proposal: Proposal, check: _MergeCheck, base: CommitId) -> _MergeCheck:
+        """Return a check with the merge of a promotion with a commit, or with the finding that Git cannot merge it."""
+        repository = self._workspace.repository
+        tree = repository.merge_tree(base, proposal.head)
+        findings = [finding for finding in check.findings if finding.id != "merge-conflict"]
+        if tree is None:
+            return replace(check, findings=[*findings, _conflict(proposal)], merged=None)
+        merged = repository.commit_tree(tree, parents=[base, proposal.head], message="Try to merge")
+        return replace(check, findings=findings, merged=merged)
+
+    def _places(self) -> dict[PromotionId, tuple[int | None, _MergeCheck]]:
+        """Merge, in scratch, what can be merged, the oldest first: merging one may be what another has to wait for.
+
+        Returns:
+            The place of each promotion, None where it cannot be merged, and its check on top of those before it.
+        """
+        places: dict[PromotionId, tuple[int | None, _MergeCheck]] = {}
+        waiting = dict(self._alone)
+        while ready := next((id_ for id_, check in waiting.items() if check.can_merge), None):
+            places[ready] = len(places) + 1, waiting.pop(ready)
+            tip = places[ready][1].merged
+            assert tip is not None  # noqa: S101 - it can be merged
+            model = self._proposals[ready].model
+            # A promotion of another model changes nothing that a decision depends on; it can only conflict in Git.
+            waiting = {
+                id_: self._verify_on(self._proposals[id_], tip)
+                if self._proposals[id_].model == model
+                else self._try_merge(self._proposals[id_], check, tip)
+                for id_, check in waiting.items()
+            }
+        return places | {id_: (None, check) for id_, check in waiting.items()}
+
+    def _conflicts(self, id_: PromotionId) -> list[PromotionId]:
+        """Return the promotions that change the same lines: once either is merged, Git cannot merge the other."""
+        if self._alone[id_].merged is None:
+            return []
+        head = self._proposals[id_].head
+        return [
+            other
+            for other, check in self._alone.items()
+            if other != id_
+            and check.merged is not None
+            and self._workspace.repository.merge_tree(check.merged, head) is None
+        ]
+
+    def _stale_after(self, id_: PromotionId) -> list[PromotionId]:
+        """Return the promotions of the same model that change this one's decision, or its problems, if merged first."""
+        proposal, alone = self._proposals[id_], self._alone[id_]
+        others = []
+        for other, check in self._alone.items():
+            if other == id_ or check.merged is None or self._proposals[other].model != proposal.model:
+                continue
+            after = self._verify_on(proposal, check.merged)
+            if after.decision != alone.decision or after.problems - alone.problems:
+                others.append(other)
+        return others
 
 
-def _moved(workspace: Workspace, one: Proposal, standing: _Standing, onto: CommitId) -> _Standing:
-    """Return a standing as it is on another commit, if nothing that it is judged by is otherwise there.
-
-    A promotion of another model brings nothing that this one is judged by, so that it can only be in the way in Git.
-    """
-    tree = workspace.repository.merge_tree(onto, one.head)
-    findings = [finding for finding in standing.findings if finding.id != "merge-conflict"]
-    if tree is None:
-        return msgspec.structs.replace(standing, findings=[*findings, _conflict(one)], merged=None)
-    merged = workspace.repository.commit_tree(tree, parents=[onto, one.head], message="Trial")
-    return msgspec.structs.replace(standing, findings=findings, merged=merged)
-
-
-def _in_order(
-    workspace: Workspace,
-    verifier: PromotionVerifier,
-    proposals: Mapping[PromotionId, Proposal],
-    alone: Mapping[PromotionId, _Standing],
-) -> dict[PromotionId, tuple[int | None, _Standing]]:
-    """Merge what can be merged, the oldest first, until nothing more can be: one may be what another waits for."""
-    found: dict[PromotionId, tuple[int | None, _Standing]] = {}
-    standing, place = dict(alone), 0
-    while ready := next((id_ for id_, one in standing.items() if one.merged and not one.findings), None):
-        place += 1
-        found[ready] = place, standing.pop(ready)
-        tip = found[ready][1].merged
-        assert tip is not None  # noqa: S101 - it is ready
-        model = proposals[ready].model
-        standing = {
-            id_: _stand(workspace, verifier, proposals[id_], tip)
-            if proposals[id_].model == model
-            else _moved(workspace, proposals[id_], one, tip)
-            for id_, one in standing.items()
-        }
-    return found | {id_: (None, one) for id_, one in standing.items()}
-
-
-def _conflicts(
-    workspace: Workspace,
-    id_: PromotionId,
-    proposals: Mapping[PromotionId, Proposal],
-    alone: Mapping[PromotionId, _Standing],
-) -> list[PromotionId]:
-    """Return the promotions that change the same lines: with either merged, Git cannot merge the other."""
-    head = proposals[id_].head
-    return [
-        other
-        for other, standing in alone.items()
-        if other != id_
-        and standing.merged is not None
-        and alone[id_].merged is not None
-        and workspace.repository.merge_tree(standing.merged, head) is None
-    ]
-
-
-def _stale_after(
-    workspace: Workspace,
-    verifier: PromotionVerifier,
-    id_: PromotionId,
-    proposals: Mapping[PromotionId, Proposal],
-    alone: Mapping[PromotionId, _Standing],
-) -> list[PromotionId]:
-    """Return the promotions of the same model that, merged first, void what was decided on this one."""
-    found = []
-    for other, standing in alone.items():
-        if other == id_ or standing.merged is None or proposals[other].model != proposals[id_].model:
-            continue
-        then = _stand(workspace, verifier, proposals[id_], standing.merged)
-        if then.decision != alone[id_].decision or then.problems - alone[id_].problems:
-            found.append(other)
-    return found
-
-
-def _conflict(one: Proposal) -> Finding:
+def _conflict(proposal: Proposal) -> Finding:
     return Finding(
         "merge-conflict",
-        f"the promotion of {one.model} to {one.environment} does not merge",
-        why="it changes lines that what is merged before it changes too",
-        fix="run `mlgit promote` again once that is merged: it starts from the base of then",
-        at=Location(layout.promotion(one.environment, one.model)),
-    )
-
-
-def _waiting(one: Proposal, standing: _Standing) -> QueuedPromotion:
-    return QueuedPromotion(
-        promotion=one.manifest.promotion,
-        environment=one.environment,
-        model=one.model,
-        candidate=one.subject,
-        head=one.head,
-        findings=standing.findings,
-        missing=standing.missing,
+        f"the promotion of {proposal.model} to {proposal.environment} cannot be merged by Git",
+        why="it changes lines that a promotion which is merged before it changes too",
+        fix="once that one is merged, run `mlgit promote` again: it starts from the new base",
+        at=Location(layout.promotion(proposal.environment, proposal.model)),
     )
 
 
 def _next(waiting: Sequence[QueuedPromotion]) -> str | None:
-    """Return the step that brings the queue on: merge the first, else approve what only lacks that, else propose again."""
-    for one in sorted((one for one in waiting if one.place is not None), key=lambda one: one.place or 0):
-        return f"mlgit merge {one.environment}/{one.model}"
-    for one in waiting:
-        if {finding.id for finding in one.findings} == {"approvals-missing"}:
-            return f"mlgit approve {one.environment}/{one.model}"
-    for one in waiting:
-        return f"mlgit promote {one.candidate} --to {one.environment}"
-    return None
+    """Return the next command: merge the first that can be merged, else approve what lacks only that, else propose again."""
+    if not waiting:
+        return None
+    ready = [queued for queued in waiting if queued.place is not None]
+    if ready:
+        first = min(ready, key=lambda queued: queued.place or 0)
+        return f"mlgit merge {first.environment}/{first.model}"
+    for queued in waiting:
+        if {finding.id for finding in queued.findings} == {"approvals-missing"}:
+            return f"mlgit approve {queued.environment}/{queued.model}"
+    return f"mlgit promote {waiting[0].candidate} --to {waiting[0].environment}"

@@ -1,4 +1,4 @@
-"""Every record that a promotion is judged on, read from the state before it, the change and the ledger."""
+"""Read every record that the merge rules need for a promotion."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,20 @@ from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.review import approval_count
 from mlgit.ops.review.proposals import Proposal
 
 
 def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionContext:
-    """Put together all that a proposal is judged on.
+    """Return every record that the merge rules need for a proposal.
 
     Args:
         proposal: the proposal.
-        ledger: what was seen to happen; without it nothing was, which is enough for the decision's own digest.
+        ledger: where the deployments are; without it there are none, which is enough for the digest of the decision.
 
     Raises:
-        MlgitError: one of the records is not there, or cannot be read.
+        MlgitError: one of the records is missing, or cannot be read.
     """
     manifest, version, before = proposal.manifest, proposal.version, proposal.before
     model, environment = before.model(proposal.model), before.environment(proposal.environment)
@@ -46,9 +47,9 @@ def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionCon
         contracts={name: before.dataset(name) for name in model.datasets},
         upstream_champions={name: before.champion(name, proposal.model) for name in environment.after},
         retirements={
-            slot.version: ended
+            slot.version: record
             for slot in named
-            if (ended := before.find(Retirement, layout.retirement(proposal.model, slot.version))) is not None
+            if (record := before.find(Retirement, layout.retirement(proposal.model, slot.version))) is not None
         },
         holds=before.holds(),
         overrides=before.overrides(),
@@ -60,39 +61,38 @@ def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionCon
 def deployments_of(
     ledger: Ledger, before: Lifecycle, environment: Environment, model: str
 ) -> dict[str, list[Deployment]]:
-    """Return what the ledger has seen of a model in an environment, and in those before it that have a target."""
+    """Return the deployment logs of a model in an environment, and in the earlier environments that have a target."""
     earlier = dict.fromkeys([*environment.after, *([environment.soak.in_] if environment.soak else [])])
-    watched = [name for name in earlier if not isinstance(before.environment(name).target, NoTargetSpec)]
-    keys = [(name, model) for name in (environment.name, *watched)]
+    with_target = [name for name in earlier if not isinstance(before.environment(name).target, NoTargetSpec)]
+    keys = [(name, model) for name in (environment.name, *with_target)]
     return {name: entries for (name, _), entries in ledger.deployments_of(keys).items()}
 
 
 def verified_deployments(
     workspace: Workspace, proposal: Proposal, context: PromotionContext
 ) -> dict[str, Sequence[Deployment]]:
-    """Return what the ledger has seen of the versions that a rollback names, as far as the base branch bears it out.
+    """Return the deployments of the versions that a rollback names, without entries that the base branch contradicts.
 
-    Many may write to the ledger. An entry counts where a commit of the base branch wanted what it says was seen.
+    Everybody who runs `mlgit apply` can write to the ledger, and gates do not run for a rollback. So an entry counts only if the
+    commit that it names is on the base branch, and the manifest there asked for what the entry says was observed.
     """
-    repository, onto = workspace.repository, proposal.before.tree.commit
-    assert onto is not None  # noqa: S101 - the base is a commit
-    wanted = {version.digest for version in context.slot_versions.values()}
+    repository, base = workspace.repository, commit_of(proposal.before)
+    digests = {version.digest for version in context.slot_versions.values()}
 
-    def is_borne_out(entry: Deployment) -> bool:
-        if entry.digest not in wanted or repository.resolve(entry.commit) is None:
+    def is_confirmed(entry: Deployment) -> bool:
+        if entry.digest not in digests or repository.resolve(entry.commit) is None:
             return False
-        then = Lifecycle(repository.tree(entry.commit), workspace.formats.record)
-        manifest = then.promotion(entry.environment, entry.model)
+        state = Lifecycle(repository.tree(entry.commit), workspace.formats.record)
+        manifest = state.promotion(entry.environment, entry.model)
         slot = None if manifest is None else manifest.slots.champion
         if manifest is None or slot is None or (manifest.promotion, slot.digest) != (entry.promotion, entry.digest):
             return False
-        beside = {
-            name: (one.digest, slots.traffic_share(name, one))
-            for name, one in slots.slots_beside(manifest.slots).items()
+        expected = {
+            name: (slot.digest, slots.traffic_share(name, slot))
+            for name, slot in slots.slots_beside(manifest.slots).items()
         }
-        if {name: (one.digest, one.traffic) for name, one in slots.observed_beside(entry).items()} != beside:
-            return False
-        return remote.contains(repository, onto, entry.commit)
+        observed = {name: (version.digest, version.traffic) for name, version in slots.observed_beside(entry).items()}
+        return observed == expected and remote.contains(repository, base, entry.commit)
 
-    seen = context.deployments.get(proposal.environment, ())
-    return {**context.deployments, proposal.environment: [entry for entry in seen if is_borne_out(entry)]}
+    entries = context.deployments.get(proposal.environment, ())
+    return {**context.deployments, proposal.environment: [entry for entry in entries if is_confirmed(entry)]}

@@ -142,8 +142,8 @@ def commits_to_keep(workspace: Workspace, proposal: Proposal) -> list[CommitId]:
     return commits
 
 
-def _numbers(there: Ledger, promotion: PromotionId) -> list[int]:
-    names = [] if there.tree is None else there.tree.names(layout.reviews(promotion))
+def _numbers(recorded: Ledger, promotion: PromotionId) -> list[int]:
+    names = [] if recorded.tree is None else recorded.tree.names(layout.reviews(promotion))
     return [number for name in names if (number := layout.sequence_number(name)) is not None]
 
 

@@ -148,7 +148,7 @@ def _evaluate_again(
         report.promotion,
         champion=before.champion(report.environment, report.model)
         if manifest is None
-        else proposals.compared_version(before, manifest),
+        else proposals.baseline_version(before, manifest),
         at=report.at,
         waivers=waived,
     )

@@ -1,4 +1,4 @@
-"""A promotion that is proposed, or that was merged, and the state that it is held against."""
+"""A promotion, open or merged, and the state of the base branch before it, whose rules it follows."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,11 +21,11 @@ BRANCH_PREFIX = "refs/heads/mlgit/promote/"
 
 
 class Proposal(msgspec.Struct, frozen=True, dict=True):
-    """A manifest in the commit that brings it, held against the commit that it is brought to.
+    """A promotion of one model to one environment: the states before and after it.
 
-    `before` is the state that it is judged by: its policy, roles and signers are the rules. `after` is the state with the
-    manifest. `commits` are those that a merge would bring, or brought. `reviews` are what a forge told of its pull request;
-    None where it was not asked, or knows of none.
+    `before` is the state of the base branch without it, whose policy, roles and allowed signers are the rules. `after` is the
+    state with it, at commit `head`. `commits` are those that merging it adds, or added. `reviews` are those of its pull request;
+    None where the forge was not asked, or there is no pull request.
     """
 
     environment: str
@@ -45,13 +45,13 @@ class Proposal(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def version(self) -> Version | None:
-        """The version that is promoted, to whichever slot; None where versions only leave."""
+        """The version that is promoted, to whichever slot; None where versions are only removed."""
         slot = slots.promoted_slot(self.manifest, self.before.promotion(self.environment, self.model))
         return None if slot is None else self.after.version(VersionRef(self.model, slot.version))
 
     @property
     def subject(self) -> str:
-        """The version that it is about, as people call it: the champion where a slot is cleared, else the one promoted."""
+        """The version to name the promotion by: the promoted one; the champion where a slot is only cleared."""
         slot = slots.promoted_slot(self.manifest, self.before.promotion(self.environment, self.model))
         slot = slot or self.manifest.slots.champion
         return self.model if slot is None else str(VersionRef(self.model, slot.version))
@@ -63,23 +63,24 @@ class Proposal(msgspec.Struct, frozen=True, dict=True):
         return None if ref is None else self.after.find(GateReport, ref.report)
 
     @property
-    def compared(self) -> Version | None:
-        """The version that the gates compare with; see `compared`."""
-        return compared_version(self.before, self.manifest)
+    def baseline(self) -> Version | None:
+        """The version that the gates compare with; see `baseline_version`."""
+        return baseline_version(self.before, self.manifest)
 
     @cached_property
     def policy(self) -> Policy:
-        """The policy that guards the environment, as it is before the change."""
+        """The policy of the environment before the change."""
         return self.before.policy(self.before.environment(self.environment).policy)
 
 
-def compared_version(before: Lifecycle, manifest: Promotion) -> Version | None:
+def baseline_version(before: Lifecycle, manifest: Promotion) -> Version | None:
     """Return the version that the gates of a promotion compare with; None if there is none.
 
-    It is the champion before it. Of a recertification it is the recorded one that the champion itself was compared with.
+    It is the champion before the change. For a recertification it is the version that the champion itself was compared with
+    when it was promoted, which the manifest names.
 
     Raises:
-        MlgitError: the recorded version is another one now (`slot-digest-mismatch`).
+        MlgitError: the version that the manifest names has another digest now (`slot-digest-mismatch`).
     """
     if manifest.change != "recertify":
         return before.champion(manifest.environment, manifest.model)
@@ -99,7 +100,7 @@ def compared_version(before: Lifecycle, manifest: Promotion) -> Version | None:
 
 
 def proposal_at(workspace: Workspace, base: Lifecycle, environment: str, model: str, head: CommitId) -> Proposal:
-    """Return the proposal that a commit brings, held against a state of the base branch."""
+    """Return the proposal whose branch is at a commit, against a state of the base branch."""
     repository = workspace.repository
     span = f"{commit_of(base)}..{head}"
     commits = tuple(commit for commit, _ in repository.commits(span, first_parent=False))
@@ -107,10 +108,10 @@ def proposal_at(workspace: Workspace, base: Lifecycle, environment: str, model: 
 
 
 class OpenProposals:
-    """The promotion branches that the base branch of a snapshot has not taken in yet, each looked up once."""
+    """The promotions on branches that are not merged yet. Their heads are resolved once."""
 
     def __init__(self, workspace: Workspace, base: Lifecycle) -> None:
-        """Take where the branches are, and the state of the base branch that they are held against."""
+        """Set where the branches are, and the state of the base branch that they are proposed against."""
         self._workspace = workspace
         self._base = base
 
@@ -122,7 +123,7 @@ class OpenProposals:
         return sorted(self._heads)
 
     def load(self, environment: str, model: str) -> Proposal:
-        """Return the open proposal of an environment and model, held against the base branch."""
+        """Return the open proposal of an environment and model."""
         head = self._heads[environment, model]
         return proposal_at(self._workspace, self._base, environment, model, head)
 
@@ -134,7 +135,8 @@ class OpenProposals:
         """Return an open proposal by `environment/model`, branch or promotion id; the only one if no name is given.
 
         Raises:
-            MlgitError: there is none of that name, or more than one to choose from.
+            MlgitError: there is none of that name (`promotion-unknown`), or no name and several are open
+                (`promotion-ambiguous`).
         """
         keys = self.keys()
         if name is not None:
@@ -171,25 +173,25 @@ class OpenProposals:
         return heads
 
     def _head(self, key: tuple[str, str], refs: Sequence[str]) -> CommitId | None:
-        """Return the head of a proposal; of the branch here and the remote's copy, the later promotion. None if merged."""
+        """Return the head of a proposal; of the local branch and the remote's, that with the later promotion. None if merged."""
         repository = self._workspace.repository
-        waiting = {}
+        open_heads = {}
         for head in {head for ref in refs if (head := repository.resolve(ref)) is not None}:
             state = Lifecycle(repository.tree(head), self._workspace.formats.record)
             manifest = _readable(state, key)
             if manifest is not None and not self._is_merged(state, layout.promotion(*key)):
-                waiting[manifest.promotion] = head
-        return waiting[max(waiting)] if waiting else None
+                open_heads[manifest.promotion] = head
+        return open_heads[max(open_heads)] if open_heads else None
 
     def _is_merged(self, state: Lifecycle, path: str) -> bool:
-        """Tell whether the base has what a branch proposes, or had it before the base went on."""
+        """Tell whether the base branch has what a branch proposes, or had it at an earlier commit."""
         if state.tree.read(path) == self._base.tree.read(path):
             return True
         return remote.contains(self._workspace.repository, commit_of(self._base), commit_of(state))
 
 
 def _readable(state: Lifecycle, key: tuple[str, str]) -> Promotion | None:
-    """Return a manifest; None where it is missing or cannot be read, so that one bad branch stops nobody else's promotion."""
+    """Return a manifest; None where it is missing or invalid, so that one bad branch does not block every other promotion."""
     try:
         return state.promotion(*key)
     except Inconclusive:

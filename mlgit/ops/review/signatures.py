@@ -1,4 +1,4 @@
-"""Signatures on overrides and standing approvals: who has signed which, and adding one to the ledger."""
+"""Signatures on overrides and standing approvals: read who signed, and append one to the ledger."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -23,14 +23,14 @@ def signature_times(
     records: Iterable[Override | StandingApproval],
     ledger: Ledger,
 ) -> dict[str, Mapping[str, datetime]]:
-    """Return who has signed some records, by the records' ids, and when each person first did.
+    """Return, for the id of each record, who signed it and when each person first did.
 
-    Only people whom the record names and the roles file lists count, bots never. Where the policy asks for no evidence, being
-    named is enough; otherwise it takes a signature over the record, by a key that nobody else has signed with.
+    Only people count whom the record names and the roles file lists; bots do not. Where the policy requires no evidence, being
+    named is enough. Otherwise a signature over the record is required, by a key with which nobody else has signed.
 
     Args:
         workspace: where.
-        state: the state whose roles, signers and policies count.
+        state: the state whose roles, allowed signers and policies count.
         records: the records.
         ledger: where the signatures are.
     """
@@ -57,16 +57,16 @@ def sign(
     comment: str | None,
     noun: str,
 ) -> None:
-    """Sign a record with the key of whoever runs this, and append the signature to the ledger.
+    """Sign a record with the key that Git has for the current user, and append the signature to the ledger.
 
     Args:
         workspace: where.
-        base: the state whose signers count.
-        record: what is signed.
-        email: the address of whoever signs; the principal of their key.
-        person: who that is, by the roles file.
-        comment: what the person adds; it is signed too.
-        noun: what kind of record it is, for the message of the commit.
+        base: the state whose allowed signers count.
+        record: the record.
+        email: the address of the signer, which is the principal of the key.
+        person: the signer's name in the roles file.
+        comment: a comment by the signer; it is signed too.
+        noun: the kind of the record, for the commit message.
 
     Raises:
         MlgitError: there is no key, or the base branch does not list it for the address.
@@ -96,10 +96,10 @@ def sign(
 def _first_signed(
     digest: Digest, signed: Iterable[SignedVote], named: set[str], directory: People
 ) -> dict[str, datetime]:
-    """Return when each of some people first signed a digest; who has rejected it as well has not approved it."""
+    """Return when each named person first signed a digest, without those who also rejected it."""
     times: dict[str, datetime] = {}
     rejected: set[str] = set()
-    owners: dict[str, str] = {}  # who signed first with each key: one key counts for one person
+    owners: dict[str, str] = {}  # the first signer of each key, for whom alone it counts
     for vote in sorted(signed, key=lambda vote: (vote.approval.at, vote.digest)):
         person = directory.person(vote.approval.by)
         if vote.key is None or vote.approval.decision != digest or person not in named:

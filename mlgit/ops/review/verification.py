@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout, merge_rules, slots
-from mlgit.domain.approvals import ApprovalResult
+from mlgit.domain.approvals import ApprovalResult, Vote
 from mlgit.domain.decision import ReadSet, decision
 from mlgit.domain.merge_rules.rollback import is_rollback_hold
 from mlgit.domain.names import Digest, VersionRef
@@ -30,14 +30,15 @@ from mlgit.ops.validation import validate
 class Verification(msgspec.Struct, frozen=True):
     """The result of verifying a proposal: its decision, its approvals, and every reason not to merge it.
 
-    `problems` are reasons that only a change can remove; `waits` pass by themselves: soak time in an earlier environment, a
-    closed window.
+    `name` is `ENV/MODEL`. `reads` are the digests that the decision is over. `votes` are all votes, counted or not. `problems`
+    are reasons that only a change can remove; `waits` pass by themselves: soak time in an earlier environment, a closed window.
     """
 
     name: str
     reads: ReadSet
     decision: Digest
     approvals: ApprovalResult
+    votes: list[Vote]
     problems: list[Finding]
     waits: list[Finding]
 
@@ -46,11 +47,11 @@ class Verification(msgspec.Struct, frozen=True):
         """Whether the proposal may be merged."""
         return not self.problems and not self.waits and self.approvals.complete
 
-    def require(self, fix: str = "somebody who may, runs `mlgit approve`") -> None:
+    def require(self, fix: str = "somebody who may approve runs `mlgit approve`") -> None:
         """Refuse a proposal that may not be merged.
 
         Args:
-            fix: the way out where approvals are missing.
+            fix: how missing approvals are obtained.
 
         Raises:
             MlgitError: with every problem and everything that is missing, and who can supply it.
@@ -61,7 +62,7 @@ class Verification(msgspec.Struct, frozen=True):
                 Finding(
                     "approvals-missing",
                     f"{self.name} lacks {'; '.join(self.approvals.missing)}",
-                    why=_counted(self.approvals),
+                    why=_describe_approvals(self.approvals),
                     fix=fix,
                 )
             )
@@ -70,39 +71,46 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 class PromotionVerifier:
-    """Verifies promotions by the rules of the state before each, on one ledger and as of one time.
+    """Verifies promotions, each by the rules of the state before it, with one ledger and as of one time.
 
-    Three questions, from the cheapest to the dearest: do the records and approvals allow it (`verify`), are the files of the
-    change as they should be (`check_files`), and do the gates give the same results again (`require_same_gates`). Reads only.
+    Three checks, the cheapest first: records and approvals (`verify`), the changed files (`check_files`), and the gates, which
+    need the data (`require_same_gates`). Nothing is written.
     """
 
     def __init__(self, workspace: Workspace, ledger: Ledger, at: datetime) -> None:
-        """Take where, the ledger with approvals and deployments, and the time as of which rules are judged."""
+        """Set what to verify with.
+
+        Args:
+            workspace: where.
+            ledger: the approvals and the deployments.
+            at: the time as of which the merge rules are checked.
+        """
         self._workspace = workspace
         self._ledger = ledger
         self._at = at
 
     def verify(self, proposal: Proposal) -> Verification:
-        """Judge a proposal by the merge rules, and count its approvals.
+        """Check a proposal by the merge rules, and count its approvals.
 
         Raises:
-            MlgitError: a record that it is judged on is missing, or cannot be read.
+            MlgitError: a record that the decision depends on is missing, or cannot be read.
         """
         context = self.context(proposal)
         reads = context.reads()
-        decided = decision(reads)
-        approvals = approval_count.count_approvals(self._workspace, proposal, decided, ledger=self._ledger)
+        digest = decision(reads)
+        votes = approval_count.read_votes(self._workspace, proposal, self._ledger)
         return Verification(
             f"{proposal.environment}/{proposal.model}",
             reads,
-            decided,
-            approvals,
+            digest,
+            approval_count.count_approvals(self._workspace, proposal, digest, votes),
+            votes,
             problems=merge_rules.check(context, self._at),
             waits=merge_rules.check_waiting(context, self._at),
         )
 
     def context(self, proposal: Proposal) -> PromotionContext:
-        """Return every record that a proposal is judged on.
+        """Return every record that the merge rules read for a proposal.
 
         Raises:
             MlgitError: one of them is missing, or cannot be read.
@@ -114,25 +122,24 @@ class PromotionVerifier:
         if signed:
             context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
         if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
-            past = manifest_history(workspace, before, proposal.environment, proposal.model)
-            context = replace(context, manifest_history=past)
+            history = manifest_history(workspace, before, proposal.environment, proposal.model)
+            context = replace(context, manifest_history=history)
         if context.manifest.change == "rollback":
             context = replace(context, deployments=verified_deployments(workspace, proposal, context))
         return context
 
     def check_files(self, proposal: Proposal) -> list[Finding]:
-        """Return every problem of the files that a promotion brings, or brought: each is valid, and no other comes along."""
+        """Check that the files that a promotion changes are valid, and that it changes no others."""
         repository = self._workspace.repository
         base = commit_of(proposal.before)
-        since = repository.merge_base(base, proposal.head)
-        changes = repository.changes(since or base, proposal.head)
+        changes = repository.changes(repository.merge_base(base, proposal.head) or base, proposal.head)
         _, findings = validate.check_change(proposal.before, proposal.after, changes, self._workspace.formats)
         paths = [change.path for change in changes]
-        held = rollback_hold(proposal)
-        return [*findings, *check_promotion_alone(proposal.environment, proposal.model, paths, held=held)]
+        hold = rollback_hold(proposal)
+        return [*findings, *check_promotion_alone(proposal.environment, proposal.model, paths, held=hold)]
 
     def evaluate_gates(self, proposal: Proposal) -> GateReport | None:
-        """Evaluate the gates again, as of the time of the report; None where no report is named, or no version comes in."""
+        """Evaluate the gates again, as of the time of the report; None for a change without a report or a promoted version."""
         report, version = proposal.report, proposal.version
         if report is None or version is None:
             return None
@@ -144,7 +151,7 @@ class PromotionVerifier:
             version,
             proposal.environment,
             report.promotion,
-            champion=proposal.compared,
+            champion=proposal.baseline,
             at=report.at,
             waivers=waived,
         )
@@ -154,44 +161,46 @@ class PromotionVerifier:
 
         Raises:
             MlgitError: a result differs (`gate-report-mismatch`).
-            Inconclusive: results cannot be had here (`gates-inconclusive`), and no other differs.
+            Inconclusive: the only results that differ are gates that cannot be evaluated here (`gates-inconclusive`).
         """
         report, again = proposal.report, self.evaluate_gates(proposal)
         if report is None or again is None:
             return
-        changed = outcome_differences(report.results, again.results)
-        if not changed:
+        differences = outcome_differences(report.results, again.results)
+        if not differences:
             return
-        why = "; ".join(changed)
+        why = "; ".join(differences)
         pairs = zip(report.results, again.results, strict=False)
+        # A gate that cannot be evaluated, as for lack of data, is no evidence against the report.
         if {now.outcome for then, now in pairs if then.outcome != now.outcome} == {"error"}:
             raise inconclusive(
                 "gates-inconclusive",
                 "the gates cannot be evaluated again here",
                 why=why,
-                fix="put right what they lack, and run this again; nothing is recorded against the promotion",
+                fix="provide what they lack, and run this again; nothing is recorded against the promotion",
             )
         raise refused(
             "gate-report-mismatch",
             "the gates give other results than the report states",
             why=why,
-            fix="run `mlgit promote` again; a report is computed, never typed",
+            fix="run `mlgit promote` again; do not edit gate reports by hand",
         )
 
 
 def rollback_hold(proposal: Proposal) -> str | None:
-    """Return the path of the hold that a rollback brings on the version that it takes out; None if it brings none."""
+    """Return the path of the hold that a rollback adds on the version that it replaces; None if it adds none."""
     before = proposal.before.promotion(proposal.environment, proposal.model)
     leaving = [] if before is None else slots.leaving(proposal.manifest.slots, before.slots)
     if not leaving:
         return None
-    path = layout.hold(layout.version_hold_name(proposal.environment, proposal.model, leaving[0].version))
+    number = leaving[0].version
+    path = layout.hold(layout.version_hold_name(proposal.environment, proposal.model, number))
     hold = proposal.after.find(Hold, path)
-    replaced = proposal.before.version(VersionRef(proposal.model, leaving[0].version))
+    replaced = proposal.before.version(VersionRef(proposal.model, number))
     return path if hold is not None and is_rollback_hold(hold, proposal.manifest, replaced) else None
 
 
-def _counted(approvals: ApprovalResult) -> str:
+def _describe_approvals(approvals: ApprovalResult) -> str:
     names = ", ".join(approval.person for approval in approvals.counted) or "nobody"
-    others = "; ".join(f"{one.person}: {one.reason}" for one in approvals.uncounted)
-    return f"approved by {names}" + (f"; not counted: {others}" if others else "")
+    uncounted = "; ".join(f"{vote.person}: {vote.reason}" for vote in approvals.uncounted)
+    return f"approved by {names}" + (f"; not counted: {uncounted}" if uncounted else "")

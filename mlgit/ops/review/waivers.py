@@ -1,4 +1,4 @@
-"""The gates that the overrides of a state waive."""
+"""Which gates the overrides of a state waive for a version."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ def waivers(
 
     Args:
         workspace: where.
-        state: the state that decides: never one that brings an override together with the promotion that it is for.
+        state: the state whose overrides count: for a promotion that of the base before it, so that no promotion adds its own.
         version: the version.
         environment: where it is to run.
         at: the time.

@@ -1,18 +1,18 @@
-"""How the answer ends that proposes a promotion: what is said of approvals is true, before and after anybody could agree."""
+"""The last lines of the output for a proposal show the approvals that are needed or missing."""
 
 from typing import Any
 
 import click
 import pytest
 
-from mlgit.cli.pull_requests import ending
+from mlgit.cli.pull_requests import proposal_footer
 from mlgit.ops.promotion.proposed import Proposed
 
 MISSING = "1 more approval (0 of 1 so far; ben may)"
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "line"),
     [
         ({"state": "planned", "approvals_needed": 0}, "pass    approvals: 0 needed"),
         ({"state": "planned", "approvals_needed": 2}, "wait    approvals: 2 needed"),
@@ -20,8 +20,8 @@ MISSING = "1 more approval (0 of 1 so far; ben may)"
         ({"state": "proposed-already", "approvals_needed": 1}, "pass    approvals: 1 needed"),
     ],
 )
-def test_what_is_planned_waits_for_whoever_has_to_agree(fields: dict[str, Any], said: str) -> None:
-    found = Proposed(
+def test_approvals_wait_while_a_proposal_is_planned_or_lacks_them(fields: dict[str, Any], line: str) -> None:
+    outcome = Proposed(
         change="promote",
         model="churn",
         candidate="churn@2",
@@ -31,5 +31,6 @@ def test_what_is_planned_waits_for_whoever_has_to_agree(fields: dict[str, Any], 
         evidence="signed",
         **fields,
     )
-    shown = ending(found, "production/churn", what="churn@2", act="", enough=f"{found.approvals_needed} needed")
-    assert click.unstyle(shown).splitlines()[0] == f"  {said}"
+    none_missing = f"{outcome.approvals_needed} needed"
+    shown = proposal_footer(outcome, "production/churn", what="churn@2", effect="", none_missing=none_missing)
+    assert click.unstyle(shown).splitlines()[0] == f"  {line}"

@@ -9,7 +9,8 @@ from mlgit.cli.render import annotations
 from mlgit.errors import Finding, Location
 from mlgit.ops.ci.apply import CiApplied
 from mlgit.ops.ci.verdict import Verdict
-from mlgit.ops.delivery.apply import Application, Applied
+from mlgit.ops.delivery.apply import Applied
+from mlgit.ops.delivery.deployer import Application
 from mlgit.ops.monitoring.observe import DeploymentHealth, Observations
 from mlgit.pages import ci
 from mlgit.pages.plain import clean
