@@ -171,11 +171,11 @@ def test_a_record_changed_after_the_merge_is_not_deployed(proposed: Team) -> Non
 
 def test_contradicting_slot_options_are_refused(running: Team) -> None:
     words = {
-        "@2 --as challenger": (2, ["slot-options"]),
-        "@2 --traffic 10": (2, ["slot-options"]),
-        "@2 --as shadow --traffic 10": (2, ["slot-options"]),
-        "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-options"]),
-        "@2 --as shadow --ramp 10,100 --interval 24h": (2, ["slot-options"]),
+        "@2 --as challenger": (2, ["slot-options-conflict"]),
+        "@2 --traffic 10": (2, ["slot-options-conflict"]),
+        "@2 --as shadow --traffic 10": (2, ["slot-options-conflict"]),
+        "@2 --as challenger --traffic 10 --clear challenger": (2, ["slot-options-conflict"]),
+        "@2 --as shadow --ramp 10,100 --interval 24h": (2, ["slot-options-conflict"]),
         "@2 --as challenger --traffic 100": (2, []),
         "@1 --as shadow": (1, ["slot-version-duplicate"]),
     }
