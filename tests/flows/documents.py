@@ -83,7 +83,7 @@ def _status(staging: str, production: str, *, deployed: str = "yes", **more: Any
             {"model": MODEL, "environment": "staging", "champion": staging, "deployed": "yes"},
             {"model": MODEL, "environment": "production", "champion": production, "deployed": deployed},
         ],
-        "candidates": [{"version": V3, "metric": "roc_auc"}, {"version": f"{OTHER}@1", "against": None, "gain": None}],
+        "candidates": [{"version": V3, "metric": "roc_auc"}, {"version": f"{OTHER}@1", "champion": None, "gain": None}],
         "models": 2,
         **more,
     }
@@ -153,12 +153,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
             {"kind": "deployed", "environment": "staging", "after": V1},
             {"kind": "promoted", "environment": "staging", "before": None, "after": V1},
         ],
-        "more": False,
+        "has_more": False,
     },
     "log-of-one": {
         "schema": "mlgit/log.v1",
         "events": [{"kind": "deployed", "environment": "production", "model": MODEL, "after": V1, "by": "ana"}],
-        "more": True,
+        "has_more": True,
     },
     "show-model": {
         "schema": "mlgit/model.v1",
@@ -166,7 +166,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "problem": MODEL,
         "owner": "@acme/pathology",
         "risk": "high",
-        "metric": "roc_auc",
+        "primary_metric": "roc_auc",
         "datasets": ["biopsies"],
         "total": 3,
         "versions": [
@@ -183,12 +183,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "types": [],
         "params": {"seed": 7, "train": {"fit": "better"}},
         "seed": 7,
-        "primary": "roc_auc",
+        "primary_metric": "roc_auc",
         "rows": 284,
-        "weakest": [{"column": "outline", "value": "ragged", "rows": 124}, {"value": "smooth", "rows": 160}],
+        "weakest_slices": [{"column": "outline", "value": "ragged", "rows": 124}, {"value": "smooth", "rows": 160}],
         "champion_of": ["staging"],
-        "sections": 6,
-        "sections_written": 6,
+        "card_sections": 6,
+        "card_sections_written": 6,
         "findings": [],
     },
     "diff": {"schema": "mlgit/diff.v1", "before": V1, "after": V2, "same_split": True},
@@ -210,15 +210,21 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "gate-verify": {
         "schema": "mlgit/gate-verify.v1",
         "reports": [
-            {"answer": "same", "candidate": V1, "environment": "staging", "details": []},
-            {"answer": "same", "candidate": V1, "environment": "production", "details": []},
-            {"answer": "same", "candidate": V2, "environment": "staging", "details": []},
+            {"result": "same", "candidate": V1, "environment": "staging", "details": []},
+            {"result": "same", "candidate": V1, "environment": "production", "details": []},
+            {"result": "same", "candidate": V2, "environment": "staging", "details": []},
         ],
     },
-    "validate": {"schema": "mlgit/validate.v1", "where": "the work tree", "checked": 19, "changed": 0, "findings": []},
+    "validate": {
+        "schema": "mlgit/validate.v1",
+        "tree": "the work tree",
+        "records_checked": 19,
+        "paths_changed": 0,
+        "findings": [],
+    },
     "validate-refused": {
         "schema": "mlgit/validate.v1",
-        "checked": 14,
+        "records_checked": 14,
         "findings": [{"id": "version-tampered", "at": {"file": f"models/{MODEL}/versions/v1/version.json"}}],
     },
     "data-check": {
@@ -227,9 +233,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
             {
                 "dataset": "biopsies",
                 "file": "datasets/biopsies/biopsies.csv",
-                "state": "added",
+                "state": "unchanged",
                 "rows": 569,
-                "broken": [],
+                "violations": [],
             }
         ],
     },
@@ -240,7 +246,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "folder": f"models/{MODEL}/versions/v3",
         "format": "skops",
         "types": [],
-        "primary": "roc_auc",
+        "primary_metric": "roc_auc",
         "next_environment": "staging",
         "findings": [],
     },
@@ -347,8 +353,16 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "policy-replay": {
         "schema": "mlgit/policy-replay.v1",
         "policy": "production",
-        "tried": "staging",
-        "judged": [{"environment": "production", "candidate": V1, "then": "pass", "now": "pass", "refused_by": []}],
+        "tried_policy": "staging",
+        "promotions": [
+            {
+                "environment": "production",
+                "candidate": V1,
+                "original_outcome": "pass",
+                "outcome": "pass",
+                "blocked_by": [],
+            }
+        ],
         "blocked": 0,
     },
     "rollback": {
@@ -452,7 +466,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "state": "planned",
     },
     "renumber-refused": _error(
-        "version-on-base-branch", message=f"{V1} is on the base branch, where labels stay as they are"
+        "version-on-base-branch", message=f"{V1} is on the base branch, where version numbers do not change"
     ),
     "verify-push-not-bare": _error("repository-not-bare"),
     "why": {
@@ -468,31 +482,31 @@ EXPECTED: dict[str, dict[str, Any]] = {
     },
     "lineage": {
         "schema": "mlgit/lineage.v1",
-        "question": V2,
-        "at": "main",
+        "query": V2,
+        "revision": "main",
         "roots": [f"version:{V2}"],
         "versions": [V2],
-        "read": 1,
+        "records_read": 1,
         "findings": [],
-        "unread": [],
+        "unreadable": [],
     },
     "lineage-data": {
         "schema": "mlgit/lineage.v1",
-        "question": "data biopsies",
+        "query": "data biopsies",
         "versions": [V1, V2, V3, f"{OTHER}@1"],
-        "read": 4,
+        "records_read": 4,
         "findings": [],
     },
     "bisect": {
         "schema": "mlgit/bisect.v1",
         "model": MODEL,
         "metric": "roc_auc",
-        "how": "scan",
+        "method": "scan",
         "total": 3,
         "measured": [{"version": V1, "bad": None}, {"version": V2, "bad": False}, {"version": V3, "bad": True}],
         "first": V3,
         "predecessor": V2,
-        "between": [],
+        "unmeasured_between": [],
         "difference": {"before": V2, "after": V3, "same_split": True},
     },
     "audit-violation": {
