@@ -370,7 +370,7 @@ MODELS = {
 }
 
 
-# What each kind of file is told from is tested without a pipeline (`edges/modelfile/sniff.py`).
+# What each kind of file is told from is tested without a pipeline (`edges/modelfile`).
 @pytest.mark.parametrize("said", MODELS)
 def test_what_is_no_model_is_named(said: str, registered: Team) -> None:
     _retrained(registered, MODELS[said])

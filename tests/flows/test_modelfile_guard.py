@@ -170,7 +170,7 @@ def test_a_pipeline_gives_the_probability_of_the_positive_label(
 
     finding = failure(path, "skops", set(), features, columns=COLUMNS, task="binary", positive="early")
     assert finding.id == "model-load-failed"
-    assert "the model knows the classes late, on time, and not early" in finding.why
+    assert "the classes of the model are late, on time; early is none of them" in finding.why
 
 
 def test_a_forest_gives_labels_and_boosting_gives_values(features: Path, frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_the_child_sees_its_rows_and_little_else(
 
 _SLOWER = [
     ("leave", Limits(), "SystemExit: enough"),
-    ("vanish", Limits(), "it ended with code 3: noise"),
+    ("vanish", Limits(), "it exited with code 3: noise"),
     ("burn", Limits(cpu_seconds=3), "it used more than 3 seconds of processor time"),
     ("short", Limits(), "60 rows gave values of shape (1,)"),
     ("spill", Limits(file_mb=1), "File too large"),
@@ -233,10 +233,10 @@ _SLOWER = [
     ("mode", "limits", "cause"),
     [
         ("fail", Limits(), "ValueError: no such station"),
-        ("crash", Limits(), "it was ended by SIGABRT: noise"),
-        ("forge", Limits(), "it ended without a usable answer"),
+        ("crash", Limits(), "it was killed by SIGABRT: noise"),
+        ("forge", Limits(), "it exited without a usable answer"),
         ("hoard", Limits(), "it needs more than 8000 MB of memory"),
-        ("burn", Limits(seconds=0.2), "it was not done within 0.2 seconds"),
+        ("burn", Limits(seconds=0.2), "it took longer than 0.2 seconds"),
         ("nothing", Limits(), "60 of 60 values are not finite numbers"),
         *(_SLOWER if FULL else []),
     ],

@@ -8,6 +8,8 @@ import lzma
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tempfile
 import warnings
 import zipfile
@@ -15,7 +17,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from mlgit.edges.modelfile import BUILT_IN, check_types, inspect, parse_trusted_types, untrusted
+from mlgit.domain.records.version import ModelFormat
+from mlgit.edges.modelfile import BUILT_IN, check_types, guard, inspect, parse_trusted_types, untrusted
+from mlgit.edges.modelfile.formats import EXTENSIONS, FORMATS, Content, Format, loader
 from mlgit.errors import Finding, Location, MlgitError
 
 ROWS = pd.DataFrame({"hour": [1.0, 2.0, 3.0, 4.0] * 5})
@@ -250,6 +254,49 @@ def test_other_formats_are_known_by_content(name: str, tmp_path: Path) -> None:
     path.write_bytes(OTHERS[name])
     found = inspect(path)
     assert (found.format, found.types, found.findings) == (name.partition(" ")[0], [], [])
+
+
+def test_every_format_of_the_records_has_a_module() -> None:
+    assert sorted(FORMATS) == sorted(get_args(ModelFormat))
+    assert EXTENSIONS == {
+        ".skops": "skops",
+        ".onnx": "onnx",
+        ".ubj": "xgboost",
+        ".json": "xgboost",
+        ".txt": "lightgbm",
+        ".safetensors": "safetensors",
+    }
+
+
+@pytest.mark.parametrize("module", FORMATS.values(), ids=list(FORMATS))
+def test_no_format_matches_a_pickle(module: Format) -> None:
+    values: list[Any] = [LogisticRegression(), {"learner": 1}, "tree\nversion=v4\n", [], None, 1.5, b"PK\x03\x04" * 200]
+    for value in values:
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            content = pickle.dumps(value, protocol)
+            assert not module.matches(Content(content, io.BytesIO(content), len(content)))
+
+
+@pytest.mark.parametrize("module", FORMATS.values(), ids=list(FORMATS))
+def test_the_module_of_a_format_is_loaded_without_mlgit(module: Format) -> None:
+    # As the process that scores loads it: isolated, and by its path.
+    script = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('mlgit_model_format', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "before = set(sys.modules) | sys.stdlib_module_names\n"
+        "spec.loader.exec_module(module)\n"
+        "added = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "assert added <= sys.stdlib_module_names, added\n"
+        "assert callable(module.load) if module.LIBRARY else not hasattr(module, 'load')\n"
+    )
+    subprocess.run([sys.executable, "-I", "-B", "-c", script, str(loader(module.NAME))], check=True)
+
+
+@pytest.mark.parametrize("missing", [None, [], {}, "xgboost.core"])
+def test_a_forged_answer_of_the_child_is_a_failure(missing: Any) -> None:
+    error = guard._failure(0, {"error": "ValueError: x", "missing": missing}, "", guard.Limits(), Location("m"))
+    assert [(finding.id, finding.why) for finding in error.findings] == [("model-load-failed", "ValueError: x")]
 
 
 @pytest.mark.parametrize(
