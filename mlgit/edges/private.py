@@ -22,7 +22,7 @@ from mlgit.domain import layout
 from mlgit.errors import inconclusive
 from mlgit.ops.kernel.ports.git import Tree
 
-MOST_OUTPUT: Final = 1 << 20
+MAX_OUTPUT_BYTES: Final = 1 << 20
 _MOST_WORDS: Final = 1 << 16
 _WORDS_SHOWN: Final = 300
 _BLOCK: Final = 1 << 16
@@ -102,7 +102,7 @@ def run(
         stdin: a file that it reads; nothing, if None.
         environment: what it finds in its environment beside PATH, LANG, HOME and TMPDIR.
         talks: whether stdout is but words for people, of which the last count if it fails; else it is an answer, of
-            `MOST_OUTPUT` bytes at the most.
+            `MAX_OUTPUT_BYTES` bytes at the most.
     """
     with (stdin or Path(os.devnull)).open("rb") as document:
         try:
@@ -148,8 +148,8 @@ def _listen(process: subprocess.Popen[bytes], deadline: float, *, answers: bool)
                 key.data.extend(block)
                 if not block:
                     selector.unregister(key.fileobj)
-            if len(answer) > MOST_OUTPUT:
-                return b"", bytes(words), f"it answered more than {MOST_OUTPUT:,} bytes"
+            if len(answer) > MAX_OUTPUT_BYTES:
+                return b"", bytes(words), f"it answered more than {MAX_OUTPUT_BYTES:,} bytes"
             del words[:-_MOST_WORDS]
     try:
         process.wait(max(0, deadline - time.monotonic()))

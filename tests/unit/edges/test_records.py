@@ -1,4 +1,4 @@
-"""The one door for records: every fault is refused with its place, its cause and a way out."""
+"""Reading records: every problem is refused with its place, its cause and its fix."""
 
 import re
 import time
@@ -439,7 +439,7 @@ def first_finding(file: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("name", "section"), [section.split("\n", 1) for section in EXAMPLES.split("\n## ")[1:]], ids=lambda part: part[:30]
 )
-def test_a_document_that_cannot_be_read_is_told_in_these_words(name: str, section: str) -> None:
+def test_a_document_that_cannot_be_read_gives_this_finding(name: str, section: str) -> None:
     example = EXAMPLE.search(section)
     assert example is not None
     file, text, said = example.groups()
@@ -447,7 +447,7 @@ def test_a_document_that_cannot_be_read_is_told_in_these_words(name: str, sectio
     assert said.startswith(f"error[{name}]: ")
 
 
-def test_examples_on_the_pages_of_explanations_are_really_said() -> None:
+def test_examples_on_the_pages_of_explanations_are_exact() -> None:
     examples = [example for page in PAGES.values() for example in EXAMPLE.findall(page)]
     assert len(examples) >= 3
     for file, text, said in examples:

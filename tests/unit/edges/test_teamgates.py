@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlgit.domain.results import CommandAnswer
-from mlgit.edges.private import MOST_OUTPUT, check_out
+from mlgit.edges.private import MAX_OUTPUT_BYTES, check_out
 from mlgit.edges.teamgates import PrivateTeamGates
 from mlgit.errors import MlgitError
 from tests.dicttree import DictTree
@@ -62,7 +62,7 @@ BAD: list[tuple[str, str]] = [
     ('print(\'{"outcome": "fail", "outcome": "pass", "message": "so"}\')', "its answer is not a JSON document"),
     ("print('{\"facts\": NaN}')", "its answer is not a JSON document"),
     ("print('[' * 100_000)", "its answer is not a JSON document"),
-    (f"print('x' * {MOST_OUTPUT + 1})", "it answered more than"),
+    (f"print('x' * {MAX_OUTPUT_BYTES + 1})", "it answered more than"),
     ("import sys; sys.stderr.write('\\x1b[2Jnasty\\u202e\\n'); sys.exit(1)", "it said:  [2Jnasty"),
 ]
 
