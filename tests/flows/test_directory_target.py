@@ -17,7 +17,7 @@ import pytest
 
 from mlgit.edges.targets.directory import KEPT, DirectoryTarget
 from mlgit.errors import Inconclusive, MlgitError
-from mlgit.ops.kernel.ports.target import Observed, Release
+from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
 from tests.flows.disturbed import FULL
 
 MODEL = "churn"
@@ -210,6 +210,15 @@ def test_a_tampered_release_is_seen_and_put_right(
     assert (observed.digest, observed.artifact, observed.facts["altered"]) == (release.digest, artifact, altered)
     place.target.switch(release)
     place.expect(release)
+
+
+def test_one_switch_repairs_a_release_and_adds_another_beside_it(place: Place) -> None:
+    champion, challenger = place.release(1), place.release(2)
+    place.target.switch(champion)
+    (place.folder(champion) / "card.md").write_text("altered")
+    observed = place.target.switch(champion, [ReleaseBeside("challenger", 10, challenger)])
+    assert observed.beside == {"challenger": (challenger.digest, challenger.artifact, 10)}
+    place.expect(champion)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +414,7 @@ from pathlib import Path
 import msgspec
 from mlgit.edges.targets.directory import DirectoryTarget
 from mlgit.errors import MlgitError
-from mlgit.ops.ports import Release
+from mlgit.ops.kernel.ports.target import Release
 release = msgspec.json.decode(sys.argv[2], type=Release, dec_hook=lambda kind, value: kind(value))
 os.access("/go", os.F_OK)
 try:

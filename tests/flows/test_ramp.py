@@ -240,10 +240,10 @@ import os, sys
 from pathlib import Path
 import msgspec
 from mlgit.edges.targets.directory import DirectoryTarget
-from mlgit.ops.ports import Beside, Release
+from mlgit.ops.kernel.ports.target import Release, ReleaseBeside
 release, beside = (
     msgspec.json.decode(word, type=kind, dec_hook=lambda kind, value: kind(value))
-    for word, kind in zip(sys.argv[2:], (Release, list[Beside]))
+    for word, kind in zip(sys.argv[2:], (Release, list[ReleaseBeside]))
 )
 os.access("/go", os.F_OK)
 DirectoryTarget(Path(sys.argv[1])).switch(release, beside)
