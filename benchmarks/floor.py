@@ -15,7 +15,7 @@ from mlgit.edges.dvc import pointers
 from mlgit.edges.formats import cardfile, jsonfile
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.git.repository import open_repository
-from mlgit.edges.ssh.sshsig import Sealed
+from mlgit.edges.ssh.sshsig import SshSignature
 
 BRANCHES = ("refs/heads/main", layout.LEDGER)
 
@@ -24,7 +24,7 @@ _OTHERS: dict[str, Parser] = {
     "/card.md": lambda path, text: cardfile.parse(text, path),
     "/profile.json": lambda path, text: jsonfile.parse(text, path),
     ".dvc": lambda path, text: pointers.parse(text, path),
-    ".sig": lambda _, text: Sealed.parse(text),
+    ".sig": lambda _, text: SshSignature.parse(text),
 }
 """How what is no record is parsed, by the end of its path."""
 

@@ -235,7 +235,7 @@ def test_the_signature_of_a_commit_is_no_approval(case: Case, keys: dict[str, Pa
 
 def test_a_key_that_nobody_has_is_refused_by_its_fingerprint(case: Case, keys: dict[str, Path]) -> None:
     case.signature = signing(keys["other"]).sign(CONTENT)
-    assert case.fault() == ("signature-key-unknown", f"nobody has the key {fingerprint(public(keys['other']))}")
+    assert case.fault() == ("signature-key-unknown", f"the key {fingerprint(public(keys['other']))} is not listed")
     assert not case.openssh_agrees()
 
 
