@@ -57,8 +57,8 @@ def test_what_one_registers_another_judges_and_what_is_damaged_nobody_uses(regis
     sound = place.objects.read(path)
     assert sound is not None
     for name, content, why in (
-        ("tampered", sound[:-1] + bytes([sound[-1] ^ 1]), "is not what was recorded"),
-        ("cut", sound[:-9], "is not what was recorded"),
+        ("tampered", sound[:-1] + bytes([sound[-1] ^ 1]), "differs from its record"),
+        ("cut", sound[:-9], "differs from its record"),
         ("gone", None, "is neither in the cache nor in remote"),
     ):
         place.objects.write(path, content)

@@ -53,9 +53,9 @@ def test_finds_nothing_of_this_machine_in_its_environment(monkeypatch: pytest.Mo
 
 
 BAD: list[tuple[str, str]] = [
-    ("import sys; sys.exit('no such column')", "it ended with code 1; it said: no such column"),
-    ("import sys; sys.exit(3)", "it ended with code 3"),
-    ("import os; os.kill(os.getpid(), 9)", "it was ended by signal 9"),
+    ("import sys; sys.exit('no such column')", "it exited with code 1; last output: no such column"),
+    ("import sys; sys.exit(3)", "it exited with code 3"),
+    ("import os; os.kill(os.getpid(), 9)", "it was killed by signal 9"),
     ("", "its answer is not a JSON document"),
     ("print('all good')", "its answer is not a JSON document"),
     ("print('[]')", "its answer is not a JSON document"),
@@ -63,7 +63,7 @@ BAD: list[tuple[str, str]] = [
     ("print('{\"facts\": NaN}')", "its answer is not a JSON document"),
     ("print('[' * 100_000)", "its answer is not a JSON document"),
     (f"print('x' * {MAX_OUTPUT_BYTES + 1})", "it answered more than"),
-    ("import sys; sys.stderr.write('\\x1b[2Jnasty\\u202e\\n'); sys.exit(1)", "it said:  [2Jnasty"),
+    ("import sys; sys.stderr.write('\\x1b[2Jnasty\\u202e\\n'); sys.exit(1)", "last output:  [2Jnasty"),
 ]
 
 
@@ -93,13 +93,13 @@ WAITS = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c',
         (
             f"{WAITS}sys.stderr.write(f'<{{child.pid}}>'); sys.stderr.flush(); child.wait()",
             2.0,
-            "not done within 2 sec",
+            "longer than 2 sec",
         ),
-        (f"{WAITS}sys.exit(f'<{{child.pid}}>')", 60.0, "ended with code 1"),
+        (f"{WAITS}sys.exit(f'<{{child.pid}}>')", 60.0, "exited with code 1"),
         (
             f"{WAITS}sys.stderr.write(f'<{{child.pid}}>'); sys.stderr.flush(); sys.stdout.close()\nchild.wait()",
             2.0,
-            "not done",
+            "longer than 2",
         ),
     ],
 )
@@ -109,7 +109,9 @@ def test_a_command_ends_in_time_with_all_that_it_started(program: str, seconds: 
     assert time.monotonic() - began < 30
     assert (said.answer, why in said.error) == (None, True), said.error
     child = said.error.partition("<")[2].partition(">")[0]
-    assert _is_gone(int(child))
+    while not (gone := _is_gone(int(child))) and time.monotonic() - began < 60:
+        pass  # the system may take a while to end a killed process
+    assert gone
 
 
 def _is_gone(process: int) -> bool:
