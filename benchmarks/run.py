@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,14 @@ def _repository(folder: Path, versions: int, models: int, env: Mapping[str, str]
     return repository
 
 
+def _interpreter(name: str) -> str:
+    """Return the absolute path of an interpreter: peers run in other folders. A link stays, since it makes an environment."""
+    path = shutil.which(name)
+    if path is None:
+        raise argparse.ArgumentTypeError(f"{name} is not a program")
+    return os.path.abspath(path)  # noqa: PTH100 - keeps links
+
+
 def _machine() -> str:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, {git}"
@@ -160,7 +169,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="folder for the repositories, which are kept")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--peers", action="store_true", help="also measure GTO and MLflow with as many versions")
-    parser.add_argument("--peer-python", help="Python interpreter of an environment that has them")
+    parser.add_argument("--peer-python", type=_interpreter, help="Python interpreter of an environment that has them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         env, folder = _environment(), options.folder or Path(scratch)

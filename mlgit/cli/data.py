@@ -29,15 +29,16 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", help="Its name; by default the folder below datasets/, or the file name.")
+@click.option(
+    "--dataset", metavar="NAME", help="Name of the dataset; by default its folder in datasets/, or the file name."
+)
 @dry_run_option
 @session_command
 def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) -> int:
     """Add a CSV or Parquet file to DVC, and check it against its contract.
 
-    PATH may be anywhere: a file from elsewhere is copied to datasets/NAME/. It may also be the name of a dataset whose file
-    is in its place already. Where there is no contract yet, one is drafted from the data. Adding changed data again updates
-    the pointer.
+    PATH is a file, which is copied to datasets/NAME/ unless it is there, or the name of a dataset whose file is there already.
+    If there is no contract yet, it is drafted from the data. Adding changed data again updates the pointer.
 
     \b
     Examples:
@@ -45,10 +46,10 @@ def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) ->
       mlgit data add export.parquet --dataset customers
       mlgit data add datasets/customers/customers.csv
     """
-    given = session.directory / path.expanduser()
+    source = session.directory / path.expanduser()
     outcome = datasets.add(
         session,
-        given,
+        source,
         name=dataset,
         disk=DataDisk(session.root),
         draft=draft_text,
@@ -62,7 +63,7 @@ def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) ->
 @click.argument("name", required=False, metavar="[DATASET]")
 @session_command
 def _check(session: Session, name: str | None) -> int:
-    """Check the data in the work tree against its contract, of one dataset or of all.
+    """Check the data in the work tree against its contract, for one dataset or all.
 
     Exit code 1 means that a contract is broken, or that the data is missing. Values are shown as examples, unless the
     contract classifies the data as personal or sensitive.
@@ -80,18 +81,18 @@ def _show_added(added: datasets.DataAdded) -> str:
     action = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
     lines = [f"{action} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
-        lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
+        lines.append(f"  copied from {text.clean(added.copied_from)}")
     sign = {"new": "+", "changed": "~", "unchanged": "="}[added.state]
-    lines.append(f"  {sign} {added.files[0]}  names the content, which DVC keeps in remote {added.remote}")
+    lines.append(f"  {sign} {added.files[0]}  pointer; DVC stores the content in remote {added.remote}")
     if added.drafted:
         lines.append(f"  + {added.files[1]}  drafted from the data")
         lines.append("")
+        lines.append("The draft describes this data, with some tolerance. Review what must be true of all data:")
         lines.append(
-            "The draft says what the data looks like today, with some room. Review what must hold for all data:"
+            "owner, classification and source; limits and allowed values; keys, the columns that identify a row."
         )
-        lines.append("owner, classification and source; limits and allowed values; keys, the columns that name a row.")
     if added.broken:
-        lines += ["", f"It breaks its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
+        lines += ["", f"It violates its contract, datasets/{added.dataset}/dataset.yaml:", _table(added.broken)]
     elif not added.drafted:
         lines.append("It meets its contract.")
     return "\n".join(lines) + text.following(None if added.dry_run else _after(added))
@@ -110,13 +111,13 @@ def _after(added: datasets.DataAdded) -> str | None:
 
 def _show_checked(checked: datasets.DataCheck) -> str:
     parts = [_show_check(check) for check in checked.checks]
-    wrong = [check for check in checked.checks if not check.holds]
-    return "\n\n".join(parts) + text.following(_remedy(wrong[0]) if wrong else _still_to_add(checked.checks))
+    failed = [check for check in checked.checks if not check.holds]
+    return "\n\n".join(parts) + text.following(_remedy(failed[0]) if failed else _still_to_add(checked.checks))
 
 
 def _show_check(check: datasets.ContractCheck) -> str:
     if check.rows is None:
-        return f"{text.word('error')} {check.dataset}: {check.file} is not here"
+        return f"{text.word('error')} {check.dataset}: {check.file} is missing"
     note = {"changed": "; changed since it was added", "not-added": "; not added yet"}.get(check.state, "")
     facts = f"{check.dataset}: {plural(check.rows, 'row')} in {check.file}{note}"
     if not check.broken:

@@ -58,25 +58,25 @@ def command(
       mlgit init acme --remote s3://acme-models/storage --forge github
     """
     root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
-    ground = Folder(root)
+    project_folder = Folder(root)
     default_name, default_template = init.name_of(root.name), next(iter(templates.TEMPLATES))
     if session.may_ask and not yes:
         template = template or _ask_template(default_template)
         name = name or click.prompt("Name of the project", default=default_name)
-        owner = owner or click.prompt("Responsible person or team", default=ground.person().email)
+        owner = owner or click.prompt("Responsible person or team", default=project_folder.person().email)
     name = name or default_name
-    wish = init.InitRequest(
+    request = init.InitRequest(
         name=name,
         template=template or default_template,
         owner=owner,
         remote=f"../{name}-storage" if remote is None else _location(session.directory, root, remote),
         forge=forge,
     )
-    files = templates.project(wish.template, forge)
+    files = templates.project(request.template, forge)
     outcome = init.run(
         Session(root, as_json=session.as_json),
-        ground,
-        wish,
+        project_folder,
+        request,
         lambda values: templates.render(files, values),
         {
             f"{kind}{schemas.SUFFIX}": schemas.text(kind)
@@ -100,59 +100,59 @@ def _ask_template(default: str) -> str:
 
 
 def _location(directory: Path, root: Path, remote: str) -> str:
-    """Return where a remote is: a URL, a folder given in full, or one counted from the root."""
+    """Return the location of a remote: a URL, an absolute folder, or a folder relative to the root."""
     path = Path(remote).expanduser()
     if "://" in remote or path.is_absolute():
         return remote if "://" in remote else str(path)
     return os.path.relpath(directory / path, root)
 
 
-def _show(started: init.ProjectCreated) -> str:
-    folder = os.path.relpath(started.folder)
+def _show(created: init.ProjectCreated) -> str:
+    folder = os.path.relpath(created.folder)
     enter = "" if folder == "." else f"cd {shlex.quote(folder)}"
-    if started.state == "there-already":
-        headline = f"{text.clean(started.folder)} is a project already, as `init` would create it; nothing was changed"
+    if created.state == "there-already":
+        headline = f"{text.clean(created.folder)} is a project already; nothing was changed"
         return headline + text.following(_joined(enter, "mlgit status"))
-    action = "Would create" if started.state == "planned" else "Created"
-    commit = f" (commit {started.commit[:7]})" if started.commit else ""
-    lines = [f"{action} project {started.project} in {text.clean(started.folder)}{commit}", ""]
-    if started.state == "planned":
-        lines += [f"  + {file}" for file in started.files]
-        lines += ["", f"Data and models would be stored in {text.clean(started.remote)}. Nothing was changed."]
+    action = "Would create" if created.state == "planned" else "Created"
+    commit = f" (commit {created.commit[:7]})" if created.commit else ""
+    lines = [f"{action} project {created.project} in {text.clean(created.folder)}{commit}", ""]
+    if created.state == "planned":
+        lines += [f"  + {file}" for file in created.files]
+        lines += ["", f"Data and models would be stored in {text.clean(created.remote)}. Nothing was changed."]
     else:
-        lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(started)]
-    if started.kept:
-        lines += ["", f"Your own {' and '.join(started.kept)} stays as it is."]
-    if not started.signing:
+        lines += [f"  {path.ljust(31)}  {purpose}" for path, purpose in _contents(created)]
+    if created.kept:
+        lines += ["", f"Existing files were not changed: {', '.join(created.kept)}"]
+    if not created.signing:
         lines += [
             "",
-            "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it.",
+            "No SSH key was found. Approvals are signed with one; .mlgit/allowed_signers explains how to add it.",
         ]
-    return "\n".join(lines) + text.following(None if started.state == "planned" else _first_step(started, enter))
+    return "\n".join(lines) + text.following(None if created.state == "planned" else _first_step(created, enter))
 
 
-def _contents(started: init.ProjectCreated) -> list[tuple[str, str]]:
-    (problem,) = (file for file in started.files if file.startswith("problems/"))
-    dataset = _dataset(started)
+def _contents(created: init.ProjectCreated) -> list[tuple[str, str]]:
+    (problem,) = (file for file in created.files if file.startswith("problems/"))
+    dataset = _dataset(created)
     return [
         (problem, "what is to be predicted, and how success is measured"),
-        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data else "")),
+        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if created.data else "")),
         ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
-        (f"models/{started.model}/", "the model, and the text of its model card"),
+        (f"models/{created.model}/", "the model, and the text of its model card"),
         ("environments/, policies/", "staging and production, and what each requires"),
-        (text.clean(started.remote), "where DVC stores data and models"),
+        (text.clean(created.remote), "where DVC stores data and models"),
         ("README.md", "the workflow, step by step"),
     ]
 
 
-def _dataset(started: init.ProjectCreated) -> str:
-    return next(file.split("/")[1] for file in started.files if file.endswith("/dataset.yaml"))
+def _dataset(created: init.ProjectCreated) -> str:
+    return next(file.split("/")[1] for file in created.files if file.endswith("/dataset.yaml"))
 
 
-def _first_step(started: init.ProjectCreated, enter: str) -> str:
-    if started.data:
-        return _joined(enter, f"mlgit train {started.model}")
-    dataset = _dataset(started)
+def _first_step(created: init.ProjectCreated, enter: str) -> str:
+    if created.data:
+        return _joined(enter, f"mlgit train {created.model}")
+    dataset = _dataset(created)
     steps = (
         enter,
         f"describe your data in datasets/{dataset}/dataset.yaml",

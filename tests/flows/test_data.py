@@ -108,7 +108,7 @@ def test_changed_data_is_checked_and_added_again(
     assert run(["data", "add", "customers"]) == 1
     shown = capsys.readouterr().out
     assert "~ datasets/customers/Customers.csv.dvc" in shown
-    assert "breaks its contract" in shown
+    assert "violates its contract" in shown
     assert pointer.read_bytes() != old
 
 
