@@ -49,14 +49,14 @@ class Spy(BaseEstimator):
         return getattr(self, self.mode)(frame)
 
     def report(self, frame):
-        seen = {
+        observed = {
             "environment": dict(os.environ),
             "folder": os.getcwd(),
             "path": sys.path,
             "networks": sorted(name for _, name in socket.if_nameindex()),
             "columns": {name: str(kind) for name, kind in frame.dtypes.items()},
         }
-        return np.array([json.dumps(seen)] * len(frame))
+        return np.array([json.dumps(observed)] * len(frame))
 
     def fail(self, frame):
         raise ValueError("no such station\\nsecond line")
@@ -208,16 +208,16 @@ def test_the_child_sees_its_rows_and_little_else(
         latency_rows=1,
     )
     assert scored.prediction is not None
-    seen = json.loads(scored.prediction[0])
-    assert seen["columns"] == {"hour": "int64", "carrier": "str", "full": "bool", "band": "category"}
-    assert "hunter2" not in str(seen["environment"])
-    set_by_libraries = {name for name in seen["environment"] if name.startswith("KMP_")} | {"LC_CTYPE"}
-    assert seen["environment"].keys() - set_by_libraries == GIVEN
-    assert seen["folder"] == seen["environment"]["HOME"]
-    assert not Path(seen["folder"]).exists(), "the folder is gone afterwards"
-    assert seen["path"][-1] == str(project), "last, so that it shadows nothing"
-    assert str(tmp_path) not in seen["path"]
-    assert (seen["networks"] == ["lo"]) or scored.network == "open"
+    observed = json.loads(scored.prediction[0])
+    assert observed["columns"] == {"hour": "int64", "carrier": "str", "full": "bool", "band": "category"}
+    assert "hunter2" not in str(observed["environment"])
+    set_by_libraries = {name for name in observed["environment"] if name.startswith("KMP_")} | {"LC_CTYPE"}
+    assert observed["environment"].keys() - set_by_libraries == GIVEN
+    assert observed["folder"] == observed["environment"]["HOME"]
+    assert not Path(observed["folder"]).exists(), "the folder is gone afterwards"
+    assert observed["path"][-1] == str(project), "last, so that it shadows nothing"
+    assert str(tmp_path) not in observed["path"]
+    assert (observed["networks"] == ["lo"]) or scored.network == "open"
 
 
 _SLOWER = [

@@ -27,9 +27,9 @@ def run(program: str, *, document: bytes = b"{}", seconds: float = 30, **files: 
 
 def facts(expression: str, **more: Any) -> Any:
     """Return what an expression is to a command."""
-    said = run(f"import json, os, sys\nprint(json.dumps({{'fact': {expression}}}))", **more)
-    assert said.answer is not None, said.error
-    return said.answer["fact"]
+    result = run(f"import json, os, sys\nprint(json.dumps({{'fact': {expression}}}))", **more)
+    assert result.answer is not None, result.error
+    return result.answer["fact"]
 
 
 def test_reads_the_document_and_answers() -> None:
@@ -69,17 +69,17 @@ BAD: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("program", "why"), BAD)
 def test_whatever_is_no_answer_is_none(program: str, why: str) -> None:
-    said = run(program)
-    assert (said.answer, why in said.error) == (None, True), said.error
-    assert said.error.isprintable()
+    result = run(program)
+    assert (result.answer, why in result.error) == (None, True), result.error
+    assert result.error.isprintable()
 
 
-def test_a_program_that_is_not_there_is_said() -> None:
-    said = PrivateTeamGates().run(DictTree({}), ["no-such-program"], b"{}", seconds=5)
-    assert (said.answer, said.error) == (None, "no-such-program cannot be started: No such file or directory")
+def test_a_missing_program_is_an_error() -> None:
+    result = PrivateTeamGates().run(DictTree({}), ["no-such-program"], b"{}", seconds=5)
+    assert (result.answer, result.error) == (None, "no-such-program cannot be started: No such file or directory")
 
 
-def test_what_is_said_on_stderr_does_not_matter_where_there_is_an_answer() -> None:
+def test_output_on_stderr_does_not_matter_if_there_is_an_answer() -> None:
     program = f"import sys; sys.stderr.write('x' * 1_000_000); print('{json.dumps(PASS)}')"
     assert run(program) == CommandAnswer(PASS)
 
@@ -104,12 +104,12 @@ WAITS = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c',
     ],
 )
 def test_a_command_ends_in_time_with_all_that_it_started(program: str, seconds: float, why: str) -> None:
-    began = time.monotonic()
-    said = run(program, seconds=seconds)
-    assert time.monotonic() - began < 30
-    assert (said.answer, why in said.error) == (None, True), said.error
-    child = said.error.partition("<")[2].partition(">")[0]
-    while not (gone := _is_gone(int(child))) and time.monotonic() - began < 60:
+    start = time.monotonic()
+    result = run(program, seconds=seconds)
+    assert time.monotonic() - start < 30
+    assert (result.answer, why in result.error) == (None, True), result.error
+    child = result.error.partition("<")[2].partition(">")[0]
+    while not (gone := _is_gone(int(child))) and time.monotonic() - start < 60:
         pass  # the system may take a while to end a killed process
     assert gone
 
@@ -135,8 +135,8 @@ def test_a_checkout_holds_plain_files_below_it_and_no_versions(tmp_path: Path) -
         }
     )
     check_out(tree, folder)
-    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert found == ["checks/gate.py", "models/delay/model.yaml"]
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert files == ["checks/gate.py", "models/delay/model.yaml"]
     assert sorted(tmp_path.iterdir()) == [folder]
 
 
@@ -174,8 +174,8 @@ def test_a_function_that_cannot_be_used_is_refused(
     _package(tmp_path, monkeypatch, points)
     with pytest.raises(MlgitError) as raised:
         PrivateTeamGates().installed("acme")
-    (found,) = raised.value.findings
-    assert (found.id, says in found.why) == (finding, True), found
+    (problem,) = raised.value.findings
+    assert (problem.id, says in problem.why) == (finding, True), problem
 
 
 def test_two_packages_with_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
