@@ -24,6 +24,7 @@ from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.project.explain import PLACES
 from tools import commands, examples, findings
+from tools.example_gates import GATES
 from tools.fields import VALUE_FORMS, Schema, anchor, cell, described, fields, schema_of
 
 _MANUAL = {"glossary.md"}
@@ -181,7 +182,7 @@ def _gates() -> str:
         lines += (
             _table(schema, parts, skip=shared["properties"].keys() | {"id"}) if own else ["No settings of its own."]
         )
-        lines += ["", "```yaml", examples.GATES[name], "```"]
+        lines += ["", "```yaml", GATES[name], "```"]
     lines += ["", "## Metrics", "", _METRICS, "", "| metric | better | for |", "|---|---|---|"]
     lines += [f"| {name} | {_BETTER[facts.direction]} | {', '.join(facts.tasks)} |" for name, facts in METRICS.items()]
     return "\n".join(lines)

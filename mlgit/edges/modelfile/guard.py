@@ -110,6 +110,33 @@ def score(
         Inconclusive: the package that reads the format is not installed (`extra-missing`).
     """
     at = Location(file if file is not None else str(path))
+    types = _check(path, recorded, trusted, at)
+    job = {
+        "model": str(path.resolve()),
+        "loader": str(formats.loader(recorded)),
+        "trusted": sorted(BUILT_IN | trusted),
+        "features": str(features.resolve()),
+        "columns": list(columns),
+        "task": task,
+        "positive": positive,
+        "latency_rows": latency_rows,
+        "paths": _paths(project if types else None),
+        "limits": {"memory_mb": limits.memory_mb, "cpu_seconds": limits.cpu_seconds, "file_mb": limits.file_mb},
+    }
+    with TemporaryDirectory(prefix="mlgit-score-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        code = _run(job, folder, limits.seconds)
+        answer = _read_answer(folder / "answer.json")
+        if answer is None or "error" in answer:
+            raise _failure(code, answer, _last_line(folder / "log"), limits, at)
+        try:
+            return _read_scored(answer, folder / "values.npy", _rows(features))
+        except (ValueError, TypeError, KeyError, OSError, EOFError) as error:
+            raise _failed(f"its answer cannot be used: {error}", at) from error
+
+
+def _check(path: Path, recorded: ModelFormat, trusted: AbstractSet[str], at: Location) -> list[str]:
+    """Check that a model can be scored here and may be loaded; return its types that the project trusts."""
     package = formats.package(FORMATS[recorded])
     if package is None:
         raise refused(
@@ -126,28 +153,7 @@ def score(
         raise _failed(f"it is recorded as {recorded}, but its content is {model.format}", at)
     if problems := list(check_types(model.types, trusted, at)):
         raise MlgitError(*problems)
-    job = {
-        "model": str(path.resolve()),
-        "loader": str(formats.loader(recorded)),
-        "trusted": sorted(BUILT_IN | trusted),
-        "features": str(features.resolve()),
-        "columns": list(columns),
-        "task": task,
-        "positive": positive,
-        "latency_rows": latency_rows,
-        "paths": _paths(project if model.types else None),
-        "limits": {"memory_mb": limits.memory_mb, "cpu_seconds": limits.cpu_seconds, "file_mb": limits.file_mb},
-    }
-    with TemporaryDirectory(prefix="mlgit-score-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        code = _run(job, folder, limits.seconds)
-        answer = _read_answer(folder / "answer.json")
-        if answer is None or "error" in answer:
-            raise _failure(code, answer, _last_line(folder / "log"), limits, at)
-        try:
-            return _read_scored(answer, folder / "values.npy", _rows(features))
-        except (ValueError, TypeError, KeyError, OSError, EOFError) as error:
-            raise _failed(f"its answer cannot be used: {error}", at) from error
+    return model.types
 
 
 def _paths(project: Path | None) -> list[str]:
