@@ -1,8 +1,8 @@
 """Measure `mlgit audit`: `python -m benchmarks.audit --promotions 300`.
 
-Makes a repository in which every promotion was proposed on a branch, approved with a real signature, merged, and applied.
-Held against it is the least that any audit does: `git log --raw` of both branches, each blob in it read and parsed; and, for
-whoever wants to know, the same with nothing but records parsed.
+Generates a repository in which every promotion was proposed on a branch, approved with a real signature, merged and applied.
+The audit is compared with the minimum of any audit: `git log --raw` of both branches, with each blob read and parsed; and, for
+information, the same with only records parsed.
 """
 
 import argparse
@@ -47,18 +47,18 @@ _GOAL_NEW = 1.0  # seconds on the clock
 
 
 @dataclass
-class _Story:
-    """What a generated history has come to: the newest promotion and deployment of each environment and model."""
+class _Progress:
+    """The state of the generated history: the newest promotion and deployment of each environment and model."""
 
-    known: Records
+    records: Records
     signer: "_Signer"
     step: int = 0
-    promoted: dict[tuple[str, str], history.Promoted] = field(default_factory=dict)
+    promoted: dict[tuple[str, str], history.GeneratedPromotion] = field(default_factory=dict)
     deployed: dict[tuple[str, str], Deployment] = field(default_factory=dict)
 
 
 class _Signer:
-    """A key of its own, always the same, and its signatures in OpenSSH's format (PROTOCOL.sshsig)."""
+    """A fixed key, and its signatures in OpenSSH's format (PROTOCOL.sshsig)."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(b"a key of benchmarks, never used.")
@@ -69,32 +69,32 @@ class _Signer:
         namespace = APPROVALS.encode()
         signed = b"SSHSIG" + _wire(namespace, b"", b"sha512", sha512(text).digest())
         signature = _wire(b"ssh-ed25519", self._key.sign(signed))
-        sealed = b"SSHSIG" + (1).to_bytes(4) + _wire(self.public.blob, namespace, b"", b"sha512", signature)
-        body = base64.encodebytes(sealed).decode()
+        blob = b"SSHSIG" + (1).to_bytes(4) + _wire(self.public.blob, namespace, b"", b"sha512", signature)
+        body = base64.encodebytes(blob).decode()
         return f"-----BEGIN SSH SIGNATURE-----\n{body}-----END SSH SIGNATURE-----\n".encode()
 
 
 def _wire(*fields: bytes) -> bytes:
-    return b"".join(len(one).to_bytes(4) + one for one in fields)
+    return b"".join(len(field).to_bytes(4) + field for field in fields)
 
 
 def generate(folder: Path, promotions: int, models: int) -> None:
-    """Make a repository with so many promotions, half of them to each environment, and a few more on `later`."""
+    """Generate a repository with promotions, half of them to each environment, and a few more on `...-later` branches."""
     signer = _Signer()
-    known = _guarded(content.records(models))
+    records = _with_signed_approvals(content.make_records(models))
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
     with FastImport(folder) as stream:
-        files = content.foundation(known)
+        files = content.foundation(records)
         files[layout.SIGNERS] = (render_line(_REVIEWER, str(signer.public)) + "\n").encode()
         stream.commit(MAIN, files, "Begin the project", content.START)
-        story = _Story(known, signer)
-        versions = _register(stream, story, (promotions + _NEW + 1) // 2)
+        progress = _Progress(records, signer)
+        versions = _register(stream, progress, (promotions + _NEW + 1) // 2)
         steps = ((version, environment) for version in versions for environment in content.ENVIRONMENTS)
         for version, environment in islice(steps, promotions):
-            _promote(stream, story, version, environment)
+            _promote(stream, progress, version, environment)
         tips = dict(stream.tips)
         for version, environment in islice(steps, _NEW):
-            _promote(stream, story, version, environment)
+            _promote(stream, progress, version, environment)
         later = dict(stream.tips)
     for branch in (MAIN, layout.LEDGER):
         _git(folder, "update-ref", f"{branch}-later", later[branch])
@@ -104,71 +104,71 @@ def generate(folder: Path, promotions: int, models: int) -> None:
     _git(folder, "repack", "-adfq")
 
 
-def go_on(folder: Path) -> None:
-    """Bring in the promotions that came later."""
+def add_later_promotions(folder: Path) -> None:
+    """Move the branches to the later promotions."""
     for branch in (MAIN, layout.LEDGER):
         _git(folder, "update-ref", branch, f"{branch}-later")
 
 
-def _guarded(known: Records) -> Records:
-    """Return the project with policies that ask for a signed approval by somebody else."""
+def _with_signed_approvals(records: Records) -> Records:
+    """Return the records with policies that require a signed approval by another person."""
     roles = Roles(
         schema=1,
         people={
-            **known.roles.people,
+            **records.roles.people,
             "grace": RoleHolder(emails=[_REVIEWER], roles=["ml-reviewer"]),
         },
     )
     rule = ApprovalRules(promote=ApprovalRule(min=1, roles={"ml-reviewer": 1}))
     policies = {
         name: msgspec.structs.replace(policy, approvals=rule, evidence="signed")
-        for name, policy in known.policies.items()
+        for name, policy in records.policies.items()
     }
-    return msgspec.structs.replace(known, roles=roles, policies=policies)
+    return msgspec.structs.replace(records, roles=roles, policies=policies)
 
 
-def _register(stream: FastImport, story: _Story, count: int) -> list[Version]:
-    models = list(story.known.models.values())
+def _register(stream: FastImport, progress: _Progress, count: int) -> list[Version]:
+    models = list(progress.records.models.values())
     versions: list[Version] = []
     for start in range(0, count, _PER_COMMIT):
         files: dict[str, bytes] = {}
         for index in range(start, min(count, start + _PER_COMMIT)):
             model, number = models[index % len(models)], index // len(models) + 1
-            at = content.moment(story.step)
-            version, made = content.version(story.known, model, number, commit=stream.tips[MAIN], at=at)
+            at = content.time_of_step(progress.step)
+            version, version_files = content.version(progress.records, model, number, commit=stream.tips[MAIN], at=at)
             versions.append(version)
-            files |= made
-        story.step += 1
-        stream.commit(MAIN, files, f"Register {len(files)} files", content.moment(story.step))
+            files |= version_files
+        progress.step += 1
+        stream.commit(MAIN, files, f"Register {len(files)} files", content.time_of_step(progress.step))
     return versions
 
 
-def _promote(stream: FastImport, story: _Story, version: Version, environment: str) -> None:
-    """Propose, approve, merge and apply one promotion, a minute each."""
-    story.step += 1
-    at, key = content.moment(story.step), (environment, version.model)
-    before = story.promoted.get(key)
-    made = history.promote(story.known, version, environment, before, story.step)
+def _promote(stream: FastImport, progress: _Progress, version: Version, environment: str) -> None:
+    """Propose, approve, merge and apply a promotion, one minute after another."""
+    progress.step += 1
+    at, key = content.time_of_step(progress.step), (environment, version.model)
+    before = progress.promoted.get(key)
+    promotion = history.promote(progress.records, version, environment, before, progress.step)
     branch = f"refs/heads/{layout.promotion_branch(*key)}"
     name = f"{version.model}@{version.version} to {environment}"
-    stream.commit(branch, made.files, f"Promote {name}", at, onto=MAIN, by=_PROPOSER)
-    approval, files = _approve(story, made, before, at + _MINUTE)
+    stream.commit(branch, promotion.files, f"Promote {name}", at, onto=MAIN, by=_PROPOSER)
+    approval, files = _approve(progress, promotion, before, at + _MINUTE)
     stream.commit(layout.LEDGER, files, f"Approve {name}", at + _MINUTE)
-    merged = stream.commit(MAIN, made.files, f"Merge {name}", at + 2 * _MINUTE, merges=branch)
-    reads = history.decided(story.known, made, before, commit=merged, step=story.step)
+    merged = stream.commit(MAIN, promotion.files, f"Merge {name}", at + 2 * _MINUTE, merges=branch)
+    reads = history.decision_record_of(progress.records, promotion, before, commit=merged, step=progress.step)
     record = msgspec.structs.replace(reads, approvals=[approval], at=at + 3 * _MINUTE)
-    entry = history.deployed(made, story.deployed.get(key), commit=merged, step=story.step)
+    entry = history.deployment_of(promotion, progress.deployed.get(key), commit=merged, step=progress.step)
     entry = msgspec.structs.replace(entry, at=at + 3 * _MINUTE)
     stream.commit(layout.LEDGER, history.ledger_files(record, entry), f"Deploy {name}", at + 3 * _MINUTE)
-    story.promoted[key], story.deployed[key] = made, entry
+    progress.promoted[key], progress.deployed[key] = promotion, entry
 
 
 def _approve(
-    story: _Story, made: history.Promoted, before: history.Promoted | None, at: datetime
+    progress: _Progress, promotion: history.GeneratedPromotion, before: history.GeneratedPromotion | None, at: datetime
 ) -> tuple[CountedApproval, dict[str, bytes]]:
-    known, manifest = story.known, made.manifest
-    decided = history.decided(known, made, before, commit="0" * 40, step=story.step).decision
-    word = to_json(
+    records, manifest = progress.records, promotion.manifest
+    decided = history.decision_record_of(records, promotion, before, commit="0" * 40, step=progress.step).decision
+    signed_content = to_json(
         Approval(
             schema=1,
             promotion=manifest.promotion,
@@ -182,13 +182,13 @@ def _approve(
     )
     path = f"{layout.approvals(manifest.promotion)}/grace-approve-{decided[7:19]}.json"
     counted = CountedApproval(
-        person="grace", roles=["ml-reviewer"], key=story.signer.public.fingerprint, approval=sha256(word)
+        person="grace", roles=["ml-reviewer"], key=progress.signer.public.fingerprint, approval=sha256(signed_content)
     )
-    return counted, {path: word, f"{path}.sig": story.signer.sign(word)}
+    return counted, {path: signed_content, f"{path}.sig": progress.signer.sign(signed_content)}
 
 
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", "-C", str(folder), *words], check=True)
+def _git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True)
 
 
 def _environment() -> dict[str, str]:
@@ -201,43 +201,43 @@ def _floor(folder: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "benchmarks.floor", str(folder))
 
 
-def _report(name: str, cost: Cost, more: str = "") -> None:
-    print(f"| {name} | {cost.cpu:.2f} s | {cost.wall:.2f} s | {cost.memory:.0f} MiB | {more} |")
+def _report(name: str, cost: Cost, note: str = "") -> None:
+    print(f"| {name} | {cost.cpu:.2f} s | {cost.wall:.2f} s | {cost.memory:.0f} MiB | {note} |")
 
 
 def main() -> int:
-    """Read the arguments, measure, print; the exit code is 1 where a goal is missed."""
+    """Read the arguments, measure, and print; the exit code is 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.add_argument("--promotions", type=int, default=300)
     parser.add_argument("--models", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     env = _environment()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "repository")
-        # A process of its own: the memory of this one is counted with that of each process that it starts.
-        words = (
+        # In a process of its own: a child process starts with the memory of this one, which would be counted.
+        script = (
             "import sys; from pathlib import Path; from benchmarks.audit import generate;"
             "generate(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))"
         )
-        sizes = (str(chosen.promotions), str(chosen.models))
-        subprocess.run([sys.executable, "-c", words, str(folder), *sizes], env=env, check=True)
+        sizes = (str(options.promotions), str(options.models))
+        subprocess.run([sys.executable, "-c", script, str(folder), *sizes], env=env, check=True)
         commands = {
             _FLOOR: Command((_floor(folder),), folder),
             _RECORDS: Command(((*_floor(folder), "--records"),), folder),
             "mlgit audit --full": Command(((*_MLGIT, "audit", "--full"),), folder),
         }
-        costs = measure.in_turns(commands, chosen.rounds, env)
-        go_on(folder)
+        costs = measure.in_turns(commands, options.rounds, env)
+        add_later_promotions(folder)
         after = measure.run(Command(((*_MLGIT, "audit"),), folder), env)
     ratio = measure.ratio(costs["mlgit audit --full"], costs[_FLOOR])
-    more = measure.ratio(costs["mlgit audit --full"], costs[_RECORDS])
-    print(f"{chosen.promotions:,} promotions of {chosen.models:,} models, median of {chosen.rounds} rounds\n")
-    print("| command | processors | clock | memory | |\n|---|---|---|---|---|")
+    records_ratio = measure.ratio(costs["mlgit audit --full"], costs[_RECORDS])
+    print(f"{options.promotions:,} promotions of {options.models:,} models, median of {options.rounds} rounds\n")
+    print("| command | processor time | clock | memory | |\n|---|---|---|---|---|")
     _report(_FLOOR, measure.median(costs[_FLOOR]))
     _report(_RECORDS, measure.median(costs[_RECORDS]))
-    told = f"{ratio:.2f} x of all, goal {_GOAL} x; {more:.2f} x of records"
-    _report("mlgit audit --full", measure.median(costs["mlgit audit --full"]), told)
+    note = f"{ratio:.2f} x of all, goal {_GOAL} x; {records_ratio:.2f} x of records"
+    _report("mlgit audit --full", measure.median(costs["mlgit audit --full"]), note)
     _report(f"mlgit audit, {_NEW} promotions later", after, f"goal {_GOAL_NEW:g} s on the clock")
     return int(ratio > _GOAL or after.wall > _GOAL_NEW)
 

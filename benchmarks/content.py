@@ -1,4 +1,4 @@
-"""The files of a generated project, written by mlgit's own code: every digest is true, every card says what its record says."""
+"""The files of a generated project, written by mlgit's own code, so that digests and cards match their records."""
 
 import hashlib
 import random
@@ -34,9 +34,7 @@ _DATASETS = 20
 _MODELS_PER_PROBLEM = 10
 _SLICES = 12
 _FEATURES = tuple(f"feature_{index:02}" for index in range(8))
-_PROSE = "\n\n".join(
-    f"## {heading}\n\nWhat is known about {heading.lower()} stands here, in a few words." for heading in CARD_SECTIONS
-)
+_PROSE = "\n\n".join(f"## {heading}\n\nA short text about {heading.lower()}." for heading in CARD_SECTIONS)
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +49,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, Model]
 
 
-def records(models: int) -> Records:
-    """Return the records of a project with so many models, ten of them to a problem."""
+def make_records(models: int) -> Records:
+    """Return the records of a project with this many models, ten for each problem."""
     problems = [f"problem-{1 + index // _MODELS_PER_PROBLEM:03}" for index in range(models)]
     datasets = [f"dataset-{index:03}" for index in range(1, _DATASETS + 1)]
     return Records(
@@ -69,64 +67,64 @@ def records(models: int) -> Records:
         problems={name: _problem(name) for name in dict.fromkeys(problems)},
         datasets={name: _dataset(name) for name in datasets},
         models={
-            f"model-{index + 1:03}": _model(f"model-{index + 1:03}", problems[index], _two(datasets, index))
+            f"model-{index + 1:03}": _model(f"model-{index + 1:03}", problems[index], _pick_two(datasets, index))
             for index in range(models)
         },
     )
 
 
-def foundation(known: Records) -> dict[str, bytes]:
-    """Return the files that are there before the first version."""
-    placed: dict[str, Record] = {
-        layout.PROJECT: known.project,
-        layout.ROLES: known.roles,
-        **{layout.environment(name): record for name, record in known.environments.items()},
-        **{layout.policy(name): record for name, record in known.policies.items()},
-        **{layout.problem(name): record for name, record in known.problems.items()},
-        **{layout.dataset(name): record for name, record in known.datasets.items()},
-        **{layout.model(name): record for name, record in known.models.items()},
+def foundation(records: Records) -> dict[str, bytes]:
+    """Return the files of the project before its first version."""
+    by_path: dict[str, Record] = {
+        layout.PROJECT: records.project,
+        layout.ROLES: records.roles,
+        **{layout.environment(name): record for name, record in records.environments.items()},
+        **{layout.policy(name): record for name, record in records.policies.items()},
+        **{layout.problem(name): record for name, record in records.problems.items()},
+        **{layout.dataset(name): record for name, record in records.datasets.items()},
+        **{layout.model(name): record for name, record in records.models.items()},
     }
-    files = {path: yaml(path, record) for path, record in placed.items()}
+    files = {path: yaml(path, record) for path, record in by_path.items()}
     files |= {
         f"datasets/{name}/{record.path}.dvc": pointers.render(_data(name, record.path))
-        for name, record in known.datasets.items()
+        for name, record in records.datasets.items()
     }
-    return files | {layout.model_card(name): _PROSE.encode() for name in known.models}
+    return files | {layout.model_card(name): _PROSE.encode() for name in records.models}
 
 
 def yaml(path: str, record: Record) -> bytes:
-    """Write a record that belongs at a path, as mlgit drafts it."""
-    up = "../" * path.count("/")
-    schema = f"{up}{layout.SCHEMAS}/{record.__struct_config__.tag}.schema.json"
+    """Return the YAML of a record at a path, as mlgit drafts it."""
+    to_root = "../" * path.count("/")
+    schema = f"{to_root}{layout.SCHEMAS}/{record.__struct_config__.tag}.schema.json"
     return yamlfile.dump(to_mapping(record), schema)
 
 
 def version(
-    known: Records, model: Model, number: int, *, commit: str, at: datetime
+    records: Records, model: Model, number: int, *, commit: str, at: datetime
 ) -> tuple[Version, dict[str, bytes]]:
     """Return a version of a model and the files of its folder.
 
     Args:
-        known: the project.
+        records: the records of the project.
         model: the model.
-        number: the label; all else follows from it and the model's name.
-        commit: the commit that it was trained at.
-        at: when it was registered.
+        number: the number of the version, which with the name of the model determines its content.
+        commit: the training commit.
+        at: the time of registration.
     """
-    problem = known.problems[model.problem]
-    chance = random.Random(f"{model.name}@{number}")
+    problem = records.problems[model.problem]
+    generator = random.Random(f"{model.name}@{number}")
     artifact = Artifact(**to_mapping(_stored(f"{model.name}@{number} model", "model.skops", 40_000)), format="skops")
-    evaluation = _evaluation(model, number, chance)
+    evaluation = _evaluation(model, number, generator)
     inputs = Inputs(
         commit=commit,
         code=sha256(f"{model.name} code {number}".encode()),
-        data={name: _data(name, known.datasets[name].path) for name in model.datasets},
-        params=_params(number, chance),
+        data={name: _data(name, records.datasets[name].path) for name in model.datasets},
+        params=_params(number, generator),
         lock=sha256(b"requirements"),
     )
-    matter = yamlfile.dump(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
-    card = b"---\n" + matter + b"---\n\n" + carddraft.body(problem, model, evaluation, _PROSE).encode()
-    reference = profile.to_json(_profile(model.name, chance))
+    front_matter = yamlfile.dump(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
+    card = b"---\n" + front_matter + b"---\n\n" + carddraft.body(problem, model, evaluation, _PROSE).encode()
+    reference = profile.to_json(_profile(model.name, generator))
     draft = Version(
         schema=1,
         model=model.name,
@@ -142,20 +140,20 @@ def version(
         seed=7,
         blobs=GitBlobs(card=object_id("sha1", b"blob", card), profile=object_id("sha1", b"blob", reference)),
     )
-    made = msgspec.structs.replace(draft, digest=version_digest(draft))
+    record = msgspec.structs.replace(draft, digest=version_digest(draft))
     folder = layout.version_folder(model.name, number)
     files = {
-        f"{folder}/version.json": to_json(made),
+        f"{folder}/version.json": to_json(record),
         f"{folder}/card.md": card,
         f"{folder}/profile.json": reference,
         f"{folder}/{artifact.path}.dvc": pointers.render(artifact),
         f"{folder}/{evaluation.predictions.path}.dvc": pointers.render(evaluation.predictions),
     }
-    return made, files
+    return record, files
 
 
-def moment(step: int) -> datetime:
-    """Return the time of a step of history: ten minutes lie between two."""
+def time_of_step(step: int) -> datetime:
+    """Return the time of a step of history; steps are ten minutes apart."""
     return START + timedelta(minutes=10 * step)
 
 
@@ -176,10 +174,10 @@ def _problem(name: str) -> Problem:
         name=name,
         owner="@example/ml",
         risk="medium",
-        decision=Decision(action="Cases that look unusual are looked at first.", human_in_loop=True),
+        decision=Decision(action="Unusual cases are reviewed first.", human_in_loop=True),
         target=PredictionTarget(column="target", type="binary", positive=1),
         metric=ProblemMetric(primary="roc_auc", slices=["region"]),
-        baseline=Baseline(method="The rule that was used before.", metric=0.6),
+        baseline=Baseline(method="The earlier rule.", metric=0.6),
     )
 
 
@@ -205,12 +203,12 @@ def _model(name: str, problem: str, datasets: list[str]) -> Model:
     )
 
 
-def _two(datasets: list[str], index: int) -> list[str]:
+def _pick_two(datasets: list[str], index: int) -> list[str]:
     return [datasets[index % _DATASETS], datasets[(index + 7) % _DATASETS]]
 
 
-def _stored(what: str, path: str, size: int) -> StoredFile:
-    content = what.encode()
+def _stored(seed: str, path: str, size: int) -> StoredFile:
+    content = seed.encode()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return StoredFile(path=path, sha256=sha256(content), md5=md5, size=size + len(content))
 
@@ -220,49 +218,49 @@ def _data(name: str, path: str) -> StoredFile:
     return _stored(name, path, 5_000_000)
 
 
-def _evaluation(model: Model, number: int, chance: random.Random) -> Evaluation:
-    score = 0.7 + 0.2 * chance.random()
+def _evaluation(model: Model, number: int, generator: random.Random) -> Evaluation:
+    score = 0.7 + 0.2 * generator.random()
     return Evaluation(
         predictions=_stored(f"{model.name}@{number} predictions", "predictions.parquet", 90_000),
         split=sha256(f"{model.problem} split".encode()),
         rows=10_000,
         metrics={"roc_auc": score, "average_precision": score - 0.1, "log_loss": 1 - score, "brier": 0.5 - score / 2},
         slices=[
-            SliceMetric(column="region", value=f"region-{index:02}", rows=400, metric=score + 0.02 * chance.random())
+            SliceMetric(column="region", value=f"region-{index:02}", rows=400, metric=score + 0.02 * generator.random())
             for index in range(_SLICES)
         ],
-        p95_ms=round(2 + chance.random(), 3),
+        p95_ms=round(2 + generator.random(), 3),
     )
 
 
-def _params(number: int, chance: random.Random) -> dict[str, object]:
-    tree = {"max_depth": chance.randint(2, 12), "learning_rate": chance.random(), "rounds": 100 + number}
+def _params(number: int, generator: random.Random) -> dict[str, object]:
+    tree = {"max_depth": generator.randint(2, 12), "learning_rate": generator.random(), "rounds": 100 + number}
     return {"train": {"seed": 7, **tree}, "split": {"seed": 7, "test_size": 0.2}, "task": "binary"}
 
 
-def _profile(model: str, chance: random.Random) -> profile.TableProfile:
+def _profile(model: str, generator: random.Random) -> profile.TableProfile:
     columns: Mapping[str, profile.NumericProfile | profile.CategoricalProfile] = {
-        **{name: _numbers(f"{model} {name}", chance) for name in _FEATURES},
+        **{name: _numbers(f"{model} {name}", generator) for name in _FEATURES},
         "region": profile.CategoricalProfile(
             n=40_000,
             missing=0,
-            counts={f"region-{index:02}": chance.randint(1_000, 2_000) for index in range(_SLICES)},
+            counts={f"region-{index:02}": generator.randint(1_000, 2_000) for index in range(_SLICES)},
             other=0,
         ),
     }
     return profile.TableProfile(rows=40_000, columns=dict(columns))
 
 
-def _numbers(column: str, chance: random.Random) -> profile.NumericProfile:
-    counts = tuple(chance.randint(1_500, 2_500) for _ in range(20))
+def _numbers(column: str, generator: random.Random) -> profile.NumericProfile:
+    counts = tuple(generator.randint(1_500, 2_500) for _ in range(20))
     n = sum(counts)
     return profile.NumericProfile(
         n=n,
-        missing=chance.randint(0, 50),
+        missing=generator.randint(0, 50),
         edges=_edges(column),
         counts=counts,
-        sum=n * chance.random(),
-        sum_squares=n * chance.random(),
+        sum=n * generator.random(),
+        sum_squares=n * generator.random(),
         min=0.0,
         max=1.0,
     )
@@ -270,5 +268,5 @@ def _numbers(column: str, chance: random.Random) -> profile.NumericProfile:
 
 @cache
 def _edges(column: str) -> tuple[float, ...]:
-    chance = random.Random(column)
-    return tuple(sorted(round(chance.random(), 4) for _ in range(19)))
+    generator = random.Random(column)
+    return tuple(sorted(round(generator.random(), 4) for _ in range(19)))

@@ -1,8 +1,7 @@
-"""The least that an audit costs: read the whole history of both branches, and parse each blob that came in.
+"""The minimum cost of an audit: read the whole history of both branches, and parse each blob that was added.
 
-Every blob is parsed as what it is: records, cards, pointers, profiles and signatures, each by mlgit's own reader; with
-`--records`, only records are. It imports what it needs and collects garbage as seldom as mlgit does, so that nothing but the
-work is compared.
+Records, cards, pointers, profiles and signatures are parsed by mlgit's own readers; with `--records`, only records are. It
+imports as little and collects garbage as seldom as mlgit does, so that only the work is compared.
 """
 
 import gc
@@ -15,7 +14,7 @@ from mlgit.edges.dvc import pointers
 from mlgit.edges.formats import cardfile, jsonfile
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.git.repository import open_repository
-from mlgit.edges.ssh.sshsig import Sealed
+from mlgit.edges.ssh.sshsig import SshSignature
 
 BRANCHES = ("refs/heads/main", layout.LEDGER)
 
@@ -24,14 +23,14 @@ _OTHERS: dict[str, Parser] = {
     "/card.md": lambda path, text: cardfile.parse(text, path),
     "/profile.json": lambda path, text: jsonfile.parse(text, path),
     ".dvc": lambda path, text: pointers.parse(text, path),
-    ".sig": lambda _, text: Sealed.parse(text),
+    ".sig": lambda _, text: SshSignature.parse(text),
 }
-"""How what is no record is parsed, by the end of its path."""
+"""Parsers for files that are not records, by the end of their path."""
 
 
 def read_all(folder: Path, *, records_only: bool = False) -> int:
-    """Read all of a repository; return how many blobs were parsed."""
-    done = 0
+    """Read a whole repository, and return the number of parsed blobs."""
+    parsed = 0
     with open_repository(folder) as repository:
         for branch in BRANCHES:
             commits = repository.commits(branch, first_parent=False)
@@ -39,8 +38,8 @@ def read_all(folder: Path, *, records_only: bool = False) -> int:
             for path, text in zip(changes.values(), repository.contents(changes), strict=True):
                 if (parse := _parser(path, records_only=records_only)) is not None:
                     parse(path, text)
-                    done += 1
-    return done
+                    parsed += 1
+    return parsed
 
 
 def _parser(path: str, *, records_only: bool) -> Parser | None:
@@ -48,7 +47,7 @@ def _parser(path: str, *, records_only: bool) -> Parser | None:
         return read_record
     if records_only:
         return None
-    if path.endswith(".md") and not layout.is_immutable(path):  # prose; the card of a version has front matter
+    if path.endswith(".md") and not layout.is_immutable(path):  # only cards of versions have front matter
         return None
     return next((parse for end, parse in _OTHERS.items() if path.endswith(end)), None)
 

@@ -1,7 +1,7 @@
-"""GTO and MLflow with as many versions as mlgit: the nearest question that each of them answers, asked in one process.
+"""GTO and MLflow with as many versions as mlgit: the most similar query of each, in one process.
 
-GTO keeps versions and assignments in annotated Git tags; `gto show` answers what `mlgit status` does. MLflow keeps them in a
-database, here SQLite, and answers no question about approvals; its search of all versions is the nearest to a listing.
+GTO stores versions and assignments in annotated Git tags; `gto show` corresponds to `mlgit status`. MLflow stores them in a
+database, here SQLite, and has no approvals; its search of all versions is the most similar query.
 """
 
 import subprocess
@@ -28,34 +28,34 @@ _MLFLOW_LIST = """
 import sys
 from mlflow import MlflowClient
 client = MlflowClient(registry_uri=sys.argv[1], tracking_uri=sys.argv[1])
-token, seen = None, 0
-while seen == 0 or token:
+token, count = None, 0
+while count == 0 or token:
     page = client.search_model_versions(max_results=10_000, page_token=token)
-    seen, token = seen + len(page), page.token
-assert seen == int(sys.argv[2]), seen
+    count, token = count + len(page), page.token
+assert count == int(sys.argv[2]), count
 """
 
 
 def costs(
     folder: Path, python: str | None, versions: int, models: int, env: Mapping[str, str]
 ) -> dict[str, Cost | str]:
-    """Return what each peer costs, or why it was not measured.
+    """Return the cost of each peer, or why it was not measured.
 
     Args:
-        folder: where their repositories and stores are made.
-        python: the Python of an environment that has them.
-        versions: how many versions there are in all.
-        models: how many models they are spread over.
-        env: the environment to run in.
+        folder: folder for their repositories and databases.
+        python: the Python interpreter of an environment that has them.
+        versions: number of versions in total.
+        models: number of models.
+        env: the environment variables.
     """
     if python is None:
-        missing = "not measured: --peer-python names no environment"
+        missing = "not measured: --peer-python is not given"
         return {"gto show": missing, "MLflow search_model_versions": missing}
-    # What a peer imports is its own, not this checkout's.
-    alone = {key: value for key, value in env.items() if key != "PYTHONPATH"}
+    # Without PYTHONPATH, so that peers import nothing from this checkout.
+    own_env = {key: value for key, value in env.items() if key != "PYTHONPATH"}
     return {
-        "gto show": _gto(folder / f"gto-{versions}", python, versions, models, alone),
-        "MLflow search_model_versions": _mlflow(folder / f"mlflow-{versions}.db", python, versions, models, alone),
+        "gto show": _gto(folder / f"gto-{versions}", python, versions, models, own_env),
+        "MLflow search_model_versions": _mlflow(folder / f"mlflow-{versions}.db", python, versions, models, own_env),
     }
 
 
@@ -64,27 +64,27 @@ def _gto(folder: Path, python: str, versions: int, models: int, env: Mapping[str
         return "not measured: that environment has no gto"
     if not folder.exists():
         _tag(folder, versions, models, env)
-    ask = (python, "-c", "from gto.cli import app; app()", "show", "--repo", str(folder))
-    return _cost(Command((ask,), folder), env)
+    query = (python, "-c", "from gto.cli import app; app()", "show", "--repo", str(folder))
+    return _cost(Command((query,), folder), env)
 
 
 def _tag(folder: Path, versions: int, models: int, env: Mapping[str, str]) -> None:
-    """Make a repository with a tag for each version, and one for each model that says which version is in production.
+    """Make a repository with a tag for each version, and one for each model that assigns a version to production.
 
-    GTO wants the versions of a model at commits of their own.
+    GTO requires a commit of its own for each version of a model.
     """
-    who = "Ada Example <ada@example.org> {} +0000\n"
+    person = "Ada Example <ada@example.org> {} +0000\n"
     stream: list[str] = []
     for number in range(1, -(-versions // models) + 1):
         parent = f"from :{number - 1}\n" if number > 1 else ""
-        message = f"committer {who.format(1_700_000_000 + number)}data 5\ntrain\n"
+        message = f"committer {person.format(1_700_000_000 + number)}data 5\ntrain\n"
         stream.append(f"commit refs/heads/main\nmark :{number}\n{message}{parent}\n")
     tags = [
         (f"model-{index % models + 1:03}@v0.0.{index // models + 1}", index // models + 1) for index in range(versions)
     ]
     tags += [(f"model-{model + 1:03}#production#1", 1) for model in range(models)]
     for index, (name, number) in enumerate(tags):
-        stream.append(f"tag {name}\nfrom :{number}\ntagger {who.format(1_700_100_000 + index)}data 0\n\n")
+        stream.append(f"tag {name}\nfrom :{number}\ntagger {person.format(1_700_100_000 + index)}data 0\n\n")
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], env=env, check=True)
     text = "".join(stream).encode()
     subprocess.run(["git", "-C", str(folder), "fast-import", "--quiet"], input=text, env=env, check=True)
@@ -102,9 +102,9 @@ def _mlflow(database: Path, python: str, versions: int, models: int, env: Mappin
 
 
 def _has(python: str, package: str, env: Mapping[str, str]) -> bool:
-    done = subprocess.run([python, "-c", f"import {package}"], env=env, capture_output=True, check=False)
-    return done.returncode == 0
+    process = subprocess.run([python, "-c", f"import {package}"], env=env, capture_output=True, check=False)
+    return process.returncode == 0
 
 
 def _cost(command: Command, env: Mapping[str, str]) -> Cost:
-    return measure.median(measure.in_turns({"it": command}, _ROUNDS, env)["it"])
+    return measure.median(measure.in_turns({"peer": command}, _ROUNDS, env)["peer"])

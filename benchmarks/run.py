@@ -1,15 +1,15 @@
 """Measure mlgit at scale: `python -m benchmarks.run`. Prints a Markdown table of figures, goals, and whether they are met.
 
-Times are of processors, children included, in the median of several rounds; a ratio is the median over the rounds of
-processes that ran side by side. A goal in seconds is held against the fastest round: others on the machine can only add to
-what a command costs, never take from it. Only the answer of `status` is kept from one run to the next; `--at` looks it up
-each time.
+Times are processor times with children, the median of several rounds; a ratio is the median over rounds of processes that
+ran side by side. A goal in seconds is compared with the fastest round, since other load on the machine can only add to the
+time of a command. Only `status` uses a cache from one run to the next; with `--at` it does not.
 """
 
 import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,32 +21,32 @@ from benchmarks import measure, peers
 from benchmarks.measure import Command, Cost
 
 ROOT = Path(__file__).parents[1]
-_MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")  # what the installed script does
+_MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")  # as the installed script
 _IMPORT_CLICK = (sys.executable, "-c", "import click")
 _EMPTY_CLICK = (sys.executable, "-c", "import click; click.command()(lambda: None)()")
-_MOST_MEMORY = 200.0  # MiB
+_MAX_MEMORY = 200.0  # MiB
 _NONE = Cost(0.0, 0.0, 0.0)
 
 
 class Goal(NamedTuple):
-    """What a command may cost: so many times another command, or so many seconds of processors."""
+    """The goal for a command: a multiple of another command's time, or processor seconds."""
 
     limit: float
     against: str | None = None
 
 
 class Row(NamedTuple):
-    """A line of the table; `held` is what is held against the goal, in words."""
+    """A row of the table; `measured` is the figure that is compared with the goal, as text."""
 
     name: str
     cost: Cost
-    held: str
+    measured: str
     goal: str
     met: bool | None
 
 
 def commands(few: Path, many: Path) -> dict[str, Command]:
-    """Return what is run in turns, by name: commands of mlgit, and what they are held against."""
+    """Return the commands by name: those of mlgit, and those that they are compared with."""
     listing = ("git", "ls-tree", "-r", "HEAD")
     change = ("validate", "--base", "main", "--at", "next-version")
     return {
@@ -74,32 +74,34 @@ GOALS: dict[str, Goal] = {
 
 
 def rows(costs: Mapping[str, list[Cost]]) -> Iterator[Row]:
-    """Yield a line for each command: what it costs, and whether its goals are met."""
+    """Yield a row for each command: its cost, and whether its goals are met."""
     for name, runs in costs.items():
         cost, goal = measure.median(runs), GOALS.get(name)
-        ours = name.startswith(("mlgit", "validate"))
-        small = not ours or cost.memory < _MOST_MEMORY
+        is_mlgit = name.startswith(("mlgit", "validate"))
+        small = not is_mlgit or cost.memory < _MAX_MEMORY
         if goal is None:
-            yield Row(name, cost, "", "", small if ours else None)
+            yield Row(name, cost, "", "", small if is_mlgit else None)
         elif goal.against is None:
             fastest = min(run.cpu for run in runs)
             yield Row(name, cost, f"fastest {_time(fastest)}", f"{goal.limit:g} s", small and fastest <= goal.limit)
         else:
-            times = measure.ratio(runs, costs[goal.against])
-            yield Row(name, cost, f"{times:.2f} x {goal.against}", f"{goal.limit:g} x", small and times <= goal.limit)
+            multiple = measure.ratio(runs, costs[goal.against])
+            yield Row(
+                name, cost, f"{multiple:.2f} x {goal.against}", f"{goal.limit:g} x", small and multiple <= goal.limit
+            )
 
 
-def table(lines: list[Row]) -> str:
-    """Return the lines as Markdown."""
+def table(rows: list[Row]) -> str:
+    """Return the rows as Markdown."""
     head = [
         "| command | processor time | wall-clock time | memory | measured | goal | met |",
         "|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*head, *map(_line, lines)])
+    return "\n".join([*head, *map(_line, rows)])
 
 
 def _peer(name: str, cost: Cost | str) -> Row:
-    """Return the line of a peer; one that was not measured says why in place of a goal."""
+    """Return the row of a peer; if it was not measured, the reason is in the column of the goal."""
     return Row(name, cost, "", "", None) if isinstance(cost, Cost) else Row(name, _NONE, "", cost, None)
 
 
@@ -107,32 +109,40 @@ def _line(row: Row) -> str:
     if row.cost is _NONE:
         return f"| {row.name} | | | | | {row.goal} | |"
     met = "" if row.met is None else "yes" if row.met else "no"
-    cost = row.cost
-    return f"| {row.name} | {_time(cost.cpu)} | {_time(cost.wall)} | {cost.memory:.0f} MiB | {row.held} | {row.goal} | {met} |"
+    cost = f"{_time(row.cost.cpu)} | {_time(row.cost.wall)} | {row.cost.memory:.0f} MiB"
+    return f"| {row.name} | {cost} | {row.measured} | {row.goal} | {met} |"
 
 
 def _time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _mlgit(folder: Path, *words: str) -> Command:
-    return Command(((*_MLGIT, *words),), folder)
+def _mlgit(folder: Path, *arguments: str) -> Command:
+    return Command(((*_MLGIT, *arguments),), folder)
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which nothing of this machine's user changes what Git and Python do."""
+    """Return an environment in which settings of the user do not change what Git and Python do."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON"))}
     return kept | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(ROOT)}
 
 
 def _repository(folder: Path, versions: int, models: int, env: Mapping[str, str]) -> Path:
-    """Return a repository of a size, made if it is not there yet."""
-    made = folder / f"{versions}-versions-{models}-models"
-    if not (made / ".git" / "refs" / "heads" / "next-version").exists():
-        # A process of its own: the memory of this one is counted with that of each process that it starts.
+    """Return a repository of a size, generated if it does not exist yet."""
+    repository = folder / f"{versions}-versions-{models}-models"
+    if not (repository / ".git" / "refs" / "heads" / "next-version").exists():
+        # In a process of its own: a child process starts with the memory of this one, which would be counted.
         sizes = ("--versions", str(versions), "--models", str(models))
-        subprocess.run([sys.executable, "-m", "benchmarks.generate", str(made), *sizes], env=env, check=True)
-    return made
+        subprocess.run([sys.executable, "-m", "benchmarks.generate", str(repository), *sizes], env=env, check=True)
+    return repository
+
+
+def _interpreter(name: str) -> str:
+    """Return the absolute path of an interpreter: peers run in other folders. A link stays, since it makes an environment."""
+    path = shutil.which(name)
+    if path is None:
+        raise argparse.ArgumentTypeError(f"{name} is not a program")
+    return os.path.abspath(path)  # noqa: PTH100 - keeps links
 
 
 def _machine() -> str:
@@ -140,41 +150,41 @@ def _machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, {git}"
 
 
-def _document(lines: list[Row], chosen: argparse.Namespace) -> dict[str, Any]:
+def _document(lines: list[Row], options: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": _machine(),
-        "versions": chosen.versions,
-        "models": chosen.models,
-        "rounds": chosen.rounds,
+        "versions": options.versions,
+        "models": options.models,
+        "rounds": options.rounds,
         "rows": [row._asdict() | {"cost": row.cost._asdict()} for row in lines],
     }
 
 
 def main() -> int:
-    """Read the arguments, measure, print; the exit code is 1 where a goal is missed."""
+    """Read the arguments, measure, and print; the exit code is 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--versions", type=int, default=10_000)
     parser.add_argument("--models", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--folder", type=Path, help="where the repositories are made, and kept")
-    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    parser.add_argument("--peers", action="store_true", help="measure GTO and MLflow with as many versions")
-    parser.add_argument("--peer-python", help="the Python of an environment that has them")
-    chosen = parser.parse_args()
+    parser.add_argument("--folder", type=Path, help="folder for the repositories, which are kept")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--peers", action="store_true", help="also measure GTO and MLflow with as many versions")
+    parser.add_argument("--peer-python", type=_interpreter, help="Python interpreter of an environment that has them")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        env, folder = _environment(), chosen.folder or Path(scratch)
+        env, folder = _environment(), options.folder or Path(scratch)
         few = _repository(folder, 100, 10, env)
-        many = _repository(folder, chosen.versions, chosen.models, env)
-        lines = list(rows(measure.in_turns(commands(few, many), chosen.rounds, env)))
-        if chosen.peers:
-            others = peers.costs(folder, chosen.peer_python, chosen.versions, chosen.models, env)
+        many = _repository(folder, options.versions, options.models, env)
+        lines = list(rows(measure.in_turns(commands(few, many), options.rounds, env)))
+        if options.peers:
+            others = peers.costs(folder, options.peer_python, options.versions, options.models, env)
             lines += [_peer(name, cost) for name, cost in others.items()]
     print(
-        f"{chosen.versions:,} versions of {chosen.models:,} models (few: 100 of 10), median of {chosen.rounds} rounds;"
+        f"{options.versions:,} versions of {options.models:,} models (few: 100 of 10), median of {options.rounds} rounds;"
     )
     print(f"{_machine()}\n\n{table(lines)}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(_document(lines, chosen), indent=2) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(_document(lines, options), indent=2) + "\n")
     return int(any(row.met is False for row in lines))
 
 

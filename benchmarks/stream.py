@@ -1,4 +1,4 @@
-"""Commits into a repository through one `git fast-import`, as fast as their content can be written."""
+"""Writes commits through one `git fast-import`, as fast as their content can be written."""
 
 import subprocess
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ _PERSON = "Ada Example <ada@example.org>"
 
 
 class FastImport:
-    """One `git fast-import` process; use it within `with`, and commit in the order of history."""
+    """A `git fast-import` process; use it in `with`, and commit in the order of history."""
 
     def __init__(self, repository: Path) -> None:
-        """Take the folder of a repository that is there."""
+        """Take the folder of an existing repository."""
         argv = ["git", "-C", str(repository), "fast-import", "--quiet", "--done"]
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.tips: dict[str, str] = {}
@@ -25,7 +25,7 @@ class FastImport:
     def __exit__(self, kind: object, *_: object) -> None:
         self._process.communicate(b"done\n" if kind is None else None)
         if kind is None and self._process.returncode:
-            raise RuntimeError("git fast-import refused the stream; what it said is on stderr")
+            raise RuntimeError("git fast-import failed; its message is on stderr")
 
     def commit(
         self,
@@ -41,12 +41,12 @@ class FastImport:
         """Add files to a branch.
 
         Args:
-            branch: full name of the branch; it is made if it is not there.
+            branch: full name of the branch, which is created if needed.
             files: content by path.
             message: the message.
-            at: when, for author and committer.
-            onto: the branch to begin a new branch at.
-            merges: the branch that it merges.
+            at: time of author and committer.
+            onto: the branch at which a new branch starts.
+            merges: the branch that the commit merges.
             by: author and committer.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The reference page of the commands, from what click knows of them."""
+"""The reference page of the commands, generated from their click definitions."""
 
 import inspect
 from collections.abc import Iterator
@@ -36,11 +36,11 @@ def page() -> str:
 
 
 _EXITS = {
-    Exit.YES: "yes: done, or nothing was to be done",
-    Exit.NO: "no: findings, a gate that refused, an approval that is missing",
-    Exit.USAGE: "usage error; nothing was tried",
+    Exit.YES: "yes: done, or nothing to do",
+    Exit.NO: "no: findings, a gate that failed, a missing approval",
+    Exit.USAGE: "usage error; nothing was done",
     Exit.INCONCLUSIVE: "inconclusive: Git, DVC, the disk or the network did not answer",
-    Exit.BUG: "a bug of mlgit, with what to report",
+    Exit.BUG: "a bug of mlgit; the message says what to report",
     Exit.INTERRUPTED: "interrupted",
 }
 
@@ -61,15 +61,15 @@ def _command(command: click.Command, context: click.Context, mark: str) -> Itera
 
 
 def _options(command: click.Command) -> list[str]:
-    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
     if not options:
         return []
-    rows = [f"| {_words_of(one)} | {cell(one.help or '')}{_default(one)} |" for one in options]
+    rows = [f"| {_names(option)} | {cell(option.help or '')}{_default(option)} |" for option in options]
     return ["| option | meaning |", "|---|---|", *rows]
 
 
-def _words_of(option: click.Option) -> str:
-    names = ", ".join(f"`{word}`" for word in option.opts)
+def _names(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in option.opts)
     return names if option.is_flag else f"{names} `{cell(option.metavar or _metavar(option.type))}`"
 
 
@@ -82,4 +82,4 @@ def _metavar(kind: Any) -> str:
 def _default(option: click.Option) -> str:
     shown = option.show_default and option.default is not None
     required = " Required." if option.required else ""
-    return f" {option.default} if not given.{required}" if shown else required
+    return f" Default: {option.default}.{required}" if shown else required

@@ -1,13 +1,13 @@
-"""Cuts GitHub's own description of its REST API to what mlgit uses, for the fake forge of the tests.
+"""Reduces GitHub's OpenAPI description of its REST API to what mlgit uses, for the fake forge of the tests.
 
-The whole comes from the npm package `@octokit/openapi` (MIT). To cut a newer one, in a folder for scratch:
+The full description is in the npm package `@octokit/openapi` (MIT). To use a newer one, run in a temporary folder:
 
     npm pack @octokit/openapi && tar -xzf octokit-openapi-*.tgz
     python -m tools.cut_openapi package
 
-writes `tests/data/github-openapi.json` and, beside it, `github-openapi.NOTICE.md` with the version and the licence. What is for
-people (descriptions, examples, links) is dropped; what is checked (parameters, bodies, answers) stays as it is, but for one
-thing: where a value may be null, and one of a list, the list is given the null that OpenAPI asks for there and GitHub leaves out.
+This writes `tests/data/github-openapi.json`, and `github-openapi.NOTICE.md` with the version and the licence. Documentation
+(descriptions, examples, links) is removed. What is checked (parameters, bodies, answers) stays, with one correction: to an
+`enum` of a nullable value, null is added, as OpenAPI requires and GitHub omits.
 """
 
 import json
@@ -45,80 +45,80 @@ OPERATIONS: Final = {
     f"{_REPO}/rulesets/{{ruleset_id}}": ["get"],
     f"{_REPO}/statuses/{{sha}}": ["post"],
 }
-"""What is kept: methods by path."""
+"""The operations to keep: methods by path."""
 
-_FOR_PEOPLE: Final = {"description", "example", "examples", "externalDocs", "summary", "tags", "title"}
+_DOCUMENTATION: Final = {"description", "example", "examples", "externalDocs", "summary", "tags", "title"}
 
 
-def cut(whole: dict[str, Any]) -> dict[str, Any]:
-    """Return a description with the operations of `OPERATIONS`, and the components that they refer to.
+def reduce(full: dict[str, Any]) -> dict[str, Any]:
+    """Return a description with only the operations of `OPERATIONS`, and the components that they refer to.
 
     Args:
-        whole: an OpenAPI 3.0 document in which `$ref`s stand.
+        full: an OpenAPI 3.0 document with `$ref`s.
 
     Raises:
-        KeyError: it lacks one of the operations.
+        KeyError: an operation is missing in it.
     """
     paths = {}
     for path, methods in OPERATIONS.items():
-        item = whole["paths"][path]
+        item = full["paths"][path]
         shared = {"parameters": item["parameters"]} if "parameters" in item else {}
-        paths[path] = _checked(shared | {method: item[method] for method in methods})
+        paths[path] = _without_documentation(shared | {method: item[method] for method in methods})
     kept: dict[str, dict[str, Any]] = {}
-    waiting = _references(paths)
-    while waiting:
-        kind, name = waiting.pop()
+    pending = _references(paths)
+    while pending:
+        kind, name = pending.pop()
         if name not in kept.setdefault(kind, {}):
-            kept[kind][name] = _checked(whole["components"][kind][name], named=False)
-            waiting |= _references(kept[kind][name])
+            kept[kind][name] = _without_documentation(full["components"][kind][name], named=False)
+            pending |= _references(kept[kind][name])
     components = {kind: dict(sorted(parts.items())) for kind, parts in sorted(kept.items())}
-    info = {"title": "The part of GitHub's REST API that mlgit uses", "version": whole["info"]["version"]}
+    info = {"title": "The part of GitHub's REST API that mlgit uses", "version": full["info"]["version"]}
     servers = [{"url": "https://api.github.com"}]
-    return {"openapi": whole["openapi"], "info": info, "servers": servers, "paths": paths, "components": components}
+    return {"openapi": full["openapi"], "info": info, "servers": servers, "paths": paths, "components": components}
 
 
-def _checked(part: Any, *, named: bool = False) -> Any:
-    """Return a part without what is for people. With `named`, the keys of a mapping are names somebody chose: all stay."""
+def _without_documentation(part: Any, *, named: bool = False) -> Any:
+    """Return a part without documentation. With `named`, keys of a mapping are names such as properties, which all stay."""
     if isinstance(part, list):
-        return [_checked(one) for one in part]
+        return [_without_documentation(item) for item in part]
     if not isinstance(part, dict):
         return part
-    # A description is asked of every answer, and an operation without its answers is none.
-    answer = "description" in part and ("content" in part or "headers" in part or set(part) == {"description"})
+    # OpenAPI requires a description of each response.
+    is_response = "description" in part and ("content" in part or "headers" in part or set(part) == {"description"})
     kept = {
-        key: _checked(value, named=key in {"properties", "responses", "content"} and not named)
+        key: _without_documentation(value, named=key in {"properties", "responses", "content"} and not named)
         for key, value in part.items()
-        if named or (key not in _FOR_PEOPLE and not key.startswith("x-"))
+        if named or (key not in _DOCUMENTATION and not key.startswith("x-"))
     }
     if not named and kept.get("nullable") is True and None not in kept.get("enum", [None]):
         kept["enum"] = [*kept["enum"], None]
-    return {"description": "", **kept} if answer and not named else kept
+    return {"description": "", **kept} if is_response and not named else kept
 
 
 def _references(part: Any) -> set[tuple[str, str]]:
     """Return kind and name of each component that a part refers to."""
     if isinstance(part, list):
-        return {found for one in part for found in _references(one)}
+        return {reference for item in part for reference in _references(item)}
     if not isinstance(part, dict):
         return set()
-    found = {found for one in part.values() for found in _references(one)}
+    references = {reference for item in part.values() for reference in _references(item)}
     if isinstance(part.get("$ref"), str):
         _, _, kind, name = part["$ref"].split("/")
-        found.add((kind, name))
-    return found
+        references.add((kind, name))
+    return references
 
 
 def main(package: Path) -> None:
-    """Write the cut, and the notice, from an unpacked package."""
-    whole = json.loads((package / "generated" / "api.github.com.json").read_bytes())
-    text = json.dumps(cut(whole), separators=(",", ":"), ensure_ascii=False)
+    """Write the reduced description, and the notice, from an unpacked package."""
+    full = json.loads((package / "generated" / "api.github.com.json").read_bytes())
+    text = json.dumps(reduce(full), separators=(",", ":"), ensure_ascii=False)
     DATA.mkdir(exist_ok=True)
     (DATA / "github-openapi.json").write_text(text + "\n", encoding="utf-8")
     version = json.loads((package / "package.json").read_bytes())["version"]
     licence = (package / "LICENSE").read_text(encoding="utf-8").strip()
     (DATA / "github-openapi.NOTICE.md").write_text(
-        f"`github-openapi.json` is a part of the npm package `@octokit/openapi` {version}, which holds GitHub's description of"
-        f" its REST API; `tools/cut_openapi.py` cut it out. Its licence:\n\n{licence}\n",
+        f"`github-openapi.json` is a part of the npm package `@octokit/openapi` {version}, which has GitHub's description of"
+        f" its REST API; `tools/cut_openapi.py` extracted it. Its licence:\n\n{licence}\n",
         encoding="utf-8",
     )
 

@@ -1,6 +1,6 @@
-"""An example of each kind of record: those that people write come from the templates, the others tell of one promotion.
+"""An example of each kind of record: from the templates if people write it, else from one promotion.
 
-Ana proposes version 2 of `malignancy` for production, where version 1 runs; Ben approves; it is applied.
+Ana proposes version 2 of `malignancy` for production, where version 1 runs. Ben approves it, and it is applied.
 """
 
 from datetime import UTC, date, datetime
@@ -44,33 +44,6 @@ from mlgit.edges.formats.records import read_record
 from mlgit.ops.project.project_files import APPROVAL_RULES
 
 MODEL: Final = "malignancy"
-GATES: Final = {
-    "integrity": "- id: integrity",
-    "immutability": "- id: immutability",
-    "data-contract": "- id: data-contract",
-    "threshold": "- {id: threshold, metric: recall, min: 0.85}",
-    "beats-baseline": "- {id: beats-baseline, margin: 0.01}",
-    "beats-champion": "- {id: beats-champion, margin: -0.02}   # not worse than the champion by more than 0.02",
-    "slice-harm": "- {id: slice-harm, metric: recall, max_drop: 0.02, min_rows: 200}",
-    "slice-minimum": "- {id: slice-minimum, metric: recall, min: 0.7, interval: true}",
-    "fairness": "- {id: fairness, columns: [sex], measure: selection_rate, min_ratio: 0.8}   # the four-fifths rule",
-    "calibration": "- {id: calibration, max_ece: 0.05}",
-    "leakage": "- {id: leakage, allowed: [radius]}   # known to be strong, and looked into",
-    "data-drift": "- {id: data-drift, max_columns: 2}",
-    "card-complete": "- {id: card-complete, sections: [Intended use, Limitations]}",
-    "size": "- {id: size, max_mb: 50}",
-    "latency": "- {id: latency, max_p95_ms: 20}",
-    "stored": "- id: stored",
-    "model-safe": "- {id: model-safe, formats: [skops, onnx]}",
-    "evaluation-fresh": "- {id: evaluation-fresh, max_age: 30d, severity: warn}   # shown, and stops nobody",
-    "signature-compatible": "- {id: signature-compatible, allow_added: true}",
-    "environment-locked": "- id: environment-locked",
-    "rescore": "- id: rescore",
-    "reproduce": "- {id: reproduce, timeout: 2h, when: {risk: high}}   # asked for problems of high risk only",
-    "exec": "- {id: exec, name: no-pii, command: [python, checks/no_pii.py], timeout: 1m, settings: {forbidden: [name]}}",
-    "python": "- {id: python, name: acme-latency, settings: {p95_ms: 30}}",
-}
-"""A line of a policy that asks for each gate."""
 
 _ID, _EARLIER = "01KJW6PM40V7Q2Z8B4N0C5T3XA", "01KJ9D3E80M6R1W4H7K2P9S5YB"
 _NOON = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
@@ -94,7 +67,7 @@ def of(kind: str) -> tuple[str, str]:
 
 def _from_template() -> dict[str, tuple[str, str]]:
     project = templates.project("tabular-classification")
-    found: dict[str, tuple[str, str]] = {}
+    examples: dict[str, tuple[str, str]] = {}
     for path, content in templates.render(
         {path: project[path] for path in project if layout.parse_path(path)}, _VALUES
     ).items():
@@ -103,8 +76,8 @@ def _from_template() -> dict[str, tuple[str, str]]:
         text = (
             content.decode().partition("\n")[2] if content.startswith(b"# yaml-language-server") else content.decode()
         )
-        found.setdefault(place.kind, (path, text))
-    return found
+        examples.setdefault(place.kind, (path, text))
+    return examples
 
 
 def _written(kind: str) -> tuple[str, str]:
@@ -114,17 +87,17 @@ def _written(kind: str) -> tuple[str, str]:
 
 
 def _records() -> dict[str, tuple[str, Record]]:
-    one, two = _version(1), _version(2)
-    report, policy = _report(one, two), _policy()
+    first, second = _version(1), _version(2)
+    report, policy = _report(first, second), _policy()
     manifest = Promotion(
         schema=1,
         promotion=_ID,
         environment="production",
         model=MODEL,
         change="promote",
-        slots=SlotAssignments(champion=SlotAssignment(version=2, digest=two.digest)),
+        slots=SlotAssignments(champion=SlotAssignment(version=2, digest=second.digest)),
         replaces=PromotionRef(promotion=_EARLIER, digest=sha256(b"the manifest before")),
-        baseline=VersionPin(version=1, digest=one.digest),
+        baseline=VersionPin(version=1, digest=first.digest),
         gates=ReportRef(report=layout.gate_report(MODEL, 2, _ID), digest=digest(report)),
         policy=PolicyRef(name=policy.name, digest=digest(policy)),
         reason="more rounds of boosting",
@@ -132,8 +105,8 @@ def _records() -> dict[str, tuple[str, Record]]:
     reads: dict[str, str | None] = {
         "manifest": digest(manifest),
         "report": digest(report),
-        "version": two.digest,
-        "champion": one.digest,
+        "version": second.digest,
+        "champion": first.digest,
     }
     reads |= {"policy": digest(policy)}
     approval = Approval(
@@ -145,7 +118,7 @@ def _records() -> dict[str, tuple[str, Record]]:
         verdict="approve",
         by="ben@acme.example",
         at=_NOON,
-        comment="looked at the slices",
+        comment="checked the slices",
     )
     counted = CountedApproval(
         person="ben",
@@ -172,8 +145,8 @@ def _records() -> dict[str, tuple[str, Record]]:
         promotion=_ID,
         status="verified",
         version=2,
-        digest=two.digest,
-        artifact=two.artifact.sha256,
+        digest=second.digest,
+        artifact=second.artifact.sha256,
         target={"type": "directory", "path": "deployed/production"},
         commit=_COMMIT,
         at=_NOON,
@@ -205,17 +178,17 @@ def _records() -> dict[str, tuple[str, Record]]:
         at=_NOON,
     )
     return {
-        "version": (layout.version(MODEL, 2), two),
+        "version": (layout.version(MODEL, 2), second),
         "gate-report": (layout.gate_report(MODEL, 2, _ID), report),
         "promotion": (layout.promotion("production", MODEL), manifest),
         "approval": (f"{layout.approvals(_ID)}/ben.json", approval),
         "reviews": (f"{layout.reviews(_ID)}/1.json", reviewed),
         "decision": (layout.decision(_ID), decided),
         "deployment": (f"{layout.deployments('production', MODEL)}/2.json", deployment),
-        "hold": ("holds/forged-scores.yaml", _hold(one)),
-        "override": ("overrides/inc-204.yaml", _override(two)),
+        "hold": ("holds/forged-scores.yaml", _hold(first)),
+        "override": ("overrides/inc-204.yaml", _override(second)),
         "standing-approval": (layout.standing_approval(f"production/{MODEL}"), _standing()),
-        "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(one)),
+        "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(first)),
     }
 
 
@@ -258,11 +231,11 @@ def _stored(path: str, size: int, number: int) -> StoredFile:
 def _policy() -> Policy:
     path = layout.policy("production")
     policy = read_record(path, templates.render(templates.project("tabular-classification"), _VALUES)[path])
-    assert isinstance(policy, Policy)  # noqa: S101 - by its place
+    assert isinstance(policy, Policy)  # noqa: S101 - by its path
     return policy
 
 
-def _report(one: Version, two: Version) -> GateReport:
+def _report(champion: Version, candidate: Version) -> GateReport:
     verdicts = [
         GateVerdict(
             gate="integrity",
@@ -281,10 +254,10 @@ def _report(one: Version, two: Version) -> GateReport:
         promotion=_ID,
         environment="production",
         model=MODEL,
-        candidate=VersionPin(version=2, digest=two.digest),
-        champion=VersionPin(version=1, digest=one.digest),
+        candidate=VersionPin(version=2, digest=candidate.digest),
+        champion=VersionPin(version=1, digest=champion.digest),
         policy=PolicyRef(name="production", digest=digest(_policy())),
-        reads={"candidate": two.digest, "champion": one.digest},
+        reads={"candidate": candidate.digest, "champion": champion.digest},
         results=verdicts,
         outcome="pass",
         at=_NOON,

@@ -1,4 +1,4 @@
-"""The fields of a structure, in words, from its JSON Schema."""
+"""The fields of a struct as text for the reference pages, from its JSON Schema."""
 
 import inspect
 import json
@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 
 class Field(NamedTuple):
-    """A field as a row of a table: its value in words, and what holds where it is missing."""
+    """A field as a row of a table: its type as text, and its default."""
 
     name: str
     value: str
@@ -25,11 +25,14 @@ def _pattern(alias: Any) -> str:
     return str(alias.__metadata__[0].pattern)
 
 
-WORDS = {
-    _pattern(names.Name): ("name", "lower-case letters and digits, in words joined by one `.`, `_` or `-`; at most 64"),
+VALUE_FORMS = {
+    _pattern(names.Name): (
+        "name",
+        "lower-case letters and digits, with single `.`, `_` or `-` between them; at most 64",
+    ),
     _pattern(names.Line): ("line", "one line of text, at most 500 characters"),
     _pattern(names.RelativePath): ("path", "a path inside the repository, with forward slashes, without `..`"),
-    _pattern(names.Duration): ("duration", "a whole number and `m`, `h`, `d` or `w`: `72h`, `14d`"),
+    _pattern(names.Duration): ("duration", "a whole number with `m`, `h`, `d` or `w`: `72h`, `14d`"),
     _pattern(names.Digest): ("digest", "`sha256:` and 64 hexadecimal digits"),
     _pattern(names.Md5): ("md5", "32 hexadecimal digits: the hash by which DVC finds data"),
     _pattern(names.CommitId): ("commit", "a whole Git commit id"),
@@ -39,13 +42,13 @@ WORDS = {
         "a [ULID](https://github.com/ulid/spec): 26 letters and digits, sorted by time",
     ),
 }
-"""Word and form of each value that has a pattern with a name, by the pattern."""
+"""Name and form of each value with a named pattern, by the pattern."""
 
 _ALIASES: tuple[Any, ...] = (
     *(names.Name, names.Line, names.Text, names.RelativePath, names.Duration),
     *(names.Digest, names.Md5, names.CommitId, names.BlobId, names.PromotionId),
 )
-_GENERAL = {str(alias.__metadata__[0].description) for alias in _ALIASES}  # says nothing of the field itself
+_GENERAL = {str(alias.__metadata__[0].description) for alias in _ALIASES}  # descriptions of the type, not of the field
 _TYPES = {
     "string": "text",
     "integer": "whole number",
@@ -54,18 +57,18 @@ _TYPES = {
     "object": "mapping",
     "null": "null",
 }
-_FORMATS = {"date-time": "moment, with its zone", "date": "date"}
+_FORMATS = {"date-time": "time with its zone", "date": "date"}
 _BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "above {}",
     "maximum": "at most {}",
     "exclusiveMaximum": "below {}",
-    "minItems": "at least {} of them",
+    "minItems": "length at least {}",
 }
 
 
 def schema_of(kind: type[msgspec.Struct]) -> tuple[Schema, dict[str, Schema]]:
-    """Return the schema of a structure, and those of its parts by their names, in the order in which they are met."""
+    """Return the schema of a struct, and those of its parts by name, in the order of their first use."""
     (root,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     return parts.pop(_target(root)), parts
 
@@ -80,17 +83,17 @@ def fields(schema: Schema, parts: dict[str, Schema]) -> Iterator[Field]:
 
 
 def described(schema: Schema) -> str:
-    """Return what a structure says of itself."""
+    """Return the description of a struct."""
     return inspect.cleandoc(schema.get("description", ""))
 
 
 def anchor(heading: str) -> str:
-    """Return the fragment that leads to a heading, as GitHub makes it."""
+    """Return the anchor of a heading, as GitHub computes it."""
     return "".join(letter for letter in heading.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
 
 
 def cell(text: str) -> str:
-    """Return text that stays within a cell of a table."""
+    """Return text escaped for a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
@@ -106,7 +109,7 @@ def _default(field: Schema) -> str:
 
 
 def _value(field: Schema, parts: dict[str, Schema]) -> str:
-    """Say in words what a value is; a part is a link to its heading on the same page."""
+    """Return the type of a value as text; a part is a link to its heading on the same page."""
     if "$ref" in field:
         name = _target(field)
         if "enum" in parts.get(name, ()):
@@ -122,32 +125,32 @@ def _value(field: Schema, parts: dict[str, Schema]) -> str:
 
 
 def _plain(field: Schema, parts: dict[str, Schema]) -> str:
-    kind, held = field.get("type"), field.get("additionalProperties")
+    kind, values = field.get("type"), field.get("additionalProperties")
     if kind == "array":
         return f"list of {_value(field.get('items') or {}, parts)}"
-    if kind == "object" and isinstance(held, dict):
-        return f"mapping of {_key(field)} to {_value(held, parts)}"
+    if kind == "object" and isinstance(values, dict):
+        return f"mapping of {_key(field)} to {_value(values, parts)}"
     return _scalar(field)
 
 
 def _key(field: Schema) -> str:
-    named = field.get("propertyNames", {}).get("pattern", "")
-    return WORDS[named][0] if named in WORDS else "text"
+    pattern = field.get("propertyNames", {}).get("pattern", "")
+    return VALUE_FORMS[pattern][0] if pattern in VALUE_FORMS else "text"
 
 
 def _scalar(field: Schema) -> str:
-    if field.get("pattern") in WORDS:
-        return WORDS[field["pattern"]][0]
+    if field.get("pattern") in VALUE_FORMS:
+        return VALUE_FORMS[field["pattern"]][0]
     if "format" in field:
         return _FORMATS[field["format"]]
     return _TYPES[field["type"]] if "type" in field else "anything"
 
 
-def _bounded(words: str, field: Schema) -> str:
+def _bounded(text: str, field: Schema) -> str:
     bounds = [form.format(field[key]) for key, form in _BOUNDS.items() if key in field]
-    return f"{words} ({' and '.join(bounds)})" if bounds else words
+    return f"{text} ({' and '.join(bounds)})" if bounds else text
 
 
-def _one_of(words: list[str]) -> str:
-    words = list(dict.fromkeys(words))
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _one_of(options: list[str]) -> str:
+    options = list(dict.fromkeys(options))
+    return " or ".join([", ".join(options[:-1]), options[-1]] if len(options) > 1 else options)

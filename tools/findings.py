@@ -1,4 +1,4 @@
-"""The pages about findings: the index of their ids, and the reference page that is made of all of them."""
+"""The pages about findings: the index of their ids, and the reference page of all findings."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def index(folder: Path = FOLDER) -> Index:
     """Read the index from the pages: each lists its findings below a heading of its own.
 
     Raises:
-        ValueError: an id stands on two pages.
+        ValueError: an id is on two pages.
     """
     families: dict[str, str] = {}
     findings: dict[str, Entry] = {}
@@ -28,35 +28,35 @@ def index(folder: Path = FOLDER) -> Index:
         families[path.stem] = text.partition("\n")[0].removeprefix("# ")
         for id_, meaning in _ITEM.findall(_parts(text)[1]):
             if id_ in findings:
-                raise ValueError(f"{id_} stands on the pages {findings[id_].family} and {path.stem}")
+                raise ValueError(f"{id_} is on the pages {findings[id_].family} and {path.stem}")
             findings[id_] = Entry(path.stem, re.sub(r"\s+", " ", meaning))
     return Index(families, dict(sorted(findings.items())))
 
 
-def encoded(found: Index) -> str:
+def encoded(index: Index) -> str:
     """Return the index as the text of its file."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(index), indent=1).decode() + "\n"
 
 
 def write_index(folder: Path = FOLDER) -> None:
-    """Write the index beside the pages."""
+    """Write the index into the folder of the pages."""
     (folder / explanations.INDEX).write_text(encoded(index(folder)), encoding="utf-8", newline="\n")
 
 
 def page() -> str:
     """Return the reference page: an alphabetical table of all findings, then each family with its findings."""
-    found = index()
+    entries = index()
     lines = ["# Findings", "", _INTRODUCTION, "", "| family | about |", "|---|---|"]
-    lines += [f"| `{name}` | [{title}](#{anchor(title)}) |" for name, title in found.families.items()]
+    lines += [f"| `{name}` | [{title}](#{anchor(title)}) |" for name, title in entries.families.items()]
     lines += ["", "## All findings", "", "| finding | family |", "|---|---|"]
     lines += [
-        f"| [{id_}](#{id_}) | [{found.families[entry.family]}](#{anchor(found.families[entry.family])}) |"
-        for id_, entry in found.findings.items()
+        f"| [{id_}](#{id_}) | [{entries.families[entry.family]}](#{anchor(entries.families[entry.family])}) |"
+        for id_, entry in entries.findings.items()
     ]
-    for name in found.families:
+    for name in entries.families:
         before, _, after = _parts(explanations.page(name))
         lines += ["", nested(before + after).strip()]
-        for id_, entry in found.findings.items():
+        for id_, entry in entries.findings.items():
             if entry.family == name:
                 lines += ["", f"### {id_}", "", entry.meaning]
     return "\n".join(lines)
@@ -70,7 +70,7 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 
 _INTRODUCTION = """\
-What stands in brackets in a message, as in `error[version-unknown]`, is the id of a finding. Findings about one subject
-are a family, and a family has one page: what the rule is and why, how it is broken, and how to fix it.
+A message begins with the id of a finding in brackets, as in `error[version-unknown]`. Findings about one subject are a
+family, and each family has a page: what the rule is and why, how it is broken, and how to fix it.
 `mlgit explain ID` prints what is specific to a finding, and the page of its family; `mlgit explain FAMILY` prints the
 page. An error stops the command, a warning does not, a note only informs."""

@@ -1,7 +1,7 @@
-"""Write the reference pages from the code itself, so that they cannot say anything else than the code does.
+"""Generates the reference pages from the code, so that they always agree with it.
 
 `python -m tools.reference` writes `docs/reference` and the index of findings; `python -m tools.reference --check` only
-says which pages differ.
+lists the pages that differ.
 """
 
 import importlib
@@ -24,16 +24,17 @@ from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.project.explain import RECORD_PATHS
 from tools import commands, examples, findings
-from tools.fields import WORDS, Schema, anchor, cell, described, fields, schema_of
+from tools.example_gates import GATES
+from tools.fields import VALUE_FORMS, Schema, anchor, cell, described, fields, schema_of
 
-_WRITTEN_BY_HAND = {"glossary.md"}
+_MANUAL = {"glossary.md"}
 FOLDER = Path(__file__).parents[1] / "docs/reference"
-_MADE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
+_HEADER = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
 
 
 def pages() -> dict[str, str]:
     """Return every page of the reference by its path below `docs/reference`."""
-    made = {
+    generated = {
         "README.md": _index(),
         "commands.md": commands.page(),
         "gates.md": _gates(),
@@ -42,30 +43,30 @@ def pages() -> dict[str, str]:
         "records/README.md": _records(),
         **{f"records/{kind}.md": _record(kind) for kind in KINDS},
     }
-    return {path: _MADE + text.rstrip() + "\n" for path, text in made.items()}
+    return {path: _HEADER + text.rstrip() + "\n" for path, text in generated.items()}
 
 
 def differing(folder: Path = FOLDER) -> list[str]:
-    """Return the pages that are not as they would be written, and files that are no page, sorted."""
-    wanted = pages()
-    there = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
-    there = {path: text for path, text in there.items() if path not in _WRITTEN_BY_HAND}
-    return sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
+    """Return the pages that differ from what would be written, and files that are not pages, sorted."""
+    expected = pages()
+    existing = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    existing = {path: text for path, text in existing.items() if path not in _MANUAL}
+    return sorted(path for path in expected.keys() | existing.keys() if expected.get(path) != existing.get(path))
 
 
 def write(folder: Path = FOLDER) -> None:
-    """Make a folder hold exactly the pages of the reference."""
-    wanted = pages()
+    """Write all pages of the reference into a folder, and remove other files."""
+    expected = pages()
     for path in differing(folder):
-        if path not in wanted:
+        if path not in expected:
             (folder / path).unlink()
             continue
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(wanted[path], encoding="utf-8", newline="\n")
+        (folder / path).write_text(expected[path], encoding="utf-8", newline="\n")
 
 
 def outcomes() -> dict[str, type[msgspec.Struct]]:
-    """Return every type of document that `--json` may answer with, by its name and version, sorted."""
+    """Return every type of document that `--json` can print, by its name and version, sorted."""
     for module in pkgutil.iter_modules(mlgit.cli.__path__, "mlgit.cli."):
         importlib.import_module(module.name)
     found = {str(kind.__struct_config__.tag): kind for kind in Outcome.__subclasses__()}
@@ -76,10 +77,10 @@ def _index() -> str:
     return """# Reference
 
 - [Glossary](glossary.md): the terms of mlgit, and their equivalents in MLflow, Kubernetes, TUF and Git
-- [Commands](commands.md): what each does, its arguments and options, examples
-- [Records](records/README.md): each kind of file, where it lives, its fields, an example
-- [Gates](gates.md): the question that each asks, its settings; the metrics
-- [Findings](findings.md): every id of a message, what it means, and how to fix it
+- [Commands](commands.md): what each command does, its arguments and options, examples
+- [Records](records/README.md): each kind of file with its path, its fields and an example
+- [Gates](gates.md): the question of each gate, and its settings; the metrics
+- [Findings](findings.md): every id of a message, its meaning, and how to fix it
 - [JSON](json.md): the documents that `--json` prints
 """
 
@@ -93,16 +94,15 @@ def _records() -> str:
         f"| [{kind}]({kind}.md) | `{RECORD_PATHS[kind]}`{_branch(kind)} | {record.written_by} | {_doc(record)[0]} |"
         for kind, record in KINDS.items()
     ]
-    lines += ["", "## Words for values", "", "| word | form |", "|---|---|"]
-    lines += [f"| {word} | {meaning} |" for word, meaning in WORDS.values()]
+    lines += ["", "## Forms of values", "", "| value | form |", "|---|---|"]
+    lines += [f"| {name} | {form} |" for name, form in VALUE_FORMS.values()]
     return "\n".join(lines)
 
 
 _INTRODUCTION = """\
 Each kind of file is defined once, in [`mlgit/domain/records`](../../../mlgit/domain/records); the reader, the JSON
-Schema (`mlgit schema KIND`), the messages and these pages come from there. YAML is what people write, JSON is what
-mlgit writes. Every file has `kind` and `schema: 1`. An unknown key is an error, unless it begins with `x-`: those are
-yours.
+Schema (`mlgit schema KIND`), the messages and these pages are derived from it. People write YAML, mlgit writes JSON.
+Every file has `kind` and `schema: 1`. An unknown key is an error, unless it begins with `x-`: such keys are yours.
 
 **Digests.** The digest of a record is the sha256 of its canonical form: JSON in UTF-8 with sorted keys, no white space
 and the shortest numbers that read back the same; fields that equal their default, `x-` keys and comments are left out."""
@@ -131,22 +131,23 @@ _GATE_CLASSES = {gate.__name__ for gate in REGISTRY.values()}
 _NOTES = {
     "version": """\
 The identity of a version is the digest of this record without `version`, which is a label, and without `digest` itself.
-It names the digest of the model file, the card, the reference profile, the predictions, the code, the data and the
-parameters, so it changes when any of them does. It is recomputed wherever the record is read (`version-tampered`).""",
+The record has the digests of the model file, the card, the reference profile, the predictions, the code, the data and the
+parameters, so the identity changes when any of them does. It is recomputed whenever the record is read
+(`version-tampered`).""",
     "promotion": """\
-The digest of a manifest stands in `replaces` of the next one, so that a promotion that was planned against another
-state is refused (`promotion-stale`). A comment or another order of keys does not change it.""",
+The next manifest has the digest of this one in `replaces`, so a promotion that was planned for another state is refused
+(`promotion-stale`). Comments and the order of keys do not change the digest.""",
     "gate-report": """\
-The manifest of the promotion names the digest of this report. `mlgit merge` and `mlgit apply` compute the answers again
-and refuse a report that says something else (`gate-report-mismatch`).""",
+The manifest of the promotion has the digest of this report. `mlgit merge` and `mlgit apply` evaluate the gates again and
+refuse a report with other results (`gate-report-mismatch`).""",
     "decision": """\
-`decision` is the sha256 of the canonical form of `reads`. Each entry of `reads` is the digest of one thing that the
-decision rests on, and none is a commit id: a rebase or a squash changes nothing, a changed threshold does.""",
+`decision` is the sha256 of the canonical form of `reads`. Each entry of `reads` is the digest of something
+that the decision depends on. None is a commit id, so a rebase or a squash does not change it, but a changed threshold does.""",
     "approval": """\
-The bytes of this file are what is signed, in the namespace `mlgit-approval`; the signature lies beside it with `.sig`
-behind the name. It counts for exactly one `decision`.""",
+The bytes of this file are signed in the namespace `mlgit-approval`; the signature is in the same folder, with `.sig` added
+to the name. It counts for exactly one `decision`.""",
     "deployment": """\
-`previous` is the digest of the entry before, so that none can be changed or taken out of the middle unseen.""",
+`previous` is the digest of the entry before, so that no entry can be changed or removed unnoticed.""",
 }
 
 
@@ -155,15 +156,15 @@ def _branch(kind: str) -> str:
 
 
 def _table(schema: Schema, parts: dict[str, Schema], skip: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
-    rows = [one for one in fields(schema, parts) if one.name not in skip]
+    rows = [field for field in fields(schema, parts) if field.name not in skip]
     if not rows:
         return ["No fields."]
-    if not any(one.meaning for one in rows):
-        return ["| field | value |", "|---|---|", *(f"| `{one.name}` | {one.value} |" for one in rows)]
+    if not any(field.meaning for field in rows):
+        return ["| field | value |", "|---|---|", *(f"| `{field.name}` | {field.value} |" for field in rows)]
     return [
         "| field | value | if missing | meaning |",
         "|---|---|---|---|",
-        *(f"| `{one.name}` | {one.value} | {one.default} | {cell(one.meaning)} |" for one in rows),
+        *(f"| `{field.name}` | {field.value} | {field.default} | {cell(field.meaning)} |" for field in rows),
     ]
 
 
@@ -184,19 +185,19 @@ def _gates() -> str:
         lines += (
             _table(schema, parts, skip=shared["properties"].keys() | {"id"}) if own else ["No settings of its own."]
         )
-        lines += ["", "```yaml", examples.GATES[name], "```"]
+        lines += ["", "```yaml", GATES[name], "```"]
     lines += ["", "## Metrics", "", _METRICS, "", "| metric | better | for |", "|---|---|---|"]
     lines += [f"| {name} | {_BETTER[facts.direction]} | {', '.join(facts.tasks)} |" for name, facts in METRICS.items()]
     return "\n".join(lines)
 
 
-_BETTER = {"max": "more", "min": "less"}
+_BETTER = {"max": "higher", "min": "lower"}
 _GATES = """\
 A gate is one question about a version that is proposed for an environment. A policy lists the gates that it requires, in
 order, each with its settings. Outcomes: `pass`, `fail`, `wait`, `skip` (the question does not arise, and why), `waived`,
 `error` (inconclusive). Only pass, skip and waived allow a version. `mlgit gate MODEL@N --env ENV` evaluates them without
 changing anything."""
-_SHARED = "Beside those of its own, each may have these."
+_SHARED = "Every gate can have these, besides its own settings."
 _METRICS = """\
 Computed by mlgit from the stored predictions of the frozen test split, never taken from a file. A problem names one as
 `metric.primary`."""
@@ -217,10 +218,10 @@ def _json() -> str:
 
 
 _JSON = """\
-With `--json` a command prints exactly one document on stdout, and its exit code says the same as without. `schema`
-names the type and its version: fields may be added to a version; a field that goes or changes its meaning makes a new
-one. A command that could not do what it was asked answers with `mlgit/error.v1`. Every field of these types is there,
-`null` where there is nothing to say; in their parts, fields that are empty may be missing."""
+With `--json`, a command prints exactly one document on stdout, and its exit code is the same as without. `schema` is the
+type with its version: new fields can be added to a version; removing a field or changing its meaning makes a new version.
+A command that failed prints `mlgit/error.v1`. Every field of these types is present, `null` if it has no value; in their
+parts, empty fields can be missing."""
 
 
 def _doc(kind: type[Any]) -> list[str]:
@@ -228,19 +229,19 @@ def _doc(kind: type[Any]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages, or with `--check` say which differ."""
+    """Write the pages, or with `--check` print which differ."""
     if arguments != ["--check"]:
         findings.write_index()
         write()
         return 0
-    wrong = [f"docs/reference/{path}" for path in differing()]
+    differences = [f"docs/reference/{path}" for path in differing()]
     if findings.encoded(findings.index()) != (index := findings.FOLDER / explanations.INDEX).read_text(
         encoding="utf-8"
     ):
-        wrong.append(index.relative_to(FOLDER.parents[1]).as_posix())
-    for path in wrong:
-        print(f"{path} is not as `make docs` writes it")  # noqa: T201 - the answer
-    return 1 if wrong else 0
+        differences.append(index.relative_to(FOLDER.parents[1]).as_posix())
+    for path in differences:
+        print(f"{path} differs from what `make docs` writes")  # noqa: T201 - its output
+    return 1 if differences else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""The reusable workflows in `.github/workflows/`, made from those that `mlgit init` writes: `python -m tools.workflows`.
+"""Generates the reusable workflows in `.github/workflows/` from those that `mlgit init` writes: `python -m tools.workflows`.
 
-One text for both: what a team calls is what it would otherwise have in its own repository, with inputs in place of what `init`
-fills in.
+A team that calls a reusable workflow runs the same steps as one that has its own copy; inputs replace what `init` fills in.
 """
 
 import re
@@ -14,7 +13,7 @@ REUSABLE: Final = ROOT / ".github/workflows"
 
 _HEAD = "# Written by `python -m tools.workflows` from {source}; changes here are lost.\n"
 _ON = re.compile(r"^on:.*?(?=^permissions: \{\}$)", re.MULTILINE | re.DOTALL)
-_FILLED = (
+_REPLACEMENTS = (
     ("${{ inputs.model }}", "${{ inputs.model }}", "model", "Model to train; may be left out where there is only one"),
     ('"{{ version:mlgit }}"', "${{ inputs.mlgit }}", "mlgit", "Version of mlgit"),
     ("ref: main", "ref: ${{ inputs.branch }}", "branch", "The base branch"),
@@ -22,7 +21,7 @@ _FILLED = (
     ("${{ inputs.version }}", "${{ inputs.version }}", "version", "Version, as MODEL@N"),
     ("${{ inputs.environment }}", "${{ inputs.environment }}", "environment", "Environment"),
 )
-"""What stands in a template, what stands there in a reusable workflow, and the input that it is then."""
+"""Text in a template, its replacement in a reusable workflow, and name and description of the input."""
 _DEFAULTS = {"model": '""', "branch": "main", "environments": '\'["staging", "production"]\''}
 
 
@@ -34,7 +33,7 @@ def texts() -> dict[str, str]:
 
 
 def differing() -> list[str]:
-    """Return the names of the files that are not as they would be written."""
+    """Return the names of files that differ from what would be written."""
     return [
         name
         for name, text in texts().items()
@@ -43,7 +42,7 @@ def differing() -> list[str]:
 
 
 def main() -> None:
-    """Write them again."""
+    """Write the reusable workflows."""
     for name, text in texts().items():
         (REUSABLE / name).write_text(text, encoding="utf-8")
 
@@ -51,9 +50,9 @@ def main() -> None:
 def _reusable(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     inputs = []
-    for filled, asked, name, description in _FILLED:
-        if filled in text:
-            text = text.replace(filled, asked)
+    for template_text, replacement, name, description in _REPLACEMENTS:
+        if template_text in text:
+            text = text.replace(template_text, replacement)
             inputs += [f"      {name}:", f"        description: {description}", "        type: string"]
             default = _DEFAULTS.get(name)
             inputs.append("        required: true" if default is None else f"        default: {default}")

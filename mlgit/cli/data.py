@@ -31,15 +31,16 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", help="Its name; by default the folder below datasets/, or the file name.")
+@click.option(
+    "--dataset", metavar="NAME", help="Name of the dataset; by default its folder in datasets/, or the file name."
+)
 @dry_run_option
 @session_command
 def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) -> int:
     """Add a CSV or Parquet file to DVC, and check it against its contract.
 
-    PATH may be anywhere: a file from elsewhere is copied to datasets/NAME/. It may also be the name of a dataset whose file
-    is in its place already. Where there is no contract yet, one is drafted from the data. Adding changed data again updates
-    the pointer.
+    PATH is a file, which is copied to datasets/NAME/ unless it is there, or the name of a dataset whose file is there already.
+    If there is no contract yet, it is drafted from the data. Adding changed data again updates the pointer.
 
     \b
     Examples:
@@ -47,10 +48,10 @@ def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) ->
       mlgit data add export.parquet --dataset customers
       mlgit data add datasets/customers/customers.csv
     """
-    given = session.directory / path.expanduser()
+    source = session.directory / path.expanduser()
     outcome = add.run(
         session,
-        given,
+        source,
         name=dataset,
         disk=DataDisk(session.root),
         draft=draft_text,
@@ -64,7 +65,7 @@ def _add(session: Session, path: Path, dataset: str | None, *, dry_run: bool) ->
 @click.argument("name", required=False, metavar="[DATASET]")
 @session_command
 def _check(session: Session, name: str | None) -> int:
-    """Check the data in the work tree against its contract, of one dataset or of all.
+    """Check the data in the work tree against its contract, for one dataset or all.
 
     Exit code 1 means that a contract is broken, or that the data is missing. Values are shown as examples, unless the
     contract classifies the data as personal or sensitive.
@@ -82,14 +83,15 @@ def _show_added(added: DataAdded) -> str:
     action = "Would add" if added.dry_run else "Unchanged" if added.state == "unchanged" else "Added"
     lines = [f"{action} {added.dataset}: {added.rows:,} rows, {added.size:,} bytes, {added.sha256[:19]}"]
     if added.copied_from:
-        lines.append(f"  copy of {text.clean(added.copied_from)}, which stays as it is")
+        lines.append(f"  copied from {text.clean(added.copied_from)}")
     sign = {"new": "+", "changed": "~", "unchanged": "="}[added.state]
     lines.append(f"  {sign} {added.files[0]}  names the content, which DVC stores in remote {added.remote}")
     if added.contract_drafted:
         lines.append(f"  + {added.files[1]}  drafted from the data")
         lines.append("")
+        lines.append("The draft describes this data, with some tolerance. Review what must be true of all data:")
         lines.append(
-            "The draft says what the data looks like today, with some room. Review what must hold for all data:"
+            "owner, classification and source; limits and allowed values; keys, the columns that identify a row."
         )
         lines.append("owner, classification and source; limits and allowed values; keys, the columns that name a row.")
     if added.violations:

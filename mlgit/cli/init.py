@@ -101,59 +101,59 @@ def _ask_template(default: str) -> str:
 
 
 def _location(directory: Path, root: Path, remote: str) -> str:
-    """Return where a remote is: a URL, a folder given in full, or one counted from the root."""
+    """Return the location of a remote: a URL, an absolute folder, or a folder relative to the root."""
     path = Path(remote).expanduser()
     if "://" in remote or path.is_absolute():
         return remote if "://" in remote else str(path)
     return os.path.relpath(directory / path, root)
 
 
-def _show(started: init.ProjectCreated) -> str:
-    folder = os.path.relpath(started.folder)
+def _show(created: init.ProjectCreated) -> str:
+    folder = os.path.relpath(created.folder)
     enter = "" if folder == "." else f"cd {shlex.quote(folder)}"
-    if started.state == "there-already":
-        headline = f"{text.clean(started.folder)} is a project already, as `init` would create it; nothing was changed"
+    if created.state == "there-already":
+        headline = f"{text.clean(created.folder)} is a project already; nothing was changed"
         return headline + text.following(_joined(enter, "mlgit status"))
-    action = "Would create" if started.state == "planned" else "Created"
-    commit = f" (commit {started.commit[:7]})" if started.commit else ""
-    lines = [f"{action} project {started.project} in {text.clean(started.folder)}{commit}", ""]
-    if started.state == "planned":
-        lines += [f"  + {file}" for file in started.files]
-        lines += ["", f"Data and models would be stored in {text.clean(started.remote)}. Nothing was changed."]
+    action = "Would create" if created.state == "planned" else "Created"
+    commit = f" (commit {created.commit[:7]})" if created.commit else ""
+    lines = [f"{action} project {created.project} in {text.clean(created.folder)}{commit}", ""]
+    if created.state == "planned":
+        lines += [f"  + {file}" for file in created.files]
+        lines += ["", f"Data and models would be stored in {text.clean(created.remote)}. Nothing was changed."]
     else:
-        lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(started)]
-    if started.kept_files:
-        lines += ["", f"Your own {' and '.join(started.kept_files)} stays as it is."]
-    if not started.has_signing_key:
+        lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(created)]
+    if created.kept_files:
+        lines += ["", f"Your own {' and '.join(created.kept_files)} stays as it is."]
+    if not created.has_signing_key:
         lines += [
             "",
-            "No SSH key of yours was found. Approvals are signed with one: .mlgit/allowed_signers says how to add it.",
+            "No SSH key was found. Approvals are signed with one; .mlgit/allowed_signers explains how to add it.",
         ]
-    return "\n".join(lines) + text.following(None if started.state == "planned" else _first_step(started, enter))
+    return "\n".join(lines) + text.following(None if created.state == "planned" else _first_step(created, enter))
 
 
-def _contents(started: init.ProjectCreated) -> list[tuple[str, str]]:
-    (problem,) = (file for file in started.files if file.startswith("problems/"))
-    dataset = _dataset(started)
+def _contents(created: init.ProjectCreated) -> list[tuple[str, str]]:
+    (problem,) = (file for file in created.files if file.startswith("problems/"))
+    dataset = _dataset(created)
     return [
         (problem, "what is to be predicted, and how success is measured"),
-        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if started.data_files else "")),
+        (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if created.data_files else "")),
         ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
-        (f"models/{started.model}/", "the model, and the text of its model card"),
+        (f"models/{created.model}/", "the model, and the text of its model card"),
         ("environments/, policies/", "staging and production, and what each requires"),
-        (text.clean(started.remote), "where DVC stores data and models"),
+        (text.clean(created.remote), "where DVC stores data and models"),
         ("README.md", "the workflow, step by step"),
     ]
 
 
-def _dataset(started: init.ProjectCreated) -> str:
-    return next(file.split("/")[1] for file in started.files if file.endswith("/dataset.yaml"))
+def _dataset(created: init.ProjectCreated) -> str:
+    return next(file.split("/")[1] for file in created.files if file.endswith("/dataset.yaml"))
 
 
-def _first_step(started: init.ProjectCreated, enter: str) -> str:
-    if started.data_files:
-        return _joined(enter, f"mlgit train {started.model}")
-    dataset = _dataset(started)
+def _first_step(created: init.ProjectCreated, enter: str) -> str:
+    if created.data_files:
+        return _joined(enter, f"mlgit train {created.model}")
+    dataset = _dataset(created)
     steps = (
         enter,
         f"describe your data in datasets/{dataset}/dataset.yaml",

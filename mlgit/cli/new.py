@@ -51,7 +51,7 @@ def _problem(session: Session, name: str, *, dry_run: bool) -> int:
 @dry_run_option
 @session_command
 def _dataset(session: Session, name: str, *, dry_run: bool) -> int:
-    """Draft the contract of a dataset that is not here yet; `mlgit data add` drafts it from the data itself.
+    """Draft the contract of a dataset without its data; `mlgit data add` drafts it from the data.
 
     \b
     Examples:
@@ -63,8 +63,8 @@ def _dataset(session: Session, name: str, *, dry_run: bool) -> int:
 
 @command.command("model")
 @click.argument("name")
-@click.option("--problem", metavar="NAME", help="The problem that it solves; by default the only one.")
-@click.option("--dataset", metavar="NAME", help="The dataset that it is made from; by default the only one.")
+@click.option("--problem", metavar="NAME", help="Problem that the model solves; by default the only one.")
+@click.option("--dataset", metavar="NAME", help="Dataset that the model is trained on; by default the only one.")
 @dry_run_option
 @session_command
 def _model(session: Session, name: str, problem: str | None, dataset: str | None, *, dry_run: bool) -> int:
@@ -109,7 +109,7 @@ def _policy(session: Session, name: str, *, dry_run: bool) -> int:
 
 
 def draft_text(kind: str, values: new.Values) -> bytes:
-    """Return the text of a draft with the values in their places."""
+    """Return the text of a draft with its placeholders filled in."""
     return templates.render({kind: templates.draft(kind)}, values)[kind]
 
 

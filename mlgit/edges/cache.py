@@ -1,4 +1,4 @@
-"""What can be found out again, kept below the Git folder: throw-away, and asked by a key of all that it rests on."""
+"""A cache inside the Git folder, for what can be computed again. Keys include everything that an entry depends on."""
 
 import hashlib
 import os
@@ -7,40 +7,40 @@ from pathlib import Path
 
 from mlgit import __version__
 
-_STAMP = 32  # bytes of a sha256
+_DIGEST_BYTES = 32
 
 
 class FileCache:
-    """One file a name, with a digest of its key and content in front (see `ops.kernel.ports.Cache`)."""
+    """A file for each name, which begins with a digest of key and content (see `ops.kernel.ports.Cache`)."""
 
     def __init__(self, git_dir: Path) -> None:
         self._folder = git_dir / "mlgit" / "cache"
 
     def get(self, name: str, key: str) -> bytes | None:
-        """Return what was put under a name with the same key, by the same mlgit; None also where the file is damaged."""
+        """Return the content of a name if key and version of mlgit are the same; None also if the file is damaged."""
         try:
             with (self._folder / name).open("rb") as file:
-                stamp, content = file.read(_STAMP), file.read()
+                digest, content = file.read(_DIGEST_BYTES), file.read()
         except OSError:
             return None
-        return content if stamp == _stamp(key, content) else None
+        return content if digest == _digest(key, content) else None
 
     def put(self, name: str, key: str, content: bytes) -> None:
-        """Keep the newest content of a name; nothing is kept where there is no room or no right to write."""
+        """Store the content of a name; nothing is stored if the disk is full or not writable."""
         partial = self._folder / f"{name}.{os.getpid()}"
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 with partial.open("wb") as file:
-                    file.write(_stamp(key, content))
+                    file.write(_digest(key, content))
                     file.write(content)
                 partial.replace(self._folder / name)
             finally:
                 partial.unlink(missing_ok=True)
 
 
-def _stamp(key: str, content: bytes) -> bytes:
-    """Return what proves that content was put whole, and with a key."""
-    stamp = hashlib.sha256(hashlib.sha256(f"{__version__}\n{key}".encode()).digest())
-    stamp.update(content)  # which may be large, and is not copied
-    return stamp.digest()
+def _digest(key: str, content: bytes) -> bytes:
+    """Return the digest of key, version of mlgit and content."""
+    digest = hashlib.sha256(hashlib.sha256(f"{__version__}\n{key}".encode()).digest())
+    digest.update(content)  # not joined with the key, since it may be large
+    return digest.digest()

@@ -1,4 +1,4 @@
-"""Content hashes: DVC's md5, which finds a file, and sha256, which proves it, in one reading."""
+"""Hashes of content: md5, by which DVC finds a file, and sha256, which identifies it, in one pass."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ class Hashes(NamedTuple):
 
 
 def hash_file(path: Path) -> Hashes:
-    """Hash a file in one pass, holding 1 MiB of it in memory. A link is followed, as DVC may link to its cache.
+    """Hash a file in one pass, with 1 MiB of it in memory. A link is followed, since DVC may link to its cache.
 
     Raises:
         MlgitError: the file cannot be read (`file-unreadable`).
@@ -34,7 +34,7 @@ def hash_file(path: Path) -> Hashes:
 
 
 def copy_file(source: Path, destination: Path) -> Hashes:
-    """Copy a file, and hash in the same pass exactly the bytes that were written.
+    """Copy a file and hash the bytes that were written, in the same pass: the source may change meanwhile.
 
     Raises:
         MlgitError: the source cannot be opened (`file-unreadable`).
@@ -49,7 +49,7 @@ def copy_file(source: Path, destination: Path) -> Hashes:
 
 
 def stored(path: Path, name: str) -> StoredFile:
-    """Describe a file as DVC is to keep it, under its name inside the version's folder.
+    """Return the record of a file in DVC, with its path inside the version's folder.
 
     Raises:
         MlgitError: the file cannot be read (`file-unreadable`), or has no content (`file-empty`).
@@ -85,5 +85,5 @@ def _unreadable(path: Path, error: OSError) -> MlgitError:
         "file-unreadable",
         f"{path} cannot be read",
         why=error.strerror or "",
-        fix="check that it is there, and who may read it",
+        fix="check that it exists and that this user may read it",
     )

@@ -1,4 +1,4 @@
-"""Other programs: started from argument lists, never through a shell, and only here."""
+"""Runs other programs, from argument lists and never through a shell."""
 
 import os
 import subprocess
@@ -12,21 +12,21 @@ import msgspec
 from mlgit.errors import MlgitError, inconclusive
 
 TIMEOUT: Final = 600.0
-"""Seconds that a program may take unless its caller says otherwise."""
+"""Default limit for a program, in seconds."""
 
-_HOW_TO_GET: Final = {
+_HOW_TO_INSTALL: Final = {
     "git": "install Git 2.34 or newer from https://git-scm.com/downloads",
     "dvc": "run `pip install dvc`",
     "ssh-keygen": "install OpenSSH 8.2 or newer",
 }
-_TAIL = 20
-_BUFFER = 1 << 18  # bytes: a hundred records and more
+_LAST_LINES = 20
+_BUFFER = 1 << 18  # bytes, which is more than a hundred records
 
 Place = str | os.PathLike[str]
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """What a program left: its exit code, its output, and what it said on stderr."""
+    """The result of a program: exit code, stdout and stderr."""
 
     code: int
     stdout: bytes
@@ -38,7 +38,7 @@ def run(
     *,
     cwd: Place | None = None,
     env: Mapping[str, str] | None = None,
-    input: bytes | None = None,  # noqa: A002 - the word of `subprocess.run`
+    input: bytes | None = None,  # noqa: A002 - as in `subprocess.run`
     timeout: float = TIMEOUT,
     check: bool = True,
 ) -> Completed:
@@ -48,8 +48,8 @@ def run(
         argv: program and arguments.
         cwd: folder to run in.
         env: the whole environment; that of this process if None.
-        input: what it reads.
-        timeout: seconds after which it is stopped.
+        input: its standard input.
+        timeout: seconds after which it is killed.
         check: whether an exit code other than 0 raises.
 
     Raises:
@@ -57,14 +57,14 @@ def run(
             (`tool-failed`).
     """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             argv, cwd=cwd, env=env, input=input or b"", capture_output=True, timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise too_slow(argv, timeout) from error
     except OSError as error:
         raise cannot_start(argv, cwd, error) from error
-    completed = Completed(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+    completed = Completed(process.returncode, process.stdout, process.stderr.decode(errors="replace"))
     if check and completed.code:
         raise failed(argv, completed.stderr or completed.stdout.decode(errors="replace"))
     return completed
@@ -77,58 +77,58 @@ def lines(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Iterator[str]:
-    """Run a program and yield the lines of stdout and stderr together, as they come, without line ends.
+    """Run a program and yield the lines of stdout and stderr together while it runs, without line ends.
 
-    The program is stopped when the iterator is closed.
+    The program is killed when the iterator is closed.
 
     Raises:
         Inconclusive: as `run`, with the last lines as the reason.
     """
     process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    late = threading.Event()
+    timed_out = threading.Event()
 
     def stop() -> None:
-        late.set()
+        timed_out.set()
         process.kill()
 
-    watch = threading.Timer(timeout or 0, stop)
+    timer = threading.Timer(timeout or 0, stop)
     if timeout:
-        watch.start()
+        timer.start()
     tail: list[str] = []
     try:
         for line in _output(process):
             text = line.decode(errors="replace").rstrip("\r\n")
-            tail = [*tail[1 - _TAIL :], text]
+            tail = [*tail[1 - _LAST_LINES :], text]
             yield text
         code = process.wait()
     finally:
-        watch.cancel()
+        timer.cancel()
         end(process)
-    if late.is_set():
+    if timed_out.is_set():
         raise too_slow(argv, timeout or 0)
     if code:
         raise failed(argv, "\n".join(tail))
 
 
 class Stream:
-    """A program whose output is read in blocks while it runs; what it says on stderr is kept.
+    """A program whose stdout is read in blocks while it runs.
 
-    Iterate once, within `with`; a program that is left early is stopped. `code` and `stderr` hold at the end of its output.
+    Iterate once, within `with`; leaving it early kills the program. `code` and `stderr` are known at the end of its output.
     """
 
     def __init__(self, argv: Sequence[str], *, cwd: Place | None = None, env: Mapping[str, str] | None = None) -> None:
         self._process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self._words: list[bytes] = []
-        # A program that fills the pipe of stderr while nobody reads it would wait for ever.
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._errors: list[bytes] = []
+        # In a thread: a program that fills the pipe of stderr would wait for ever if nobody read it.
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         end(self._process)
-        self._listener.join()
+        self._reader.join()
 
     def __iter__(self) -> Iterator[bytes]:
         output = _output(self._process)
@@ -137,24 +137,24 @@ class Stream:
 
     @property
     def code(self) -> int:
-        """The exit code; waits for the end."""
+        """The exit code; waits for the end of the program."""
         return self._process.wait()
 
     @property
     def stderr(self) -> str:
-        """What was said on stderr; waits for the end."""
-        self._listener.join()
-        return b"".join(self._words).decode(errors="replace")
+        """The text on stderr; waits for the end of the program."""
+        self._reader.join()
+        return b"".join(self._errors).decode(errors="replace")
 
-    def _listen(self) -> None:
-        with self._process.stderr or open(os.devnull, "rb") as words:  # noqa: PTH123 - never without one; for the type
-            self._words.append(words.read())
+    def _read_errors(self) -> None:
+        with self._process.stderr or open(os.devnull, "rb") as stream:  # noqa: PTH123 - it is never None; for the type
+            self._errors.append(stream.read())
 
 
 def open_pipe(
     argv: Sequence[str], *, cwd: Place | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program that answers on stdout what is asked on stdin, for as long as it is needed; end it with `end`.
+    """Start a program that answers on stdout to requests on stdin; stop it with `end`.
 
     Raises:
         Inconclusive: there is no such program (`tool-missing`).
@@ -165,7 +165,7 @@ def open_pipe(
 
 
 def _widen(pipe: IO[bytes]) -> None:
-    """Give a pipe more room where the system lets one, so that its two ends wait for each other less often."""
+    """Enlarge the buffer of a pipe if the system allows it, so that its two ends wait for each other less often."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl  # noqa: PLC0415 - not on every system
 
@@ -173,20 +173,20 @@ def _widen(pipe: IO[bytes]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a program that was started here, if it still runs, and close its pipes."""
+    """Kill a program if it still runs, and close its pipes."""
     if process.poll() is None:
         process.kill()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            with suppress(BrokenPipeError):  # what was left to say has no reader any more
+            with suppress(BrokenPipeError):  # the rest of its input has no reader
                 pipe.close()
     process.wait()
 
 
-def failed(argv: Sequence[str], words: str) -> MlgitError:
-    """Return the error for a program that did not succeed, with what it said last."""
-    said = " ".join(words.split("\n")[-_TAIL:]).strip()
-    return inconclusive("tool-failed", f"`{_title(argv)}` did not succeed", why=said[-2000:])
+def failed(argv: Sequence[str], output: str) -> MlgitError:
+    """Return the error for a program that failed, with the end of its output."""
+    last_lines = " ".join(output.split("\n")[-_LAST_LINES:]).strip()
+    return inconclusive("tool-failed", f"`{_title(argv)}` failed", why=last_lines[-2000:])
 
 
 def _start(
@@ -206,12 +206,14 @@ def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def _title(argv: Sequence[str]) -> str:
-    words = [os.path.basename(argv[0]), *(word for word in argv[1:] if not word.startswith("-"))]  # noqa: PTH119 - light
-    return " ".join(words[:2])
+    """Return the program and its subcommand, for messages."""
+    # os.path, because pathlib takes time at the start of each command.
+    names = [os.path.basename(argv[0]), *(argument for argument in argv[1:] if not argument.startswith("-"))]  # noqa: PTH119
+    return " ".join(names[:2])
 
 
 def cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> MlgitError:
-    """Return the error for a program that the system could not start."""
+    """Return the error for a program that cannot be started."""
     if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 - pathlib is not on the start-up path
         return inconclusive("folder-missing", f"{os.fspath(cwd)} is not a folder", why=str(error))
     tool = os.path.basename(argv[0])  # noqa: PTH119
@@ -221,14 +223,14 @@ def cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> Mlgi
         "tool-missing",
         f"{tool} cannot be started",
         why=f"{error.strerror}: {argv[0]}",
-        fix=_HOW_TO_GET.get(tool, f"install {tool}, and make sure that it is on PATH"),
+        fix=_HOW_TO_INSTALL.get(tool, f"install {tool}, and check that it is on PATH"),
     )
 
 
 def too_slow(argv: Sequence[str], timeout: float) -> MlgitError:
-    """Return the error for a program that was stopped after a time."""
+    """Return the error for a program that was killed after its time limit."""
     return inconclusive(
         "tool-timeout",
         f"`{_title(argv)}` took longer than {timeout:g} s and was stopped",
-        fix="run it by hand to see what it waits for, then try again",
+        fix="run it by hand to see what it waits for, then run this again",
     )

@@ -27,7 +27,7 @@ class Folder:
         """Refuse a folder that cannot become a project.
 
         Raises:
-            MlgitError: something on its path is a file (`folder-is-file`), it is inside a repository without being its root
+            MlgitError: its path contains a file (`folder-is-file`), it is inside a repository without being its root
                 (`repository-nested`), or it is the root of one that has no branch `base` (`base-branch-missing`).
             Inconclusive: there is no DVC that is recent enough.
         """
@@ -64,7 +64,7 @@ class Folder:
         try:
             signer = render_line(email, SshSignatures(settings.get).public_key())
         except MlgitError:
-            signer = None  # no key, or an unusable one: the file of signers says how to add one
+            signer = None  # no usable key: comments in the file of allowed signers explain how to add one
         return Person(name, email, signer)
 
     def has_started(self) -> bool:
@@ -137,13 +137,13 @@ class DataDisk:
         """Return the md5 that a DVC pointer in the work tree names; None if the pointer does not exist.
 
         Raises:
-            MlgitError: the file is no pointer.
+            MlgitError: the file is not a pointer.
         """
         path = self._root / pointer
         return pointers.parse(path.read_bytes(), pointer).md5 if path.is_file() else None
 
     def copy(self, source: Path, destination: Path) -> None:
-        """Copy a file atomically, replacing the destination; a link there is replaced, not followed.
+        """Copy a file atomically, replacing the destination; a link at the destination is replaced, not followed.
 
         Raises:
             Inconclusive: the destination could not be written (`disk-io-failed`).

@@ -12,11 +12,11 @@ from typing import Final
 from mlgit import __version__
 
 TEMPLATES: Final = {
-    "tabular-classification": "a worked example: which biopsies are malignant",
-    "tabular-regression": "a worked example: how far a disease goes in a year",
-    "bring-your-own": "for data of your own; you describe it first",
+    "tabular-classification": "complete example: classify biopsies as malignant or benign",
+    "tabular-regression": "complete example: predict the progress of a disease in a year",
+    "bring-your-own": "for your own data, which you describe first",
 }
-"""What `mlgit init` can start from, the default first, each in a few words."""
+"""Templates of `mlgit init` with a summary; the first is the default."""
 
 _COMMON: Final = "common"
 _WORKFLOWS: Final = ".github/workflows/"
@@ -26,9 +26,9 @@ _PLACEHOLDER = re.compile(r"(?<!\$)\{\{ (?P<name>\w+)(:(?P<package>[\w-]+))? \}\
 
 
 def project(name: str, forge: str = "none") -> dict[str, bytes]:
-    """Return the files of a project by path: those of a template, over those that all projects have.
+    """Return the files of a project by path: those of all projects, then those of the template, which take precedence.
 
-    The workflow that checks changes comes along with any forge, for it does nothing anywhere else; the others with GitHub.
+    The workflow that checks changes is always included, since it has no effect without a forge; the others need GitHub.
     """
     common = _files(_folder() / _COMMON)
     if forge != "github":
@@ -37,22 +37,22 @@ def project(name: str, forge: str = "none") -> dict[str, bytes]:
 
 
 def draft(kind: str) -> bytes:
-    """Return the file that `mlgit new` begins a record, or a card (`card`), with."""
+    """Return the draft of a record, or of a card (`card`), for `mlgit new`."""
     (path,) = (_folder() / "new").glob(f"{kind}.*")
     return path.read_bytes()
 
 
 def hook(name: str, command: str) -> bytes:
-    """Return a hook for Git that runs mlgit, which `command` starts, in words for a shell."""
+    """Return a Git hook that runs mlgit; `command` starts it, quoted for a shell."""
     path = _folder() / "hooks" / name
     return render({name: path.read_bytes()}, {"command": command})[name]
 
 
 def render(files: Mapping[str, bytes], values: Mapping[str, str]) -> dict[str, bytes]:
-    """Fill in the placeholders in the paths and the texts of files; data is left as it is.
+    """Fill in the placeholders in paths and contents of files; data files are not changed.
 
     Raises:
-        ValueError: there is no value for a placeholder.
+        ValueError: a placeholder has no value.
     """
     return {
         _fill(path, values): content if Path(path).suffix in _DATA else _fill(content.decode(), values).encode()
@@ -61,18 +61,18 @@ def render(files: Mapping[str, bytes], values: Mapping[str, str]) -> dict[str, b
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    def value(found: re.Match[str]) -> str:
-        if found["package"] is not None and found["name"] == "version":
-            return __version__ if found["package"] == "mlgit" else version(found["package"])
-        if found["package"] is None and found["name"] in values:
-            return values[found["name"]]
-        raise ValueError(f"a template has the placeholder {found[0]}, which has no value")
+    def value(match: re.Match[str]) -> str:
+        if match["package"] is not None and match["name"] == "version":
+            return __version__ if match["package"] == "mlgit" else version(match["package"])
+        if match["package"] is None and match["name"] in values:
+            return values[match["name"]]
+        raise ValueError(f"a template has the placeholder {match[0]}, which has no value")
 
     return _PLACEHOLDER.sub(value, text)
 
 
 def _folder() -> Path:
-    """Return where the templates are: inside an installed wheel, else beside the package in a checkout."""
+    """Return the folder of templates: in the package if installed from a wheel, else beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "templates"
     return installed if installed.is_dir() else package.parent / "templates"

@@ -1,4 +1,4 @@
-"""Files written into the work tree: each whole or not at all, never over a symbolic link."""
+"""Writes files into the work tree, each atomically and never over a symbolic link."""
 
 import glob
 import os
@@ -10,15 +10,15 @@ from mlgit.errors import inconclusive, refused
 
 
 def write(root: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below a root, in the order given. One that is there with the same content is left alone.
+    """Write files below a root, in the given order. A file with the same content is not touched.
 
     Args:
         root: the work tree.
         files: content by path from the root.
 
     Raises:
-        MlgitError: a folder on the way is a symbolic link (`path-is-link`); nothing was written.
-        Inconclusive: the disk refused (`disk-io-failed`); the file at hand was not changed.
+        MlgitError: a path has a symbolic link in it (`path-is-link`); nothing was written.
+        Inconclusive: a file cannot be written (`disk-io-failed`); it was not changed, but earlier ones may have been.
     """
     for path in files:
         _check_no_link(root, path)
@@ -26,7 +26,8 @@ def write(root: Path, files: Mapping[str, bytes]) -> None:
         target = root / path
         if not (target.is_file() and target.read_bytes() == content):
             _write(target, content)
-        for left_over in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):  # by a run that was killed
+        # Of runs that were killed.
+        for left_over in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
             left_over.unlink(missing_ok=True)
 
 
@@ -37,6 +38,7 @@ def _write(target: Path, content: bytes) -> None:
         with partial.open("xb") as file:
             file.write(content)
             file.flush()
+            # Before the rename: after a power failure the file must not have its new name without its content.
             os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
@@ -44,7 +46,7 @@ def _write(target: Path, content: bytes) -> None:
             "disk-io-failed",
             f"{target} cannot be written",
             why=str(error),
-            fix="make room or mend the rights, then run it again",
+            fix="free some space or correct the permissions, then run it again",
         ) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -58,6 +60,6 @@ def _check_no_link(root: Path, path: str) -> None:
             raise refused(
                 "path-is-link",
                 f"{current.relative_to(root)} is a symbolic link",
-                why="what is written through it would land elsewhere",
-                fix="put a real folder or file there",
+                why="a file written through it would be outside of the project",
+                fix="replace it by a real folder or file",
             )

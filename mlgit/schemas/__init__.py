@@ -1,4 +1,4 @@
-"""The JSON Schema of each kind of record, as editors use it. Generated: `python -m mlgit.schemas` writes the files again."""
+"""The JSON Schema of each kind of record, for editors. `python -m mlgit.schemas` generates the files."""
 
 from importlib.resources import files
 from typing import Final

@@ -1,4 +1,4 @@
-"""Write the schemas from the records' classes; a schema whose kind is gone is removed."""
+"""Generate the schemas from the records' classes; the schema of a removed kind is removed."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mlgit.schemas import SUFFIX
 
 
 def main(folder: Path) -> None:
-    """Make a folder hold exactly the schemas of all kinds."""
+    """Write the schemas of all kinds into a folder, and remove others."""
     schemas = {f"{kind}{SUFFIX}": msgspec.json.encode(json_schema(record)) for kind, record in KINDS.items()}
     for path in folder.glob(f"*{SUFFIX}"):
         if path.name not in schemas:

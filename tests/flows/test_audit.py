@@ -57,7 +57,7 @@ def test_a_commit_signature_by_an_unknown_key_does_not_change_the_verdict(propos
     ana.does(f"merge production/{MODEL}")
     ana.does("apply production")
     change = ana.does("audit --json").json["changes"][-1]
-    assert "nobody has the key" in change["signature"]["problem"]
+    assert "is not listed" in change["signature"]["problem"]
     assert change["verdict"] == "PROVEN"
 
 

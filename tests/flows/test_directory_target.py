@@ -1,4 +1,4 @@
-"""A folder as a target: what is put there, what is seen there, and what a fault or a kill at any moment leaves."""
+"""A folder as a target: what is written and observed, and what a failure or a kill at any point leaves."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ import pytest
 
 from mlgit.edges.targets.directory import KEPT, DirectoryTarget
 from mlgit.errors import Inconclusive, MlgitError
-from mlgit.ops.kernel.ports.target import Observed, Release
+from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
 
 MODEL = "churn"
 
@@ -38,7 +38,7 @@ def release_of(folder: Path, number: int, content: bytes | None = None, model: s
 
 
 class Place:
-    """A target with releases to put there, and looks into its folder."""
+    """A target with releases for it, and functions that read its folder."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.path = tmp_path / "target"
@@ -90,7 +90,7 @@ def test_nothing_runs_before_the_first_switch(place: Place) -> None:
 
 
 @pytest.mark.tier("fast")
-def test_a_release_is_put_there_whole_and_becomes_current_by_a_relative_link(place: Place) -> None:
+def test_a_release_is_written_whole_and_becomes_current_by_a_relative_link(place: Place) -> None:
     release = place.release(1)
     observed = place.target.switch(release)
     assert observed == place.target.observe(MODEL)
@@ -129,7 +129,7 @@ def test_the_same_switch_again_changes_nothing(place: Place) -> None:
 
 
 @pytest.mark.parametrize("texts", [{}, {"version.json": b"{}"}, {"version.json": b'{"version": 1}', "more.md": b""}])
-def test_the_same_version_with_other_texts_is_put_right(place: Place, texts: dict[str, bytes]) -> None:
+def test_the_same_version_with_other_texts_is_repaired(place: Place, texts: dict[str, bytes]) -> None:
     release = place.release(1)
     place.target.switch(release)
     place.target.switch(msgspec.structs.replace(release, texts=texts))
@@ -158,14 +158,14 @@ def test_the_last_five_that_ran_stay_and_the_current_one_is_never_removed(place:
     place.expect(releases[-1])
 
 
-def test_what_somebody_else_put_beside_the_releases_is_left_alone(place: Place) -> None:
+def test_other_folders_beside_the_releases_are_not_touched(place: Place) -> None:
     for number in range(KEPT + 2):
         place.target.switch(place.release(number))
         (place.home / "releases" / "notes").mkdir(exist_ok=True)
     assert (place.home / "releases" / "notes").is_dir()
 
 
-# What a tampered release looks like: done to its folder; the artifact seen; the files named.
+# Ways to tamper with a release: a change of its folder; the observed artifact; the reported files.
 def _change_model(folder: Path) -> None:
     (folder / "model.skops").write_bytes(b"another model")
 
@@ -200,7 +200,7 @@ TAMPERED = [
 
 
 @pytest.mark.parametrize(("tamper", "artifact", "altered"), TAMPERED)
-def test_a_tampered_release_is_seen_and_put_right(
+def test_a_tampered_release_is_observed_and_repaired(
     place: Place, tamper: Callable[[Path], None], artifact: str | None, altered: list[str]
 ) -> None:
     release = place.release(1)
@@ -210,6 +210,15 @@ def test_a_tampered_release_is_seen_and_put_right(
     assert (observed.digest, observed.artifact, observed.facts["altered"]) == (release.digest, artifact, altered)
     place.target.switch(release)
     place.expect(release)
+
+
+def test_one_switch_repairs_a_release_and_adds_another_beside_it(place: Place) -> None:
+    champion, challenger = place.release(1), place.release(2)
+    place.target.switch(champion)
+    (place.folder(champion) / "card.md").write_text("altered")
+    observed = place.target.switch(champion, [ReleaseBeside("challenger", 10, challenger)])
+    assert observed.beside == {"challenger": (challenger.digest, challenger.artifact, 10)}
+    place.expect(champion)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +233,7 @@ def test_a_tampered_release_is_seen_and_put_right(
         b'{"model":"churn","digest":"sha256:00","artifact":"","file":"../../x","files":{"../../x":"","model.skops":""}}',
     ],
 )
-def test_a_release_that_does_not_say_what_it_is_has_no_digest_and_is_put_right(place: Place, content: bytes) -> None:
+def test_a_release_without_a_valid_manifest_has_no_digest_and_is_repaired(place: Place, content: bytes) -> None:
     release = place.release(1)
     place.target.switch(release)
     (place.folder(release) / "release.json").write_bytes(content)
@@ -238,7 +247,7 @@ def test_a_release_that_does_not_say_what_it_is_has_no_digest_and_is_put_right(p
 @pytest.mark.parametrize(
     "link", ["/etc", "../fraud/current", "releases/..", "releases/" + "0" * 63, "releases/" + "0" * 64]
 )
-def test_a_current_that_is_no_release_is_seen_and_put_right(place: Place, link: str) -> None:
+def test_a_current_that_is_no_release_is_observed_and_repaired(place: Place, link: str) -> None:
     release = place.release(1)
     place.target.switch(release)
     (place.home / "current").unlink()
@@ -251,7 +260,7 @@ def test_a_current_that_is_no_release_is_seen_and_put_right(place: Place, link: 
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_a_release_whose_place_is_a_link_or_a_file_is_replaced(place: Place, tmp_path: Path, kind: str) -> None:
+def test_a_link_or_file_in_place_of_a_release_is_replaced(place: Place, tmp_path: Path, kind: str) -> None:
     release = place.release(1)
     place.folder(release).parent.mkdir(parents=True)
     if kind == "link":
@@ -274,7 +283,7 @@ def test_nothing_is_written_through_a_link_that_leads_out(place: Place, tmp_path
     assert list(outside.iterdir()) == []
 
 
-def test_left_overs_that_are_links_are_removed_and_not_what_they_point_to(place: Place, tmp_path: Path) -> None:
+def test_left_over_links_are_removed_but_not_their_targets(place: Place, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (outside / "keep").mkdir(parents=True)
     (place.home / "releases").mkdir(parents=True)
@@ -311,9 +320,7 @@ def test_the_path_itself_may_be_a_link(tmp_path: Path) -> None:
         ({"texts": {"card.md": b""}}, "given twice"),
     ],
 )
-def test_a_release_that_is_not_what_it_says_is_refused_and_nothing_changes(
-    place: Place, change: dict[str, object], word: str
-) -> None:
+def test_an_invalid_release_is_refused_and_nothing_changes(place: Place, change: dict[str, object], word: str) -> None:
     place.target.switch(place.release(1))
     before = place.snapshot()
     id_, text = refusal(place, msgspec.structs.replace(place.release(2), **change))
@@ -375,7 +382,7 @@ def test_a_full_disk_leaves_the_old_release_and_no_rest(place: Place, request: p
     place.expect(old)
 
 
-def test_of_many_switches_at_once_one_is_left_whole(place: Place) -> None:
+def test_after_many_switches_at_once_one_release_is_current_and_whole(place: Place) -> None:
     releases = [place.release(number, content=bytes([number]) * 300_000) for number in range(KEPT + 3)]
     start, failures = threading.Barrier(len(releases)), list[BaseException]()
 
@@ -433,20 +440,20 @@ def environment(bytecode: Path) -> dict[str, str]:
 
 def traced(place: Place, bytecode: Path, release: Release, *options: str) -> subprocess.CompletedProcess[str]:
     """Switch in a process of its own, under strace."""
-    words = msgspec.json.encode(release, enc_hook=str).decode()
-    child = (sys.executable, "-c", CHILD, str(place.path), words)
+    encoded = msgspec.json.encode(release, enc_hook=str).decode()
+    child = (sys.executable, "-c", CHILD, str(place.path), encoded)
     command = ("strace", "-f", "-qq", *options, *child)
     return subprocess.run(command, env=environment(bytecode), capture_output=True, text=True, timeout=60, check=False)
 
 
 def points(place: Place, bytecode: Path, release: Release, log: Path) -> list[tuple[str, int]]:
     """Every system call of a switch that changes something: its name, and how often it was called until then."""
-    done = traced(place, bytecode, release, "-o", str(log), "-e", f"trace=access,{CALLS}")
-    if "ptrace" in done.stderr:
+    process = traced(place, bytecode, release, "-o", str(log), "-e", f"trace=access,{CALLS}")
+    if "ptrace" in process.stderr:
         pytest.skip("strace may not trace here")
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     counts: dict[str, int] = {}
-    found: list[tuple[str, int]] | None = None
+    calls: list[tuple[str, int]] | None = None
     for line in log.read_text().splitlines():
         match = re.search(r"^(?:\d+ +)?(\w+)\(", line)
         if match is None:
@@ -454,11 +461,11 @@ def points(place: Place, bytecode: Path, release: Release, log: Path) -> list[tu
         call = match[1]
         counts[call] = counts.get(call, 0) + 1
         if call == "access" and '"/go"' in line:
-            found = []
-        elif found is not None and call != "access" and not (call == "openat" and "O_CREAT" not in line):
-            found.append((call, counts[call]))
-    assert found
-    return found
+            calls = []
+        elif calls is not None and call != "access" and not (call == "openat" and "O_CREAT" not in line):
+            calls.append((call, counts[call]))
+    assert calls
+    return calls
 
 
 def rewound(place: Place, kept: Path) -> None:
@@ -495,23 +502,23 @@ def test_a_switch_that_is_killed_or_fails_anywhere_leaves_the_old_or_the_new_who
         _fold_model(place.folder(new))
         _add_file(place.folder(new))
         allowed.add((new.digest, None))
-    kept, seen = tmp_path / "kept", set[tuple[str | None, str | None]]()
+    kept, outcomes = tmp_path / "kept", set[tuple[str | None, str | None]]()
     shutil.copytree(place.path, kept, symlinks=True)
-    found = points(place, bytecode, new, tmp_path / "log")
+    calls = points(place, bytecode, new, tmp_path / "log")
     place.expect(new)
-    for call, number in found:
+    for call, number in calls:
         rewound(place, kept)
-        done = traced(
+        process = traced(
             place, bytecode, new, "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={number}"
         )
         if fault == "signal=KILL":
-            assert done.returncode == -signal.SIGKILL, (call, number, done.stderr)
+            assert process.returncode == -signal.SIGKILL, (call, number, process.stderr)
         else:
-            assert done.stderr.strip() in {"", "target-unwritable"}, (call, number)
+            assert process.stderr.strip() in {"", "target-unwritable"}, (call, number)
         observed = place.target.observe(MODEL)
-        seen.add((observed.digest, observed.artifact))
+        outcomes.add((observed.digest, observed.artifact))
         assert (observed.digest, observed.artifact) in allowed, (call, number)
-        assert observed.digest == new.digest or done.returncode != 0, (call, number)
+        assert observed.digest == new.digest or process.returncode != 0, (call, number)
         place.target.switch(new)
         place.expect(new)
-    assert seen == allowed
+    assert outcomes == allowed

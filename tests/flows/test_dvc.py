@@ -41,8 +41,8 @@ def finding(action: Callable[[], object]) -> Finding:
     """Return the one finding with which an action is refused."""
     with pytest.raises(MlgitError) as refusal:
         action()
-    (found,) = refusal.value.findings
-    return found
+    (problem,) = refusal.value.findings
+    return problem
 
 
 def fetched(store: DvcStore, file: StoredFile) -> bytes:
@@ -204,10 +204,10 @@ class TestStore:
         assert fetched(store, model[1]) == CONTENT
 
     def test_what_is_nowhere_is_missing(self, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
-        found = finding(lambda: fetched(store, model[1]))
-        assert found.id == "data-missing"
-        assert model[1].md5 in found.why
-        assert "dvc push" in found.fix
+        problem = finding(lambda: fetched(store, model[1]))
+        assert problem.id == "data-missing"
+        assert model[1].md5 in problem.why
+        assert "dvc push" in problem.fix
 
     @pytest.mark.parametrize(
         "damage", [CONTENT[:-1], b"", b"X" + CONTENT[1:], CONTENT + b"X"], ids=["cut", "empty", "a byte", "longer"]
@@ -222,20 +222,20 @@ class TestStore:
         if source == "remote":
             cached.unlink()
         replace(remote if source == "remote" else cached, damage)
-        found = finding(lambda: fetched(store, file))
-        assert found.id == "data-corrupt"
+        problem = finding(lambda: fetched(store, file))
+        assert problem.id == "data-corrupt"
         if len(damage) == len(CONTENT):
-            assert file.sha256 in found.why
-            assert hashing.hash_file(remote if source == "remote" else cached).sha256 in found.why
+            assert file.sha256 in problem.why
+            assert hashing.hash_file(remote if source == "remote" else cached).sha256 in problem.why
 
     def test_an_object_of_another_size_in_the_remote_is_not_taken_for_present(
         self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
         store.upload([model])
         replace(object_in(root.parent / "storage", model[1]), CONTENT[:100])
-        found = finding(lambda: store.missing([model[1]]))
-        assert found.id == "data-corrupt"
-        assert "100 bytes" in found.why
+        problem = finding(lambda: store.missing([model[1]]))
+        assert problem.id == "data-corrupt"
+        assert "100 bytes" in problem.why
 
     def test_asking_removes_nothing(self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]) -> None:
         store.upload([model])
@@ -301,16 +301,16 @@ class TestStore:
         for action in actions:
             with pytest.raises(Inconclusive) as silence:
                 action()
-            (found,) = silence.value.findings
-            assert (found.id, found.why) == ("dvc-remote-unreachable", "Not a directory")
+            (problem,) = silence.value.findings
+            assert (problem.id, problem.why) == ("dvc-remote-unreachable", "Not a directory")
             assert silence.value.exit == Exit.INCONCLUSIVE
 
     def test_an_unknown_remote_is_named_with_those_that_are_known(
         self, root: Path, model: tuple[Path, StoredFile]
     ) -> None:
-        found = finding(lambda: DvcStore(root, "elsewhere").missing([model[1]]))
-        assert found.id == "dvc-remote-unknown"
-        assert "storage" in found.why
+        problem = finding(lambda: DvcStore(root, "elsewhere").missing([model[1]]))
+        assert problem.id == "dvc-remote-unknown"
+        assert "storage" in problem.why
 
     def test_a_remote_for_which_a_package_is_missing_is_unsupported(
         self, root: Path, model: tuple[Path, StoredFile]
@@ -379,9 +379,9 @@ class TestHttpRemote:
         server.RequestHandlerClass.status = status  # type: ignore[attr-defined]
         with pytest.raises(Inconclusive) as silence:
             self.remote(root, server.server_port).missing([model[1]])
-        (found,) = silence.value.findings
-        assert found.id == expected
-        assert self.SECRET not in str(found)
+        (problem,) = silence.value.findings
+        assert problem.id == expected
+        assert self.SECRET not in str(problem)
 
     def test_an_absence_is_an_absence(self, root: Path, server: HTTPServer, model: tuple[Path, StoredFile]) -> None:
         server.RequestHandlerClass.status = 404  # type: ignore[attr-defined]
@@ -414,9 +414,9 @@ class TestSetUp:
 
     def test_a_broken_configuration_is_not_quoted(self, root: Path) -> None:
         (root / ".dvc/config").write_text("[core]\nhunter2\n")
-        found = finding(lambda: workspace.configuration(root))
-        assert found.id == "dvc-config-invalid"
-        assert "hunter2" not in str(found)
+        problem = finding(lambda: workspace.configuration(root))
+        assert problem.id == "dvc-config-invalid"
+        assert "hunter2" not in str(problem)
 
     def test_data_is_added_once(self, root: Path) -> None:
         (root / "raw.csv").write_bytes(CONTENT)
@@ -428,9 +428,9 @@ class TestSetUp:
     def test_what_is_not_there_cannot_be_added(self, root: Path) -> None:
         with pytest.raises(Inconclusive) as failure:
             workspace.add(root, "--force")
-        (found,) = failure.value.findings
-        assert found.id == "dvc-failed"
-        assert "--force" in found.why
+        (problem,) = failure.value.findings
+        assert problem.id == "dvc-failed"
+        assert "--force" in problem.why
 
 
 PIPELINE = """\
@@ -578,7 +578,7 @@ class TestPipeline:
 
     @pytest.mark.parametrize("name", ["train.rl", "lr", "train", "train.lr.x", "none.yaml:lr", "train."])
     def test_a_parameter_that_is_not_there_is_not_made_up(self, made: Path, name: str) -> None:
-        found = finding(lambda: pipeline.set_params(made, {"seed": "9", name: "1"}))
-        assert found.id == "param-unknown"
-        assert found.why
+        problem = finding(lambda: pipeline.set_params(made, {"seed": "9", name: "1"}))
+        assert problem.id == "param-unknown"
+        assert problem.why
         assert (made / "params.yaml").read_text() == PARAMS

@@ -338,7 +338,7 @@ MODELS = {
 }
 
 
-# What each kind of file is told from is tested without a pipeline (`edges/modelfile/sniff.py`).
+# What each kind of file is told from is tested without a pipeline (`edges/modelfile`).
 @pytest.mark.parametrize("said", MODELS)
 def test_what_is_no_model_is_named(said: str, registered: Team) -> None:
     retrained(registered, MODELS[said])
@@ -772,7 +772,7 @@ def test_what_cannot_be_judged_here_is_not_held_against_a_promotion(
 
 def test_the_oldest_dvc_is_the_one_that_is_asked_for_at_installation() -> None:
     asked = Path(__file__).parents[2].joinpath("pyproject.toml").read_text()
-    assert f'"dvc>={".".join(map(str, workspace.OLDEST))}"' in asked
+    assert f'"dvc>={".".join(map(str, workspace.MINIMUM))}"' in asked
 
 
 def test_the_same_bytes_in_every_environment(registered: Team, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_without_a_key_it_says_how_to_add_one(capsys: pytest.CaptureFixture[str]
     content = Path("acme/.mlgit/allowed_signers").read_bytes()
     assert signers.parse(content, "").signers == ()
     assert b"ssh-keygen" in content
-    assert "No SSH key of yours was found" in capsys.readouterr().out
+    assert "No SSH key was found" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("killed_at", STEPS)
@@ -216,7 +216,7 @@ def test_an_existing_repository_keeps_its_history_its_index_and_its_readme(capsy
     (root / "staged.txt").write_text("not to be committed\n")
     git(root, "add", "staged.txt")
     assert run(["init", "acme"]) == 0
-    assert "Your own README.md stays" in capsys.readouterr().out
+    assert "Existing files were not changed: README.md" in capsys.readouterr().out
     assert (root / "README.md").read_text() == "mine\n"
     assert git(root, "log", "--format=%s").splitlines() == ["Start acme with mlgit", "mine"]
     assert git(root, "status", "--short") == "A  staged.txt\n"

@@ -1,4 +1,4 @@
-"""A wheel is whole: what `mlgit` reads beside its code is found from an installed copy, far from any checkout."""
+"""A wheel is whole: what `mlgit` reads beside its code is imported_from from an installed copy, far from any checkout."""
 
 import json
 import os
@@ -56,8 +56,8 @@ def outside(installed: Path, folder: Path) -> dict[str, str]:
 
 def test_the_copy_under_test_is_the_installed_one(installed: Path, tmp_path: Path) -> None:
     where = [sys.executable, "-c", "import mlgit; print(mlgit.__file__)"]
-    found = run(tmp_path, *where, environment=outside(installed, tmp_path))
-    assert Path(found.strip()) == installed / "mlgit/__init__.py"
+    imported_from = run(tmp_path, *where, environment=outside(installed, tmp_path))
+    assert Path(imported_from.strip()) == installed / "mlgit/__init__.py"
 
 
 def test_the_version_is_that_of_the_code(installed: Path, tmp_path: Path) -> None:

@@ -48,14 +48,14 @@ class Spy(BaseEstimator):
         return getattr(self, self.mode)(frame)
 
     def report(self, frame):
-        seen = {
+        observed = {
             "environment": dict(os.environ),
             "folder": os.getcwd(),
             "path": sys.path,
             "networks": sorted(name for _, name in socket.if_nameindex()),
             "columns": {name: str(kind) for name, kind in frame.dtypes.items()},
         }
-        return np.array([json.dumps(seen)] * len(frame))
+        return np.array([json.dumps(observed)] * len(frame))
 
     def fail(self, frame):
         raise ValueError("no such station\\nsecond line")
@@ -169,7 +169,7 @@ def test_a_pipeline_gives_the_probability_of_the_positive_label(
 
     finding = failure(path, "skops", set(), features, columns=COLUMNS, task="binary", positive="early")
     assert finding.id == "model-load-failed"
-    assert "the model knows the classes late, on time, and not early" in finding.why
+    assert "the classes of the model are late, on time; early is none of them" in finding.why
 
 
 def test_a_forest_gives_labels_and_boosting_gives_values(features: Path, frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -208,21 +208,21 @@ def test_the_child_sees_its_rows_and_little_else(
         latency_rows=1,
     )
     assert scored.prediction is not None
-    seen = json.loads(scored.prediction[0])
-    assert seen["columns"] == {"hour": "int64", "carrier": "str", "full": "bool", "band": "category"}
-    assert "hunter2" not in str(seen["environment"])
-    set_by_libraries = {name for name in seen["environment"] if name.startswith("KMP_")} | {"LC_CTYPE"}
-    assert seen["environment"].keys() - set_by_libraries == GIVEN
-    assert seen["folder"] == seen["environment"]["HOME"]
-    assert not Path(seen["folder"]).exists(), "the folder is gone afterwards"
-    assert seen["path"][-1] == str(project), "last, so that it shadows nothing"
-    assert str(tmp_path) not in seen["path"]
-    assert (seen["networks"] == ["lo"]) or scored.network == "open"
+    observed = json.loads(scored.prediction[0])
+    assert observed["columns"] == {"hour": "int64", "carrier": "str", "full": "bool", "band": "category"}
+    assert "hunter2" not in str(observed["environment"])
+    set_by_libraries = {name for name in observed["environment"] if name.startswith("KMP_")} | {"LC_CTYPE"}
+    assert observed["environment"].keys() - set_by_libraries == GIVEN
+    assert observed["folder"] == observed["environment"]["HOME"]
+    assert not Path(observed["folder"]).exists(), "the folder is gone afterwards"
+    assert observed["path"][-1] == str(project), "last, so that it shadows nothing"
+    assert str(tmp_path) not in observed["path"]
+    assert (observed["networks"] == ["lo"]) or scored.network == "open"
 
 
 _SLOWER = [
     ("leave", Limits(), "SystemExit: enough"),
-    ("vanish", Limits(), "it ended with code 3: noise"),
+    ("vanish", Limits(), "it exited with code 3: noise"),
     ("burn", Limits(cpu_seconds=3), "it used more than 3 seconds of processor time"),
     ("short", Limits(), "60 rows gave values of shape (1,)"),
     ("spill", Limits(file_mb=1), "File too large"),
@@ -233,10 +233,10 @@ _SLOWER = [
     ("mode", "limits", "cause"),
     [
         ("fail", Limits(), "ValueError: no such station"),
-        ("crash", Limits(), "it was ended by SIGABRT: noise"),
-        ("forge", Limits(), "it ended without a usable answer"),
+        ("crash", Limits(), "it was killed by SIGABRT: noise"),
+        ("forge", Limits(), "it exited without a usable answer"),
         ("hoard", Limits(), "it needs more than 8000 MB of memory"),
-        ("burn", Limits(seconds=0.2), "it was not done within 0.2 seconds"),
+        ("burn", Limits(seconds=0.2), "it took longer than 0.2 seconds"),
         ("nothing", Limits(), "60 of 60 values are not finite numbers"),
         *(pytest.param(*case, marks=pytest.mark.tier("thorough")) for case in _SLOWER),
     ],

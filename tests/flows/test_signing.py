@@ -22,14 +22,14 @@ TYPES = {"ed25519": ("ed25519",), "ecdsa": ("ecdsa", "-b", "384"), "rsa": ("rsa"
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----\n", b"\n-----END SSH SIGNATURE-----\n"
 
 
-def ssh_keygen(*words: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["ssh-keygen", *words], input=content, capture_output=True, timeout=60, check=False)
+def ssh_keygen(*arguments: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["ssh-keygen", *arguments], input=content, capture_output=True, timeout=60, check=False)
 
 
 def make_key(path: Path, *type_: str, passphrase: str = "") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = ssh_keygen("-q", "-t", *(type_ or TYPES["ed25519"]), "-N", passphrase, "-C", "a comment", "-f", str(path))
-    assert done.returncode == 0, done.stderr
+    process = ssh_keygen("-q", "-t", *(type_ or TYPES["ed25519"]), "-N", passphrase, "-C", "a comment", "-f", str(path))
+    assert process.returncode == 0, process.stderr
     return path
 
 
@@ -41,7 +41,7 @@ def public(key: Path) -> str:
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A key of each type, and `other`, which nobody is known by."""
     folder = tmp_path_factory.mktemp("keys")
-    made = {name: make_key(folder / name, *words) for name, words in TYPES.items()}
+    made = {name: make_key(folder / name, *arguments) for name, arguments in TYPES.items()}
     return made | {"other": make_key(folder / "other"), "bob": make_key(folder / "bob")}
 
 
@@ -77,12 +77,12 @@ def field(content: bytes) -> bytes:
 
 def fields(content: bytes) -> list[bytes]:
     """The fields of a signature behind its first ten bytes: key, namespace, reserved, hash, signature."""
-    found, at = [], 10
+    parsed, at = [], 10
     while at < len(content):
         length = int.from_bytes(content[at : at + 4], "big")
-        found.append(content[at + 4 : at + 4 + length])
+        parsed.append(content[at + 4 : at + 4 + length])
         at += 4 + length
-    return found
+    return parsed
 
 
 class Case:
@@ -104,9 +104,20 @@ class Case:
         signers, signature = self.folder / "signers", self.folder / "signature"
         signers.write_text("\n".join(self.lines) + "\n")
         signature.write_bytes(self.signature)
-        words = ("-Y", "verify", "-f", str(signers), "-I", self.principal, "-n", "mlgit-approval", "-s", str(signature))
-        done = ssh_keygen(*words, f"-Overify-time={self.at:%Y%m%d%H%M%S}Z", content=self.content)
-        return done.returncode == 0
+        arguments = (
+            "-Y",
+            "verify",
+            "-f",
+            str(signers),
+            "-I",
+            self.principal,
+            "-n",
+            "mlgit-approval",
+            "-s",
+            str(signature),
+        )
+        process = ssh_keygen(*arguments, f"-Overify-time={self.at:%Y%m%d%H%M%S}Z", content=self.content)
+        return process.returncode == 0
 
     def fault(self) -> tuple[str, str]:
         """The id and the message of the refusal."""
@@ -139,8 +150,8 @@ def test_a_signature_proves_who_signed_and_with_which_key(
 @pytest.mark.parametrize("hash_", ["sha256", "sha512"])
 def test_both_hashes_of_the_format_are_known(keys: dict[str, Path], tmp_path: Path, hash_: str) -> None:
     case = Case(tmp_path, keys["ed25519"])
-    words = ("-Y", "sign", "-n", "mlgit-approval", "-f", str(keys["ed25519"]), f"-Ohashalg={hash_}")
-    case.signature = ssh_keygen(*words, content=CONTENT).stdout
+    arguments = ("-Y", "sign", "-n", "mlgit-approval", "-f", str(keys["ed25519"]), f"-Ohashalg={hash_}")
+    case.signature = ssh_keygen(*arguments, content=CONTENT).stdout
     assert fields(blob(case.signature))[3] == hash_.encode()
     assert case.verify().principal == ALICE
 
@@ -225,9 +236,9 @@ def test_nothing_may_stand_around_a_signature(case: Case) -> None:
 
 def test_the_signature_of_a_commit_is_no_approval(case: Case, keys: dict[str, Path]) -> None:
     for namespace in ("git", "file", "mlgit-approval2"):
-        words = ("-Y", "sign", "-n", namespace, "-f", str(keys["ed25519"]))
+        arguments = ("-Y", "sign", "-n", namespace, "-f", str(keys["ed25519"]))
         case.lines = [render_line(ALICE, public(keys["ed25519"]))]
-        case.signature = ssh_keygen(*words, content=CONTENT).stdout
+        case.signature = ssh_keygen(*arguments, content=CONTENT).stdout
         id_, message = case.fault()
         assert (id_, repr(namespace) in message) == ("signature-namespace-mismatch", True)
         assert not case.openssh_agrees()
@@ -235,7 +246,7 @@ def test_the_signature_of_a_commit_is_no_approval(case: Case, keys: dict[str, Pa
 
 def test_a_key_that_nobody_has_is_refused_by_its_fingerprint(case: Case, keys: dict[str, Path]) -> None:
     case.signature = signing(keys["other"]).sign(CONTENT)
-    assert case.fault() == ("signature-key-unknown", f"nobody has the key {fingerprint(public(keys['other']))}")
+    assert case.fault() == ("signature-key-unknown", f"the key {fingerprint(public(keys['other']))} is not listed")
     assert not case.openssh_agrees()
 
 
@@ -486,9 +497,9 @@ def test_a_passphrase_is_asked_for_on_the_terminal(home: Path, answer: bytes, si
         start_new_session=True,
     )
     os.close(end)
-    said = b""
-    while b"passphrase" not in said:
-        said += os.read(terminal, 1000)
+    output = b""
+    while b"passphrase" not in output:
+        output += os.read(terminal, 1000)
     os.write(terminal, answer)
     _, errors = child.communicate(timeout=60)
     os.close(terminal)

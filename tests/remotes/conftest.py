@@ -1,4 +1,4 @@
-"""A place for data, started once for all tests of a module that want that kind of place."""
+"""A storage, started once for all tests of a module that use it."""
 
 import gc
 import warnings
@@ -11,8 +11,8 @@ from tests.remotes.places import PLACES, Place
 
 @pytest.fixture(scope="module", params=PLACES)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path_factory.mktemp(request.param)) as found:
-        yield found
+    with PLACES[request.param](tmp_path_factory.mktemp(request.param)) as running:
+        yield running
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()  # here, where what WebDAV's client left open disturbs no other test

@@ -1,4 +1,4 @@
-"""Servers on this machine that keep what DVC keeps, and what a person has to set to reach each; none needs a network."""
+"""Storage servers on this machine for DVC, with the settings to reach each; none needs a network."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ import psutil
 import pytest
 
 SECRET = "correct-horse-battery-staple"
-"""Stands in every credential, so that its absence from what is said can be asked for."""
+"""Part of every credential, so that tests can check that no output contains it."""
 HERE = "127.0.0.1"
 
 
 class Objects(msgspec.Struct, frozen=True):
-    """What lies in a place, behind the server's back: content by the path below the base folder; None deletes."""
+    """Direct access to the stored files, without the server: content by path below the base folder; None deletes."""
 
     read: Callable[[str], bytes | None]
     write: Callable[[str, bytes | None], None]
@@ -30,7 +30,7 @@ class Objects(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A place for data: its address, the settings that everybody shares, and those that are a person's own."""
+    """A storage: its URL, the settings that are committed, and those of one person."""
 
     url: str
     objects: Objects
@@ -40,7 +40,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def object_path(md5: str) -> str:
-    """Where DVC keeps content, below the base folder."""
+    """The path of content below the base folder."""
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
@@ -66,7 +66,7 @@ def folder(base: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def s3(base: Path) -> Iterator[Place]:
-    """Moto's S3: it takes any credentials, which are in the environment as in CI."""
+    """Moto's S3, which accepts any credentials; they are in the environment as in CI."""
     pytest.importorskip("dvc_s3", reason="`make remotes` installs dvc[s3]")
     pytest.importorskip("moto", reason="`make remotes` installs moto")
     port = _free_port()
@@ -80,8 +80,8 @@ def s3(base: Path) -> Iterator[Place]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "1",
     }
-    words = [sys.executable, "-m", "moto.server", "-H", HERE, "-p", str(port)]
-    with _running(words, "Running on", os.environ | environment):
+    command = [sys.executable, "-m", "moto.server", "-H", HERE, "-p", str(port)]
+    with _running(command, "Running on", os.environ | environment):
         import boto3
 
         endpoint = f"http://{HERE}:{port}"
@@ -104,7 +104,7 @@ def s3(base: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def ssh(base: Path) -> Iterator[Place]:
-    """OpenSSH's server with a configuration of its own, on a port of this machine; a key lets in, and it alone."""
+    """OpenSSH's server with a configuration of its own, on a port of this machine; only a key gives access."""
     pytest.importorskip("dvc_ssh", reason="`make remotes` installs dvc[ssh]")
     server = shutil.which("sshd") or "/usr/sbin/sshd"
     if not Path(server).is_file():
@@ -180,8 +180,8 @@ def _in_bucket(client: Any) -> Objects:
             client.put_object(Bucket="models", Key=f"kept/{path}", Body=content)
 
     def names() -> list[str]:
-        found = client.list_objects_v2(Bucket="models").get("Contents", [])
-        return sorted(one["Key"].removeprefix("kept/") for one in found)
+        entries = client.list_objects_v2(Bucket="models").get("Contents", [])
+        return sorted(entry["Key"].removeprefix("kept/") for entry in entries)
 
     return Objects(read, write, names)
 
@@ -191,39 +191,40 @@ def _keygen(path: Path) -> None:
 
 
 def _make_privilege_folder() -> None:
-    """Make the folder that a Debian sshd wants to be there, and that its service would make."""
+    """Make the folder that sshd on Debian needs, and that its service would make."""
     with contextlib.suppress(OSError):
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HERE, 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind((HERE, 0))
+        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
-def _running(words: list[str], ready: str, environment: Mapping[str, str]) -> Iterator[None]:
-    """Run a server until the end; it is there once it has said so."""
+def _running(command: list[str], ready: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """Run a server until the end of the block, once it has printed that it is ready."""
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment), text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment), text=True
     )
     assert process.stdout is not None
-    said = []
+    output = []
     for line in process.stdout:
-        said.append(line)
+        output.append(line)
         if re.search(ready, line):
             break
     else:
-        pytest.fail(f"{words[0]} did not start: {''.join(said)}")
-    listener = threading.Thread(target=process.stdout.read)  # or a full pipe would stop it
+        pytest.fail(f"{command[0]} did not start: {''.join(output)}")
+    listener = threading.Thread(target=process.stdout.read)  # otherwise a full pipe would block it
     listener.start()
     try:
         yield
     finally:
-        for one in (*psutil.Process(process.pid).children(recursive=True), process):  # sshd has one for each connection
+        # sshd has a child for each connection.
+        for child in (*psutil.Process(process.pid).children(recursive=True), process):
             with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+                child.kill()
         listener.join()
         process.stdout.close()
         process.wait()

@@ -42,7 +42,8 @@ class Server(msgspec.Struct, frozen=True):
         known = self.base / "known_hosts"
         # The hook is a process of the server's, which takes the time from whoever pushes.
         options = ["IdentitiesOnly=yes", "BatchMode=yes", f"UserKnownHostsFile={known}", "SendEnv=GIT_COMMITTER_DATE"]
-        return ["ssh", "-F", "none", "-i", str(self.keys / name), *(word for one in options for word in ("-o", one))]
+        arguments = [argument for option in options for argument in ("-o", option)]
+        return ["ssh", "-F", "none", "-i", str(self.keys / name), *arguments]
 
     def desk(self, desk: Desk, root: Path | None = None) -> Desk:
         """Somebody's desk, whose Git goes by SSH with their key."""
@@ -97,10 +98,10 @@ def guarded(team: Team, server: Server) -> tuple[Desk, Desk]:
     place = team.folder / "origin.git"
     ana = server.desk(team.ana)
     ana.git("init", "--quiet", "--bare", "--initial-branch=main", str(place))
-    there = ana.at(place)
-    there.does("verify-push --install")
+    remote = ana.at(place)
+    remote.does("verify-push --install")
     ana.git("remote", "add", "origin", server.url(place))
-    return ana, there
+    return ana, remote
 
 
 def champion(desk: Desk) -> str:
@@ -110,32 +111,32 @@ def champion(desk: Desk) -> str:
 
 
 def test_a_whole_life_over_ssh(proposed: Team, server: Server) -> None:
-    ana, there = guarded(proposed, server)
+    ana, remote = guarded(proposed, server)
     ana.git("branch", "--quiet", "-D", BRANCH)
     accepted(ana, "main", "mlgit-ledger")
-    ben = server.clone(proposed.ben, there.root, "bens")
+    ben = server.clone(proposed.ben, remote.root, "bens")
 
     # Ana proposes, and her own word is none.
     ana.does(f"promote {MODEL}@2 --to production")
-    assert there.head(BRANCH) == ana.head(BRANCH)
+    assert remote.head(BRANCH) == ana.head(BRANCH)
     assert ana.refused("approve") == ["approver-excluded"]
 
     # Past mlgit nothing gets in: neither the proposal before anybody agreed to it, nor a manifest that is edited by hand.
     ana.git("merge", "--quiet", "--no-ff", "-m", "Merge it", BRANCH)
     ana.commit("Just this once", {MANIFEST: f"{ana.read(MANIFEST)}\nreason: it has to go out today\n"})
-    said = refused(ana, there, "main")
-    assert f"error[approvals-missing]: {WHERE} lacks 1 more approval (0 of 1 so far; ben, cara may)" in said
-    assert "error[promotion-stale]" in said
+    output = refused(ana, remote, "main")
+    assert f"error[approvals-missing]: {WHERE} lacks 1 more approval (0 of 1 so far; ben, cara may)" in output
+    assert "error[promotion-stale]" in output
     ana.git("reset", "--quiet", "--hard", "origin/main")
 
     # Ben agrees, in his clone; Ana merges in hers, and her environment runs it.
     ben.git("fetch", "--quiet")
-    ledger = there.head("mlgit-ledger")
+    ledger = remote.head("mlgit-ledger")
     ben.does("approve")
-    assert there.head("mlgit-ledger") != ledger
+    assert remote.head("mlgit-ledger") != ledger
     merged = ana.does("merge --json").json
-    assert (merged["pushed"], there.head("main")) == (True, merged["commit"])
-    assert [one["state"] for one in ana.does("apply production --json").json["results"]] == ["applied"]
+    assert (merged["pushed"], remote.head("main")) == (True, merged["commit"])
+    assert [result["state"] for result in ana.does("apply production --json").json["results"]] == ["applied"]
     assert champion(ana) == f"{MODEL}@2"
 
     # The way back goes the same way, and Ben merges it.
@@ -144,24 +145,24 @@ def test_a_whole_life_over_ssh(proposed: Team, server: Server) -> None:
     ben.does("approve")
     ben.does("merge")
     ana.git("pull", "--quiet", "--ff-only", "origin", "main")
-    assert [one["state"] for one in ana.does("apply production --json").json["results"]] == ["applied"]
+    assert [result["state"] for result in ana.does("apply production --json").json["results"]] == ["applied"]
     assert champion(ana) == f"{MODEL}@1"
 
     # Cara, who took no part, proves it all from what the server gives her.
-    cara = server.clone(proposed.cara, there.root, "caras")
+    cara = server.clone(proposed.cara, remote.root, "caras")
     audit = cara.does("audit --json").json
     assert audit["counts"]["PROVEN"] == len(audit["changes"])
-    assert [one["approvals"][0]["person"] for one in audit["changes"][-2:]] == ["ben", "ben"]
+    assert [change["approvals"][0]["person"] for change in audit["changes"][-2:]] == ["ben", "ben"]
 
 
 def test_a_key_lets_in_to_git_and_to_nothing_else(proposed: Team, server: Server) -> None:
-    ana, there = guarded(proposed, server)
-    shell = [*server.ssh("ana"), "-p", str(server.port), server.account, f"rm {there.root}/hooks/pre-receive"]
+    ana, remote = guarded(proposed, server)
+    shell = [*server.ssh("ana"), "-p", str(server.port), server.account, f"rm {remote.root}/hooks/pre-receive"]
     with ana.present():
         done = subprocess.run(shell, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "unrecognized command" in done.stderr
-    assert (there.root / "hooks/pre-receive").is_file()
+    assert (remote.root / "hooks/pre-receive").is_file()
 
     mallory = server.desk(proposed.mallory)
     assert "Permission denied (publickey)" in pushed(mallory, "main").stderr

@@ -49,9 +49,9 @@ def pushed(ana: Person, request: pytest.FixtureRequest) -> StoredFile:
 def finding(action: Callable[[], object], kind: type[MlgitError] = MlgitError) -> Finding:
     with pytest.raises(kind) as refusal:
         action()
-    (found,) = refusal.value.findings
-    assert SECRET not in str(found)
-    return found
+    (problem,) = refusal.value.findings
+    assert SECRET not in str(problem)
+    return problem
 
 
 def test_what_was_pushed_comes_back_in_another_clone(place: Place, pushed: StoredFile, tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_probe_leaves_nothing_behind(ana: Person, place: Place) -> None:
     assert place.objects.names() == before
 
 
-def test_a_folder_that_nobody_made_is_told_over_webdav(place: Place, tmp_path: Path) -> None:
-    """Everywhere else it is made with what is put into it."""
+def test_a_missing_base_folder_is_reported_over_webdav(place: Place, tmp_path: Path) -> None:
+    """Elsewhere it is created with the first file."""
     ben = Person(tmp_path / "ben", place, url=f"{place.url}/deeper")
     if place.url.startswith("webdav"):
         assert finding(ben.store.probe).id == "dvc-remote-folder-missing"
@@ -105,7 +105,7 @@ def test_a_folder_that_nobody_made_is_told_over_webdav(place: Place, tmp_path: P
         ben.store.probe()
 
 
-def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: StoredFile, tmp_path: Path) -> None:
+def test_denied_access_is_reported(place: Place, pushed: StoredFile, tmp_path: Path) -> None:
     wrong = {
         "webdav": {"password": "wrong"},
         "ssh": {"keyfile": str(Path(place.own.get("keyfile", "person")).with_name("stranger"))},
@@ -117,9 +117,7 @@ def test_whoever_is_not_let_in_is_told_so(place: Place, pushed: StoredFile, tmp_
     assert finding(ben.store.probe).id in {"dvc-remote-access-denied", "dvc-remote-read-only"}
 
 
-def test_a_place_without_a_server_is_told_from_one_without_the_file(
-    place: Place, pushed: StoredFile, tmp_path: Path
-) -> None:
+def test_an_unreachable_server_differs_from_a_missing_file(place: Place, pushed: StoredFile, tmp_path: Path) -> None:
     if "://" not in place.url:
         pytest.skip("a folder has no server")
     settings = {"endpointurl": "http://127.0.0.1:9"} if place.url.startswith("s3") else {"port": "9"}

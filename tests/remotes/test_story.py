@@ -33,42 +33,42 @@ def test_what_one_registers_another_judges_and_what_is_damaged_nobody_uses(regis
     ana.commit("Move the data", {".dvc/config": "[core]\n    remote = storage\n" + settings(place, shared)})
     if place.own:
         (ana.root / ".dvc/config.local").write_text(settings(place, dict(place.own)))
-    said = []
+    output = []
 
     answer = ana.does("doctor")
-    said.append(answer.text)
-    assert "takes, gives back and removes an object" in answer.out
+    output.append(answer.text)
+    assert "read back and removed" in answer.out
     assert "credentials-committed" not in answer.ids
 
     data = ana.root / "datasets/biopsies/biopsies.csv"
-    said.append(ana.does(f"data add {data} --dataset biopsies").text)
+    output.append(ana.does(f"data add {data} --dataset biopsies").text)
     ana.edit("params.yaml", "fit: worse", "fit: better")
     ana.does(f"train {MODEL}")
-    said.append(ana.does(f"register {MODEL}").text)
+    output.append(ana.does(f"register {MODEL}").text)
     record = json.loads(ana.read(f"{VERSION}/version.json"))
     assert place.objects.read(object_path(record["artifact"]["md5"])) is not None
 
     bens = fresh(ben.at(ana.root), place, "bens")
     judged = bens.does(f"gate {MODEL}@4 --env staging")
-    said.append(judged.text)
+    output.append(judged.text)
 
     predictions = record["evaluation"]["predictions"]["md5"]
     path = object_path(predictions)
     sound = place.objects.read(path)
     assert sound is not None
     for name, content, why in (
-        ("tampered", sound[:-1] + bytes([sound[-1] ^ 1]), "is not what was recorded"),
-        ("cut", sound[:-9], "is not what was recorded"),
+        ("tampered", sound[:-1] + bytes([sound[-1] ^ 1]), "differs from its record"),
+        ("cut", sound[:-9], "differs from its record"),
         ("gone", None, "is neither in the cache nor in remote"),
     ):
         place.objects.write(path, content)
         clone = fresh(ben.at(ana.root), place, name)
         refusal = clone(f"gate {MODEL}@4 --env staging")
-        said.append(refusal.text)
+        output.append(refusal.text)
         assert refusal.code == (3 if content is None else 1), refusal.text  # without it, nothing can be judged
         assert re.search(f"(fail|error) +integrity .*predictions.parquet .*{why}", refusal.out), refusal.text
         shutil.rmtree(clone.root)
-    assert not [text for text in said if SECRET in text]
+    assert not [text for text in output if SECRET in text]
 
 
 def test_a_password_in_the_shared_settings_is_named_and_not_shown(registered: Team, place: Place) -> None:
@@ -81,7 +81,7 @@ def test_a_password_in_the_shared_settings_is_named_and_not_shown(registered: Te
     assert SECRET not in answer.text
 
 
-def test_a_folder_that_nobody_made_over_webdav_is_told_with_the_way_out(registered: Team, place: Place) -> None:
+def test_a_missing_base_folder_over_webdav_is_reported_with_the_fix(registered: Team, place: Place) -> None:
     if not place.url.startswith("webdav"):
         pytest.skip("everywhere else it is made with what is put into it")
     registered.ana.commit(

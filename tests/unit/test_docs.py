@@ -12,6 +12,7 @@ from mlgit.domain.layout import parse_path
 from mlgit.domain.records import KINDS
 from mlgit.edges.formats.records import read_record
 from tools import examples, reference
+from tools.example_gates import GATES
 from tools.fields import anchor
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ def test_examples_of_records_are_valid_where_they_are_said_to_be(kind: str) -> N
 
 
 def test_examples_of_gates_are_valid_in_a_policy() -> None:
-    lines = "\n".join(f"  {line}" for line in examples.GATES.values())
+    lines = "\n".join(f"  {line}" for line in GATES.values())
     policy = read_record("policies/all.yaml", f"kind: policy\nschema: 1\nname: all\ngates:\n{lines}\n".encode())
     assert [gate.kind for gate in policy.gates] == list(REGISTRY)  # type: ignore[attr-defined]  # it is a policy by its place
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, get_args
 
 from mlgit.domain import layout
 from mlgit.domain.formatting import utc_time, utc_timestamp
@@ -22,7 +22,7 @@ from mlgit.domain.records.version import ModelFormat
 from mlgit.domain.results import InputColumn
 
 _CLOCK_SKEW = timedelta(minutes=5)  # by how much the clocks of two machines may differ
-MODEL_FORMATS: tuple[ModelFormat, ...] = ("skops", "onnx", "xgboost", "lightgbm", "safetensors")
+MODEL_FORMATS: tuple[ModelFormat, ...] = get_args(ModelFormat)
 
 
 class InRemote(Gate, frozen=True, kw_only=True, tag="stored"):

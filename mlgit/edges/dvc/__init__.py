@@ -1,1 +1,1 @@
-"""DVC: pointers, the content behind them in cache and remote, and the pipeline that makes it."""
+"""DVC: pointers, content in cache and remote, and the pipeline."""

@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml, where they are written in the plain form."""
+"""The stages of dvc.yaml, if they are written in the plain form."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ _PARAMS = "params.yaml"
 
 
 class Declared(msgspec.Struct, forbid_unknown_fields=True):
-    """A stage of dvc.yaml in its plain form; a stage that says more (`foreach`, `wdir`, `frozen`) is DVC's to judge."""
+    """A stage of dvc.yaml in its plain form. Stages with more (`foreach`, `wdir`, `frozen`) are left to DVC itself."""
 
     cmd: str | list[str]
     deps: list[str] = []
@@ -24,19 +24,19 @@ class Declared(msgspec.Struct, forbid_unknown_fields=True):
     meta: Any = None
 
     def reads(self) -> set[str]:
-        """Return the paths of what it depends on."""
+        """Return the paths of its dependencies."""
         return set(self.deps)
 
     def writes(self) -> set[str]:
-        """Return the paths of all that it writes."""
+        """Return the paths of all its outputs."""
         return _paths(*self.outs, *self.metrics, *self.plots)
 
     def measures(self) -> set[str]:
-        """Return the paths of its files of metrics."""
+        """Return the paths of its metrics files."""
         return _paths(*self.metrics)
 
     def keys(self) -> dict[str, set[str]]:
-        """Return the keys of parameters by file; an empty set stands for all of them."""
+        """Return the keys of its parameters by file; an empty set means all keys of the file."""
         keys: dict[str, set[str]] = {}
         for item in self.params:
             for file, names in ({_PARAMS: [item]} if isinstance(item, str) else item).items():
@@ -49,8 +49,8 @@ def read_declared(root: Path) -> dict[str, Declared]:
 
     Raises:
         OSError: there is no dvc.yaml.
-        MlgitError: it is not YAML.
-        msgspec.ValidationError: it says more than the plain form does, and only DVC can read it.
+        MlgitError: it is not valid YAML.
+        msgspec.ValidationError: it is not in the plain form, so only DVC can read it.
     """
     document = yamlfile.parse((root / "dvc.yaml").read_bytes(), "dvc.yaml").value.get("stages")
     if "${" in json.dumps(document):

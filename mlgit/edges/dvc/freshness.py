@@ -1,4 +1,4 @@
-"""Whether the outputs in the work tree are those that the pipeline makes from the inputs in the work tree."""
+"""Checks that the pipeline's outputs in the work tree are up to date with its inputs."""
 
 import hashlib
 import json
@@ -16,24 +16,24 @@ from mlgit.edges.dvc.lockfile import File, Stage, lock
 from mlgit.edges.formats import yamlfile
 from mlgit.errors import MlgitError
 
-_WORDS = {"changed deps": "dependency", "changed outs": "output"}
+_LABELS = {"changed deps": "dependency", "changed outs": "output"}
 
 
 def out_of_date(root: Path, stages: Sequence[str]) -> list[str]:
-    """Return why stages, or stages that they need, have to run again; nothing if their outputs belong to their inputs.
+    """Return why stages, or stages that they need, have to run again; nothing if all are up to date.
 
-    What dvc.lock says is held against the files first, which takes little more than to hash them. Only where that does
-    not prove everything up to date is DVC asked, which takes a second: it judges forms of dvc.yaml that are not read
-    here, and names the reasons.
+    The files are compared with dvc.lock first, which takes little longer than hashing them. Only if that does not show that
+    everything is up to date, DVC is called, which takes a second: it reads forms of dvc.yaml that are not read here, and
+    gives the reasons.
 
     Raises:
-        Inconclusive: DVC cannot tell either, for example because dvc.yaml has no such stage (`dvc-failed`).
+        Inconclusive: DVC failed, for example because dvc.yaml has no such stage (`dvc-failed`).
     """
     try:
-        if _proven(root, stages):
+        if _is_up_to_date(root, stages):
             return []
     except (MlgitError, msgspec.ValidationError, OSError):
-        pass  # DVC reads more than the strict reader does, and explains what it cannot read.
+        pass  # DVC supports more than the strict reader, and explains what it cannot read
     return list(_reasons(json.loads(workspace.dvc(root, "status", "--json", "--with-deps", "--", *stages))))
 
 
@@ -45,59 +45,61 @@ def _reasons(status: Mapping[str, list[str | dict[str, Any]]]) -> Iterator[str]:
                 continue
             for kind, paths in change.items():
                 for path, state in paths.items():
-                    if isinstance(state, str):
-                        yield f"{stage}: {_WORDS.get(kind, kind)} {path} is {state}"
+                    if isinstance(state, str):  # of files; of parameters it is a state by key
+                        yield f"{stage}: {_LABELS.get(kind, kind)} {path} is {state}"
                     else:
-                        yield from (f"{stage}: parameter {key} in {path} is {how}" for key, how in state.items())
+                        yield from (f"{stage}: parameter {key} in {path} is {value}" for key, value in state.items())
 
 
-def _proven(root: Path, stages: Sequence[str]) -> bool:
+def _is_up_to_date(root: Path, stages: Sequence[str]) -> bool:
     declared = read_declared(root)
-    ran = lock(root)
+    last_runs = lock(root)
     needed = _with_upstream(declared, stages)
-    if not all(name in declared and name in ran and _same_form(declared[name], ran[name]) for name in needed):
+    if not all(
+        name in declared and name in last_runs and _same_form(declared[name], last_runs[name]) for name in needed
+    ):
         return False
-    if not all(_parameters_hold(root, declared[name], ran[name]) for name in needed):
+    if not all(_same_parameters(root, declared[name], last_runs[name]) for name in needed):
         return False
-    files = {file for name in needed for file in (*ran[name].deps, *ran[name].outs)}
+    files = {file for name in needed for file in (*last_runs[name].deps, *last_runs[name].outs)}
     return all(_unchanged(root, file) for file in files)
 
 
 def _with_upstream(declared: Mapping[str, Declared], stages: Sequence[str]) -> set[str]:
-    """Return the stages and all that they need.
+    """Return the stages and all stages that they need.
 
-    A stage needs another that writes what it reads, or a folder around that, or a file in it.
+    A stage needs another one that writes what it reads, a folder that contains it, or a file in it.
     """
     needed: set[str] = set()
-    waiting = list(stages)
-    while waiting:
-        name = waiting.pop()
+    pending = list(stages)
+    while pending:
+        name = pending.pop()
         if name in needed:
             continue
         needed.add(name)
         reads = declared[name].reads() if name in declared else set()
-        waiting += [
+        pending += [
             other for other, stage in declared.items() if any(_overlap(a, b) for a in reads for b in stage.writes())
         ]
     return needed
 
 
-def _overlap(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+def _overlap(first: str, second: str) -> bool:
+    return first == second or first.startswith(f"{second}/") or second.startswith(f"{first}/")
 
 
-def _same_form(declared: Declared, ran: Stage) -> bool:
+def _same_form(declared: Declared, last_run: Stage) -> bool:
     return (
-        declared.cmd == ran.cmd
-        and declared.reads() == {file.path for file in ran.deps}
-        and declared.writes() == {file.path for file in ran.outs}
-        and declared.keys().keys() == ran.params.keys()
+        declared.cmd == last_run.cmd
+        and declared.reads() == {file.path for file in last_run.deps}
+        and declared.writes() == {file.path for file in last_run.outs}
+        and declared.keys().keys() == last_run.params.keys()
     )
 
 
-def _parameters_hold(root: Path, declared: Declared, ran: Stage) -> bool:
+def _same_parameters(root: Path, declared: Declared, last_run: Stage) -> bool:
     for file, keys in declared.keys().items():
-        recorded = ran.params[file]
+        recorded = last_run.params[file]
         current = yamlfile.parse((root / file).read_bytes(), file).value
         if keys and recorded.keys() != keys:
             return False
@@ -107,7 +109,7 @@ def _parameters_hold(root: Path, declared: Declared, ran: Stage) -> bool:
 
 
 def _value(parameters: Any, key: str) -> Any:
-    """Return the value at a dotted key; an empty tuple, which equals no parameter, if there is none."""
+    """Return the value at a dotted key; if it is missing an empty tuple, which no parameter can equal."""
     for part in key.split("."):
         if not isinstance(parameters, dict) or part not in parameters:
             return ()

@@ -1,4 +1,4 @@
-"""`dvc.lock`: what each stage read and wrote when it last ran."""
+"""`dvc.lock`: what each stage read and wrote in its last run."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -30,10 +30,10 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 def lock(root: Path) -> dict[str, Stage]:
-    """Read the last run of each stage; none where the pipeline never ran.
+    """Read the last run of each stage; empty if the pipeline never ran.
 
     Raises:
-        MlgitError: dvc.lock is there, but cannot be read (`dvc-lock-invalid`, or a finding of the reader of YAML).
+        MlgitError: dvc.lock cannot be read (`dvc-lock-invalid`, or a finding of the YAML reader).
     """
     try:
         return parse_lock((root / LOCK).read_bytes())
@@ -45,15 +45,15 @@ def parse_lock(content: bytes) -> dict[str, Stage]:
     """Read the content of a dvc.lock.
 
     Raises:
-        MlgitError: as `lock` does.
+        MlgitError: as `lock`.
     """
     try:
         return msgspec.convert(yamlfile.parse(content, LOCK).value.get("stages"), type=dict[str, Stage])
     except msgspec.ValidationError as error:
         raise refused(
             "dvc-lock-invalid",
-            "dvc.lock is not as DVC 3 writes it",
+            "dvc.lock is not in the format of DVC 3",
             why=str(error),
-            fix="run `dvc repro`, which writes it again",
+            fix="run `dvc repro` to write it again",
             at=Location(LOCK),
         ) from error

@@ -1,4 +1,4 @@
-"""DVC runs the pipeline: parameters set, stages reproduced, metrics read."""
+"""The pipeline that DVC runs: set parameters, reproduce stages, read metrics."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,11 +23,11 @@ class DvcPipeline:
         self._root = root
 
     def out_of_date(self, stages: Sequence[str]) -> list[str]:
-        """Return what changed since the stages, and all before them, last ran; as `freshness.out_of_date`."""
+        """Return what changed since the last run of the stages and those that they need; see `freshness.out_of_date`."""
         return freshness.out_of_date(self._root, stages)
 
     def metrics(self, stages: Sequence[str]) -> dict[str, float]:
-        """Return the numbers in the files of metrics that stages wrote; none where dvc.yaml or a file is not plain."""
+        """Return the numbers in the metrics files of stages; empty if dvc.yaml or a file cannot be read here."""
         try:
             declared = read_declared(self._root)
             files = sorted({file for name in stages for file in declared[name].measures()})
@@ -37,15 +37,15 @@ class DvcPipeline:
         return {key: number for content in contents for key, number in _numbers(content)}
 
     def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:
-        """Set parameters, and let DVC run all that this and other changes made stale.
+        """Set parameters, and let DVC run all stages that are out of date.
 
         Args:
-            stages: what to bring up to date; what they need runs before them.
+            stages: the stages to bring up to date, after those that they need.
             settings: parameters, as for `set_params`.
-            on_line: called with each line that DVC and the stages print, when they print it, without its end.
+            on_line: called with each line of output of DVC and the stages while they run, without its end.
 
         Returns:
-            0 if all is up to date now, 1 if not; what failed is in the lines.
+            0 if all stages are up to date now, else 1; the output has the error.
 
         Raises:
             UsageError: a parameter cannot be set (as for `set_params`); nothing was changed.
@@ -72,26 +72,26 @@ def _numbers(content: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
 
 
 def _without_advice(lines: Iterable[str]) -> Iterator[str]:
-    """Yield DVC's lines up to its closing advice on `git add` and `dvc push`, which `mlgit register` does."""
-    advice = False
+    """Yield DVC's output without the advice at its end on `git add` and `dvc push`, which `mlgit register` does."""
+    in_advice = False
     for line in lines:
-        advice = advice or line.startswith(("To track the changes with git, run:", "Use `dvc push`"))
-        if not advice:
+        in_advice = in_advice or line.startswith(("To track the changes with git, run:", "Use `dvc push`"))
+        if not in_advice:
             yield line
 
 
 def set_params(root: Path, settings: Mapping[str, str]) -> None:
-    """Write values into files of parameters, where comments stay: what `dvc exp run -S` does, without an experiment.
+    """Write values into parameter files and keep their comments, as `dvc exp run -S` does, without an experiment.
 
     Args:
         root: the checkout.
-        settings: values as YAML has them (`0.1`, `true`, `text`) by dotted key: `train.lr` of params.yaml, or
-            `other.yaml:train.lr` of another file.
+        settings: values as YAML scalars (`0.1`, `true`, `text`) by dotted key: `train.lr` for params.yaml, or
+            `other.yaml:train.lr` for another file.
 
     Raises:
-        UsageError: there is no such parameter (`param-unknown`), or the value is no finite number (`param-value-invalid`).
-            Nothing was changed.
-        MlgitError: a file of parameters cannot be read.
+        UsageError: there is no such parameter (`param-unknown`), or the value is not a finite number
+            (`param-value-invalid`). Nothing was changed.
+        MlgitError: a parameter file cannot be read.
     """
     files: dict[str, dict[str, Any]] = {}
     for name, text in settings.items():
@@ -111,33 +111,33 @@ def _parsed(name: str, text: str) -> Any:
             "param-value-invalid",
             f"{name} cannot be {text[:40]}",
             why="it is not a finite number",
-            fix="give a finite one",
+            fix="give a finite number",
         ) from error
 
 
 def _changes(root: Path, file: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the values that differ from what the file has; every key must be there."""
+    """Return those of the values that differ from the file, which must have every key."""
     try:
-        known = yamlfile.parse((root / file).read_bytes(), file).value
+        current = yamlfile.parse((root / file).read_bytes(), file).value
     except OSError as error:
         raise _unknown(file, next(iter(values)), f"{file} cannot be read") from error
-    return {key: value for key, value in values.items() if _value(known, file, key) != value}
+    return {key: value for key, value in values.items() if _value(current, file, key) != value}
 
 
-def _value(known: Any, file: str, key: str) -> Any:
+def _value(parameters: Any, file: str, key: str) -> Any:
     for part in key.split("."):
-        if not isinstance(known, dict) or part not in known:
-            names = ", ".join(known) if isinstance(known, dict) else "a single value"
-            raise _unknown(file, key, f"where {part!r} is looked for, there is {names}")
-        known = known[part]
-    if isinstance(known, dict):
-        raise _unknown(file, key, f"{key} is a group of {', '.join(known)}")
-    return known
+        if not isinstance(parameters, dict) or part not in parameters:
+            names = f"the keys {', '.join(parameters)}" if isinstance(parameters, dict) else "a single value"
+            raise _unknown(file, key, f"{part!r} is missing; the file has {names} there")
+        parameters = parameters[part]
+    if isinstance(parameters, dict):
+        raise _unknown(file, key, f"{key} is a group of {', '.join(parameters)}")
+    return parameters
 
 
 def _unknown(file: str, key: str, why: str) -> UsageError:
     return usage_error(
-        "param-unknown", f"{file} has no parameter {key}", why=why, fix=f"name one that is there, or add it to {file}"
+        "param-unknown", f"{file} has no parameter {key}", why=why, fix=f"use an existing one, or add it to {file}"
     )
 
 

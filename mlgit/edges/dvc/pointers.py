@@ -15,13 +15,13 @@ from mlgit.errors import MlgitError, refused
 _ADD_AGAIN = "write it again with `dvc add`"
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
-"""Names without need of quotes: they begin with a letter and have a dot inside, so YAML takes them for text."""
+"""Names that need no quotes: they begin with a letter and have a dot inside, so YAML reads them as text."""
 _NUMBER = re.compile(r"[0-9]+(e[0-9]+)?")
-"""The rare md5 that YAML would take for a number."""
+"""The rare md5 that YAML would read as a number."""
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `.dvc` file says: the path of the data from the root, and its content by DVC's hash and size in bytes."""
+    """A `.dvc` file: the path of the data from the root, and DVC's hash and the size in bytes of its content."""
 
     file: str
     path: RelativePath
@@ -35,7 +35,7 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def render(stored: StoredFile) -> bytes:
-    """Return the pointer to a file, to lie beside it: the bytes that DVC 3 writes."""
+    """Return the pointer to a file in the same folder, byte for byte as DVC 3 writes it."""
     name = stored.path.rpartition("/")[2]
     path = name if _PLAIN.fullmatch(name) else _quoted(name)
     md5 = _quoted(stored.md5) if _NUMBER.fullmatch(stored.md5) else stored.md5
@@ -43,22 +43,22 @@ def render(stored: StoredFile) -> bytes:
 
 
 def parse(content: bytes, file: str) -> Pointer:
-    """Read a pointer; what DVC may add beside hash, size and path (`desc`, `deps` of an import) is left alone.
+    """Read a pointer. Other keys of DVC (`desc`, `deps` of an import) are ignored.
 
     Args:
         content: the document.
-        file: where in the repository it lies; its `path` counts from there.
+        file: its path in the repository; its `path` is relative to the folder.
 
     Raises:
-        MlgitError: it is no pointer to exactly one output (`dvc-pointer-invalid`), was written before DVC 3
-            (`dvc-pointer-legacy`), or names something other than a hash and a path below its own folder (`dvc-pointer-unsafe`).
+        MlgitError: it is not a pointer to exactly one output (`dvc-pointer-invalid`), was written before DVC 3
+            (`dvc-pointer-legacy`), or has no valid hash or no path below its own folder (`dvc-pointer-unsafe`).
     """
     document = yamlfile.parse(content, file)
     out = _only_output(document)
     if out.get("hash") != "md5":
         raise refused(
             "dvc-pointer-legacy",
-            f"{file} was written before DVC 3, whose hash is of another kind",
+            f"{file} was written before DVC 3, which uses another hash",
             why="it lacks `hash: md5`",
             fix="run `dvc cache migrate --dvc-files`",
             at=document.at(("outs", 0)),
@@ -67,6 +67,7 @@ def parse(content: bytes, file: str) -> Pointer:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise _invalid(document, "its output has no size", "outs", 0, "size")
     path = _checked(document, out, "path", RelativePath)
+    # Checked again after joining: the pointer itself could be at a path that leads outside.
     joined = {"path": str(PurePosixPath(file).parent / path)}
     return Pointer(
         file=file,
@@ -85,9 +86,9 @@ def _only_output(document: Document) -> dict[str, Any]:
     if not isinstance(outs, list):
         raise _invalid(document, "it has no list of outputs", "outs")
     if len(outs) != 1:
-        raise _invalid(document, f"it has {len(outs)} outputs, where one is expected", "outs")
+        raise _invalid(document, f"it has {len(outs)} outputs, one is expected", "outs")
     if "wdir" in document.value:
-        raise _invalid(document, "it counts paths from another folder", "wdir")
+        raise _invalid(document, "its paths are relative to another folder", "wdir")
     if not isinstance(outs[0], dict):
         raise _invalid(document, "its output is not a mapping", "outs", 0)
     return outs[0]

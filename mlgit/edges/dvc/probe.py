@@ -1,4 +1,4 @@
-"""Try a remote: write a small object of no meaning, read it back, and remove it."""
+"""Test a remote: write a small object, read it back, and remove it."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -8,21 +8,21 @@ from typing import Any
 from mlgit.errors import Inconclusive, MlgitError, refused
 
 Answers = Callable[[], AbstractContextManager[None]]
-"""Gives a context in which what a remote raises is said in mlgit's words."""
+"""Returns a context that turns exceptions of a remote into findings."""
 
 
 def run(name: str, objects: Any, answers: Answers, is_absence: Callable[[Exception], bool]) -> None:
-    """Try a remote; the names of real objects are never used.
+    """Test a remote. The test object has a name that no data can have.
 
     Args:
-        name: of the remote.
-        objects: DVC's view of the objects in it.
-        answers: says in mlgit's words why it did not answer.
-        is_absence: tells whether an error says that something is not there.
+        name: name of the remote.
+        objects: DVC's object database in it.
+        answers: turns exceptions of the remote into findings.
+        is_absence: tells whether an error means that a file does not exist.
 
     Raises:
-        MlgitError: the remote lacks its base folder, which nothing here makes (`dvc-remote-folder-missing`), takes nothing
-            (`dvc-remote-read-only`), gives back something else (`data-corrupt`), or does not let it be removed
+        MlgitError: the remote does not have its base folder and cannot create it (`dvc-remote-folder-missing`), cannot be
+            written (`dvc-remote-read-only`), returns other content (`data-corrupt`), or does not allow to remove the object
             (`dvc-remote-delete-denied`).
         Inconclusive: it did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
     """
@@ -32,33 +32,33 @@ def run(name: str, objects: Any, answers: Answers, is_absence: Callable[[Excepti
     path = files.join(base, file)
     over_webdav = str(files.protocol).startswith("webdav")
     with answers():
-        if over_webdav and not _is_there(files, base, is_absence):
+        if over_webdav and not _exists(files, base, is_absence):
             raise _no_folder(name)
     with _writing(name, answers):
         if not over_webdav:
             files.makedirs(base, exist_ok=True)
         files.pipe_file(path, content)
     with answers():
-        found = files.cat_file(path)
+        read_back = files.cat_file(path)
     try:
         files.remove(path)
     except Exception as error:
         raise refused(
             "dvc-remote-delete-denied",
-            f'remote "{name}" does not let anything be removed',
-            why=f"{file}, of {len(content)} bytes, stays in it; for a storage that only grows, that is as it should be",
-            fix="remove it by hand if it is in the way",
+            f'remote "{name}" does not allow to remove files',
+            why=f"{file} of {len(content)} bytes stays there; an append-only storage is meant to refuse this",
+            fix="remove it by hand if you want to",
         ) from error
-    if found != content:
+    if read_back != content:
         raise refused(
             "data-corrupt",
-            f'remote "{name}" does not give back what it was given',
-            why=f"{len(content)} bytes were written, and {len(found)} others read",
-            fix="see to the storage: whatever it keeps may be damaged",
+            f'remote "{name}" does not return what was written to it',
+            why=f"{len(content)} bytes were written, and {len(read_back)} different bytes were read",
+            fix="check the storage: all that it has may be damaged",
         )
 
 
-def _is_there(files: Any, folder: str, is_absence: Callable[[Exception], bool]) -> bool:
+def _exists(files: Any, folder: str, is_absence: Callable[[Exception], bool]) -> bool:
     try:
         files.info(folder)
     except Exception as error:
@@ -70,7 +70,7 @@ def _is_there(files: Any, folder: str, is_absence: Callable[[Exception], bool]) 
 
 @contextmanager
 def _writing(name: str, answers: Answers) -> Iterator[None]:
-    """Tell a remote that only may not be written to from one that does not answer."""
+    """Turn a refused write into `dvc-remote-read-only`: here a denied access concerns writing only."""
     try:
         with answers():
             yield
@@ -79,16 +79,16 @@ def _writing(name: str, answers: Answers) -> Iterator[None]:
             raise
         raise refused(
             "dvc-remote-read-only",
-            f'remote "{name}" takes nothing from this account',
-            why="it refused to be written to",
-            fix="for who only reads, all is well; `mlgit register` and `dvc push` need an account that may write",
+            f'remote "{name}" cannot be written with this account',
+            why="it denied the write",
+            fix="to read, this is enough; `mlgit register` and `dvc push` need an account with write access",
         ) from error
 
 
 def _no_folder(name: str) -> MlgitError:
     return refused(
         "dvc-remote-folder-missing",
-        f'remote "{name}" has no folder to keep data in',
-        why="over WebDAV the folder that the address names has to be there before anything is put into it",
-        fix="make it on the server, or let whoever runs it do so; `mlgit doctor` asks again",
+        f'remote "{name}" does not have its base folder',
+        why="over WebDAV, the folder in the address has to exist before files are written",
+        fix="create it on the server, then run `mlgit doctor` again",
     )

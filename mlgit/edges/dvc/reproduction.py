@@ -1,4 +1,4 @@
-"""Training again what was recorded: the stages of a commit, in a private checkout, on data that was handed over."""
+"""Reproduction: run the stages of a commit again, in a private checkout, on given data."""
 
 import shutil
 import sys
@@ -13,25 +13,25 @@ from mlgit.ops.kernel.ports.git import Tree
 
 _DVC: Final = (sys.executable, "-m", "dvc", "repro", "--force", "--no-commit", "--no-run-cache")
 _CONFIG: Final = "[core]\n    no_scm = True\n    analytics = False\n    autostage = False\n"
-"""Replaces that of the commit: nothing is fetched or kept, so no remote and no credentials are needed."""
+"""Replaces the configuration of the commit: nothing is fetched or stored, so no remote and no credentials are needed."""
 
 
 @contextmanager
 def reproduced(
     tree: Tree, data: Mapping[str, Path], stages: Sequence[str], output: str, *, seconds: float
 ) -> Iterator[Path]:
-    """Run stages, and all that they need, whatever was run before; give a file that they wrote, for a while.
+    """Run stages and the stages that they need, without DVC's run cache; yield a file that they wrote.
 
     Args:
         tree: the files of the commit.
-        data: content to put beside them, by path.
-        stages: what to run.
-        output: path of the file that is wanted.
-        seconds: after which it is stopped.
+        data: files to copy into the checkout, by their path in it.
+        stages: the stages to run.
+        output: path of the file to yield; it is removed afterwards.
+        seconds: time after which DVC is killed.
 
     Raises:
-        MlgitError: the stages did not succeed in time, or did not write the file (`reproduction-failed`).
-        Inconclusive: there is no room for a checkout (`disk-io-failed`).
+        MlgitError: the stages failed, took too long, or did not write the file (`reproduction-failed`).
+        Inconclusive: the checkout cannot be written (`disk-io-failed`).
     """
     with private.folders() as (checkout, home):
         private.check_out(tree, checkout)
@@ -41,16 +41,18 @@ def reproduced(
         (checkout / ".dvc").mkdir(exist_ok=True)
         (checkout / ".dvc/config").write_text(_CONFIG, encoding="utf-8")
         environment = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(home / "dvc")}
-        ended = private.run(
-            [*_DVC, "--", *stages], checkout, home, seconds=seconds, environment=environment, talks=True
+        exited = private.run(
+            [*_DVC, "--", *stages], checkout, home, seconds=seconds, environment=environment, stdout_is_log=True
         )
         written = checkout / output
-        why = ended.why or ("" if written.is_file() and not written.is_symlink() else f"no stage wrote {output}")
+        # A symbolic link could make any file of this machine pass as the output.
+        is_file = written.is_file() and not written.is_symlink()
+        why = exited.why or ("" if is_file else f"no stage wrote {output}")
         if why:
             raise refused(
                 "reproduction-failed",
-                f"commit {(tree.commit or '')[:12]} cannot be trained again here",
+                f"commit {(tree.commit or '')[:12]} cannot be reproduced here",
                 why=why,
-                fix="check out that commit, install the packages that it pins, and run `dvc repro --force` to see all of it",
+                fix="check out that commit, install the packages that it pins, and run `dvc repro --force`",
             )
         yield written

@@ -1,7 +1,7 @@
-"""Content in DVC's cache and remote: asked for, fetched, uploaded, and always verified.
+"""Content in DVC's cache and remote: find, fetch and upload it, always verified.
 
-DVC names content by its md5 and trusts that name afterwards: with one byte changed in some remotes, `dvc pull` succeeds
-with the wrong file. So whatever passes through here is hashed again, and held against the size and sha256 recorded.
+DVC addresses content by its md5 and does not verify it afterwards: if a byte in some remotes was changed, `dvc pull`
+succeeds with the wrong file. So all content is hashed here and compared with the recorded size and sha256.
 """
 
 import errno
@@ -22,41 +22,42 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _FORBIDDEN = {401, 403, 407}
 _NOT_FOUND = 404
 _NO_SUCH_FILE = {"SFTPNoSuchFile", "SFTPNoSuchPath", "ResourceNotFound"}
-"""What asyncssh and webdav4 raise; by name, for those packages are there only where such a remote is used."""
-_LEFT_OVERS = ".*.tmp"
+"""Exceptions of asyncssh and webdav4 for a missing file; by name, since these packages are optional."""
+_TEMPORARY = ".*.tmp"
 _OBJECTS = ("files", "md5")
-"""Where DVC 3 keeps objects, below a cache or remote: `files/md5/9b/1c04ee…`."""
+"""Where DVC 3 stores objects in a cache or remote: `files/md5/9b/1c04ee…`."""
 
 
 class DvcStore:
     """The cache of a checkout and one of its remotes; DVC is imported and its configuration read when first needed."""
 
     def __init__(self, root: Path | None, remote: str) -> None:
-        """Take the folder that holds `.dvc` (None in a bare repository, which has none) and the name of the remote."""
+        """Take the folder that contains `.dvc` (None for a bare repository) and the name of the remote."""
         self._root = root
         self._name = remote
 
     def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
-        """Return those that the remote does not have, asking for all at once. Their content is not read.
+        """Return the files that the remote does not have, by one request for all. Content is not read.
 
         Raises:
-            MlgitError: the remote has one of them in another size (`data-corrupt`), is not configured
-                (`dvc-remote-unknown`), or cannot be used from here (`dvc-remote-unsupported`).
+            MlgitError: the remote has one of them with another size (`data-corrupt`), is not configured
+                (`dvc-remote-unknown`), or is not supported (`dvc-remote-unsupported`).
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
-        return [file for file, there in zip(files, self._are_there(files), strict=True) if not there]
+        return [file for file, exists in zip(files, self._exist(files), strict=True) if not exists]
 
     @contextmanager
     def fetch(self, file: StoredFile) -> Iterator[Path]:
-        """Give a private, verified copy of a file under its own name, from the cache or else the remote, for a while.
+        """Yield a private, verified copy of a file under its own name, from the cache or else the remote.
 
         Raises:
-            MlgitError: it is in neither (`data-missing`), or is not what was recorded (`data-corrupt`).
+            MlgitError: it is in neither (`data-missing`), or its content differs from the record (`data-corrupt`).
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
                 full or broken (`disk-io-failed`).
         """
         with _scratch(file) as copy:
             cached = self._cached(file)
+            # The copy is verified, not the original, which another process could change after the check.
             if cached.is_file():
                 _check(file, _copied(cached, copy), f"in the cache, {cached},")
             else:
@@ -65,74 +66,75 @@ class DvcStore:
             yield copy
 
     def upload(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
-        """Put files into cache and remote, where they are not yet, and ask the remote afterwards whether it has them.
+        """Store files in cache and remote if they are missing there, then check that the remote has them.
 
         Raises:
-            MlgitError: a file is not what was recorded (`data-corrupt`), or did not arrive (`dvc-upload-failed`).
+            MlgitError: a file differs from its record (`data-corrupt`), or is not in the remote afterwards
+                (`dvc-upload-failed`).
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
                 full or broken (`disk-io-failed`).
         """
         for path, file in files:
-            self._keep(path, file)
+            self._store_in_cache(path, file)
         absent = list({file.md5: file for file in self.missing([file for _, file in files])}.values())
         if not absent:
             return
-        with self._answers(), _tidy(self._remote_paths(absent)):
+        with self._errors_as_findings(), _without_temporary_files(self._remote_paths(absent)):
             sources, hashes = [str(self._cached(file)) for file in absent], [file.md5 for file in absent]
-            # `verify` would download each object again; its size is asked for below, and a fetch checks its digest.
+            # `verify` would download each object again; its size is compared below, and a fetch verifies its digest.
             self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
-        if lost := self.missing(absent):
+        if still_missing := self.missing(absent):
             raise refused(
                 "dvc-upload-failed",
-                f'{lost[0].path} is not in remote "{self._name}" after the upload',
-                why=f"the remote reported no error, yet does not have md5 {lost[0].md5}",
+                f'{still_missing[0].path} is not in remote "{self._name}" after the upload',
+                why=f"the remote reported no error, yet does not have md5 {still_missing[0].md5}",
                 fix=f"try `dvc push -r {self._name}`, then run this again",
             )
 
     def probe(self) -> None:
-        """Write a small object of no meaning into the remote, read it back, and remove it (see `probe.run`).
+        """Write a small test object into the remote, read it back, and remove it (see `probe.run`).
 
         Raises:
-            MlgitError: what of that it did not do; or as `missing`.
+            MlgitError: one of these steps failed; or as `missing`.
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
-        probe.run(self._name, self._remote, self._answers, lambda error: _says_not_there(_cause(error)))
+        probe.run(self._name, self._remote, self._errors_as_findings, lambda error: _means_missing(_cause(error)))
 
-    def _keep(self, path: Path, file: StoredFile) -> None:
-        """Put a file into the cache if it is not there; what is in the cache afterwards is what was recorded."""
+    def _store_in_cache(self, path: Path, file: StoredFile) -> None:
+        """Store a file in the cache if it is missing there, and verify that the cached content is the recorded one."""
         cached = self._cached(file)
         if cached.is_file():
             _check(file, hashing.hash_file(cached), f"in the cache, {cached},")
-            if not path.is_file() or not path.samefile(cached):  # it may have changed since, and been read as it is now
+            if not path.is_file() or not path.samefile(cached):  # the file may have changed since it was recorded
                 _check(file, hashing.hash_file(path), f"at {path}")
             return
         with _scratch(file) as copy:
             _check(file, _copied(path, copy), f"at {path}")
             try:
-                with _tidy([cached]):
+                with _without_temporary_files([cached]):
                     self._cache.add(str(copy), self._cache.fs, file.md5, hardlink=True)
             except OSError as error:
                 raise _disk_failed(error) from error
 
-    def _are_there(self, files: Sequence[StoredFile]) -> list[bool]:
+    def _exist(self, files: Sequence[StoredFile]) -> list[bool]:
         if not files:
             return []
-        with self._answers():
-            # Asked for their sizes, remotes tell "not there" from "no answer"; DVC's own question takes both for the
-            # former, and removes what it finds damaged in a folder.
+        with self._errors_as_findings():
+            # `info` distinguishes a missing file from a remote that does not answer. DVC's own `exists` does not, and deletes
+            # damaged objects of a remote that is a folder.
             answers = self._remote.fs.info(
                 [self._remote.oid_to_path(file.md5) for file in files], return_exceptions=True
             )
-            return [self._is_there(file, answer) for file, answer in zip(files, answers, strict=True)]
+            return [self._exists(file, answer) for file, answer in zip(files, answers, strict=True)]
 
-    def _is_there(self, file: StoredFile, answer: Any) -> bool:
+    def _exists(self, file: StoredFile, answer: Any) -> bool:
         if isinstance(answer, Exception):
-            if _says_not_there(_cause(answer)):
+            if _means_missing(_cause(answer)):
                 return False
             raise answer
-        size = answer.get("size")  # some HTTP servers do not say
+        size = answer.get("size")  # some HTTP servers do not report it
         if size not in {None, file.size}:
-            raise _corrupt(file, f'in remote "{self._name}"', f"it has {size} bytes, {file.size} were recorded")
+            raise _corrupt(file, f'in remote "{self._name}"', f"it has {size} bytes, {file.size} are recorded")
         return True
 
     def _download(self, file: StoredFile, copy: Path) -> None:
@@ -143,11 +145,11 @@ class DvcStore:
                 why=f'md5 {file.md5} is neither in the cache nor in remote "{self._name}"',
                 fix="where the data was made, run `dvc push`",
             )
-        with self._answers():
+        with self._errors_as_findings():
             self._remote.fs.get_file(self._remote.oid_to_path(file.md5), str(copy))
 
     def _remote_paths(self, files: Sequence[StoredFile]) -> list[Path]:
-        """Return where files lie in a remote that is a folder; nothing for any other remote."""
+        """Return the paths of files in a remote that is a folder; nothing for other remotes."""
         from dvc.fs import LocalFileSystem  # noqa: PLC0415 - takes 0.1 s
 
         if not isinstance(self._remote.fs, LocalFileSystem):
@@ -159,12 +161,12 @@ class DvcStore:
 
     @cached_property
     def _config(self) -> dict[str, Any]:
-        """DVC's configuration; asked for before anything of DVC is imported, since it tells whether there is a DVC."""
+        """DVC's configuration. It is read before DVC is imported, since reading it checks that DVC is installed."""
         return workspace.configuration(self._root)
 
     @cached_property
     def _cache(self) -> Any:
-        """DVC's cache, wherever it is configured to be."""
+        """DVC's cache, at its configured place."""
         cache = self._config["cache"]
         from dvc.fs import localfs  # noqa: PLC0415 - takes 0.1 s
 
@@ -176,7 +178,7 @@ class DvcStore:
         """The remote's objects.
 
         Raises:
-            MlgitError: it is not configured (`dvc-remote-unknown`), or cannot be used from here (`dvc-remote-unsupported`).
+            MlgitError: it is not configured (`dvc-remote-unknown`), or is not supported (`dvc-remote-unsupported`).
         """
         settings = self._config
         from dvc.config import ConfigError, RemoteNotFoundError  # noqa: PLC0415
@@ -188,51 +190,51 @@ class DvcStore:
         except RemoteNotFoundError as error:
             raise workspace.remote_missing(self._name, settings["remote"]) from error
         except (ImportError, RemoteMissingDepsError) as error:
-            raise self._unsupported("a package that its kind of storage needs is not installed") from error
+            raise self._unsupported("the package for its kind of storage is not installed") from error
         except ConfigError as error:
             raise workspace.broken_configuration() from error
         if config.get("worktree") or config.get("version_aware"):
-            raise self._unsupported("it is cloud-versioned, and so does not keep objects by their hash")
+            raise self._unsupported("it is cloud-versioned, so it does not store objects by their hash")
         return _objects(files, files.join(folder, *_OBJECTS), config)
 
     def _unsupported(self, why: str) -> MlgitError:
         fix = "see `mlgit explain dvc-remote-unsupported`, or use another remote"
-        return refused("dvc-remote-unsupported", f'remote "{self._name}" cannot be used from here', why=why, fix=fix)
+        return refused("dvc-remote-unsupported", f'remote "{self._name}" is not supported', why=why, fix=fix)
 
     @contextmanager
-    def _answers(self) -> Iterator[None]:
-        """Say in mlgit's words why the remote did not answer; without quotes, which may hold credentials."""
+    def _errors_as_findings(self) -> Iterator[None]:
+        """Turn exceptions of the remote into findings, without their text, which may contain credentials."""
         try:
             yield
         except MlgitError:
             raise
         except Exception as error:
-            raise _no_answer(self._name, _cause(error)) from error
+            raise _unreachable(self._name, _cause(error)) from error
 
 
 def _objects(files: Any, folder: str, config: dict[str, Any]) -> Any:
-    """Return DVC's view of the objects in a folder of a file system."""
+    """Return DVC's object database in a folder of a file system."""
     from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
 
     return cast("Any", get_odb)(files, folder, hash_name="md5", **config)
 
 
 @contextmanager
-def _tidy(objects: Sequence[Path]) -> Iterator[None]:
-    """Remove what DVC leaves beside its objects where it cannot write them, which takes room on a disk that has none."""
+def _without_temporary_files(objects: Sequence[Path]) -> Iterator[None]:
+    """Remove the temporary files that DVC leaves beside objects if a write fails: the disk may be full."""
     folders = {path.parent for path in objects}
-    known = {path for folder in folders for path in folder.glob(_LEFT_OVERS)}
+    existing = {path for folder in folders for path in folder.glob(_TEMPORARY)}
     try:
         yield
     except BaseException:
-        for path in {path for folder in folders for path in folder.glob(_LEFT_OVERS)} - known:
+        for path in {path for folder in folders for path in folder.glob(_TEMPORARY)} - existing:
             path.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
 def _scratch(file: StoredFile) -> Iterator[Path]:
-    """Give a path for a private copy of a file, in a folder that only this user may enter and that is removed after."""
+    """Yield a path for a private copy of a file, in a folder that only this user may enter; it is removed afterwards."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="mlgit-")
     except OSError as error:
@@ -248,44 +250,44 @@ def _copied(source: Path, copy: Path) -> hashing.Hashes:
         raise _disk_failed(error) from error
 
 
-def _check(file: StoredFile, found: hashing.Hashes, where: str) -> None:
-    if found != (file.md5, file.sha256, file.size):
-        why = f"recorded {file.sha256} of {file.size} bytes, found {found.sha256} of {found.size} bytes"
+def _check(file: StoredFile, actual: hashing.Hashes, where: str) -> None:
+    if actual != (file.md5, file.sha256, file.size):
+        why = f"recorded {file.sha256} of {file.size} bytes, found {actual.sha256} of {actual.size} bytes"
         raise _corrupt(file, where, why)
 
 
 def _corrupt(file: StoredFile, where: str, why: str) -> MlgitError:
     fix = "remove the damaged copy; where the data was made, run `dvc push`; then run this again"
-    return refused("data-corrupt", f"{file.path} {where} is not what was recorded", why=why, fix=fix)
+    return refused("data-corrupt", f"{file.path} {where} differs from its record", why=why, fix=fix)
 
 
 def _cause(error: Exception) -> BaseException:
-    """Return what lies behind an error: over HTTP, a failed connection is reported as a file that is not there."""
+    """Return the cause of an error: over HTTP, a failed connection is raised as `FileNotFoundError` with the cause."""
     return error.__cause__ or error if isinstance(error, FileNotFoundError) else error
 
 
-def _says_not_there(cause: BaseException) -> bool:
-    """Tell whether an answer says that there is no such file; over SSH and WebDAV, with an exception of the client's own."""
+def _means_missing(cause: BaseException) -> bool:
+    """Tell whether an error means that the file does not exist; SSH and WebDAV clients have exceptions of their own."""
     return isinstance(cause, FileNotFoundError) or _status(cause) == _NOT_FOUND or type(cause).__name__ in _NO_SUCH_FILE
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the status of an answer over HTTP, which aiohttp and webdav4 put into different places; None without one."""
-    found = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return found if isinstance(found, int) else None
+    """Return the HTTP status of an error, from the attributes of aiohttp or webdav4; None without one."""
+    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
 
 
-def _no_answer(remote: str, error: BaseException) -> Inconclusive:
+def _unreachable(remote: str, error: BaseException) -> Inconclusive:
     from dvc.fs import AuthError, ConfigError  # noqa: PLC0415 - takes 0.1 s
 
     code = error.errno if isinstance(error, OSError) else None
     if isinstance(error, OSError) and code in _DISK:
         return _disk_failed(error)
     why = os.strerror(code) if code is not None and code in errno.errorcode else ""
-    fix = f"see what `dvc status --cloud -r {remote}` says; check the network and the credentials"
+    fix = f"run `dvc status --cloud -r {remote}` for details; check the network and the credentials"
     if isinstance(error, PermissionError | AuthError | ConfigError) or _status(error) in _FORBIDDEN:
         return inconclusive(
-            "dvc-remote-access-denied", f'remote "{remote}" does not let this account in', why=why, fix=fix
+            "dvc-remote-access-denied", f'remote "{remote}" denies access to this account', why=why, fix=fix
         )
     return inconclusive("dvc-remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
 
@@ -295,5 +297,5 @@ def _disk_failed(error: OSError) -> Inconclusive:
         "disk-io-failed",
         "a file cannot be written",
         why=error.strerror or "",
-        fix="make room on the disk, and check who may write there",
+        fix="free some space, and check permissions",
     )

@@ -1,4 +1,4 @@
-"""A checkout that DVC works in: its configuration, and DVC itself as a process."""
+"""DVC in a checkout: its configuration, and `dvc` as a process."""
 
 import importlib
 import os
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from mlgit.edges import process
 from mlgit.errors import MlgitError, inconclusive, refused
 
-OLDEST: Final = (3, 59)
-"""The first release of DVC that will do; pyproject.toml asks for the same."""
+MINIMUM: Final = (3, 59)
+"""The oldest supported release of DVC; pyproject.toml requires the same."""
 
 _DVC: Final = (sys.executable, "-m", "dvc")
-_A_DAY: Final = 86_400.0
+_TIMEOUT: Final = 86_400.0
 """Seconds that DVC may take: it may have to hash or copy a lot."""
 _CREDENTIALS: Final = frozenset(
     {
@@ -31,43 +31,43 @@ _IGNORE: Final = "/config.local\n/tmp\n/cache\n"
 
 
 def require() -> None:
-    """Make sure that there is a DVC that will do; whatever imports it, or runs it, asks here first.
+    """Check that a supported DVC is installed; to be called before DVC is imported or run.
 
     Raises:
         Inconclusive: it is not installed, or cannot be imported (`dvc-missing`), or is too old (`dvc-too-old`).
     """
-    needed = ".".join(map(str, OLDEST))
-    way_out = f'`{sys.executable} -m pip install "dvc>={needed}"`'
+    minimum = ".".join(map(str, MINIMUM))
+    command = f'`{sys.executable} -m pip install "dvc>={minimum}"`'
     try:
         version = importlib.import_module("dvc").__version__
-        if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+        if tuple(map(int, re.findall(r"\d+", version)[:2])) < MINIMUM:
             raise inconclusive(
                 "dvc-too-old",
                 f"DVC {version} is too old for mlgit",
-                why=f"it needs DVC {needed} or newer",
-                fix=f"run {way_out}",
+                why=f"it needs DVC {minimum} or newer",
+                fix=f"run {command}",
             )
         importlib.import_module("dvc.config")
         importlib.import_module("dvc.fs")
-    except (ImportError, AttributeError) as error:  # a folder called `dvc` is imported too, and has no version
-        why = f"{error}; mlgit needs DVC {needed} or newer"
+    except (ImportError, AttributeError) as error:  # a folder called `dvc` can be imported too, but has no version
+        why = f"{error}; mlgit needs DVC {minimum} or newer"
         raise inconclusive(
-            "dvc-missing", "DVC is not installed, or not whole", why=why, fix=f"run {way_out}"
+            "dvc-missing", "DVC is not installed, or incompletely", why=why, fix=f"run {command}"
         ) from error
 
 
 def configuration(root: Path | None) -> dict[str, Any]:
-    """Read DVC's configuration, of all levels from the system's to `.dvc/config.local`, with paths made absolute.
+    """Read DVC's configuration of all levels, from the system's to `.dvc/config.local`, with absolute paths.
 
     Raises:
         MlgitError: DVC is not set up there (`dvc-missing`), or its configuration cannot be read (`dvc-config-invalid`).
-        Inconclusive: there is no DVC that will do (as `require`).
+        Inconclusive: there is no supported DVC (as `require`).
     """
     if root is None:
         raise refused(
             "dvc-missing",
             "a bare repository has no data",
-            why="DVC's configuration and cache belong to a checkout",
+            why="DVC needs a checkout for its configuration and cache",
             fix="run this in a clone that has its files checked out",
         )
     if not (root / ".dvc").is_dir():
@@ -87,30 +87,30 @@ def configuration(root: Path | None) -> dict[str, Any]:
 
 
 def broken_configuration() -> MlgitError:
-    """Return the error for a configuration that DVC refuses; it is not quoted, since it may hold credentials."""
+    """Return the error for a configuration that DVC rejects. It is not quoted, since it may contain credentials."""
     return refused(
         "dvc-config-invalid",
         "DVC's configuration cannot be used",
-        fix="run `dvc config --list`, which says where it is wrong",
+        fix="run `dvc config --list` to see the error",
     )
 
 
 def initialise(root: Path, remote: str, location: str) -> list[str]:
-    """Set DVC up with a default remote; what is there already stays as it is.
+    """Set up DVC with a default remote; existing files and settings are not changed.
 
-    DVC's files are written here rather than by `dvc init`, which would stage them in the index and takes a second.
+    `dvc init` is not used, because it would stage files in the index and takes a second.
 
     Args:
         root: the checkout.
         remote: the name of the remote.
-        location: a URL, or a folder, counted from `root` if it is relative.
+        location: a URL, or a folder, relative to `root` or absolute.
 
     Returns:
-        The paths that were written, from the root.
+        The paths of written files, from the root.
 
     Raises:
-        MlgitError: the configuration that is there cannot be read (`dvc-config-invalid`).
-        Inconclusive: there is no DVC that will do (as `require`); nothing was written.
+        MlgitError: the existing configuration cannot be read (`dvc-config-invalid`).
+        Inconclusive: there is no supported DVC (as `require`); nothing was written.
     """
     require()
     from dvc.config import Config, ConfigError  # noqa: PLC0415 - takes 0.1 s
@@ -136,15 +136,15 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
 
 
 def remote_settings(root: Path, name: str) -> tuple[str, bool, list[str]]:
-    """Return the kind of a remote, whether DVC verifies what comes from it, and its credentials that are committed.
+    """Return the kind of a remote, whether DVC verifies downloads from it, and which credentials are committed.
 
     Args:
         root: the checkout.
         name: the name of the remote.
 
     Returns:
-        The scheme of its address (`folder` without one), the setting `verify`, and the names of those settings of
-        `.dvc/config` that hold credentials; their values are not returned.
+        The scheme of its URL (`folder` without one), the setting `verify`, and the names of the settings in `.dvc/config`
+        that are credentials; never their values.
 
     Raises:
         MlgitError: there is no such remote (`dvc-remote-unknown`), or as `configuration`.
@@ -170,58 +170,58 @@ def remote_missing(name: str, remotes: Collection[str]) -> MlgitError:
     return refused(
         "dvc-remote-unknown",
         f'there is no DVC remote "{name}"',
-        why=f"the DVC configuration has {' and '.join(sorted(remotes)) or 'none at all'}",
-        fix=f"name one of those in mlgit.yaml, or run `dvc remote add {name} URL`",
+        why=f"the DVC configuration has {' and '.join(sorted(remotes)) or 'no remotes'}",
+        fix=f"set one of those in mlgit.yaml, or run `dvc remote add {name} URL`",
     )
 
 
 def add(root: Path, path: str) -> str:
-    """Let DVC keep a file or folder; return the path of its pointer. Adding unchanged data again changes nothing.
+    """Add a file or folder to DVC, and return the path of its pointer. Adding unchanged data again changes nothing.
 
     Args:
         root: the checkout.
-        path: what to add, from the root.
+        path: the file or folder, from the root.
 
     Raises:
-        Inconclusive: DVC did not do it (`dvc-failed`); its own words are in the finding.
+        Inconclusive: DVC failed (`dvc-failed`); the finding has its message.
     """
     dvc(root, "add", "--", path)
     return f"{path.rstrip('/')}.dvc"
 
 
 def dvc(root: Path, *arguments: str) -> bytes:
-    """Run DVC and return what it wrote to stdout.
+    """Run DVC and return its stdout.
 
     Raises:
-        Inconclusive: it failed (`dvc-failed`), or there is none that will do (as `require`).
+        Inconclusive: it failed (`dvc-failed`), or there is no supported DVC (as `require`).
     """
     require()
-    result = process.run([*_DVC, *arguments], cwd=root, env=_environment(), timeout=_A_DAY, check=False)
+    result = process.run([*_DVC, *arguments], cwd=root, env=_environment(), timeout=_TIMEOUT, check=False)
     if result.code:
         raise inconclusive(
             "dvc-failed",
             f"`dvc {arguments[0]}` failed",
             why=_reason(result.stderr),
-            fix=f"run `dvc {arguments[0]}` yourself to see all that it says",
+            fix=f"run `dvc {arguments[0]}` to see its full output",
         )
     return result.stdout
 
 
 def dvc_lines(root: Path, *arguments: str) -> Iterator[str]:
-    """Run DVC and yield each line that it and the stages print, when they print it.
+    """Run DVC and yield each line of output of DVC and the stages, while they run.
 
     Raises:
-        Inconclusive: it failed (`tool-failed`), or there is none that will do (as `require`).
+        Inconclusive: it failed (`tool-failed`), or there is no supported DVC (as `require`).
     """
     require()
     return process.lines([*_DVC, *arguments], cwd=root, env=_environment())
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment for DVC: it reports nothing to its makers, and what a stage prints comes while it runs."""
+    """Return the environment for DVC: without analytics, and with unbuffered output of Python stages."""
     return os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _reason(stderr: str) -> str:
-    """Return what DVC gives as the reason of a failure: its first line that is marked as an error."""
+    """Return DVC's error message: its first line that begins with ERROR."""
     return next((line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")), "")

@@ -1,1 +1,1 @@
-"""How files are written: strict YAML and JSON, model cards, records."""
+"""File formats: strict YAML and JSON, model cards, records."""

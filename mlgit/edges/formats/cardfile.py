@@ -25,9 +25,9 @@ def parse(text: bytes, file: str) -> tuple[Card, CardText, Document]:
         The front matter, the prose, and the front matter as a document whose lines are those of the whole file.
 
     Raises:
-        MlgitError: everything that is wrong with the front matter.
+        MlgitError: every problem of the front matter.
     """
-    check_text(text, file, most_bytes=yamlfile.MOST_BYTES)
+    check_text(text, file, max_bytes=yamlfile.MAX_BYTES)
     fences = _FENCE.finditer(text)
     first, second = next(fences, None), next(fences, None)
     if first is None or first.start() != 0 or second is None:
@@ -40,7 +40,7 @@ def parse(text: bytes, file: str) -> tuple[Card, CardText, Document]:
             fix="begin the card with a line `---`, then keys and values, then another line `---`",
             at=Location(file, 1),
         )
-    # The first fence is left in: to YAML it is the start of a document, and the lines stay those of the file.
+    # The first fence stays: YAML reads it as the start of a document, and line numbers stay those of the file.
     document = yamlfile.parse(text[: second.start()], file)
     try:
         card = codec.from_mapping(Card, document.value)

@@ -1,4 +1,4 @@
-"""What both readers of text have in common: the document that they return, and the checks before any parsing."""
+"""What the readers of YAML and JSON share: the document that they return, and checks before parsing."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,19 +14,19 @@ Path = tuple[str | int, ...]
 Lines = Mapping[Path, int]
 """The line, counted from 1, of each key and each item of a document."""
 
-MOST_FINDINGS: Final = 50
-"""A reader stops to collect problems of one file here, so that a hostile file cannot fill a screen or the memory."""
+MAX_FINDINGS: Final = 50
+"""A reader stops after so many problems in one file, so that a hostile file cannot fill the screen or the memory."""
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 _WORD = re.compile(r"[\w-]+")
-_LONGEST_SHOWN = 60  # characters
+_MAX_SHOWN = 60  # characters
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document in Python's plain types, and the way back from a value to its line.
+    """A document in Python's plain types, with the line of each value.
 
-    The lines are found by reading the text a second time, and only when a finding asks for one.
+    Lines are computed by reading the text a second time, only when a finding needs one: most documents have no problem.
     """
 
     file: str
@@ -34,12 +34,12 @@ class Document(msgspec.Struct, frozen=True):
     find_lines: Callable[[], Lines]
 
     def line_of(self, path: Path) -> int:
-        """Return the line, from 1, of the key or item at a path; of what is nearest above it if there is nothing."""
+        """Return the line, from 1, of the key or item at a path; of the nearest one above if the path does not exist."""
         lines = self.find_lines()
-        return next((lines[part] for end in range(len(path), -1, -1) if (part := path[:end]) in lines), 1)
+        return next((lines[parent] for end in range(len(path), -1, -1) if (parent := path[:end]) in lines), 1)
 
     def at(self, path: Path) -> Location:
-        """Return the place of a path, for a finding."""
+        """Return the location of a path, for a finding."""
         return Location(self.file, self.line_of(path), dotted(path) or None)
 
 
@@ -57,18 +57,19 @@ def dotted(path: Path) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return text as a message shows it: no more of it than tells what is meant."""
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+    """Return text as a message shows it: at most 60 characters."""
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
-def check_text(text: bytes, file: str, *, most_bytes: int) -> None:
-    """Refuse what is not worth parsing.
+def check_text(text: bytes, file: str, *, max_bytes: int) -> None:
+    """Refuse text that no parser has to see.
 
     Raises:
-        MlgitError: it is too long, holds an unresolved merge conflict, or is not UTF-8 without a mark and without NUL.
+        MlgitError: it is too long (`document-too-large`), has an unresolved merge conflict
+            (`merge-conflict-unresolved`), or is not plain UTF-8: a byte order mark or NUL (`encoding-not-utf8`).
     """
-    if len(text) > most_bytes:
-        raise too_large(file, f"it has {len(text):,} bytes; at most {most_bytes:,} are read")
+    if len(text) > max_bytes:
+        raise too_large(file, f"it has {len(text):,} bytes, {max_bytes:,} are allowed")
     if (b"<<<<<<<" in text or b">>>>>>>" in text) and (conflict := _CONFLICT.search(text)):
         raise refused(
             "merge-conflict-unresolved",
@@ -83,10 +84,14 @@ def check_text(text: bytes, file: str, *, most_bytes: int) -> None:
         try:
             text.decode("utf-8")
         except UnicodeDecodeError as error:
-            why = "it looks like UTF-16" if text[:2] in _UTF_16 else f"byte {text[error.start]:02X} is not UTF-8 there"
+            why = (
+                "it looks like UTF-16"
+                if text[:2] in _UTF_16
+                else f"the byte is {text[error.start]:02X}, which is not UTF-8 at this place"
+            )
             raise _not_utf8(text, file, error.start, why) from error
     if b"\0" in text:
-        raise _not_utf8(text, file, text.index(b"\0"), "there is a NUL byte, as in UTF-16 or in a binary file")
+        raise _not_utf8(text, file, text.index(b"\0"), "it has a NUL byte, as UTF-16 and binary files have")
 
 
 def line_at(text: bytes, offset: int) -> int:
@@ -98,19 +103,19 @@ def too_large(file: str, why: str) -> MlgitError:
     """Return the error for a document beyond a limit of size, depth or number of values."""
     return refused(
         "document-too-large",
-        f"{file} is larger than a record can be",
+        f"{file} is too large for a record",
         why=why,
-        fix="keep data in DVC and only what describes it in this file",
+        fix="store data with DVC; this file only describes it",
         at=Location(file),
     )
 
 
-def no_mapping(file: str, what: str) -> MlgitError:
-    """Return the error for a document that is something else than a mapping."""
+def not_mapping(file: str, actual: str) -> MlgitError:
+    """Return the error for a document that is not a mapping; `actual` says what it is."""
     return refused(
         "document-not-mapping",
         f"{file} is not a mapping",
-        why=f"it is {what}",
+        why=f"it is {actual}",
         fix="write keys and values, as in `name: churn`; `mlgit explain document-not-mapping` shows an example",
         at=Location(file, 1),
     )
@@ -121,8 +126,8 @@ def empty(file: str) -> MlgitError:
     return refused(
         "document-empty",
         f"{file} is empty",
-        why="there is nothing in it but space and comments",
-        fix="fill it in, or delete it if nothing belongs there",
+        why="it has only white space and comments",
+        fix="fill it in, or delete it",
         at=Location(file, 1),
     )
 

@@ -1,6 +1,6 @@
-"""Says everything that is wrong with a document, where the typed reading has refused it at the first thing.
+"""Finds every problem of a document that msgspec rejected at its first.
 
-The judge is msgspec; this only explains. It goes by the JSON Schema that is made from the same class.
+msgspec decides what is valid; this only explains. It uses the JSON Schema that is generated from the same class.
 """
 
 import difflib
@@ -15,7 +15,7 @@ import msgspec
 from mlgit.domain import names
 from mlgit.domain.records.base import Record, Timestamp
 from mlgit.domain.schema import json_schema
-from mlgit.edges.formats.document import MOST_FINDINGS, Document, Path, dotted, shortened
+from mlgit.edges.formats.document import MAX_FINDINGS, Document, Path, dotted, shortened
 from mlgit.errors import Finding, Location, MlgitError
 
 _Error = Any
@@ -59,36 +59,35 @@ _FORMS: dict[str | None, str | None] = {
     )
     for meta in get_args(form)[1:]
 }
-"""What a pattern means in words; the description of a field takes the place of that of its form."""
+"""What a pattern means in words."""
 
 _SCHEMA = max(get_args(Record.__annotations__["schema"]))
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]")
 
 
 def refusal(kind: type[msgspec.Struct], document: Document, error: msgspec.ValidationError) -> MlgitError:
-    """Return the error to raise for a document that the typed reading refused.
+    """Return the error to raise for a document that msgspec rejected.
 
     Args:
-        kind: the record, or other structure, that the document was to be.
-        document: what was read.
-        error: what the typed reading said, for want of anything better.
+        kind: the record, or other struct, that the document should be.
+        document: the document.
+        error: msgspec's error, which is used if the schema finds no problem.
     """
     return MlgitError(*(explain(kind, document) or [_plain(document, error)]))
 
 
 def explain(kind: type[msgspec.Struct], document: Document) -> list[Finding]:
-    """Return all that keeps a document from being of a kind, by line; nothing if the schema accepts it."""
+    """Return every problem of a document by the schema of its kind, sorted by line; nothing if the schema accepts it."""
     validator = _validator(kind)
     for check in (_newer, _other_kind):
         if finding := check(kind, document):
             return [finding]
     errors = validator.iter_errors(document.value)
-    findings: dict[
-        tuple[str, str, Location | None], Finding
-    ] = {}  # an empty text breaks two constraints, and is one finding
+    # By content: an empty text violates two constraints, and is one finding.
+    findings: dict[tuple[str, str, Location | None], Finding] = {}
     for finding in (finding for error in errors for finding in _findings(error, document)):
         findings.setdefault((finding.id, finding.message, finding.at), finding)
-        if len(findings) == MOST_FINDINGS:
+        if len(findings) == MAX_FINDINGS:
             break
     return sorted(findings.values(), key=lambda finding: (finding.at.line or 0) if finding.at else 0)
 
@@ -101,7 +100,7 @@ def _validator(kind: type[msgspec.Struct]) -> Any:
     formats = FormatChecker(formats=())
     for name, (form, _) in _FORMATS.items():
         formats.checks(name, raises=msgspec.ValidationError)(functools.partial(_has_form, form))
-    # JSON Schema counts 1.0 as an integer; the typed reading does not.
+    # JSON Schema counts 1.0 as an integer; msgspec does not.
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     strict: Any = extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
     return strict(json_schema(cast("type[Record]", kind)), format_checker=formats)
@@ -112,54 +111,54 @@ def _has_form(form: Any, value: Any) -> bool:
 
 
 def _newer(kind: type[msgspec.Struct], document: Document) -> Finding | None:
-    known, said = _SCHEMA, document.value.get("schema")
-    if kind.__struct_config__.tag is None or type(said) is not int or said <= known:
+    supported, actual = _SCHEMA, document.value.get("schema")
+    if kind.__struct_config__.tag is None or type(actual) is not int or actual <= supported:
         return None
     return Finding(
         "schema-too-new",
-        f"schema {said} needs a newer mlgit",
-        f"this mlgit reads schema {known}",
-        "install a newer mlgit; the file was left as it is",
+        f"schema {actual} needs a newer mlgit",
+        f"this mlgit reads schema {supported}",
+        "install a newer mlgit; nothing was changed",
         document.at(("schema",)),
     )
 
 
 def _other_kind(kind: type[msgspec.Struct], document: Document) -> Finding | None:
-    wanted, said = kind.__struct_config__.tag, document.value.get("kind")
-    if wanted is None or "kind" not in document.value or said == wanted:
+    expected, actual = kind.__struct_config__.tag, document.value.get("kind")
+    if expected is None or "kind" not in document.value or actual == expected:
         return None
     return Finding(
         "record-kind-mismatch",
-        f"the kind is {_shown(said)}, and must be {wanted}",
-        f"files at this place are of the kind {wanted}",
-        f"write `kind: {wanted}`, or move the file to where its kind belongs",
+        f"the kind is {_shown(actual)}, but must be {expected}",
+        f"files at this path are of the kind {expected}",
+        f"write `kind: {expected}`, or move the file to the path of its kind",
         document.at(("kind",)),
     )
 
 
 def _plain(document: Document, error: msgspec.ValidationError) -> Finding:
-    message, _, place = str(error).partition(" - at `$")
-    path = tuple(int(index) if index else key for key, index in _STEP.findall(place))
-    fix = "compare the file with `mlgit schema` for its kind"
+    message, _, location = str(error).partition(" - at `$")
+    path = tuple(int(index) if index else key for key, index in _STEP.findall(location))
+    fix = "compare the file with the schema of its kind"
     return Finding(
         "record-invalid",
         message.replace("`", ""),
-        "the content does not fit the kind of record",
+        "the content does not match the kind of record",
         fix,
         document.at(path),
     )
 
 
 def _findings(error: _Error, document: Document) -> Iterator[Finding]:
-    """Turn one error of jsonschema into findings; one about alternatives into those of the one that was meant."""
+    """Return the findings for an error of jsonschema; for `anyOf`, those of the alternative that fits best."""
     path, value = tuple(error.absolute_path), error.instance
     match error.validator:
         case "anyOf":
             yield from _of_alternatives(error, document, path)
         case "additionalProperties":
-            known = error.schema["properties"]
-            keys = (key for key in value if key not in known and not key.startswith("x-"))
-            yield from (_unknown_key(key, sorted(known), document.at((*path, key))) for key in keys)
+            allowed = error.schema["properties"]
+            keys = (key for key in value if key not in allowed and not key.startswith("x-"))
+            yield from (_unknown_key(key, sorted(allowed), document.at((*path, key))) for key in keys)
         case "required":
             keys = (key for key in error.validator_value if key not in value)
             yield from (_missing_key((*path, key), error.schema["properties"][key], document.at(path)) for key in keys)
@@ -181,9 +180,9 @@ def _of_alternatives(error: _Error, document: Document, path: Path) -> Iterator[
     if "discriminator" in error.schema and isinstance(error.instance, dict):
         yield from _of_tagged(error, branches, document, path)
         return
-    meant = next((errors for errors in branches.values() if not any(map(_is_about_type, errors))), None)
-    if meant is not None:
-        yield from (finding for inner in meant for finding in _findings(inner, document))
+    intended = next((errors for errors in branches.values() if not any(map(_is_about_type, errors))), None)
+    if intended is not None:
+        yield from (finding for inner in intended for finding in _findings(inner, document))
     else:
         types = [inner.validator_value for errors in branches.values() for inner in errors if _is_about_type(inner)]
         yield _wrong_type(error.instance, list(dict.fromkeys(types)), _purpose(error), document.at(path))
@@ -191,15 +190,15 @@ def _of_alternatives(error: _Error, document: Document, path: Path) -> Iterator[
 
 def _of_tagged(error: _Error, branches: dict[int, list[_Error]], document: Document, path: Path) -> Iterator[Finding]:
     tag, references = error.schema["discriminator"]["propertyName"], error.schema["discriminator"]["mapping"]
-    said = error.instance.get(tag)
+    actual = error.instance.get(tag)
     if tag not in error.instance:
         yield _missing_key((*path, tag), {"enum": list(references)}, document.at(path))
-    elif not isinstance(said, str) or said not in references:
+    elif not isinstance(actual, str) or actual not in references:
         allowed = ", ".join(references)
-        yield _not_allowed(said, allowed, _purpose(error), document.at((*path, tag)), _near(said, list(references)))
+        yield _not_allowed(actual, allowed, _purpose(error), document.at((*path, tag)), _near(actual, list(references)))
     else:
-        meant = [branch["$ref"] for branch in error.schema["anyOf"]].index(references[said])
-        yield from (finding for inner in branches[meant] for finding in _findings(inner, document))
+        intended = [branch["$ref"] for branch in error.schema["anyOf"]].index(references[actual])
+        yield from (finding for inner in branches[intended] for finding in _findings(inner, document))
 
 
 def _is_about_type(error: _Error) -> bool:
@@ -207,22 +206,22 @@ def _is_about_type(error: _Error) -> bool:
     return error.validator == "type" and not error.relative_path
 
 
-def _unknown_key(key: str, known: Sequence[str], at: Location) -> Finding:
-    near = _near(key, known)
+def _unknown_key(key: str, allowed: Sequence[str], at: Location) -> Finding:
+    near = _near(key, allowed)
     fix = (
         f"did you mean {near}? Keys of your own begin with x-" if near else "remove it; keys of your own begin with x-"
     )
-    return Finding("key-unknown", f"{at.path} is not known", f"the keys here are {', '.join(known)}", fix, at)
+    return Finding("key-unknown", f"unknown key {at.path}", f"allowed keys: {', '.join(allowed)}", fix, at)
 
 
 def _missing_key(path: Path, schema: dict[str, Any], at: Location) -> Finding:
-    purpose = schema.get("description", "every one has it").rstrip(".")
+    purpose = schema.get("description", "it is required").rstrip(".")
     why = purpose + (f"; allowed: {', '.join(map(str, schema['enum']))}" if "enum" in schema else "")
     return Finding("key-missing", f"{dotted(path)} is missing", why, f"add `{path[-1]}:` with its value", at)
 
 
 def _wrong_type(value: Any, types: Sequence[str], purpose: str, at: Location) -> Finding:
-    wanted = " or ".join(_TYPES[name] for name in types)
+    expected = " or ".join(_TYPES[name] for name in types)
     if "string" in types and isinstance(value, int | float):
         fix = f'put it in quotes: "{_shown(value)}"'
     elif "boolean" in types and isinstance(value, str):
@@ -230,19 +229,19 @@ def _wrong_type(value: Any, types: Sequence[str], purpose: str, at: Location) ->
     elif isinstance(value, str) and {"integer", "number"} & {*types}:
         fix = "write a number, without quotes"
     else:
-        fix = f"write {wanted}"
+        fix = f"write {expected}"
     why = f"the value is {_shown(value)}" + (f" ({purpose})" if purpose else "")
-    return Finding("type-mismatch", f"{at.path} must be {wanted}", why, fix, at)
+    return Finding("type-mismatch", f"{at.path} must be {expected}", why, fix, at)
 
 
 def _not_allowed(value: Any, allowed: str, purpose: str, at: Location, near: str | None = None) -> Finding:
     why = f"allowed: {allowed}" + (f" ({purpose})" if purpose else "")
-    fix = f"did you mean {near}?" if near else "write a value that is allowed"
+    fix = f"did you mean {near}?" if near else "write one of the allowed values"
     return Finding("value-not-allowed", f"{at.path} cannot be {_shown(value)}", why, fix, at)
 
 
 def _allowed(error: _Error) -> str:
-    """Say in words what a constraint lets through."""
+    """Return in words what a constraint allows."""
     match error.validator:
         case "pattern":
             form = _FORMS.get(error.validator_value)
@@ -256,7 +255,7 @@ def _allowed(error: _Error) -> str:
 
 
 def _purpose(error: _Error | None) -> str:
-    """Return what the field is for: the first line of the outermost description of the value that is wrong."""
+    """Return what the field is for: the first line of the outermost description of the value."""
     text = ""
     path = error.absolute_path if error else None
     while error is not None and error.absolute_path == path:
@@ -265,8 +264,8 @@ def _purpose(error: _Error | None) -> str:
     return text.split("\n")[0].rstrip(".")
 
 
-def _near(word: Any, words: Sequence[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, words, n=1)), None) if isinstance(word, str) else None
+def _near(text: Any, options: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(text, options, n=1)), None) if isinstance(text, str) else None
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""The one reader and writer of YAML: 1.2 core types, nothing that surprises, bounded, and fast through libyaml.
+"""The reader and writer of YAML: a strict subset of YAML 1.2, bounded, and fast through libyaml.
 
-Anchors, aliases, tags, directives, merge keys, duplicate keys and second documents are refused. What a plain scalar
-stands for is told in `yamlscalars`.
+Anchors, aliases, tags, directives, merge keys, duplicate keys and second documents are refused. `yamlscalars` defines
+the values of plain scalars.
 """
 
 import functools
@@ -21,7 +21,7 @@ from yaml import (
 )
 
 from mlgit.edges.formats.document import (
-    MOST_FINDINGS,
+    MAX_FINDINGS,
     Document,
     Lines,
     Path,
@@ -29,16 +29,16 @@ from mlgit.edges.formats.document import (
     dotted,
     empty,
     line_at,
-    no_mapping,
+    not_mapping,
     shortened,
     too_large,
 )
 from mlgit.edges.formats.yamlscalars import NotFinite, resolve, style
 from mlgit.errors import Finding, Location, MlgitError, inconclusive
 
-MOST_BYTES: Final = 1 << 20
-MOST_DEPTH: Final = 32
-MOST_VALUES: Final = 50_000
+MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 50_000
 
 _FEATURES: Final = {
     "aliases": "write the value again in place of the alias",
@@ -57,10 +57,10 @@ def parse(text: bytes, file: str) -> Document:
         file: its path, for messages.
 
     Raises:
-        MlgitError: everything that is wrong with it, up to the first thing that stops the reading.
+        MlgitError: every problem, up to the first that stops the parser.
         Inconclusive: PyYAML is installed without its C extension (`libyaml-missing`).
     """
-    check_text(text, file, most_bytes=MOST_BYTES)
+    check_text(text, file, max_bytes=MAX_BYTES)
     reader = _Reader(text, file)
     try:
         value = reader.document()
@@ -72,14 +72,14 @@ def parse(text: bytes, file: str) -> Document:
 
 
 def dump(mapping: Mapping[str, Any], schema: str | None = None) -> bytes:
-    """Write a mapping as people read it, so that this reader and any reader of YAML 1.1 gets the same values back.
+    """Write a mapping in block style, so that this reader and any reader of YAML 1.1 return the same values.
 
     Args:
-        mapping: text, finite numbers, booleans, None, lists, and mappings with text as keys; in the order to write.
-        schema: path or URL of a JSON Schema that editors are pointed to in the first line.
+        mapping: text, finite numbers, booleans, None, lists, and mappings with text as keys; written in this order.
+        schema: path or URL of a JSON Schema for editors, named in the first line.
 
     Raises:
-        ValueError: a number is not finite, which neither JSON nor this reader has.
+        ValueError: a number is not finite.
     """
     head = f"# yaml-language-server: $schema={schema}\n" if schema else ""
     body = yaml.dump(
@@ -95,19 +95,19 @@ def dump(mapping: Mapping[str, Any], schema: str | None = None) -> bytes:
 
 @functools.cache
 def _events() -> Callable[[bytes], Callable[[], Any]]:
-    """Return what makes a source of events from bytes, by libyaml; the pure-Python parser takes 20 times as long."""
+    """Return the function that parses bytes into a source of events, by libyaml: the parser in Python is 20 times slower."""
     if not yaml.__with_libyaml__:
         raise inconclusive(
             "libyaml-missing",
             "PyYAML was installed without its C extension",
-            why="its Python parser is some twenty times slower and never used here",
+            why="its parser in Python is 20 times slower, and is not used",
             fix="install a wheel: `pip install --force-reinstall --only-binary :all: pyyaml`",
         )
     return lambda text: yaml.CSafeLoader(text).get_event
 
 
 class _Reader:
-    """Builds the value from the events of libyaml; notes what is wrong and goes on where that is possible."""
+    """Builds the value from the events of libyaml; records problems and continues where possible."""
 
     def __init__(self, text: bytes, file: str) -> None:
         self.text = text
@@ -115,13 +115,13 @@ class _Reader:
         self.findings: list[Finding] = []
         self._next = _events()(text)
         self._path: list[str | int] = []
-        self._left = MOST_VALUES
+        self._values_left = MAX_VALUES
 
     def document(self) -> dict[str, Any]:
-        """Return the value of the one document.
+        """Return the value of the document.
 
         Raises:
-            MlgitError: the reading cannot go on.
+            MlgitError: a problem after which the parser cannot continue.
             yaml.YAMLError: the syntax is wrong.
         """
         self._next()
@@ -134,18 +134,18 @@ class _Reader:
         if not isinstance(value, dict):
             if value is None and not self.findings:
                 raise empty(self.file)
-            self._stop(*no_mapping(self.file, "a list" if isinstance(value, list) else "a single value").findings)
+            self._stop(*not_mapping(self.file, "a list" if isinstance(value, list) else "a single value").findings)
         self._next()
         if type(second := self._next()) is not StreamEndEvent:
-            why, fix = "`---` begins another one there", "keep one document, and move others to files of their own"
+            why, fix = "`---` begins a second document", "keep one document, and move others to files of their own"
             self._stop(self._finding("yaml-multiple-documents", "there is more than one document", why, fix, second))
         return value
 
     def _value(self, event: Any) -> Any:
         kind = type(event)
-        self._left -= 1
-        if self._left < 0:
-            self._stop(*too_large(self.file, f"there are more than {MOST_VALUES:,} values").findings)
+        self._values_left -= 1
+        if self._values_left < 0:
+            self._stop(*too_large(self.file, f"there are more than {MAX_VALUES:,} values").findings)
         if kind is ScalarEvent:
             return self._scalar(event)
         if kind is AliasEvent:
@@ -153,28 +153,28 @@ class _Reader:
             return None
         if event.anchor is not None or event.tag is not None:
             self._feature("anchors" if event.anchor is not None else "tags", event)
-        if len(self._path) >= MOST_DEPTH:
-            self._stop(*too_large(self.file, f"values are nested deeper than {MOST_DEPTH}").findings)
+        if len(self._path) >= MAX_DEPTH:
+            self._stop(*too_large(self.file, f"values are nested deeper than {MAX_DEPTH}").findings)
         return self._mapping() if kind is MappingStartEvent else self._sequence()
 
     def _mapping(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
         keys: dict[str, Any] = {}
-        path, following = self._path, self._next
-        while type(event := following()) is not MappingEndEvent:
+        path, next_event = self._path, self._next  # local names: this loop is most of the time of reading
+        while type(event := next_event()) is not MappingEndEvent:
             key = self._key(event)
             path.append(key)
             if key in keys:
                 self._duplicate(keys[key], event)
             keys[key] = event
-            result[key] = self._value(following())
+            result[key] = self._value(next_event())
             path.pop()
         return result
 
     def _sequence(self) -> list[Any]:
         result: list[Any] = []
-        path, following = self._path, self._next
-        while type(event := following()) is not SequenceEndEvent:
+        path, next_event = self._path, self._next
+        while type(event := next_event()) is not SequenceEndEvent:
             path.append(len(result))
             result.append(self._value(event))
             path.pop()
@@ -195,31 +195,31 @@ class _Reader:
 
     def _key(self, event: Any) -> str:
         if type(event) is not ScalarEvent:
-            what = "an alias" if type(event) is AliasEvent else "a list or a mapping"
+            actual = "an alias" if type(event) is AliasEvent else "a list or a mapping"
             why, fix = "keys are text", "write a name as the key"
-            self._stop(self._finding("key-not-string", f"{what} is used as a key", why, fix, event))
+            self._stop(self._finding("key-not-string", f"{actual} is used as a key", why, fix, event))
         key = self._scalar(event)
         if key == "<<" and event.implicit[0]:
             self._feature("merge keys", event)
         if isinstance(key, str):
             return key
-        said = shortened(event.value)
-        why, fix = f"unquoted, {said or 'nothing'} is no text", f'quote it: `"{said}":`'
-        self._note(self._finding("key-not-string", f"the key {said or '(empty)'} is not text", why, fix, event))
+        shown = shortened(event.value)
+        why, fix = f"without quotes, {shown or 'nothing'} is a value of another type", f'quote it: `"{shown}":`'
+        self._note(self._finding("key-not-string", f"the key {shown or '(empty)'} is not text", why, fix, event))
         return str(event.value)
 
     def _duplicate(self, first: Any, second: Any) -> None:
         lines = f"lines {first.start_mark.line + 1} and {second.start_mark.line + 1}"
-        message = f"the key {shortened(str(self._path[-1]))} is there twice, in {lines}"
+        message = f"duplicate key {shortened(str(self._path[-1]))} in {lines}"
         self._note(
-            self._finding("key-duplicate", message, "only one of them can be meant", "remove one of the two", second)
+            self._finding("key-duplicate", message, "a key can have only one value", "remove one of the two", second)
         )
 
-    def _feature(self, what: str, event: Any) -> None:
-        why = "a reader of the file has to see every value where it counts"
+    def _feature(self, name: str, event: Any) -> None:
+        why = "reviewers have to see every value at the place where it takes effect"
         self._note(
             self._finding(
-                "yaml-feature-unsupported", f"{what} are not used in mlgit's files", why, _FEATURES[what], event
+                "yaml-feature-unsupported", f"{name} are not supported in mlgit's files", why, _FEATURES[name], event
             )
         )
 
@@ -230,7 +230,7 @@ class _Reader:
 
     def _note(self, finding: Finding) -> None:
         self.findings.append(finding)
-        if len(self.findings) >= MOST_FINDINGS:
+        if len(self.findings) >= MAX_FINDINGS:
             raise MlgitError(*self.findings)
 
     def _stop(self, *findings: Finding) -> NoReturn:
@@ -238,39 +238,37 @@ class _Reader:
 
 
 def _lines(text: bytes) -> Lines:
-    """Return the line of each key and item of a document that this module has read without a finding."""
-    following = _events()(text)
+    """Return the line of each key and item of a document that `parse` accepted."""
+    next_event = _events()(text)
     lines: dict[Path, int] = {}
 
     def walk(event: Any, path: Path) -> None:
         lines[path] = lines.get(path, event.start_mark.line + 1)
         if type(event) is MappingStartEvent:
-            while type(key := following()) is not MappingEndEvent:
+            while type(key := next_event()) is not MappingEndEvent:
                 lines[*path, key.value] = key.start_mark.line + 1
-                walk(following(), (*path, key.value))
+                walk(next_event(), (*path, key.value))
         elif type(event) is SequenceStartEvent:
-            for index, item in enumerate(iter(following, None)):
+            for index, item in enumerate(iter(next_event, None)):
                 if type(item) is SequenceEndEvent:
                     break
                 walk(item, (*path, index))
 
-    following()  # the start of the stream
-    following()  # the start of the document
-    walk(following(), ())
+    next_event()  # the start of the stream
+    next_event()  # the start of the document
+    walk(next_event(), ())
     return lines
 
 
 def _syntax(error: yaml.YAMLError, text: bytes, file: str) -> Finding:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        last = line_at(text.rstrip(), len(text))  # libyaml puts the end of a file in the line after it
+        last = line_at(text.rstrip(), len(text))  # libyaml reports the end of a file in the line after it
         line, why = min(mark.line + 1 if mark else 1, last), " ".join(filter(None, (error.context, error.problem)))
     else:
         line, why = line_at(text, getattr(error, "position", 0)), str(getattr(error, "reason", error))
-    fix = (
-        "look at that line and the one before; text with `: ` or ` #` in it, or a sign such as @ in front, needs quotes"
-    )
-    return Finding("yaml-syntax-error", "this is not YAML", why, fix, Location(file, line))
+    fix = "check that line and the one before; text that contains `: ` or ` #`, or begins with a sign such as @, needs quotes"
+    return Finding("yaml-syntax-error", "the file is not valid YAML", why, fix, Location(file, line))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What text without quotes means in YAML, and which text needs them.
+"""Plain scalars of YAML: the value of text without quotes, and which text needs quotes.
 
 Reading follows the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), with two exceptions:
 integers that begin with a zero stay text, because YAML 1.1 reads them as octal, and infinities are refused.
@@ -16,7 +16,9 @@ _MAY_BE_NUMBER: Final = frozenset("-+.0123456789")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_LONGEST_INTEGER = 300  # digits; a number beyond 10^308 is no finite double, and Python refuses to read very long ones
+_MAX_INTEGER_DIGITS = (
+    300  # digits; a number above 10^308 is no finite double, and Python refuses to parse very long ones
+)
 
 
 class NotFinite(Exception):
@@ -24,22 +26,22 @@ class NotFinite(Exception):
 
 
 def resolve(text: str) -> Any:
-    """Return what a scalar without quotes stands for.
+    """Return the value of a scalar without quotes.
 
     Raises:
-        NotFinite: infinity, not a number, or beyond what a double holds.
+        NotFinite: infinity, not a number, or too large for a double.
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in _MAY_BE_NUMBER:
         return text
     if _INTEGER.fullmatch(text):
-        if len(text) > _LONGEST_INTEGER:
+        if len(text) > _MAX_INTEGER_DIGITS:
             raise NotFinite
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         number = float(text)
-        if math.isinf(number):  # beyond what a double holds
+        if math.isinf(number):  # too large for a double
             raise NotFinite
         return number
     if _NOT_FINITE.fullmatch(text):
@@ -59,7 +61,9 @@ _AMBIGUOUS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_HIDDEN = re.compile(r"[\x85\u2028\u2029\ufeff]")  # breaks and marks that no editor shows: better seen as escapes
+_HIDDEN = re.compile(
+    r"[\x85\u2028\u2029\ufeff]"
+)  # line breaks and marks that editors do not show, so they are written as escapes
 _BLOCK = re.compile(r"\S[^\x00-\x09\x0b-\x1f\x7f-\x9f\ufffe\uffff]*")
 
 

@@ -1,4 +1,4 @@
-"""Model files: look inside without loading, decide which types are trusted, and score in a guarded process."""
+"""Model files: inspect them without loading, decide which types are trusted, and score in a guarded process."""
 
 from mlgit.edges.modelfile.guard import Limits, Scored, Task, score
 from mlgit.edges.modelfile.inspection import ModelFile, inspect

@@ -1,9 +1,9 @@
-"""Score rows with a model, in a process that can do little else.
+"""Score rows with a model, in a child process with few rights.
 
-The child starts in an empty folder, with a bare environment, limits on memory, processor time and file sizes, a session
-of its own, and no network where the system lets users cut it off (Linux user namespaces). It runs as the same user and
-can read what that user can read: this holds accidents and crashes, and makes it hard for a trusted type to do harm; it
-is no reason to trust a type unread.
+The child starts in an empty folder, with a minimal environment, limits on memory, processor time and file sizes, a
+session of its own, and without network if the system allows that (Linux user namespaces). It runs as the same user and
+can read what that user can read. So this contains accidents and crashes, and makes it hard for a trusted type to do
+harm, but types still have to be read before they are trusted.
 """
 
 import importlib.util
@@ -27,6 +27,8 @@ import msgspec
 
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import ModelFormat
+from mlgit.edges.modelfile import formats
+from mlgit.edges.modelfile.formats import FORMATS
 from mlgit.edges.modelfile.inspection import inspect
 from mlgit.edges.modelfile.trust import BUILT_IN, check_types
 from mlgit.errors import Location, MlgitError, inconclusive, refused
@@ -36,20 +38,14 @@ if TYPE_CHECKING:
 
 Task = Literal["binary", "multiclass", "regression"]
 
-_PACKAGES: Final[dict[ModelFormat, str]] = {
-    "skops": "skops",
-    "onnx": "onnxruntime",
-    "xgboost": "xgboost",
-    "lightgbm": "lightgbm",
-}
-_EXTRAS: Final = {"onnxruntime": "onnx", "xgboost": "xgboost", "lightgbm": "lightgbm"}
+_EXTRAS: Final = {formats.package(module): module.EXTRA for module in FORMATS.values() if module.EXTRA}
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _ANSWER_MAX: Final = 1 << 16
 _CAUSE_MAX: Final = 300
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child may use; megabytes are 10^6 bytes. `memory_mb` is address space, more than what is really used."""
+    """Limits of the child; megabytes are 10^6 bytes. `memory_mb` is address space, which is more than what is used."""
 
     seconds: float = 600
     cpu_seconds: int = 600
@@ -62,13 +58,13 @@ DEFAULT_LIMITS: Final = Limits()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What a model says of each row, and what that took.
+    """The output of a model for each row, with its time and memory.
 
-    One of two is set, with one value a row, in the order of the rows: `score` (binary: float64, the probability of
-    the positive label) or `prediction` (labels, or float64 for regression). Where a file knows no labels, as those of
-    boosters, a prediction is the place of the class, from 0. `p95_ms` is the time within which 95 of 100 predictions
-    of a single row are done, on one thread; None where no latency was asked for. `load_seconds` leaves out the import
-    of packages; `peak_mb` (10^6 bytes) has them in.
+    Exactly one of `score` and `prediction` is set, with a value for each row, in the order of the rows: `score` for a
+    binary task (float64, the probability of the positive label), else `prediction` (labels, or float64 for regression).
+    If the file has no labels, as those of boosters, a prediction is the index of the class, from 0. `p95_ms` is the time
+    within which 95 of 100 predictions of a single row are done, on one thread; None if no latency was requested.
+    `load_seconds` is without the import of packages; `peak_mb` (10^6 bytes) is with it.
     """
 
     score: "NDArray[Any] | None"
@@ -81,7 +77,7 @@ class Scored:
 
 def score(
     path: Path,
-    kind: ModelFormat,
+    recorded: ModelFormat,
     trusted: AbstractSet[str],
     features: Path,
     *,
@@ -97,48 +93,34 @@ def score(
 
     Args:
         path: a private, verified copy of the model file, which nobody else changes.
-        kind: the format that its record states.
+        recorded: the format in the version's record.
         trusted: types that the project has reviewed.
         features: Parquet with the columns; their types are kept.
-        columns: what the model takes, in order.
-        task: what the model answers.
-        positive: the label that a high score speaks for; the last class if None, and where a file knows no labels.
-        file: the model file's name as people know it, for findings.
-        project: the folder that the project's types are imported from; used only if the model holds such types.
-        latency_rows: the first rows that are predicted one by one to take the time, after 20 to warm up; 0 for none.
-        limits: what the child may use.
+        columns: the input columns of the model, in order.
+        task: what the model predicts.
+        positive: the label whose probability is the score; the last class if None, or if the file has no labels.
+        file: the model file's name for people, used in findings.
+        project: the folder that the project's types are imported from; used only if the model has such types.
+        latency_rows: how many of the first rows are predicted one by one to measure latency, after 20 to warm up.
+        limits: limits of the child.
 
     Raises:
-        MlgitError: the file is no model (see `inspect`), holds types that are not trusted (see `check_types`), cannot
-            be scored at all (`model-not-scorable`), or failed in the child for any reason (`model-load-failed`).
+        MlgitError: the file is not an accepted model (see `inspect`), has types that are not trusted (see `check_types`),
+            has a format that cannot be scored (`model-not-scorable`), or failed in the child (`model-load-failed`).
         Inconclusive: the package that reads the format is not installed (`extra-missing`).
     """
     at = Location(file if file is not None else str(path))
-    if kind == "safetensors":
-        raise refused(
-            "model-not-scorable",
-            "a safetensors file cannot be scored",
-            why="it holds weights, and not how to compute with them",
-            fix="register the model as ONNX or skops, or let the policy ask for evidence `recompute`",
-            at=at,
-        )
-    if importlib.util.find_spec(_PACKAGES[kind]) is None:
-        raise _extra_missing(_PACKAGES[kind], at)
-    found = inspect(path, at.file)
-    if found.format != kind:
-        raise _failed(f"it is recorded as {kind}, but its content is {found.format}", at)
-    if wrong := list(check_types(found.types, trusted, at)):
-        raise MlgitError(*wrong)
+    types = _check(path, recorded, trusted, at)
     job = {
         "model": str(path.resolve()),
-        "format": kind,
+        "loader": str(formats.loader(recorded)),
         "trusted": sorted(BUILT_IN | trusted),
         "features": str(features.resolve()),
         "columns": list(columns),
         "task": task,
         "positive": positive,
         "latency_rows": latency_rows,
-        "paths": _paths(project if found.types else None),
+        "paths": _paths(project if types else None),
         "limits": {"memory_mb": limits.memory_mb, "cpu_seconds": limits.cpu_seconds, "file_mb": limits.file_mb},
     }
     with TemporaryDirectory(prefix="mlgit-score-", ignore_cleanup_errors=True) as name:
@@ -153,14 +135,38 @@ def score(
             raise _failed(f"its answer cannot be used: {error}", at) from error
 
 
+def _check(path: Path, recorded: ModelFormat, trusted: AbstractSet[str], at: Location) -> list[str]:
+    """Check that a model can be scored here and may be loaded; return its types that the project trusts."""
+    package = formats.package(FORMATS[recorded])
+    if package is None:
+        raise refused(
+            "model-not-scorable",
+            f"a {recorded} file cannot be scored",
+            why="it has weights, but not how to compute with them",
+            fix="register the model as ONNX or skops, or let the policy ask for evidence `recompute`",
+            at=at,
+        )
+    if importlib.util.find_spec(package) is None:
+        raise _extra_missing(package, at)
+    model = inspect(path, at.file)
+    if model.format != recorded:
+        raise _failed(f"it is recorded as {recorded}, but its content is {model.format}", at)
+    if problems := list(check_types(model.types, trusted, at)):
+        raise MlgitError(*problems)
+    return model.types
+
+
 def _paths(project: Path | None) -> list[str]:
-    """Return where the child imports from besides the installed packages: last, so that none of them is shadowed."""
-    own = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    return [*own, str(project.resolve())] if project else own
+    """Return the folders that the child imports from besides those of installed packages, which `-I` leaves in."""
+    user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return [*user, str(project.resolve())] if project else user
 
 
 def _run(job: dict[str, Any], folder: Path, seconds: float) -> int | None:
-    """Run the child to its end and everything that it started; return its exit code, or None if the time ran out."""
+    """Run the child, then kill all that it started; return its exit code, or None if it took longer than `seconds`.
+
+    `-I` keeps the environment, the current folder and the folder of the script from adding modules to import.
+    """
     job_file = folder / "job.json"
     job_file.write_bytes(msgspec.json.encode(job))
     child = Path(__file__).with_name("child.py").resolve()
@@ -186,6 +192,7 @@ def _run(job: dict[str, Any], folder: Path, seconds: float) -> int | None:
         except subprocess.TimeoutExpired:
             return None
         finally:
+            # Also after a normal end: processes that the model started would run on without limits of time.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -193,19 +200,19 @@ def _run(job: dict[str, Any], folder: Path, seconds: float) -> int | None:
 
 @cache
 def _without_network() -> tuple[str, ...]:
-    """Return the words that start a program without network; none where the system does not let this user do so."""
+    """Return the command prefix that starts a program without network; empty if the system does not allow it."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return ()
-    words = (unshare, "-rn", "--")
+    prefix = (unshare, "-rn", "--")
     with suppress(OSError, subprocess.TimeoutExpired):
-        if subprocess.run([*words, "true"], capture_output=True, timeout=10, check=False).returncode == 0:
-            return words
+        if subprocess.run([*prefix, "true"], capture_output=True, timeout=10, check=False).returncode == 0:
+            return prefix
     return ()
 
 
 def _read_answer(path: Path) -> dict[str, Any] | None:
-    """Return what the child answered; None if it gave no answer. A model may have written anything there."""
+    """Return the child's answer; None if there is none. The model may have written anything there, so reading is bounded."""
     if not path.is_file():
         return None
     with path.open("rb") as stream, suppress(ValueError, RecursionError):
@@ -221,7 +228,7 @@ def _rows(features: Path) -> int:
 
 
 def _read_scored(answer: dict[str, Any], path: Path, rows: int) -> Scored:
-    """Return the result.
+    """Check the child's answer and values, and return them.
 
     Raises:
         ValueError: the values are not one finite number or one label for each row.
@@ -255,29 +262,29 @@ def _last_line(log: Path) -> str:
 
 
 def _failure(code: int | None, answer: dict[str, Any] | None, log: str, limits: Limits, at: Location) -> MlgitError:
-    """Return why a child did not do its job, in one line."""
+    """Return the error for a child that did not score, with the cause in one line."""
     if answer is not None:
         missing = answer.get("missing")
-        if missing in _EXTRAS:
+        if isinstance(missing, str) and missing in _EXTRAS:  # the model may have forged the answer
             return _extra_missing(missing, at)
         error = str(answer["error"])
         return _failed(f"it needs more than {limits.memory_mb} MB of memory" if error == "memory" else error, at)
     if code is None:
-        return _failed(f"it was not done within {limits.seconds:g} seconds", at)
+        return _failed(f"it took longer than {limits.seconds:g} seconds", at)
     if code == -signal.SIGXCPU:
         return _failed(f"it used more than {limits.cpu_seconds} seconds of processor time", at)
     if code == 0:
-        return _failed("it ended without a usable answer", at)
-    ended = f"it was ended by {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
+        return _failed("it exited without a usable answer", at)
+    ended = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"it exited with code {code}"
     return _failed(f"{ended}: {log}" if log else ended, at)
 
 
 def _failed(cause: str, at: Location) -> MlgitError:
-    plain = "".join(character if character.isprintable() else " " for character in cause)[:_CAUSE_MAX]
+    printable = "".join(character if character.isprintable() else " " for character in cause)[:_CAUSE_MAX]
     return refused(
         "model-load-failed",
         "the model cannot be loaded and scored",
-        why=plain,
+        why=printable,
         fix="load it in a fresh process with the packages that the project pins, correct what fails, and train again",
         at=at,
     )

@@ -1,4 +1,4 @@
-"""skops archives: their limits, and the types that they hold. Arrays are never read, and nothing is built."""
+"""skops archives: limits on what is opened, and the types in one. Arrays are never read, and no object is built."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from mlgit.edges.modelfile.sniff import PICKLE_FIX
+from mlgit.edges.modelfile.formats import how_to_save
 from mlgit.errors import Location, MlgitError, refused
 
 UNPACKED_MAX: Final = 4 << 30
@@ -27,12 +27,12 @@ _ENCRYPTED: Final = 0x1  # general purpose bit 0, APPNOTE.TXT 4.4.4
 _OUTSIDE: Final = re.compile(r"(^|/)\.\.(/|$)|^/|\\|:|\x00")
 
 
-def listed_types(path: Path, at: Location) -> list[str]:
+def list_types(path: Path, at: Location) -> list[str]:
     """Return the types in a skops file that skops itself does not trust, as sorted dotted names.
 
     Raises:
-        MlgitError: the archive is unsafe to open (`model-archive-unsafe`), is none of skops (`model-is-pickle` where it
-            holds a pickle, else `model-format-unknown`), or is damaged (`model-file-unreadable`).
+        MlgitError: the archive is unsafe to open (`model-archive-unsafe`), was not written by skops (`model-is-pickle` if
+            it holds a pickle, else `model-format-unknown`), or is damaged (`model-file-unreadable`).
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -45,7 +45,7 @@ def listed_types(path: Path, at: Location) -> list[str]:
         raise
     except (
         Exception
-    ) as error:  # a damaged or hostile file may break zipfile, json and skops anywhere; all mean the same
+    ) as error:  # a damaged or hostile file can break zipfile, json and skops anywhere; all mean the same
         raise refused(
             "model-file-unreadable",
             "the model file cannot be read as a skops file",
@@ -56,7 +56,7 @@ def listed_types(path: Path, at: Location) -> list[str]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an exception says, in one line of at most 200 characters."""
+    """Return the message of an exception, in one line of at most 200 characters."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}"[:200] if lines else type(error).__name__
 
@@ -68,36 +68,36 @@ def _check_archive(entries: list[zipfile.ZipInfo], size: int, at: Location) -> N
     """
     names = Counter(entry.filename for entry in entries)
     if _SCHEMA not in names:
-        raise _no_skops(names, at)
+        raise _not_skops(names, at)
     unpacked = sum(entry.file_size for entry in entries)
-    for wrong in (
+    for problem in (
         len(entries) > ENTRIES_MAX and f"it has {len(entries)} entries, {ENTRIES_MAX} are allowed",
         unpacked > UNPACKED_MAX and f"it unpacks to {unpacked} bytes, {UNPACKED_MAX} are allowed",
         unpacked > max(RATIO_FROM, RATIO_MAX * size)
         and f"it unpacks to {unpacked // size} times its size, {RATIO_MAX} are allowed",
         next((f"the entry {name!r} occurs {count} times" for name, count in names.items() if count > 1), ""),
-        next((f"the entry {name!r} names a place outside" for name in names if _OUTSIDE.search(name)), ""),
+        next((f"the entry {name!r} is a path outside of the archive" for name in names if _OUTSIDE.search(name)), ""),
         next((f"the entry {entry.filename!r} is encrypted" for entry in entries if entry.flag_bits & _ENCRYPTED), ""),
         next(
             (
-                f"{_SCHEMA} has {e.file_size} bytes"
-                for e in entries
-                if e.filename == _SCHEMA and e.file_size > SCHEMA_MAX
+                f"{_SCHEMA} has {entry.file_size} bytes, {SCHEMA_MAX} are allowed"
+                for entry in entries
+                if entry.filename == _SCHEMA and entry.file_size > SCHEMA_MAX
             ),
             "",
         ),
     ):
-        if wrong:
+        if problem:
             raise refused(
                 "model-archive-unsafe",
                 "the model file is an archive that is not safe to open",
-                why=wrong,
+                why=problem,
                 fix="save the model again with `skops.io.dump`; if you did not make the file, do not open it",
                 at=at,
             )
 
 
-def _no_skops(names: Counter[str], at: Location) -> MlgitError:
+def _not_skops(names: Counter[str], at: Location) -> MlgitError:
     if any(name.endswith((".pkl", ".pickle")) for name in names):
         return refused(
             "model-is-pickle",
@@ -108,20 +108,20 @@ def _no_skops(names: Counter[str], at: Location) -> MlgitError:
         )
     return refused(
         "model-format-unknown",
-        "the model file is a zip archive, but no skops file",
+        "the model file is a zip archive, but not a skops file",
         why=f"it has no {_SCHEMA}",
-        fix=PICKLE_FIX,
+        fix=how_to_save(),
         at=at,
     )
 
 
 def _check_nodes(schema: Any) -> None:
-    """Refuse a schema that skops would walk for ever.
+    """Refuse a schema whose traversal by skops takes exponential time.
 
-    skops takes a node whose `__id__` it has met for the one that it met first, so a short file can stand for 2^n visits
-    (measured: 20 levels take 2.5 s, and each level doubles it). skops itself writes a repeated object out in full each
-    time. Where nodes of one id have one size, what stands in for a node is as large as it, and the walk as long as the
-    file.
+    skops replaces a node whose `__id__` it has met by the node that it met first, so a short file of n levels can cause
+    2^n visits (20 levels take 2.5 s, and each level doubles it). skops itself writes a repeated object in full each time.
+    If all nodes of an id have the same size, a replaced node is as large as the one in the file, so skops visits no more
+    nodes than the file has.
 
     Raises:
         ValueError: two nodes share an id but not a size, or nodes are nested too deep.

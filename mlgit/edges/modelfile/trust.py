@@ -1,4 +1,4 @@
-"""Which types a model file may bring: those that mlgit knows, and those that a project has reviewed, by exact name."""
+"""Which types a model file may contain: those that mlgit trusts, and those that a project reviewed, by exact name."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -39,8 +39,8 @@ BUILT_IN: Final = frozenset(
 
 _FILE_MAX: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
-# Whoever may name a callable of one of these may run any command. A net under the review, which stays what protects:
-# other packages can do harm too.
+# A callable of one of these modules can run any command. This is a second line of defence behind the review: other packages
+# can do harm too.
 # fmt: off
 _NEVER: Final = frozenset({
     "asyncio", "builtins", "cloudpickle", "code", "codeop", "concurrent", "ctypes", "dill", "gc", "glob", "http",
@@ -56,9 +56,9 @@ def parse_trusted_types(content: bytes, file: str = TRUSTED_TYPES) -> frozenset[
     """Read a file of reviewed types: one exact dotted name a line; `#` begins a comment.
 
     Raises:
-        MlgitError: some lines name no type that may be trusted; one `trusted-types-invalid` for each.
+        MlgitError: `trusted-types-invalid` for each line that is not the name of a type that can be trusted.
     """
-    wrong: list[Finding] = []
+    problems: list[Finding] = []
     names: set[str] = set()
     try:
         if len(content) > _FILE_MAX:
@@ -69,29 +69,29 @@ def parse_trusted_types(content: bytes, file: str = TRUSTED_TYPES) -> frozenset[
     for number, line in enumerate(lines, start=1):
         name = line.partition("#")[0].strip()
         if name and (why := _not_trustable(name)):
-            wrong.append(_invalid(f"{name!r} cannot be trusted", why, Location(file, number)))
+            problems.append(_invalid(f"{name!r} cannot be trusted", why, Location(file, number)))
         elif name:
             names.add(name)
-    if wrong:
-        raise MlgitError(*wrong)
+    if problems:
+        raise MlgitError(*problems)
     return frozenset(names)
 
 
 def untrusted(types: Iterable[str], trusted: AbstractSet[str]) -> list[str]:
-    """Return the types that neither mlgit nor the project trusts, sorted; a name must be equal, never alike."""
+    """Return the types that neither mlgit nor the project trusts, sorted. A name must be equal; there are no patterns."""
     return sorted({name for name in types if name not in BUILT_IN and name not in trusted})
 
 
 def check_types(types: Iterable[str], trusted: AbstractSet[str], at: Location) -> Iterator[Finding]:
-    """Yield what is wrong with the types of a model file.
+    """Yield a finding for the types of a model file that are not trusted.
 
     Args:
         types: dotted names, as `inspect` gives them or a version's record lists them.
-        trusted: the names in `.mlgit/trusted_types` of the commit that rules: the base, never the proposal.
+        trusted: the names in `.mlgit/trusted_types` on the base branch, never those of the proposal.
         at: the model file.
     """
-    unknown = untrusted(types, trusted)
-    local = [name for name in unknown if name.startswith("__main__.") or "<" in name]
+    names = untrusted(types, trusted)
+    local = [name for name in names if name.startswith("__main__.") or "<" in name]
     if local:
         yield Finding(
             "model-type-local",
@@ -100,12 +100,12 @@ def check_types(types: Iterable[str], trusted: AbstractSet[str], at: Location) -
             fix="move it to a module of the project, use it from there, and train again",
             at=at,
         )
-    if rest := [name for name in unknown if name not in local]:
+    if rest := [name for name in names if name not in local]:
         yield Finding(
             "model-type-untrusted",
-            f"the model holds {_listed(rest)}, which nobody has trusted yet",
-            why=f"loading a model runs code of its types, so each must be known to mlgit or named in {TRUSTED_TYPES}",
-            fix=f"read their code; if it is harmless, add to {TRUSTED_TYPES} in its own pull request: {' '.join(rest)}",
+            f"the model holds {_listed(rest)}, which is not trusted",
+            why=f"loading a model runs code of its types, so each must be trusted by mlgit or listed in {TRUSTED_TYPES}",
+            fix=f"review their code; if it is harmless, add to {TRUSTED_TYPES} in its own pull request: {' '.join(rest)}",
             at=at,
         )
 
@@ -117,7 +117,7 @@ def _listed(names: list[str]) -> str:
 def _not_trustable(name: str) -> str:
     """Return why a name cannot be trusted; nothing if it can."""
     if "*" in name or "?" in name:
-        return "a wildcard would trust types that nobody has read"
+        return "a wildcard would trust types that nobody has reviewed"
     if not _NAME.fullmatch(name):
         return "it is not the dotted name of a type in a module, like features.clip.Clip"
     root = name.partition(".")[0]

@@ -5,22 +5,22 @@ import subprocess
 from mlgit.errors import inconclusive
 
 
-def run(*words: str, content: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run ssh-keygen and return its exit code and what it wrote.
+def run(*arguments: str, content: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run ssh-keygen and return its exit code and output.
 
     Args:
-        words: its arguments.
-        content: its standard input. Without it, that is the terminal, on which it may ask for a passphrase.
+        arguments: its arguments.
+        content: its standard input; None for the terminal, on which it may ask for a passphrase.
 
     Raises:
         Inconclusive: it is not installed (`ssh-keygen-missing`).
     """
     try:
-        return subprocess.run(["ssh-keygen", *words], input=content, capture_output=True, check=False)
+        return subprocess.run(["ssh-keygen", *arguments], input=content, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise inconclusive(
             "ssh-keygen-missing",
             "ssh-keygen is not installed",
-            why="no folder in PATH has it; mlgit signs with it, and verifies what keys other than ed25519 signed",
+            why="it is not on PATH; mlgit signs with it, and verifies signatures of keys other than ed25519",
             fix="install OpenSSH's client (`apt-get install openssh-client`, `dnf install openssh`)",
         ) from error

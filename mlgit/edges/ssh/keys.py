@@ -1,4 +1,4 @@
-"""Public keys as OpenSSH writes them, and the wire format of SSH that they and their signatures are in."""
+"""Public keys of OpenSSH, and the wire format of SSH that keys and signatures are encoded in."""
 
 import base64
 import binascii
@@ -21,18 +21,18 @@ _RSA_BITS: Final = 2048  # NIST SP 800-131A allows no shorter RSA key for signat
 
 
 class Malformed(ValueError):
-    """Bytes are not what the SSH wire format (RFC 4251, section 5) asks for."""
+    """Bytes are not in the SSH wire format (RFC 4251, section 5)."""
 
 
 class Wire:
     """Reads the fields of SSH's wire format one after the other.
 
-    Source: RFC 4251, section 5: a `string` is its length in four bytes, highest first, and its bytes.
+    Source: RFC 4251, section 5: a `string` is its length in four bytes, big-endian, and its bytes.
     """
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._at = 0
+        self._offset = 0
 
     def take(self, length: int) -> bytes:
         """Return the next `length` bytes.
@@ -40,10 +40,10 @@ class Wire:
         Raises:
             Malformed: fewer are left.
         """
-        if length > len(self._content) - self._at:
+        if length > len(self._content) - self._offset:
             raise Malformed("it ends too early")
-        self._at += length
-        return self._content[self._at - length : self._at]
+        self._offset += length
+        return self._content[self._offset - length : self._offset]
 
     def number(self) -> int:
         """Return the next `uint32`."""
@@ -53,13 +53,13 @@ class Wire:
         """Return the next `string`.
 
         Raises:
-            Malformed: it is not whole.
+            Malformed: it is incomplete.
         """
-        start = self._at + 4  # as `take` and `number` would, in one go: an audit reads tens of thousands
-        self._at = start + int.from_bytes(self._content[self._at : start], "big")
-        if self._at > len(self._content):
+        start = self._offset + 4  # `take` and `number` inlined: an audit reads tens of thousands
+        self._offset = start + int.from_bytes(self._content[self._offset : start], "big")
+        if self._offset > len(self._content):
             raise Malformed("it ends too early")
-        return self._content[start : self._at]
+        return self._content[start : self._offset]
 
     def end(self) -> None:
         """Check that nothing is left.
@@ -67,7 +67,7 @@ class Wire:
         Raises:
             Malformed: something is.
         """
-        if self._at != len(self._content):
+        if self._offset != len(self._content):
             raise Malformed("bytes follow its end")
 
 
@@ -79,10 +79,10 @@ class PublicKey(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `ssh-ed25519 AAAAC3…`, with or without a comment behind it.
+        """Read `ssh-ed25519 AAAAC3…`, with or without a comment at the end.
 
         Raises:
-            Malformed: it is not a key of a type that can be trusted; the message says what is wrong with it.
+            Malformed: it is not a whole key of an accepted type; the message says why.
         """
         type_, encoded, *_ = [*text.split(maxsplit=2), "", ""]
         if type_ not in KEY_TYPES:
@@ -96,7 +96,7 @@ class PublicKey(msgspec.Struct, frozen=True, order=True):
         return key
 
     def _check(self) -> None:
-        """Check that the bytes are a whole key of the type that stands before them, and long enough to be safe."""
+        """Check that the bytes are a whole key of the stated type, and long enough to be safe."""
         wire = Wire(self.blob)
         if wire.string() != self.type.encode():
             raise Malformed(f"the bytes are not those of a key of type {self.type}")

@@ -1,7 +1,7 @@
-"""OpenSSH's signature format SSHSIG: read a signature, and check with its own key that it is over given content.
+"""OpenSSH's signature format SSHSIG: parse a signature, and verify that a key made it over given content.
 
-A signature by an ed25519 key is checked in this process, since an audit checks thousands; ssh-keygen checks the others.
-The format is that of PROTOCOL.sshsig in OpenSSH.
+Signatures of ed25519 keys are verified in this process, since an audit verifies thousands; ssh-keygen verifies the others.
+The format is defined in PROTOCOL.sshsig of OpenSSH.
 """
 
 import base64
@@ -27,10 +27,10 @@ _HASHES: Final = {b"sha256": hashlib.sha256, b"sha512": hashlib.sha512}
 _ARMOUR = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n(?P<body>[A-Za-z0-9+/=\n]+)\n-----END SSH SIGNATURE-----\n?")
 
 
-class Sealed(msgspec.Struct, frozen=True):
-    """What a signature says; nothing of it is proven before it is checked with a key that is trusted.
+class SshSignature(msgspec.Struct, frozen=True):
+    """The fields of a signature. None of them can be trusted before it is verified with a trusted key.
 
-    `key` holds the bytes of the key that is said to have signed, `signature` those of the signature proper.
+    `key` has the bytes of the key that claims to have signed, `signature` those of the raw signature.
     """
 
     armoured: bytes
@@ -41,10 +41,10 @@ class Sealed(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, armoured: bytes) -> Self:
-        """Read an armoured signature.
+        """Parse an armoured signature.
 
         Raises:
-            Malformed: it is not one, whole and alone.
+            Malformed: it is not exactly one whole signature.
         """
         match = _ARMOUR.fullmatch(armoured)
         if match is None:
@@ -57,20 +57,20 @@ class Sealed(msgspec.Struct, frozen=True):
             raise Malformed("it is not an SSH signature of version 1")
         key, namespace, reserved, hash_, signature = (wire.string() for _ in range(5))
         wire.end()
-        # OpenSSH signs as if the reserved field were empty, so that no key vouches for what stands in it.
+        # OpenSSH signs with an empty reserved field, so its content here would not be signed.
         if reserved or hash_ not in _HASHES:
-            raise Malformed("it has a field that is not known")
+            raise Malformed("its reserved field is not empty, or its hash is not sha256 or sha512")
         return cls(armoured, key, namespace, hash_, signature)
 
-    def is_by(self, key: PublicKey, content: bytes) -> bool:
-        """Tell whether a key, of which the bytes are those in the signature, made it over this content."""
+    def verifies(self, key: PublicKey, content: bytes) -> bool:
+        """Tell whether the key, which must be the one in the signature, made it over this content."""
         if key.blob != self.key:
             return False
         if key.type == "ssh-ed25519":
-            return self._is_by_ed25519(key, content)
-        return self._is_by_other(key, content)
+            return self._verify_ed25519(key, content)
+        return self._verify_with_keygen(key, content)
 
-    def _is_by_ed25519(self, key: PublicKey, content: bytes) -> bool:
+    def _verify_ed25519(self, key: PublicKey, content: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - slow to import, and only needed here
 
         try:
@@ -83,28 +83,28 @@ class Sealed(msgspec.Struct, frozen=True):
         return algorithm == b"ssh-ed25519"
 
     def _signed(self, content: bytes) -> bytes:
-        """Return the bytes that a key signs for this content (section 3 of the format)."""
+        """Return the bytes that the key signs for this content (section 3 of the format)."""
         digest = _HASHES[self.hash](content).digest()
         return _MAGIC + b"".join(
             len(field).to_bytes(4, "big") + field for field in (self.namespace, b"", self.hash, digest)
         )
 
-    def _is_by_other(self, key: PublicKey, content: bytes) -> bool:
+    def _verify_with_keygen(self, key: PublicKey, content: bytes) -> bool:
         with tempfile.TemporaryDirectory(prefix="mlgit-") as folder:
             signers, signature = Path(folder, "signers"), Path(folder, "signature")
             signers.write_text(f"signer {key}\n")
             signature.write_bytes(self.armoured)
-            words = ("-Y", "verify", "-f", str(signers), "-I", "signer", "-s", str(signature))
+            arguments = ("-Y", "verify", "-f", str(signers), "-I", "signer", "-s", str(signature))
             namespace = self.namespace.decode("utf-8", "surrogateescape")
-            return keygen.run(*words, "-n", namespace, content=content).returncode == 0
+            return keygen.run(*arguments, "-n", namespace, content=content).returncode == 0
 
 
 @functools.lru_cache(maxsize=64)
 def _ed25519(blob: bytes) -> "Ed25519PublicKey":
-    """Return a key by its bytes; a few people sign all that an audit looks at.
+    """Return the ed25519 key in these bytes. Cached, since few people sign all that an audit verifies.
 
     Raises:
-        Malformed: it is none.
+        Malformed: the bytes are not a key.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - slow to import
 

@@ -1,4 +1,4 @@
-"""Where versions run: a module for each kind of target, and a line in TARGETS."""
+"""Targets, which run versions: a module for each kind, and a line in TARGETS."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 TARGETS: Final = {
     DirectoryTargetSpec: "directory:open_target",
 }
-"""The function that opens each kind of target, as `module:function` below this package, imported when it is needed.
+"""The function that opens each kind of target, as `module:function` in this package, imported when it is needed.
 
-It takes the spec of the environment and the root of the work tree, and returns the target.
+It takes the target's settings in the environment and the root of the work tree, and returns the target.
 """
 
 
 def open_target(spec: TargetSpec, root: Path) -> "Target | None":
-    """Return the target of an environment; None where mlgit does not deploy to it.
+    """Return the target of an environment; None if mlgit does not deploy to it.
 
     Args:
-        spec: what the environment says of its target.
-        root: the root of the work tree, which relative paths start from.
+        spec: the target's settings in the environment.
+        root: the root of the work tree, for relative paths.
     """
     if isinstance(spec, NoTargetSpec):
         return None

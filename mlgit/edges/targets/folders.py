@@ -1,4 +1,7 @@
-"""Work in an open folder, by file descriptor, without ever following a symbolic link in it."""
+"""File operations in an open folder, by file descriptor, that never follow a symbolic link.
+
+A check by path before an operation would not be safe: another process can replace a folder by a link in between.
+"""
 
 import contextlib
 import errno
@@ -13,16 +16,15 @@ from pathlib import Path
 from mlgit.errors import inconclusive
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_READ = (
-    os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-)  # NONBLOCK: a pipe in a file's place must not stop us
+# NONBLOCK: opening a named pipe in place of a file must not wait for a writer.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
 def root(path: Path) -> Iterator[int]:
-    """Give a folder, opened; the path may lead over symbolic links."""
+    """Open a folder and yield its descriptor; its path may contain symbolic links."""
     descriptor = os.open(path, _FOLDER)
     try:
         yield descriptor
@@ -32,10 +34,10 @@ def root(path: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def folder(name: str, inside: int) -> Iterator[int]:
-    """Give a folder inside an open one, opened itself.
+    """Open a folder inside an open one and yield its descriptor.
 
     Raises:
-        OSError: it is not there, or is not a folder; a symbolic link is none.
+        OSError: it does not exist, or is not a folder but, for example, a symbolic link.
     """
     descriptor = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=inside)
     try:
@@ -45,14 +47,14 @@ def folder(name: str, inside: int) -> Iterator[int]:
 
 
 def make(name: str, inside: int) -> None:
-    """Make a folder if it is not there, and see it on the disk."""
+    """Create a folder if it does not exist, and flush it to the disk."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, dir_fd=inside)
     os.fsync(inside)
 
 
 def is_folder(name: str, inside: int) -> bool:
-    """Tell whether a name is that of a folder."""
+    """Tell whether there is a folder with this name."""
     try:
         return stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode)
     except FileNotFoundError:
@@ -60,7 +62,7 @@ def is_folder(name: str, inside: int) -> bool:
 
 
 def remove(name: str, inside: int) -> None:
-    """Remove whatever has a name: nothing, a file, a link (not what it points to), or a folder with all in it."""
+    """Remove a file, a link (not its target), or a folder with its content; nothing if the name does not exist."""
     if is_folder(name, inside):
         shutil.rmtree(name, dir_fd=inside)
     else:
@@ -74,14 +76,14 @@ def names(inside: int) -> set[str]:
 
 
 def write(name: str, content: bytes, inside: int) -> None:
-    """Write a new file, and see it on the disk."""
+    """Write a new file, and flush it to the disk."""
     with _create(name, inside) as stream:
         stream.write(content)
         _flush(stream)
 
 
 def copy(source: Path, name: str, inside: int) -> str:
-    """Copy a file into a new one, see it on the disk, and return the sha256 of what was copied.
+    """Copy a file into a new one, flush it to the disk, and return the sha256 of the bytes that were copied.
 
     Raises:
         Inconclusive: the source cannot be read (`file-unreadable`).
@@ -89,7 +91,7 @@ def copy(source: Path, name: str, inside: int) -> str:
     try:
         reader = source.open("rb")
     except OSError as error:
-        why, fix = cause(error), "check that it is there, and who may read it"
+        why, fix = cause(error), "check that it exists and that this user may read it"
         raise inconclusive("file-unreadable", f"{source} cannot be read", why=why, fix=fix) from error
     digest = hashlib.sha256()
     with reader, _create(name, inside) as writer:
@@ -101,23 +103,23 @@ def copy(source: Path, name: str, inside: int) -> str:
 
 
 def read(name: str, inside: int, limit: int) -> bytes | None:
-    """Return at most `limit` bytes of a regular file; None where there is none, or something else has its name."""
+    """Return at most `limit` bytes of a regular file; None if it does not exist or is something else."""
     with contextlib.ExitStack() as stack:
         stream = _open(name, inside)
         return stack.enter_context(stream).read(limit) if stream else None
 
 
 def sha256(name: str, inside: int) -> str | None:
-    """Return the sha256 of a regular file; None where there is none, or something else has its name."""
+    """Return the sha256 of a regular file; None if it does not exist or is something else."""
     with contextlib.ExitStack() as stack:
         stream = _open(name, inside)
         return f"sha256:{hashlib.file_digest(stack.enter_context(stream), 'sha256').hexdigest()}" if stream else None
 
 
 def cause(error: OSError) -> str:
-    """Say why the system refused, and on what."""
-    where = f": {error.filename}" if error.filename is not None else ""
-    return f"{error.strerror or error}{where}"
+    """Return the message of a system error, with the file name."""
+    name = f": {error.filename}" if error.filename is not None else ""
+    return f"{error.strerror or error}{name}"
 
 
 def _open(name: str, inside: int) -> BufferedReader | None:

@@ -1,4 +1,4 @@
-"""`slots.json`: what runs beside the current release of a folder, and who answers which share of the requests."""
+"""`slots.json`: which releases run beside the current one, and their share of requests."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,45 +11,45 @@ from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside
 
 FILE: Final = "slots.json"
 NEXT: Final = ".slots.new"
-"""What a stopped `write` may leave behind."""
+"""A temporary file that an interrupted `write` may leave behind."""
 
-_BYTES: Final = 10_000
+_MAX_BYTES: Final = 10_000
 _ALL: Final = 100  # per cent
 
 
-class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A release, by digest, and the per cent of requests that it answers."""
+class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A release, by digest, and the percentage of requests that it answers."""
 
     digest: str
     traffic: int
 
 
-class Slots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The file, for whoever serves from the folder. A shadow is asked and never answers."""
+class SlotsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The file, for the program that serves from the folder. A shadow gets every request, and its answers are not used."""
 
-    champion: Slot
-    challenger: Slot | None = None
-    shadow: Slot | None = None
+    champion: SlotEntry
+    challenger: SlotEntry | None = None
+    shadow: SlotEntry | None = None
 
 
 def write(release: Release, beside: Sequence[ReleaseBeside], home: int) -> None:
-    """Say what runs beside a release, by one rename; it holds from the moment at which that release is current.
+    """Write what runs beside a release, by one rename; it takes effect once that release is current.
 
-    What was said of other champions stays while one of them may still be current (see `clear`): were it taken away first,
-    a champion that shared its requests would be alone for a moment, and neither as it was nor as it is to be.
+    A file about another champion stays while that one may still be current (see `clear`). If it were removed first, the old
+    champion would answer all requests for a short time, which is neither the old state nor the new one.
 
     Args:
         release: the champion.
-        beside: what runs beside it; without any, what there is must not be said of this release.
+        beside: what runs beside it; if nothing does, a file about this champion is removed.
         home: the open folder of the model.
     """
-    there = folders.read(FILE, home, _BYTES)
+    existing = folders.read(FILE, home, _MAX_BYTES)
     if not beside:
-        if _champion(there) == release.digest:
+        if _champion(existing) == release.digest:
             clear(beside, home)
         return
-    content = _text(release, beside)
-    if content == there:
+    content = _encode(release, beside)
+    if content == existing:
         return
     folders.write(NEXT, content, home)
     if folders.is_folder(FILE, home):
@@ -59,55 +59,56 @@ def write(release: Release, beside: Sequence[ReleaseBeside], home: int) -> None:
 
 
 def clear(beside: Sequence[ReleaseBeside], home: int) -> None:
-    """Take the file away, once the release that runs alone is current; with something beside it, the file stays."""
+    """Remove the file if nothing runs beside the current release."""
     if not beside and FILE in folders.names(home):
         folders.remove(FILE, home)
         os.fsync(home)
 
 
-def add(observed: Observed, home: int, look: Callable[[str], Observed]) -> Observed:
-    """Add what runs beside the current release, if the file holds for it, to what was seen.
+def add(observed: Observed, home: int, observe: Callable[[str], Observed]) -> Observed:
+    """Add what runs beside the current release, if the file is about it, to what was observed.
 
-    A file that cannot be understood, is no plain file, or has shares that do not add up, counts as altered.
+    A file that cannot be parsed, is not a plain file, or has shares that do not sum to 100, counts as altered.
 
     Args:
-        observed: what was seen of the current release.
+        observed: the current release as observed.
         home: the open folder of the model.
-        look: reads another release back, by its digest.
+        observe: reads another release back, by its digest.
     """
-    content = folders.read(FILE, home, _BYTES)
+    content = folders.read(FILE, home, _MAX_BYTES)
     if content is None:
         return _altered(observed, [FILE] if FILE in folders.names(home) else [])
     try:
-        said = msgspec.json.decode(content, type=Slots)
+        slots = msgspec.json.decode(content, type=SlotsFile)
     except msgspec.MsgspecError:
         return _altered(observed, [FILE])
-    if said.champion.digest != observed.digest:
+    if slots.champion.digest != observed.digest:
         return observed
-    found, altered = {}, []
-    for name, slot in (("challenger", said.challenger), ("shadow", said.shadow)):
+    running, altered = {}, []
+    for name, slot in (("challenger", slots.challenger), ("shadow", slots.shadow)):
         if slot is not None:
-            one = look(slot.digest)
-            found[name] = {"digest": one.digest, "artifact": one.artifact, "traffic": slot.traffic}
-            altered += [f"{name}/{file}" for file in one.altered]
-    if said.champion.traffic != _ALL - (said.challenger.traffic if said.challenger else 0):
+            release = observe(slot.digest)
+            running[name] = {"digest": release.digest, "artifact": release.artifact, "traffic": slot.traffic}
+            altered += [f"{name}/{file}" for file in release.altered]
+    if slots.champion.traffic != _ALL - (slots.challenger.traffic if slots.challenger else 0):
         altered.append(FILE)
-    return _altered(Observed(observed.digest, observed.artifact, observed.facts | {"slots": found}), altered)
+    return _altered(Observed(observed.digest, observed.artifact, observed.facts | {"slots": running}), altered)
 
 
 def _champion(content: bytes | None) -> str | None:
-    """Return the digest of the champion that a file is said of; None where it cannot be understood, or there is none."""
+    """Return the digest of the champion in a file; None if there is no file or it cannot be parsed."""
     try:
-        return None if content is None else msgspec.json.decode(content, type=Slots).champion.digest
+        return None if content is None else msgspec.json.decode(content, type=SlotsFile).champion.digest
     except msgspec.MsgspecError:
         return None
 
 
-def _text(release: Release, beside: Sequence[ReleaseBeside]) -> bytes:
-    answered = sum(other.traffic for other in beside if other.slot == "challenger")
-    named = {other.slot: Slot(other.release.digest, other.traffic) for other in beside}
-    said = Slots(Slot(release.digest, _ALL - answered), named.get("challenger"), named.get("shadow"))
-    return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
+def _encode(release: Release, beside: Sequence[ReleaseBeside]) -> bytes:
+    challenger_share = sum(other.traffic for other in beside if other.slot == "challenger")
+    entries = {other.slot: SlotEntry(other.release.digest, other.traffic) for other in beside}
+    champion = SlotEntry(release.digest, _ALL - challenger_share)
+    slots = SlotsFile(champion, entries.get("challenger"), entries.get("shadow"))
+    return msgspec.json.format(msgspec.json.encode(slots), indent=2) + b"\n"
 
 
 def _altered(observed: Observed, files: list[str]) -> Observed:

@@ -94,7 +94,7 @@ def test_the_index_is_what_the_pages_say() -> None:
 def test_an_id_on_two_pages_is_refused(tmp_path: Path) -> None:
     for family in ("first", "second"):
         (tmp_path / f"{family}.md").write_text(f"# {family}\n\n## Findings\n\n- `data-missing`: It is not there.\n")
-    with pytest.raises(ValueError, match="data-missing stands on the pages first and second"):
+    with pytest.raises(ValueError, match="data-missing is on the pages first and second"):
         findings.index(tmp_path)
 
 

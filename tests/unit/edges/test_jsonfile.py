@@ -9,7 +9,7 @@ from mlgit.domain.records import DecisionRecord
 from mlgit.edges.formats import jsonfile
 from mlgit.errors import MlgitError
 
-DEEPEST = jsonfile.MOST_DEPTH
+DEEPEST = jsonfile.MAX_DEPTH
 DIGEST = "sha256:" + "0" * 64
 RECORD = codec.from_mapping(
     DecisionRecord,
@@ -68,7 +68,7 @@ def findings_of(text: bytes) -> list[tuple[str, int | None]]:
         ),
         pytest.param(b'{"a": ' + b"[" * DEEPEST + b"]" * DEEPEST + b"}", [("document-too-large", None)], id="depth"),
         pytest.param(b"[" * 1_000_000, [("document-too-large", None)], id="brackets"),
-        pytest.param(b" " * (jsonfile.MOST_BYTES + 1), [("document-too-large", None)], id="bytes"),
+        pytest.param(b" " * (jsonfile.MAX_BYTES + 1), [("document-too-large", None)], id="bytes"),
     ],
 )
 def test_refused(text: bytes, expected: list[tuple[str, int | None]]) -> None:
@@ -110,7 +110,7 @@ def test_duplicate_names_both_lines_and_the_path() -> None:
     with pytest.raises(MlgitError) as caught:
         jsonfile.parse(b'{"a b": [\n{"c": 1},\n{"c": 1,\n"c": 2}]}', "a.json")
     (finding,) = caught.value.findings
-    assert finding.message == "the key c is there twice, in lines 3 and 4"
+    assert finding.message == "duplicate key c in lines 3 and 4"
     assert str(finding.at) == 'a.json:4 (["a b"][1].c)'
 
 

@@ -1,4 +1,4 @@
-"""Model files are told apart by content, refused for a reason, and never loaded."""
+"""Model files are recognized by content, refused for a reason, and never loaded."""
 
 import bz2
 import gzip
@@ -8,6 +8,8 @@ import lzma
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tempfile
 import warnings
 import zipfile
@@ -15,7 +17,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from mlgit.edges.modelfile import BUILT_IN, check_types, inspect, parse_trusted_types, untrusted
+from mlgit.domain.records.version import ModelFormat
+from mlgit.edges.modelfile import BUILT_IN, check_types, guard, inspect, parse_trusted_types, untrusted
+from mlgit.edges.modelfile.formats import EXTENSIONS, FORMATS, Content, Format, loader
 from mlgit.errors import Finding, Location, MlgitError
 
 ROWS = pd.DataFrame({"hour": [1.0, 2.0, 3.0, 4.0] * 5})
@@ -118,12 +122,16 @@ def refusal(content: bytes, tmp_path: Path, name: str = "model.skops") -> Findin
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_skops_gives_its_types_split_by_who_trusts_them(name: str, tmp_path: Path) -> None:
+def test_a_skops_file_lists_its_types_by_who_trusts_them(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
     path.write_bytes(dumped(name))
-    found = inspect(path)
-    assert (found.format, found.types, found.built_in, found.findings) == ("skops", *MODELS[name][1:], [])
-    assert sorted(found.types + found.built_in) == skops.io.get_untrusted_types(data=dumped(name))
+    inspected = inspect(path)
+    assert (inspected.format, inspected.types, inspected.built_in, inspected.findings) == (
+        "skops",
+        *MODELS[name][1:],
+        [],
+    )
+    assert sorted(inspected.types + inspected.built_in) == skops.io.get_untrusted_types(data=dumped(name))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -210,7 +218,7 @@ STAND_INS = {
 
 
 @pytest.mark.parametrize("name", STAND_INS)
-def test_what_is_no_model_is_refused_for_what_it_is(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused_with_its_own_id(name: str, tmp_path: Path) -> None:
     content, expected = STAND_INS[name]
     assert refusal(content, tmp_path).id == expected
 
@@ -227,7 +235,7 @@ def test_a_file_cut_short_is_unreadable(tmp_path: Path) -> None:
     assert refusal(content[: len(content) // 2], tmp_path).id == "model-file-unreadable"
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MlgitError) as caught:
         inspect(tmp_path / "model.skops")
     assert caught.value.findings[0].id == "model-file-missing"
@@ -245,11 +253,54 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_formats_are_known_by_content(name: str, tmp_path: Path) -> None:
+def test_other_formats_are_recognized_by_content(name: str, tmp_path: Path) -> None:
     path = tmp_path / "copy"
     path.write_bytes(OTHERS[name])
-    found = inspect(path)
-    assert (found.format, found.types, found.findings) == (name.partition(" ")[0], [], [])
+    inspected = inspect(path)
+    assert (inspected.format, inspected.types, inspected.findings) == (name.partition(" ")[0], [], [])
+
+
+def test_every_format_of_the_records_has_a_module() -> None:
+    assert sorted(FORMATS) == sorted(get_args(ModelFormat))
+    assert EXTENSIONS == {
+        ".skops": "skops",
+        ".onnx": "onnx",
+        ".ubj": "xgboost",
+        ".json": "xgboost",
+        ".txt": "lightgbm",
+        ".safetensors": "safetensors",
+    }
+
+
+@pytest.mark.parametrize("module", FORMATS.values(), ids=list(FORMATS))
+def test_no_format_matches_a_pickle(module: Format) -> None:
+    values: list[Any] = [LogisticRegression(), {"learner": 1}, "tree\nversion=v4\n", [], None, 1.5, b"PK\x03\x04" * 200]
+    for value in values:
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            content = pickle.dumps(value, protocol)
+            assert not module.matches(Content(content, io.BytesIO(content), len(content)))
+
+
+@pytest.mark.parametrize("module", FORMATS.values(), ids=list(FORMATS))
+def test_the_module_of_a_format_is_loaded_without_mlgit(module: Format) -> None:
+    # As the process that scores loads it: isolated, and by its path.
+    script = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('mlgit_model_format', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "before = set(sys.modules) | sys.stdlib_module_names\n"
+        "spec.loader.exec_module(module)\n"
+        "added = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "assert added <= sys.stdlib_module_names, added\n"
+        "assert callable(module.load) if module.LIBRARY else not hasattr(module, 'load')\n"
+    )
+    subprocess.run([sys.executable, "-I", "-B", "-c", script, str(loader(module.NAME))], check=True)
+
+
+@pytest.mark.parametrize("missing", [None, [], {}, "xgboost.core"])
+def test_a_forged_answer_of_the_child_is_a_failure(missing: Any) -> None:
+    error = guard._failure(0, {"error": "ValueError: x", "missing": missing}, "", guard.Limits(), Location("m"))
+    assert [(finding.id, finding.why) for finding in error.findings] == [("model-load-failed", "ValueError: x")]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +322,7 @@ def test_what_only_resembles_a_format_is_unknown(name: str, wrong: bytes, tmp_pa
 
 
 @pytest.mark.parametrize("package", ["xgboost", "lightgbm", "onnx", "safetensors"])
-def test_files_of_the_libraries_themselves_are_known(package: str, tmp_path: Path) -> None:
+def test_files_written_by_the_libraries_are_recognized(package: str, tmp_path: Path) -> None:
     pytest.importorskip(package)
     rows, labels = ROWS.to_numpy(), np.array(LABELS)
     paths = []
@@ -298,8 +349,8 @@ def test_files_of_the_libraries_themselves_are_known(package: str, tmp_path: Pat
         paths.append(tmp_path / "model.onnx")
         onnx.save_model(onnx.helper.make_model(graph), paths[-1])
     for path in paths:
-        found = inspect(path)
-        assert (found.format, found.findings) == (package, [])
+        inspected = inspect(path)
+        assert (inspected.format, inspected.findings) == (package, [])
 
 
 @pytest.mark.parametrize(
@@ -315,7 +366,7 @@ def test_files_of_the_libraries_themselves_are_known(package: str, tmp_path: Pat
         ("model.joblib", False),
     ],
 )
-def test_a_name_that_says_something_else_is_a_finding(name: str, agrees: bool, tmp_path: Path) -> None:
+def test_the_extension_of_another_format_is_a_finding(name: str, agrees: bool, tmp_path: Path) -> None:
     path = tmp_path / "copy"
     path.write_bytes(dumped("logistic"))
     findings = inspect(path, name).findings
@@ -323,7 +374,7 @@ def test_a_name_that_says_something_else_is_a_finding(name: str, agrees: bool, t
     assert all("`model.skops`" in finding.fix for finding in findings)
 
 
-def look(content: bytes) -> None:
+def inspect_or_refuse(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "copy"
         path.write_bytes(content)
@@ -339,7 +390,7 @@ def look(content: bytes) -> None:
     st.binary(max_size=200),
 )
 def test_any_bytes_are_a_model_or_refused(start: bytes, rest: bytes) -> None:
-    look(start + rest)
+    inspect_or_refuse(start + rest)
 
 
 @settings(max_examples=150, deadline=None)
@@ -348,7 +399,7 @@ def test_a_damaged_skops_file_is_read_or_refused(data: st.DataObject) -> None:
     content = bytearray(dumped("logistic"))
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
-    look(bytes(content))
+    inspect_or_refuse(bytes(content))
 
 
 def test_trusted_types_are_exact_names_and_comments() -> None:

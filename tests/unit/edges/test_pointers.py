@@ -92,11 +92,11 @@ def test_what_is_no_pointer_to_data_of_the_repository_is_refused(
 ) -> None:
     with pytest.raises(MlgitError) as refusal:
         pointers.parse(GOOD.replace(was, becomes).encode(), "models/churn/model.skops.dvc")
-    (found,) = refusal.value.findings
-    assert found.id == finding
-    assert found.at is not None
-    assert (found.at.file, found.at.line) == ("models/churn/model.skops.dvc", line)
-    assert found.fix
+    (problem,) = refusal.value.findings
+    assert problem.id == finding
+    assert problem.at is not None
+    assert (problem.at.file, problem.at.line) == ("models/churn/model.skops.dvc", line)
+    assert problem.fix
 
 
 def test_a_path_that_only_the_folder_makes_unsafe_is_refused() -> None:

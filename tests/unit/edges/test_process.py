@@ -22,17 +22,17 @@ def test_stdin_is_empty_unless_something_is_given() -> None:
     assert process.run(python("import sys; print(repr(sys.stdin.read()))")).stdout.strip() == b"''"
 
 
-def test_words_are_never_a_shells(tmp_path: Path) -> None:
-    done = process.run([*python("import sys; print(sys.argv[1])"), "$(touch pwned); *"], cwd=tmp_path)
-    assert done.stdout.decode().strip() == "$(touch pwned); *"
+def test_arguments_are_not_read_by_a_shell(tmp_path: Path) -> None:
+    completed = process.run([*python("import sys; print(sys.argv[1])"), "$(touch pwned); *"], cwd=tmp_path)
+    assert completed.stdout.decode().strip() == "$(touch pwned); *"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_carries_what_was_said() -> None:
+def test_a_failure_has_the_output() -> None:
     with pytest.raises(Inconclusive) as raised:
         process.run(python("raise SystemExit('no such stage')"))
-    (found,) = raised.value.findings
-    assert (found.id, found.why) == ("tool-failed", "no such stage")
+    (finding,) = raised.value.findings
+    assert (finding.id, finding.why) == ("tool-failed", "no such stage")
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,12 @@ def test_a_failure_carries_what_was_said() -> None:
 def test_a_missing_program_is_named_with_the_way_to_get_it(start) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(Inconclusive) as raised:
         start(["/nowhere/dvc", "repro"])
-    (found,) = raised.value.findings
-    assert (found.id, found.message, found.fix) == ("tool-missing", "dvc cannot be started", "run `pip install dvc`")
+    (finding,) = raised.value.findings
+    assert (finding.id, finding.message, finding.fix) == (
+        "tool-missing",
+        "dvc cannot be started",
+        "run `pip install dvc`",
+    )
 
 
 def test_a_missing_folder_is_not_a_missing_program(tmp_path: Path) -> None:
@@ -70,7 +74,7 @@ def test_lines_come_while_the_program_runs_and_leaving_stops_it() -> None:
 
 def test_lines_end_in_the_reason_of_a_failure() -> None:
     lines = process.lines(python("print('step 1'); raise SystemExit('stage failed')"))
-    with pytest.raises(Inconclusive, match="did not succeed") as raised:
+    with pytest.raises(Inconclusive, match="failed") as raised:
         list(lines)
     assert raised.value.findings[0].why == "step 1 stage failed"
 

@@ -1,4 +1,4 @@
-"""The one door for records: every fault is refused with its place, its cause and a way out."""
+"""Reading records: every problem is refused with its place, its cause and its fix."""
 
 import re
 import time
@@ -382,7 +382,7 @@ def test_a_gate_report_says_the_version_of_its_candidate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "expected"),
     [
         (PROBLEM_FILE, PROBLEM + "rsk: low\n", "did you mean risk?"),
         (POLICY_FILE, POLICY.replace("slice-harm", "slice-ham"), "did you mean slice-harm?"),
@@ -400,11 +400,11 @@ def test_a_gate_report_says_the_version_of_its_candidate() -> None:
         ),
     ],
 )
-def test_what_is_allowed_is_said_in_words(file: str, text: str, said: str) -> None:
+def test_the_finding_says_what_is_allowed(file: str, text: str, expected: str) -> None:
     with pytest.raises(MlgitError) as caught:
         read_record(file, text.encode())
     (finding,) = caught.value.findings
-    assert said in f"{finding.why}; {finding.fix}"
+    assert expected in f"{finding.why}; {finding.fix}"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=str)
@@ -439,16 +439,16 @@ def first_finding(file: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("name", "section"), [section.split("\n", 1) for section in EXAMPLES.split("\n## ")[1:]], ids=lambda part: part[:30]
 )
-def test_a_document_that_cannot_be_read_is_told_in_these_words(name: str, section: str) -> None:
+def test_a_document_that_cannot_be_read_gives_this_finding(name: str, section: str) -> None:
     example = EXAMPLE.search(section)
     assert example is not None
-    file, text, said = example.groups()
-    assert said == first_finding(file, text)
-    assert said.startswith(f"error[{name}]: ")
+    file, text, expected = example.groups()
+    assert expected == first_finding(file, text)
+    assert expected.startswith(f"error[{name}]: ")
 
 
-def test_examples_on_the_pages_of_explanations_are_really_said() -> None:
+def test_examples_on_the_pages_of_explanations_are_exact() -> None:
     examples = [example for page in PAGES.values() for example in EXAMPLE.findall(page)]
     assert len(examples) >= 3
-    for file, text, said in examples:
-        assert said == first_finding(file, text)
+    for file, text, expected in examples:
+        assert expected == first_finding(file, text)

@@ -11,12 +11,12 @@ from mlgit.errors import Inconclusive
 
 def read(text: str) -> dict[str, str]:
     """Read outputs as the runner does: up to the delimiter that the first line names."""
-    found, lines = {}, iter(text.split("\n"))
+    outputs, lines = {}, iter(text.split("\n"))
     for line in lines:
         if line:
             name, _, end = line.partition("<<")
-            found[name] = "\n".join(iter(lambda: next(lines), end))
-    return found
+            outputs[name] = "\n".join(iter(lambda: next(lines), end))
+    return outputs
 
 
 @pytest.mark.parametrize("value", ["yes", "", "a\nb=c\nd<<EOF\ne\nEOF", "::set-output name=x::y", "mlgit-0\n"])

@@ -11,7 +11,7 @@ import yaml
 from mlgit.edges.formats import yamlfile
 from mlgit.errors import MlgitError
 
-DEEPEST, MOST = yamlfile.MOST_DEPTH, yamlfile.MOST_VALUES
+DEEPEST, MOST = yamlfile.MAX_DEPTH, yamlfile.MAX_VALUES
 
 
 def findings_of(text: bytes) -> list[tuple[str, int | None]]:
@@ -146,7 +146,7 @@ def test_duplicate_names_both_lines_and_the_path() -> None:
     with pytest.raises(MlgitError) as caught:
         yamlfile.parse(b"slots:\n  champion: 1\n\n  champion: 2\n", "a.yaml")
     (finding,) = caught.value.findings
-    assert finding.message == "the key champion is there twice, in lines 2 and 4"
+    assert finding.message == "duplicate key champion in lines 2 and 4"
     assert str(finding.at) == "a.yaml:4 (slots.champion)"
 
 
