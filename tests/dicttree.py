@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlgit.edges.git.paths import byte_order, is_under, strip_slashes
-from mlgit.ops.kernel.ports.git import Entry
+from mlgit.ops.kernel.ports.git import TreeEntry
 
 _REGULAR = "100644"
 
@@ -31,12 +31,12 @@ class DictTree:
         """Return `names` of many folders."""
         return [self.names(folder) for folder in folders]
 
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+    def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
         """Yield the files below some places, sorted by path."""
         places = strip_slashes(under)
         for path in sorted(self._files, key=byte_order):
             if is_under(path, places):
-                yield Entry(path, _REGULAR)
+                yield TreeEntry(path, _REGULAR)
 
     def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
         """Yield those of the files at some paths that have more bytes than that, each with its size."""

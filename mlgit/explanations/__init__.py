@@ -12,7 +12,7 @@ import msgspec
 INDEX: Final = "index.json"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class FindingEntry(msgspec.Struct, frozen=True):
     """What is specific to one finding: the family that it belongs to, and what it means, in Markdown without line breaks."""
 
     family: str
@@ -23,7 +23,7 @@ class Index(msgspec.Struct, frozen=True):
     """All families by name, with their titles, and all findings by id."""
 
     families: dict[str, str]
-    findings: dict[str, Entry]
+    findings: dict[str, FindingEntry]
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 
 from mlgit.edges.git.repository import GitRepository
 from mlgit.errors import Inconclusive, MlgitError
-from mlgit.ops.kernel.ports.git import Entry, PathChange
+from mlgit.ops.kernel.ports.git import PathChange, TreeEntry
 from tests.flows.conftest import START, Repo
 
 FILES: dict[str, bytes | str] = {
@@ -88,8 +88,8 @@ class TestTree:
         filled.commit("a program")
         repository = filled.open()
         blob = filled.git("rev-parse", "HEAD:run")
-        assert list(repository.tree("HEAD").entries(["run"])) == [Entry("run", "100755", blob)]
-        assert list(repository.work_tree().entries(["run"])) == [Entry("run", "100755")]
+        assert list(repository.tree("HEAD").entries(["run"])) == [TreeEntry("run", "100755", blob)]
+        assert list(repository.work_tree().entries(["run"])) == [TreeEntry("run", "100755")]
 
     def test_reads_may_be_interleaved_and_left(self, filled: Repo) -> None:
         tree = filled.open().tree("HEAD")

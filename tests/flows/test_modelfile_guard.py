@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlgit.edges.modelfile import Limits, Scored, guard, score
+from mlgit.edges.modelfile import Limits, ModelScores, guard, score
 from mlgit.errors import Finding, Inconclusive, MlgitError
 
 COLUMNS = ["hour", "carrier", "full", "band"]
@@ -146,7 +146,7 @@ def skops_model(model: Any, folder: Path) -> Path:
     return path
 
 
-def check_costs(scored: Scored) -> None:
+def check_costs(scored: ModelScores) -> None:
     assert scored.p95_ms is not None
     assert 0 < scored.p95_ms < 5_000
     assert 0 < scored.load_seconds < 60

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlgit.ops.kernel.ports.git import Entry, Tree
+from mlgit.ops.kernel.ports.git import Tree, TreeEntry
 from tests.dicttree import DictTree
 
 FILES: dict[str, bytes | str] = {"a.b": "1", "a/b": "2", "a/c/d": b"\xff", "z": "ü"}
@@ -17,7 +17,7 @@ class TestDictTree:
         tree = DictTree(FILES)
         assert tree.names() == ["a.b", "a/", "z"]
         assert tree.names_of(["a", "a/c", "z", "no", "a/"]) == [["b", "c/"], ["d"], [], [], []]
-        assert list(tree.entries()) == [Entry(path, "100644") for path in ("a.b", "a/b", "a/c/d", "z")]
+        assert list(tree.entries()) == [TreeEntry(path, "100644") for path in ("a.b", "a/b", "a/c/d", "z")]
         assert tree.commit is None
 
     @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from mlgit.edges.git.command import Git
 from mlgit.edges.git.objects import FOLDER, REGULAR, Objects, TreeObject, object_id
 from mlgit.edges.git.paths import split, strip_slashes
 from mlgit.errors import refused
-from mlgit.ops.kernel.ports.git import Entry
+from mlgit.ops.kernel.ports.git import TreeEntry
 
 _READ_AT_ONCE: Final = 512
 _CACHED_FOLDERS: Final = 50_000
@@ -46,7 +46,7 @@ class GitTree:
         self._open(folders)
         return [_names(self._folders[folder] or {}) for folder in folders]
 
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+    def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
         """Yield the files below some paths, sorted; symbolic links and submodules, which have other modes, are included."""
         prefixes = strip_slashes(under)
         only = [] if "" in prefixes else prefixes
@@ -76,12 +76,12 @@ class GitTree:
         algorithm = "sha1" if len(self._commit) == 40 else "sha256"  # noqa: PLR2004 - digits of a SHA-1
         return [object_id(algorithm, b"blob", content) for content in contents]
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> TreeEntry | None:
         """Return mode and id of a path; None if it does not exist. A folder's mode is `40000`."""
         folder, name = split(path)
         self._open([folder])
         mode_and_id = (self._folders[folder] or {}).get(_bytes(name))
-        return None if mode_and_id is None else Entry(path, mode_and_id[0].decode(), mode_and_id[1].hex())
+        return None if mode_and_id is None else TreeEntry(path, mode_and_id[0].decode(), mode_and_id[1].hex())
 
     def folders(self, folders: Iterable[str]) -> dict[str, TreeObject]:
         """Return the tree objects of those folders that exist."""
@@ -119,11 +119,11 @@ class GitTree:
             blobs.append(blob.hex() if mode.startswith(REGULAR) else None)
         return blobs
 
-    def _entry(self, record: str) -> Entry:
+    def _entry(self, record: str) -> TreeEntry:
         """Parse `100644 blob <id>` and a path, or `160000 commit <id>` and a path."""
         start = 14 if record.startswith("160000") else 12
         end = start + len(self._commit)
-        return Entry(record[end + 1 :], record[:6], record[start:end])
+        return TreeEntry(record[end + 1 :], record[:6], record[start:end])
 
     def _open(self, folders: Iterable[str]) -> None:
         """Read the trees of folders and of their parents, level by level."""

@@ -9,7 +9,7 @@ from typing import Final
 from mlgit.edges.git.command import Git
 from mlgit.edges.git.paths import byte_order, split, strip_slashes
 from mlgit.errors import Location, inconclusive
-from mlgit.ops.kernel.ports.git import Entry
+from mlgit.ops.kernel.ports.git import TreeEntry
 
 _TEXT: Final = (".yaml", ".md", ".json")
 # O_NONBLOCK: opening a named pipe would otherwise wait for a writer.
@@ -50,7 +50,7 @@ class WorkTree:
         """Return `names` of many folders."""
         return [self.names(folder) for folder in folders]
 
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+    def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
         """Yield the tracked and untracked files below some paths, sorted; ignored ones are left out."""
         prefixes = strip_slashes(under)
         only = [] if "" in prefixes else prefixes
@@ -60,7 +60,7 @@ class WorkTree:
         for path in sorted(paths, key=byte_order):
             mode = None if path.endswith("/") else self._mode(path)
             if mode is not None:
-                yield Entry(path, mode)
+                yield TreeEntry(path, mode)
 
     def larger(self, than: int, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
         """Yield those of the files at some paths that have more bytes than that, each with its size."""

@@ -1,6 +1,6 @@
 """Model files: inspect them without loading, decide which types are trusted, and score in a guarded process."""
 
-from mlgit.edges.modelfile.guard import Limits, Scored, Task, score
+from mlgit.edges.modelfile.guard import Limits, ModelScores, Task, score
 from mlgit.edges.modelfile.inspection import ModelFile, inspect
 from mlgit.edges.modelfile.trust import BUILT_IN, check_types, parse_trusted_types, untrusted
 
@@ -8,7 +8,7 @@ __all__ = [
     "BUILT_IN",
     "Limits",
     "ModelFile",
-    "Scored",
+    "ModelScores",
     "Task",
     "check_types",
     "inspect",

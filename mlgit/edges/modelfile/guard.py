@@ -57,7 +57,7 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ModelScores:
     """The output of a model for each row, with its time and memory.
 
     Exactly one of `score` and `prediction` is set, with a value for each row, in the order of the rows: `score` for a
@@ -88,7 +88,7 @@ def score(
     project: Path | None = None,
     latency_rows: int = 200,
     limits: Limits = DEFAULT_LIMITS,
-) -> Scored:
+) -> ModelScores:
     """Load a model in a guarded child and score every row of a Parquet file.
 
     Args:
@@ -227,7 +227,7 @@ def _rows(features: Path) -> int:
     return int(pyarrow.parquet.read_metadata(features).num_rows)
 
 
-def _read_scored(answer: dict[str, Any], path: Path, rows: int) -> Scored:
+def _read_scored(answer: dict[str, Any], path: Path, rows: int) -> ModelScores:
     """Check the child's answer and values, and return them.
 
     Raises:
@@ -242,7 +242,7 @@ def _read_scored(answer: dict[str, Any], path: Path, rows: int) -> Scored:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(f"{int((~np.isfinite(values)).sum())} of {rows} values are not finite numbers")
     is_score = answer["kind"] == "score"
-    return Scored(
+    return ModelScores(
         score=values if is_score else None,
         prediction=None if is_score else values,
         p95_ms=None if answer["p95_ms"] is None else float(answer["p95_ms"]),

@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from mlgit.edges.modelfile.formats import how_to_save
 from mlgit.errors import Location, MlgitError, refused
 
 UNPACKED_MAX: Final = 4 << 30
@@ -110,7 +109,7 @@ def _not_skops(names: Counter[str], at: Location) -> MlgitError:
         "model-format-unknown",
         "the model file is a zip archive, but not a skops file",
         why=f"it has no {_SCHEMA}",
-        fix=how_to_save(),
+        fix="save it with `skops.io.dump`; `mlgit explain model-format-unknown` lists the other formats",
         at=at,
     )
 

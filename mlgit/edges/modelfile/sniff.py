@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from mlgit.domain.records.version import ModelFormat
-from mlgit.edges.modelfile.formats import FORMATS, Content, how_to_save
+from mlgit.edges.modelfile.formats import FORMATS, how_to_save
+from mlgit.edges.modelfile.formats.base import Content
 from mlgit.errors import Location, MlgitError, refused
 
 _HEAD: Final = 1 << 20  # a whole bzip2 block fits, so that a compressed pickle can be told from other content

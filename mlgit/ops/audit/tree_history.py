@@ -8,7 +8,7 @@ from mlgit.domain.records import Record
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.formats import RecordReader
-from mlgit.ops.kernel.ports.git import Entry, PathChange, Repository, Tree
+from mlgit.ops.kernel.ports.git import PathChange, Repository, Tree, TreeEntry
 from mlgit.ops.kernel.record_tree import R
 
 _REGULAR = "100"
@@ -84,7 +84,7 @@ class TreeOverlay:
         self._blobs = blobs
         self._base = base
         self._commit = commit
-        self._entries: dict[str, Entry | None] = {}
+        self._entries: dict[str, TreeEntry | None] = {}
         self._folders: dict[str, set[str]] = {}
         """Names that were added or removed directly in each folder, sub-folders with a slash at the end."""
 
@@ -92,7 +92,9 @@ class TreeOverlay:
         """Apply the changes of a commit."""
         self._commit = commit
         for change in changes:
-            self._entries[change.path] = None if change.after is None else Entry(change.path, change.mode, change.after)
+            self._entries[change.path] = (
+                None if change.after is None else TreeEntry(change.path, change.mode, change.after)
+            )
             self._record_in_folders(change.path)
 
     @property
@@ -120,7 +122,7 @@ class TreeOverlay:
         below = [()] * len(folders) if self._base is None else self._base.names_of(folders)
         return [self._names(folder, names) for folder, names in zip(folders, below, strict=True)]
 
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+    def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
         """Yield the files below some paths, sorted, including symbolic links and submodules, which have their own modes."""
         entries = {} if self._base is None else {entry.path: entry for entry in self._base.entries(under)}
         for path, entry in self._entries.items():
@@ -258,6 +260,6 @@ class LifecycleHistory(Lifecycle):
         return record
 
 
-def is_regular(entry: Entry) -> bool:
+def is_regular(entry: TreeEntry) -> bool:
     """Return whether an entry is a regular file, and not a link whose content is elsewhere."""
     return entry.mode.startswith(_REGULAR)

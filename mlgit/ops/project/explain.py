@@ -15,7 +15,7 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.records import KINDS
 from mlgit.domain.schema import json_schema
 from mlgit.errors import usage_error
-from mlgit.explanations import Entry, Index
+from mlgit.explanations import FindingEntry, Index
 from mlgit.ops.kernel.outcome import Outcome
 
 Topic = Literal["finding", "family", "gate", "record"]
@@ -123,7 +123,7 @@ def run(topic: str, index: Index, page_of: Callable[[str], str]) -> Explanation:
     )
 
 
-def _stub(id_: str, entry: Entry) -> str:
+def _stub(id_: str, entry: FindingEntry) -> str:
     meaning = textwrap.fill(entry.meaning, _WIDTH, break_long_words=False, break_on_hyphens=False)
     return f"# {id_}\n\n{meaning}\n\nMore about its family, `mlgit explain {entry.family}`:\n\n"
 

@@ -11,7 +11,7 @@ from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs, StoredFile
 from mlgit.errors import Location, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.git import Entry, Tree
+from mlgit.ops.kernel.ports.git import Tree, TreeEntry
 from mlgit.ops.kernel.ports.model import Scored
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.training import predictions
@@ -189,7 +189,7 @@ def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId
     )
 
 
-def _check_no_link(model: Model, entries: Iterable[Entry]) -> None:
+def _check_no_link(model: Model, entries: Iterable[TreeEntry]) -> None:
     link = next((entry.path for entry in entries if entry.mode == "120000"), None)
     if link is not None:
         raise refused(

@@ -17,7 +17,7 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.layout import parse_path
 from mlgit.domain.records import KINDS
 from mlgit.errors import UsageError
-from mlgit.explanations import Entry, Index
+from mlgit.explanations import FindingEntry, Index
 from mlgit.ops.project import explain
 from tools import findings
 
@@ -102,7 +102,7 @@ def test_what_is_said_of_a_finding_may_take_several_lines(tmp_path: Path) -> Non
     text = "# Data\n\n- `not-listed`: Before.\n\n## Findings\n\n- `a-b`: One\n  two.\n- `c`: Three.\n\n## More\n\n- `d`: Four.\n"
     (tmp_path / "data.md").write_text(text)
     assert findings.index(tmp_path) == Index(
-        {"data": "Data"}, {"a-b": Entry("data", "One two."), "c": Entry("data", "Three.")}
+        {"data": "Data"}, {"a-b": FindingEntry("data", "One two."), "c": FindingEntry("data", "Three.")}
     )
 
 

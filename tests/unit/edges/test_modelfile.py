@@ -34,7 +34,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from mlgit.domain.records.version import ModelFormat
 from mlgit.edges.modelfile import BUILT_IN, check_types, guard, inspect, parse_trusted_types, untrusted
-from mlgit.edges.modelfile.formats import EXTENSIONS, FORMATS, Content, Format, loader
+from mlgit.edges.modelfile.formats import EXTENSIONS, FORMATS, loader
+from mlgit.edges.modelfile.formats.base import Content, Format
 from mlgit.errors import Finding, Location, MlgitError
 
 ROWS = pd.DataFrame({"hour": [1.0, 2.0, 3.0, 4.0] * 5})

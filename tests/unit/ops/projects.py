@@ -16,7 +16,7 @@ from mlgit.domain.rules.versions import stored_files
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.git import Entry, PathChange
+from mlgit.ops.kernel.ports.git import PathChange, TreeEntry
 from tests import samples
 from tests.dicttree import DictTree
 
@@ -33,7 +33,7 @@ class Modes(DictTree):
         super().__init__(files)
         self._modes = modes
 
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+    def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
         for entry in super().entries(under):
             yield msgspec.structs.replace(entry, mode=self._modes.get(entry.path, entry.mode))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mlgit.domain.records.version import ModelFormat
     from mlgit.edges.modelfile.child import Job, Kind, Predict
-    from mlgit.edges.modelfile.formats import Content
+    from mlgit.edges.modelfile.formats.base import Content
     from mlgit.errors import Location
 
 NAME: "ModelFormat" = "xgboost"

@@ -10,7 +10,7 @@ import msgspec
 from mlgit.domain.names import CommitId
 
 
-class Entry(msgspec.Struct, frozen=True, order=True):
+class TreeEntry(msgspec.Struct, frozen=True, order=True):
     """A file in a tree: its path, its mode as Git writes it (`100644`, `120000`), and the id of its blob if known."""
 
     path: str
@@ -34,7 +34,7 @@ class Tree(Protocol):
         """Return `names` of many folders in one read, in the same order."""
         ...
 
-    def entries(self, under: Sequence[str] = ()) -> Iterator[Entry]:
+    def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
         """Yield every file at or below the given paths, sorted by path; every file of the tree if no path is given."""
         ...
 
