@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from mlgit import explanations
-from mlgit.explanations import Entry, Index
+from mlgit.explanations import FindingEntry, Index
 from mlgit.ops.project.explain import nested
 from tools.fields import anchor
 
@@ -22,14 +22,14 @@ def index(folder: Path = FOLDER) -> Index:
         ValueError: an id is on two pages.
     """
     families: dict[str, str] = {}
-    findings: dict[str, Entry] = {}
+    findings: dict[str, FindingEntry] = {}
     for path in sorted(folder.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         families[path.stem] = text.partition("\n")[0].removeprefix("# ")
         for id_, meaning in _ITEM.findall(_parts(text)[1]):
             if id_ in findings:
                 raise ValueError(f"{id_} is on the pages {findings[id_].family} and {path.stem}")
-            findings[id_] = Entry(path.stem, re.sub(r"\s+", " ", meaning))
+            findings[id_] = FindingEntry(path.stem, re.sub(r"\s+", " ", meaning))
     return Index(families, dict(sorted(findings.items())))
 
 
