@@ -146,10 +146,10 @@ class LocalWorkspace:
 
     @cached_property
     def _forge(self) -> "Forge | None":
-        from mlgit.ops.kernel.snapshot import take_snapshot  # noqa: PLC0415 - reads records
+        from mlgit.ops.kernel.snapshot import base_of  # noqa: PLC0415 - reads records
 
         # From the base branch: the branch of a proposal must not choose another forge, whose reviews would count.
-        kind = take_snapshot(self).state.project().forge
+        kind = base_of(self)[1].project().forge
         if kind == "none":
             return None
         from mlgit.edges.forge import open_forge  # noqa: PLC0415 - only for projects with a forge

@@ -10,7 +10,7 @@ from mlgit.cli.render.gates import gates, reports
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef
 from mlgit.ops.evaluation import gate
-from mlgit.ops.kernel import snapshot
+from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.review import gate_reports, waivers
 
 
@@ -56,17 +56,13 @@ def command(
     if environment is None:
         raise click.UsageError("Missing option '--env'.")
     version = VersionRef.parse(name)
-    moment = snapshot.take_snapshot(session, at)
+    snapshot = take_snapshot(session, at)
     session.step(f"evaluating the gates of {environment} for {version}")
+    state = snapshot.state
     waived = waivers.waivers(
-        session,
-        moment.state,
-        moment.state.version(version),
-        environment,
-        at=session.clock.now(),
-        ledger=snapshot.ledger_of(session),
+        session, state, state.version(version), environment, at=snapshot.at, ledger=snapshot.ledger
     )
-    return session.answer(gate.run(session, moment.state, version, environment, waivers=waived), _show)
+    return session.answer(gate.run(session, state, version, environment, at=snapshot.at, waivers=waived), _show)
 
 
 def _show(outcome: gate.GateResults) -> str:

@@ -123,7 +123,7 @@ def _show(created: init.ProjectCreated) -> str:
     else:
         lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(created)]
     if created.kept_files:
-        lines += ["", f"Your own {' and '.join(created.kept_files)} stays as it is."]
+        lines += ["", f"Existing files were not changed: {', '.join(created.kept_files)}"]
     if not created.has_signing_key:
         lines += [
             "",

@@ -391,6 +391,29 @@ def test_a_promotion_with_other_changes_is_refused(proposed: Team) -> None:
     assert "raise SystemExit" not in proposed.ana.show("main", "src/put.py")
 
 
+@pytest.mark.parametrize("options", ["--amend --no-edit", "--amend --no-edit --reset-author", "--fixup amend:HEAD"])
+def test_a_persons_change_of_the_proposed_commit_is_not_overwritten(proposed: Team, options: str) -> None:
+    """The commit still has the trailer of mlgit, but other content."""
+    mallory = proposed.mallory.using(core_editor="true")
+    mallory.git("switch", "--quiet", BRANCH)
+    (mallory.root / MANIFEST).write_text("# by hand\n" + mallory.read(MANIFEST))
+    mallory.git("commit", "--quiet", "--all", *options.split())
+    assert "Mlgit-Digest: sha256:" in mallory.git("log", "-1", "--format=%B")
+    mallory.git("switch", "--quiet", "main")
+    proposed.ana.edit(POLICY, "min_rows: 50", "min_rows: 40")
+    assert proposed.ana.refused(f"promote {MODEL}@2 --to production") == ["branch-foreign-commit"]
+
+
+def test_a_persons_message_is_not_overwritten(proposed: Team) -> None:
+    mallory = proposed.mallory
+    mallory.git("switch", "--quiet", BRANCH)
+    message = mallory.git("log", "-1", "--format=%B")
+    mallory.git("commit", "--quiet", "--amend", "-m", message.replace("Promote", "Please keep", 1))
+    mallory.git("switch", "--quiet", "main")
+    proposed.ana.edit(POLICY, "min_rows: 50", "min_rows: 40")
+    assert proposed.ana.refused(f"promote {MODEL}@2 --to production") == ["branch-foreign-commit"]
+
+
 def test_a_persons_commit_on_the_promotion_branch_is_not_overwritten(proposed: Team) -> None:
     on_branch(proposed.ana, {"notes.md": "look at the ragged ones\n"}, message="Take a note")
     proposed.ana.edit(POLICY, "min_rows: 50", "min_rows: 40")

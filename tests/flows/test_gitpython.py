@@ -189,6 +189,12 @@ class TestMessages:
         assert "pre-receive hook declined" in refusal.why
         assert "objects" not in refusal.why
 
+    def test_a_reason_that_looks_like_progress_is_kept(self, team: Repo) -> None:
+        reasons = ("Total 3 (delta 0): the policy says no", "Enumerating objects: signing is required")
+        refuse(team, "; ".join(f"echo '{reason}' >&2" for reason in reasons))
+        refusal = finding(lambda: team.open().push("origin", [f"main:{REF}"]))
+        assert all(reason in refusal.why for reason in reasons)
+
     def test_an_error_of_git_is_the_cause_of_the_finding(self, tmp_path: Path) -> None:
         (tmp_path / "new").mkdir()
         (tmp_path / "new/.git").write_text("nonsense")
@@ -211,13 +217,29 @@ class TestMessages:
         )
         done = subprocess.run(
             [sys.executable, "-c", f"{script}    print(e.findings[0].id)"],
-            env={**os.environ, "GIT_PYTHON_GIT_EXECUTABLE": "/nowhere/git"},
+            env={**os.environ, "PATH": str(tmp_path)},
             capture_output=True,
             text=True,
             check=True,
             cwd=Path(__file__).parents[2],
         )
         assert done.stdout == "tool-missing\n"
+
+    def test_variables_of_gitpython_name_no_other_program(self, team: Repo, tmp_path: Path) -> None:
+        program = tmp_path / "other-git"
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+        program.chmod(0o755)
+        script = (
+            f"from pathlib import Path\nfrom mlgit.edges.git.repository import open_repository\n"
+            f"open_repository(Path({str(team.root)!r})).push('origin', ['main:{REF}'])"
+        )
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "GIT_PYTHON_GIT_EXECUTABLE": str(program), "GIT_PYTHON_REFRESH": "raise"},
+            check=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert not (tmp_path / "started").exists()
 
 
 class TestInit:

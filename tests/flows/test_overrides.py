@@ -1,5 +1,6 @@
 """Overrides: gates that two people waive for one version until a stated time, and the review afterwards."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,9 @@ from msgspec.structs import replace
 from mlgit.domain.codec import digest, to_json
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.promotion import ReportRef
+from mlgit.edges.clock import SystemClock
 from mlgit.edges.formats.records import read_record
+from mlgit.ops.exceptions import override, signed
 from tests.conftest import MakeScene
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team, signer
@@ -100,6 +103,16 @@ def test_one_person_is_not_enough(urgent: Team, signed: list[str]) -> None:
     decide(urgent, *[desks[name] for name in signed])
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
     assert state(urgent.ana)["missing"] == [name for name in desks if name not in signed]
+
+
+def test_who_has_just_signed_is_not_missing(urgent: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on while the signature is made."""
+    urgent.ana.does(f"{ADD} {WAIVED}")
+    with urgent.ana.present(), monkeypatch.context() as patch:
+        seconds = itertools.count()
+        patch.setattr(SystemClock, "now", lambda _: urgent.now.moment + timedelta(seconds=next(seconds)))
+        approval = signed.approve(urgent.ana.session(), override.KIND, NAME)
+    assert (approval.state, approval.missing) == ("added", ["ben"])
 
 
 def test_one_key_is_not_two_people(urgent: Team) -> None:

@@ -251,7 +251,7 @@ def test_a_version_whose_file_was_changed_in_the_cache_is_no_pass(registered: Te
     cached.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     answer = ana(f"promote {MODEL}@1 --to staging --json")
     assert (answer.code, answer.json["gates"][0]["outcome"]) == (1, "fail")
-    assert "not what was recorded" in answer.json["gates"][0]["message"]
+    assert "differs from its record" in answer.json["gates"][0]["message"]
 
 
 def test_what_a_version_is_made_from_has_to_be_committed(registered: Team) -> None:

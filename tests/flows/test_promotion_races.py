@@ -1,6 +1,7 @@
 """Races: two people or two machines act at the same time. One wins, the other gets a clear error, and nothing is half done."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from mlgit.domain.codec import digest
 from mlgit.domain.records import Deployment
 from mlgit.edges.formats.records import read_record
+from mlgit.errors import MlgitError
 from mlgit.ops.delivery import apply
+from mlgit.ops.promotion import merge
 from tests.flows.builder import MODEL, OTHER
 from tests.flows.people import Desk, Team
 
@@ -148,6 +151,60 @@ def applied(team: Team, desks: list[Desk], environment: str) -> None:
 def consistent(entries: list[Deployment]) -> None:
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert [entry.previous for entry in entries] == [None, *map(digest, entries[:-1])]
+
+
+def at_step(start: str, action: Callable[[], object]) -> Callable[[str], None]:
+    """Return what calls an action once, at the first step whose description starts like this."""
+    steps: list[str] = []
+
+    def on_step(step: str) -> None:
+        if step.startswith(start) and not any(one.startswith(start) for one in steps):
+            action()
+        steps.append(step)
+
+    return on_step
+
+
+def test_a_commit_that_is_made_while_a_merge_is_verified_is_not_lost(proposed: Team) -> None:
+    ana, cara = proposed.ana, proposed.cara
+    proposed.ben.does("approve")
+    on_step = at_step("evaluating", lambda: cara.commit("Take a note", {"notes.md": "look at the ragged ones\n"}))
+    with ana.present(), pytest.raises(MlgitError) as raised:
+        merge.run(ana.session(), None, on_step=on_step)
+    assert [finding.id for finding in raised.value.findings] == ["ref-update-conflict"]
+    assert "notes.md" in ana.files("main")
+    assert (ana.root / "notes.md").exists()
+    ana.does("merge")
+    assert "notes.md" in ana.files("main")
+
+
+def test_a_rejection_while_the_gates_are_evaluated_stops_the_merge(proposed: Team) -> None:
+    ana = proposed.ana
+    proposed.ben.does("approve")
+    before = ana.head("main")
+    on_step = at_step("evaluating", lambda: proposed.ben.does("approve --reject"))
+    with ana.present(), pytest.raises(MlgitError) as raised:
+        merge.run(ana.session(), None, on_step=on_step)
+    assert [finding.id for finding in raised.value.findings] == ["approvals-missing"]
+    assert ana.head("main") == before
+
+
+def test_a_rejection_while_it_is_verified_stops_the_deployment(proposed: Team) -> None:
+    """Ben still has the proposal open in his clone."""
+    ana, bens = shared(proposed)
+    ana.git("push", "--quiet", "origin", "mlgit/promote/production/malignancy")
+    bens.git("fetch", "--quiet", "origin")
+    bens.does("approve")
+    ana.does("merge")
+
+    def reject() -> None:
+        bens.does("approve --reject")
+        ana.git("fetch", "--quiet", "origin", "refs/heads/mlgit-ledger:refs/remotes/origin/mlgit-ledger")
+
+    with ana.present():
+        applied = apply.run(ana.session(), "production", on_step=at_step("verifying", reject))
+    (result,) = applied.results
+    assert (result.state, [finding.id for finding in result.findings]) == ("blocked", ["approvals-missing"])
 
 
 def test_concurrent_applies_write_one_deployment_log(proposed: Team) -> None:

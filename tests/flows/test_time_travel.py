@@ -195,7 +195,7 @@ def test_what_differs_in_a_decision_is_named(proposed: Team) -> None:
         record["reads"]["policy"] = "sha256:" + "0" * 64
 
     on_ledger(proposed.ana, DECISION.format(promotion), change)
-    assert "what differs: policy" in proposed.ana(PRODUCTION).out
+    assert "these differ: policy" in proposed.ana(PRODUCTION).out
 
 
 def test_a_signature_that_is_gone_from_the_ledger_is_missed(proposed: Team) -> None:

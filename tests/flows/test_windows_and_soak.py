@@ -125,7 +125,7 @@ def test_a_version_soaks_before_it_is_promoted_further(running: Team) -> None:
     approved(team)
     team.now.wait(71 * DAY / 24)
     assert ben.refused("merge") == ["soak-too-short"]
-    assert "has been healthy in staging for 2d 23h" in ben("merge").text
+    assert "has soaked in staging for 2d 23h" in ben("merge").text
     team.now.wait(DAY / 24)
     ben.does("merge")
     assert (state(team), runs(team, "production")) == ("applied", 2)

@@ -20,6 +20,10 @@ from mlgit.edges.git import command
 from mlgit.edges.process import Completed
 from mlgit.errors import inconclusive
 
+# GitPython runs the program that this variable names as soon as it is imported.
+for _name in ("GIT_PYTHON_GIT_EXECUTABLE", "GIT_PYTHON_REFRESH"):
+    os.environ.pop(_name, None)
+
 try:
     import git
     from git.cmd import handle_process_output
@@ -28,7 +32,7 @@ except ImportError as error:  # GitPython runs the program when it is imported, 
         "tool-missing",
         "GitPython cannot be used",
         why=str(error).strip().split("\n", 1)[0],
-        fix="unset GIT_PYTHON_GIT_EXECUTABLE, and run `pip install --upgrade gitpython`",
+        fix="check that `git --version` works, and run `pip install --upgrade gitpython`",
     ) from error
 
 OnProgress = Callable[[str], None]
@@ -44,13 +48,16 @@ _STAGES: Final = {
 }
 _MAX_DETAILS: Final = 40  # characters: `3.12 MiB | 1.20 MiB/s` and some room
 # What Git prints about progress beside the stages above; it explains no failure.
-_PROGRESS_ONLY: Final = re.compile(r"(remote: )?(Enumerating objects:|Delta compression using|Total \d+ \(delta)")
+_PROGRESS_ONLY: Final = re.compile(
+    r"(remote: )?(Enumerating objects: \d+, done\.|Delta compression using up to \d+ threads?\.?"
+    r"|Total \d+ \(delta \d+\), reused \d+ \(delta \d+\)(, pack-reused \d+)?( \(from \d+\))?)\s*"
+)
 
 
 class GuardedGit(git.Git):
     """Runs GitPython's commands with the options and variables of `command.Git` for commands that write."""
 
-    GIT_PYTHON_GIT_EXECUTABLE = "git"  # the program that all other commands run, whatever that variable names
+    GIT_PYTHON_GIT_EXECUTABLE = "git"  # the program that all other commands run
 
     def __init__(
         self,
@@ -170,7 +177,7 @@ class _Messages(git.RemoteProgress):
 
     def read(self, line: str) -> None:
         """Read one line."""
-        self._was_progress = _PROGRESS_ONLY.match(line) is not None
+        self._was_progress = _PROGRESS_ONLY.fullmatch(line) is not None
         if self._on_progress is not None:
             self._parse(line)
         if not self._was_progress:

@@ -149,6 +149,6 @@ class LedgerAsOf(Ledger):
         contents = ((path, self._files.read(path)) for path in sorted(self._history.in_folder(folder, self._cutoff)))
         return {path: content for path, content in contents if content is not None}
 
-    def appended(self, folder: str, repository: Repository) -> dict[str, datetime]:  # noqa: ARG002 - the history is known already
+    def append_times(self, folder: str, repository: Repository) -> dict[str, datetime]:  # noqa: ARG002 - the history is known already
         """Return when each file of a folder was added: the time of the commit."""
         return {path: file.at for path, file in self._history.in_folder(folder, self._cutoff).items()}

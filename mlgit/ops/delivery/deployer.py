@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,6 +24,9 @@ from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.verification import PromotionVerifier, Verification
 
 ApplicationState = Literal["applied", "up-to-date", "recorded", "waiting", "blocked", "failed", "planned", "no-target"]
+
+
+_FIX: Final = "it was merged without them: revert the merge, then promote, approve and merge again"
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +153,10 @@ class Deployer:
         at = merged.merge_time(self._workspace, proposal)
         verifier = PromotionVerifier(self._workspace, self._snapshot.ledger, at)
         verification = verifier.verify(proposal)
-        verification.require("it was merged without them: revert the merge, then promote, approve and merge again")
+        verification.require(_FIX)
         verifier.require_same_gates(proposal)
+        verification = verifier.verify_again(proposal, verification)
+        verification.require(_FIX)
         if is_change:
             self._require_not_blocked()
         return verification

@@ -39,6 +39,7 @@ def run(
     ref: VersionRef,
     environment: str,
     *,
+    at: datetime,
     waivers: Mapping[str, str] = NO_WAIVERS,
 ) -> GateResults:
     """Evaluate the gates for a version against the champion of an environment. Changes nothing.
@@ -48,6 +49,7 @@ def run(
         state: the state with the policy, the version and the champion.
         ref: the version.
         environment: the environment with the gates.
+        at: the time of the evaluation.
         waivers: who waived a gate and why, by id of the gate; a gate in the policy's `never_waivable` stays in force.
 
     Raises:
@@ -56,7 +58,7 @@ def run(
     version = state.version(ref)
     champion = state.champion(environment, ref.model)
     policy = state.policy(state.environment(environment).policy)
-    evidence = StoredEvidence(workspace, state, version, champion, at=workspace.clock.now())
+    evidence = StoredEvidence(workspace, state, version, champion, at=at)
     results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
     return GateResults(
         candidate=str(ref),

@@ -1,7 +1,7 @@
 """Draft, sign and list signed exceptions, that is overrides and standing approvals."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Generic, Literal, TypeVar
 
@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain.approvals import People
+from mlgit.domain.formatting import utc_time
 from mlgit.domain.merge_rules.standing_approvals import StandingApprovalState
 from mlgit.domain.names import proposed_at
 from mlgit.domain.records import Override, StandingApproval
@@ -151,7 +152,7 @@ def draft(
         base=base_name,
     )
     subject = kind.subject(record)
-    end = f"{expiry(record).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    end = utc_time(expiry(record))
     summary = f"{kind.effect(record)} until {end}, to be signed by {' and '.join(record.people)}"
     change = proposal_branch.BranchDraft(
         branch=kind.branch(name),

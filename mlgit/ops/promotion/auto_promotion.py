@@ -82,7 +82,7 @@ class AutoPromotion:
     def propose(self, *, dry_run: bool) -> AutoPromotionResult:
         """Choose a version, verify its promotion, and propose it on the branch of the model if nothing prevents that."""
         version, excluded = newest_eligible(
-            self._workspace, self._base, self._environment, self._model, self._earlier, self._at
+            self._base, self._snapshot.ledger, self._environment, self._model, self._earlier, self._at
         )
         result = AutoPromotionResult(
             environment=self._environment.name,

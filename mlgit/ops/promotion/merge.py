@@ -63,6 +63,8 @@ def run(
         raise MlgitError(*findings)
     on_step("evaluating the gates again")
     verifier.require_same_gates(proposal)
+    verification = verifier.verify_again(proposal, verification)
+    verification.require()
     _require_not_checked_out_elsewhere(workspace, snapshot, verification.name)
 
     signed = bool(workspace.repository.config("user.signingkey"))
@@ -100,7 +102,8 @@ def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot,
 def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign: bool) -> tuple[CommitId, bool]:
     """Make the merge commit, update the work tree if it has the base checked out, push, and move the base.
 
-    The order makes an interruption safe. The work tree is updated first: HEAD still names the old commit then, and a second run
+    A commit that was added to the base after the snapshot is never dropped: the merge is refused. The order makes an interruption
+    safe. The work tree is updated first: HEAD still names the old commit then, and a second run
     does both. The push is before the local branch moves, so that a push which is refused leaves nothing behind. The local branch
     may be behind the snapshot, which is then the remote's copy of it.
 
@@ -119,6 +122,13 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
     commit = repository.commit_tree(tree, parents=[onto, proposal.head], message=_message(proposal), sign=sign)
     ref = f"refs/heads/{branch}"
     before = repository.resolve(ref)
+    if before is not None and not remote.contains(repository, onto, before):
+        raise refused(
+            "ref-update-conflict",
+            f"{branch} has a new commit, {before[:12]}",
+            why="it was added while the promotion was verified",
+            fix="run `mlgit merge` again",
+        )
     shared = remote.exists(repository)
     checked_out = before if repository.checked_out_branch() == branch else None
     if checked_out is not None:

@@ -9,15 +9,14 @@ from mlgit.domain.merge_rules.manifest import check_champion_upstream
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Deployment, Environment, Promotion, Retirement, Version
 from mlgit.errors import Finding
+from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.kernel.snapshot import ledger_of
 from mlgit.ops.review.context import deployments_of
 
 
 def newest_eligible(
-    workspace: Workspace,
     base: Lifecycle,
+    ledger: Ledger,
     environment: Environment,
     model: str,
     earlier: Sequence[Promotion],
@@ -28,8 +27,8 @@ def newest_eligible(
     That a version has not run in an earlier environment is reported for the newest one only, since it is true for most.
 
     Args:
-        workspace: where.
         base: the state of the base branch.
+        ledger: the deployments.
         environment: the environment.
         model: the model.
         earlier: every manifest that the model has had there.
@@ -37,7 +36,7 @@ def newest_eligible(
     """
     champion = base.champion(environment.name, model)
     numbers = [number for number in reversed(base.numbers(model)) if champion is None or number > champion.version]
-    deployments = deployments_of(ledger_of(workspace), base, environment, model) if numbers else {}
+    deployments = deployments_of(ledger, base, environment, model) if numbers else {}
     excluded: list[Finding] = []
     for number in numbers:
         version = base.version(VersionRef(model, number))

@@ -1,21 +1,25 @@
 """The branch of a proposal: one commit on top of the base branch, made without the work tree, here and at the remote."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from mlgit.domain.names import CommitId
+from mlgit.domain.codec import sha256
+from mlgit.domain.names import CommitId, Digest
 from mlgit.errors import Inconclusive, MlgitError, refused
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.git import Files, PathChange
+from mlgit.ops.kernel.ports.git import Files, PathChange, Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.validation import validate
 
-_TRAILER: Final = "Mlgit-Branch"
-"""The trailer of the commits that mlgit made for a branch (git-interpret-trailers(1))."""
+_TRAILER: Final = "Mlgit-Digest"
+"""The trailer of the commits that mlgit made for a proposal (git-interpret-trailers(1)). Its value is the digest of the branch,
+the message and the files, so that the trailer of a commit which a person has amended does not fit any more."""
+_TRAILER_AT_END: Final = re.compile(rf"\n+{_TRAILER}: (?P<digest>[^\n]+)\n*\Z")
 
 
 class BranchDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +92,8 @@ def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> C
     Raises:
         MlgitError: the change breaks a rule.
     """
-    message = _with_trailer(draft.message, draft.branch)
+    changed = {path: content for path, content in draft.files.items() if base.tree.read(path) != content}
+    message = _with_trailer(draft.message, _digest(draft.branch, draft.message, changed))
     commit = workspace.repository.commit(draft.files, parents=[commit_of(base)], message=message)
     head = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
     changes = [
@@ -103,11 +108,16 @@ def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> C
     return commit
 
 
-def _with_trailer(message: str, branch: str) -> str:
-    """Return a commit message with the trailer that names the branch, in the last paragraph if that is one of trailers."""
+def _with_trailer(message: str, digest: Digest) -> str:
+    """Return a message with the trailer, in the last paragraph if that is one of trailers."""
     body = message.rstrip("\n")
     separator = "\n" if body.rpartition("\n\n")[2].startswith("Mlgit-") else "\n\n"
-    return f"{body}{separator}{_TRAILER}: {branch}\n"
+    return f"{body}{separator}{_TRAILER}: {digest}\n"
+
+
+def _digest(branch: str, message: str, changed: Files) -> Digest:
+    contents = {path: None if content is None else sha256(content) for path, content in sorted(changed.items())}
+    return sha256(msgspec.json.encode([branch, message.rstrip("\n"), contents]))
 
 
 def _require_only_own_commits(workspace: Workspace, base: CommitId, head: CommitId, draft: BranchDraft) -> None:
@@ -120,8 +130,8 @@ def _require_only_own_commits(workspace: Workspace, base: CommitId, head: Commit
     history = list(repository.commits(f"{base}..{head}", first_parent=False))
     contents = repository.commit_signatures(commit.id for commit, _ in history)
     for (commit, changes), (content, _) in zip(history, contents, strict=True):
-        is_own = _trailer(content) == draft.branch and all(draft.owns(change.path) for change in changes)
-        if not is_own:
+        is_own = all(draft.owns(change.path) for change in changes)
+        if not is_own or not _is_unchanged(repository, draft.branch, content, changes):
             raise refused(
                 "branch-foreign-commit",
                 f"{draft.branch} has a commit that mlgit did not make",
@@ -130,11 +140,13 @@ def _require_only_own_commits(workspace: Workspace, base: CommitId, head: Commit
             )
 
 
-def _trailer(content: bytes) -> str | None:
-    """Return the branch that the trailer of a commit object names; None if it has no such trailer."""
-    paragraphs = content.decode("utf-8", "replace").rstrip("\n").split("\n\n")
-    for line in paragraphs[-1].splitlines() if len(paragraphs) > 1 else ():
-        name, _, value = line.partition(": ")
-        if name == _TRAILER:
-            return value.strip()
-    return None
+def _is_unchanged(repository: Repository, branch: str, content: bytes, changes: Sequence[PathChange]) -> bool:
+    """Tell whether a commit object is as mlgit made it for a branch, by its trailer."""
+    message = content.decode("utf-8", "replace").partition("\n\n")[2]
+    trailer = _TRAILER_AT_END.search(message)
+    if trailer is None:
+        return False
+    blobs = [change.after for change in changes if change.after is not None]
+    contents = dict(zip(blobs, repository.contents(blobs), strict=True))
+    files = {change.path: None if change.after is None else contents[change.after] for change in changes}
+    return trailer["digest"] == _digest(branch, message[: trailer.start()], files)

@@ -19,7 +19,7 @@ from mlgit.ops.evaluation import gate
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.manifest_history import manifest_history
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.kernel.snapshot import commit_of
+from mlgit.ops.kernel.snapshot import commit_of, ledger_of
 from mlgit.ops.review import approval_count, waivers
 from mlgit.ops.review.context import context_of, verified_deployments
 from mlgit.ops.review.proposals import Proposal
@@ -127,6 +127,19 @@ class PromotionVerifier:
         if context.manifest.change == "rollback":
             context = replace(context, deployments=verified_deployments(workspace, proposal, context))
         return context
+
+    def verify_again(self, proposal: Proposal, verification: Verification) -> Verification:
+        """Verify once more with the ledger as it is now, if it has grown since, as while the gates were evaluated.
+
+        To be called right before what was verified takes effect, so that a vote against it counts until then.
+
+        Raises:
+            MlgitError: as `verify`.
+        """
+        current = ledger_of(self._workspace)
+        if current.commit == self._ledger.commit:
+            return verification
+        return PromotionVerifier(self._workspace, current, self._at).verify(proposal)
 
     def check_files(self, proposal: Proposal) -> list[Finding]:
         """Check that the files that a promotion changes are valid, and that it changes no others."""
