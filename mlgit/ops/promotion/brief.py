@@ -52,10 +52,10 @@ def run(workspace: Workspace, name: str | None = None, *, at: str | None = None)
     snapshot = take_snapshot(workspace, at)
     found = find_promotion(workspace, snapshot, name)
     proposal = found.proposal
-    as_of = workspace.clock.now() if found.state == "open" else merged.merge_time(workspace, proposal)
+    as_of = snapshot.at if found.state == "open" else merged.merge_time(workspace, proposal)
     verifier = PromotionVerifier(workspace, snapshot.ledger, as_of)
-    context = verifier.context(proposal)
     verification = verifier.verify(proposal)
+    context = verification.context
     problems = list(dict.fromkeys([*verification.problems, *verifier.check_files(proposal)]))
     readiness = _readiness(verification, problems)
     manifest, version, report, champion = proposal.manifest, context.version, proposal.report, proposal.baseline

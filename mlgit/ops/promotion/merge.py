@@ -88,6 +88,47 @@ def run(
     )
 
 
+def _already_merged(
+    workspace: Workspace, snapshot: Snapshot, open_proposals: OpenProposals, name: str | None
+) -> Promotion | None:
+    """Return the manifest of the named promotion if it is merged already and no newer one is open in its place.
+
+    If no name is given and none is open, it is one whose branch an interrupted merge left behind.
+    """
+    open_keys = open_proposals.keys()
+    for key, manifest in snapshot.state.promotions().items():
+        branch = layout.promotion_branch(*key)
+        is_named = name in {"/".join(key), branch, manifest.promotion}
+        has_branch = workspace.repository.resolve(f"refs/heads/{branch}") is not None
+        if (is_named and key not in open_keys) or (name is None and not open_keys and has_branch):
+            return manifest
+    return None
+
+
+def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry_run: bool) -> Merged:
+    """Delete the branch of a promotion that is merged, and report that it is."""
+    repository = workspace.repository
+    branch = f"refs/heads/{layout.promotion_branch(manifest.environment, manifest.model)}"
+    head = repository.resolve(branch)
+    if not dry_run and head is not None and remote.contains(repository, snapshot.commit, head):
+        _delete_branch(repository, branch, head)
+    slot = manifest.slots.champion
+    return Merged(
+        promotion=manifest.promotion,
+        change=manifest.change,
+        environment=manifest.environment,
+        candidate=f"{manifest.model}@{slot.version}" if slot else manifest.model,
+        decision=None,
+        state="merged-already",
+        base=snapshot.name,
+        commit=snapshot.commit,
+        signed=False,
+        pushed=False,
+        approved_by=[],
+        needed=0,
+    )
+
+
 def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot, name: str) -> None:
     place = workspace.repository.checked_out_elsewhere(snapshot.name)
     if place is not None:
@@ -156,47 +197,6 @@ def _message(proposal: Proposal) -> str:
     subject = _SUBJECTS.get(proposal.manifest.change, "promotion of {} to {}")
     subject = subject.format(proposal.model, proposal.environment)
     return f"Merge {subject}\n\nMlgit-Promotion: {proposal.manifest.promotion}\n"
-
-
-def _already_merged(
-    workspace: Workspace, snapshot: Snapshot, open_proposals: OpenProposals, name: str | None
-) -> Promotion | None:
-    """Return the manifest of the named promotion if it is merged already and no newer one is open in its place.
-
-    If no name is given and none is open, it is one whose branch an interrupted merge left behind.
-    """
-    open_keys = open_proposals.keys()
-    for key, manifest in snapshot.state.promotions().items():
-        branch = layout.promotion_branch(*key)
-        is_named = name in {"/".join(key), branch, manifest.promotion}
-        has_branch = workspace.repository.resolve(f"refs/heads/{branch}") is not None
-        if (is_named and key not in open_keys) or (name is None and not open_keys and has_branch):
-            return manifest
-    return None
-
-
-def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry_run: bool) -> Merged:
-    """Delete the branch of a promotion that is merged, and report that it is."""
-    repository = workspace.repository
-    branch = f"refs/heads/{layout.promotion_branch(manifest.environment, manifest.model)}"
-    head = repository.resolve(branch)
-    if not dry_run and head is not None and remote.contains(repository, snapshot.commit, head):
-        _delete_branch(repository, branch, head)
-    slot = manifest.slots.champion
-    return Merged(
-        promotion=manifest.promotion,
-        change=manifest.change,
-        environment=manifest.environment,
-        candidate=f"{manifest.model}@{slot.version}" if slot else manifest.model,
-        decision=None,
-        state="merged-already",
-        base=snapshot.name,
-        commit=snapshot.commit,
-        signed=False,
-        pushed=False,
-        approved_by=[],
-        needed=0,
-    )
 
 
 def _delete_branch(repository: Repository, branch: str, merged: CommitId) -> None:

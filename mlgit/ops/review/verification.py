@@ -30,11 +30,13 @@ from mlgit.ops.validation import validate
 class Verification(msgspec.Struct, frozen=True):
     """The result of verifying a proposal: its decision, its approvals, and every reason not to merge it.
 
-    `name` is `ENV/MODEL`. `reads` are the digests that the decision is over. `votes` are all votes, counted or not. `problems`
-    are reasons that only a change can remove; `waits` pass by themselves: soak time in an earlier environment, a closed window.
+    `name` is `ENV/MODEL`. `context` are the records that the rules were checked on. `reads` are the digests that the decision is
+    over. `votes` are all votes, counted or not. `problems` are reasons that only a change can remove; `waits` pass by themselves:
+    soak time in an earlier environment, a closed window.
     """
 
     name: str
+    context: PromotionContext
     reads: ReadSet
     decision: Digest
     approvals: ApprovalResult
@@ -95,12 +97,13 @@ class PromotionVerifier:
         Raises:
             MlgitError: a record that the decision depends on is missing, or cannot be read.
         """
-        context = self.context(proposal)
+        context = self._context(proposal)
         reads = context.reads()
         digest = decision(reads)
         votes = approval_count.read_votes(self._workspace, proposal, self._ledger)
         return Verification(
             f"{proposal.environment}/{proposal.model}",
+            context,
             reads,
             digest,
             approval_count.count_approvals(self._workspace, proposal, digest, votes),
@@ -108,25 +111,6 @@ class PromotionVerifier:
             problems=merge_rules.check(context, self._at),
             waits=merge_rules.check_waiting(context, self._at),
         )
-
-    def context(self, proposal: Proposal) -> PromotionContext:
-        """Return every record that the merge rules read for a proposal.
-
-        Raises:
-            MlgitError: one of them is missing, or cannot be read.
-        """
-        workspace, before = self._workspace, proposal.before
-        context = context_of(proposal, self._ledger)
-        signed: list[Override | StandingApproval] = [*context.overrides_of_version().values()]
-        signed += [context.standing_approval] if context.standing_approval is not None else []
-        if signed:
-            context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
-        if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
-            history = manifest_history(workspace, before, proposal.environment, proposal.model)
-            context = replace(context, manifest_history=history)
-        if context.manifest.change == "rollback":
-            context = replace(context, deployments=verified_deployments(workspace, proposal, context))
-        return context
 
     def verify_again(self, proposal: Proposal, verification: Verification) -> Verification:
         """Verify once more with the ledger as it is now, if it has grown since, as while the gates were evaluated.
@@ -198,6 +182,21 @@ class PromotionVerifier:
             why=why,
             fix="run `mlgit promote` again; do not edit gate reports by hand",
         )
+
+    def _context(self, proposal: Proposal) -> PromotionContext:
+        """Return every record that the merge rules read for a proposal."""
+        workspace, before = self._workspace, proposal.before
+        context = context_of(proposal, self._ledger)
+        signed: list[Override | StandingApproval] = [*context.overrides_of_version().values()]
+        signed += [context.standing_approval] if context.standing_approval is not None else []
+        if signed:
+            context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
+        if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
+            history = manifest_history(workspace, before, proposal.environment, proposal.model)
+            context = replace(context, manifest_history=history)
+        if context.manifest.change == "rollback":
+            context = replace(context, deployments=verified_deployments(workspace, proposal, context))
+        return context
 
 
 def rollback_hold(proposal: Proposal) -> str | None:
