@@ -134,7 +134,7 @@ def _require_only_own_commits(workspace: Workspace, base: CommitId, head: Commit
         if not is_own or not _is_unchanged(repository, draft.branch, content, changes):
             raise refused(
                 "branch-foreign-commit",
-                f"{draft.branch} has a commit that mlgit did not make",
+                f"{draft.branch} has a commit that mlgit did not make, or that was changed since",
                 why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
                 fix="merge or move that commit, then delete the branch and run the command again",
             )
