@@ -26,7 +26,6 @@ _GROUPS = {
     "workflows": "Workflows",
     "forge": "Forge",
 }
-_STATE_WIDTH = len("inconclusive")
 _NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
 """Of the shipped files, those that are held against a project's have no names in them."""
 
