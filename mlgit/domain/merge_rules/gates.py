@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from mlgit.domain import layout
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.codec import digest
 from mlgit.domain.formatting import utc_time
-from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
 from mlgit.domain.names import seconds
 from mlgit.domain.policy import matches_gates, overall_outcome
 from mlgit.domain.promotion_context import PromotionContext

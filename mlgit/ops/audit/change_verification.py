@@ -11,7 +11,7 @@ from mlgit.domain.approvals import People
 from mlgit.domain.audit import checks
 from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, AuditedGate
 from mlgit.domain.audit.verdict import GAPS, verdict
-from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
 from mlgit.domain.rules.changes import check_promotion_alone
