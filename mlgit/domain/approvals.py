@@ -16,7 +16,7 @@ from mlgit.domain.records.problem import Risk
 STALE: Final = "stale: what was approved has changed since"
 """Why an approval of another decision does not count."""
 
-Verdict = Literal["approve", "reject", "dismissed"]
+VoteVerdict = Literal["approve", "reject", "dismissed"]
 
 
 class SignedVote(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class SignedVote(msgspec.Struct, frozen=True):
         return self.approval.at
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> VoteVerdict:
         """Whether it approves or rejects."""
         return self.approval.verdict
 
@@ -71,7 +71,7 @@ class ReviewVote(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     login: str | None
-    verdict: Verdict
+    verdict: VoteVerdict
     decision: Digest | None
     at: datetime
     digest: Digest
