@@ -72,7 +72,7 @@ class EvaluationFresh(Gate, frozen=True, kw_only=True, tag="evaluation-fresh"):
     max_age: Annotated[Duration, describe("Maximum time since registration.")]
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass if the recorded time is within `max_age` before the judgement, and not after it."""
+        """Pass if the recorded time is within `max_age` before the evaluation, and not after it."""
         registered_at = evidence.candidate.registered_at
         age = evidence.at - registered_at
         facts = {"registered_at": utc_timestamp(registered_at), "days": age.total_seconds() / 86_400}

@@ -33,7 +33,7 @@ class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True, tag_field="sch
     """The document that a team's own command reads from stdin."""
 
     at: str
-    """Time of the judgement (RFC 3339)."""
+    """Time of the evaluation (RFC 3339)."""
     problem: Problem
     model: Model
     candidate: Version

@@ -39,8 +39,8 @@ def _check_reference(context: PromotionContext, report: GateReport, location: Lo
             fix=_PROMOTE_AGAIN,
             at=location,
         )
-    judged = (report.promotion, report.candidate.digest, report.policy)
-    if judged != (manifest.promotion, context.version and context.version.digest, manifest.policy):
+    evaluated = (report.promotion, report.candidate.digest, report.policy)
+    if evaluated != (manifest.promotion, context.version and context.version.digest, manifest.policy):
         yield Finding(
             "gate-report-mismatch",
             "the gate report is for another promotion, version or policy",

@@ -184,7 +184,7 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
 def _check_time(approval: Approval, appended: datetime | None) -> None:
     """Refuse a vote whose time is not between the creation of the promotion and the commit that appended it to the ledger.
 
-    The signer writes the time, and whether a key had expired is judged by it: somebody with an expired key could backdate.
+    The signer writes the time, and whether a key had expired depends on it: somebody with an expired key could backdate.
     """
     proposed = proposed_at(approval.promotion)
     if appended is None or not proposed - CLOCK_TOLERANCE <= approval.at <= appended + CLOCK_TOLERANCE:
