@@ -31,7 +31,7 @@ def check_manifests_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding
         changed: path and Git status (`A`, `M`, `D`, `T`) of each change from the base.
     """
     for path, status in changed:
-        if status == "D" and (place := layout.parse_path(path)) is not None and place.kind == "promotion":
+        if status == "D" and layout.is_manifest(path):
             yield Finding(
                 "manifest-deleted",
                 f"{path} was deleted",
@@ -44,7 +44,7 @@ def check_manifests_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding
 def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
     """Check that no rule changes together with a promotion that is checked by it."""
     paths = sorted(changed)
-    promotions = [path for path in paths if (place := layout.parse_path(path)) and place.kind == "promotion"]
+    promotions = [path for path in paths if layout.is_manifest(path)]
     rules = [
         path
         for path in paths

@@ -298,12 +298,4 @@ def _describe_overrides(proposal: Proposal) -> list[str]:
 
 def changed_manifests(step: HistoryStep) -> Sequence[str]:
     """Return the manifests that a commit changes."""
-    return [change.path for change in step.changes if is_manifest(change.path)]
-
-
-def is_manifest(path: str) -> bool:
-    """Return whether a path is that of a manifest."""
-    if not path.startswith("environments/"):
-        return False
-    place = layout.parse_path(path)
-    return place is not None and place.kind == "promotion"
+    return [change.path for change in step.changes if layout.is_manifest(change.path)]
