@@ -25,7 +25,9 @@ from mlgit.ops.audit.checkpoint import pack
 @click.option(
     "--checkpoint", "given", type=FILE, metavar="FILE", help="Continue from this checkpoint of an earlier audit."
 )
-@click.option("--write-checkpoint", "kept", type=FILE, metavar="FILE", help="Write a checkpoint for the next audit.")
+@click.option(
+    "--write-checkpoint", "checkpoint_file", type=FILE, metavar="FILE", help="Write a checkpoint for the next audit."
+)
 @at_option
 @session_command
 @format_option("html", "md")
@@ -35,7 +37,7 @@ def command(
     environment: str | None,
     output: Path | None,
     given: Path | None,
-    kept: Path | None,
+    checkpoint_file: Path | None,
     at: str | None,
     *,
     form: str,
@@ -68,8 +70,8 @@ def command(
             given_checkpoint=None if given is None else _read(given),
             on_progress=say,
         )
-    if kept is not None and outcome.checkpoint is not None:
-        _write(kept, pack(outcome.checkpoint))
+    if checkpoint_file is not None and outcome.checkpoint is not None:
+        _write(checkpoint_file, pack(outcome.checkpoint))
     report = _render(outcome.audit, form)
     if output is None:
         click.echo(report, nl=False)

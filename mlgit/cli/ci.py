@@ -177,9 +177,9 @@ def _write(place: Path, outcome: verdict.Verdict) -> None:
 
 
 def _show_verdict(outcome: verdict.Verdict) -> str:
-    held = f" onto {outcome.base or 'nothing'} {outcome.base_commit[:12]}" if outcome.base_commit else ""
-    brought = f", {plural(len(outcome.promotions), 'promotion')}" if outcome.promotions else ""
-    summary = f"{outcome.event}: {outcome.head[:12]}{held}{brought}: {plural(len(outcome.findings), 'finding')}"
+    base = f" onto {outcome.base or 'nothing'} {outcome.base_commit[:12]}" if outcome.base_commit else ""
+    promotions = f", {plural(len(outcome.promotions), 'promotion')}" if outcome.promotions else ""
+    summary = f"{outcome.event}: {outcome.head[:12]}{base}{promotions}: {plural(len(outcome.findings), 'finding')}"
     return annotations.annotate(outcome.findings, summary)
 
 

@@ -26,9 +26,8 @@ _GROUPS = {
     "workflows": "Workflows",
     "forge": "Forge",
 }
-_STATE_WIDTH = len("inconclusive")
 _NAMELESS = {"project": "", "owner": "", "person": "", "email": "", "model": ""}
-"""Of the shipped files, those that are held against a project's have no names in them."""
+"""The shipped files that are compared with those of a project contain no names."""
 
 
 @click.command()
@@ -87,8 +86,8 @@ def _shipped(session: Session) -> dict[str, bytes]:
     """Return the files that every project at its forge begins with and whose content does not depend on whose it is."""
     forge = snapshot.take_snapshot(session).state.project().forge
     files = templates.project(next(iter(templates.TEMPLATES)), forge)
-    held = {path: content for path, content in files.items() if path == ".gitattributes" or "/workflows/" in path}
-    return templates.render(held, _NAMELESS)
+    shipped = {path: content for path, content in files.items() if path == ".gitattributes" or "/workflows/" in path}
+    return templates.render(shipped, _NAMELESS)
 
 
 def _show(outcome: doctor.Diagnosis, *, fix: bool) -> str:

@@ -9,7 +9,7 @@ from mlgit.cli.params import at_option, format_option, session_command
 from mlgit.cli.render import dot, text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural, size, utc_time
-from mlgit.domain.lineage import DataRef, Direction, LineageEdge, LineageNode, walk
+from mlgit.domain.lineage import DataRef, LineageEdge, LineageNode, WalkDirection, walk
 from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import lineage
@@ -70,7 +70,7 @@ def _tree(outcome: lineage.Lineage, root: LineageNode) -> Iterator[str]:
         yield from _branch(outcome, root, direction)
 
 
-def _branch(outcome: lineage.Lineage, root: LineageNode, direction: Direction) -> Iterator[str]:
+def _branch(outcome: lineage.Lineage, root: LineageNode, direction: WalkDirection) -> Iterator[str]:
     steps = list(walk(outcome.graph, root.id, direction))
     is_version = root.kind == "version"
     indent = 1
@@ -90,7 +90,7 @@ def _branch(outcome: lineage.Lineage, root: LineageNode, direction: Direction) -
         yield "  never deployed"
 
 
-def _label(edge: LineageEdge, direction: Direction) -> str:
+def _label(edge: LineageEdge, direction: WalkDirection) -> str:
     return _DOWN.get(edge.role, edge.role) if direction == "down" else edge.role
 
 

@@ -115,7 +115,7 @@ def draft_text(kind: str, values: new.Values) -> bytes:
 
 def _draft(
     session: Session,
-    kind: new.Kind,
+    kind: new.DraftKind,
     name: str,
     *,
     problem: str | None = None,

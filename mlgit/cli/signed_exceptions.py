@@ -46,7 +46,7 @@ def add_commands(
 
     @group.command("approve", help=_approve_help(kind, example, signed_content))
     @click.argument("name")
-    @click.option("--comment", help="What you add; it is signed too.")
+    @click.option("--comment", help="Comment; it is signed too.")
     @dry_run_option
     @session_command
     def _approve(session: Session, name: str, comment: str | None, *, dry_run: bool) -> int:
@@ -128,7 +128,7 @@ def _approve_help(kind: ExceptionKind[Any], example: str, signed_content: str) -
     command = f"mlgit {kind.name}"
     article = "an" if kind.noun[0] in "aeiou" else "a"
     return inspect.cleandoc(
-        f"""Sign {article} {kind.noun} as one of its people, with your SSH key, onto the ledger.
+        f"""Sign {article} {kind.noun} that names you, with your SSH key, and add the signature to the ledger.
 
         NAME is as `{command} add` printed it. The signature covers {signed_content}.
 

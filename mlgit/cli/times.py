@@ -1,7 +1,7 @@
 """Times that lie ahead on the command line: a date, a time, or how long from now."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
@@ -44,8 +44,3 @@ class DateType(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
 
 TIME = TimeType()
 DATE = DateType()
-
-
-def to_minute(time: datetime) -> str:
-    """Return a time in UTC, to the minute."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

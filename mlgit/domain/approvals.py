@@ -16,7 +16,7 @@ from mlgit.domain.records.problem import Risk
 STALE: Final = "stale: what was approved has changed since"
 """Why an approval of another decision does not count."""
 
-Verdict = Literal["approve", "reject", "dismissed"]
+VoteVerdict = Literal["approve", "reject", "dismissed"]
 
 
 class SignedVote(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class SignedVote(msgspec.Struct, frozen=True):
         return self.approval.at
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> VoteVerdict:
         """Whether it approves or rejects."""
         return self.approval.verdict
 
@@ -46,7 +46,7 @@ class SignedVote(msgspec.Struct, frozen=True):
         return self.approval.decision
 
     @property
-    def proof(self) -> str | None:
+    def source(self) -> str | None:
         """The fingerprint of the key; None if nothing is proven."""
         return self.key
 
@@ -71,7 +71,7 @@ class ReviewVote(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     login: str | None
-    verdict: Verdict
+    verdict: VoteVerdict
     decision: Digest | None
     at: datetime
     digest: Digest
@@ -79,7 +79,7 @@ class ReviewVote(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     @property
-    def proof(self) -> str | None:
+    def source(self) -> str | None:
         """The review at the forge or in the ledger; None if nobody knows whose it is."""
         return None if self.login is None else self.where
 
@@ -219,7 +219,7 @@ def count_votes(
     counted: list[CountedApproval] = []
     uncounted: list[UncountedVote] = []
     missing: list[str] = []
-    person_by_proof: dict[str, str] = {}
+    person_by_source: dict[str, str] = {}
     for person, vote in _latest_votes(votes, people, uncounted).items():
         reason = _why_uncounted(person, vote, {decision, standing_approval}, people, excluded)
         if reason:
@@ -227,12 +227,12 @@ def count_votes(
         elif vote.verdict == "reject":
             uncounted.append(UncountedVote(person, "rejected it", vote.digest))
             missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
-        elif vote.proof in person_by_proof:
-            reason = f"signed with the key of {person_by_proof[vote.proof]}, which counts once"
+        elif vote.source in person_by_source:
+            reason = f"signed with the key of {person_by_source[vote.source]}, which counts once"
             uncounted.append(UncountedVote(person, reason, vote.digest))
         else:
-            assert vote.proof is not None  # noqa: S101 - `_latest_votes` returns only votes with a proof
-            person_by_proof[vote.proof] = person
+            assert vote.source is not None  # noqa: S101 - `_latest_votes` returns only votes with a source
+            person_by_source[vote.source] = person
             counted.append(vote.counted(person, people.roles(person)))
     unavailable = {approval.person for approval in counted} | set(excluded)
     may_approve = [person for person in people.people() if person not in unavailable]
@@ -252,7 +252,7 @@ def _latest_votes(votes: Iterable[Vote], people: People, uncounted: list[Uncount
     # "reject" sorts after "approve", so that of two votes at the same time the rejection is the latest.
     for vote in sorted(votes, key=lambda vote: (vote.at, vote.verdict, vote.digest)):
         person = vote.person(people)
-        if vote.proof is None:
+        if vote.source is None:
             # It does not replace an earlier vote: anybody could write it, and so cancel another person's approval.
             uncounted.append(UncountedVote(person, vote.reason, vote.digest))
         else:

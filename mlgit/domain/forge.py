@@ -14,7 +14,7 @@ MAX_BODY_LENGTH: Final = 65_536
 ForgeKind = Literal["github", "gitea"]
 
 CheckState = Literal["pending", "success", "failure", "neutral"]
-Level = Literal["error", "warning", "notice"]
+AnnotationLevel = Literal["error", "warning", "notice"]
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class Annotation(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     line: int
-    level: Level
+    level: AnnotationLevel
     title: str
     message: str
 

@@ -60,6 +60,14 @@ def parse_path(path: str) -> RecordPath | None:
     return None
 
 
+def is_manifest(path: str) -> bool:
+    """Return whether a path is that of a manifest."""
+    if not path.startswith("environments/"):  # most files; parsing each of them would take longer
+        return False
+    place = parse_path(path)
+    return place is not None and place.kind == "promotion"
+
+
 def path_template(kind: str) -> str:
     """Return the path of a kind of record for people, with names in angle brackets."""
 

@@ -6,10 +6,10 @@ the other too, in every clone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import timedelta
 from itertools import pairwise
 
 from mlgit.domain import layout
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.codec import digest
 from mlgit.domain.formatting import utc_time, utc_time_with_seconds
 from mlgit.domain.names import CommitId, proposed_at
@@ -17,8 +17,8 @@ from mlgit.domain.records.ledger import DecisionRecord, Deployment
 from mlgit.domain.records.promotion import Promotion
 from mlgit.errors import Finding, Location
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far the clocks of two machines may differ."""
+__all__ = ["CLOCK_TOLERANCE", "check_cross_references", "check_entries"]
+
 _RESTORE = "restore the ledger from an intact clone; `git log mlgit-ledger` shows who changed it"
 _REWRITTEN = "compare `git log mlgit-ledger` and `git log` with other clones, and restore the branch that was rewritten"
 

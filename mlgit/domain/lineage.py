@@ -18,7 +18,7 @@ NodeKind = Literal["version", "data", "code", "params", "packages", "problem", "
 EdgeRole = Literal[
     "data", "code", "parameters", "packages", "problem", "test split", "trained by", "supersedes", "ran in"
 ]
-Direction = Literal["up", "down"]
+WalkDirection = Literal["up", "down"]
 
 _PREFIX = re.compile(r"(?:(?P<hash>md5|sha256):)?(?P<digits>[0-9a-f]{4,64}(?:\.dir)?)")
 
@@ -285,7 +285,7 @@ def merge_graphs(graphs: Iterable[LineageGraph]) -> LineageGraph:
     return LineageGraph(list(nodes.values()), list(edges.values()))
 
 
-def walk(graph: LineageGraph, root: str, direction: Direction) -> Iterator[LineageStep]:
+def walk(graph: LineageGraph, root: str, direction: WalkDirection) -> Iterator[LineageStep]:
     """Yield the ancestors of a node (what it was made from) or its descendants, depth first, in the order of the edges.
 
     A node is yielded once for each edge that leads to it. Cycles are not followed.

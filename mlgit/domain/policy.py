@@ -1,4 +1,4 @@
-"""Evaluate a policy: judge its gates on evidence, and combine and compare their results."""
+"""Evaluate the gates of a policy on evidence, and combine and compare their results."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -28,11 +28,11 @@ def evaluate(
     *,
     never_waivable: Collection[str] = (),
 ) -> list[GateVerdict]:
-    """Judge each gate, in order. If evidence is unavailable, the outcome is `error`, which never counts as `pass`.
+    """Evaluate each gate, in order. If evidence is unavailable, the outcome is `error`, which never counts as `pass`.
 
     Args:
         gates: the gates of a policy.
-        evidence: the facts that they are judged on.
+        evidence: the facts that they are evaluated on.
         waivers: who waived a gate and why, by the gate's id; applies to every gate with that id whose outcome is `fail`
             or `error`.
         never_waivable: gates that cannot be waived, by id or by kind (`exec` for every gate of that kind).
@@ -45,7 +45,7 @@ def evaluate(
 
 
 def overall_outcome(verdicts: Sequence[GateVerdict]) -> OverallOutcome:
-    """Return the overall outcome of the gates that block; `error` for an empty list, because nothing was judged."""
+    """Return the overall outcome of the gates that block; `error` for an empty list, because nothing was evaluated."""
     outcomes = {verdict.outcome for verdict in verdicts if verdict.blocks}
     if not verdicts:
         return "error"
@@ -64,12 +64,12 @@ def matches_gates(gates: Sequence[Gate], verdicts: Sequence[GateVerdict]) -> boo
 
 
 def outcome_differences(then: Sequence[GateVerdict], now: Sequence[GateVerdict]) -> list[str]:
-    """Describe the outcomes that differ between two judgements by the same gates; empty if none do.
+    """Describe the outcomes that differ between two evaluations by the same gates; empty if none do.
 
     Messages, facts and fixes are not compared.
     """
     if [(old.gate, old.severity) for old in then] != [(new.gate, new.severity) for new in now]:
-        return [f"gates judged then: {_listed(then)}; now: {_listed(now)}"]
+        return [f"gates evaluated then: {_listed(then)}; now: {_listed(now)}"]
     return [
         f"{old.gate}: {old.outcome} then, {new.outcome} now ({new.message})"
         for old, new in zip(then, now, strict=True)
@@ -98,7 +98,7 @@ def approval_rule(approvals: ApprovalRules, change: str) -> ApprovalRule:
 def _judge(gate: Gate, evidence: Evidence) -> GateResult:
     try:
         if gate.when is not None and evidence.problem.risk != gate.when.risk:
-            return skipped(f"judged only for risk {gate.when.risk}; the problem has risk {evidence.problem.risk}")
+            return skipped(f"evaluated only for risk {gate.when.risk}; the problem has risk {evidence.problem.risk}")
         return gate.judge(evidence)
     except MlgitError as error:
         finding = error.findings[0]

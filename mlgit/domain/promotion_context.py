@@ -20,10 +20,10 @@ from mlgit.domain.signed_exceptions import SignatureTimes
 
 
 class PromotionContext(msgspec.Struct, frozen=True, kw_only=True):
-    """A promotion, and the records that it is judged by.
+    """A promotion, and the records that it is checked by.
 
     The manifest, the versions and the gate report are from the change. Everything else is from the state before it, so that no
-    change can bring the rules that it is judged by.
+    change can bring the rules that it is checked by.
     """
 
     manifest: Promotion

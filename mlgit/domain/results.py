@@ -1,4 +1,4 @@
-"""Results of statistics and checks: `ml` and `ops` return them, gates are judged on them. Each is defined here once."""
+"""Results of statistics and checks: `ml` and `ops` return them, gates are evaluated on them. Each is defined here once."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -42,7 +42,7 @@ class Gain(msgspec.Struct, frozen=True, kw_only=True):
         method: name of the test.
         resamples: number of bootstrap resamples; None for a test without resampling.
         seed: seed of the resamples; None for a test without resampling.
-        p: two-sided p-value of "no difference"; None for the bootstrap, which is judged by its interval.
+        p: two-sided p-value of "no difference"; None for the bootstrap, which decides by its interval.
     """
 
     metric: str

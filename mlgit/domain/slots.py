@@ -90,7 +90,7 @@ def entering(slots: SlotAssignments, before: SlotAssignments | None) -> list[Slo
 
 
 def promoted_slot(manifest: Promotion, before: Promotion | None) -> SlotAssignment | None:
-    """Return the slot with the version that a manifest promotes, which the gates judge and people approve.
+    """Return the slot with the version that a manifest promotes, which the gates evaluate and people approve.
 
     It is the first slot that gets another version; the champion for a rollback, and if nothing changes. It is None if versions
     are only removed: a model that retires, or a slot that is cleared.

@@ -22,7 +22,7 @@ _HOW_TO_INSTALL: Final = {
 _LAST_LINES = 20
 _BUFFER = 1 << 18  # bytes, which is more than a hundred records
 
-Place = str | os.PathLike[str]
+WorkingFolder = str | os.PathLike[str]
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Completed(msgspec.Struct, frozen=True):
 def run(
     argv: Sequence[str],
     *,
-    cwd: Place | None = None,
+    cwd: WorkingFolder | None = None,
     env: Mapping[str, str] | None = None,
     input: bytes | None = None,  # noqa: A002 - as in `subprocess.run`
     timeout: float = TIMEOUT,
@@ -73,7 +73,7 @@ def run(
 def lines(
     argv: Sequence[str],
     *,
-    cwd: Place | None = None,
+    cwd: WorkingFolder | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Iterator[str]:
@@ -116,7 +116,9 @@ class Stream:
     Iterate once, within `with`; leaving it early kills the program. `code` and `stderr` are known at the end of its output.
     """
 
-    def __init__(self, argv: Sequence[str], *, cwd: Place | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], *, cwd: WorkingFolder | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
         self._process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self._errors: list[bytes] = []
         # In a thread: a program that fills the pipe of stderr would wait for ever if nobody read it.
@@ -152,7 +154,7 @@ class Stream:
 
 
 def open_pipe(
-    argv: Sequence[str], *, cwd: Place | None = None, env: Mapping[str, str] | None = None
+    argv: Sequence[str], *, cwd: WorkingFolder | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a program that answers on stdout to requests on stdin; stop it with `end`.
 
@@ -190,7 +192,7 @@ def failed(argv: Sequence[str], output: str) -> MlgitError:
 
 
 def _start(
-    argv: Sequence[str], cwd: Place | None, env: Mapping[str, str] | None, *, stdin: int, stderr: int
+    argv: Sequence[str], cwd: WorkingFolder | None, env: Mapping[str, str] | None, *, stdin: int, stderr: int
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -212,7 +214,7 @@ def _title(argv: Sequence[str]) -> str:
     return " ".join(names[:2])
 
 
-def cannot_start(argv: Sequence[str], cwd: Place | None, error: OSError) -> MlgitError:
+def cannot_start(argv: Sequence[str], cwd: WorkingFolder | None, error: OSError) -> MlgitError:
     """Return the error for a program that cannot be started."""
     if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 - pathlib is not on the start-up path
         return inconclusive("folder-missing", f"{os.fspath(cwd)} is not a folder", why=str(error))

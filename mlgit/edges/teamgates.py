@@ -45,7 +45,7 @@ class PrivateTeamGates:
                 "gate-unknown",
                 f"{len(matching) or 'no'} installed {'packages provide' if matching else 'package provides'} a gate {name}",
                 why=f"gates provided here: {provided}",
-                fix="where gates are judged, install exactly one package that provides it; or remove the gate from the policy",
+                fix="where gates are evaluated, install exactly one package that provides it; or remove the gate from the policy",
             )
         (point,) = matching.values()
         try:
@@ -62,5 +62,5 @@ def _broken(name: str, why: str) -> MlgitError:
         "gate-plugin-invalid",
         f"the gate {name} of an installed package cannot be used",
         why=why,
-        fix="fix or update that package where gates are judged",
+        fix="fix or update that package where gates are evaluated",
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api import types as dtypes
 
 from mlgit.domain.records.dataset import ColumnType
-from mlgit.ml.columns import Array
+from mlgit.ml.arrays import Array
 
 Column: TypeAlias = "pd.Series[Any]"
 

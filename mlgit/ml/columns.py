@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlgit.domain.records.problem import Label
-
-Array = npt.NDArray[Any]
+from mlgit.ml.arrays import Array
 
 
 class InvalidPredictions(ValueError):

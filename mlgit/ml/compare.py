@@ -9,7 +9,8 @@ import pandas as pd
 
 from mlgit.domain.records.problem import Label
 from mlgit.domain.results import Gain
-from mlgit.ml.columns import Array, InvalidPredictions, MetricInput
+from mlgit.ml.arrays import Array
+from mlgit.ml.columns import InvalidPredictions, MetricInput
 from mlgit.ml.draws import resample_weights, row_strata
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, find_metric, read_input
 from mlgit.ml.resample import resampler

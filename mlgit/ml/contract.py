@@ -12,8 +12,8 @@ import pandas as pd
 
 from mlgit.domain.records.dataset import ColumnRule
 from mlgit.domain.results import ContractRule, ContractViolation
+from mlgit.ml.arrays import Array
 from mlgit.ml.coltypes import Column, drop_missing, infer_type, is_of_type, matches, to_timestamps
-from mlgit.ml.columns import Array
 
 _MAX_EXAMPLES = 3  # values that a violation shows
 _MAX_EXAMPLE_LENGTH = 80  # characters of each

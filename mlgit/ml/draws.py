@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlgit.domain.metrics import Metric
-from mlgit.ml.columns import Array, MetricInput
+from mlgit.ml.arrays import Array
+from mlgit.ml.columns import MetricInput
 
 _BLOCK = 2**18  # weights in memory at a time: 2 MB, so that a block stays in the processor's cache
 

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from mlgit.domain.results import ColumnDrift, Drift
-from mlgit.ml.numeric import Array, NumericProfile
+from mlgit.ml.arrays import Array
+from mlgit.ml.numeric import NumericProfile
 from mlgit.ml.profile import CategoricalProfile, TableProfile
 
 _BINS = 10  # of equal mass in the reference: the convention for the index

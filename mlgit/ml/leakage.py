@@ -10,8 +10,9 @@ from scipy import stats
 from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
 from mlgit.domain.results import FeatureStrength, Overlap
+from mlgit.ml.arrays import Array
 from mlgit.ml.coltypes import to_timestamps
-from mlgit.ml.columns import Array, InvalidPredictions
+from mlgit.ml.columns import InvalidPredictions
 
 _FOLDS = 2
 

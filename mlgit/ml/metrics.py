@@ -11,7 +11,8 @@ from sklearn import metrics as sk
 
 from mlgit.domain.metrics import METRICS, Metric, Task
 from mlgit.domain.records.problem import Label
-from mlgit.ml.columns import Array, InvalidPredictions, MetricInput, read_classes, read_scores, read_values
+from mlgit.ml.arrays import Array
+from mlgit.ml.columns import InvalidPredictions, MetricInput, read_classes, read_scores, read_values
 
 
 class UndefinedMetric(ValueError):

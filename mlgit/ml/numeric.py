@@ -1,14 +1,13 @@
 """Counts of a numeric column in fixed bins; counts of several tables can be added."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Array = npt.NDArray[Any]
+from mlgit.ml.arrays import Array
 
 # Evenly spaced quantiles, and more of them in both tails, where problems in production often show.
 _TAIL = np.array([0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.002, 0.003])

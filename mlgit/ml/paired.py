@@ -7,7 +7,7 @@ from scipy import stats
 
 from mlgit.domain.records.problem import Label
 from mlgit.domain.results import Gain
-from mlgit.ml.columns import Array
+from mlgit.ml.arrays import Array
 from mlgit.ml.compare import read_pair
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric
 

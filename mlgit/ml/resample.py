@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlgit.ml.columns import Array, MetricInput
+from mlgit.ml.arrays import Array
+from mlgit.ml.columns import MetricInput
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric
 
 Evaluate = Callable[[Array], Array]

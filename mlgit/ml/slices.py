@@ -10,7 +10,8 @@ import pandas as pd
 
 from mlgit.domain.records.problem import Label
 from mlgit.domain.results import Correction, SliceGain, SliceValue
-from mlgit.ml.columns import Array, InvalidPredictions
+from mlgit.ml.arrays import Array
+from mlgit.ml.columns import InvalidPredictions
 from mlgit.ml.compare import BootstrapGains, MismatchedRows, bootstrap, resample_gains
 from mlgit.ml.correction import bonferroni_level, holm
 from mlgit.ml.metrics import UndefinedMetric, find_metric, measure

@@ -1,1 +1,1 @@
-"""One verb a module: read, judge, plan, apply."""
+"""Operations, in packages by stage of a model's life, called rooms; CONTRIBUTING.md lists them and their order."""

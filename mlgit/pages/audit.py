@@ -185,7 +185,7 @@ def _change(change: AuditedChange) -> PageSection:
         gates = [(gate.gate, gate.outcome, gate.message) for gate in evidence.gates]
         blocks.append(Table(("Gate", "Outcome", "Message"), gates))
     people = [
-        (approval.person, ", ".join(approval.roles) or "-", "counted", approval.proof) for approval in change.approvals
+        (approval.person, ", ".join(approval.roles) or "-", "counted", approval.source) for approval in change.approvals
     ]
     people += [(vote.person, "-", f"not counted: {vote.reason}", "-") for vote in change.uncounted]
     if people:

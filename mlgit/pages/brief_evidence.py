@@ -77,15 +77,17 @@ def interval(compared: MetricComparison | SliceComparison) -> str:
 def gates(brief: Brief) -> Iterator[PageSection]:
     """Yield the sections on gates, those that passed in a collapsed one."""
     if brief.gate_report is None:
-        yield PageSection("Gates", [Paragraph(f"A {_NOUNS.get(brief.change, brief.change)} is not judged by gates.")])
+        yield PageSection(
+            "Gates", [Paragraph(f"A {_NOUNS.get(brief.change, brief.change)} is not evaluated by gates.")]
+        )
         return
     passed = [verdict for verdict in brief.gates if verdict.outcome == "pass"]
     others = sorted((verdict for verdict in brief.gates if verdict.outcome != "pass"), key=_weight)
     outcomes = [verdict.outcome for verdict in brief.gates]
     counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
-    judged = f", judged {utc_time(brief.gates_judged_at)}" if brief.gates_judged_at else ""
-    again = "" if brief.state == "merged" else " Merging judges them again."
-    blocks: list[Block] = [Paragraph(f"Policy {brief.policy}: {counts or 'no gates'}{judged}.{again}")]
+    evaluated = f", evaluated {utc_time(brief.gates_judged_at)}" if brief.gates_judged_at else ""
+    again = "" if brief.state == "merged" else " Merging evaluates them again."
+    blocks: list[Block] = [Paragraph(f"Policy {brief.policy}: {counts or 'no gates'}{evaluated}.{again}")]
     if others:
         blocks.append(_gate_table(others))
     if brief.overrides:

@@ -47,7 +47,7 @@ class _Limits(NamedTuple):
 
 
 _UNLIMITED: Final = _Limits(None, None, None)
-# The last of them fits_in_body whatever a page says: some 150 texts, each character of which is written with at most twelve.
+# With the last limits every page fits: some 150 texts of 20 characters, each written with at most twelve characters.
 _FORGE_LIMITS: Final = (
     _Limits(20, 100, 600),
     _Limits(20, 50, 300),

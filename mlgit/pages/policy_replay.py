@@ -28,9 +28,12 @@ def page(replay: PolicyReplay) -> Page:
         blocks.append(BulletList(notes))
     shown = [promotion for promotion in replay.promotions if promotion.outcome != "pass" or promotion.rolled_back]
     if shown:
-        header = ("Version", "Environment", "Judged", "Then", "Now", "Rolled back", "Why")
+        header = ("Version", "Environment", "Evaluated", "Then", "Now", "Rolled back", "Why")
         blocks.append(
-            Table(header, [_row(promotion) for promotion in sorted(shown, key=lambda judged: _ORDER[judged.outcome])])
+            Table(
+                header,
+                [_row(promotion) for promotion in sorted(shown, key=lambda promotion: _ORDER[promotion.outcome])],
+            )
         )
     return Page(f"Replay of policy {replay.tried_policy}", blocks)
 

@@ -184,7 +184,7 @@ def test_a_gate_that_warns_is_shown_and_stops_nobody(registered: Team) -> None:
     ana.commit("Warn", {STAGING: policy(warns, "{id: rescore, when: {risk: low}}")})
     shown = ana.does(f"gate {MODEL}@1 --env staging").out
     assert re.search(r"fail +threshold +\(warns only\) roc_auc", shown)
-    assert re.search(r"skip +rescore +judged only for risk low; the problem has risk high", shown)
+    assert re.search(r"skip +rescore +evaluated only for risk low; the problem has risk high", shown)
     registered.promote(f"{MODEL}@1", "staging")
     (report,) = (path for path in ana.files("main") if "/gates/" in path)
     said = {one["gate"]: one for one in json.loads(ana.show("main", report))["results"]}

@@ -1,4 +1,4 @@
-"""A wheel is whole: what `mlgit` reads beside its code is imported_from from an installed copy, far from any checkout."""
+"""A wheel is complete: an installed copy, far from any checkout, has the data files that `mlgit` reads."""
 
 import json
 import os

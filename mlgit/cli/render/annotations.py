@@ -6,12 +6,12 @@ Data and properties are escaped as the runner unescapes them (see its documentat
 from collections.abc import Iterable, Mapping
 
 from mlgit.cli.render.text import clean
-from mlgit.domain.forge import Annotation, Level
+from mlgit.domain.forge import Annotation, AnnotationLevel
 from mlgit.domain.formatting import plural
 from mlgit.errors import Finding, Severity
 from mlgit.ops.validation.validate import Validated
 
-_COMMANDS: Mapping[Severity, Level] = {
+_COMMANDS: Mapping[Severity, AnnotationLevel] = {
     Severity.ERROR: "error",
     Severity.WARNING: "warning",
     Severity.NOTE: "notice",

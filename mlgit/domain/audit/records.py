@@ -40,7 +40,7 @@ class AuditedApproval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     approval: str
 
     @property
-    def proof(self) -> str:
+    def source(self) -> str:
         """The fingerprint of the key, or the review."""
         return self.key or self.review or ""
 

@@ -1,4 +1,4 @@
-"""The interface of gates: a gate asks one yes/no question, is judged on evidence, and returns a result."""
+"""The interface of gates: a gate asks one yes/no question, is evaluated on evidence, and returns a result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ from mlgit.errors import Finding
 
 
 class Evidence(Protocol):
-    """The facts that gates are judged on. Expensive ones are computed when a gate first asks for them.
+    """The facts that gates are evaluated on. Expensive ones are computed when a gate first asks for them.
 
     A method raises MlgitError if its facts are unavailable; the outcome of the gate is then `error`.
     """
@@ -51,7 +51,7 @@ class Evidence(Protocol):
     def card(self) -> CardText: ...
     @property
     def at(self) -> datetime:
-        """Time of the judgement; gates use it in place of the clock."""
+        """Time of the evaluation; gates use it in place of the clock."""
         ...
 
     def check_integrity(self) -> Sequence[Finding]:
@@ -194,10 +194,10 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Annotated[
         GateSeverity, describe("Whether a failure stops the version (block) or is only shown (warn).")
     ] = "block"
-    when: Annotated[RiskCondition | None, describe("Judged only under this condition; always if missing.")] = None
+    when: Annotated[RiskCondition | None, describe("Evaluated only under this condition; always if missing.")] = None
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Judge the candidate on the evidence.
+        """Evaluate the candidate on the evidence.
 
         Raises:
             MlgitError: the evidence is unavailable.

@@ -8,7 +8,7 @@ from mlgit.domain.results import Gain
 
 Level = Annotated[float, describe("Confidence level of the interval.", gt=0.5, lt=1)]
 Resamples = Annotated[int, describe("Number of bootstrap resamples.", ge=100, le=100_000)]
-MinRows = Annotated[int, describe("Slices or groups with fewer rows are not judged.", ge=2)]
+MinRows = Annotated[int, describe("Slices or groups with fewer rows are not evaluated.", ge=2)]
 
 MAX_LISTED: Final = 20
 """How many slices, groups, columns or features the facts of a result list."""

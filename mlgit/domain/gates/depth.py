@@ -26,14 +26,14 @@ class Rescore(Gate, frozen=True, kw_only=True, tag="rescore"):
         if evidence.candidate.evaluation.features is None:
             fix = "name outputs.test in the model's file, and register again"
             return GateResult("fail", "the features of the test split were not kept", fix=fix)
-        return _judge_comparison(evidence.rescore(), self.tolerance, "the model file")
+        return _evaluate_comparison(evidence.rescore(), self.tolerance, "the model file")
 
 
 class Reproduce(Gate, frozen=True, kw_only=True, tag="reproduce"):
     """Training again from the recorded commit, data and parameters gives the stored predictions.
 
-    The stages of the pipeline run in a private checkout, with the packages that are installed where the gate is judged.
-    This costs a training run each time that gates are judged: when a promotion is created, merged and applied.
+    The stages of the pipeline run in a private checkout, with the packages that are installed where the gate is evaluated.
+    This costs a training run each time that gates are evaluated: when a promotion is created, merged and applied.
     Predictions count as equal as for `rescore`.
     """
 
@@ -43,10 +43,10 @@ class Reproduce(Gate, frozen=True, kw_only=True, tag="reproduce"):
     def judge(self, evidence: Evidence) -> GateResult:
         """Pass if no row differs."""
         comparison = evidence.reproduce(seconds=seconds(self.timeout))
-        return _judge_comparison(comparison, self.tolerance, "training again")
+        return _evaluate_comparison(comparison, self.tolerance, "training again")
 
 
-def _judge_comparison(comparison: PredictionComparison, tolerance: float, source: str) -> GateResult:
+def _evaluate_comparison(comparison: PredictionComparison, tolerance: float, source: str) -> GateResult:
     # The error differs in its last digits between machines, so it is not a fact: reports are compared by their facts.
     facts = {"rows": comparison.rows, "mismatches": comparison.mismatches, "tolerance": tolerance}
     if comparison.mismatches:

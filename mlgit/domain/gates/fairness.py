@@ -28,7 +28,7 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
     the one that differs more (Hardt, Price & Srebro 2016, "Equality of opportunity in supervised learning"); the true positive
     rate alone is equality of opportunity. `min_ratio: 0.8` of selection rates is the four-fifths rule (Uniform Guidelines on
     Employee Selection Procedures, 29 CFR 1607.4 D). Differences are those observed, without an interval. A group with too few
-    rows is not judged, and listed.
+    rows is not evaluated, and listed.
     """
 
     columns: Annotated[
@@ -50,7 +50,7 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
         spreads = [spread for column in self.columns for spread in self._spreads(column, groups)]
         small = [f"{group.column}={group.value} ({group.reason})" for group in groups if group.reason is not None]
         if not spreads:
-            listed = f": not judged {', '.join(small[:MAX_LISTED])}" if small else ""
+            listed = f": not evaluated {', '.join(small[:MAX_LISTED])}" if small else ""
             return skipped(f"no column has two groups that are large enough to compare{listed}")
         unfair = [spread for spread in spreads if not self._within_limits(spread)]
         worst = max(unfair or spreads, key=_difference)
@@ -66,7 +66,7 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
         }
         message = (
             f"{worst.measure} {worst.low:.4f} for {worst.column}={worst.lowest}, {worst.high:.4f} for {worst.highest}: "
-            f"{self._describe(worst)}" + (f"; {len(small)} groups not judged" if small else "")
+            f"{self._describe(worst)}" + (f"; {len(small)} groups not evaluated" if small else "")
         )
         return failed(message, **facts) if unfair else passed(message, **facts)
 
@@ -77,7 +77,7 @@ class Fairness(Gate, frozen=True, kw_only=True, tag="fairness"):
         return _ODDS if self.measure == "equalized_odds" else (self.measure,)
 
     def _spreads(self, column: str, groups: Sequence[GroupMeasure]) -> list["_Spread"]:
-        """Return the spread of each measure over the judged groups of a column; none for fewer than two groups."""
+        """Return the spread of each measure over the evaluated groups of a column; none for fewer than two groups."""
         judged = [group for group in groups if group.column == column and group.reason is None]
         if len(judged) < _MIN_GROUPS:
             return []

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated, get_args
 
 from mlgit.domain import layout
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.formatting import utc_time, utc_timestamp
 from mlgit.domain.gates.base import (
     Evidence,
@@ -21,7 +22,6 @@ from mlgit.domain.records.base import describe
 from mlgit.domain.records.version import ModelFormat
 from mlgit.domain.results import InputColumn
 
-_CLOCK_SKEW = timedelta(minutes=5)  # by how much the clocks of two machines may differ
 MODEL_FORMATS: tuple[ModelFormat, ...] = get_args(ModelFormat)
 
 
@@ -72,11 +72,11 @@ class EvaluationFresh(Gate, frozen=True, kw_only=True, tag="evaluation-fresh"):
     max_age: Annotated[Duration, describe("Maximum time since registration.")]
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass if the recorded time is within `max_age` before the judgement, and not after it."""
+        """Pass if the recorded time is within `max_age` before the evaluation, and not after it."""
         registered_at = evidence.candidate.registered_at
         age = evidence.at - registered_at
         facts = {"registered_at": utc_timestamp(registered_at), "days": age.total_seconds() / 86_400}
-        if age < -_CLOCK_SKEW:
+        if age < -CLOCK_TOLERANCE:
             return failed(f"registered at {utc_time(registered_at)}, which is in the future", **facts)
         message = f"registered {max(age, timedelta()).total_seconds() / 86_400:.1f} days ago, {self.max_age} allowed"
         if age > timedelta(seconds=seconds(self.max_age)):

@@ -20,9 +20,9 @@ def check_test(test: PairedTest, metric: Name) -> Finding | None:
         return None
     return Finding(
         "significance-test-mismatch",
-        f"test: {test} cannot judge {metric}",
+        f"test: {test} cannot be used for {metric}",
         why=f"it is a test for {required}",
-        fix=f"set `metric: {required}`, or leave `test` at bootstrap, which judges every metric",
+        fix=f"set `metric: {required}`, or leave `test` at bootstrap, which can be used for every metric",
     )
 
 

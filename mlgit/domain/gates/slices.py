@@ -15,7 +15,7 @@ from mlgit.domain.results import Correction, Gain, SliceGain, SliceValue
 class SliceHarm(Gate, frozen=True, kw_only=True, tag="slice-harm"):
     """On no value of the problem's slice columns is a metric significantly worse than the champion's by more than `max_drop`.
 
-    A slice with fewer than `min_rows` rows is not judged. It counts as harmed if the whole confidence interval of its gain
+    A slice with fewer than `min_rows` rows is not evaluated. It counts as harmed if the whole confidence interval of its gain
     is below `-max_drop`; with `strict`, if the gain itself is. Each slice is a comparison, and with many of them some show
     harm by chance: `bonferroni` widens every interval, so that all of them hold simultaneously at the level; `holm` uses
     p-values, finds at least as much, and controls the same error rate. With `strict` there is nothing to correct.
@@ -24,7 +24,7 @@ class SliceHarm(Gate, frozen=True, kw_only=True, tag="slice-harm"):
     metric: Annotated[Name | None, describe("Name of the metric; the problem's primary one if missing.")] = None
     max_drop: Annotated[float, describe("Accepted loss.", ge=0)] = 0.02
     min_rows: MinRows = 200
-    strict: Annotated[bool, describe("Judge the gain itself instead of its interval.")] = False
+    strict: Annotated[bool, describe("Compare the gain itself instead of its interval.")] = False
     correction: Annotated[Correction, describe("Correction for multiple comparisons.")] = "none"
     level: Level = 0.95
     resamples: Resamples = 1000
@@ -78,7 +78,7 @@ class SliceHarm(Gate, frozen=True, kw_only=True, tag="slice-harm"):
 class SliceMinimum(Gate, frozen=True, kw_only=True, tag="slice-minimum"):
     """On every value of the slice columns, a metric of the candidate is within limits.
 
-    A slice with fewer than `min_rows` rows is not judged, and listed. With `interval`, the lower bound of the slice's
+    A slice with fewer than `min_rows` rows is not evaluated, and listed. With `interval`, the lower bound of the slice's
     bootstrap interval has to reach `min`, and its upper bound must not exceed `max`: the more rows a slice has, the nearer
     the bounds are to the metric itself.
     """
@@ -90,7 +90,7 @@ class SliceMinimum(Gate, frozen=True, kw_only=True, tag="slice-minimum"):
         tuple[Line, ...], describe("Columns of the predictions; the problem's slice columns if missing.")
     ] = ()
     min_rows: MinRows = 200
-    interval: Annotated[bool, describe("Judge the bound of the interval that is nearer to the limit.")] = False
+    interval: Annotated[bool, describe("Compare the bound of the interval that is nearer to the limit.")] = False
     level: Level = 0.95
     resamples: Resamples = 1000
 
@@ -124,7 +124,7 @@ class SliceMinimum(Gate, frozen=True, kw_only=True, tag="slice-minimum"):
             facts |= {"level": self.level, "resamples": self.resamples}
             facts["worst"] |= {"low": worst.low, "high": worst.high}
         message = f"worst of {len(judged)}: {_name(worst)} {metric} {self._describe(worst)}, {self._limits()}"
-        message += f"; {len(small)} not judged" if small else ""
+        message += f"; {len(small)} not evaluated" if small else ""
         if outside:
             return failed(f"{len(outside)} of {len(judged)} slices outside the limits; {message}", **facts)
         return passed(message, **facts)

@@ -18,7 +18,7 @@ MAX_ANSWER_BYTES: Final = 1 << 16
 MAX_FACTS_DEPTH: Final = 16
 """Maximum nesting of facts, so that every reader of reports can follow."""
 
-Settings = Annotated[dict[str, Any], describe("Settings of the gate itself, passed on unchanged.")]
+GateSettings = Annotated[dict[str, Any], describe("Settings of the gate itself, passed on unchanged.")]
 
 
 class EvidenceFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True, tag_field="sch
     """The document that a team's own command reads from stdin."""
 
     at: str
-    """Time of the judgement (RFC 3339)."""
+    """Time of the evaluation (RFC 3339)."""
     problem: Problem
     model: Model
     candidate: Version
@@ -59,7 +59,7 @@ class Exec(Gate, frozen=True, kw_only=True, tag="exec"):
     name: Annotated[Name, describe("Name of the gate; reports call it `exec:<name>`.")]
     command: Annotated[tuple[Line, ...], describe("Program and arguments, run without a shell.", min_length=1)]
     timeout: Annotated[Duration, describe("Time after which it is stopped.")] = "5m"
-    settings: Settings = {}
+    settings: GateSettings = {}
 
     @property
     def id(self) -> str:
@@ -81,7 +81,7 @@ class Python(Gate, frozen=True, kw_only=True, tag="python"):
     """
 
     name: Annotated[Name, describe("Name of the entry point; reports call the gate `python:<name>`.")]
-    settings: Settings = {}
+    settings: GateSettings = {}
 
     @property
     def id(self) -> str:

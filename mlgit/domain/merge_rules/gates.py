@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from mlgit.domain import layout
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.codec import digest
 from mlgit.domain.formatting import utc_time
-from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
 from mlgit.domain.names import seconds
 from mlgit.domain.policy import matches_gates, overall_outcome
 from mlgit.domain.promotion_context import PromotionContext
@@ -39,8 +39,8 @@ def _check_reference(context: PromotionContext, report: GateReport, location: Lo
             fix=_PROMOTE_AGAIN,
             at=location,
         )
-    judged = (report.promotion, report.candidate.digest, report.policy)
-    if judged != (manifest.promotion, context.version and context.version.digest, manifest.policy):
+    evaluated = (report.promotion, report.candidate.digest, report.policy)
+    if evaluated != (manifest.promotion, context.version and context.version.digest, manifest.policy):
         yield Finding(
             "gate-report-mismatch",
             "the gate report is for another promotion, version or policy",

@@ -114,7 +114,7 @@ def _why_not_waived(context: PromotionContext, gate: str, at: datetime) -> str:
     for name, override in context.overrides_of_version().items():
         exception = signed_exception(override, context.signatures)
         if gate in _never_waivable(context.policy):
-            return f"policy {context.policy.name} lets nobody waive {gate}"
+            return f"policy {context.policy.name} does not allow {gate} to be waived"
         if gate not in override.waives:
             reasons.append(f"{name} waives {', '.join(override.waives)}")
         elif exception.state(at) == "expired":

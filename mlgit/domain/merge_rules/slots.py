@@ -13,7 +13,7 @@ from mlgit.errors import Finding, Location
 
 
 def check_slot_changes(context: PromotionContext, at: datetime) -> Iterator[Finding]:
-    """Check that the slots can run at once, only the version that the gates judged is new, and no ramp is ended early."""
+    """Check that the slots can run at once, only the version that the gates evaluated is new, and no ramp is ended early."""
     manifest, previous = context.manifest, context.previous
     yield from check_slot_layout(manifest)
     changed = entering(manifest.slots, None if previous is None else previous.slots)

@@ -1,4 +1,4 @@
-"""`models/<model>/versions/v<N>/gates/<promotion>.json`: how a policy's gates judged a version."""
+"""`models/<model>/versions/v<N>/gates/<promotion>.json`: how a policy's gates evaluated a version."""
 
 from typing import Annotated, Any, Literal
 
@@ -43,18 +43,18 @@ class GateVerdict(RecordPart, frozen=True, kw_only=True):
 
 
 class GateReport(Record, frozen=True, kw_only=True, tag="gate-report"):
-    """How the gates judged a version, with the digest of everything that they read."""
+    """How the gates evaluated a version, with the digest of everything that they read."""
 
     written_by = "mlgit"
 
     promotion: Annotated[PromotionId, describe("Id of the promotion.")]
     environment: Annotated[Name, describe("Name of the environment.")]
     model: Annotated[Name, describe("Name of the model.")]
-    candidate: Annotated[VersionPin, describe("The version that was judged.")]
+    candidate: Annotated[VersionPin, describe("The version that was evaluated.")]
     champion: Annotated[VersionPin | None, describe("The version that it was compared with.")]
-    policy: Annotated[PolicyRef, describe("The policy whose gates were judged.")]
+    policy: Annotated[PolicyRef, describe("The policy whose gates were evaluated.")]
     reads: Annotated[dict[str, Digest | None], describe("Digest of everything that the gates read.")]
     results: Annotated[list[GateVerdict], describe("Result of each gate, in the order of the policy.")]
     outcome: Annotated[Literal["pass", "fail", "error", "wait"], describe("Overall outcome.")]
-    at: Annotated[Timestamp, describe("When the gates were judged.")]
-    tool: Annotated[str, describe("Version of mlgit that judged them.")]
+    at: Annotated[Timestamp, describe("When the gates were evaluated.")]
+    tool: Annotated[str, describe("Version of mlgit that evaluated them.")]

@@ -50,7 +50,7 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
     written_by = "people"
 
     name: Annotated[Name, describe("Name of the policy.")]
-    gates: Annotated[list[AnyGate], describe("The gates, in the order in which they are judged.", min_length=1)]
+    gates: Annotated[list[AnyGate], describe("The gates, in the order in which they are evaluated.", min_length=1)]
     approvals: Annotated[ApprovalRules, describe("Approvals that each kind of change requires.")] = ApprovalRules()
     exclude: Annotated[tuple[ExcludedApprover, ...], describe("People whose approvals do not count.")] = (
         "author",

@@ -85,7 +85,7 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
         VersionPin | None, describe("The champion that the gates compared with; null if there was none.")
     ]
     gates: Annotated[ReportRef | None, describe("The gate report that it is based on.")]
-    policy: Annotated[PolicyRef, describe("The policy that it was judged by.")]
+    policy: Annotated[PolicyRef, describe("The policy that it was evaluated by.")]
     reason: Annotated[Text | None, describe("Reason for the change.")] = None
     ticket: Annotated[Line | None, describe("Number in another system.")] = None
     ramp: Annotated[Ramp | None, describe("How traffic moves to the version in steps.")] = None

@@ -31,7 +31,7 @@ def check_manifests_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding
         changed: path and Git status (`A`, `M`, `D`, `T`) of each change from the base.
     """
     for path, status in changed:
-        if status == "D" and (place := layout.parse_path(path)) is not None and place.kind == "promotion":
+        if status == "D" and layout.is_manifest(path):
             yield Finding(
                 "manifest-deleted",
                 f"{path} was deleted",
@@ -42,9 +42,9 @@ def check_manifests_kept(changed: Iterable[tuple[str, str]]) -> Iterator[Finding
 
 
 def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
-    """Check that no rule changes together with a promotion that is judged by it."""
+    """Check that no rule changes together with a promotion that is checked by it."""
     paths = sorted(changed)
-    promotions = [path for path in paths if (place := layout.parse_path(path)) and place.kind == "promotion"]
+    promotions = [path for path in paths if layout.is_manifest(path)]
     rules = [
         path
         for path in paths
@@ -58,7 +58,7 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
         yield Finding(
             "policy-changed-with-promotion",
             f"{rules[0]} and a promotion are changed together",
-            why=f"{promotions[0]} would be judged by rules of the same change",
+            why=f"{promotions[0]} would be checked by rules of the same change",
             fix="make two pull requests, the rules first",
             at=Location(rules[0]),
         )

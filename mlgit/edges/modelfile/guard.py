@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import ModelFormat
 from mlgit.edges.modelfile import formats
@@ -36,7 +37,6 @@ from mlgit.errors import Location, MlgitError, inconclusive, refused
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Task = Literal["binary", "multiclass", "regression"]
 
 _EXTRAS: Final = {formats.package(module): module.EXTRA for module in FORMATS.values() if module.EXTRA}
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")

@@ -35,7 +35,6 @@ class Signature(msgspec.Struct, frozen=True):
 
     principal: str
     fingerprint: str
-    key_type: str
 
 
 class SshSignatures:
@@ -149,7 +148,7 @@ def verify(content: bytes, signature: bytes, signers: AllowedSigners, principal:
         message = f"the signature is by {' or '.join(lines[0].principals)}, not by {principal}"
         raise _disproved("signature-principal-mismatch", message, f"{signers.file}:{lines[0].line} lists the key")
     _check_lines(own_lines, signers.file, APPROVALS, at)
-    return Signature(principal, lines[0].key.fingerprint, lines[0].key.type)
+    return Signature(principal, lines[0].key.fingerprint)
 
 
 def signer(content: bytes, signature: bytes, signers: AllowedSigners, at: datetime) -> Signature:
@@ -166,7 +165,7 @@ def signer(content: bytes, signature: bytes, signers: AllowedSigners, at: dateti
     """
     lines = _lines_of(content, signature, signers, COMMITS)
     line = _check_lines(lines, signers.file, COMMITS, at)
-    return Signature(line.principals[0], line.key.fingerprint, line.key.type)
+    return Signature(line.principals[0], line.key.fingerprint)
 
 
 def _lines_of(content: bytes, signature: bytes, signers: AllowedSigners, namespace: str) -> tuple[Signer, ...]:

@@ -1,7 +1,7 @@
 """Verify every past promotion by the rules of its time, offline, from a clone."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ from mlgit.ops.kernel import remote, snapshot
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Repository
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 _CACHE: Final = "audit"
@@ -92,7 +93,7 @@ def run(
     full: bool = False,
     given_checkpoint: bytes | None = None,
     fetch: bool = False,
-    on_progress: Callable[[int], None] = lambda _: None,
+    on_progress: Progress = lambda _: None,
 ) -> AuditResult:
     """Audit the base branch and the ledger. It writes only to its cache; without `fetch`, it needs neither a network nor DVC.
 

@@ -11,7 +11,7 @@ from mlgit.domain.approvals import People
 from mlgit.domain.audit import checks
 from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, AuditedGate
 from mlgit.domain.audit.verdict import GAPS, verdict
-from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
 from mlgit.domain.rules.changes import check_promotion_alone
@@ -298,12 +298,4 @@ def _describe_overrides(proposal: Proposal) -> list[str]:
 
 def changed_manifests(step: HistoryStep) -> Sequence[str]:
     """Return the manifests that a commit changes."""
-    return [change.path for change in step.changes if is_manifest(change.path)]
-
-
-def is_manifest(path: str) -> bool:
-    """Return whether a path is that of a manifest."""
-    if not path.startswith("environments/"):
-        return False
-    place = layout.parse_path(path)
-    return place is not None and place.kind == "promotion"
+    return [change.path for change in step.changes if layout.is_manifest(change.path)]

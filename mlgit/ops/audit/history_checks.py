@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.audit.records import AuditedDeployment, RuleChange
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.formatting import utc_date, utc_time
-from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE, check_entries
+from mlgit.domain.ledger_integrity import check_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment
 from mlgit.domain.rules.changes import check_immutable

@@ -6,7 +6,6 @@ from mlgit.domain import layout
 from mlgit.domain.records import Promotion
 from mlgit.domain.slots import filled
 from mlgit.errors import MlgitError
-from mlgit.ops.audit.change_verification import is_manifest
 from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerHistory
 from mlgit.ops.audit.tree_history import BlobReader, TreeOverlay
@@ -52,7 +51,7 @@ class Prefetch:
                 folders.setdefault(path.rpartition("/")[0], []).append(blob)
         referenced: list[str] = []
         for path, blob in added:
-            if not is_manifest(path):
+            if not layout.is_manifest(path):
                 continue
             try:
                 manifest = self._blobs.record(path, blob)

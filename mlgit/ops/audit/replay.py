@@ -1,6 +1,6 @@
 """Replay the base branch and the ledger commit by commit, and verify each change by the rules before it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -21,6 +21,7 @@ from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerHistory
 from mlgit.ops.audit.prefetch import Prefetch
 from mlgit.ops.audit.tree_history import BlobReader, LifecycleHistory, TreeOverlay
 from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 _BATCH_SIZE = 256  # commits whose blobs are read in one round
@@ -39,7 +40,7 @@ class Replay:
         *,
         checkpoint: Checkpoint | None = None,
         evaluate_gates: bool = False,
-        on_progress: Callable[[int], None] = lambda _: None,
+        on_progress: Progress = lambda _: None,
     ) -> None:
         """Set what to walk.
 

@@ -150,9 +150,9 @@ def _verify(
         return replace(verdict, findings=findings)
     if repository.resolve(update.old) is None:
         return replace(verdict, findings=[_rewritten(update)])
-    judged = check_base_push(workspace, update, fetch_reviews)
-    findings = [_with_pull_request_fix(finding) for finding in judged.findings]
-    return replace(verdict, commits=judged.commits, promotions=judged.promotions, findings=findings)
+    checked = check_base_push(workspace, update, fetch_reviews)
+    findings = [_with_pull_request_fix(finding) for finding in checked.findings]
+    return replace(verdict, commits=checked.commits, promotions=checked.promotions, findings=findings)
 
 
 def _base_branch(workspace: Workspace, commit: CommitId | None) -> str | None:

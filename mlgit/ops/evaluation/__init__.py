@@ -1,1 +1,1 @@
-"""Evidence, and the gates that are judged on it."""
+"""Evidence, and the gates that are evaluated on it."""

@@ -18,7 +18,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 
 
 class CommandInputs(msgspec.Struct, frozen=True):
-    """Records for a gate command, and the time of the judgement."""
+    """Records for a gate command, and the time of the evaluation."""
 
     problem: Problem
     model: Model
@@ -42,7 +42,7 @@ def run(
     Raises:
         MlgitError: a table is unavailable, or not what was recorded.
     """
-    assert state.tree.commit is not None  # noqa: S101 - what is judged by is always a commit
+    assert state.tree.commit is not None  # noqa: S101 - the rules are always those of a commit
     with ExitStack() as open_files:
 
         def copy(stored: StoredFile | None) -> str | None:

@@ -1,1 +1,1 @@
-"""Judge a push before a Git server takes it."""
+"""Verify a push before a Git server takes it."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from mlgit.domain.formatting import utc_time
 from mlgit.errors import usage_error
 
 
@@ -20,7 +21,7 @@ def future_time(stated: datetime | timedelta, now: datetime) -> datetime:
     if time <= now:
         raise usage_error(
             "time-in-past",
-            f"{time:%Y-%m-%d %H:%M} UTC is in the past",
+            f"{utc_time(time)} is in the past",
             fix="state a future time, or how long from now, such as 4h",
         )
     return time

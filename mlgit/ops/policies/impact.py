@@ -1,6 +1,6 @@
 """The impact of a changed policy: which past promotions it would have blocked or passed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +13,7 @@ from mlgit.domain.records import Environment, Policy
 from mlgit.errors import Finding, Location, MlgitError, Severity
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import PathChange
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of, state_at
 
@@ -47,7 +48,7 @@ def run(
     *,
     last: int = _LAST,
     runs_code: bool = True,
-    on_done: Callable[[int], None] = lambda _: None,
+    on_done: Progress = lambda _: None,
 ) -> "list[PolicyReplay]":
     """Replay each changed policy on the promotions that were merged under the previous one. Changes nothing.
 

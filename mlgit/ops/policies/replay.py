@@ -1,6 +1,6 @@
 """Replay a policy on past promotions: which of them would it have blocked, and which would have passed?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Literal
@@ -17,6 +17,7 @@ from mlgit.errors import Exit, Finding, Location, MlgitError, refused
 from mlgit.ops.evaluation.evidence import StoredEvidence
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of, take_snapshot
 
@@ -87,7 +88,7 @@ def run(
     *,
     last: int,
     environment: str | None = None,
-    on_done: Callable[[int], None] = lambda _: None,
+    on_done: Progress = lambda _: None,
 ) -> PolicyReplay:
     """Evaluate the gates of a policy on the last promotions that were merged under another one.
 

@@ -15,7 +15,7 @@ from mlgit.errors import Finding, Location, MlgitError, refused, usage_error
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.project.project_files import (
-    Files,
+    FileContents,
     InitRequest,
     Person,
     TemplateWriter,
@@ -60,11 +60,11 @@ class ProjectFolder(Protocol):
         """Return whether HEAD has a project."""
         ...
 
-    def differing(self, files: Files) -> list[str]:
+    def differing(self, files: FileContents) -> list[str]:
         """Return the paths that exist with other content."""
         ...
 
-    def missing(self, files: Files) -> list[str]:
+    def missing(self, files: FileContents) -> list[str]:
         """Return the paths that do not exist."""
         ...
 
@@ -110,7 +110,7 @@ def run(
     folder: ProjectFolder,
     request: InitRequest,
     write_template: TemplateWriter,
-    schemas: Files,
+    schemas: FileContents,
     *,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
@@ -200,7 +200,7 @@ def _create(
     workspace: Workspace,
     folder: ProjectFolder,
     request: InitRequest,
-    files: Files,
+    files: FileContents,
     data: Sequence[str],
     on_step: Callable[[str], None],
 ) -> CommitId:

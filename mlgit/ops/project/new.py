@@ -12,7 +12,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 
-Kind = Literal["problem", "dataset", "model", "environment", "policy"]
+DraftKind = Literal["problem", "dataset", "model", "environment", "policy"]
 Values = Mapping[str, str]
 DraftTemplate = Callable[[str, Values], bytes]
 """Returns the draft of a kind of record (or of `card`), with placeholders replaced by the values."""
@@ -29,7 +29,7 @@ class DraftCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/new.v1"):
     `environments` is the new value of `environments` in mlgit.yaml, for a new environment; None for other kinds.
     """
 
-    kind: Kind
+    kind: DraftKind
     name: str
     files: list[str]
     environments: list[str] | None = None
@@ -38,7 +38,7 @@ class DraftCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/new.v1"):
 
 def run(
     workspace: Workspace,
-    kind: Kind,
+    kind: DraftKind,
     name: str,
     *,
     draft: DraftTemplate,
@@ -186,7 +186,7 @@ def _flow(names: Sequence[str]) -> str:
     return f"[{', '.join(map(scalar, names))}]"
 
 
-_PATHS: Final[Mapping[Kind, Callable[[str], str]]] = {
+_PATHS: Final[Mapping[DraftKind, Callable[[str], str]]] = {
     "problem": layout.problem,
     "dataset": layout.dataset,
     "model": layout.model,

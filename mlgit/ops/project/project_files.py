@@ -23,8 +23,8 @@ _NO_KEY: Final = """\
 # {email} namespaces="git,mlgit-approval" and the content of ~/.ssh/id_ed25519.pub
 """
 
-Files = Mapping[str, bytes]
-TemplateWriter = Callable[[Mapping[str, str]], Files]
+FileContents = Mapping[str, bytes]
+TemplateWriter = Callable[[Mapping[str, str]], FileContents]
 """Returns the files of a template by path, with placeholders replaced by the given values."""
 
 APPROVAL_RULES: Final = {
@@ -61,7 +61,7 @@ class InitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def project_files(
-    workspace: Workspace, request: InitRequest, person: Person, write_template: TemplateWriter, schemas: Files
+    workspace: Workspace, request: InitRequest, person: Person, write_template: TemplateWriter, schemas: FileContents
 ) -> dict[str, bytes]:
     """Return all files of the project, with data and the pointers to it.
 
@@ -98,7 +98,7 @@ def project_files(
     return files | pointers | {layout.PROJECT: project}
 
 
-def model_of(files: Files) -> str:
+def model_of(files: FileContents) -> str:
     """Return the name of the one model of a template."""
     (model,) = (path.split("/")[1] for path in files if path.startswith("models/") and path.endswith("/model.yaml"))
     return model

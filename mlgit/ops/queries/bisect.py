@@ -1,6 +1,5 @@
 """Find the first version whose metric got worse, computed from the stored predictions of each version."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from mlgit.errors import Exit, Inconclusive, MlgitError, inconclusive, refused, 
 from mlgit.ops.evaluation.evidence import translating_ml_errors
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.queries import diff
 
@@ -82,7 +82,7 @@ def run(
     drop: float = 0.0,
     good: int | None = None,
     bad: int | None = None,
-    on_progress: Callable[[int], None] = lambda _: None,
+    on_progress: Progress = lambda _: None,
 ) -> Bisection:
     """Find the first version of a model whose metric got worse.
 
@@ -156,7 +156,7 @@ class _Measurements:
         problem: Problem,
         metric: str,
         part: MeasuredSlice | None,
-        on_progress: Callable[[int], None],
+        on_progress: Progress,
     ) -> None:
         self._workspace = workspace
         self._state = state

@@ -12,13 +12,13 @@ from mlgit.domain.records import Version
 from mlgit.domain.rules.versions import check_version
 from mlgit.errors import Exit, Finding
 from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, state_at
 
 _BATCH = 1000  # records in memory at a time
 _COMMIT_ID = re.compile(r"[0-9a-f]{7,64}")
 
-Progress = Callable[[int], None]
 RunPeriods = dict[tuple[str, str], list[RunPeriod]]
 """When each version ran, by environment and model."""
 

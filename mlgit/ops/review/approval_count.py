@@ -1,13 +1,14 @@
 """Read the votes on a promotion, and count its approvals by the rules of the state before it."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
 from mlgit.domain import layout, reviews
 from mlgit.domain.approvals import ApprovalResult, People, SignedVote, Vote, count_votes
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.codec import digest, sha256
 from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.domain.names import Digest, PromotionId, proposed_at
@@ -23,8 +24,6 @@ from mlgit.ops.review import authors
 from mlgit.ops.review.proposals import Proposal
 
 _NO_REVIEWS: Final = "no review of a pull request was counted"
-_CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-"""How far the clocks of a signer and of whoever appends to the ledger may differ."""
 
 
 def count_approvals(
@@ -185,10 +184,10 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
 def _check_time(approval: Approval, appended: datetime | None) -> None:
     """Refuse a vote whose time is not between the creation of the promotion and the commit that appended it to the ledger.
 
-    The signer writes the time, and whether a key had expired is judged by it: somebody with an expired key could backdate.
+    The signer writes the time, and whether a key had expired depends on it: somebody with an expired key could backdate.
     """
     proposed = proposed_at(approval.promotion)
-    if appended is None or not proposed - _CLOCK_TOLERANCE <= approval.at <= appended + _CLOCK_TOLERANCE:
+    if appended is None or not proposed - CLOCK_TOLERANCE <= approval.at <= appended + CLOCK_TOLERANCE:
         raise refused(
             "approval-time-invalid",
             "its time is not between the promotion and the ledger's commit",

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mlgit.domain.approvals import STALE, ApprovalRequirement, ApprovalResult, SignedVote, Verdict, Vote
+from mlgit.domain.approvals import STALE, ApprovalRequirement, ApprovalResult, SignedVote, Vote, VoteVerdict
 from mlgit.domain.decision import ReadSet
 from mlgit.domain.names import Digest, PromotionId
 from mlgit.domain.records import DecisionRecord
@@ -30,7 +30,7 @@ class VoteView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     person: str
-    verdict: Verdict
+    verdict: VoteVerdict
     vote: Digest
     by: str | None = None
     at: datetime | None = None

@@ -1,6 +1,6 @@
 """Verify past gate reports: evaluate their gates again, from the repository and the content in DVC."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -16,6 +16,7 @@ from mlgit.errors import Exit, MlgitError, refused
 from mlgit.ops.evaluation import gate
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of, take_snapshot
 from mlgit.ops.review import proposals, waivers
@@ -45,7 +46,7 @@ class ReportsVerified(Outcome, frozen=True, kw_only=True, tag="mlgit/gate-verify
         return Exit.NO if "differs" in results else Exit.INCONCLUSIVE if "inconclusive" in results else Exit.YES
 
 
-def run(workspace: Workspace, name: str | None, *, on_done: Callable[[int], None] = lambda _: None) -> ReportsVerified:
+def run(workspace: Workspace, name: str | None, *, on_done: Progress = lambda _: None) -> ReportsVerified:
     """Verify gate reports, each on the state before the commit that added it, and at the time that it states.
 
     Args:

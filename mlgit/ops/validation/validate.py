@@ -1,6 +1,6 @@
 """Validate the files of a project: all of them, or what a change touches. Nothing of the project is executed or loaded."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from mlgit.domain.merge_rules.slots import check_slot_layout
@@ -13,6 +13,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.formats import Formats
 from mlgit.ops.kernel.ports.git import Tree
+from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of, state_at
 from mlgit.ops.policies import impact
@@ -31,8 +32,6 @@ from mlgit.ops.validation.versions import (
 __all__ = ["Validated", "check_all", "check_change", "run"]
 
 _BATCH = 256  # records read at once: enough for fast reads in bulk, few enough for little memory
-
-Progress = Callable[[int], None]
 
 
 class Validated(Outcome, frozen=True, kw_only=True, tag="mlgit/validate.v1"):

@@ -275,7 +275,13 @@ IN_FORCE: list[tuple[str, Override | None, Mapping[str, Mapping[str, datetime]],
     ("one signed later", override(), {ULID: {"ada": NOW, "bea": NOW + HOUR}}, POLICY, "not signed by bea"),
     ("they signed another one", override(id=OTHER_ID), BOTH, POLICY, "not signed by ada, bea"),
     ("one is named twice", override(people=["ada", "ada"]), BOTH, POLICY, "a second person"),
-    ("nobody may", override(), BOTH, replace(POLICY, never_waivable=("latency",)), "lets nobody waive latency"),
+    (
+        "nobody may",
+        override(),
+        BOTH,
+        replace(POLICY, never_waivable=("latency",)),
+        "does not allow latency to be waived",
+    ),
 ]
 
 

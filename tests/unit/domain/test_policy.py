@@ -144,7 +144,9 @@ def test_a_gate_for_one_tier_is_listed_and_skipped_for_another(tier: Any, risk: 
     evidence: Any = Stub(problem=samples.problem(risk=risk))
     (said,) = evaluate([Says(result=failed("no"), when=RiskCondition(risk=tier))], evidence)
     assert (said.gate, said.outcome) == ("says", outcome)
-    assert said.message == ("no" if outcome == "fail" else f"judged only for risk {tier}; the problem has risk {risk}")
+    assert said.message == (
+        "no" if outcome == "fail" else f"evaluated only for risk {tier}; the problem has risk {risk}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,8 +242,8 @@ def test_verdicts_are_on_the_gates_of_the_policy_with_their_weight(said: list[tu
 
 def test_a_report_that_makes_light_of_a_gate_differs() -> None:
     then = [GateVerdict(gate="says", outcome="fail", message="so", severity="warn")]
-    assert outcome_differences(then, [verdict("fail")]) == ["gates judged then: says (warn); now: says"]
-    assert outcome_differences([*then, *then], []) == ["gates judged then: says (warn), says (warn); now: "]
+    assert outcome_differences(then, [verdict("fail")]) == ["gates evaluated then: says (warn); now: says"]
+    assert outcome_differences([*then, *then], []) == ["gates evaluated then: says (warn), says (warn); now: "]
     assert outcome_differences([verdict("pass")], [verdict("fail")]) == ["says: pass then, fail now (so)"]
     assert outcome_differences([verdict("pass")], [verdict("pass")]) == []
 

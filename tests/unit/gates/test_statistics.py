@@ -155,7 +155,7 @@ def test_slice_minimum_judges_the_end_of_the_interval_that_is_nearer_to_the_limi
 def test_slice_minimum_names_what_is_beyond_and_what_was_not_judged() -> None:
     answer = SliceMinimum(min=0.7).judge(valued(0.9, 0.6, 0.65, None))
     assert answer.message == (
-        "2 of 3 slices outside the limits; worst of 3: carrier=s1 roc_auc 0.6000, at least 0.7 required; 1 not judged"
+        "2 of 3 slices outside the limits; worst of 3: carrier=s1 roc_auc 0.6000, at least 0.7 required; 1 not evaluated"
     )
     assert answer.facts["outside_limits"] == ["carrier=s1", "carrier=s2"]
     assert answer.facts["not_judged"] == ["carrier=s3 (3 rows, 200 needed)"]
@@ -237,9 +237,9 @@ def test_fairness_names_groups_and_columns_that_were_not_judged() -> None:
     assert answer.outcome == "pass"
     assert answer.facts["not_judged"] == ["sex=g1 (3 rows, 200 needed)"]
     assert answer.facts["columns_not_judged"] == ["region"]
-    assert answer.message.endswith("; 1 groups not judged")
+    assert answer.message.endswith("; 1 groups not evaluated")
     skip = Fairness(columns=("sex",), measure="selection_rate", max_difference=0.1).judge(grouped(0.5, None))
-    assert "not judged sex=g1 (3 rows, 200 needed)" in skip.message
+    assert "not evaluated sex=g1 (3 rows, 200 needed)" in skip.message
 
 
 def test_a_metric_of_any_target_can_be_compared() -> None:

@@ -191,7 +191,7 @@ SHOWN: list[tuple[str, dict[str, Any], str]] = [
     ("the champion stays", {"candidate": "word"}, "**word 0.2500; word stays champion.**"),
     ("a comparison", {}, "**word 0.2500 against 0.2500 for word: +0.2500 (25%: +0.2500 to +0.2500), significantly better.**"),
     ("no champion", {"changes_since_champion": None, "champion": None}, "There is no champion to compare with."),
-    ("no gates", {"gate_report": None}, "A promotion is not judged by gates."),
+    ("no gates", {"gate_report": None}, "A promotion is not evaluated by gates."),
     ("no rollback", {"rollback": None}, "No version to roll back to: none has been verified in word yet."),
     ("other rows", {"same_test_rows": False}, "The champion was tested on different rows"),
     ("a finding", {"problems": [Finding("a-b", "so", "because", "do that")]}, "- error&#91;a-b&#93;: so: because. Fix: do that"),
