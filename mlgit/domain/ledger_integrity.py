@@ -17,8 +17,6 @@ from mlgit.domain.records.ledger import DecisionRecord, Deployment
 from mlgit.domain.records.promotion import Promotion
 from mlgit.errors import Finding, Location
 
-__all__ = ["CLOCK_TOLERANCE", "check_cross_references", "check_entries"]
-
 _RESTORE = "restore the ledger from an intact clone; `git log mlgit-ledger` shows who changed it"
 _REWRITTEN = "compare `git log mlgit-ledger` and `git log` with other clones, and restore the branch that was rewritten"
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from mlgit.domain import layout
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.codec import digest, to_json
-from mlgit.domain.ledger_integrity import CLOCK_TOLERANCE, check_cross_references, check_entries
+from mlgit.domain.ledger_integrity import check_cross_references, check_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.errors import Finding, MlgitError
