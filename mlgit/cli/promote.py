@@ -164,7 +164,7 @@ def _show(outcome: Proposed) -> str:
         outcome,
         f"{outcome.environment}/{outcome.candidate.partition('@')[0]}",
         what=outcome.candidate,
-        effect="Merging approves it. Nothing has been deployed yet.",
+        effect="Merging makes it the desired state. Nothing has been deployed yet.",
         none_missing=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

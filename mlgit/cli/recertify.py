@@ -57,7 +57,7 @@ def _show(outcome: Proposed) -> str:
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
     if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    effect = "Merging approves it. Nothing that runs changes."
+    effect = "Merging puts it in force. Nothing that runs changes."
     end = pull_requests.proposal_footer(
         outcome, where, what="The recertification", effect=effect, none_missing="none missing"
     )

@@ -79,7 +79,7 @@ def _show(outcome: Proposed) -> str:
         outcome,
         f"{outcome.environment}/{outcome.model}",
         what="The rollback",
-        effect="Merging approves it; `mlgit apply` then switches back.",
+        effect="Merging makes it the desired state; `mlgit apply` then switches back.",
         none_missing=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])
