@@ -10,10 +10,10 @@ from mlgit.cli.params import ENVIRONMENT, VERSION, dry_run_option, session_comma
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import VersionRef, is_duration
 from mlgit.domain.records.promotion import Ramp
 from mlgit.domain.slots import BESIDE_NAMES, SLOT_NAMES, BesideName, SlotName
-from mlgit.errors import usage_error
+from mlgit.errors import UsageError, usage_error
 from mlgit.ops.promotion import promote
 from mlgit.ops.promotion.proposed import Proposed
 
@@ -111,17 +111,25 @@ def _check_slot(slot: SlotName, traffic: int | None, clear: tuple[BesideName, ..
 def _ramp(ramp: str | None, interval: str | None) -> Ramp | None:
     if ramp is None and interval is None:
         return None
+    if ramp is None or interval is None:
+        given, missing = ("--interval", "--ramp") if ramp is None else ("--ramp", "--interval")
+        raise _ramp_error(f"{given} is given without {missing}", "give both")
+    if not is_duration(interval):
+        raise _ramp_error(f"--interval {interval} is not a duration", "write a whole number and m, h, d or w")
     try:
-        return msgspec.convert(
-            {"steps": [int(share) for share in (ramp or "").split(",")], "interval": interval}, type=Ramp
-        )
+        return msgspec.convert({"steps": [int(share) for share in ramp.split(",")], "interval": interval}, type=Ramp)
     except ValueError as error:
-        raise usage_error(
-            "ramp-options-invalid",
-            "--ramp and --interval do not make a ramp",
-            why=f"--ramp {ramp} --interval {interval}",
-            fix="give both, for example `--ramp 10,50,100 --interval 24h`",
-        ) from error
+        why, fix = f"--ramp {ramp} is not a list of shares", "write whole numbers from 1 to 100, separated by commas"
+        raise _ramp_error(why, fix) from error
+
+
+def _ramp_error(why: str, fix: str) -> UsageError:
+    return usage_error(
+        "ramp-options-invalid",
+        "--ramp and --interval do not make a ramp",
+        why=why,
+        fix=f"{fix}, for example `--ramp 10,50,100 --interval 24h`",
+    )
 
 
 def _headline(outcome: Proposed) -> str:
