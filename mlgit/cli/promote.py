@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import ENVIRONMENT, VERSION, dry_run_option, session_command
+from mlgit.cli.params import ENVIRONMENT, REASON, VERSION, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
@@ -21,7 +21,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.command()
 @click.argument("version", type=VERSION, metavar="MODEL@N")
 @click.option("--to", "environment", required=True, type=ENVIRONMENT, metavar="ENV", help="Destination environment.")
-@click.option("--reason", help="Reason; recorded in the manifest.")
+@click.option("--reason", type=REASON, help="Reason; recorded in the manifest.")
 @click.option("--ticket", help="Ticket in another system; recorded in the manifest.")
 @click.option(
     "--as",
