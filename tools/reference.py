@@ -20,6 +20,7 @@ from mlgit.domain.gates import REGISTRY
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records import KINDS
+from mlgit.domain.records.base import Record
 from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.project.explain import RECORD_PATHS
@@ -91,7 +92,7 @@ def _index() -> str:
 def _records() -> str:
     lines = ["# Records", "", _INTRODUCTION, "", "| kind | file | written by | what it is |", "|---|---|---|---|"]
     lines += [
-        f"| [{kind}]({kind}.md) | `{RECORD_PATHS[kind]}`{_branch(kind)} | {record.written_by} | {_doc(record)[0]} |"
+        f"| [{kind}]({kind}.md) | `{RECORD_PATHS[kind]}`{_branch(kind)} | {_writer(record)} | {_doc(record)[0]} |"
         for kind, record in KINDS.items()
     ]
     lines += ["", "## Forms of values", "", "| value | form |", "|---|---|"]
@@ -108,12 +109,17 @@ Every file has `kind` and `schema: 1`. An unknown key is an error, unless it beg
 and the shortest numbers that read back the same; fields that equal their default, `x-` keys and comments are left out."""
 
 
+def _writer(record: type[Record]) -> str:
+    """Return who writes a kind of file."""
+    return f"`{record.written_with}`, or by {record.written_by}" if record.written_with else record.written_by
+
+
 def _record(kind: str) -> str:
     record = KINDS[kind]
     schema, parts = schema_of(record)
     parts = {name: part for name, part in parts.items() if name not in _GATE_CLASSES}  # they have a page of their own
     where = (
-        f"At `{RECORD_PATHS[kind]}`{_branch(kind)}, written by {record.written_by}. "
+        f"At `{RECORD_PATHS[kind]}`{_branch(kind)}, written by {_writer(record)}. "
         f"Begins with `kind: {kind}` and `schema: 1`."
     )
     lines = [f"# {kind}", "", *_doc(record), "", where, "", *_table(schema, parts, skip={"kind", "schema"})]
@@ -220,8 +226,9 @@ def _json() -> str:
 _JSON = """\
 With `--json`, a command prints exactly one document on stdout, and its exit code is the same as without. `schema` is the
 type with its version: new fields can be added to a version; removing a field or changing its meaning makes a new version.
-A command that failed prints `mlgit/error.v1`. Every field of these types is present, `null` if it has no value; in their
-parts, empty fields can be missing."""
+A command that failed prints `mlgit/error.v1`; only if an option or argument is missing, unknown or cannot be read (exit
+code 2), there can be plain text on stderr instead, and nothing on stdout. Every field of these types is present, `null` if
+it has no value; in their parts, empty fields can be missing."""
 
 
 def _doc(kind: type[Any]) -> list[str]:

@@ -72,7 +72,8 @@ def _show(explanation: explain.Explanation) -> str:
         return explanation.text
     lines = [f"# {explanation.id}", "", explanation.text]
     if explanation.path:
-        where = f"`{explanation.path}`, written by {explanation.written_by}"
+        writer = f"`{explanation.written_with}`, or by {explanation.written_by}"
+        where = f"`{explanation.path}`, written by {writer if explanation.written_with else explanation.written_by}"
         lines += ["", f"At {where}."]
     if fields := [field for field in explanation.fields if field.name != "id"]:
         rows = [(field.name, _wanted(field), field.description) for field in fields]

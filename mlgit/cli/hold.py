@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import HOLDABLE, at_option, dry_run_option, session_command
+from mlgit.cli.params import HOLDABLE, REASON, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.cli.times import TIME
@@ -33,7 +33,7 @@ def command() -> None:
 @command.command("add")
 @click.argument("subject", required=False, type=HOLDABLE, metavar="[ENV[/MODEL[@N]]]")
 @click.option("--everywhere", is_flag=True, help="In every environment; then name only MODEL[@N], or nothing.")
-@click.option("--reason", required=True, help="Reason; recorded in the hold.")
+@click.option("--reason", type=REASON, required=True, help="Reason; recorded in the hold.")
 @click.option("--until", type=TIME, help="End of the hold: 48h, 2026-12-01, 2026-12-01T18:00.")
 @pull_requests.no_pull_request_option
 @dry_run_option
@@ -88,7 +88,7 @@ def _list(session: Session, at: str | None) -> int:
 
 @command.command("lift")
 @click.argument("name")
-@click.option("--reason", required=True, help="Reason; recorded in the commit message.")
+@click.option("--reason", type=REASON, required=True, help="Reason; recorded in the commit message.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command

@@ -50,7 +50,8 @@ def command(
     """Create a working project in a new folder.
 
     This is a Git repository with data, a training pipeline, two environments with their policies, and a DVC remote for data
-    and models beside it. Existing files are never overwritten. If it was interrupted, run it again.
+    and models beside it. DIR is the current folder, if it is left out. Existing files are never overwritten. If it was
+    interrupted, run it again.
 
     \b
     Examples:

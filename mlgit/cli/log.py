@@ -23,7 +23,10 @@ def command(session: Session, environment: str | None, model: str | None, last: 
       mlgit log
       mlgit log --env production -n 5
     """
-    return session.answer(log.run(session, at=at, environment=environment, model=model, limit=last), _show)
+    return session.answer(
+        log.run(session, at=at, environment=environment, model=model, limit=last),
+        lambda history: _show(history, environment, model),
+    )
 
 
 def _what(event: log.Event) -> str:
@@ -32,9 +35,11 @@ def _what(event: log.Event) -> str:
     return (event.after or "-") + (f" ({event.traffic} %)" if event.traffic else "")
 
 
-def _show(history: log.History) -> str:
+def _show(history: log.History, environment: str | None, model: str | None) -> str:
     if not history.events:
-        return "Nothing has been promoted yet." + text.following("mlgit promote MODEL@N --to ENV")
+        where = f" in {environment}" if environment else ""
+        never = f"{model} has never been promoted{where}" if model else f"Nothing has been promoted{where} yet"
+        return f"{never}." + text.following("mlgit promote MODEL@N --to ENV")
     rows = [
         [
             utc_minute(event.at),

@@ -111,6 +111,15 @@ def cli(ctx: click.Context, directory: str) -> None:
     """
     if "NO_COLOR" in os.environ:
         ctx.color = False
+    if not os.path.isdir(directory or "."):  # noqa: PTH112 - pathlib need not be loaded for it
+        from mlgit.errors import usage_error  # noqa: PLC0415 - only where something is wrong
+
+        raise usage_error(
+            "folder-missing",
+            f"{directory} is not a folder",
+            why="it is a file" if os.path.exists(directory) else "there is no such file or directory",  # noqa: PTH110
+            fix="give -C the path of the project's folder",
+        )
     ctx.meta["mlgit.directory"] = directory
 
 

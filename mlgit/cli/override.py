@@ -7,6 +7,7 @@ import click
 from mlgit.cli import pull_requests, signed_exceptions
 from mlgit.cli.params import (
     PLACED_VERSION,
+    REASON,
     PlacedVersion,
     approver_option,
     dry_run_option,
@@ -39,7 +40,7 @@ def command() -> None:
 @click.option(
     "--waive", "waives", multiple=True, required=True, metavar="GATE", help="A gate to waive; may be repeated."
 )
-@click.option("--incident", required=True, help="The incident that makes it necessary.")
+@click.option("--incident", type=REASON, required=True, help="The incident that makes it necessary.")
 @approver_option("Who approves it beside you; may be repeated.")
 @click.option("--until", type=TIME, required=True, help="End of the override: 4h, 2026-12-01T18:00.")
 @click.option("--review-by", type=DATE, required=True, help="Due date of the post-incident review.")

@@ -31,6 +31,18 @@ class PlacedVersion(NamedTuple):
     version: VersionRef
 
 
+class ReasonType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+    """A text that says why; it is recorded, so it cannot be blank."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a blank text."""
+        if not value.strip():
+            self.fail("it is blank: say why, in a few words", param, ctx)
+        return value
+
+
 class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
     """A version, `churn@10`; completed from the registered versions."""
 
@@ -69,6 +81,13 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         """Read `ENV` or `ENV/MODEL`."""
         if isinstance(value, Place):
             return value
+        if "@" in value:
+            raise usage_error(
+                "place-invalid",
+                f"{value!r} names a version, and this command takes none",
+                why="it is about whatever version runs there",
+                fix=f"leave out @N: {value.partition('@')[0]}",
+            )
         environment, slash, model = value.partition("/")
         if not environment or bool(slash) != bool(model) or "/" in model:
             raise usage_error(
@@ -147,6 +166,7 @@ class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in new
         return _complete(ctx, incomplete, lambda state: [place for place in _places(state) if "/" in place])
 
 
+REASON = ReasonType()
 VERSION = VersionType()
 MODEL = NameType("model")
 ENVIRONMENT = NameType("environment")

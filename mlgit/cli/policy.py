@@ -36,6 +36,7 @@ def _replay(session: Session, name: str, file: Path, last: int, environment: str
       mlgit policy replay production --with stricter.yaml
       mlgit policy replay production --with stricter.yaml --last 40 --env production --json
     """
+    name = name.removeprefix("policies/").removesuffix(".yaml")  # people also name a policy by its file
     try:
         content = (session.directory / file.expanduser()).read_bytes()
     except OSError as error:

@@ -6,14 +6,14 @@ import click
 import msgspec
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import ENVIRONMENT, VERSION, dry_run_option, session_command
+from mlgit.cli.params import ENVIRONMENT, REASON, VERSION, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import VersionRef, is_duration
 from mlgit.domain.records.promotion import Ramp
 from mlgit.domain.slots import BESIDE_NAMES, SLOT_NAMES, BesideName, SlotName
-from mlgit.errors import usage_error
+from mlgit.errors import UsageError, usage_error
 from mlgit.ops.promotion import promote
 from mlgit.ops.promotion.proposed import Proposed
 
@@ -21,7 +21,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.command()
 @click.argument("version", type=VERSION, metavar="MODEL@N")
 @click.option("--to", "environment", required=True, type=ENVIRONMENT, metavar="ENV", help="Destination environment.")
-@click.option("--reason", help="Reason; recorded in the manifest.")
+@click.option("--reason", type=REASON, help="Reason; recorded in the manifest.")
 @click.option("--ticket", help="Ticket in another system; recorded in the manifest.")
 @click.option(
     "--as",
@@ -111,17 +111,25 @@ def _check_slot(slot: SlotName, traffic: int | None, clear: tuple[BesideName, ..
 def _ramp(ramp: str | None, interval: str | None) -> Ramp | None:
     if ramp is None and interval is None:
         return None
+    if ramp is None or interval is None:
+        given, missing = ("--interval", "--ramp") if ramp is None else ("--ramp", "--interval")
+        raise _ramp_error(f"{given} is given without {missing}", "give both")
+    if not is_duration(interval):
+        raise _ramp_error(f"--interval {interval} is not a duration", "write a whole number and m, h, d or w")
     try:
-        return msgspec.convert(
-            {"steps": [int(share) for share in (ramp or "").split(",")], "interval": interval}, type=Ramp
-        )
+        return msgspec.convert({"steps": [int(share) for share in ramp.split(",")], "interval": interval}, type=Ramp)
     except ValueError as error:
-        raise usage_error(
-            "ramp-options-invalid",
-            "--ramp and --interval do not make a ramp",
-            why=f"--ramp {ramp} --interval {interval}",
-            fix="give both, for example `--ramp 10,50,100 --interval 24h`",
-        ) from error
+        why, fix = f"--ramp {ramp} is not a list of shares", "write whole numbers from 1 to 100, separated by commas"
+        raise _ramp_error(why, fix) from error
+
+
+def _ramp_error(why: str, fix: str) -> UsageError:
+    return usage_error(
+        "ramp-options-invalid",
+        "--ramp and --interval do not make a ramp",
+        why=why,
+        fix=f"{fix}, for example `--ramp 10,50,100 --interval 24h`",
+    )
 
 
 def _headline(outcome: Proposed) -> str:
@@ -164,7 +172,7 @@ def _show(outcome: Proposed) -> str:
         outcome,
         f"{outcome.environment}/{outcome.candidate.partition('@')[0]}",
         what=outcome.candidate,
-        effect="Merging approves it. Nothing has been deployed yet.",
+        effect="Merging makes it the desired state. Nothing has been deployed yet.",
         none_missing=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

@@ -3,7 +3,7 @@
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import MODEL_PLACE, Place, dry_run_option, session_command
+from mlgit.cli.params import MODEL_PLACE, REASON, Place, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
@@ -14,7 +14,7 @@ from mlgit.ops.promotion.proposed import Proposed
 
 @click.command()
 @click.argument("place", type=MODEL_PLACE, metavar="ENV/MODEL")
-@click.option("--reason", help="Reason; recorded in the manifest.")
+@click.option("--reason", type=REASON, help="Reason; recorded in the manifest.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
@@ -57,7 +57,7 @@ def _show(outcome: Proposed) -> str:
         return "\n".join(lines) + text.following(f"mlgit explain {fails[0]}")
     if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
-    effect = "Merging approves it. Nothing that runs changes."
+    effect = "Merging puts it in force. Nothing that runs changes."
     end = pull_requests.proposal_footer(
         outcome, where, what="The recertification", effect=effect, none_missing="none missing"
     )

@@ -3,7 +3,7 @@
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import PLACE, VERSION, Place, dry_run_option, number_of, session_command
+from mlgit.cli.params import PLACE, REASON, VERSION, Place, dry_run_option, number_of, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import utc_time
@@ -15,7 +15,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.command()
 @click.argument("place", type=PLACE, metavar="ENV[/MODEL]")
 @click.option("--to-version", type=VERSION, metavar="MODEL@N", help="Version to go back to; it must have run there.")
-@click.option("--reason", required=True, help="Reason; recorded in the manifest and in the hold.")
+@click.option("--reason", type=REASON, required=True, help="Reason; recorded in the manifest and in the hold.")
 @click.option("--no-hold", is_flag=True, help="Do not hold the version that is replaced.")
 @pull_requests.no_pull_request_option
 @dry_run_option
@@ -79,7 +79,7 @@ def _show(outcome: Proposed) -> str:
         outcome,
         f"{outcome.environment}/{outcome.model}",
         what="The rollback",
-        effect="Merging approves it; `mlgit apply` then switches back.",
+        effect="Merging makes it the desired state; `mlgit apply` then switches back.",
         none_missing=f"{outcome.approvals_needed} needed",
     )
     return "\n".join([*lines, end])

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import click
 
 from mlgit.cli import pull_requests, signed_exceptions
-from mlgit.cli.params import MODEL_PLACE, Place, approver_option, dry_run_option, session_command
+from mlgit.cli.params import MODEL_PLACE, REASON, Place, approver_option, dry_run_option, session_command
 from mlgit.cli.session import Session
 from mlgit.cli.times import TIME
 from mlgit.domain.formatting import utc_time
@@ -37,7 +37,7 @@ def command() -> None:
     "--until", type=TIME, required=True, help="End of the standing approval: 90d, 2026-12-01; a year at most."
 )
 @click.option("--max", "maximum", type=click.IntRange(min=1), metavar="N", help="How many promotions it may cover.")
-@click.option("--reason", required=True, help="Why they need no approval one by one.")
+@click.option("--reason", type=REASON, required=True, help="Why they need no approval one by one.")
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command

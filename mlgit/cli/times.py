@@ -1,15 +1,12 @@
 """Times that lie ahead on the command line: a date, a time, or how long from now."""
 
-import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
 
-from mlgit.domain.names import seconds
+from mlgit.domain.names import is_duration, seconds
 from mlgit.edges.git.history import parse_time
-
-_DURATION = re.compile(r"[1-9][0-9]{0,5}[mhdw]")
 
 
 class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -21,7 +18,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         """Read a time or a duration."""
         if isinstance(value, datetime | timedelta):
             return value
-        if _DURATION.fullmatch(value):
+        if is_duration(value):
             return timedelta(seconds=seconds(value))
         time = parse_time(value)
         if time is None:

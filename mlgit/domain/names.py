@@ -47,7 +47,8 @@ RelativePath = Annotated[
         description="A path inside the repository, with forward slashes",
     ),
 ]
-Duration = Annotated[str, Meta(pattern=rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}", description="An integer and m, h, d or w")]
+_DURATION = rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}"
+Duration = Annotated[str, Meta(pattern=_DURATION, description="An integer and m, h, d or w")]
 Line = Annotated[
     str, Meta(min_length=1, max_length=500, pattern=rf"^[^\x00-\x1f\x7f]+{_END}", description="One line of text")
 ]
@@ -64,6 +65,11 @@ _VERSION_REF = re.compile(r"(?P<model>[^@]+)@v?(?P<number>[1-9][0-9]{0,8})")
 def is_name(text: str) -> bool:
     """Return whether a text is a valid name of a problem, dataset, model, environment or policy."""
     return len(text) <= 64 and re.search(NAME, text) is not None  # noqa: PLR2004 - the limit in Name
+
+
+def is_duration(text: str) -> bool:
+    """Return whether a text is a valid `Duration`."""
+    return re.search(_DURATION, text) is not None
 
 
 def seconds(duration: str) -> int:

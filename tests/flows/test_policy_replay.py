@@ -64,6 +64,10 @@ def test_a_stricter_policy_would_have_blocked_what_was_taken_back(lived: Team) -
     assert (found["blocked"], found["passed_but_rolled_back"]) == (1, 0)
 
 
+def test_a_policy_may_be_named_by_its_file(lived: Team) -> None:
+    assert replay(lived.ana, name="policies/staging.yaml") == replay(lived.ana)
+
+
 def test_it_is_said_in_words(lived: Team) -> None:
     file = lived.folder / "tried.yaml"
     file.write_text(policy("{id: beats-champion, margin: -0.02}"))

@@ -147,6 +147,21 @@ def test_an_invalid_ramp_is_refused(running: Team, words: str, code: int, found:
     assert running.ana.refused(f"promote {MODEL}@2 --to staging {words}", code=code) == found
 
 
+@pytest.mark.parametrize(
+    ("words", "why", "fix"),
+    [
+        ("--ramp 10,50", "--ramp is given without --interval", "give both"),
+        ("--interval 24h", "--interval is given without --ramp", "give both"),
+        ("--ramp 10,50,100 --interval 5x", "--interval 5x is not a duration", "write a whole number and m, h, d or w"),
+        ("--ramp 10,fifty --interval 24h", "--ramp 10,fifty is not a list of shares", "write whole numbers"),
+    ],
+)
+def test_it_is_told_which_option_of_a_ramp_is_wrong(running: Team, words: str, why: str, fix: str) -> None:
+    (finding,) = running.ana(f"promote {MODEL}@2 --to staging {words} --json").json["findings"]
+    assert finding["why"] == why
+    assert finding["fix"].startswith(fix)
+
+
 def test_a_first_version_cannot_have_a_ramp(registered: Team) -> None:
     assert registered.ana.refused(f"promote {MODEL}@1 --to staging --ramp 10,100 --interval 1h") == [
         "ramp-without-champion"

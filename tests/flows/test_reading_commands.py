@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.builder import MODEL
+from mlgit.cli.main import run
+from tests.flows.builder import MODEL, OTHER
 from tests.flows.people import Desk, Team, contents
 
 WHERE = f"production/{MODEL}"
@@ -36,6 +37,25 @@ def test_every_folder_of_the_project_will_do(proposed: Team, folder: str) -> Non
 def test_a_folder_is_named_with_c(proposed: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(proposed.folder)
     assert proposed.ana.at(Path("team")).does("status").out == proposed.ana.does("status").out
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("nowhere", "there is no such file or directory"), ("a-file", "it is a file")]
+)
+def test_a_folder_that_does_not_exist_is_told(
+    tmp_path: Path, name: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a-file").write_text("")
+    assert run(["-C", str(tmp_path / name), "status", "--json"]) == 2
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["id"], finding["why"]) == ("folder-missing", why)
+    assert finding["message"] == f"{tmp_path / name} is not a folder"
+
+
+def test_a_promotion_is_withdrawn_with_its_branch(proposed: Team) -> None:
+    proposed.ana.git("branch", "--quiet", "-D", f"mlgit/promote/{WHERE}")
+    assert proposed.ana.does("queue --json").json["waiting"] == []
+    assert proposed.ana.refused("merge") == ["promotion-unknown"]
 
 
 # Somebody is in the middle of something else
@@ -266,6 +286,31 @@ def test_a_project_in_which_nothing_happened_says_what_is_next(registered: Team)
     assert "Next: mlgit promote" in said
     assert registered.ana.does("log --json").json["events"] == []
     assert "Nothing has been promoted yet" in registered.ana.does("apply").out
+
+
+@pytest.mark.parametrize(
+    ("words", "id"),
+    [
+        ("--env nope", "environment-unknown"),
+        ("--model nope", "model-unknown"),
+        (f"--env nope --model {MODEL}", "environment-unknown"),
+    ],
+)
+def test_the_history_of_what_does_not_exist_is_an_error(proposed: Team, words: str, id: str) -> None:  # noqa: A002
+    assert proposed.ana.refused(f"log {words}") == [id]
+
+
+def test_the_history_of_what_is_gone_is_shown(proposed: Team) -> None:
+    ana = proposed.ana
+    before = ana.does("log --env staging").out
+    ana.git("rm", "--quiet", "-r", "environments/staging")
+    ana.git("commit", "--quiet", "--message", "Remove staging")
+    assert before.splitlines()[1] in ana.does("log --env staging").out
+
+
+def test_a_model_that_was_never_promoted_has_no_history(proposed: Team) -> None:
+    said = proposed.ana.does(f"log --env production --model {OTHER}").out
+    assert f"{OTHER} has never been promoted in production." in said
 
 
 def test_the_history_names_who_agreed_and_what_ran(proposed: Team) -> None:

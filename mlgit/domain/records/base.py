@@ -29,5 +29,7 @@ class Record(RecordPart, frozen=True, kw_only=True, tag_field="kind"):
     """A kind of file. Fields that equal their default are not written, so a new optional field changes no existing digest."""
 
     written_by: ClassVar[Literal["people", "mlgit"]]
+    written_with: ClassVar[str | None] = None
+    """The command that writes a whole file for people, if there is one."""
 
     schema: Literal[1]

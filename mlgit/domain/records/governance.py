@@ -16,6 +16,7 @@ class Hold(Record, frozen=True, kw_only=True, tag="hold"):
     """
 
     written_by = "people"
+    written_with = "mlgit hold add"
 
     scope: Annotated[Literal["project", "environment", "model", "version"], describe("What is on hold.")]
     environment: Annotated[Name | None, describe("Name of the environment; all if missing.")] = None
@@ -45,6 +46,7 @@ class Override(Record, frozen=True, kw_only=True, tag="override"):
     """
 
     written_by = "people"
+    written_with = "mlgit override add"
 
     id: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
     environment: Annotated[Name, describe("Name of the environment.")]
@@ -69,6 +71,7 @@ class StandingApproval(Record, frozen=True, kw_only=True, tag="standing-approval
     """
 
     written_by = "people"
+    written_with = "mlgit standing-approval add"
 
     id: Annotated[PromotionId, describe("Its id: a ULID, named in the signatures of its people.")]
     environment: Annotated[Name, describe("Name of the environment.")]

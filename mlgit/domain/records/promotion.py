@@ -74,6 +74,7 @@ class Promotion(Record, frozen=True, kw_only=True, tag="promotion"):
     """The desired state of one model in one environment, and the decision that led to it."""
 
     written_by = "people"
+    written_with = "mlgit promote"
 
     promotion: Annotated[PromotionId, describe("Its id, unique, so that two concurrent proposals conflict.")]
     environment: Annotated[Name, describe("Name of the environment.")]

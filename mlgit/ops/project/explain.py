@@ -56,6 +56,7 @@ class Explanation(Outcome, frozen=True, kw_only=True, tag="mlgit/explain.v1"):
     family: str | None = None
     path: str | None = None
     written_by: str | None = None
+    written_with: str | None = None
     fields: list[Field] = []
 
 
@@ -113,6 +114,7 @@ def run(topic: str, index: Index, page_of: Callable[[str], str]) -> Explanation:
             text=_doc(schema),
             path=RECORD_PATHS[topic],
             written_by=KINDS[topic].written_by,
+            written_with=KINDS[topic].written_with,
             fields=list(_fields(schema)),
         )
     similar = _similar(topic, [*KINDS, *REGISTRY, *index.families, *index.findings])

@@ -60,7 +60,8 @@ def run(
         limit: maximum number of events.
 
     Raises:
-        MlgitError: the clone is shallow, so events may be missing (`history-shallow`).
+        MlgitError: the clone is shallow, so events may be missing (`history-shallow`); or there is no event, since the
+            environment or the model does not exist (`environment-unknown`, `model-unknown`).
     """
     workspace.repository.require_full_history()
     snapshot = take_snapshot(workspace, at)
@@ -69,6 +70,11 @@ def run(
     # One more of each than is shown tells whether there are older events.
     promotions = list(islice(_promotions(workspace, snapshot, [folder], model, people), limit + 1))
     deployments = list(islice(_deployments(workspace, snapshot.ledger, environment, model, people), limit + 1))
+    if not promotions and not deployments:  # what was deleted since may still have events
+        if environment is not None:
+            snapshot.state.environment(environment)
+        if model is not None:
+            snapshot.state.model(model)
     events = sorted([*promotions, *deployments], key=lambda event: event.at, reverse=True)
     return History(events=events[:limit], has_more=len(events) > limit)
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from mlgit.cli.hold import _subject
 from mlgit.cli.main import COMMANDS, cli, run
-from mlgit.cli.params import MODEL_PLACE, PLACE, PLACED_VERSION, number_of
+from mlgit.cli.params import MODEL_PLACE, PLACE, PLACED_VERSION, REASON, number_of
 from mlgit.cli.times import DATE, TIME
 from mlgit.domain.names import VersionRef
 from mlgit.errors import MlgitError
@@ -55,8 +55,8 @@ def test_a_form_is_read_and_read_again(kind: click.ParamType, text: str, value: 
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        *((PLACE, text) for text in ("", "/", "/churn", "production/", "production/churn/1")),
-        *((MODEL_PLACE, text) for text in ("production", "production/", "")),
+        *((PLACE, text) for text in ("", "/", "/churn", "production/", "production/churn/1", "production/churn@2")),
+        *((MODEL_PLACE, text) for text in ("production", "production/", "", "production/churn@2")),
         *((PLACED_VERSION, text) for text in ("churn@11", "production", "/churn@11")),
     ],
 )
@@ -65,6 +65,20 @@ def test_another_form_is_a_usage_error(kind: click.ParamType, text: str) -> None
         kind.convert(text, None, None)
     assert [finding.id for finding in caught.value.findings] == ["place-invalid"]
     assert caught.value.exit == 2
+
+
+def test_a_place_with_a_version_is_told_without_it() -> None:
+    with pytest.raises(MlgitError) as caught:
+        MODEL_PLACE.convert("production/churn@2", None, None)
+    (finding,) = caught.value.findings
+    assert finding.message == "'production/churn@2' names a version, and this command takes none"
+    assert finding.fix == "leave out @N: production/churn"
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n\t"])
+def test_a_blank_reason_is_a_usage_error(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["hold", "add", "production", "--reason", reason]) == 2
+    assert "Invalid value for '--reason': it is blank: say why, in a few words" in capsys.readouterr().err
 
 
 HELD = [
@@ -126,6 +140,8 @@ def test_an_option_means_the_same_everywhere(words: str, command: click.Command)
         "--approver": "PERSON",
     }.items():
         assert name not in by_name or by_name[name].metavar == metavar
+    for name in ("--reason", "--incident"):
+        assert name not in by_name or by_name[name].type is REASON
     assert not {"--by", "--expires", "--hold", "--most"} & set(by_name)
 
 
