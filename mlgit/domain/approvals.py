@@ -226,7 +226,8 @@ def count_votes(
             uncounted.append(UncountedVote(person, reason, vote.digest))
         elif vote.verdict == "reject":
             uncounted.append(UncountedVote(person, "rejected it", vote.digest))
-            missing.append(f"{person} rejected it; they can approve it later, or a new promotion is made")
+            ways_out = "they can approve it later, or a new promotion is made"
+            missing.append(f"the approval of {person}, who rejected it ({ways_out})")
         elif vote.source in person_by_source:
             reason = f"signed with the key of {person_by_source[vote.source]}, which counts once"
             uncounted.append(UncountedVote(person, reason, vote.digest))

@@ -281,7 +281,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "state": "added",
         "counted": [],
         "missing": [
-            "ben rejected it; they can approve it later, or a new promotion is made",
+            "the approval of ben, who rejected it (they can approve it later, or a new promotion is made)",
             "1 more approval (0 of 1 so far; ben, cara may)",
         ],
     },

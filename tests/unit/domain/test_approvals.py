@@ -92,7 +92,9 @@ def test_a_rejection_blocks_until_the_person_approves() -> None:
     others = vote("ada@acme.example"), vote("carl@acme.example")
     result = count(rejected, *others)
     assert not result.complete
-    assert result.missing == ["bea rejected it; they can approve it later, or a new promotion is made"]
+    assert result.missing == [
+        "the approval of bea, who rejected it (they can approve it later, or a new promotion is made)"
+    ]
     assert reasons(result) == {"bea": "rejected it"}
     assert count(rejected, *others, vote("bea@acme.example", 1)).complete
 
