@@ -170,7 +170,7 @@ def test_a_role_given_on_the_promotion_branch_does_not_count(proposed: Team) -> 
 def test_a_rejection_counts_until_that_person_approves(proposed: Team) -> None:
     proposed.cara.does("approve --reject --comment 'recall of ragged outlines'")
     proposed.ben.does("approve")
-    assert "cara rejected it" in why(proposed.ana)
+    assert "the approval of cara, who rejected it" in why(proposed.ana)
     proposed.cara.does("approve")
     assert "approved   cara, ben" in proposed.ana.does("merge").out
 
@@ -179,7 +179,7 @@ def test_an_approver_can_reject_later(proposed: Team) -> None:
     proposed.ben.does("approve")
     answer = proposed.ben.does("approve --reject")
     assert "counted    nobody yet" in answer.out
-    assert "ben rejected it" in why(proposed.ana)
+    assert "the approval of ben, who rejected it" in why(proposed.ana)
 
 
 def test_the_merged_content_is_what_was_approved(proposed: Team) -> None:

@@ -109,7 +109,9 @@ def test_a_person_counts_once_with_a_signature_and_a_review() -> None:
         (counted,) = tally(signed, *reviews.review_votes(told(given("bea-b", minute=minute)))).counted
         assert counted.source == proof
     assert (
-        tally(signed, *reviews.review_votes(told(given("bea-b", "reject", 1)))).missing[0].startswith("bea rejected it")
+        tally(signed, *reviews.review_votes(told(given("bea-b", "reject", 1))))
+        .missing[0]
+        .startswith("the approval of bea, who rejected it")
     )
 
 
