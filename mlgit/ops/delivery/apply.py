@@ -55,15 +55,7 @@ def run(
         with contextlib.suppress(Inconclusive):
             ledger_branch.fetch_ledger(workspace.repository)
     snapshot = take_snapshot(workspace)
-    if environment is not None:
-        snapshot.state.environment(environment)
-    if model is not None:
-        snapshot.state.model(model)
-    manifests = {
-        key: manifest
-        for key, manifest in snapshot.state.promotions().items()
-        if environment in {None, key[0]} and model in {None, key[1]}
-    }
+    manifests = snapshot.state.select_promotions(environment, model)
     last_entries = snapshot.ledger.last_deployments(manifests)
     results = [
         Deployer(workspace, snapshot, manifest, last_entries.get(key), on_step).deploy(dry_run=dry_run)

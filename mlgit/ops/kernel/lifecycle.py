@@ -199,6 +199,22 @@ class Lifecycle(RecordTree):
         manifests = self.read(Promotion, [layout.promotion(*key) for key in keys])
         return {key: manifest for key, manifest in zip(keys, manifests.values(), strict=True) if manifest is not None}
 
+    def select_promotions(self, environment: str | None, model: str | None) -> dict[tuple[str, str], Promotion]:
+        """Return the manifests of one environment, of one model, or of both; None stands for all.
+
+        Raises:
+            MlgitError: there is no such environment or model (`environment-unknown`, `model-unknown`).
+        """
+        if environment is not None:
+            self.environment(environment)
+        if model is not None:
+            self.model(model)
+        return {
+            key: manifest
+            for key, manifest in self.promotions().items()
+            if environment in {None, key[0]} and model in {None, key[1]}
+        }
+
     def champion(self, environment: str, model: str) -> Version | None:
         """Return the version that an environment is to run as champion; None if it is to run none.
 

@@ -72,15 +72,10 @@ def run(
     if not dry_run and remote.exists(workspace.repository):
         fetch_ledger(workspace.repository)
     snapshot = take_snapshot(workspace)
-    if environment is not None:
-        snapshot.state.environment(environment)
-    if model is not None:
-        snapshot.state.model(model)
     results = []
-    for key, manifest in snapshot.state.promotions().items():
-        if environment in {None, key[0]} and model in {None, key[1]}:
-            on_step(f"checking {'/'.join(key)}")
-            results.append(_check(workspace, snapshot, manifest, dry_run=dry_run))
+    for key, manifest in snapshot.state.select_promotions(environment, model).items():
+        on_step(f"checking {'/'.join(key)}")
+        results.append(_check(workspace, snapshot, manifest, dry_run=dry_run))
     return Observations(results=results)
 
 
