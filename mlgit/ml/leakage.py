@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
@@ -13,6 +12,7 @@ from mlgit.domain.results import FeatureStrength, Overlap
 from mlgit.ml.arrays import Array
 from mlgit.ml.coltypes import to_timestamps
 from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.ranks import midranks
 
 _FOLDS = 2
 
@@ -167,14 +167,14 @@ def _auc(values: Array, truth: Array) -> float:
     negatives = len(truth) - positives
     if not positives or not negatives:
         return 0.5
-    ranks = stats.rankdata(values)
+    ranks = midranks(values)
     area = (ranks[truth == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
     return float(max(area, 1 - area))
 
 
 def _correlation(values: Array, target: Array) -> float:
     """Return the absolute value of Spearman's rank correlation; 0 where either is constant."""
-    ranks, target_ranks = stats.rankdata(values), stats.rankdata(target)
+    ranks, target_ranks = midranks(values), midranks(target)
     if np.ptp(ranks) == 0 or np.ptp(target_ranks) == 0:
         return 0.0
     return float(abs(np.corrcoef(ranks, target_ranks)[0, 1]))

@@ -1,13 +1,13 @@
 """Metrics of a predictions table: how each is computed, and where it is undefined.
 
-The numbers are scikit-learn's; see its user guide, "Metrics and scoring", for the formulas.
+The numbers are scikit-learn's, to 1e-12; see its user guide, "Metrics and scoring", for the formulas. They are computed with
+NumPy, because to import scikit-learn takes longer than to judge a promotion.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics as sk
 
 from mlgit.domain.metrics import METRICS, Metric, Task
 from mlgit.domain.records.problem import Label
@@ -91,84 +91,119 @@ def read_input(metric: str, predictions: pd.DataFrame, positive: Label | None) -
 
 
 def _roc_auc(columns: MetricInput) -> float:
+    """Return the share of pairs of a positive and a negative row that the scores order correctly; a tie counts half.
+
+    Source: Hanley & McNeil (1982), "The meaning and use of the area under a ROC curve": the Mann-Whitney statistic.
+    """
     _need_both_classes(columns)
-    return float(sk.roc_auc_score(columns.truth, columns.output))
+    positives, negatives = _by_score(columns)
+    below = np.cumsum(negatives) - negatives
+    pairs = int(positives.sum()) * int(negatives.sum())
+    return int((positives * (2 * below + negatives)).sum()) / (2 * pairs)
 
 
 def _average_precision(columns: MetricInput) -> float:
+    """Return the precision at each score, weighted by the gain in recall."""
     _need_both_classes(columns)
-    return float(sk.average_precision_score(columns.truth, columns.output))
+    positives, negatives = _by_score(columns)
+    hits, misses = np.cumsum(positives[::-1]), np.cumsum(negatives[::-1])
+    return float((positives[::-1] * (hits / (hits + misses))).sum() / hits[-1])
 
 
 def _log_loss(columns: MetricInput) -> float:
-    return float(sk.log_loss(columns.truth, columns.output, labels=[False, True]))
+    # Clipped, so that a certain mistake has a finite loss.
+    eps = np.finfo(np.float64).eps
+    of_truth = np.where(columns.truth, columns.output, 1 - columns.output)
+    return float(-np.log(np.clip(of_truth, eps, 1 - eps)).mean())
 
 
 def _brier(columns: MetricInput) -> float:
-    return float(sk.brier_score_loss(columns.truth.astype(np.int64), columns.output, pos_label=1))
+    return float(np.mean((columns.truth - columns.output) ** 2))
 
 
 def _accuracy(columns: MetricInput) -> float:
-    return float(sk.accuracy_score(columns.truth, columns.output))
+    return float(np.mean(columns.truth == columns.output))
 
 
 def _balanced_accuracy(columns: MetricInput) -> float:
-    classes = np.unique(columns.truth)
-    if len(classes) < 2:  # noqa: PLR2004 - balance needs two classes
+    actual, _, both = _counts(columns)
+    if np.count_nonzero(actual) < 2:  # noqa: PLR2004 - balance needs two classes
         raise UndefinedMetric("every row has the same label")
-    # As balanced_accuracy_score: mean recall over the classes that occur as labels. That function warns about all others.
-    return float(sk.recall_score(columns.truth, columns.output, labels=classes, average="macro", zero_division=0.0))
+    return float(np.mean(both[actual > 0] / actual[actual > 0]))
 
 
 def _precision(columns: MetricInput) -> float:
+    actual, predicted, both = _counts(columns)
     if columns.positive is None:
-        return float(sk.precision_score(columns.truth, columns.output, average="macro", zero_division=0.0))
-    truth, output = _one_versus_rest(columns)
-    if not output.any():
+        return _macro(both, predicted, occurs=actual + predicted > 0)
+    if not predicted[columns.positive]:
         raise UndefinedMetric("no row was predicted as the positive class")
-    return float(sk.precision_score(truth, output))
+    return float(both[columns.positive] / predicted[columns.positive])
 
 
 def _recall(columns: MetricInput) -> float:
+    actual, predicted, both = _counts(columns)
     if columns.positive is None:
-        return float(sk.recall_score(columns.truth, columns.output, average="macro", zero_division=0.0))
-    truth, output = _one_versus_rest(columns)
-    if not truth.any():
+        return _macro(both, actual, occurs=actual + predicted > 0)
+    if not actual[columns.positive]:
         raise UndefinedMetric("no row has the positive class")
-    return float(sk.recall_score(truth, output))
+    return float(both[columns.positive] / actual[columns.positive])
 
 
 def _f1(columns: MetricInput) -> float:
+    actual, predicted, both = _counts(columns)
+    either = actual + predicted
     if columns.positive is None:
-        return float(sk.f1_score(columns.truth, columns.output, average="macro", zero_division=0.0))
-    truth, output = _one_versus_rest(columns)
-    if not (truth.any() or output.any()):
+        return _macro(2 * both, either, occurs=either > 0)
+    if not either[columns.positive]:
         raise UndefinedMetric("no row has the positive class, and none was predicted as it")
-    return float(sk.f1_score(truth, output))
+    return float(2 * both[columns.positive] / either[columns.positive])
 
 
 def _r2(columns: MetricInput) -> float:
     if columns.truth.min() == columns.truth.max():
         raise UndefinedMetric("every row has the same label")
-    return float(sk.r2_score(columns.truth, columns.output))
+    spread = ((columns.truth - columns.truth.mean()) ** 2).sum()
+    return float(1 - ((columns.truth - columns.output) ** 2).sum() / spread)
 
 
 def _rmse(columns: MetricInput) -> float:
-    return float(sk.root_mean_squared_error(columns.truth, columns.output))
+    return float(np.sqrt(np.mean((columns.truth - columns.output) ** 2)))
 
 
 def _mae(columns: MetricInput) -> float:
-    return float(sk.mean_absolute_error(columns.truth, columns.output))
+    return float(np.mean(np.abs(columns.truth - columns.output)))
 
 
 def _mape(columns: MetricInput) -> float:
     if not columns.truth.all():
         raise UndefinedMetric("a label is 0, and a relative error needs a label other than 0")
-    return float(sk.mean_absolute_percentage_error(columns.truth, columns.output))
+    # Divided as scikit-learn does: by at least the machine epsilon.
+    sizes = np.maximum(np.abs(columns.truth), np.finfo(np.float64).eps)
+    return float(np.mean(np.abs(columns.truth - columns.output) / sizes))
 
 
-def _one_versus_rest(columns: MetricInput) -> tuple[Array, Array]:
-    return columns.truth == columns.positive, columns.output == columns.positive
+def _by_score(columns: MetricInput) -> tuple[Array, Array]:
+    """Return the number of positive and of negative rows of each distinct score, lowest first."""
+    scores, codes = np.unique(columns.output, return_inverse=True)
+    rows = np.bincount(codes, minlength=len(scores))
+    positives = np.bincount(codes[columns.truth], minlength=len(scores))
+    return positives, rows - positives
+
+
+def _counts(columns: MetricInput) -> tuple[Array, Array, Array]:
+    """Return for each class its rows, the rows predicted as it, and the rows that are both."""
+    right = columns.truth[columns.truth == columns.output]
+    actual, predicted, both = (
+        np.bincount(codes, minlength=columns.classes) for codes in (columns.truth, columns.output, right)
+    )
+    return actual, predicted, both
+
+
+def _macro(part: Array, whole: Array, *, occurs: Array) -> float:
+    """Return the mean share over the classes that occur; a share of nothing is 0."""
+    shares = np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    return float(shares[occurs].mean())
 
 
 def _need_both_classes(columns: MetricInput) -> None:

@@ -1,15 +1,16 @@
 """Paired tests without resampling: DeLong's for ROC AUC, McNemar's for accuracy."""
 
 import math
+from statistics import NormalDist
 
 import pandas as pd
-from scipy import stats
 
 from mlgit.domain.records.problem import Label
 from mlgit.domain.results import Gain
 from mlgit.ml.arrays import Array
 from mlgit.ml.compare import read_pair
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric
+from mlgit.ml.ranks import midranks
 
 _MIN_CHI_SQUARED = 25  # discordant rows below which the exact binomial test is used
 _MIN_PER_CLASS = 2  # rows of a class for a variance
@@ -46,7 +47,7 @@ def delong(candidate: pd.DataFrame, champion: pd.DataFrame, positive: Label | No
     differences = [new_part - old_part for new_part, old_part in zip(new_placements, old_placements, strict=True)]
     value = float(differences[0].mean())
     standard_error = math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in differences))
-    margin = float(stats.norm.ppf((1 + level) / 2)) * standard_error
+    margin = NormalDist().inv_cdf((1 + level) / 2) * standard_error
     auc = FUNCTIONS["roc_auc"]
     return Gain(
         metric="roc_auc",
@@ -102,16 +103,16 @@ def _placements(truth: Array, score: Array) -> tuple[Array, Array]:
     It is the share of the rows of the other class that it is ranked correctly against; a tie counts half.
     """
     positive, negative = score[truth], score[~truth]
-    among_all = stats.rankdata(score)
-    below = (among_all[truth] - stats.rankdata(positive)) / len(negative)
-    above = 1 - (among_all[~truth] - stats.rankdata(negative)) / len(positive)
+    among_all = midranks(score)
+    below = (among_all[truth] - midranks(positive)) / len(negative)
+    above = 1 - (among_all[~truth] - midranks(negative)) / len(positive)
     return below, above
 
 
 def _two_sided(value: float, standard_error: float) -> float:
     if standard_error == 0:
         return 1.0 if value == 0 else 0.0
-    return float(2 * stats.norm.sf(abs(value) / standard_error))
+    return math.erfc(abs(value) / standard_error / math.sqrt(2))
 
 
 def _exact(won: int, lost: int, rows: int, level: float) -> tuple[float, float, float]:
@@ -119,15 +120,21 @@ def _exact(won: int, lost: int, rows: int, level: float) -> tuple[float, float, 
     discordant = won + lost
     if discordant == 0:
         return 1.0, 0.0, 0.0
-    test = stats.binomtest(won, discordant, 0.5)
-    interval = test.proportion_ci(level, method="exact")
+    from scipy.special import betaincinv  # noqa: PLC0415 - takes 0.3 s, and is needed for few rows only
+
+    fewer, tail = min(won, lost), (1 - level) / 2
+    # Both tails are equal, and overlap only if as many were won as lost.
+    p = min(1.0, 2 * sum(math.comb(discordant, count) for count in range(fewer + 1)) / 2**discordant)
+    low = float(betaincinv(won, lost + 1, tail)) if won else 0.0
+    high = float(betaincinv(won + 1, lost, 1 - tail)) if lost else 1.0
     scale = discordant / rows
-    return float(test.pvalue), float(2 * interval.low - 1) * scale, float(2 * interval.high - 1) * scale
+    return p, (2 * low - 1) * scale, (2 * high - 1) * scale
 
 
 def _chi_squared(won: int, lost: int, rows: int, level: float) -> tuple[float, float, float]:
     """Return p, low and high from the normal approximation with continuity correction."""
     difference, discordant = won - lost, won + lost
-    p = float(stats.chi2.sf(max(abs(difference) - 1, 0) ** 2 / discordant, 1))
-    margin = (float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(discordant - difference**2 / rows) + 1) / rows
+    # Chi-squared with one degree of freedom is the square of a standard normal variable.
+    p = math.erfc(max(abs(difference) - 1, 0) / math.sqrt(2 * discordant))
+    margin = (NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(discordant - difference**2 / rows) + 1) / rows
     return p, max(difference / rows - margin, -1.0), min(difference / rows + margin, 1.0)

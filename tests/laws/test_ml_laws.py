@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as sk
 
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records.dataset import ColumnRule
@@ -18,6 +20,8 @@ from mlgit.ml.columns import MetricInput
 from mlgit.ml.compare import align, paired_bootstrap
 from mlgit.ml.contract import check_table, draft_rules
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, measure, read_input
+from mlgit.ml.paired import mcnemar
+from mlgit.ml.ranks import midranks
 from mlgit.ml.resample import resampler
 
 # Few distinct scores and values, so that ties are the rule.
@@ -41,17 +45,96 @@ def predictions(draw: st.DrawFn, metric: str) -> tuple[pd.DataFrame, str | None]
 
 
 def reference(metric: str, columns: MetricInput, weights: list[int]) -> float:
-    """The metric of the resampled table itself, as scikit-learn computes it; NaN where it is undefined."""
+    """The metric of the resampled table itself; NaN where it is undefined."""
     try:
         return FUNCTIONS[metric](columns.take(np.repeat(np.arange(len(weights)), weights)))
     except UndefinedMetric:
         return math.nan
 
 
+def by_scikit_learn(metric: str, columns: MetricInput) -> float:
+    """The metric as scikit-learn computes it."""
+    truth, output = columns.truth, columns.output
+    binary = METRICS[metric].reads == "class" and columns.positive is not None
+    if binary:
+        truth, output = truth == columns.positive, output == columns.positive
+    options = {"average": "binary" if binary else "macro", "zero_division": 0.0}
+    functions: dict[str, Any] = {
+        "roc_auc": lambda: sk.roc_auc_score(truth, output),
+        "average_precision": lambda: sk.average_precision_score(truth, output),
+        "log_loss": lambda: sk.log_loss(truth, output, labels=[False, True]),
+        "brier": lambda: sk.brier_score_loss(truth.astype(int), output, pos_label=1),
+        "accuracy": lambda: sk.accuracy_score(columns.truth, columns.output),
+        "balanced_accuracy": lambda: sk.recall_score(
+            columns.truth, columns.output, labels=np.unique(columns.truth), average="macro", zero_division=0.0
+        ),
+        "f1": lambda: sk.f1_score(truth, output, **options),
+        "precision": lambda: sk.precision_score(truth, output, **options),
+        "recall": lambda: sk.recall_score(truth, output, **options),
+        "r2": lambda: sk.r2_score(truth, output),
+        "rmse": lambda: sk.root_mean_squared_error(truth, output),
+        "mae": lambda: sk.mean_absolute_error(truth, output),
+        "mape": lambda: sk.mean_absolute_percentage_error(truth, output),
+    }
+    return float(functions[metric]())
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_metric_is_that_of_scikit_learn(metric: str, data: st.DataObject) -> None:
+    table, positive = data.draw(predictions(metric))
+    try:
+        measured = measure(metric, table, positive)
+    except UndefinedMetric:
+        return  # scikit-learn warns, or returns a number that means nothing
+    expected = by_scikit_learn(metric, read_input(metric, table, positive))
+    assert measured == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_metric_of_many_rows_is_that_of_scikit_learn(metric: str) -> None:
+    rows, numbers = 20_000, np.random.default_rng(1)
+    if METRICS[metric].reads == "value":
+        label = numbers.normal(size=rows) * 1e4
+        table, positive = pd.DataFrame({"label": label, "prediction": label + numbers.normal(size=rows)}), None
+    else:
+        score = numbers.random(rows)
+        label = numbers.random(rows) < score
+        table, positive = pd.DataFrame({"label": label, "score": score, "prediction": score > 0.4}), True
+    expected = by_scikit_learn(metric, read_input(metric, table, positive))
+    assert measure(metric, table, positive) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.sampled_from([-math.inf, -1.0, -0.0, 0.0, 0.5, 2.0, math.inf]), max_size=30))
+def test_ranks_are_those_of_scipy(values: list[float]) -> None:
+    np.testing.assert_array_equal(midranks(np.array(values)), stats.rankdata(values))
+
+
+@settings(max_examples=60, deadline=None)
+@given(outcomes=st.lists(st.sampled_from([(1, 1), (1, 0), (0, 1), (0, 0)]), min_size=1, max_size=60))
+def test_mcnemars_test_is_that_of_scipy(outcomes: list[tuple[int, int]]) -> None:
+    candidate, champion = (pd.DataFrame({"label": 1, "prediction": column}) for column in zip(*outcomes, strict=True))
+    won, lost = outcomes.count((1, 0)), outcomes.count((0, 1))
+    gain = mcnemar(candidate, champion, None, level=0.9)
+    if won + lost == 0:
+        assert (gain.p, gain.low, gain.high) == (1.0, 0.0, 0.0)
+        return
+    if won + lost >= 25:
+        statistic = max(abs(won - lost) - 1, 0) ** 2 / (won + lost)
+        assert gain.p == pytest.approx(stats.chi2.sf(statistic, 1), rel=1e-12)
+        return
+    test = stats.binomtest(won, won + lost, 0.5)
+    interval, scale = test.proportion_ci(0.9, method="exact"), (won + lost) / len(outcomes)
+    expected = (test.pvalue, (2 * interval.low - 1) * scale, (2 * interval.high - 1) * scale)
+    assert (gain.p, gain.low, gain.high) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_a_resample_is_measured_as_scikit_learn_measures_its_rows(metric: str, data: st.DataObject) -> None:
+def test_a_resample_is_measured_as_its_rows_are(metric: str, data: st.DataObject) -> None:
     table, positive = data.draw(predictions(metric))
     rows = len(table)
     draws = data.draw(

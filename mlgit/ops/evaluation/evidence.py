@@ -108,14 +108,14 @@ class StoredEvidence:
 
     def metric_value(self, metric: str) -> float:
         """Compute a metric of the candidate from its stored predictions."""
-        from mlgit.ml.metrics import measure  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml.metrics import measure  # noqa: PLC0415 - pandas
 
         with translating_ml_errors(f"{metric} of {self._ref(self.candidate)}"):
             return measure(metric, self._table(self.candidate), self.problem.target.positive)
 
     def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gain:
         """Compare candidate and champion on the same rows."""
-        from mlgit.ml import compare, paired  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml import compare, paired  # noqa: PLC0415 - pandas
 
         candidate, champion = self._paired
         positive = self.problem.target.positive
@@ -132,7 +132,7 @@ class StoredEvidence:
         self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
     ) -> Sequence[SliceGain]:
         """Compare candidate and champion on each slice of the same rows."""
-        from mlgit.ml.slices import slice_gains  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml.slices import slice_gains  # noqa: PLC0415 - pandas
 
         candidate, champion = self._paired
         with translating_ml_errors(f"the gain in {metric} on slices"):
@@ -154,7 +154,7 @@ class StoredEvidence:
         self, metric: str, columns: Sequence[str], *, min_rows: int, resamples: int, level: float | None
     ) -> Sequence[SliceValue]:
         """Compute a metric of the candidate on each slice."""
-        from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml.slices import slice_values  # noqa: PLC0415 - pandas
 
         with translating_ml_errors(f"{metric} on slices"):
             return slice_values(
@@ -172,7 +172,7 @@ class StoredEvidence:
         self, measures: Sequence[str], columns: Sequence[str], *, min_rows: int
     ) -> Sequence[GroupMeasure]:
         """Compute rates or metrics of the candidate on each group."""
-        from mlgit.ml.fairness import group_measures  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml.fairness import group_measures  # noqa: PLC0415 - pandas
 
         with translating_ml_errors(f"{' and '.join(measures)} of groups"):
             return group_measures(
@@ -181,7 +181,7 @@ class StoredEvidence:
 
     def calibration(self, *, bins: int) -> CalibrationErrors:
         """Compare the candidate's scores with the labels."""
-        from mlgit.ml.calibration import calibration  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml.calibration import calibration  # noqa: PLC0415 - pandas
 
         with translating_ml_errors(f"the calibration of {self._ref(self.candidate)}"):
             return calibration(self._table(self.candidate), self.problem.target.positive, bins=bins)
@@ -286,7 +286,7 @@ class StoredEvidence:
 
     @cached_property
     def _paired(self) -> "tuple[DataFrame, DataFrame]":
-        from mlgit.ml.compare import align  # noqa: PLC0415 - scikit-learn
+        from mlgit.ml.compare import align  # noqa: PLC0415 - pandas
 
         champion = self.champion
         assert champion is not None  # noqa: S101 - gates skip where there is none

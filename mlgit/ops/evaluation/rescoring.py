@@ -88,7 +88,7 @@ def reproduce(
         Inconclusive: the commit is not in this repository (`revision-unknown`).
         ValueError: the tables have no column in common to compare.
     """
-    from mlgit.ml.compare import MismatchedRows, align  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.compare import MismatchedRows, align  # noqa: PLC0415 - pandas
 
     then = evidence_files.trained_from(workspace, version)
     model = then.model(version.model)

@@ -226,7 +226,7 @@ class _Measurements:
         with translating_ml_errors(label if self._part is None else f"{label} on {self._part}"):
             if self._part is not None:
                 return _measure_slice(self._part, table, self._metric, self._positive)
-            from mlgit.ml.metrics import measure  # noqa: PLC0415 - scikit-learn
+            from mlgit.ml.metrics import measure  # noqa: PLC0415 - pandas
 
             return measure(self._metric, table, self._positive), len(table)
 
@@ -237,7 +237,7 @@ def _measure_slice(part: MeasuredSlice, table: "DataFrame", metric: str, positiv
     Raises:
         ValueError: there is no such column or value, or the metric is not defined there.
     """
-    from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.slices import slice_values  # noqa: PLC0415 - pandas
 
     slices = slice_values(table, metric, [part.column], positive, min_rows=1, min_per_class=1)
     measured = next((candidate for candidate in slices if candidate.value == part.value), None)

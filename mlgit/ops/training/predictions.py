@@ -68,7 +68,7 @@ def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, flo
     Raises:
         MlgitError: the primary metric is not among them (`metric-not-computable`).
     """
-    from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - pandas
 
     with translating_ml_errors(f"the evaluation of {model.name}"):
         values = measure_all(table, problem.target.type, problem.target.positive)
@@ -84,7 +84,7 @@ def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, flo
 
 def slices(table: "DataFrame", problem: Problem) -> list[SliceMetric]:
     """Compute the primary metric on each slice."""
-    from mlgit.ml.slices import slice_values  # noqa: PLC0415 - scikit-learn
+    from mlgit.ml.slices import slice_values  # noqa: PLC0415 - pandas
 
     columns, positive = problem.metric.slices, problem.target.positive
     with translating_ml_errors(f"{problem.metric.primary} on slices"):

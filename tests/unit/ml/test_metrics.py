@@ -1,6 +1,8 @@
 """Each metric gives scikit-learn's number, or says in words why it has none."""
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -178,3 +180,13 @@ def test_certain_mistakes_cost_what_scikit_learn_says() -> None:
     table = BINARY.assign(score=[0.0, 1.0, *SCORE[2:]])
     expected = sk.log_loss(np.array(LABEL) == "yes", table["score"])
     assert measure("log_loss", table, "yes") == pytest.approx(expected)
+
+
+def test_judging_imports_neither_scikit_learn_nor_scipy() -> None:
+    script = (
+        "import sys\n"
+        "from mlgit.ml import calibration, compare, contract, drift, fairness, leakage, metrics, paired, slices\n"
+        "print(sorted({'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
