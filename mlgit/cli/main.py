@@ -37,6 +37,7 @@ COMMANDS: dict[str, _Entry] = {
     "approvals": _Entry(_PROMOTE, "Show who approved a promotion, and who is missing."),
     "queue": _Entry(_PROMOTE, "List open promotions, in the order in which they can be merged."),
     "merge": _Entry(_PROMOTE, "Verify a promotion and merge it."),
+    "withdraw": _Entry(_PROMOTE, "Withdraw an open proposal."),
     "auto-promote": _Entry(_PROMOTE, "Promote what passes every gate under a standing approval."),
     "recertify": _Entry(_PROMOTE, "Propose re-approval of what runs."),
     "rollback": _Entry(_PROMOTE, "Propose to go back to the last version that ran well."),

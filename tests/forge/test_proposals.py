@@ -83,3 +83,24 @@ def test_an_automatic_promotion_has_a_pull_request_until_it_is_merged(at: AtForg
     assert "pull request" not in merged
     assert not forge.pull(2).open
     assert [*forge.pulls] == [1, 2]
+
+
+def test_a_withdrawn_proposal_has_its_pull_request_closed_with_the_reason(at: AtForge) -> None:
+    ana, forge = at.ana, at.forge
+    ana.does(f"recertify {WHERE}")
+    outcome = ana.does(f"withdraw {WHERE} --reason {WORDS} --json").json
+    assert (outcome["state"], outcome["pull_request"], outcome["warnings"]) == (
+        "withdrawn",
+        f"{forge.url}/{forge.repository}/pull/1",
+        [],
+    )
+    assert not forge.pull(1).open
+    (comment,) = forge.comments
+    assert "closes" in comment.body
+    assert not re.search(r"@acme|(?<!&)#\d", comment.body)
+
+    ana.does(f"recertify {WHERE}")
+    forge.fault(503, times=99)
+    answer = ana.does(f"withdraw {WHERE}")
+    assert answer.ids == ["forge-unreachable"]
+    assert "Withdrew" in answer.out

@@ -53,7 +53,7 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
     before = repository.resolve(branch)
     for head in (before, repository.resolve(remote.tracking_ref(branch))):
         if head is not None:
-            _require_only_own_commits(workspace, commit_of(base), head, draft)
+            require_only_own_commits(workspace, commit_of(base), head, draft.branch, draft.owns)
     commit = commit_draft(workspace, base, draft)
     # Compare and swap: a commit that somebody adds to the branch meanwhile is not lost.
     repository.move(branch, commit, expected=before, reason=draft.command)
@@ -120,8 +120,21 @@ def _digest(branch: str, message: str, changed: Files) -> Digest:
     return sha256(msgspec.json.encode([branch, message.rstrip("\n"), contents]))
 
 
-def _require_only_own_commits(workspace: Workspace, base: CommitId, head: CommitId, draft: BranchDraft) -> None:
-    """Refuse to replace a branch that has a commit which mlgit did not make: that is a person's work.
+def require_only_own_commits(
+    workspace: Workspace,
+    base: CommitId,
+    head: CommitId,
+    branch: str,
+    owns: Callable[[str], bool] = lambda _: True,
+) -> None:
+    """Refuse to replace or delete a branch that has a commit which mlgit did not make: that is a person's work.
+
+    Args:
+        workspace: where.
+        base: the base branch, whose commits do not count.
+        head: the commit that the branch is at.
+        branch: its name.
+        owns: tells whether mlgit itself changes a path on such a branch.
 
     Raises:
         MlgitError: there is one (`branch-foreign-commit`).
@@ -130,11 +143,11 @@ def _require_only_own_commits(workspace: Workspace, base: CommitId, head: Commit
     history = list(repository.commits(f"{base}..{head}", first_parent=False))
     contents = repository.commit_signatures(commit.id for commit, _ in history)
     for (commit, changes), (content, _) in zip(history, contents, strict=True):
-        is_own = all(draft.owns(change.path) for change in changes)
-        if not is_own or not _is_unchanged(repository, draft.branch, content, changes):
+        is_own = all(owns(change.path) for change in changes)
+        if not is_own or not _is_unchanged(repository, branch, content, changes):
             raise refused(
                 "branch-foreign-commit",
-                f"{draft.branch} has a commit that mlgit did not make, or that was changed since",
+                f"{branch} has a commit that mlgit did not make, or that was changed since",
                 why=f"{commit.id[:12]} {commit.subject} ({commit.author})",
                 fix="merge or move that commit, then delete the branch and run the command again",
             )
