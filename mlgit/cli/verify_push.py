@@ -42,8 +42,8 @@ def command(session: Session, *, install: bool, dry_run: bool) -> int:
             why="standard input is a terminal",
             fix="let Git run this as its hook pre-receive: `mlgit verify-push --install` in the bare repository",
         )
-    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
-    return session.answer(verify_push.run(session, [RefUpdate.parse(line) for line in lines]), _show)
+    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
+    return session.answer(verify_push.run(session, [RefUpdate.parse(line) for line in lines if line]), _show)
 
 
 def _show(outcome: verify_push.PushVerified) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlgit.domain.gates.card import CARD_SECTIONS
+from mlgit.domain.hidden import escaped
 from mlgit.domain.records.model import Model
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import Artifact, Evaluation, Inputs
@@ -84,6 +85,6 @@ def _cell(text: str) -> str:
     """Escape text for a cell of a Markdown table."""
     return "".join(
         f"\\{character}" if character in "\\`*_{}[]<>()#!|@" else character
-        for character in text
+        for character in escaped(text)
         if character.isprintable()
     )

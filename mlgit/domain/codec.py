@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from mlgit.domain.hidden import escaped, first_hidden
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.governance import Override
 from mlgit.domain.records.version import Version
@@ -61,8 +62,12 @@ def to_mapping(record: msgspec.Struct) -> dict[str, Any]:
 
 
 def to_json(record: msgspec.Struct) -> bytes:
-    """Write a record as mlgit stores it in a file: indented by two, in the order of its fields, with a final newline."""
-    return msgspec.json.format(_PLAIN.encode(record), indent=2) + b"\n"
+    """Write a record as mlgit stores it in a file: indented by two, in the order of its fields, with a final newline.
+
+    Characters that nobody sees, as in a category of somebody's data, are written as escapes.
+    """
+    text = msgspec.json.format(_PLAIN.encode(record), indent=2) + b"\n"
+    return text if first_hidden(text) is None else escaped(text.decode(), pairs=True).encode()
 
 
 def sha256(content: bytes | memoryview) -> str:

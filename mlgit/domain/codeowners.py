@@ -46,7 +46,7 @@ def parse(text: str) -> CodeOwners:
     """Parse the file. A line that cannot be parsed is an error, and is left out, as forges do."""
     rules: list[OwnerRule] = []
     errors: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         words = line.split("#", 1)[0].split() if r"\#" not in line else line.split()
         if not words:
             continue

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlgit.domain.hidden import escaped
 from mlgit.ml.categorical import CategoricalProfile, choose_categories, count_categories, merge_categories, texts_of
 from mlgit.ml.numeric import (
     NumericProfile,
@@ -132,7 +133,7 @@ def to_json(profile: TableProfile) -> bytes:
     document = msgspec.to_builtins(profile, order="sorted")
     columns = ",\n".join(_entry(name, column) for name, column in document.pop("columns").items())
     rest = ",\n".join(_entry(name, value) for name, value in document.items())
-    return f'{{\n"columns":{{\n{columns}\n}},\n{rest}\n}}\n'.encode()
+    return escaped(f'{{\n"columns":{{\n{columns}\n}},\n{rest}\n}}\n', pairs=True).encode()
 
 
 def from_json(content: bytes) -> TableProfile:

@@ -2,18 +2,15 @@
 
 import re
 
+from mlgit.domain.hidden import escaped
 from mlgit.errors import Finding
 
-# Control characters but the tab; what changes direction or cannot be seen; and surrogates, which cannot be printed at all.
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
-)
+_BREAKS_AND_HALVES = re.compile(r"[\n\ud800-\udfff]")  # a line break, and surrogates, which cannot be printed at all
 
 
 def clean(text: str) -> str:
     """Return text as one line, with every control, direction and invisible character written as an escape."""
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escaped(_BREAKS_AND_HALVES.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def finding(found: Finding) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mlgit.domain import codec
+from mlgit.domain.hidden import first_hidden
 from mlgit.domain.records import KINDS
 from mlgit.domain.schema import json_schema
 from mlgit.edges.formats import cardfile, jsonfile, yamlfile
@@ -101,7 +102,10 @@ def test_a_reader_of_yaml_1_1_reads_the_same(mapping: dict[str, Any]) -> None:
 @given(mappings, st.booleans())
 def test_json_round_trip(mapping: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(mapping, ensure_ascii=ascii_only, indent=1).encode()
-    if not any(line.startswith((b"<<<<<<<", b">>>>>>>")) for line in text.split(b"\n")):
+    if first_hidden(text) is not None:
+        with pytest.raises(MlgitError, match="is not seen"):
+            jsonfile.parse(text, "a.json")
+    elif not any(line.startswith((b"<<<<<<<", b">>>>>>>")) for line in text.split(b"\n")):
         assert repr(jsonfile.parse(text, "a.json").value) == repr(mapping)
 
 

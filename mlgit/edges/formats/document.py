@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mlgit.domain.rules.texts import check_visible
 from mlgit.errors import Location, MlgitError, refused
 
 Path = tuple[str | int, ...]
@@ -66,7 +67,8 @@ def check_text(text: bytes, file: str, *, max_bytes: int) -> None:
 
     Raises:
         MlgitError: it is too long (`document-too-large`), has an unresolved merge conflict
-            (`merge-conflict-unresolved`), or is not plain UTF-8: a byte order mark or NUL (`encoding-not-utf8`).
+            (`merge-conflict-unresolved`), is not plain UTF-8: a byte order mark or NUL (`encoding-not-utf8`), or has a
+            character that is not seen (`text-hidden-character`).
     """
     if len(text) > max_bytes:
         raise too_large(file, f"it has {len(text):,} bytes, {max_bytes:,} are allowed")
@@ -92,6 +94,8 @@ def check_text(text: bytes, file: str, *, max_bytes: int) -> None:
             raise _not_utf8(text, file, error.start, why) from error
     if b"\0" in text:
         raise _not_utf8(text, file, text.index(b"\0"), "it has a NUL byte, as UTF-16 and binary files have")
+    if findings := list(check_visible(text, file)):
+        raise MlgitError(*findings)
 
 
 def line_at(text: bytes, offset: int) -> int:

@@ -20,6 +20,7 @@ from yaml import (
     StreamEndEvent,
 )
 
+from mlgit.domain.hidden import escaped
 from mlgit.edges.formats.document import (
     MAX_FINDINGS,
     Document,
@@ -90,7 +91,7 @@ def dump(mapping: Mapping[str, Any], schema: str | None = None) -> bytes:
         allow_unicode=True,
         width=1 << 30,
     )
-    return (head + body).encode()
+    return (head + escaped(body)).encode()
 
 
 @functools.cache

@@ -8,6 +8,8 @@ import math
 import re
 from typing import Any, Final
 
+from mlgit.domain.hidden import has_hidden
+
 _CONSTANTS: Final[dict[str, Any]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -61,15 +63,12 @@ _AMBIGUOUS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_HIDDEN = re.compile(
-    r"[\x85\u2028\u2029\ufeff]"
-)  # line breaks and marks that editors do not show, so they are written as escapes
 _BLOCK = re.compile(r"\S[^\x00-\x09\x0b-\x1f\x7f-\x9f\ufffe\uffff]*")
 
 
 def style(text: str) -> str | None:
     """Return how to write text: in double quotes, as a block, or plainly where that is possible (None)."""
-    if _AMBIGUOUS.fullmatch(text) or _HIDDEN.search(text):
+    if _AMBIGUOUS.fullmatch(text) or has_hidden(text):
         return '"'
     if "\n" not in text:
         return None

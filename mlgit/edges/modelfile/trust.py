@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from mlgit.domain.hidden import first_hidden
 from mlgit.domain.layout import TRUSTED_TYPES
 from mlgit.errors import Finding, Location, MlgitError
 
@@ -63,7 +64,9 @@ def parse_trusted_types(content: bytes, file: str = TRUSTED_TYPES) -> frozenset[
     try:
         if len(content) > _FILE_MAX:
             raise ValueError(f"it has {len(content)} bytes, {_FILE_MAX} are allowed")
-        lines = content.decode().splitlines()
+        if hidden := first_hidden(content):
+            raise ValueError(f"line {hidden.line} has {hidden.name}, which is not seen")
+        lines = content.decode().split("\n")
     except ValueError as error:  # also UnicodeDecodeError
         raise MlgitError(_invalid("the file of trusted types cannot be read", str(error), Location(file))) from error
     for number, line in enumerate(lines, start=1):

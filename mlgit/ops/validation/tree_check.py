@@ -6,6 +6,7 @@ from typing import TypeVar
 from mlgit.domain import layout
 from mlgit.domain.records import Record
 from mlgit.domain.rules.paths import check_unplaced
+from mlgit.domain.rules.texts import check_visible, is_reviewed
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.formats import Formats
@@ -55,9 +56,16 @@ class TreeCheck:
     def check_other_paths(self, paths: Collection[str]) -> None:
         """Check paths at which no record belongs: report those that look like a misplaced or misnamed record."""
         self.add(check_unplaced(paths))
+        self._check_texts(path for path in paths if is_reviewed(path))
         self.read(
             [path for path in paths if layout.is_version_like(path)]
         )  # the reader says what is wrong with the path
+
+    def _check_texts(self, paths: Iterable[str]) -> None:
+        """Check text that no record is in, such as cards, code owners, signers and requirements: what is seen is what is read."""
+        for path, content in self.state.tree.read_many(paths):
+            if content is not None:
+                self.add(check_visible(content, path))
 
 
 def of_kind(kind: type[R], records: Records) -> list[R]:

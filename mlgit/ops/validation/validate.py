@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from mlgit.domain import layout
 from mlgit.domain.merge_rules.slots import check_slot_layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Promotion
@@ -115,7 +116,8 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
         entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(IDENTIFIED_FILES)
     }
     del entries  # the longest list of all, no longer needed while versions are read
-    check.check_other_paths(other_paths)
+    # The text of a version that is not read here was checked when it was merged: its digest or blob id proves it.
+    check.check_other_paths([path for path in other_paths if not _is_of_version(path)])
     records = check_references(
         check, {kind: paths for kind, paths in paths_of_kind.items() if kind not in NUMEROUS_KINDS}
     )
@@ -149,6 +151,11 @@ def _merge_base(workspace: Workspace, base: Lifecycle, tree: Tree) -> str | None
     commit = commit_of(base)
     head = tree.commit or workspace.repository.resolve("HEAD")
     return commit if head is None else workspace.repository.merge_base(commit, head) or commit
+
+
+def _is_of_version(path: str) -> bool:
+    """Tell whether a path is that of a file beside a version's record, of which there may be hundreds of thousands."""
+    return path.endswith((*IDENTIFIED_FILES, ".md")) and "/versions/" in path and layout.is_immutable(path)
 
 
 def _of_unknown_size(paths: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ from itertools import islice
 from mlgit.domain import layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Promotion, Version
+from mlgit.domain.rules.texts import check_visible
 from mlgit.domain.rules.versions import check_card, check_version, stated_blobs, stored_files
 from mlgit.domain.slots import filled
 from mlgit.errors import MlgitError
@@ -54,6 +55,8 @@ class VersionCheck:
             files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
             blob_ids = self._read_blob_ids(version, files)
             self._check.add(check_version(version, files, expected, verified=names, ids=blob_ids))
+            for name, content in files.items():
+                self._check.add(check_visible(content or b"", f"{folder}/{name}"))
             if folder in with_cards and (card := files["card.md"]) is not None:
                 self._check_card(version, f"{folder}/card.md", card)
             yield version

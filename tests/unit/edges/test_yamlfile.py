@@ -91,7 +91,14 @@ def test_quoted_and_block_text_is_text() -> None:
         pytest.param(b"a: 1\nb: \xc3\x28\n", [("encoding-not-utf8", 2)], id="invalid-byte"),
         pytest.param(b"a: \xed\xa0\x80\n", [("encoding-not-utf8", 1)], id="surrogate"),
         pytest.param(b"a: 1\nb: \0\n", [("encoding-not-utf8", 2)], id="nul"),
-        pytest.param(b"a: 1\nb: \x01\n", [("yaml-syntax-error", 2)], id="control-character"),
+        pytest.param(b"a: 1\nb: \x01\n", [("text-hidden-character", 2)], id="control-character"),
+        pytest.param("a: 1 # x:\u2028b: 2\n".encode(), [("text-hidden-character", 1)], id="line-separator"),
+        pytest.param("a: 1 # x:\u2029b: 2\n".encode(), [("text-hidden-character", 1)], id="paragraph-separator"),
+        pytest.param("a: 1 # x:\x85b: 2\n".encode(), [("text-hidden-character", 1)], id="next-line"),
+        pytest.param(b"a: 1 # x:\rb: 2\n", [("text-hidden-character", 1)], id="carriage-return"),
+        pytest.param("a: 1\nb\u200b: 2\n".encode(), [("text-hidden-character", 2)], id="zero-width-in-a-key"),
+        pytest.param('a: "\u202e1"\n'.encode(), [("text-hidden-character", 1)], id="override-in-a-value"),
+        pytest.param("a: 1 # \U000e0041\n".encode(), [("text-hidden-character", 1)], id="tag-in-a-comment"),
         pytest.param(
             b"a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> x\n", [("merge-conflict-unresolved", 2)], id="conflict"
         ),

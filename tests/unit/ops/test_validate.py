@@ -521,3 +521,22 @@ def test_files_of_a_version_may_lie_in_folders(check: Check) -> None:
     assert at_files(check(files | {"models/delay/versions/v3/out/model.skops.dvc": b""})) == {
         ("dvc-pointer-mismatch", "models/delay/versions/v3/out/model.skops.dvc")
     }
+
+
+# What people see
+
+
+@pytest.mark.parametrize("check", [found_in_all, found_in_change], ids=["all", "change"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("policies/production.yaml", PROBLEM, "models/delay/card.md", f"{V2}/card.md", "CODEOWNERS"),
+        *(".mlgit/allowed_signers", ".mlgit/trusted_types", ".dvc/config", "requirements.txt", "dvc.yaml"),
+        *("datasets/flights/flights.parquet.dvc", ".github/workflows/mlgit.yml", "params.yaml"),
+    ],
+)
+def test_a_hidden_line_break_is_found_in_every_reviewed_text(check: Check, path: str) -> None:
+    content = (healthy().get(path) or b"") + "# exclude: \u2028x: [bots]\n".encode()
+    found = [finding for finding in check({path: content}) if finding.id == "text-hidden-character"]
+    assert [finding.at.file for finding in found if finding.at] == [path]
+    assert "U+2028 LINE SEPARATOR in column 12" in found[0].message
