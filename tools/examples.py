@@ -54,6 +54,8 @@ _VALUES = {
     "person": "ana",
     "email": "ana@acme.example",
     "model": MODEL,
+    "base": "main",
+    "remote": "storage",
     "forge": "none",
     **APPROVAL_RULES["none"],
 }

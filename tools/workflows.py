@@ -16,7 +16,7 @@ _ON = re.compile(r"^on:.*?(?=^permissions: \{\}$)", re.MULTILINE | re.DOTALL)
 _REPLACEMENTS = (
     ("${{ inputs.model }}", "${{ inputs.model }}", "model", "Model to train; may be left out where there is only one"),
     ('"{{ version:mlgit }}"', "${{ inputs.mlgit }}", "mlgit", "Version of mlgit"),
-    ("ref: main", "ref: ${{ inputs.branch }}", "branch", "The base branch"),
+    ('ref: "{{ base }}"', "ref: ${{ inputs.branch }}", "branch", "The base branch"),
     ("[staging, production]", "${{ fromJSON(inputs.environments) }}", "environments", "Environments, a JSON list"),
     ("${{ inputs.version }}", "${{ inputs.version }}", "version", "Version, as MODEL@N"),
     ("${{ inputs.environment }}", "${{ inputs.environment }}", "environment", "Environment"),

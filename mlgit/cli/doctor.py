@@ -84,10 +84,10 @@ def _ruleset(session: Session, role: BranchRole) -> str:
 
 def _shipped(session: Session) -> dict[str, bytes]:
     """Return the files that every project at its forge begins with and whose content does not depend on whose it is."""
-    forge = snapshot.take_snapshot(session).state.project().forge
-    files = templates.project(next(iter(templates.TEMPLATES)), forge)
+    project = snapshot.take_snapshot(session).state.project()
+    files = templates.project(next(iter(templates.TEMPLATES)), project.forge)
     shipped = {path: content for path, content in files.items() if path == ".gitattributes" or "/workflows/" in path}
-    return templates.render(shipped, _NAMELESS)
+    return templates.render(shipped, _NAMELESS | {"base": project.base})
 
 
 def _show(outcome: doctor.Diagnosis, *, fix: bool) -> str:

@@ -3,7 +3,7 @@
 import os.path
 import shlex
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import click
 
@@ -15,7 +15,10 @@ from mlgit.domain.records import KINDS
 from mlgit.edges import templates
 from mlgit.edges.project import Folder
 from mlgit.ops.project import init
+from mlgit.ops.project.existing_files import PIPELINE
 from mlgit.ops.project.project_files import InitRequest
+
+_OWN: Final = "bring-your-own"
 
 
 @click.command()
@@ -24,8 +27,11 @@ from mlgit.ops.project.project_files import InitRequest
 @click.option("--name", metavar="NAME", help="Name of the project; by default that of the folder.")
 @click.option("--owner", metavar="OWNER", help="Responsible team or person; by default you, by your Git identity.")
 @click.option(
-    "--remote", metavar="PATH|URL", help="DVC remote for data and models; by default a folder beside the project."
+    "--remote",
+    metavar="PATH|URL",
+    help="DVC remote for data and models; by default the one that DVC has, else a folder beside the project.",
 )
+@click.option("--base", metavar="BRANCH", help="Base branch; by default the default branch of the repository.")
 @click.option(
     "--forge",
     type=click.Choice(["none", "github", "gitea"]),
@@ -42,6 +48,7 @@ def command(
     name: str | None,
     owner: str | None,
     remote: str | None,
+    base: str | None,
     forge: Literal["none", "github", "gitea"],
     *,
     yes: bool,
@@ -50,8 +57,8 @@ def command(
     """Create a working project in a new folder.
 
     This is a Git repository with data, a training pipeline, two environments with their policies, and a DVC remote for data
-    and models beside it. DIR is the current folder, if it is left out. Existing files are never overwritten. If it was
-    interrupted, run it again.
+    and models beside it. DIR is the current folder, if it is left out. In a DVC project, its pipeline and its remote are kept.
+    Existing files are never overwritten. If it was interrupted, run it again.
 
     \b
     Examples:
@@ -61,7 +68,8 @@ def command(
     """
     root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
     project_folder = Folder(root)
-    default_name, default_template = init.name_of(root.name), next(iter(templates.TEMPLATES))
+    default_name = init.name_of(root.name)
+    default_template = templates.matching(PIPELINE, project_folder.read(PIPELINE)) or _OWN
     if session.may_ask and not yes:
         template = template or _ask_template(default_template)
         name = name or click.prompt("Name of the project", default=default_name)
@@ -71,7 +79,8 @@ def command(
         name=name,
         template=template or default_template,
         owner=owner,
-        remote=f"../{name}-storage" if remote is None else _location(session.directory, root, remote),
+        remote=None if remote is None else _location(session.directory, root, remote),
+        base=base,
         forge=forge,
     )
     files = templates.project(request.template, forge)
@@ -125,6 +134,13 @@ def _show(created: init.ProjectCreated) -> str:
         lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(created)]
     if created.kept_files:
         lines += ["", f"Existing files were not changed: {', '.join(created.kept_files)}"]
+    if created.extended_files:
+        lines += ["", f"Lines were added to existing files: {', '.join(created.extended_files)}"]
+    if created.branch not in {None, created.base}:
+        lines += [
+            "",
+            f"The commit is on {text.clean(str(created.branch))}; the project starts once {created.base} has it.",
+        ]
     if not created.has_signing_key:
         lines += [
             "",
@@ -136,10 +152,11 @@ def _show(created: init.ProjectCreated) -> str:
 def _contents(created: init.ProjectCreated) -> list[tuple[str, str]]:
     (problem,) = (file for file in created.files if file.startswith("problems/"))
     dataset = _dataset(created)
+    pipeline = [("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate")]
     return [
         (problem, "what is to be predicted, and how success is measured"),
         (f"datasets/{dataset}/", "the contract of the data" + (", and the data" if created.data_files else "")),
-        ("src/, dvc.yaml, params.yaml", "the pipeline: prepare, featurize, train, evaluate"),
+        *([] if PIPELINE in created.kept_files else pipeline),
         (f"models/{created.model}/", "the model, and the text of its model card"),
         ("environments/, policies/", "staging and production, and what each requires"),
         (text.clean(created.remote), "where DVC stores data and models"),
@@ -157,6 +174,7 @@ def _first_step(created: init.ProjectCreated, enter: str) -> str:
     dataset = _dataset(created)
     steps = (
         enter,
+        f"name your stages and what they write in models/{created.model}/model.yaml" * (PIPELINE in created.kept_files),
         f"describe your data in datasets/{dataset}/dataset.yaml",
         f"mlgit data add FILE --dataset {dataset}",
     )

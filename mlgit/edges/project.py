@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlgit.domain import layout
@@ -15,6 +15,7 @@ from mlgit.errors import MlgitError, inconclusive, refused, usage_error
 from mlgit.ops.project.project_files import Person
 
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore")
+_USUAL_BRANCHES = ("main", "master", "trunk", "develop")
 
 
 class Folder:
@@ -23,35 +24,63 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def check(self, base: str) -> None:
-        """Refuse a folder that cannot become a project.
+    def choose_base(self, requested: str | None) -> str:
+        """Return the base branch of a project in this folder.
+
+        Where none is requested, it is the default branch: the remote's, a usual one that exists, or the one that HEAD is on;
+        where there is no repository yet, the one that Git is configured to create.
 
         Raises:
-            MlgitError: its path contains a file (`folder-is-file`), it is inside a repository without being its root
-                (`repository-nested`), or it is the root of one that has no branch `base` (`base-branch-missing`).
+            MlgitError: the path of the folder contains a file (`folder-is-file`), it is inside a repository without being its
+                root (`repository-nested`), or its repository lacks that branch (`base-branch-missing`).
             Inconclusive: there is no DVC that is recent enough.
         """
         workspace.require()
         if not self._nearest.is_dir():
             raise usage_error("folder-is-file", f"{self._nearest} is a file", fix="choose another folder")
+        configured = self._git.text("config", "init.defaultBranch", check=False)
         top = self._top
         if top is None:
-            return
+            return requested or configured or _USUAL_BRANCHES[0]
         if top != self.root.resolve():
             raise refused(
                 "repository-nested",
                 f"{self.root} is inside the repository {top}",
                 why="a project is a repository of its own, with its files at the root",
-                fix=f"choose a folder outside, run this in {top}, or run `git init -b {base}` in the folder first",
+                fix=f"choose a folder outside, run this in {top}, or run `git init` in the folder first",
             )
-        branch = self._git.text("symbolic-ref", "--short", "HEAD", check=False)
-        if branch != base and not self._git.text("rev-parse", "--verify", f"refs/heads/{base}", check=False):
+        head = self._git.text("symbolic-ref", "--short", "HEAD", check=False)
+        branches = self._git.text("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", check=False).split("\n")
+        base = requested or self._default_branch(head, branches, [configured] if configured else [])
+        if not base or base not in {head, *branches}:
             raise refused(
                 "base-branch-missing",
-                f"the repository has no branch {base}",
-                why=f"the desired state is on {base}, and HEAD is on {branch or 'no branch'}",
-                fix=f"rename it with `git branch -m {base}`" if branch else f"make it with `git switch -c {base}`",
+                f"the repository has no branch {base}" if base else "the default branch cannot be told",
+                why=f"the desired state is on the base branch, and HEAD is on {head or 'no branch'}",
+                fix=f"create it with `git switch -c {base or 'main'}`, or name another with --base",
             )
+        return base
+
+    def _default_branch(self, head: str, branches: Sequence[str], configured: Sequence[str]) -> str:
+        """Return the default branch of the repository; empty if HEAD is detached and no usual branch exists."""
+        remote = self._git.text("symbolic-ref", "--short", "refs/remotes/origin/HEAD", check=False)
+        if remote:
+            return remote.removeprefix("origin/")
+        usual = [*configured, *_USUAL_BRANCHES]
+        return head if head in usual else next((branch for branch in usual if branch in branches), head)
+
+    def remote(self) -> str | None:
+        """Return the name of the default remote that DVC has in the folder; None if it has none.
+
+        Raises:
+            MlgitError: DVC's configuration cannot be read (`dvc-config-invalid`).
+        """
+        return workspace.default_remote(self.root)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a regular file in the folder; None if there is none, or a link."""
+        target = self.root / path
+        return target.read_bytes() if target.is_file() and not target.is_symlink() else None
 
     def person(self) -> Person:
         """Return the identity that Git has, with the line that lets the person sign if they have a key.

@@ -36,6 +36,13 @@ def project(name: str, forge: str = "none") -> dict[str, bytes]:
     return common | _files(_folder() / name)
 
 
+def matching(path: str, content: bytes | None) -> str | None:
+    """Return the first template whose file has a content, or the default template for None; None if no template matches."""
+    if content is None:
+        return next(iter(TEMPLATES))
+    return next((name for name in TEMPLATES if _files(_folder() / name).get(path) == content), None)
+
+
 def draft(kind: str) -> bytes:
     """Return the draft of a record, or of a card (`card`), for `mlgit new`."""
     (path,) = (_folder() / "new").glob(f"{kind}.*")

@@ -13,7 +13,7 @@ from mlgit import schemas
 from mlgit.cli.main import run
 from mlgit.cli.session import Session
 from mlgit.domain.codec import sha256
-from mlgit.domain.records import KINDS
+from mlgit.domain.records import KINDS, Project
 from mlgit.edges import templates
 from mlgit.edges.dvc import pointers
 from mlgit.edges.project import Folder
@@ -57,6 +57,11 @@ def start(root: Path, template: str = "tabular-classification", **options: objec
     return init.run(
         Session(root), Folder(root), wish, lambda values: templates.render(files, values), texts, on_step=on_step
     )
+
+
+def project(root: Path) -> Project:
+    session = Session(root.resolve())
+    return Lifecycle(session.repository.tree("HEAD"), session.formats.record).project()
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -222,17 +227,87 @@ def test_an_existing_repository_keeps_its_history_its_index_and_its_readme(capsy
     assert git(root, "status", "--short") == "A  staged.txt\n"
 
 
+@pytest.mark.parametrize("branch", ["master", "trunk", "release/next"])
 @pytest.mark.parametrize("commits", [0, 1])
-def test_a_repository_without_the_base_branch_is_refused(commits: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_teams_branch_is_the_base(commits: int, branch: str) -> None:
     root = Path("acme")
     root.mkdir()
-    git(root, "init", "-q", "-b", "master")
+    git(root, "init", "-q", "-b", branch)
     if commits:
         git(root, "commit", "-q", "--allow-empty", "-m", "first")
-    assert run(["init", "acme"]) == 1
-    assert "git branch -m main" in capsys.readouterr().err
-    git(root, "branch", "-m", "main")
+    assert run(["init", "acme", "--forge", "github"]) == 0
+    assert git(root, "log", "-1", "--format=%s", branch) == "Start acme with mlgit\n"
+    assert project(root).base == branch
+    assert f'branches: ["{branch}"]' in (root / ".github/workflows/mlgit-apply.yaml").read_text()
+    assert run(["-C", "acme", "validate"]) == 0
+    assert run(["-C", "acme", "status"]) == 0
+
+
+def test_the_remotes_default_branch_is_the_base_of_a_clone(capsys: pytest.CaptureFixture[str]) -> None:
+    git(Path(), "init", "-q", "-b", "develop", "origin")
+    git(Path("origin"), "commit", "-q", "--allow-empty", "-m", "first")
+    git(Path(), "clone", "-q", "origin", "acme")
+    git(Path("acme"), "switch", "-q", "-c", "start-mlgit")
     assert run(["init", "acme"]) == 0
+    assert project(Path("acme")).base == "develop"
+    assert "The commit is on start-mlgit; the project starts once develop has it." in capsys.readouterr().out
+
+
+def test_a_base_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "acme", "--base", "trunk"]) == 0
+    assert git(Path("acme"), "symbolic-ref", "--short", "HEAD") == "trunk\n"
+    assert project(Path("acme")).base == "trunk"
+    git(Path(), "init", "-q", "-b", "main", "other")
+    assert run(["init", "other", "--base", "trunk"]) == 1
+    assert "error[base-branch-missing]" in capsys.readouterr().err
+    git(Path("other"), "switch", "-q", "-c", "trunk")
+    assert run(["init", "other", "--base", "trunk"]) == 0
+
+
+def test_a_detached_head_without_a_usual_branch_asks_for_the_base(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path("acme")
+    git(Path(), "init", "-q", "-b", "work", "acme")
+    git(root, "commit", "-q", "--allow-empty", "-m", "first")
+    git(root, "switch", "-q", "--detach")
+    assert run(["init", "acme"]) == 1
+    assert "or name another with --base" in capsys.readouterr().err
+    assert run(["init", "acme", "--base", "work"]) == 0
+
+
+def test_a_dvc_project_keeps_its_pipeline_and_its_remote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path("acme")
+    git(Path(), "init", "-q", "-b", "main", "acme")
+    for words in (["init", "-q"], ["remote", "add", "-q", "-d", "team", str(tmp_path / "team")]):
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, check=True, capture_output=True)
+    own = {
+        "dvc.yaml": "stages:\n  train:\n    cmd: python train.py\n    outs: [model.skops]\n",
+        "params.yaml": "depth: 3\n",
+        "train.py": "print(1)\n",
+        "requirements.txt": "pandas\n",
+        ".gitignore": "/tmp/\n",
+        ".gitattributes": "*.ipynb binary\n",
+    }
+    for path, text in own.items():
+        (root / path).write_text(text)
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "a pipeline")
+    config = (root / ".dvc/config").read_bytes()
+    assert run(["init", "acme"]) == 0
+    shown = capsys.readouterr().out
+    assert "Existing files were not changed: dvc.yaml, params.yaml, requirements.txt" in shown
+    assert "Lines were added to existing files: .gitattributes, .gitignore" in shown
+    for path in ("dvc.yaml", "params.yaml", "requirements.txt"):
+        assert (root / path).read_text() == own[path]
+    assert not (root / "src").exists()
+    assert (root / ".gitignore").read_text().startswith("/tmp/\n\n# Files that the pipeline writes")
+    assert "*.ipynb binary\n" in (root / ".gitattributes").read_text()
+    assert ((root / ".dvc/config").read_bytes(), project(root).remote) == (config, "team")
+    assert not (tmp_path / "work/acme-storage").exists()
+    assert git(root, "status", "--short") == ""
+    before = snapshot(root)
+    assert run(["init", "acme"]) == 0
+    assert "is a project already" in capsys.readouterr().out
+    assert snapshot(root) == before
 
 
 def test_a_folder_inside_a_repository_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,6 +336,8 @@ def test_somebody_unknown_is_told_before_anything_is_made(home: Path, capsys: py
         (["--name", "My Project"], "name-invalid", 2),
         (["--owner", 'a"b'], "owner-invalid", 2),
         (["--remote", "acme/data"], "dvc-remote-inside-repository", 2),
+        (["--base", "a b"], "name-invalid", 2),
+        (["--base", "main]"], "name-invalid", 2),
     ],
 )
 def test_words_that_do_not_fit_are_refused(

@@ -43,6 +43,8 @@ VALUES = {
     "owner": "@acme/ml",
     "person": "ada",
     "email": "ada@example.org",
+    "base": "main",
+    "remote": "storage",
     "forge": "none",
 } | APPROVAL_RULES["none"]
 Trained = Callable[[str], Path]

@@ -42,7 +42,8 @@ def node() -> Iterator[Node]:
 def workflows() -> dict[str, str]:
     """The workflows of a new project by name: `validate`, `gate` and so on."""
     files = templates.render(
-        templates.project("tabular-classification", "github"), _VALUES | {"forge": "github"} | APPROVAL_RULES["none"]
+        templates.project("tabular-classification", "github"),
+        _VALUES | {"forge": "github", "base": "main", "remote": "storage"} | APPROVAL_RULES["none"],
     )
     return {
         Path(path).stem.removeprefix("mlgit-"): text.decode()

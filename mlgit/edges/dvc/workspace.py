@@ -135,6 +135,21 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
     return [*written, ".dvc/config"]
 
 
+def default_remote(root: Path) -> str | None:
+    """Return the name of the default remote of a checkout, or of its only one; None if there is none.
+
+    Raises:
+        MlgitError: the configuration cannot be read (`dvc-config-invalid`).
+        Inconclusive: there is no supported DVC (as `require`).
+    """
+    if not (root / ".dvc" / "config").is_file():
+        return None
+    settings = configuration(root)
+    remotes = list(settings["remote"])
+    default = settings["core"].get("remote") or (remotes[0] if len(remotes) == 1 else None)
+    return default if default in remotes else None
+
+
 def remote_settings(root: Path, name: str) -> tuple[str, bool, list[str]]:
     """Return the kind of a remote, whether DVC verifies downloads from it, and which credentials are committed.
 

@@ -5,15 +5,18 @@ Each step skips what is already done, so an interrupted run is completed by runn
 
 import os.path
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
+
+import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.names import NAME_RULES, CommitId, is_name
 from mlgit.errors import Finding, Location, MlgitError, refused, usage_error
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.project import existing_files
 from mlgit.ops.project.project_files import (
     FileContents,
     InitRequest,
@@ -27,7 +30,7 @@ from mlgit.ops.project.project_files import (
 )
 
 REMOTE: Final = "storage"
-BASE: Final = "main"
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _FITS_IN_QUOTES = re.compile(r'[^"\\\x00-\x1f\x7f]{1,200}')
 
 
@@ -39,13 +42,25 @@ class ProjectFolder(Protocol):
         """The absolute path; it may not exist yet."""
         ...
 
-    def check(self, base: str) -> None:
-        """Check that the folder can become a project with this base branch.
+    def choose_base(self, requested: str | None) -> str:
+        """Return the base branch: the requested one, or else the default branch of the repository.
 
         Raises:
-            MlgitError: it is a file, is inside another repository, or its repository has no such branch (`folder-is-file`,
+            MlgitError: the folder is a file, is inside another repository, or its repository lacks the branch (`folder-is-file`,
                 `repository-nested`, `base-branch-missing`).
         """
+        ...
+
+    def remote(self) -> str | None:
+        """Return the name of the default remote that DVC has in the folder; None if it has none.
+
+        Raises:
+            MlgitError: DVC's configuration cannot be read (`dvc-config-invalid`).
+        """
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file in the folder; None if there is no such file."""
         ...
 
     def person(self) -> Person:
@@ -80,8 +95,10 @@ class ProjectFolder(Protocol):
 class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     """The created project.
 
-    `data_files` are those of `files` that DVC stores, `kept_files` existing files that were left as they are, and `model` is the
-    model to train first. `has_signing_key` is whether the person has an SSH key to sign approvals with.
+    `data_files` are those of `files` that DVC stores, `kept_files` existing files that were left as they are, `extended_files`
+    existing files to which lines were added, and `model` is the model to train first. `remote` is a location, or the name of the
+    remote that DVC has already. `branch` is the branch that has the commit. `has_signing_key` is whether the person has an SSH
+    key to sign approvals with.
     """
 
     state: Literal["created", "there-already", "planned"]
@@ -92,11 +109,30 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     forge: str
     owner: str
     model: str
+    base: str
+    branch: str | None
     files: list[str]
     data_files: list[str]
     kept_files: list[str]
+    extended_files: list[str]
     has_signing_key: bool
     commit: CommitId | None
+
+
+class _Remote(msgspec.Struct, frozen=True):
+    """The DVC remote of a new project; `location` is None for one that DVC has already."""
+
+    name: str
+    location: str | None
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What `run` is about to create."""
+
+    project: str
+    base: str
+    remote: _Remote
+    files: FileContents
 
 
 def name_of(folder: str) -> str:
@@ -131,12 +167,48 @@ def run(
             exists with other content (`file-exists`). Nothing was changed.
     """
     _check_request(request, folder.root)
-    folder.check(BASE)
+    base = folder.choose_base(request.base)
     person = folder.person()
-    files, kept = _without_own(project_files(workspace, request, person, write_template, schemas), folder)
-    data = [path for path in files if is_data(path)]
-    has_started, differing = folder.has_started(), folder.differing(files)
-    if has_started and (changed := [*differing, *folder.missing(files)]):
+    remote = _choose_remote(folder, request)
+    written = project_files(workspace, request, person, write_template, schemas, base=base, remote=remote.name)
+    fitted = existing_files.fit(written, folder.read)
+    has_started = folder.has_started()
+    _check_files(folder, fitted, has_started=has_started)
+    commit = None
+    if not has_started and not dry_run:
+        plan = _Plan(project=request.name, base=base, remote=remote, files=fitted.files)
+        commit = _create(workspace, folder, plan, on_step)
+    return ProjectCreated(
+        state="there-already" if has_started else "planned" if dry_run else "created",
+        project=request.name,
+        folder=str(folder.root),
+        template=request.template,
+        remote=remote.location or remote.name,
+        forge=request.forge,
+        owner=request.owner or person.email,
+        model=model_of(written),
+        base=base,
+        branch=None if commit is None else workspace.repository.head_branch(),
+        files=sorted(fitted.files),
+        data_files=[path for path in fitted.files if is_data(path)],
+        kept_files=fitted.kept,
+        extended_files=fitted.extended,
+        has_signing_key=person.signer is not None,
+        commit=commit,
+    )
+
+
+def _choose_remote(folder: ProjectFolder, request: InitRequest) -> _Remote:
+    existing = folder.remote() if request.remote is None else None
+    if existing is not None and existing != REMOTE:  # one of our name is set up again, if a run was interrupted there
+        return _Remote(name=existing, location=None)
+    return _Remote(name=REMOTE, location=request.remote or f"../{request.name}-storage")
+
+
+def _check_files(folder: ProjectFolder, fitted: existing_files.FittedFiles, *, has_started: bool) -> None:
+    new = {path: content for path, content in fitted.files.items() if path not in fitted.extended}
+    differing = folder.differing(new)
+    if has_started and (changed := [*differing, *fitted.extended, *folder.missing(fitted.files)]):
         raise refused(
             "project-exists",
             f"{folder.root} is a project already",
@@ -146,24 +218,6 @@ def run(
         )
     if differing:
         raise MlgitError(*(_file_exists(path) for path in differing))
-    commit = None
-    if not has_started and not dry_run:
-        commit = _create(workspace, folder, request, files, data, on_step)
-    return ProjectCreated(
-        state="there-already" if has_started else "planned" if dry_run else "created",
-        project=request.name,
-        folder=str(folder.root),
-        template=request.template,
-        remote=request.remote,
-        forge=request.forge,
-        owner=request.owner or person.email,
-        model=model_of(files),
-        files=sorted(files),
-        data_files=data,
-        kept_files=kept,
-        has_signing_key=person.signer is not None,
-        commit=commit,
-    )
 
 
 def _check_request(request: InitRequest, root: Path) -> None:
@@ -181,7 +235,18 @@ def _check_request(request: InitRequest, root: Path) -> None:
             why='an owner is one line of text without " and \\',
             fix="name a person or a team, for example --owner @acme/ml",
         )
-    if "://" not in request.remote and Path(os.path.normpath(root / request.remote)).is_relative_to(root):
+    if request.base is not None and (not _BRANCH.fullmatch(request.base) or ".." in request.base):
+        raise usage_error(
+            "name-invalid",
+            f"{request.base!r} is not a valid base branch",
+            why="workflows name it: letters, digits, dots, hyphens, underscores and slashes",
+            fix="--base main",
+        )
+    if (
+        request.remote is not None
+        and "://" not in request.remote
+        and Path(os.path.normpath(root / request.remote)).is_relative_to(root)
+    ):
         raise usage_error(
             "dvc-remote-inside-repository",
             f"{request.remote} is inside the repository",
@@ -190,35 +255,26 @@ def _check_request(request: InitRequest, root: Path) -> None:
         )
 
 
-def _without_own(files: dict[str, bytes], folder: ProjectFolder) -> tuple[dict[str, bytes], list[str]]:
-    """Leave out the README if the person has one of their own; return the other files, and what was left out."""
-    kept = folder.differing({"README.md": files["README.md"]})
-    return {path: content for path, content in files.items() if path not in kept}, kept
-
-
-def _create(
-    workspace: Workspace,
-    folder: ProjectFolder,
-    request: InitRequest,
-    files: FileContents,
-    data: Sequence[str],
-    on_step: Callable[[str], None],
-) -> CommitId:
+def _create(workspace: Workspace, folder: ProjectFolder, plan: _Plan, on_step: Callable[[str], None]) -> CommitId:
+    files, remote = plan.files, plan.remote
+    data = [path for path in files if is_data(path)]
     on_step("creating the repository")
-    folder.start(BASE)
+    folder.start(plan.base)
     on_step("writing the files")
     workspace.write_files(files)
-    on_step("setting up DVC")
-    dvc_files = folder.set_up_data(REMOTE, request.remote)
+    dvc_files: list[str] = []
+    if remote.location is not None:
+        on_step("setting up DVC")
+        dvc_files = folder.set_up_data(remote.name, remote.location)
     if data:
-        on_step(f"pushing data to {request.remote}")
-        workspace.store(REMOTE).upload([(folder.root / path, stored_file(path, files[path])) for path in data])
+        on_step(f"pushing data to {remote.location or remote.name}")
+        workspace.store(remote.name).upload([(folder.root / path, stored_file(path, files[path])) for path in data])
     on_step("committing")
     repository = workspace.repository
     in_git = {path: content for path, content in files.items() if not is_data(path)}
     in_git |= {path: (folder.root / path).read_bytes() for path in dvc_files}
     head = repository.resolve("HEAD")
-    message = f"Start {request.name} with mlgit\n"
+    message = f"Start {plan.project} with mlgit\n"
     commit = repository.commit(in_git, parents=[] if head is None else [head], message=message)
     repository.move("HEAD", commit, expected=head, reason="mlgit init")
     repository.stage(list(in_git))

@@ -51,21 +51,48 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class InitRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the project is to be. Without an owner, it is the person who starts it."""
+    """What the project is to be.
+
+    Attributes:
+        name: name of the project.
+        template: name of the template.
+        remote: where DVC is to store data and models, as a URL or a folder; None for the remote that DVC has there, or else for
+            a folder beside the project.
+        owner: responsible team or person; None for whoever starts the project.
+        base: the base branch; None for the default branch of the repository.
+        forge: where pull requests are.
+    """
 
     name: str
     template: str
-    remote: str
+    remote: str | None = None
     owner: str | None = None
+    base: str | None = None
     forge: Literal["none", "github", "gitea"] = "none"
 
 
 def project_files(
-    workspace: Workspace, request: InitRequest, person: Person, write_template: TemplateWriter, schemas: FileContents
+    workspace: Workspace,
+    request: InitRequest,
+    person: Person,
+    write_template: TemplateWriter,
+    schemas: FileContents,
+    *,
+    base: str,
+    remote: str,
 ) -> dict[str, bytes]:
     """Return all files of the project, with data and the pointers to it.
 
     `mlgit.yaml` comes last: files are written in this order, and half a project must not look like a whole one.
+
+    Args:
+        workspace: the workspace of the folder.
+        request: what the project is to be.
+        person: who starts it.
+        write_template: the template.
+        schemas: content of each JSON Schema, by file name.
+        base: the base branch.
+        remote: name of the DVC remote.
 
     Raises:
         MlgitError: the address that Git is configured with is not an e-mail address (`git-identity-invalid`).
@@ -82,6 +109,8 @@ def project_files(
         "owner": request.owner or person.email,
         "person": _short_name(person),
         "email": person.email,
+        "base": base,
+        "remote": remote,
         "forge": request.forge,
         **APPROVAL_RULES["none" if request.forge == "none" else "forge"],
     }
