@@ -20,6 +20,7 @@ from mlgit.edges.git.repository import GitRepository, open_repository
 from mlgit.errors import Location, MlgitError, usage_error
 
 if TYPE_CHECKING:
+    from mlgit.domain.signers import SignerLine
     from mlgit.edges.git.remotes import ShowProgress
     from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
     from mlgit.ops.kernel.ports.forge import Forge
@@ -238,6 +239,12 @@ class _Formats:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only for pointers
 
         pointers.parse(content, file)
+
+    def signers(self, content: bytes) -> "Sequence[SignerLine]":
+        from mlgit.domain.layout import SIGNERS  # noqa: PLC0415 - only where keys are read
+        from mlgit.edges.ssh import signers  # noqa: PLC0415 - only where keys are read
+
+        return signers.parse(content, SIGNERS).lines()
 
     def yaml(self, file: str, record: Record) -> bytes:
         from mlgit.domain.codec import to_mapping  # noqa: PLC0415 - only for writing

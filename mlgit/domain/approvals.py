@@ -54,9 +54,10 @@ class SignedVote(msgspec.Struct, frozen=True):
         """Return the person with the signer's address."""
         return people.person(self.approval.by)
 
-    def unlisted_reason(self, people: "People") -> str:  # noqa: ARG002 - the roles file does not matter
-        """Return an empty string: the file of allowed signers already lists everybody who can sign."""
-        return ""
+    def unlisted_reason(self, people: "People") -> str:
+        """Return why an address does not count that is not listed, in a project that lists its people."""
+        is_listed = not people.people() or people.is_email(self.approval.by)
+        return "" if is_listed else "no entry of .mlgit/roles.yaml has this address"
 
     def counted(self, person: str, roles: list[str]) -> CountedApproval:
         """Return it as an approval that counts."""
@@ -172,6 +173,10 @@ class People:
         """Return the short name of the person with a login; `@` and the login itself if it is not listed."""
         folded = login.casefold()
         return self._reviewer_of.get(folded, f"@{folded}")
+
+    def is_email(self, email: str) -> bool:
+        """Return whether a listed person has this address."""
+        return email.casefold() in self._person_of
 
     def is_login(self, login: str) -> bool:
         """Return whether a listed person has this login."""

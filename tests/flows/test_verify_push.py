@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.domain import layout
 from tests.flows.builder import MODEL, OTHER
-from tests.flows.people import Desk, Team
+from tests.flows.people import Desk, Team, signer
 from tests.flows.test_approvals_flow import POLICY, on_branch, on_ledger
 from tests.flows.test_promotion_races import follow, shared
 
@@ -88,6 +89,15 @@ def test_a_promotion_without_approvals_is_refused_with_who_may_approve(proposed:
     said = refused(bens, server, "main")
     assert "error[approvals-missing]" in said
     assert f"remote: error[approvals-missing]: {WHERE} lacks 1 more approval (0 of 1 so far; ben, cara may)" in said
+
+
+def test_a_key_for_two_people_is_refused(proposed: Team) -> None:
+    ana, _, server = hosted(proposed)
+    line = signer("ben", proposed.keys)
+    ana.commit(
+        "Let Cara use Ben's key", {layout.SIGNERS: ana.read(layout.SIGNERS).replace(line, f"cara@acme.example,{line}")}
+    )
+    assert "error[allowed-signers-key-shared]" in refused(ana, server, "main")
 
 
 def test_the_author_cannot_approve_and_push(proposed: Team) -> None:

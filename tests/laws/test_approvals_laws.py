@@ -72,7 +72,7 @@ def tally(votes: list[SignedVote], rule: ApprovalRule, excluded: Mapping[str, st
 
 def may_approve(email: str, excluded: Mapping[str, str]) -> bool:
     person = PEOPLE.person(email)
-    return person not in excluded and not PEOPLE.is_bot(person)
+    return person not in excluded and not PEOPLE.is_bot(person) and PEOPLE.is_email(email)
 
 
 @given(VOTES, RULES, EXCLUDED, RISKS)

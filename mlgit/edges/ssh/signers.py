@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from mlgit.domain.signers import SignerLine
 from mlgit.edges.ssh.keys import KEY_TYPES, Malformed, PublicKey
 from mlgit.errors import Finding, Location, MlgitError
 
@@ -62,6 +63,10 @@ class AllowedSigners(msgspec.Struct, frozen=True):
     def of_key(self, blob: bytes) -> tuple[Signer, ...]:
         """Return the lines with a key, given by its bytes."""
         return tuple(signer for signer in self.signers if signer.key.blob == blob)
+
+    def lines(self) -> list[SignerLine]:
+        """Return each line with the fingerprint of its key and its principals."""
+        return [SignerLine(signer.line, signer.key.fingerprint, signer.principals) for signer in self.signers]
 
 
 class _InvalidLine(Exception):

@@ -88,6 +88,15 @@ class SshSignatures:
         """
         return verify(content, signature, _cached(signers, layout.SIGNERS), principal, at).fingerprint
 
+    def principals(self, key: str, *, signers: bytes) -> tuple[str, ...]:
+        """Return the addresses that a key, given by its fingerprint, stands for; none if it is not listed.
+
+        Raises:
+            MlgitError: the file cannot be trusted (see `signers.parse`).
+        """
+        lines = _cached(signers, layout.SIGNERS).signers
+        return next((line.principals for line in lines if line.key.fingerprint == key), ())
+
     def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
         """Verify the signature of a commit, and return its principal and the fingerprint of its key.
 

@@ -17,6 +17,7 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import ledger_of, take_snapshot
 from mlgit.ops.review import approval_count
+from mlgit.ops.review.keys import Keys
 from mlgit.ops.review.proposals import OpenProposals, Proposal
 from mlgit.ops.review.verification import PromotionVerifier
 
@@ -124,8 +125,7 @@ def _append_vote(workspace: Workspace, proposal: Proposal, approval: Approval, p
     """
     content = to_json(approval)
     signature = workspace.signatures.sign(content)
-    signers = proposal.before.tree.read(layout.SIGNERS) or b""
-    workspace.signatures.verify(content, signature, signers=signers, principal=approval.by, at=approval.at)
+    Keys(workspace, proposal.before).verify_vote(approval, content, signature)
     stem = f"{quote(person, safe='@')}-{approval.verdict}-{approval.decision[7:19]}"
     subject = f"{approval.verdict.capitalize()} promotion of {proposal.model} to {proposal.environment}"
 

@@ -21,6 +21,7 @@ from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.review import authors
+from mlgit.ops.review.keys import Keys
 from mlgit.ops.review.proposals import Proposal
 
 _NO_REVIEWS: Final = "no review of a pull request was counted"
@@ -156,7 +157,7 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
     Returns:
         Each vote with the fingerprint of its key or, where its signature is not valid, with the reason.
     """
-    signers = before.tree.read(layout.SIGNERS) or b""
+    keys = Keys(workspace, before)
     folder = layout.approvals(promotion)
     files = ledger.files(folder)
     appended = ledger.append_times(folder, workspace.repository) if files else {}
@@ -168,9 +169,7 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
         assert isinstance(approval, Approval)  # noqa: S101 - by its path
         signature = files.get(f"{path}.sig", b"")
         try:
-            key = workspace.signatures.verify(
-                content, signature, signers=signers, principal=approval.by, at=approval.at
-            )
+            key = keys.verify_vote(approval, content, signature)
             _check_time(approval, appended.get(path))
         except Inconclusive:
             raise

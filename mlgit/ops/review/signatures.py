@@ -15,6 +15,7 @@ from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review import approval_count
+from mlgit.ops.review.keys import Keys
 
 
 def signature_times(
@@ -85,8 +86,7 @@ def sign(
     )
     content = to_json(approval)
     signature = workspace.signatures.sign(content)
-    signers = base.tree.read(layout.SIGNERS) or b""
-    workspace.signatures.verify(content, signature, signers=signers, principal=email, at=now)
+    Keys(workspace, base).verify_vote(approval, content, signature)
     file = f"{quote(person, safe='@')}-approve-{approval.decision[7:19]}-{now:%Y%m%d%H%M%S}.json"
     path = f"{layout.approvals(record.id)}/{file}"
     subject = f"Approve {noun} of {record.model} in {record.environment}"

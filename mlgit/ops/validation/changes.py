@@ -44,6 +44,8 @@ def check_change(
     check.add(_clashes(head.tree, present))
     check.add(check_sizes(head.tree.larger(LARGEST, present)))
     check.check_pointers(present)
+    if not {layout.SIGNERS, layout.ROLES}.isdisjoint(change.path for change in changes):
+        check.check_signers()
     # A deleted record can leave references to it dangling, so deletions count here too.
     if by_kind(change.path for change in changes)[0].keys() - NUMEROUS_KINDS - {"promotion"}:
         check_references(check, _reference_paths(head))

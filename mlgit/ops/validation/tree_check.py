@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from mlgit.domain import layout
-from mlgit.domain.records import Record
+from mlgit.domain.records import Record, Roles
 from mlgit.domain.rules.paths import check_unplaced
 from mlgit.domain.rules.texts import check_visible, is_reviewed
+from mlgit.domain.signers import check_signers
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.formats import Formats
@@ -52,6 +53,19 @@ class TreeCheck:
                     self.formats.check_pointer(path, content)
             except MlgitError as error:
                 self.add(error.findings)
+
+    def check_signers(self) -> None:
+        """Check the keys, their principals and the people against each other; a project without the file has no keys."""
+        content = self.state.tree.read(layout.SIGNERS)
+        if content is None:
+            return
+        records, _ = self.state.read_each([layout.ROLES])
+        roles = records.get(layout.ROLES)
+        try:
+            lines = self.formats.signers(content)
+            self.add(check_signers(lines, roles if isinstance(roles, Roles) else Roles(schema=1, people={})))
+        except MlgitError as error:
+            self.add(error.findings)
 
     def check_other_paths(self, paths: Collection[str]) -> None:
         """Check paths at which no record belongs: report those that look like a misplaced or misnamed record."""

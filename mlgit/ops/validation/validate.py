@@ -111,6 +111,7 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     check.add(check_paths((entry.path, entry.mode) for entry in entries))
     check.add(check_sizes(head.tree.larger(LARGEST, _of_unknown_size(entry.path for entry in entries))))
     check.check_pointers(entry.path for entry in entries)
+    check.check_signers()
     paths_of_kind, other_paths = by_kind(entry.path for entry in entries)
     blob_ids = {
         entry.path: entry.blob for entry in entries if entry.blob is not None and entry.path.endswith(IDENTIFIED_FILES)

@@ -1,12 +1,13 @@
 """The port to file formats: records, model cards, DVC pointers and parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mlgit.domain.cards import CardText
 from mlgit.domain.records import Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.version import StoredFile
+from mlgit.domain.signers import SignerLine
 
 
 class RecordReader(Protocol):
@@ -49,6 +50,14 @@ class Formats(Protocol):
 
         Raises:
             MlgitError: it does not (`dvc-pointer-invalid`, `dvc-pointer-legacy`, `dvc-pointer-unsafe`).
+        """
+        ...
+
+    def signers(self, content: bytes) -> Sequence[SignerLine]:
+        """Return the lines of `.mlgit/allowed_signers`.
+
+        Raises:
+            MlgitError: with every line that cannot be trusted (`allowed-signers-...`).
         """
         ...
 

@@ -31,6 +31,14 @@ class Signatures(Protocol):
         """
         ...
 
+    def principals(self, key: str, *, signers: bytes) -> tuple[str, ...]:
+        """Return the addresses that a key, given by its fingerprint, stands for; none if it is not listed.
+
+        Raises:
+            MlgitError: the file of signers is invalid (`allowed-signers-...`).
+        """
+        ...
+
     def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
         """Verify the signature of a commit; return the principal and the fingerprint of its key.
 

@@ -1,0 +1,49 @@
+"""Whose signature it is: keys, principals and people by the allowed signers and the roles of one state."""
+
+from mlgit.domain import layout
+from mlgit.domain.approvals import People
+from mlgit.domain.records import Approval
+from mlgit.domain.signers import owners
+from mlgit.errors import refused
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.workspace import Workspace
+
+
+class Keys:
+    """The keys that a state lists, each with the one person whose it is."""
+
+    def __init__(self, workspace: Workspace, state: Lifecycle) -> None:
+        """Take the workspace, and the state whose allowed signers and roles count."""
+        self._workspace = workspace
+        self._signers = state.tree.read(layout.SIGNERS) or b""
+        self._people = People(state.roles())
+
+    def verify_vote(self, approval: Approval, content: bytes, signature: bytes) -> str:
+        """Verify that the person whom a vote names signed it; return the fingerprint of the key.
+
+        Args:
+            approval: the vote.
+            content: the bytes of its file, which are signed.
+            signature: the armoured signature.
+
+        Raises:
+            MlgitError: the signature is not valid (`signature-...`), its key belongs to several people
+                (`signature-key-shared`), or the file of signers is invalid (`allowed-signers-...`).
+        """
+        key = self._workspace.signatures.verify(
+            content, signature, signers=self._signers, principal=approval.by, at=approval.at
+        )
+        self._owner(key)
+        return key
+
+    def _owner(self, key: str) -> str:
+        """Return the person to whom a listed key belongs."""
+        holders = owners(self._workspace.signatures.principals(key, signers=self._signers), self._people)
+        if len(holders) > 1:
+            raise refused(
+                "signature-key-shared",
+                f"the key {key} stands for {' and '.join(holders)}, so it cannot be told who signed",
+                why=f"a key belongs to one person; see {layout.SIGNERS} and {layout.ROLES} of the base branch",
+                fix="give each person a key and a line of their own, then approve again",
+            )
+        return holders[0]
