@@ -1,5 +1,7 @@
 """Run the pipeline that trains a model."""
 
+import shlex
+
 import click
 
 from mlgit.cli.params import MODEL, session_command
@@ -16,7 +18,7 @@ from mlgit.ops.training import train
 def command(session: Session, model: str | None, settings: tuple[str, ...]) -> int:
     """Run the stages of the training pipeline that are out of date.
 
-    MODEL may be left out where there is only one.
+    MODEL may be left out where there is only one. A run that fails leaves no value of --set behind.
 
     \b
     Examples:
@@ -41,9 +43,12 @@ def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
 
 def _show(outcome: train.Trained) -> str:
     if outcome.exit_code:
+        again = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in outcome.settings.items())
+        restored = " The parameters are as they were before." if outcome.settings else ""
         return (
             f"The pipeline of {outcome.model} stopped with exit code {outcome.exit_code}; its last lines above say why."
-            + text.following(f"fix it, then mlgit train {outcome.model}")
+            + restored
+            + text.following(f"fix it, then mlgit train {outcome.model}{again}")
         )
     rows = [
         [name, f"{value:.4f}", "decides" if name == outcome.primary_metric else ""]

@@ -99,6 +99,13 @@ def test_what_stops_one_check_stops_no_other(running: Team, id_: str, code: int,
     assert "ok        project" in answer.out
 
 
+def test_a_remote_whose_folder_is_not_there_is_told_and_not_made(running: Team) -> None:
+    shutil.rmtree(running.folder / "storage")
+    answer = running.ana.does("doctor")
+    assert "warning[dvc-remote-folder-missing]" in answer.text
+    assert not (running.folder / "storage").exists()
+
+
 def test_who_has_no_key_is_told_and_it_is_no_failure(running: Team) -> None:
     answer = running.ana.using(user_signingkey="/no/key").does("doctor")
     assert answer.ids == ["signing-key-missing"]

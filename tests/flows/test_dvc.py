@@ -14,7 +14,7 @@ import pytest
 
 from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
-from mlgit.edges.dvc import lockfile, pipeline, pointers, workspace
+from mlgit.edges.dvc import lockfile, parameters, pipeline, pointers, workspace
 from mlgit.edges.dvc.store import DvcStore
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError
 
@@ -43,6 +43,11 @@ def finding(action: Callable[[], object]) -> Finding:
         action()
     (problem,) = refusal.value.findings
     return problem
+
+
+def set_params(root: Path, settings: dict[str, str]) -> None:
+    with parameters.setting(root, settings, print) as keep:
+        keep()
 
 
 def fetched(store: DvcStore, file: StoredFile) -> bytes:
@@ -252,7 +257,7 @@ class TestStore:
         path.write_bytes(b"X" + CONTENT[1:])
         assert finding(lambda: store.upload([model])).id == "data-corrupt"
         assert not object_in(root / ".dvc/cache", file).exists()
-        assert not (root.parent / "storage").exists()
+        assert not object_in(root.parent / "storage", file).exists()
 
     def test_a_file_that_changed_is_not_taken_for_the_one_in_the_cache(
         self, store: DvcStore, model: tuple[Path, StoredFile]
@@ -289,9 +294,24 @@ class TestStore:
         assert object_in(tmp_path / "elsewhere", model[1]).read_bytes() == CONTENT
         assert not (root / ".dvc/cache").exists()
 
+    @pytest.mark.parametrize("url", ["../../storage", "{absolute}/nowhere"])
+    def test_a_folder_that_is_not_there_is_refused_and_not_made(
+        self, root: Path, tmp_path: Path, model: tuple[Path, StoredFile], url: str
+    ) -> None:
+        worktree = tmp_path / "elsewhere/again"  # as `git worktree add` makes it: the relative address points beside it
+        shutil.copytree(root, worktree)
+        config = worktree / ".dvc/config"
+        config.write_text(config.read_text().replace("../../storage", url.format(absolute=tmp_path)))
+        before = sorted(tmp_path.rglob("*"))
+        there = DvcStore(worktree, "storage")
+        for action in (lambda: there.upload([model]), there.probe):
+            assert finding(action).id == "dvc-remote-folder-missing"
+        assert sorted(tmp_path.rglob("*")) == before
+
     def test_a_remote_whose_folder_is_a_file_is_unreachable(
         self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
+        (root.parent / "storage").rmdir()
         (root.parent / "storage").write_text("not a folder")
         actions: list[Callable[[], object]] = [
             lambda: store.missing([model[1]]),
@@ -568,17 +588,49 @@ class TestPipeline:
         assert pipeline.DvcPipeline(made).reproduce(["train"], {}, lines.append) != 0
         assert "broken" in lines
 
+    def test_a_run_that_fails_leaves_no_parameter_set(self, made: Path) -> None:
+        (made / "dvc.yaml").write_text(PIPELINE.replace("echo training", "grep lr params.yaml; false"))
+        lines: list[str] = []
+        assert pipeline.DvcPipeline(made).reproduce(["train"], {"train.lr": "0.25"}, lines.append) == 1
+        assert any("0.25" in line for line in lines)  # it was set while the stage ran
+        assert (made / "params.yaml").read_text() == PARAMS
+        assert "params.yaml is as it was before: the run did not succeed" in lines
+        assert not (made / ".dvc/tmp/mlgit-params.json").exists()
+
+    def test_what_a_killed_run_set_is_restored_by_the_next(self, made: Path) -> None:
+        code = (
+            "import os, pathlib; from mlgit.edges.dvc.parameters import setting\n"
+            "with setting(pathlib.Path(), {'train.lr': '0.25'}, print): os.kill(os.getpid(), 9)"
+        )
+        killed = subprocess.run([sys.executable, "-c", code], cwd=made, check=False)
+        assert killed.returncode == -9
+        assert "0.25" in (made / "params.yaml").read_text()
+        lines: list[str] = []
+        assert pipeline.DvcPipeline(made).reproduce(["train"], {}, lines.append) == 0
+        assert lines[0] == "params.yaml is as it was before: an earlier run with --set was killed"
+        assert (made / "params.yaml").read_text() == PARAMS
+
+    def test_an_edit_during_a_run_is_not_undone(self, made: Path) -> None:
+        (made / "dvc.yaml").write_text(PIPELINE.replace("echo training", "echo mine > params.yaml; false"))
+        assert pipeline.DvcPipeline(made).reproduce(["train"], {"train.lr": "0.25"}, lambda _: None) == 1
+        assert (made / "params.yaml").read_text() == "mine\n"
+
+    def test_two_runs_do_not_set_parameters_at_once(self, made: Path) -> None:
+        with parameters.setting(made, {"seed": "8"}, print):
+            assert finding(lambda: set_params(made, {"seed": "9"})).id == "train-running"
+        assert (made / "params.yaml").read_text() == PARAMS
+
     def test_a_parameter_cannot_be_infinite(self, made: Path) -> None:
-        assert finding(lambda: pipeline.set_params(made, {"seed": "1e999"})).id == "param-value-invalid"
+        assert finding(lambda: set_params(made, {"seed": "1e999"})).id == "param-value-invalid"
 
     def test_a_parameter_that_is_set_to_what_it_is_leaves_the_file_alone(self, made: Path) -> None:
         before = (made / "params.yaml").stat().st_mtime_ns
-        pipeline.set_params(made, {"seed": "7"})
+        set_params(made, {"seed": "7"})
         assert (made / "params.yaml").stat().st_mtime_ns == before
 
     @pytest.mark.parametrize("name", ["train.rl", "lr", "train", "train.lr.x", "none.yaml:lr", "train."])
     def test_a_parameter_that_is_not_there_is_not_made_up(self, made: Path, name: str) -> None:
-        problem = finding(lambda: pipeline.set_params(made, {"seed": "9", name: "1"}))
+        problem = finding(lambda: set_params(made, {"seed": "9", name: "1"}))
         assert problem.id == "param-unknown"
         assert problem.why
         assert (made / "params.yaml").read_text() == PARAMS

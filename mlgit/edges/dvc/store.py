@@ -16,7 +16,7 @@ from typing import Any, cast
 from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.dvc import probe, workspace
-from mlgit.errors import Inconclusive, MlgitError, inconclusive, refused
+from mlgit.errors import Inconclusive, Location, MlgitError, inconclusive, refused
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _FORBIDDEN = {401, 403, 407}
@@ -70,10 +70,11 @@ class DvcStore:
 
         Raises:
             MlgitError: a file differs from its record (`data-corrupt`), or is not in the remote afterwards
-                (`dvc-upload-failed`).
+                (`dvc-upload-failed`); the remote is a folder that does not exist (`dvc-remote-folder-missing`).
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
                 full or broken (`disk-io-failed`).
         """
+        self.require_folder()
         for path, file in files:
             self._store_in_cache(path, file)
         absent = list({file.md5: file for file in self.missing([file for _, file in files])}.values())
@@ -98,7 +99,28 @@ class DvcStore:
             MlgitError: one of these steps failed; or as `missing`.
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
+        self.require_folder()
         probe.run(self._name, self._remote, self._errors_as_findings, lambda error: _means_missing(_cause(error)))
+
+    def require_folder(self) -> None:
+        """Refuse a remote that is a folder of this machine and does not exist.
+
+        DVC would create it. A relative address points to another place from a second worktree, and the folder of a disk that
+        is not mounted is empty: files stored there are not where everybody else looks for them.
+
+        Raises:
+            MlgitError: there is no such folder (`dvc-remote-folder-missing`).
+        """
+        folder = self._local_folder
+        if folder is None or os.path.lexists(folder):
+            return
+        raise refused(
+            "dvc-remote-folder-missing",
+            f'the folder of remote "{self._name}" does not exist here',
+            why=f"{folder}; a relative address in .dvc/config is read from this checkout, which may be a second worktree",
+            fix=f"mount or create the folder, or give its absolute path: `dvc remote modify --local {self._name} url PATH`",
+            at=Location(".dvc/config"),
+        )
 
     def _store_in_cache(self, path: Path, file: StoredFile) -> None:
         """Store a file in the cache if it is missing there, and verify that the cached content is the recorded one."""
@@ -150,11 +172,18 @@ class DvcStore:
 
     def _remote_paths(self, files: Sequence[StoredFile]) -> list[Path]:
         """Return the paths of files in a remote that is a folder; nothing for other remotes."""
+        if self._local_folder is None:
+            return []
+        return [Path(self._remote.oid_to_path(file.md5)) for file in files]
+
+    @property
+    def _local_folder(self) -> Path | None:
+        """The folder of the remote on this machine; None for other kinds of remotes."""
         from dvc.fs import LocalFileSystem  # noqa: PLC0415 - takes 0.1 s
 
         if not isinstance(self._remote.fs, LocalFileSystem):
-            return []
-        return [Path(self._remote.oid_to_path(file.md5)) for file in files]
+            return None
+        return Path(self._remote.path).parents[len(_OBJECTS) - 1]
 
     def _cached(self, file: StoredFile) -> Path:
         return Path(self._cache.oid_to_path(file.md5))

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -98,6 +99,8 @@ def broken_configuration() -> MlgitError:
 def initialise(root: Path, remote: str, location: str) -> list[str]:
     """Set up DVC with a default remote; existing files and settings are not changed.
 
+    If the new remote is a folder, it is made here and nowhere else: an upload refuses a folder that does not exist.
+
     `dvc init` is not used, because it would stage files in the index and takes a second.
 
     Args:
@@ -121,12 +124,16 @@ def initialise(root: Path, remote: str, location: str) -> list[str]:
     if not (ignore := folder / ".gitignore").exists():
         ignore.write_text(_IGNORE, encoding="utf-8")
         written.append(".dvc/.gitignore")
-    if "://" not in location and not Path(location).is_absolute():
-        location = RelPath((root / location).absolute())
+    remote_folder = None if "://" in location else (root / location).absolute()
+    if remote_folder is not None and not Path(location).is_absolute():
+        location = RelPath(remote_folder)
     try:
         config = Config(dvc_dir=str(folder))
         if remote in config.load_one("repo")["remote"]:
             return written
+        if remote_folder is not None:
+            with suppress(OSError):  # if this fails, the first upload says so
+                remote_folder.mkdir(parents=True, exist_ok=True)
         with config.edit("repo") as levels:
             levels["core"] = {"analytics": False, "autostage": False, "remote": remote} | levels["core"]
             levels["remote"][remote] = {"url": location, "verify": True}

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix
 
@@ -48,6 +50,9 @@ def probe(context: DoctorContext) -> CheckResult:
         raise
     except MlgitError as error:
         (finding,) = error.findings
+        if finding.id == "dvc-remote-folder-missing" and context.machine.remote(name).kind == "folder":
+            # A warning: whoever only reads Git needs no remote, and `mlgit register` refuses to make the folder.
+            return CheckResult(finding.message, [msgspec.structs.replace(finding, severity=Severity.WARNING)])
         if finding.id not in _READABLE:
             raise
         return CheckResult(f'remote "{name}" answers', [finding])

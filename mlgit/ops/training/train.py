@@ -12,6 +12,7 @@ from mlgit.ops.training import predictions, register
 class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
     """The exit code of the pipeline, and the metrics of its outputs; there are none if it failed.
 
+    `settings` are the parameters that were set; if the pipeline failed, their files are as they were before.
     `newest_version` is the newest registered version, to compare with, and `uncommitted` are input files to commit before
     `mlgit register`.
     """
@@ -19,6 +20,7 @@ class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
     model: str
     problem: str
     exit_code: int
+    settings: dict[str, str]
     primary_metric: str
     metrics: dict[str, float]
     newest_version: str | None = None
@@ -42,6 +44,7 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
 
     Raises:
         MlgitError: the model does not exist (`model-unknown`), or a parameter cannot be set (`param-unknown`).
+        Inconclusive: another run sets parameters here (`train-running`).
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     model = state.model(state.resolve_model(name))
@@ -52,6 +55,7 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
             model=model.name,
             problem=problem.name,
             exit_code=exit_code,
+            settings=dict(settings),
             primary_metric=problem.metric.primary,
             metrics={},
         )
@@ -65,6 +69,7 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
         model=model.name,
         problem=problem.name,
         exit_code=0,
+        settings=dict(settings),
         primary_metric=problem.metric.primary,
         metrics=dict(metrics),
         newest_version=f"{model.name}@{newest.version}" if newest else None,

@@ -75,7 +75,7 @@ class Pipeline(Protocol):
 
         Args:
             stages: names of the stages.
-            settings: parameters to write first, by name.
+            settings: parameters to write first, by name; their files are restored if the stages fail.
             on_line: called with each line of the output.
 
         Returns:
@@ -84,7 +84,8 @@ class Pipeline(Protocol):
         Raises:
             UsageError: a parameter does not exist or has an invalid value (`param-unknown`, `param-value-invalid`). Nothing
                 was changed.
-            Inconclusive: DVC cannot be started (`dvc-missing`, `dvc-too-old`).
+            Inconclusive: DVC cannot be started (`dvc-missing`, `dvc-too-old`), or another run sets parameters
+                (`train-running`).
         """
         ...
 
