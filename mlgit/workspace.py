@@ -39,6 +39,7 @@ class LocalWorkspace:
         """Take a folder in the repository, and what shows the progress of fetch and push; None shows nothing."""
         self.directory = directory
         self._show = show
+        self._reuses_evidence = False
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -56,6 +57,19 @@ class LocalWorkspace:
         from mlgit.edges.cache import FileCache  # noqa: PLC0415 - few commands use it
 
         return FileCache(self.repository.git_dir)
+
+    @cached_property
+    def evidence_cache(self) -> "Cache":
+        """A cache in the folder of Git if `reuse_evidence` was called, otherwise an empty one."""
+        from mlgit.edges import cache, installation  # noqa: PLC0415 - few commands use it
+
+        if not self._reuses_evidence:
+            return cache.NoCache()
+        return cache.FileCache(self.repository.git_dir, program=installation.digest())
+
+    def reuse_evidence(self) -> None:
+        """Use evidence that was computed before. Not for commands that verify what others decided."""
+        self._reuses_evidence = True
 
     @cached_property
     def clock(self) -> "Clock":
@@ -162,6 +176,7 @@ class LocalWorkspace:
         """Yield this workspace with a repository whose new objects and refs are discarded at the end."""
         with self.repository.scratch() as repository:
             workspace = LocalWorkspace(self.directory)
+            workspace._reuses_evidence = self._reuses_evidence
             workspace.repository = repository
             yield workspace
 

@@ -26,6 +26,7 @@ def command(session: Session, place: Place | None, *, dry_run: bool) -> int:
       mlgit apply production --dry-run
       mlgit apply production/churn
     """
+    session.reuse_evidence()
     environment, model = place or (None, None)
     return session.answer(apply.run(session, environment, model, dry_run=dry_run, on_step=session.step), _show)
 

@@ -33,6 +33,7 @@ def command(session: Session, place: Place | None, *, merge_too: bool, no_pull_r
       mlgit auto-promote --merge && mlgit apply
     """
     environment, model = place or (None, None)
+    session.reuse_evidence()
     outcome = auto_promote.run(
         session,
         environment,

@@ -55,6 +55,7 @@ def command(
         raise click.UsageError("--all goes with --verify." if every else "Missing argument 'MODEL@N'.")
     if environment is None:
         raise click.UsageError("Missing option '--env'.")
+    session.reuse_evidence()
     version = VersionRef.parse(name)
     snapshot = take_snapshot(session, at)
     session.step(f"evaluating the gates of {environment} for {version}")

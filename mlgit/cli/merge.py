@@ -26,6 +26,7 @@ def command(session: Session, promotion: str | None, *, dry_run: bool) -> int:
       mlgit merge
       mlgit merge production/churn --dry-run
     """
+    session.reuse_evidence()
     return session.answer(merge.run(session, promotion, dry_run=dry_run, on_step=session.step), _show)
 
 

@@ -78,6 +78,7 @@ def command(
       mlgit promote churn@10 --to production --clear challenger
     """
     _check_slot(slot, traffic, clear, ramp)
+    session.reuse_evidence()
     outcome = promote.run(
         session,
         version,

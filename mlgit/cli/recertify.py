@@ -31,6 +31,7 @@ def command(session: Session, place: Place, reason: str | None, *, no_pull_reque
       mlgit recertify production/churn --reason "yearly review" --dry-run
     """
     assert place.model is not None  # noqa: S101 - MODEL_PLACE has one
+    session.reuse_evidence()
     outcome = recertify.run(
         session,
         place.environment,

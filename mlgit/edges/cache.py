@@ -13,17 +13,19 @@ _DIGEST_BYTES = 32
 class FileCache:
     """A file for each name, which begins with a digest of key and content (see `ops.kernel.ports.Cache`)."""
 
-    def __init__(self, git_dir: Path) -> None:
+    def __init__(self, git_dir: Path, program: str = __version__) -> None:
+        """Take the Git folder, and what identifies the program: entries of another one are not found."""
         self._folder = git_dir / "mlgit" / "cache"
+        self._program = program
 
     def get(self, name: str, key: str) -> bytes | None:
-        """Return the content of a name if key and version of mlgit are the same; None also if the file is damaged."""
+        """Return the content of a name if key and program are the same; None also if the file is damaged."""
         try:
             with (self._folder / name).open("rb") as file:
                 digest, content = file.read(_DIGEST_BYTES), file.read()
         except OSError:
             return None
-        return content if digest == _digest(key, content) else None
+        return content if digest == self._digest(key, content) else None
 
     def put(self, name: str, key: str, content: bytes) -> None:
         """Store the content of a name; nothing is stored if the disk is full or not writable."""
@@ -32,15 +34,24 @@ class FileCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 with partial.open("wb") as file:
-                    file.write(_digest(key, content))
+                    file.write(self._digest(key, content))
                     file.write(content)
                 partial.replace(self._folder / name)
             finally:
                 partial.unlink(missing_ok=True)
 
+    def _digest(self, key: str, content: bytes) -> bytes:
+        """Return the digest of program, key and content."""
+        digest = hashlib.sha256(hashlib.sha256(f"{self._program}\n{key}".encode()).digest())
+        digest.update(content)  # not joined with the key, since it may be large
+        return digest.digest()
 
-def _digest(key: str, content: bytes) -> bytes:
-    """Return the digest of key, version of mlgit and content."""
-    digest = hashlib.sha256(hashlib.sha256(f"{__version__}\n{key}".encode()).digest())
-    digest.update(content)  # not joined with the key, since it may be large
-    return digest.digest()
+
+class NoCache:
+    """A cache in which nothing is ever found, for commands that compute everything again."""
+
+    def get(self, name: str, key: str) -> None:
+        """Return None."""
+
+    def put(self, name: str, key: str, content: bytes) -> None:
+        """Do nothing."""

@@ -35,6 +35,7 @@ class DvcStore:
         """Take the folder that contains `.dvc` (None for a bare repository) and the name of the remote."""
         self._root = root
         self._name = remote
+        self._verified: list[StoredFile] = []
 
     def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
         """Return the files that the remote does not have, by one request for all. Content is not read.
@@ -64,6 +65,23 @@ class DvcStore:
                 self._download(file, copy)
                 _check(file, hashing.hash_file(copy), f'in remote "{self._name}"')
             yield copy
+
+    def verify(self, file: StoredFile) -> None:
+        """Check that the cache, or else the remote, has a file as it is recorded; each file once.
+
+        Raises:
+            MlgitError: as `fetch`.
+            Inconclusive: as `fetch`.
+        """
+        if file in self._verified:
+            return
+        cached = self._cached(file)
+        if cached.is_file():
+            _check(file, hashing.hash_file(cached), f"in the cache, {cached},")
+        else:
+            with self.fetch(file):
+                pass
+        self._verified.append(file)
 
     def upload(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
         """Store files in cache and remote if they are missing there, then check that the remote has them.

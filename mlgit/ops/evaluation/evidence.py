@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlgit.domain import layout
 from mlgit.domain.cards import CardText
 from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.records import Dataset, Model, Problem, Version
+from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import StoredFile
 from mlgit.domain.results import (
@@ -81,8 +81,7 @@ class StoredEvidence:
         findings = list(check_version(self.candidate, files, pointers))
         for stored in stored_files(self.candidate):
             try:
-                with self._store.fetch(stored):
-                    pass
+                self._store.verify(stored)
             except Inconclusive:  # not a finding on the file
                 raise
             except MlgitError as error:
@@ -101,10 +100,8 @@ class StoredEvidence:
 
     def check_datasets(self) -> Mapping[str, DatasetCheck]:
         """Check each dataset against its contract."""
-        return {
-            name: self._check_dataset(self._state.dataset(name), self._dataset(name))
-            for name in self.candidate.inputs.data
-        }
+        checks = {name: self._check_dataset(name) for name in self.candidate.inputs.data}
+        return {name: self._with_revocation(name, check) for name, check in checks.items()}
 
     def metric_value(self, metric: str) -> float:
         """Compute a metric of the candidate from its stored predictions."""
@@ -330,11 +327,16 @@ class StoredEvidence:
                 )
         return findings
 
-    def _check_dataset(self, contract: Dataset, frame: "DataFrame") -> DatasetCheck:
-        messages = [violation.message for violation in contracts.check_contract(contract, frame, at=self.at)]
-        if contract.revoked is not None and contract.revoked.since <= self.at.date():
-            messages.insert(0, f"revoked since {contract.revoked.since}: {contract.revoked.reason}")
-        return DatasetCheck(len(frame), messages)
+    def _check_dataset(self, name: str) -> DatasetCheck:
+        contract, frame = self._state.dataset(name), self._dataset(name)
+        violations = contracts.check_contract(contract, frame, at=self.at)
+        return DatasetCheck(len(frame), [violation.message for violation in violations])
+
+    def _with_revocation(self, name: str, check: DatasetCheck) -> DatasetCheck:
+        revoked = self._state.dataset(name).revoked
+        if revoked is None or revoked.since > self.at.date():
+            return check
+        return DatasetCheck(check.rows, [f"revoked since {revoked.since}: {revoked.reason}", *check.violations])
 
 
 def _labels_of(scores: Any, labels: Any, positive: Label | None) -> list[Any]:

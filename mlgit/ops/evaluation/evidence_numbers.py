@@ -23,11 +23,23 @@ def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
     """Load the reference profile of a version, made from its training table.
 
     Raises:
-        MlgitError: it is missing (`version-file-missing`), not what was registered (`version-file-mismatch`), or invalid
-            (`profile-invalid`).
+        MlgitError: it is missing or not what was registered (as for `read_profile`), or invalid (`profile-invalid`).
     """
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
+    content = read_profile(state, version)
+    try:
+        return profile.from_json(content)
+    except msgspec.MsgspecError as error:
+        raise _unreadable(layout.profile(version.model, version.version), str(error)) from error
+
+
+def read_profile(state: Lifecycle, version: Version) -> bytes:
+    """Return the content of the reference profile of a version.
+
+    Raises:
+        MlgitError: it is missing (`version-file-missing`), or not what was registered (`version-file-mismatch`).
+    """
     ref = VersionRef(version.model, version.version)
     path = layout.profile(version.model, version.version)
     content = state.tree.read(path)
@@ -47,10 +59,7 @@ def load_profile(state: Lifecycle, version: Version) -> "TableProfile":
             fix="restore it from the commit that registered it",
             at=Location(path),
         )
-    try:
-        return profile.from_json(content)
-    except msgspec.MsgspecError as error:
-        raise _unreadable(path, str(error)) from error
+    return content
 
 
 def profile_drift(state: Lifecycle, champion: Version, candidate: Version) -> Drift:

@@ -11,7 +11,7 @@ from mlgit.domain.records import GateReport, Version
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import PolicyRef, VersionPin
 from mlgit.errors import Exit
-from mlgit.ops.evaluation.evidence import StoredEvidence
+from mlgit.ops.evaluation.known_evidence import KnownEvidence
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -58,8 +58,9 @@ def run(
     version = state.version(ref)
     champion = state.champion(environment, ref.model)
     policy = state.policy(state.environment(environment).policy)
-    evidence = StoredEvidence(workspace, state, version, champion, at=at)
+    evidence = KnownEvidence(workspace, state, version, champion, at=at)
     results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
+    evidence.save()
     return GateResults(
         candidate=str(ref),
         champion=None if champion is None else f"{ref.model}@{champion.version}",
@@ -105,8 +106,9 @@ def gate_report(
         waivers: who waived a gate and why, by id of the gate; a gate in the policy's `never_waivable` stays in force.
     """
     policy = state.policy(state.environment(environment).policy)
-    evidence = StoredEvidence(workspace, state, version, champion, at=at)
+    evidence = KnownEvidence(workspace, state, version, champion, at=at)
     results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
+    evidence.save()
     return GateReport(
         schema=1,
         promotion=promotion,

@@ -49,6 +49,17 @@ class DataStore(Protocol):
         """
         ...
 
+    def verify(self, file: StoredFile) -> None:
+        """Check that a file is in the cache or else in the remote, with the recorded sha256 and size.
+
+        It may have been checked by this object before.
+
+        Raises:
+            MlgitError: as for `fetch`.
+            Inconclusive: as for `fetch`.
+        """
+        ...
+
 
 class Pipeline(Protocol):
     """The stages of dvc.yaml, in the work tree."""

@@ -81,6 +81,11 @@ class Workspace(Protocol):
         ...
 
     @property
+    def evidence_cache(self) -> Cache:
+        """Evidence that was computed before; empty for commands that compute everything again."""
+        ...
+
+    @property
     def signatures(self) -> Signatures:
         """SSH signatures."""
         ...
