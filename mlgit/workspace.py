@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.domain.cards import CardText
 from mlgit.domain.metrics import Task
+from mlgit.domain.pipeline import Stage
 from mlgit.domain.records import Environment, Promotion, Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Label
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
     from mlgit.ops.kernel.ports.forge import Forge
     from mlgit.ops.kernel.ports.formats import Formats, RecordReader
+    from mlgit.ops.kernel.ports.git import Tree
     from mlgit.ops.kernel.ports.model import ModelFiles, Scored
     from mlgit.ops.kernel.ports.signing import Signatures
     from mlgit.ops.kernel.ports.target import Target
@@ -250,6 +252,11 @@ class _Formats:
 
         return pointers.render
 
+    def pointed(self, file: str, content: bytes) -> str:
+        from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only for pointers
+
+        return pointers.parse(content, file).md5
+
     def check_pointer(self, file: str, content: bytes) -> None:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only for pointers
 
@@ -279,6 +286,11 @@ class _Formats:
         return yamlfile.dump(mapping)
 
     def params(self, file: str, content: bytes) -> dict[str, Any]:
-        from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
+        from mlgit.edges.dvc import definitions  # noqa: PLC0415 - YAML
 
-        return yamlfile.parse(content, file).value if content.strip() else {}
+        return definitions.read_values(file, content)
+
+    def stages(self, tree: "Tree") -> list[Stage]:
+        from mlgit.edges.dvc import definitions  # noqa: PLC0415 - only for lineage
+
+        return definitions.read_stages(tree)

@@ -58,6 +58,7 @@ def _show(outcome: train.Trained) -> str:
     if outcome.newest_version is not None and outcome.newest_metric is not None:
         gain = outcome.metrics[outcome.primary_metric] - outcome.newest_metric
         parts.append(f"{outcome.primary_metric} {gain:+.4f} against {outcome.newest_version}")
+    parts += [text.finding(finding) for finding in outcome.findings]
     commit = (
         f"git commit -m 'Train {outcome.model}' -- {' '.join(outcome.uncommitted)} && " if outcome.uncommitted else ""
     )

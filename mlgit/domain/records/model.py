@@ -49,19 +49,24 @@ class Budgets(RecordPart, frozen=True, kw_only=True):
 
 
 class Model(Record, frozen=True, kw_only=True, tag="model"):
-    """A solution to a problem: the pipeline that produces its versions, and everything that influences them."""
+    """A solution to a problem: the pipeline that produces its versions, and what influences them beside it."""
 
     written_by = "people"
 
     name: Annotated[Name, describe("Name of the model.")]
     problem: Annotated[Name, describe("Name of the problem that it solves.")]
-    datasets: Annotated[list[Name], describe("Datasets that it is made from.", min_length=1)]
+    datasets: Annotated[
+        list[Name], describe("Datasets that it is made from, in addition to those that its stages read.")
+    ] = []
     pipeline: Annotated[PipelineStages, describe("Stages that produce a version.")] = PipelineStages()
     outputs: Annotated[Outputs, describe("Files that the pipeline writes.")]
     reads: Annotated[
-        list[RelativePath], describe("Code, parameters and contracts that influence a version.", min_length=1)
-    ]
-    params: Annotated[RelativePath, describe("The file of parameters.")] = "params.yaml"
+        list[RelativePath],
+        describe("Files and folders that influence a version, in addition to what its stages and those upstream read."),
+    ] = []
+    params: Annotated[
+        RelativePath, describe("The main file of parameters, in addition to those that its stages read.")
+    ] = "params.yaml"
     lock: Annotated[RelativePath | None, describe("The file that pins the packages used for training.")] = None
     keys: Annotated[list[Line], describe("Columns of the predictions that together identify a row.", min_length=1)]
     signature: Annotated[ModelSignature, describe("Inputs and output.")]

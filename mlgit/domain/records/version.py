@@ -31,10 +31,10 @@ class Inputs(RecordPart, frozen=True, kw_only=True):
 
     commit: Annotated[CommitId, describe("The training commit.")]
     code: Annotated[
-        Digest, describe("Digest of paths and Git blobs of everything that the model reads; a rebase keeps it.")
+        Digest, describe("Digest of paths and Git blobs of everything in Git that its stages read; a rebase keeps it.")
     ]
     data: Annotated[dict[Name, StoredFile], describe("Content of each dataset.")]
-    params: Annotated[dict[str, Any], describe("The parameters.")]
+    params: Annotated[dict[str, Any], describe("The parameters; those of further files as `FILE:NAME`.")]
     columns: Annotated[list[Line], describe("Input columns of the model, in order.")] = []
     lock: Annotated[Digest | None, describe("Digest of the file that pins the packages.")] = None
 

@@ -43,6 +43,17 @@ def dirty(git: Git, paths: Sequence[str]) -> list[str]:
     return sorted(path for path in changed if is_under(path.rstrip("/"), prefixes))
 
 
+def ignored(git: Git, paths: Sequence[str]) -> list[str]:
+    """Return the files at or below paths that Git ignores; none without paths."""
+    if not paths:
+        return []
+    prefixes = strip_slashes(paths)
+    pathspecs = [] if {"", "."} & {*prefixes} or len(prefixes) > _MAX_ARGUMENTS else prefixes
+    command = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", *pathspecs)
+    found = {os.fsdecode(path) for block in git.records(*command) for path in block}
+    return sorted(path for path in found if is_under(path, [prefix for prefix in prefixes if prefix != "."]))
+
+
 def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
     """Update work tree and index from one commit (None: the empty tree) to another, keeping what the person changed.
 

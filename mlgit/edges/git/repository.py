@@ -224,6 +224,11 @@ class GitRepository:
         self._require_work_tree()
         return checkout.dirty(self._git, paths)
 
+    def ignored(self, paths: Sequence[str]) -> list[str]:
+        """Return the files in the work tree at or below paths that Git ignores."""
+        self._require_work_tree()
+        return checkout.ignored(self._git, paths)
+
     def identity(self) -> tuple[str, str]:
         """Return name and e-mail address of the person, as configured in Git.
 

@@ -99,9 +99,13 @@ class StoredEvidence:
         return list(check_immutable((change.path, change.status) for _, changes in history for change in changes))
 
     def check_datasets(self) -> Mapping[str, DatasetCheck]:
-        """Check each dataset against its contract."""
+        """Check each dataset against its contract, and that the record names every dataset that was read."""
         checks = {name: self._check_dataset(name) for name in self.candidate.inputs.data}
-        return {name: self._with_revocation(name, check) for name, check in checks.items()}
+        missing = evidence_files.unrecorded_datasets(self._workspace, self.candidate)
+        unrecorded = {
+            name: DatasetCheck(0, ["the pipeline reads it, and the record does not name it"]) for name in missing
+        }
+        return {name: self._with_revocation(name, check) for name, check in checks.items()} | unrecorded
 
     def metric_value(self, metric: str) -> float:
         """Compute a metric of the candidate from its stored predictions."""

@@ -7,11 +7,12 @@ import msgspec
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import Digest
-from mlgit.domain.records import Version
+from mlgit.domain.records import Model, Version
 from mlgit.domain.results import InputColumn, ModelFileInspection
 from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Inconclusive, Location, MlgitError, inconclusive, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.data import DataStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 
@@ -81,6 +82,24 @@ def lock_digest(workspace: Workspace, version: Version) -> Digest | None:
     path = then.model(version.model).lock
     content = None if path is None else then.tree.read(path)
     return None if content is None else sha256(content)
+
+
+def unrecorded_datasets(workspace: Workspace, version: Version) -> list[str]:
+    """Return the datasets that the pipeline reads at the training commit of a version and that its record does not name.
+
+    There are none where this repository does not have the commit, as after a squash.
+
+    Raises:
+        MlgitError: the pipeline there cannot be read.
+    """
+    if workspace.repository.resolve(version.inputs.commit) is None:
+        return []
+    then = trained_from(workspace, version)
+    model = then.find(Model, layout.model(version.model))
+    if model is None:
+        return []
+    inputs = model_inputs(then, workspace.formats, model, has_stages=False)
+    return [name for name in inputs.datasets if name not in version.inputs.data]
 
 
 def trained_from(workspace: Workspace, version: Version) -> Lifecycle:

@@ -13,6 +13,7 @@ from mlgit.domain.records.promotion import PolicyRef, VersionPin
 from mlgit.errors import Exit
 from mlgit.ops.evaluation.known_evidence import KnownEvidence
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import contracts_of
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 
@@ -109,6 +110,7 @@ def gate_report(
     evidence = KnownEvidence(workspace, state, version, champion, at=at)
     results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
     evidence.save()
+    contracts = contracts_of(state, evidence.model, version)
     return GateReport(
         schema=1,
         promotion=promotion,
@@ -122,7 +124,7 @@ def gate_report(
             "problem": digest(evidence.problem),
             "predictions": version.evaluation.predictions.sha256,
             **_champion_reads(version, champion),
-            **{f"contract-{name}": digest(state.dataset(name)) for name in evidence.model.datasets},
+            **{f"contract-{name}": digest(contract) for name, contract in contracts.items()},
             **{f"data-{name}": stored.sha256 for name, stored in version.inputs.data.items()},
         },
         results=results,

@@ -4,12 +4,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mlgit.domain import layout
-from mlgit.domain.codec import digest_of
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.results import PredictionComparison
 from mlgit.errors import Location, refused
 from mlgit.ops.evaluation import evidence_files
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.data import DataStore
 from mlgit.ops.kernel.ports.model import Scored
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -115,13 +115,11 @@ def reproduce(
 
 def _check_inputs(workspace: Workspace, then: Lifecycle, model: Model, version: Version) -> None:
     """Check that the code, parameters and datasets of a record are those of its training commit."""
-    reads = [path.rstrip("/") for path in model.reads]
-    code = digest_of({entry.path: f"git:{entry.blob}" for entry in then.tree.entries(reads)})
-    params = workspace.formats.params(model.params, then.tree.read(model.params) or b"")
+    inputs = model_inputs(then, workspace.formats, model)
     checks = (
-        ("code", code == version.inputs.code),
-        ("parameters", params == version.inputs.params),
-        ("data", set(model.datasets) == set(version.inputs.data)),
+        ("code", inputs.code_digest(then.tree) == version.inputs.code),
+        ("parameters", inputs.values(then.tree, workspace.formats) == version.inputs.params),
+        ("data", set(inputs.datasets) == set(version.inputs.data)),
     )
     wrong = [name for name, same in checks if not same]
     if wrong:

@@ -1,5 +1,6 @@
 """What changed between the champion and the candidate: data, code, parameters, columns, card."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -14,6 +15,7 @@ from mlgit.domain.records import Dataset, GateReport, Version
 from mlgit.domain.records.version import StoredFile
 from mlgit.errors import MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.queries import diff
 from mlgit.ops.queries.diff import InputChange
@@ -196,7 +198,7 @@ def _code(workspace: Workspace, proposal: Proposal, champion: Version, candidate
     missing = [commit[:12] for commit in (before, after) if repository.resolve(commit) is None]
     if missing:
         return msgspec.structs.replace(code, not_compared=f"{' and '.join(missing)} not in this clone")
-    reads = [path.rstrip("/") for path in proposal.before.model(proposal.model).reads]
+    reads = _code_paths(workspace, proposal, before, after)
     files = {
         change.path: file_status(change.status)
         for change in repository.changes(before, after)
@@ -206,6 +208,16 @@ def _code(workspace: Workspace, proposal: Proposal, champion: Version, candidate
     history = repository.commits(f"{before}..{after}", paths=reads, first_parent=False)
     authors = [people.person(commit.author_email) for commit, _ in history if len(commit.parents) == 1]
     return msgspec.structs.replace(code, files=files, commits=len(authors), authors=sorted(set(authors)))
+
+
+def _code_paths(workspace: Workspace, proposal: Proposal, *commits: CommitId) -> list[str]:
+    """Return the paths of the code that the versions at these commits were made from."""
+    paths = [path.rstrip("/") for path in proposal.before.model(proposal.model).reads]
+    for commit in commits:
+        state = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+        with contextlib.suppress(MlgitError):  # a pipeline that cannot be read has a finding in `validate`
+            paths += model_inputs(state, workspace.formats, state.model(proposal.model), has_stages=False).code
+    return list(dict.fromkeys(paths))
 
 
 def _columns(before: list[str], after: list[str]) -> ColumnsChange:

@@ -64,7 +64,7 @@ def excluded_people(workspace: Workspace, proposal: Proposal, people: People) ->
     policy, version = proposal.policy, proposal.version
     commits = [*proposal.commits, *_commits_before_squash(workspace, proposal)]
     emails_by_rule = {
-        "lineage": authors.since_champion(workspace.repository, proposal) if "lineage" in policy.exclude else {},
+        "lineage": authors.since_champion(workspace, proposal) if "lineage" in policy.exclude else {},
         "trainer": {version.trained_by.email: "trained the version"} if version else {},
         "committers": {commit.committer_email: "committed to the promotion" for commit in commits},
         "author": {commit.author_email: "author of the promotion" for commit in commits},

@@ -2,34 +2,39 @@
 
 from collections.abc import Sequence
 
-from mlgit.domain.codec import digest_of
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Model, Version
 from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import ModelInputs, model_inputs
 from mlgit.ops.kernel.ports.git import Commit, PathChange, Repository
+from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.review.proposals import Proposal
 
 
-def since_champion(repository: Repository, proposal: Proposal) -> dict[str, str]:
+def since_champion(workspace: Workspace, proposal: Proposal) -> dict[str, str]:
     """Return the address of everybody who changed what the version is made from, with the newest such change.
 
-    A version is made from the paths under `reads` of its model and from the folders of its datasets. The commits are those that
-    led to the version and that the champion does not have, on every line of history; all of them where there is no champion.
+    A version is made from what the stages of its model and all stages upstream read, from what its model lists, and from the
+    folders of its datasets. The commits are those that led to the version and that the champion does not have, on every line of
+    history; all of them where there is no champion.
 
     Raises:
-        MlgitError: the clone is shallow, so that some of them may be missing (`history-shallow`).
+        MlgitError: the clone is shallow, so that some of them may be missing (`history-shallow`), or the pipeline cannot be read.
     """
-    version = proposal.version
+    version, repository = proposal.version, workspace.repository
     if version is None:
         return {}
     repository.require_full_history()
     model = proposal.before.model(proposal.model)
     champion = proposal.baseline
-    made_at = _made_at(repository, proposal, model, version)
+    made_at = _made_at(workspace, proposal, version)
     has_commit = champion is not None and repository.resolve(champion.inputs.commit) is not None
     span = f"{champion.inputs.commit}..{made_at}" if champion is not None and has_commit else made_at
-    paths = [*_reads(model), *(f"datasets/{name}" for name in model.datasets)]
+    inputs = _inputs(workspace, made_at, version.model)
+    datasets = dict.fromkeys([*model.datasets, *inputs.datasets, *version.inputs.data])
+    paths = [*dict.fromkeys([*_reads(model), *inputs.code]), *(f"datasets/{name}" for name in datasets)]
     reasons: dict[str, str] = {}
     for commit, changes in repository.commits(span, paths=paths, first_parent=False):
         changed = _changed_by(repository, commit, changes)
@@ -40,17 +45,23 @@ def since_champion(repository: Repository, proposal: Proposal) -> dict[str, str]
     return reasons
 
 
-def _made_at(repository: Repository, proposal: Proposal, model: Model, version: Version) -> CommitId:
+def _made_at(workspace: Workspace, proposal: Proposal, version: Version) -> CommitId:
     """Return the commit that a version was made at.
 
     Whoever writes the record could state an earlier commit, to hide their own changes. So it is trusted only where the base
     branch has that commit and the commit has that code; otherwise, as after a squash, it is the tip of the base branch.
     """
+    repository = workspace.repository
     tip, stated = commit_of(proposal.before), version.inputs.commit
     if repository.resolve(stated) is None or not remote.contains(repository, tip, stated):
         return tip
-    code = {entry.path: f"git:{entry.blob}" for entry in repository.tree(stated).entries(_reads(model))}
-    return stated if digest_of(code) == version.inputs.code else tip
+    code = _inputs(workspace, stated, version.model).code_digest(repository.tree(stated))
+    return stated if code == version.inputs.code else tip
+
+
+def _inputs(workspace: Workspace, commit: CommitId, model: str) -> ModelInputs:
+    state = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+    return model_inputs(state, workspace.formats, state.model(model), has_stages=False)
 
 
 def _reads(model: Model) -> list[str]:

@@ -11,6 +11,7 @@ from mlgit.errors import Location
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import contracts_of
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.review import approval_count
@@ -44,7 +45,7 @@ def context_of(proposal: Proposal, ledger: Ledger | None = None) -> PromotionCon
         environment=environment,
         problem=before.problem(model.problem),
         model=model,
-        contracts={name: before.dataset(name) for name in model.datasets},
+        contracts=contracts_of(before, model, version),
         upstream_champions={name: before.champion(name, proposal.model) for name in environment.after},
         retirements={
             slot.version: record

@@ -1,5 +1,6 @@
 """Register what the pipeline wrote as an immutable version."""
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,15 +11,19 @@ from mlgit.domain.cards import CardText
 from mlgit.domain.codec import to_json, version_digest
 from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.names import CommitId, Digest, VersionRef
+from mlgit.domain.pipeline import overlap
 from mlgit.domain.records import Model, Version
 from mlgit.domain.rules.versions import stored_files
 from mlgit.errors import Finding, Location, MlgitError, Severity, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import ModelInputs, model_inputs
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import require_commit
 from mlgit.ops.training.version_draft import VersionDraft, draft_version, is_same
 
+_BYPRODUCT = re.compile(r"(^|/)(__pycache__|\.ipynb_checkpoints)/|\.py[co]$|(^|/)\.DS_Store$")
+"""Files that programs leave in folders of code, and that no stage reads."""
 _LISTED_FILES = 6  # in a message
 _LISTED_REASONS = 4
 
@@ -61,7 +66,8 @@ def run(
         on_step: called with each step before it starts.
 
     Raises:
-        MlgitError: an input of the model has uncommitted changes (`inputs-uncommitted`), the pipeline is out of date
+        MlgitError: an input of the model is neither in Git nor a dataset (`input-untracked`, `input-without-contract`,
+            `input-outside`), or has uncommitted changes (`inputs-uncommitted`), the pipeline is out of date
             (`pipeline-stale`), an output is missing or invalid, the model file is not safe, or the model does not predict what
             the stored predictions state (`predictions-mismatch`).
     """
@@ -70,7 +76,9 @@ def run(
     model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
     head = require_commit(workspace)
-    _check_committed(workspace, model)
+    inputs = model_inputs(state, workspace.formats, model).checked()
+    _check_committed(workspace, model, inputs)
+    _check_ignored(workspace, inputs)
     _check_up_to_date(workspace, model)
     draft = draft_version(workspace, state, model, problem, head, supersedes=supersedes, on_step=on_step)
     version = _numbered(workspace, state, head, draft.version)
@@ -98,14 +106,15 @@ def run(
     )
 
 
-def uncommitted(workspace: Workspace, model: Model) -> list[str]:
-    """Return the input files of a model that differ from HEAD."""
-    contracts = map(layout.dataset, model.datasets)
-    return workspace.repository.dirty([*model.reads, model.params, "dvc.yaml", layout.model(model.name), *contracts])
+def uncommitted(workspace: Workspace, model: Model, inputs: ModelInputs) -> list[str]:
+    """Return the input files of a model in the work tree that differ from HEAD."""
+    described = [layout.model(model.name), *map(layout.dataset, inputs.datasets)]
+    data = [path for file in inputs.data for path in (file, f"{file}.dvc")]
+    return workspace.repository.dirty([*inputs.code, *described, *data, *([model.lock] if model.lock else [])])
 
 
-def _check_committed(workspace: Workspace, model: Model) -> None:
-    dirty = uncommitted(workspace, model)
+def _check_committed(workspace: Workspace, model: Model, inputs: ModelInputs) -> None:
+    dirty = uncommitted(workspace, model, inputs)
     if dirty:
         raise refused(
             "inputs-uncommitted",
@@ -113,6 +122,24 @@ def _check_committed(workspace: Workspace, model: Model) -> None:
             why=", ".join(dirty[:_LISTED_FILES]) + (" and more" if len(dirty) > _LISTED_FILES else ""),
             fix="commit them, so that the version can be traced: `git add ... && git commit`",
             at=Location(dirty[0]),
+        )
+
+
+def _check_ignored(workspace: Workspace, inputs: ModelInputs) -> None:
+    """Refuse files in a folder that a stage reads which Git ignores: DVC reads them, and no commit has them."""
+    known = [*inputs.data, *inputs.outs]
+    ignored = [
+        path
+        for path in workspace.repository.ignored(inputs.inputs)
+        if not _BYPRODUCT.search(path) and not any(overlap(path, other) for other in known)
+    ]
+    if ignored:
+        raise refused(
+            "input-untracked",
+            f"{ignored[0]} is in a folder that a stage reads, and Git ignores it",
+            why=f"{len(ignored)} such files; a version could not be traced to them" if ignored[1:] else "",
+            fix="commit it, or name the files that the stage reads instead of the folder",
+            at=Location(ignored[0]),
         )
 
 

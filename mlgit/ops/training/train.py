@@ -1,9 +1,14 @@
 """Run the training pipeline of a model."""
 
+import shlex
 from collections.abc import Callable, Mapping
 
-from mlgit.errors import Exit
+import msgspec
+
+from mlgit.domain.pipeline import parents
+from mlgit.errors import Exit, Finding, Location, Severity, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import ModelInputs, model_inputs
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.training import predictions, register
@@ -14,7 +19,7 @@ class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
 
     `settings` are the parameters that were set; if the pipeline failed, their files are as they were before.
     `newest_version` is the newest registered version, to compare with, and `uncommitted` are input files to commit before
-    `mlgit register`.
+    `mlgit register`. `findings` are about inputs for which `mlgit register` would refuse the result.
     """
 
     model: str
@@ -26,6 +31,7 @@ class Trained(Outcome, frozen=True, kw_only=True, tag="mlgit/train.v1"):
     newest_version: str | None = None
     newest_metric: float | None = None
     uncommitted: list[str] = []
+    findings: list[Finding] = []
 
     @property
     def exit(self) -> Exit:
@@ -43,12 +49,16 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
         on_line: called with each line of the output of the pipeline.
 
     Raises:
-        MlgitError: the model does not exist (`model-unknown`), or a parameter cannot be set (`param-unknown`).
+        MlgitError: the model or a stage of it does not exist (`model-unknown`, `stage-unknown`), the pipeline cannot be read,
+            data or another input is not in the work tree (`data-missing`, `input-missing`), or a parameter cannot be set
+            (`param-unknown`). Nothing was run.
         Inconclusive: another run sets parameters here (`train-running`).
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
+    inputs = model_inputs(state, workspace.formats, model)
+    _check_present(workspace, inputs)
     exit_code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
     if exit_code:
         return Trained(
@@ -74,5 +84,34 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
         metrics=dict(metrics),
         newest_version=f"{model.name}@{newest.version}" if newest else None,
         newest_metric=newest.evaluation.metrics.get(problem.metric.primary) if newest else None,
-        uncommitted=register.uncommitted(workspace, model),
+        uncommitted=register.uncommitted(workspace, model, inputs),
+        findings=[msgspec.structs.replace(finding, severity=Severity.WARNING) for finding in inputs.findings],
     )
+
+
+def _check_present(workspace: Workspace, inputs: ModelInputs) -> None:
+    """Refuse to run a pipeline of which an input is not in the work tree, as data in a fresh clone."""
+    missing = [path for path in dict.fromkeys([*inputs.inputs, *inputs.data]) if not (workspace.root / path).exists()]
+    pointers = list(dict.fromkeys(filter(None, (_pointer(workspace, path) for path in missing))))
+    if pointers:
+        raise refused(
+            "data-missing",
+            f"{missing[0]} is not in the work tree" + (f", and {len(missing) - 1} more" if missing[1:] else ""),
+            why="DVC stores it, and Git has only its pointer, as in every fresh clone",
+            fix=f"run `dvc pull {' '.join(map(shlex.quote, pointers))}`",
+            at=Location(pointers[0]),
+        )
+    if missing:
+        raise refused(
+            "input-missing",
+            f"{missing[0]} does not exist",
+            why="a stage reads it, no stage writes it, and there is no DVC pointer to it",
+            fix="write it, add it with `mlgit data add`, or correct `deps` in dvc.yaml",
+            at=Location(missing[0]),
+        )
+
+
+def _pointer(workspace: Workspace, path: str) -> str | None:
+    """Return the DVC pointer to a path or to a folder around it; None if there is none."""
+    pointers = (f"{folder}.dvc" for folder in (path, *parents(path)))
+    return next((pointer for pointer in pointers if (workspace.root / pointer).is_file()), None)

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlgit.domain import carddraft, layout
-from mlgit.domain.codec import digest_of, sha256, to_mapping
+from mlgit.domain.codec import sha256, to_mapping
 from mlgit.domain.names import CommitId
-from mlgit.domain.records import Model, Problem, Version
+from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs, StoredFile
 from mlgit.errors import Location, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.git import Tree, TreeEntry
 from mlgit.ops.kernel.ports.model import Scored
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -170,23 +171,45 @@ def _check_predictions(
 
 def _inputs(workspace: Workspace, state: Lifecycle, model: Model, head: CommitId) -> Inputs:
     tree = workspace.repository.tree(head)
-    code_paths = [path.rstrip("/") for path in model.reads]
-    _check_no_link(model, tree.entries([*code_paths, model.params, *([model.lock] if model.lock else [])]))
-    blob_ids = {entry.path: f"git:{entry.blob}" for entry in tree.entries(code_paths)}
+    inputs = model_inputs(Lifecycle(tree, workspace.formats.record), workspace.formats, model).checked()
+    _check_no_link(model, tree.entries([*inputs.code, *([model.lock] if model.lock else [])]))
     lock = None if model.lock is None else tree.read(model.lock)
-    contracts = {name: state.dataset(name) for name in model.datasets}
-    data = {
-        name: workspace.hash_file(workspace.root / "datasets" / name / contract.path, contract.path)
-        for name, contract in contracts.items()
-    }
     return Inputs(
         commit=head,
-        code=digest_of(blob_ids),
-        data=data,
+        code=inputs.code_digest(tree),
+        data={name: _data(workspace, tree, state.dataset(name)) for name in inputs.datasets},
         columns=list(model.signature.inputs),
-        params=workspace.formats.params(model.params, tree.read(model.params) or b""),
+        params=inputs.values(tree, workspace.formats),
         lock=None if lock is None else sha256(lock),
     )
+
+
+def _data(workspace: Workspace, tree: Tree, contract: Dataset) -> StoredFile:
+    """Return the content of a dataset, which its pointer at the training commit has to name.
+
+    Raises:
+        MlgitError: the pointer names other content (`inputs-uncommitted`), or there is none (`input-untracked`).
+    """
+    path = f"datasets/{contract.name}/{contract.path}"
+    stored = workspace.hash_file(workspace.root / path, contract.path)
+    pointer = tree.read(f"{path}.dvc")
+    if pointer is None and tree.read(path) is None:
+        raise refused(
+            "input-untracked",
+            f"{path} is neither in Git nor in DVC",
+            why=f"commit {(tree.commit or '')[:12]} has no {path}.dvc",
+            fix=f"run `mlgit data add {path}`, and commit the pointer",
+            at=Location(path),
+        )
+    if pointer is not None and workspace.formats.pointed(f"{path}.dvc", pointer) != stored.md5:
+        raise refused(
+            "inputs-uncommitted",
+            f"{path} is not the data that its pointer names",
+            why="the file was changed after it was added, so the commit does not say what a version was made from",
+            fix=f"run `mlgit data add {path}` and commit the pointer, or `dvc checkout {path}.dvc` and `mlgit train`",
+            at=Location(f"{path}.dvc"),
+        )
+    return stored
 
 
 def _check_no_link(model: Model, entries: Iterable[TreeEntry]) -> None:
@@ -196,7 +219,7 @@ def _check_no_link(model: Model, entries: Iterable[TreeEntry]) -> None:
             "path-is-link",
             f"{link} is a symbolic link, and {model.name} is made from it",
             why="Git stores the path that it points to, not the content, so the version could not be traced",
-            fix=f"replace it with a regular file, or remove it from `reads` in {layout.model(model.name)}",
+            fix="replace it with a regular file, or let no stage and no `reads` name it",
             at=Location(link),
         )
 

@@ -13,6 +13,7 @@ from mlgit.errors import Finding
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.formats import Formats
 from mlgit.ops.kernel.ports.git import PathChange, Tree
+from mlgit.ops.validation.pipelines import check_pipelines, concerns_pipelines
 from mlgit.ops.validation.references import check_references
 from mlgit.ops.validation.tree_check import TreeCheck, by_kind, of_kind, record_name
 from mlgit.ops.validation.versions import VersionCheck
@@ -49,6 +50,8 @@ def check_change(
     # A deleted record can leave references to it dangling, so deletions count here too.
     if by_kind(change.path for change in changes)[0].keys() - NUMEROUS_KINDS - {"promotion"}:
         check_references(check, _reference_paths(head))
+    if concerns_pipelines(change.path for change in changes):
+        check_pipelines(check)
     present_of_kind, other_paths = by_kind(present)
     check.check_other_paths(other_paths)
     _check_overrides(check, base, [change.path for change in changes if change.status != "A"])

@@ -19,6 +19,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of, state_at
 from mlgit.ops.policies import impact
 from mlgit.ops.validation.changes import NUMEROUS_KINDS, check_change, check_protected
+from mlgit.ops.validation.pipelines import check_pipelines
 from mlgit.ops.validation.references import check_references
 from mlgit.ops.validation.tree_check import TreeCheck, by_kind, of_kind
 from mlgit.ops.validation.versions import (
@@ -122,6 +123,7 @@ def check_all(head: Lifecycle, formats: Formats, on_progress: Progress = lambda 
     records = check_references(
         check, {kind: paths for kind, paths in paths_of_kind.items() if kind not in NUMEROUS_KINDS}
     )
+    check_pipelines(check)
     manifests = of_kind(Promotion, records.get("promotion", {}))
     folders = {path.removesuffix("/version.json"): path for path in paths_of_kind.get("version", [])}
     with_cards = named_folders(manifests) | newest_folders(folders)

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mlgit.domain.cards import CardText
+from mlgit.domain.pipeline import Stage
 from mlgit.domain.records import Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.version import StoredFile
 from mlgit.domain.signers import SignerLine
+from mlgit.ops.kernel.ports.git import Tree
 
 
 class RecordReader(Protocol):
@@ -45,6 +47,14 @@ class Formats(Protocol):
         """Return the content of the DVC pointer to a file."""
         ...
 
+    def pointed(self, file: str, content: bytes) -> str:
+        """Return the md5 of the data that a DVC pointer names.
+
+        Raises:
+            MlgitError: it is not a pointer to one output in its own folder, as `check_pointer`.
+        """
+        ...
+
     def check_pointer(self, file: str, content: bytes) -> None:
         """Check that a DVC pointer refers to one output in its own folder.
 
@@ -61,6 +71,14 @@ class Formats(Protocol):
         """
         ...
 
+    def stages(self, tree: Tree) -> Sequence[Stage]:
+        """Return the stages of every `dvc.yaml` in a tree, with their variables filled in; nothing is executed.
+
+        Raises:
+            MlgitError: they cannot be determined (`pipeline-invalid`), or with every problem of a file.
+        """
+        ...
+
     def yaml(self, file: str, record: Record) -> bytes:
         """Return a record as YAML for people, with a reference to its JSON Schema relative to the path of the file."""
         ...
@@ -70,7 +88,7 @@ class Formats(Protocol):
         ...
 
     def params(self, file: str, content: bytes) -> dict[str, Any]:
-        """Return the parameters in a YAML file; none for an empty one.
+        """Return the parameters in a YAML, JSON or TOML file; none for an empty one.
 
         Raises:
             MlgitError: with every problem of the content.

@@ -181,6 +181,10 @@ class Repository(Protocol):
         """Return the files at or below paths that differ from HEAD or are untracked."""
         ...
 
+    def ignored(self, paths: Sequence[str]) -> list[str]:
+        """Return the files in the work tree at or below paths that Git ignores."""
+        ...
+
     def identity(self) -> tuple[str, str]:
         """Return the name and the e-mail address that Git is configured with.
 
