@@ -172,7 +172,7 @@ def gate_report(of: Version | None = None, **changes: Any) -> GateReport:
             "candidate": VersionPin(version=of.version, digest=of.digest),
             "champion": None,
             "policy": PolicyRef(name="production", digest=digest(policy())),
-            "reads": {"model": digest(model())},
+            "reads": {"model": digest(model()), "problem": digest(problem())},
             "results": [GateVerdict(gate="integrity", outcome="pass", message="as recorded")],
             "outcome": "pass",
             "at": NOW,

@@ -39,6 +39,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.option(
     "--interval", metavar="DURATION", help="Duration of each step of the ramp: a whole number and m, h, d or w."
 )
+@pull_requests.replace_option
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
@@ -54,6 +55,7 @@ def command(
     ramp: str | None,
     interval: str | None,
     *,
+    replace_open: bool,
     no_pull_request: bool,
     dry_run: bool,
 ) -> int:
@@ -89,6 +91,7 @@ def command(
         traffic=traffic,
         clear=clear,
         ramp=_ramp(ramp, interval),
+        replace_open=replace_open,
         render_brief=None if no_pull_request else pull_requests.brief_renderer(session),
         dry_run=dry_run,
         on_step=session.step,

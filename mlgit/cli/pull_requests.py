@@ -21,6 +21,13 @@ def no_pull_request_option(function: F) -> F:
     return click.option("--no-pull-request", is_flag=True, help="Push the branch, but open no pull request.")(function)
 
 
+def replace_option(function: F) -> F:
+    """Give a command that proposes a promotion the option `--replace`."""
+    return click.option(
+        "--replace", "replace_open", is_flag=True, help="Replace another change that is open for the model there."
+    )(function)
+
+
 def brief_renderer(session: Session) -> "BriefRenderer":
     """Return what renders the brief of a promotion as the Markdown body of its pull request."""
 
@@ -68,11 +75,21 @@ def proposal_footer(outcome: "Proposed", where: str, *, what: str, effect: str, 
     if outcome.state == "planned" and outcome.approvals_needed:  # not proposed yet, so nobody can have approved it
         missing = none_missing
     lines = [f"  {text.word('wait' if missing else 'pass', 6)}  approvals: {text.clean(missing or none_missing)}"]
+    lines += map(text.clean, _replaced_lines(outcome))
     if outcome.state == "planned":
         return "\n".join([*lines, "Nothing was changed (dry run)."])
     action = "was proposed already, as" if outcome.state == "proposed-already" else "is proposed as"
     lines += [text.clean(f"{what} {action} {outcome.promotion}"), *branch_lines(outcome), effect]
     return "\n".join(lines) + text.following(_approve_command(outcome, where) if missing else f"mlgit merge {where}")
+
+
+def _replaced_lines(outcome: "Proposed") -> Iterator[str]:
+    """Yield, line by line, which open promotion a new one takes the place of, and why."""
+    replaced = outcome.replaces_open
+    if replaced is not None:
+        asked = "a rollback does not wait for it" if outcome.change == "rollback" else "--replace was given"
+        reasons = "; ".join(replaced.outdated) or asked
+        yield f"In place of {replaced.promotion} ({replaced.candidate}), whose approvals do not carry over: {reasons}"
 
 
 def change_footer(

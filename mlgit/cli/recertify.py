@@ -15,10 +15,13 @@ from mlgit.ops.promotion.proposed import Proposed
 @click.command()
 @click.argument("place", type=MODEL_PLACE, metavar="ENV/MODEL")
 @click.option("--reason", type=REASON, help="Reason; recorded in the manifest.")
+@pull_requests.replace_option
 @pull_requests.no_pull_request_option
 @dry_run_option
 @session_command
-def command(session: Session, place: Place, reason: str | None, *, no_pull_request: bool, dry_run: bool) -> int:
+def command(
+    session: Session, place: Place, reason: str | None, *, replace_open: bool, no_pull_request: bool, dry_run: bool
+) -> int:
     """Propose re-approval of what runs.
 
     Under a policy with `recertify: 180d`, no approval of what runs may be older than 180 days. The champion is evaluated again by
@@ -37,6 +40,7 @@ def command(session: Session, place: Place, reason: str | None, *, no_pull_reque
         place.environment,
         place.model,
         reason=reason,
+        replace_open=replace_open,
         render_brief=None if no_pull_request else pull_requests.brief_renderer(session),
         dry_run=dry_run,
         on_step=session.step,

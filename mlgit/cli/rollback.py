@@ -35,7 +35,7 @@ def command(
     MODEL may be left out where the environment runs only one. A rollback is a promotion under the policy's lighter rule for
     rollbacks. Gates are not evaluated again, so it can only go back to what the ledger has verified in that environment: a
     champion, with the challenger and the shadow that ran beside it. The replaced version is held, so that it cannot come back
-    until somebody lifts the hold. A freeze does not stop a rollback.
+    until somebody lifts the hold. A freeze does not stop a rollback, and it takes the place of another promotion that is open.
 
     \b
     Examples:

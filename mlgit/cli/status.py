@@ -52,7 +52,9 @@ def _show(outcome: Status) -> str:
             [
                 f"{promotion.environment}/{promotion.candidate.partition('@')[0]}",
                 promotion.candidate,
-                promotion.gates,
+                promotion.gates
+                if promotion.is_stale or promotion.evaluated_at is None
+                else f"{promotion.gates} on {utc_date(promotion.evaluated_at)}",
                 promotion.approvals,
             ]
             for promotion in outcome.open

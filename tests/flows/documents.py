@@ -341,6 +341,15 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "next": f"mlgit approve {WHERE}",
     },
     "brief-md": {"schema": "mlgit/brief.v1", "change": "promote", "state": "merged", "candidate": V2, "champion": V1},
+    "withdraw": {
+        "schema": "mlgit/withdraw.v1",
+        "branch": f"mlgit/promote/{WHERE}",
+        "candidate": V2,
+        "state": "withdrawn",
+        "at_remote": False,
+        "pull_request": None,
+        "warnings": [],
+    },
     "queue": {
         "schema": "mlgit/queue.v1",
         "base": "main",

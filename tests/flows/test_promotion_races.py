@@ -84,7 +84,8 @@ def test_a_proposal_that_somebody_else_pushed_is_not_overwritten(registered: Tea
     bens.git("fetch", "--quiet", "origin")
     (waiting,) = bens.does("status --json").json["open"]
     assert waiting["candidate"] == f"{MODEL}@1"
-    bens.does(f"promote {MODEL}@2 --to staging")
+    assert bens.refused(f"promote {MODEL}@2 --to staging") == ["promotion-open"]
+    bens.does(f"promote {MODEL}@2 --to staging --replace")
     ana.git("fetch", "--quiet", "origin")
     (waiting,) = ana.does("status --json").json["open"]
     assert waiting["candidate"] == f"{MODEL}@2"

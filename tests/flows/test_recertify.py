@@ -88,8 +88,8 @@ def test_gates_compare_with_the_version_of_the_promotion(limited: Team) -> None:
 
 
 def test_another_open_promotion_is_not_overwritten(proposed: Team) -> None:
-    assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["recertification-conflict"]
-    assert proposed.ana.refused("recertify production/triage") == ["recertification-champion-missing"]
+    assert proposed.ana.refused(f"recertify {PRODUCTION}") == ["promotion-open"]
+    assert proposed.ana.refused("recertify production/triage") == ["champion-missing"]
     assert proposed.ana.refused("recertify production", code=2) == ["place-invalid"]
 
 

@@ -166,7 +166,7 @@ def test_a_version_that_never_ran_cannot_be_rolled_back_to(running: Team) -> Non
     assert ana.refused(f"rollback production --to-version {MODEL}@2 --reason x") == ["rollback-version-missing"]
     assert ana.refused(f"rollback production --to-version {MODEL}@1 --reason x") == ["rollback-version-missing"]
     assert ana.refused(f"rollback production --to-version {MODEL}@9 --reason x") == ["version-unknown"]
-    assert ana.refused("rollback production/triage --reason x") == ["rollback-champion-missing"]
+    assert ana.refused("rollback production/triage --reason x") == ["champion-missing"]
 
 
 def test_a_version_that_ran_only_in_staging_cannot_return_to_production(proposed: Team) -> None:
@@ -261,7 +261,8 @@ def test_a_rollback_replaces_an_open_promotion(mistaken: Team) -> None:
     go_back(mistaken, f"{BACK} --no-hold")
     ana.does(f"promote {MODEL}@2 --to production")
     mistaken.ben.does("approve")
-    ana.does(f"rollback production --to-version {MODEL}@2 --reason 'the other way round' --no-hold")
+    said = ana.does(f"rollback production --to-version {MODEL}@2 --reason 'the other way round' --no-hold").out
+    assert f"({MODEL}@2), whose approvals do not carry over: a rollback does not wait for it" in said
     assert mistaken.ana.refused("merge") == ["approvals-missing"], "what ben approved was another change"
 
 

@@ -28,7 +28,8 @@ evidence: signed
 
 
 def put(team: Team, line: str) -> dict[str, Any]:
-    """Have a promotion approved, merged and applied; return what `apply` says."""
+    """Have a promotion approved, merged and applied, in place of what is open; return what `apply` says."""
+    team.ana(f"withdraw {WHERE}")
     team.ana.does(line)
     team.ben("approve")
     team.ben.does("merge")
@@ -58,7 +59,7 @@ def lenient(ana: Desk) -> None:
 @pytest.mark.tier("fast")
 def test_a_challenger_answers_a_share_until_it_is_champion(proposed: Team) -> None:
     team, ana = proposed, proposed.ana
-    said = ana.does(AS_CHALLENGER).out
+    said = ana.does(f"{AS_CHALLENGER} --replace").out
     assert f"Plan: {MODEL}@2 becomes challenger in production (champion {MODEL}@1)" in said
     assert "beats-champion" in said
     assert ana.does(AS_CHALLENGER + " --json").json["state"] == "proposed-already"
@@ -111,7 +112,7 @@ def test_the_gate_report_is_for_the_promoted_version_only(proposed: Team) -> Non
     assert ana.refused(f"promote {MODEL}@3 {TO} --as shadow") == ["environment-skipped"]
     answer = ana(f"promote {MODEL}@3 --to staging --as shadow")
     assert (answer.code, "Refused by" in answer.out) == (1, True)
-    ana.does(AS_CHALLENGER)
+    ana.does(f"{AS_CHALLENGER} --replace")
     one, two = (json.loads(ana.show("main", f"models/{MODEL}/versions/v{n}/version.json"))["digest"] for n in (3, 2))
     branch = f"mlgit/promote/{WHERE}"
     ana.git("checkout", "--quiet", branch)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from mlgit.domain import layout
 from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.codec import digest
+from mlgit.domain.decision import changed
 from mlgit.domain.formatting import utc_time
 from mlgit.domain.names import seconds
 from mlgit.domain.policy import matches_gates, overall_outcome
@@ -25,6 +26,7 @@ def check_report(context: PromotionContext, at: datetime) -> Iterator[Finding]:
         yield Finding("gate-report-missing", "the promotion has no gate report", fix=_PROMOTE_AGAIN, at=location)
         return
     yield from _check_reference(context, context.report, location)
+    yield from _check_inputs(context, context.report, location)
     yield from _check_outcomes(context, context.report, location)
     yield from _check_age(context, context.report, at, location)
 
@@ -39,12 +41,35 @@ def _check_reference(context: PromotionContext, report: GateReport, location: Lo
             fix=_PROMOTE_AGAIN,
             at=location,
         )
-    evaluated = (report.promotion, report.candidate.digest, report.policy)
-    if evaluated != (manifest.promotion, context.version and context.version.digest, manifest.policy):
+    place = (report.promotion, report.environment, report.model)
+    evaluated = (report.candidate.digest, report.champion, report.policy)
+    if (place, evaluated) != (
+        (manifest.promotion, manifest.environment, manifest.model),
+        (context.version and context.version.digest, manifest.baseline, manifest.policy),
+    ):
         yield Finding(
             "gate-report-mismatch",
-            "the gate report is for another promotion, version or policy",
-            why="`promotion`, `candidate` or `policy` of the report is not that of the manifest",
+            "the gate report is for another promotion, environment, version, champion or policy",
+            why="one of these in the report is not that of the manifest",
+            fix=_PROMOTE_AGAIN,
+            at=location,
+        )
+
+
+def _check_inputs(context: PromotionContext, report: GateReport, location: Location) -> Iterator[Finding]:
+    """The records that the gates read are as they are now. Of files elsewhere, the version names the digests."""
+    now = {
+        "model": digest(context.model),
+        "problem": digest(context.problem),
+        **{f"contract-{name}": digest(contract) for name, contract in context.contracts.items()},
+    }
+    names = {"model": "the model", "problem": "the problem"}
+    if differing := changed({name: report.reads.get(name) for name in now}, now):
+        listed = ", ".join(names.get(name) or f"the contract of {name.removeprefix('contract-')}" for name in differing)
+        yield Finding(
+            "promotion-stale",
+            f"{listed} changed since the gates of this promotion were evaluated",
+            why="the digest on the base branch is not the one in the gate report",
             fix=_PROMOTE_AGAIN,
             at=location,
         )

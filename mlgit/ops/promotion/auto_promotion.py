@@ -120,18 +120,33 @@ class AutoPromotion:
         if is_ours and version is not None and manifest.slots == self._desired_slots(version):
             plan = self._new_plan("promote", drafting.label(version))
             verification = self._verifier.verify(proposal)
-            if not self._problems(proposal, verification):
-                branch = layout.promotion_branch(*key)
-                pushed = not dry_run and proposal_branch.push_branch(self._workspace, branch, proposal.head)
-                plan = replace(_with_verification(plan, proposal, verification), state="proposed-already")
-                return _with_approvals(
-                    replace(result, state="proposed-already", proposed=_with_branch(plan, proposal, pushed=pushed)),
-                    proposal,
-                    verification,
-                )
+            if self._problems(proposal, verification) or not self._has_same_gates(proposal):
+                return None  # it can never be merged
+            branch = layout.promotion_branch(*key)
+            pushed = not dry_run and proposal_branch.push_branch(self._workspace, branch, proposal.head)
+            plan = replace(_with_verification(plan, proposal, verification), state="proposed-already")
+            return _with_approvals(
+                replace(result, state="proposed-already", proposed=_with_branch(plan, proposal, pushed=pushed)),
+                proposal,
+                verification,
+            )
         if manifest.standing_approval is not None:
             return None
         return replace(result, state="open", proposed=self._proposed_by_people(proposal), findings=[])
+
+    def _has_same_gates(self, proposal: Proposal) -> bool:
+        """Return whether the gates still give the results of the report; an input may have changed since.
+
+        Raises:
+            Inconclusive: they cannot be evaluated here.
+        """
+        try:
+            self._verifier.require_same_gates(proposal)
+        except Inconclusive:
+            raise
+        except MlgitError:
+            return False
+        return True
 
     def _proposed_by_people(self, proposal: Proposal) -> Proposed | None:
         """Return an open proposal as an outcome; None if it is of a kind that no command proposes."""
@@ -185,6 +200,7 @@ class AutoPromotion:
         if problems := self._problems(proposal, verification):
             return replace(result, proposed=replace(plan, state="refused"), findings=problems)
         if dry_run:
+            proposal_branch.check_draft(self._workspace, self._base, draft)
             return replace(result, state="planned", proposed=plan)
         commit, pushed = proposal_branch.put_on_branch(self._workspace, self._base, draft)
         proposal = proposal_at(self._workspace, self._base, environment, model, commit)

@@ -56,6 +56,23 @@ def new_plan(base: Lifecycle, change: Change, environment: str, model: str, cand
     )
 
 
+def running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, Version]:
+    """Return the manifest and the champion of a model in an environment.
+
+    Raises:
+        MlgitError: nothing runs there (`champion-missing`).
+    """
+    before, champion = base.promotion(environment, base.model(model).name), base.champion(environment, model)
+    if before is None or champion is None:
+        raise refused(
+            "champion-missing",
+            f"{environment} runs no version of {model}",
+            why=f"{layout.promotion(environment, model)} does not name one",
+            fix="`mlgit status` shows what runs where",
+        )
+    return before, champion
+
+
 def draft_manifest(
     snapshot: Snapshot,
     change: Change,

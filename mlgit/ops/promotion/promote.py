@@ -31,6 +31,7 @@ def run(
     traffic: int | None = None,
     clear: Collection[BesideName] = (),
     ramp: Ramp | None = None,
+    replace_open: bool = False,
     render_brief: pull_request.BriefRenderer | None = None,
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
@@ -49,13 +50,15 @@ def run(
         traffic: per cent of the requests that it is to answer as challenger, 1 to 99.
         clear: the slots beside the champion to empty.
         ramp: the steps in which it takes over as champion.
+        replace_open: whether to replace another change of the model that is open there.
         render_brief: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
         on_step: called with a description of each slow step.
 
     Raises:
         MlgitError: the version is not on the base branch, an environment is skipped, it is held or frozen, the remote lacks
-            content, the slots do not fit together, or the branch has a person's own commits.
+            content, the slots do not fit together, another change is open (`promotion-open`), or its branch has a person's own
+            commits.
     """
     snapshot = take_snapshot(workspace)
     base = snapshot.state
@@ -83,11 +86,27 @@ def run(
         return replace(plan, state="runs-already")
     drafting.check_not_blocked(base, environment, version, desired, at=snapshot.at)
     command = f"mlgit promote {ref} --to {environment}"
-    same = publish.find_same_open(workspace, snapshot, environment, ref.model, "promote", desired, ramp)
-    if same is not None:
+    opened = publish.find_open(
+        workspace,
+        snapshot,
+        (environment, ref.model),
+        "promote",
+        desired,
+        ramp,
+        replace_open=replace_open,
+        on_step=on_step,
+    )
+    if opened.proposal is not None and opened.verification is not None:
         return publish.propose_again(
-            workspace, snapshot, plan, same, command=command, render_brief=render_brief, dry_run=dry_run
+            workspace,
+            plan,
+            opened.proposal,
+            opened.verification,
+            command=command,
+            render_brief=render_brief,
+            dry_run=dry_run,
         )
+    plan = replace(plan, replaces_open=opened.replaced)
 
     manifest = drafting.draft_manifest(
         snapshot, "promote", environment, ref.model, desired, reason=reason, ticket=ticket

@@ -50,10 +50,7 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
     """
     repository = workspace.repository
     branch = f"refs/heads/{draft.branch}"
-    before = repository.resolve(branch)
-    for head in (before, repository.resolve(remote.tracking_ref(branch))):
-        if head is not None:
-            require_only_own_commits(workspace, commit_of(base), head, draft.branch, draft.owns)
+    before = _require_replaceable(workspace, base, draft)
     commit = commit_draft(workspace, base, draft)
     # Compare and swap: a commit that somebody adds to the branch meanwhile is not lost.
     repository.move(branch, commit, expected=before, reason=draft.command)
@@ -67,6 +64,17 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
         else:
             repository.move(branch, before, expected=commit, reason=f"undo: {draft.command}")
         raise
+
+
+def check_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> None:
+    """Check, without a change, whatever `put_on_branch` would refuse before it pushes.
+
+    Raises:
+        MlgitError: as `put_on_branch`.
+    """
+    _require_replaceable(workspace, base, draft)
+    with workspace.scratch() as scratch:
+        commit_draft(scratch, base, draft)
 
 
 def push_branch(workspace: Workspace, branch: str, commit: CommitId) -> bool:
@@ -106,6 +114,32 @@ def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> C
     if findings:
         raise MlgitError(*findings)
     return commit
+
+
+def _require_replaceable(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> CommitId | None:
+    """Return the commit that the branch of a draft is at, None if there is no such branch here.
+
+    Raises:
+        MlgitError: it has a person's own commits (`branch-foreign-commit`), another branch has its name as a folder
+            (`ref-name-conflict`), or Git has no identity to commit with (`git-identity-missing`).
+    """
+    repository = workspace.repository
+    repository.identity()  # Git itself would take an empty address
+    branch = f"refs/heads/{draft.branch}"
+    folders = [branch[:index] for index, character in enumerate(branch) if character == "/"]
+    in_the_way = [*(ref for ref in folders if repository.resolve(ref) is not None), *repository.refs(f"{branch}/")]
+    if in_the_way:
+        raise refused(
+            "ref-name-conflict",
+            f"{branch} cannot be created beside {in_the_way[0]}",
+            why="Git cannot have a ref whose name is also the folder of another",
+            fix=f"rename or delete {in_the_way[0]}",
+        )
+    before = repository.resolve(branch)
+    for head in (before, repository.resolve(remote.tracking_ref(branch))):
+        if head is not None:
+            require_only_own_commits(workspace, commit_of(base), head, draft.branch, draft.owns)
+    return before
 
 
 def _with_trailer(message: str, digest: Digest) -> str:

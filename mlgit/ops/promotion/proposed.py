@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from mlgit.domain.approval_age import ApprovalAgeState
+from mlgit.domain.names import PromotionId
 from mlgit.domain.records.gatereport import GateVerdict
 from mlgit.domain.records.promotion import Ramp
 from mlgit.domain.slots import SlotName, VersionBeside
@@ -12,6 +15,17 @@ from mlgit.ops.kernel.outcome import Outcome
 
 Change = Literal["promote", "rollback", "recertify"]
 """The kinds of changes that are proposed."""
+
+
+class ReplacedProposal(msgspec.Struct, frozen=True, kw_only=True):
+    """An open promotion that a new one takes the place of, with the approvals that it had.
+
+    `outdated` says why the same change had to be proposed again; it is empty where another change was asked for.
+    """
+
+    promotion: PromotionId
+    candidate: str
+    outdated: list[str]
 
 
 class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
@@ -57,6 +71,8 @@ class Proposed(Outcome, frozen=True, kw_only=True, tag="mlgit/proposed.v1"):
     approvals_needed: int = 0
     approvals_missing: list[str] = []
     may_approve: list[str] = []
+    replaces_open: ReplacedProposal | None = None
+    """The open promotion on the same branch that this one takes the place of."""
     pull_request: str | None = None
     warnings: list[Finding] = []
 

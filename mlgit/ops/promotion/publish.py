@@ -1,44 +1,90 @@
 """Publish a proposal: commit it to its branch, push the branch, and open its pull request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.promotion import Ramp, SlotAssignments
+from mlgit.errors import Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
 from mlgit.ops.promotion import drafting, proposal_branch, pull_request
-from mlgit.ops.promotion.proposed import Change, Proposed
+from mlgit.ops.promotion.proposed import Change, Proposed, ReplacedProposal
 from mlgit.ops.review.proposals import OpenProposals, Proposal, proposal_at
-from mlgit.ops.review.verification import PromotionVerifier
+from mlgit.ops.review.verification import PromotionVerifier, Verification
 
 PlanT = TypeVar("PlanT", bound=Outcome)
 
 
-def find_same_open(
+class OpenProposal(msgspec.Struct, frozen=True):
+    """What is open on the branch of an environment and model when something is to be proposed there.
+
+    `verification` is there if that is the same change, and still valid. Otherwise `replaced` is what takes its place.
+    """
+
+    proposal: Proposal | None = None
+    verification: Verification | None = None
+    replaced: ReplacedProposal | None = None
+
+
+def find_open(
     workspace: Workspace,
     snapshot: Snapshot,
-    environment: str,
-    model: str,
+    key: tuple[str, str],
     change: Change,
     desired: SlotAssignments,
     ramp: Ramp | None = None,
-) -> Proposal | None:
-    """Return the open proposal of the same change; None if there is none, or it is out of date by the snapshot."""
+    *,
+    replace_open: bool,
+    on_step: Callable[[str], None],
+) -> OpenProposal:
+    """Return what is open in the place of a change that is to be proposed.
+
+    The same change is judged again, gates included: an input may have changed since it was proposed, such that it can never be
+    merged, and only a new proposal helps.
+
+    Args:
+        workspace: where.
+        snapshot: the state of the base branch, and the ledger.
+        key: environment and model.
+        change: the kind of the change.
+        desired: the versions that are to run.
+        ramp: the steps in which one of them takes over.
+        replace_open: whether another change that is open may be replaced.
+        on_step: called with a description of each slow step.
+
+    Raises:
+        MlgitError: another change is open (`promotion-open`).
+        Inconclusive: the gates of the same change cannot be evaluated here (`gates-inconclusive`).
+    """
     open_proposals = OpenProposals(workspace, snapshot.state)
-    if (environment, model) not in open_proposals:
-        return None
-    proposal = open_proposals.load(environment, model)
+    if key not in open_proposals:
+        return OpenProposal()
+    proposal = open_proposals.load(*key)
     manifest = proposal.manifest
     if (manifest.change, manifest.slots, manifest.ramp) != (change, desired, ramp):
-        return None
-    problems = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal).problems
-    return None if problems else proposal
+        if not replace_open:
+            raise _other_open(proposal)
+        return OpenProposal(proposal, None, _replaced(proposal, []))
+    verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
+    on_step(f"judging {manifest.promotion} again, which is open")
+    try:
+        verification = verifier.verify(proposal)
+        if not verification.problems:
+            verifier.require_same_gates(proposal)
+            return OpenProposal(proposal, verification)
+        findings = verification.problems
+    except Inconclusive:
+        raise
+    except MlgitError as error:
+        findings = list(error.findings)
+    return OpenProposal(proposal, None, _replaced(proposal, findings))
 
 
 def propose(
@@ -82,29 +128,31 @@ def propose(
     )
     if report is not None and report.outcome != "pass":
         return replace(plan, state="refused")
-    if dry_run:
-        return plan
     draft = drafting.promotion_draft(manifest, files, message, command)
+    if dry_run:
+        proposal_branch.check_draft(workspace, snapshot.state, draft)
+        return plan
     commit, _ = proposal_branch.put_on_branch(workspace, snapshot.state, draft)
     proposal = proposal_at(workspace, snapshot.state, plan.environment, plan.model, commit)
+    verification = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal)
     plan = replace(plan, state="proposed")
-    return _publish(workspace, snapshot, plan, proposal, render_brief, command=command, dry_run=False)
+    return _publish(workspace, plan, proposal, verification, render_brief, command=command, dry_run=False)
 
 
 def propose_again(
     workspace: Workspace,
-    snapshot: Snapshot,
     plan: Proposed,
     proposal: Proposal,
+    verification: Verification,
     *,
     command: str,
     render_brief: pull_request.BriefRenderer | None,
     dry_run: bool,
 ) -> Proposed:
-    """Publish a proposal that is open already, as after a run that could not push it or open its pull request."""
+    """Publish a proposal that is open and valid, as after a run that could not push it or open its pull request."""
     gates = proposal.report.results if proposal.report else []
     plan = replace(plan, state="proposed-already", gates=gates)
-    return _publish(workspace, snapshot, plan, proposal, render_brief, command=command, dry_run=dry_run)
+    return _publish(workspace, plan, proposal, verification, render_brief, command=command, dry_run=dry_run)
 
 
 def publish_change(
@@ -133,7 +181,7 @@ def publish_change(
         MlgitError: the change breaks a rule, or cannot be put onto its branch (see `put_on_branch`). Nothing was changed.
     """
     if dry_run:
-        proposal_branch.commit_draft(workspace, base, draft)
+        proposal_branch.check_draft(workspace, base, draft)
         return plan
     commit, pushed = proposal_branch.put_on_branch(workspace, base, draft)
     opened = pull_request.open_for_draft(workspace, base, draft, render_body if pushed else None)
@@ -150,16 +198,16 @@ def publish_change(
 
 def _publish(
     workspace: Workspace,
-    snapshot: Snapshot,
     plan: Proposed,
     proposal: Proposal,
+    verification: Verification,
     render_brief: pull_request.BriefRenderer | None,
     *,
     command: str,
     dry_run: bool,
 ) -> Proposed:
     """Push a promotion that is on its branch and open its pull request, where there is a remote and a forge."""
-    approvals = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal).approvals
+    approvals = verification.approvals
     branch = layout.promotion_branch(proposal.environment, proposal.model)
     pushed = not dry_run and proposal_branch.push_branch(workspace, branch, proposal.head)
     opened = pull_request.open_for_promotion(
@@ -176,3 +224,26 @@ def _publish(
         pull_request=opened.url,
         warnings=opened.warnings,
     )
+
+
+def _other_open(proposal: Proposal) -> MlgitError:
+    key = f"{proposal.environment}/{proposal.model}"
+    return refused(
+        "promotion-open",
+        f"another change of {key} is open: {_subject(proposal)}, as {proposal.manifest.promotion}",
+        why=f"{layout.promotion_branch(proposal.environment, proposal.model)} has one change at a time",
+        fix=f"merge it, run `mlgit withdraw {key}`, or add --replace: its approvals count for nothing then",
+    )
+
+
+def _replaced(proposal: Proposal, findings: Sequence[Finding]) -> ReplacedProposal:
+    reasons = [finding.message for finding in findings]
+    return ReplacedProposal(promotion=proposal.manifest.promotion, candidate=_subject(proposal), outdated=reasons)
+
+
+def _subject(proposal: Proposal) -> str:
+    """Return the version that a proposal is about; only its model if that cannot be read."""
+    try:
+        return proposal.subject
+    except MlgitError:
+        return proposal.model

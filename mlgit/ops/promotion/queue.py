@@ -12,7 +12,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import take_snapshot
-from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.proposals import OpenProposals, Proposal, proposing_command
 from mlgit.ops.review.verification import PromotionVerifier
 
 
@@ -34,6 +34,8 @@ class QueuedPromotion(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str] = []
     conflicts: list[PromotionId] = []
     stale_after: list[PromotionId] = []
+    next: str | None = None
+    """The command that takes it on; null where it only has to wait."""
 
 
 class PromotionQueue(Outcome, frozen=True, kw_only=True, tag="mlgit/queue.v1"):
@@ -46,11 +48,16 @@ class PromotionQueue(Outcome, frozen=True, kw_only=True, tag="mlgit/queue.v1"):
 
 
 class _MergeCheck(msgspec.Struct, frozen=True):
-    """The result of verifying a promotion against a commit; `merged` is its merge with that, None where Git cannot merge it."""
+    """The result of verifying a promotion against a commit.
+
+    `is_stale` is whether it has a problem that neither time nor approvals remove. `merged` is its merge with the commit, None
+    where Git cannot merge it.
+    """
 
     findings: list[Finding]
     missing: list[str]
     decision: Digest | None
+    is_stale: bool
     merged: CommitId | None
 
     @property
@@ -115,6 +122,7 @@ class _Queue:
                     missing=check.missing,
                     conflicts=self._conflicts(id_),
                     stale_after=self._stale_after(id_),
+                    next=_step(proposal, place, check),
                 )
             )
         return waiting
@@ -128,16 +136,19 @@ class _Queue:
         findings: list[Finding] = []
         missing: list[str] = []
         decision: Digest | None = None
+        is_stale = True
         try:
             verification = self._verifier.verify(rebased)
+            is_stale = bool(verification.problems)
             missing, decision = verification.approvals.missing, verification.decision
             verification.require()
         except Inconclusive:
             raise
         except MlgitError as error:
             findings += error.findings
-        findings += self._verifier.check_files(rebased)
-        check = _MergeCheck(list(dict.fromkeys(findings)), missing, decision, None)
+        file_findings = self._verifier.check_files(rebased)
+        findings = list(dict.fromkeys([*findings, *file_findings]))
+        check = _MergeCheck(findings, missing, decision, is_stale or bool(file_findings), None)
         return self._try_merge(proposal, check, base)
 
     def _try_merge(self, proposal: Proposal, check: _MergeCheck, base: CommitId) -> _MergeCheck:
@@ -208,15 +219,22 @@ def _conflict(proposal: Proposal) -> Finding:
     )
 
 
+def _step(proposal: Proposal, place: int | None, check: _MergeCheck) -> str | None:
+    """Return the command that takes a promotion on: merge, approve or propose it again; None where it only has to wait."""
+    name = f"{proposal.environment}/{proposal.model}"
+    if place is not None:
+        return f"mlgit merge {name}"
+    if check.is_stale or check.merged is None:
+        return proposing_command(proposal)
+    return f"mlgit approve {name}" if check.missing else None
+
+
 def _next(waiting: Sequence[QueuedPromotion]) -> str | None:
     """Return the next command: merge the first that can be merged, else approve what lacks only that, else propose again."""
-    if not waiting:
-        return None
-    ready = [queued for queued in waiting if queued.place is not None]
-    if ready:
-        first = min(ready, key=lambda queued: queued.place or 0)
-        return f"mlgit merge {first.environment}/{first.model}"
-    for queued in waiting:
-        if {finding.id for finding in queued.findings} == {"approvals-missing"}:
-            return f"mlgit approve {queued.environment}/{queued.model}"
-    return f"mlgit promote {waiting[0].candidate} --to {waiting[0].environment}"
+    first = min(
+        (queued for queued in waiting if queued.place is not None), key=lambda queued: queued.place or 0, default=None
+    )
+    if first is not None:
+        return first.next
+    steps = [queued.next for queued in waiting if queued.next is not None]
+    return next((step for step in steps if step.startswith("mlgit approve")), steps[0] if steps else None)

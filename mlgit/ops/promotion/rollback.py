@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from mlgit.domain import layout, slots
 from mlgit.domain.merge_rules import holds
-from mlgit.domain.records import Hold, Promotion, Version
+from mlgit.domain.records import Hold, Version
 from mlgit.domain.rules.versions import stored_files
-from mlgit.errors import refused, usage_error
+from mlgit.errors import usage_error
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import take_snapshot
@@ -31,7 +31,7 @@ def run(
     dry_run: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Proposed:
-    """Propose to go back, on the promotion branch of the environment and model.
+    """Propose to go back, on the promotion branch of the environment and model, in place of what is open there.
 
     Gates are not evaluated, since the version was verified there before. Approvals follow the policy's rule for `rollback`.
 
@@ -48,14 +48,14 @@ def run(
         on_step: called with a description of each slow step.
 
     Raises:
-        MlgitError: nothing runs there (`rollback-champion-missing`), nothing else that may return was verified there
+        MlgitError: nothing runs there (`champion-missing`), nothing else that may return was verified there
             (`rollback-version-missing`), or the remote lacks its files (`data-missing`). Nothing was changed.
     """
     snapshot = take_snapshot(workspace)
     base, at = snapshot.state, snapshot.at
     base.environment(environment)
     model = model or _only_model(base, environment)
-    before, champion = _running(base, environment, model)
+    before, champion = drafting.running(base, environment, model)
     target = find_rollback_target(snapshot, before, champion, to)
     hold_name = _find_hold(base, environment, target.replaced, at)
     plan = replace(
@@ -67,12 +67,27 @@ def run(
     )
 
     command = f"mlgit rollback {environment}/{model}"
-    same = publish.find_same_open(workspace, snapshot, environment, model, "rollback", target.slots)
-    if same is not None:
-        plan = replace(plan, hold=_find_hold(same.after, environment, target.replaced, at))
+    opened = publish.find_open(
+        workspace,
+        snapshot,
+        (environment, model),
+        "rollback",
+        target.slots,
+        replace_open=True,  # whoever goes back does not wait for what is proposed
+        on_step=on_step,
+    )
+    if opened.proposal is not None and opened.verification is not None:
+        plan = replace(plan, hold=_find_hold(opened.proposal.after, environment, target.replaced, at))
         return publish.propose_again(
-            workspace, snapshot, plan, same, command=command, render_brief=render_brief, dry_run=dry_run
+            workspace,
+            plan,
+            opened.proposal,
+            opened.verification,
+            command=command,
+            render_brief=render_brief,
+            dry_run=dry_run,
         )
+    plan = replace(plan, replaces_open=opened.replaced)
 
     for slot in slots.filled(target.slots).values():
         version = version_in(base, model, slot)
@@ -108,18 +123,6 @@ def _only_model(base: Lifecycle, environment: str) -> str:
         why=", ".join(models),
         fix="name one of them" if models else "`mlgit status` shows what runs where",
     )
-
-
-def _running(base: Lifecycle, environment: str, model: str) -> tuple[Promotion, Version]:
-    before, champion = base.promotion(environment, base.model(model).name), base.champion(environment, model)
-    if before is None or champion is None:
-        raise refused(
-            "rollback-champion-missing",
-            f"{environment} runs no version of {model}",
-            why=f"{layout.promotion(environment, model)} does not name one",
-            fix="`mlgit status` shows what runs where",
-        )
-    return before, champion
 
 
 def _find_hold(state: Lifecycle, environment: str, version: Version, at: datetime) -> str | None:

@@ -18,7 +18,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.record_cache import CachedRecordReader
 from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
 from mlgit.ops.queries.status_outcome import Candidate, DeployedState, EnvironmentRow, OpenPromotion, Status
-from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.proposals import OpenProposals, Proposal, proposing_command
 from mlgit.ops.review.verification import PromotionVerifier
 
 
@@ -84,21 +84,8 @@ def _approval_age(state: Lifecycle, manifest: Promotion, at: datetime) -> Approv
 
 
 def _open_promotions(workspace: Workspace, snapshot: Snapshot) -> list[OpenPromotion]:
-    promotions = []
     verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
-    for proposal in OpenProposals(workspace, snapshot.state).load_all():
-        gates, approvals, ready = _progress(verifier, proposal)
-        promotions.append(
-            OpenPromotion(
-                environment=proposal.environment,
-                candidate=_subject(proposal),
-                promotion=proposal.manifest.promotion,
-                gates=gates,
-                approvals=approvals,
-                ready=ready,
-            )
-        )
-    return promotions
+    return [_open_promotion(verifier, proposal) for proposal in OpenProposals(workspace, snapshot.state).load_all()]
 
 
 def _subject(proposal: Proposal) -> str:
@@ -109,25 +96,46 @@ def _subject(proposal: Proposal) -> str:
         return proposal.model
 
 
-def _progress(verifier: PromotionVerifier, proposal: Proposal) -> tuple[str, str, bool]:
-    """Return the progress of gates and of approvals, in words, and whether the proposal can be merged.
+def _open_promotion(verifier: PromotionVerifier, proposal: Proposal) -> OpenPromotion:
+    """Return an open promotion with the progress of its gates and approvals, in words.
 
     Anyone can push a proposal, so one with invalid records must not make the status of all others fail.
     """
+    place = f"{proposal.environment}/{proposal.model}"
+    promotion = OpenPromotion(
+        environment=proposal.environment,
+        candidate=_subject(proposal),
+        promotion=proposal.manifest.promotion,
+        gates="",
+        evaluated_at=None,
+        approvals="cannot be counted",
+        ready=False,
+        is_stale=True,
+        next=f"mlgit withdraw {place}",
+    )
     try:
         verification = verifier.verify(proposal)
-        results = proposal.report.results if proposal.report else []
+        report = proposal.report
     except MlgitError as error:
-        return error.findings[0].message, "cannot be counted", False
+        return replace(promotion, gates=error.findings[0].message)
+    results = report.results if report else []
     passed = sum(verdict.outcome in {"pass", "skip", "waived"} for verdict in results)
     gates = "ran there before" if proposal.manifest.change == "rollback" else f"{passed} of {len(results)}"
     if proposal.version is None:
         gates = "no new version"
     blocking = [*verification.problems, *verification.waits]
-    gates = blocking[0].message if blocking else gates
     missing = "; ".join(verification.approvals.missing)
+    step = proposing_command(proposal) if verification.problems else f"mlgit approve {place}" if missing else None
     counted = f"{len(verification.approvals.counted)} of {verification.approvals.needed}"
-    return gates, f"lacks {missing}" if missing else counted, verification.holds
+    return replace(
+        promotion,
+        gates=blocking[0].message if blocking else gates,
+        evaluated_at=report.at if report else None,
+        approvals=f"lacks {missing}" if missing else counted,
+        ready=verification.holds,
+        is_stale=bool(verification.problems),
+        next=f"mlgit merge {place}" if verification.holds else step,
+    )
 
 
 def _candidates(state: Lifecycle, models: list[str], manifests: dict[tuple[str, str], Promotion]) -> list[Candidate]:
@@ -200,8 +208,8 @@ def _next_step(
     if any(row.deployed == "no" and row.champion for row in rows):
         return "mlgit apply"
     for promotion in promotions:
-        verb = "merge" if promotion.ready else "approve"
-        return f"mlgit {verb} {promotion.environment}/{promotion.candidate.partition('@')[0]}"
+        if promotion.next is not None:
+            return promotion.next
     for candidate in candidates:
         if candidate.gain is None or candidate.gain > 0:
             return f"mlgit promote {candidate.version} --to {candidate.environment}"

@@ -28,14 +28,23 @@ class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenPromotion(msgspec.Struct, frozen=True, kw_only=True):
-    """An open promotion. `ready` is whether it can be merged now."""
+    """An open promotion. `ready` is whether it can be merged now.
+
+    `gates` are those of its report, of `evaluated_at`; `is_stale` tells that only a new proposal can be merged, since something
+    that the report or the decision depends on has changed. Whether a gate gives the same result again, only `mlgit merge` and
+    `mlgit promote` find out, which have the data.
+    """
 
     environment: str
     candidate: str
     promotion: str
     gates: str
+    evaluated_at: datetime | None
     approvals: str
     ready: bool
+    is_stale: bool
+    next: str | None
+    """The command that takes it on; null where it only has to wait."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

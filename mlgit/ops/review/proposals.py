@@ -1,5 +1,6 @@
 """A promotion, open or merged, and the state of the base branch before it, whose rules it follows."""
 
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -71,6 +72,28 @@ class Proposal(msgspec.Struct, frozen=True, dict=True):
     def policy(self) -> Policy:
         """The policy of the environment before the change."""
         return self.before.policy(self.before.environment(self.environment).policy)
+
+
+def proposing_command(proposal: Proposal) -> str:
+    """Return the command that proposes the same change again, judged on the current base branch.
+
+    Where it cannot be proposed again, since the version that it names does not exist, it is the command that withdraws it.
+    """
+    manifest, place = proposal.manifest, f"{proposal.environment}/{proposal.model}"
+    if manifest.change == "recertify":
+        return f"mlgit recertify {place}"
+    if manifest.change == "rollback":
+        return f"mlgit rollback {place} --reason {shlex.quote(manifest.reason or 'as proposed before')}"
+    before = proposal.before.promotion(proposal.environment, proposal.model)
+    promoted = slots.promoted_slot(manifest, before)
+    names = [name for name, slot in slots.filled(manifest.slots).items() if slot is promoted]
+    if manifest.change != "promote" or not names:
+        return f"mlgit withdraw {place}"
+    options = f" --as {names[0]}" if names[0] != "champion" else ""
+    options += f" --traffic {promoted.traffic}" if promoted is not None and names[0] == "challenger" else ""
+    if manifest.ramp is not None:
+        options += f" --ramp {','.join(map(str, manifest.ramp.steps))} --interval {manifest.ramp.interval}"
+    return f"mlgit promote {proposal.subject} --to {proposal.environment}{options}"
 
 
 def baseline_version(before: Lifecycle, manifest: Promotion) -> Version | None:

@@ -46,7 +46,8 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 def report(**changes: Any) -> GateReport:
     policy = PolicyRef(name="production", digest=digest(POLICY))
-    return samples.gate_report(CANDIDATE, **{"policy": policy, "results": PASSED} | changes)
+    compared = VersionPin(version=CHAMPION.version, digest=CHAMPION.digest)
+    return samples.gate_report(CANDIDATE, **{"policy": policy, "results": PASSED, "champion": compared} | changes)
 
 
 def manifest(named: GateReport | None = None, **changes: Any) -> Promotion:
@@ -119,6 +120,12 @@ REPORTS: list[tuple[str, PromotionContext, list[str]]] = [
     ("none is named", context(manifest=manifest(gates=None)), ["gate-report-missing"]),
     ("another is named", context(report=report(tool="mlgit 1"), manifest=manifest()), ["gate-report-mismatch"]),
     ("it is of another promotion", with_report(promotion=samples.OLDER_ULID), ["gate-report-mismatch"]),
+    ("it is of another environment", with_report(environment="staging"), ["gate-report-mismatch"]),
+    ("it is of another model", with_report(model="other"), ["gate-report-mismatch"]),
+    ("it compared with another champion", with_report(champion=None), ["gate-report-mismatch"]),
+    ("the problem changed since", context(problem=samples.problem(owner="@acme/new")), ["promotion-stale"]),
+    ("a contract came since", context(contracts={"flights": samples.dataset()}), ["promotion-stale"]),
+    ("it does not say what it read", with_report(reads={}), ["promotion-stale"]),
     ("it is of another version", with_report(candidate=VersionPin(version=2, digest=sha(9))), ["gate-report-mismatch"]),
     (
         "it is by another policy",
