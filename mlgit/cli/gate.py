@@ -4,17 +4,16 @@ from typing import Any
 
 import click
 
-from mlgit.cli.params import VersionType, at_option, env_option, session_command
+from mlgit.cli.params import VERSION_OR_MODEL, VersionOrModelType, at_option, env_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates, reports
 from mlgit.cli.session import Session
-from mlgit.domain.names import VersionRef
 from mlgit.ops.evaluation import gate
 from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.review import gate_reports, waivers
 
 
-class _SubjectType(VersionType):
+class _SubjectType(VersionOrModelType):
     """A version; with `--verify` a promotion or the path of a report as well."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -23,7 +22,7 @@ class _SubjectType(VersionType):
 
 
 @click.command()
-@click.argument("name", type=_SubjectType(), metavar="MODEL@N", required=False)
+@click.argument("name", type=_SubjectType(), metavar="MODEL[@N]", required=False)
 @env_option("The environment whose gates are evaluated.")
 @click.option("--verify", is_flag=True, help="Evaluate a past gate report again: MODEL@N, a promotion, or its path.")
 @click.option("--all", "every", is_flag=True, help="With --verify: every report on the base branch.")
@@ -34,13 +33,15 @@ def command(
 ) -> int:
     """Evaluate the gates of an environment for a version. Changes nothing.
 
+    Without @N it is the newest version of the model.
+
     With --verify, the gates of a past gate report are evaluated again: on the state before the commit that added the report, as
     of the time in it, from content found by its digest. Exit code 0 means that every result is the same, 1 that one differs, 3
     that something is missing.
 
     \b
     Examples:
-      mlgit gate churn@10 --env production
+      mlgit gate churn --env production
       mlgit gate churn@10 --env production --json
       mlgit gate --verify churn@10
       mlgit gate --verify --all
@@ -52,12 +53,12 @@ def command(
             outcome = gate_reports.run(session, name, on_done=done)
         return session.answer(outcome, reports)
     if name is None or every:
-        raise click.UsageError("--all goes with --verify." if every else "Missing argument 'MODEL@N'.")
+        raise click.UsageError("--all goes with --verify." if every else "Missing argument 'MODEL[@N]'.")
     if environment is None:
         raise click.UsageError("Missing option '--env'.")
     session.reuse_evidence()
-    version = VersionRef.parse(name)
     snapshot = take_snapshot(session, at)
+    version = snapshot.state.resolve_version(VERSION_OR_MODEL.convert(name, None, None))
     session.step(f"evaluating the gates of {environment} for {version}")
     state = snapshot.state
     waived = waivers.waivers(

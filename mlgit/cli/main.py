@@ -82,10 +82,10 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib  # noqa: PLC0415 - only for a wrong name
+            from mlgit.cli.suggestions import suggest  # noqa: PLC0415 - only for a wrong name
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else " `mlgit --help` lists the commands."
+            meant = [f"`mlgit {name}` ({COMMANDS[name].summary.rstrip('.')})" for name in suggest(args[0], COMMANDS)]
+            hint = f" Did you mean {' or '.join(meant)}?" if meant else " `mlgit --help` lists the commands."
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 

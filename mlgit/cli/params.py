@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from mlgit.cli.session import Session
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import VersionRef, is_name
 from mlgit.errors import MlgitError, usage_error
 
 if TYPE_CHECKING:
@@ -55,6 +55,20 @@ class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newe
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Suggest every version of every model."""
         return _complete(ctx, incomplete, _versions)
+
+
+class VersionOrModelType(VersionType):
+    """A version, or the name of a model for its newest version; completed from both."""
+
+    name = "version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read `MODEL@N`; leave a name as it is."""
+        return value if isinstance(value, str) and is_name(value) else super().convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Suggest every model, and every version of every model."""
+        return _complete(ctx, incomplete, lambda state: [*state.models(), *_versions(state)])
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -168,6 +182,7 @@ class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in new
 
 REASON = ReasonType()
 VERSION = VersionType()
+VERSION_OR_MODEL = VersionOrModelType()
 MODEL = NameType("model")
 ENVIRONMENT = NameType("environment")
 PLACE = PlaceType()

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import ENVIRONMENT, REASON, VERSION, dry_run_option, session_command
+from mlgit.cli.params import ENVIRONMENT, REASON, VERSION_OR_MODEL, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates
 from mlgit.cli.session import Session
@@ -19,7 +19,7 @@ from mlgit.ops.promotion.proposed import Proposed
 
 
 @click.command()
-@click.argument("version", type=VERSION, metavar="MODEL@N")
+@click.argument("version", type=VERSION_OR_MODEL, metavar="MODEL[@N]")
 @click.option("--to", "environment", required=True, type=ENVIRONMENT, metavar="ENV", help="Destination environment.")
 @click.option("--reason", type=REASON, help="Reason; recorded in the manifest.")
 @click.option("--ticket", help="Ticket in another system; recorded in the manifest.")
@@ -45,7 +45,7 @@ from mlgit.ops.promotion.proposed import Proposed
 @session_command
 def command(
     session: Session,
-    version: VersionRef,
+    version: VersionRef | str,
     environment: str,
     reason: str | None,
     ticket: str | None,
@@ -63,8 +63,8 @@ def command(
 
     The work tree and the index are not touched. Nothing is deployed before the proposal is merged and applied.
 
-    The version becomes champion, unless --as names another slot. It leaves any slot that it has now; other versions beside the
-    champion stay. To only empty a slot, name the champion and --clear.
+    Without @N it is the newest version of the model. The version becomes champion, unless --as names another slot. It leaves
+    any slot that it has now; other versions beside the champion stay. To only empty a slot, name the champion and --clear.
 
     Where the project has a forge, one pull request of the branch is opened or updated.
 
@@ -73,7 +73,7 @@ def command(
 
     \b
     Examples:
-      mlgit promote churn@10 --to staging
+      mlgit promote churn --to staging
       mlgit promote churn@10 --to production --reason "quarterly retrain" --ticket RISK-42
       mlgit promote churn@10 --to production --ramp 10,50,100 --interval 24h
       mlgit promote churn@11 --to production --as challenger --traffic 10

@@ -194,9 +194,15 @@ def test_a_wrong_name_is_refused_with_the_right_ones(proposed: Team, line: str, 
 
 
 def test_a_name_that_is_no_version_is_wrong_usage(registered: Team) -> None:
-    assert registered.ana.refused("promote malignancy --to staging", code=2) == ["version-reference-invalid"]
+    assert registered.ana.refused("promote malignancy@ --to staging", code=2) == ["version-reference-invalid"]
     assert registered.ana(f"promote {MODEL}@1").code == 2
     assert registered.ana("promot").code == 2
+
+
+def test_a_model_alone_is_its_newest_version(registered: Team) -> None:
+    assert registered.ana(f"gate {MODEL} --env staging --json").json["candidate"] == f"{MODEL}@3"
+    assert registered.ana(f"promote {MODEL} --to staging --dry-run --json").json["candidate"] == f"{MODEL}@3"
+    assert registered.ana.refused("promote nothing --to staging") == ["model-unknown"]
 
 
 def test_a_model_has_to_be_named_where_there_are_two(registered: Team) -> None:

@@ -80,6 +80,24 @@ class Lifecycle(RecordTree):
             fix="name one of them" if models else "`mlgit new model NAME` drafts one",
         )
 
+    def resolve_version(self, subject: VersionRef | str) -> VersionRef:
+        """Return a version; for the name of a model, its newest version.
+
+        Raises:
+            MlgitError: the model does not exist (`model-unknown`), or has no version yet (`version-unknown`).
+        """
+        if isinstance(subject, VersionRef):
+            return subject
+        numbers = self.numbers(subject)
+        if numbers:
+            return VersionRef(subject, numbers[-1])
+        self.model(subject)
+        raise refused(
+            "version-unknown",
+            f"{subject} has no version yet",
+            fix=f"run `mlgit train {subject}` and `mlgit register {subject}` to make one",
+        )
+
     # Records that must exist
 
     def project(self) -> Project:

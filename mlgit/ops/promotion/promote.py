@@ -22,7 +22,7 @@ from mlgit.ops.promotion.proposed import Proposed
 
 def run(
     workspace: Workspace,
-    ref: VersionRef,
+    subject: VersionRef | str,
     environment: str,
     *,
     reason: str | None = None,
@@ -42,7 +42,7 @@ def run(
 
     Args:
         workspace: where.
-        ref: the version; to only clear slots, the champion itself.
+        subject: the version, or a model for its newest version; to only clear slots, the champion itself.
         environment: the environment.
         reason: why now; it goes into the manifest.
         ticket: number of a ticket in another system; it goes into the manifest.
@@ -63,6 +63,7 @@ def run(
     snapshot = take_snapshot(workspace)
     base = snapshot.state
     base.environment(environment)
+    ref = base.resolve_version(subject)
     version = base.version(ref)
     if base.champion(environment, ref.model) is None and slot != "champion":
         raise MlgitError(no_champion_finding(environment, ref.model))

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from mlgit import schemas
+from mlgit.cli import suggestions
 from mlgit.cli.main import COMMANDS, cli, run
 from mlgit.domain.records import KINDS
 from mlgit.schemas.__main__ import main as write_schemas
@@ -74,7 +75,29 @@ def test_a_command_shows_examples_and_answers_in_json(words: str, found: click.C
 
 def test_a_wrong_name_of_a_command_is_misuse_and_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inti"]) == 2
-    assert "Did you mean 'init'?" in capsys.readouterr().err
+    assert "Did you mean `mlgit init` (Create a working project in a new folder)?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("list", ["status", "show"]),
+        ("ls", ["status", "show"]),
+        ("drift", ["observe"]),
+        ("deploy", ["apply", "promote"]),
+        ("revert", ["rollback"]),
+        ("aprove", ["approve"]),
+        ("Deploy", ["apply", "promote"]),
+        ("xyzzy", []),
+    ],
+)
+def test_a_wrong_command_is_understood_by_its_meaning_and_then_by_its_spelling(typed: str, meant: list[str]) -> None:
+    assert suggestions.suggest(typed, COMMANDS) == meant
+
+
+def test_every_suggested_command_exists() -> None:
+    assert {name for names in suggestions.MEANINGS.values() for name in names} <= set(COMMANDS)
+    assert not set(" ".join(suggestions.MEANINGS).split()) & set(COMMANDS)
 
 
 def test_the_schemas_are_those_of_the_records(tmp_path: Path) -> None:
