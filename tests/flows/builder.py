@@ -92,7 +92,7 @@ def _register(team: Team) -> None:
     _fit(ana.root)
     model = ana.read(f"models/{MODEL}/model.yaml")
     prose = "\n\n".join(f"## {heading}\n\nWritten by the team." for heading in _SECTIONS)
-    for path in ("featurize", "baseline", "evaluate", "prepare", "train"):
+    for path in ("featurize", "evaluate", "prepare", "train"):
         ana.git("rm", "--quiet", f"src/{path}.py")
     ana.git("add", "src")
     ana.commit(

@@ -159,7 +159,7 @@ PROBLEMS = st.fixed_dictionaries(
     },
     optional={
         "risk": RISKS,
-        "baseline": st.fixed_dictionaries({"method": WORDS, "metric": st.floats(0.1, 0.9)}) | st.none(),
+        "baseline": st.fixed_dictionaries({"method": WORDS, "column": WORDS | st.none()}) | st.none(),
     },
 )
 GATES = st.one_of(

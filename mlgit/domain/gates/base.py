@@ -74,6 +74,10 @@ class Evidence(Protocol):
         """Return the paired gain of the candidate over the champion on the same rows."""
         ...
 
+    def baseline_gain(self, metric: str, *, resamples: int, level: float) -> Gain:
+        """Return the paired gain of the candidate over the problem's baseline on the same rows."""
+        ...
+
     def slice_gains(
         self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
     ) -> Sequence[SliceGain]:

@@ -49,23 +49,34 @@ class Threshold(Gate, frozen=True, kw_only=True, tag="threshold"):
 
 
 class BeatsBaseline(Gate, frozen=True, kw_only=True, tag="beats-baseline"):
-    """The primary metric beats the problem's baseline without learning by more than `margin`."""
+    """The primary metric beats the problem's baseline without learning by more than `margin`, with confidence.
+
+    Both are computed on the same rows and compared row by row, by a paired bootstrap.
+    """
 
     margin: Annotated[float, describe("Required gain over the baseline.", ge=0)] = 0.0
+    level: Level = 0.95
+    resamples: Resamples = 1000
 
     def judge(self, evidence: Evidence) -> GateResult:
-        """Pass if the gain over the baseline is more than the margin."""
+        """Pass if the lower bound of the interval of the gain is above the margin.
+
+        Raises:
+            MlgitError: the evidence is unavailable, for example because no stored file has the column.
+        """
         baseline = evidence.problem.baseline
         if baseline is None:
             return skipped("the problem states no baseline")
-        metric = evidence.problem.metric
-        value = evidence.metric_value(metric.primary)
-        gain = value - baseline.metric if metric.direction == "max" else baseline.metric - value
-        message = f"{metric.primary} {value:.4f} against a baseline of {baseline.metric:g}"
-        facts = {"value": value, "baseline": baseline.metric, "gain": gain, "margin": self.margin}
-        if gain > self.margin:
+        metric = evidence.problem.metric.primary
+        gain = evidence.baseline_gain(metric, resamples=self.resamples, level=self.level)
+        name = "the best constant" if baseline.column is None else baseline.column
+        message = f"{metric} {gain.candidate:.4f} against {gain.champion:.4f} of {name}: {format_gain(gain)}"
+        facts = gain_facts(metric, gain)
+        facts = {"baseline" if key == "champion" else key: value for key, value in facts.items()}
+        facts |= {"method": baseline.method, "margin": self.margin}
+        if gain.low > self.margin:
             return passed(message, **facts)
-        return failed(f"{message}, a gain above {self.margin:+g} required", **facts)
+        return failed(f"{message}; lower bound above {self.margin:+g} required", **facts)
 
 
 class BeatsChampion(Gate, frozen=True, kw_only=True, tag="beats-champion"):

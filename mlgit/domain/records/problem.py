@@ -28,10 +28,24 @@ class PredictionTarget(RecordPart, frozen=True, kw_only=True):
 
 
 class Baseline(RecordPart, frozen=True, kw_only=True):
-    """What a simple method without machine learning achieves."""
+    """A simple method without machine learning, computed on the same rows as a model.
 
-    method: Annotated[Text, describe("The simple method that a model has to beat.")]
-    metric: Annotated[float, describe("Its value of the primary metric.")]
+    Without `column` it is the best constant answer. With it, it is that column of the test features or of the predictions: as the
+    score, class or value itself, or with `threshold` as a rule between two classes.
+    """
+
+    method: Annotated[Text, describe("The simple method that a model has to beat, in words.")]
+    column: Annotated[
+        Line | None,
+        describe("Column of the test features or of the predictions with its answers; the best constant if missing."),
+    ] = None
+    descending: Annotated[
+        bool, describe("Binary only: whether lower values of the column speak for the positive class.")
+    ] = False
+    threshold: Annotated[
+        float | None,
+        describe("Binary only: from this value of the column on (with `descending`, up to it) the class is positive."),
+    ] = None
 
 
 class ProblemMetric(RecordPart, frozen=True, kw_only=True):
@@ -53,4 +67,4 @@ class Problem(Record, frozen=True, kw_only=True, tag="problem"):
     decision: Annotated[Decision, describe("What a prediction is used for.")]
     target: Annotated[PredictionTarget, describe("What is predicted.")]
     metric: Annotated[ProblemMetric, describe("How models are evaluated.")]
-    baseline: Annotated[Baseline | None, describe("What a simple method achieves.")] = None
+    baseline: Annotated[Baseline | None, describe("A simple method that a model has to beat.")] = None

@@ -39,6 +39,7 @@ from mlgit.ops.kernel.ports.data import DataStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pandas import DataFrame
 
 _DECISION_THRESHOLD = 0.5
@@ -127,6 +128,20 @@ class StoredEvidence:
                 return paired.mcnemar(candidate, champion, positive, level=level)
             return compare.paired_bootstrap(
                 metric, candidate, champion, positive, resamples=resamples, seed=self._seed, level=level
+            )
+
+    def baseline_gain(self, metric: str, *, resamples: int, level: float) -> Gain:
+        """Compare candidate and baseline on the candidate's test rows."""
+        from mlgit.ml import baseline, compare  # noqa: PLC0415 - pandas
+
+        stated = self.problem.baseline
+        assert stated is not None  # noqa: S101 - gates skip where there is none
+        table, positive = self._table(self.candidate), self.problem.target.positive
+        column = None if stated.column is None else self._test_column(stated.column)
+        with translating_ml_errors(f"the gain in {metric} over the baseline"):
+            answers = baseline.baseline_answers(metric, table, stated, positive, column)
+            return compare.paired_bootstrap(
+                metric, table, answers, positive, resamples=resamples, seed=self._seed, level=level
             )
 
     def slice_gains(
@@ -284,6 +299,22 @@ class StoredEvidence:
             with self._store.fetch(stored) as path:
                 self._tables[stored.sha256] = self._workspace.tables.frame(path)
         return self._tables[stored.sha256]
+
+    def _test_column(self, name: str) -> "pd.Series[Any]":
+        """Return a column of the candidate's test rows: of its stored features, or else of its predictions."""
+        stored = self.candidate.evaluation
+        tables = [self._content(file) for file in (stored.features, stored.predictions) if file is not None]
+        found = next((table[name] for table in tables if name in table.columns), None)
+        if found is None:
+            columns = sorted({str(column) for table in tables for column in table.columns})
+            raise refused(
+                "baseline-column-unknown",
+                f"no column {name} is stored with {self._ref(self.candidate)}",
+                why=f"its test features and predictions have {', '.join(columns)}",
+                fix="name one of those as `baseline.column` of the problem, or let the evaluate stage write it",
+                at=Location(layout.problem(self.problem.name), path="baseline.column"),
+            )
+        return found
 
     @cached_property
     def _paired(self) -> "tuple[DataFrame, DataFrame]":

@@ -60,6 +60,12 @@ class KnownEvidence(StoredEvidence):
         compute = partial(super().gain, metric, resamples=resamples, level=level, test=test)
         return self._fact(Gain, "gain", [metric, resamples, level, test, self._seed], self._compared, compute)
 
+    def baseline_gain(self, metric: str, *, resamples: int, level: float) -> Gain:
+        """Compare candidate and baseline on the candidate's test rows."""
+        needs = [*self._predictions, *self._features]
+        compute = partial(super().baseline_gain, metric, resamples=resamples, level=level)
+        return self._fact(Gain, "baseline-gain", [metric, resamples, level, self._seed], needs, compute)
+
     def slice_gains(
         self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
     ) -> Sequence[SliceGain]:

@@ -206,9 +206,9 @@ def test_what_is_of_another_type_or_order_is_another_content(one: Any, other: An
 
 
 def test_whole_numbers_where_numbers_are_asked_for_are_numbers() -> None:
-    baseline = {"method": "guess", "metric": 1}
+    baseline = {"method": "guess", "column": "hour", "threshold": 1}
     document = codec.to_mapping(samples.problem()) | {"baseline": baseline}
-    as_float = document | {"baseline": baseline | {"metric": 1.0}}
+    as_float = document | {"baseline": baseline | {"threshold": 1.0}}
     kind = type(samples.problem())
     assert codec.digest(codec.from_mapping(kind, document)) == codec.digest(codec.from_mapping(kind, as_float))
 

@@ -183,8 +183,8 @@ def test_values_that_yaml_1_1_would_change_are_kept() -> None:
         ),
         pytest.param(
             PROBLEM_FILE,
-            PROBLEM + "baseline: {method: x, metric: .inf}\n",
-            [("number-not-finite", 9, "baseline.metric")],
+            PROBLEM + "baseline: {method: x, column: y, threshold: .inf}\n",
+            [("number-not-finite", 9, "baseline.threshold")],
             id="13-infinity-yaml",
         ),
         pytest.param(PROBLEM_FILE, PROBLEM + "rsk: low\n", [("key-unknown", 9, "rsk")], id="14-typo"),

@@ -144,6 +144,9 @@ class Stub:
         self.asked.append((metric, resamples, level, test))
         return self.gained
 
+    def baseline_gain(self, metric: str, *, resamples: int, level: float) -> Gain:
+        return self.gained
+
     def slice_gains(
         self, metric: str, *, min_rows: int, resamples: int, level: float, max_drop: float, correction: Correction
     ) -> Sequence[SliceGain]:
@@ -215,6 +218,7 @@ FACTS = (
     "check_datasets",
     "metric_value",
     "gain",
+    "baseline_gain",
     "slice_gains",
     "slice_values",
     "group_measures",

@@ -22,7 +22,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "immutability": [{}],
     "data-contract": [{}],
     "threshold": [{"metric": "roc_auc", "min": 0.5}, {"metric": "roc_auc", "min": 0.5, "max": 0.9}],
-    "beats-baseline": [{}, {"margin": 0.05}],
+    "beats-baseline": [{}, {"margin": 0.004, "level": 0.9, "resamples": 500}],
     "beats-champion": [
         {},
         {"metric": "roc_auc", "margin": -0.02, "test": "delong", "level": 0.9, "resamples": 500},

@@ -23,7 +23,7 @@ from mlgit.domain.gates import (
 from mlgit.domain.gates.base import Gate
 from mlgit.domain.records.model import Budgets
 from mlgit.domain.records.policy import Policy
-from mlgit.domain.records.problem import Baseline, ProblemMetric
+from mlgit.domain.records.problem import Baseline
 from mlgit.domain.results import DatasetCheck, Gain
 from mlgit.errors import Finding
 from tests import samples
@@ -67,28 +67,30 @@ def test_threshold(limits: dict[str, float], value: float, expected: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("direction", "baseline", "value", "margin", "expected"),
+    ("low", "margin", "expected"),
     [
-        ("max", 0.5, 0.6, 0.0, "pass"),
-        ("max", 0.5, 0.5, 0.0, "fail"),
-        ("max", 0.5, 0.75, 0.25, "fail"),
-        ("max", 0.5, ABOVE(0.75, 1), 0.25, "pass"),
-        ("max", 0.5, 0.4, 0.0, "fail"),
-        ("min", 0.5, 0.4, 0.0, "pass"),
-        ("min", 0.5, 0.5, 0.0, "fail"),
-        ("min", 0.5, 0.25, 0.25, "fail"),
-        ("min", 0.5, 0.6, 0.0, "fail"),
-        ("max", 0.5, NAN, 0.0, "fail"),
-        ("min", 0.5, NAN, 0.0, "fail"),
-        ("max", NAN, 0.9, 0.0, "fail"),
-        ("min", 0.5, INF, 0.0, "fail"),
+        (0.01, 0.0, "pass"),
+        (0.0, 0.0, "fail"),
+        (-0.01, 0.0, "fail"),
+        (0.25, 0.25, "fail"),
+        (ABOVE(0.25, 1), 0.25, "pass"),
+        (NAN, 0.0, "fail"),
+        (NAN, -INF, "fail"),
+        (0.5, NAN, "fail"),
     ],
 )
-def test_beats_baseline(direction: Any, baseline: float, value: float, margin: float, expected: str) -> None:
-    problem = samples.problem(
-        metric=ProblemMetric(primary="f1", direction=direction), baseline=Baseline(method="guess", metric=baseline)
+def test_beats_baseline(low: float, margin: float, expected: str) -> None:
+    assert outcome(BeatsBaseline(margin=margin), Stub(gained=gain(value=0.5, low=low, high=0.6))) == expected
+
+
+def test_beats_baseline_says_against_what_and_how_sure_it_is() -> None:
+    result = BeatsBaseline(margin=0.006).judge(Stub())
+    assert result.message == (
+        "roc_auc 0.8100 against 0.8000 of last_week: +0.0100 (95%: +0.0050 to +0.0150); lower bound above +0.006 required"
     )
-    assert outcome(BeatsBaseline(margin=margin), Stub(problem=problem, metrics={"f1": value})) == expected
+    assert (result.facts["baseline"], result.facts["method"]) == (0.8, "same hour last week")
+    constant = samples.problem(baseline=Baseline(method="guess"))
+    assert "against 0.8000 of the best constant" in BeatsBaseline().judge(Stub(problem=constant)).message
 
 
 @pytest.mark.parametrize(
