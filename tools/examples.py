@@ -24,11 +24,12 @@ from mlgit.domain.records import (
     Record,
     Retirement,
     Reviews,
+    RuleApproval,
     StandingApproval,
     Version,
 )
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.ledger import CountedApproval, PostedCheck, SubmittedReview
+from mlgit.domain.records.ledger import CountedApproval, FileChange, PostedCheck, SubmittedReview
 from mlgit.domain.records.promotion import (
     PolicyRef,
     PromotionRef,
@@ -38,6 +39,7 @@ from mlgit.domain.records.promotion import (
     VersionPin,
 )
 from mlgit.domain.records.version import Artifact, Evaluation, GitIdentity, Inputs, SliceMetric, StoredFile
+from mlgit.domain.rule_approvals import decision as rule_decision
 from mlgit.edges import templates
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
@@ -184,6 +186,7 @@ def _records() -> dict[str, tuple[str, Record]]:
         "gate-report": (layout.gate_report(MODEL, 2, _ID), report),
         "promotion": (layout.promotion("production", MODEL), manifest),
         "approval": (f"{layout.approvals(_ID)}/ben.json", approval),
+        "rule-approval": (f"{layout.rule_approvals(_rule_approval().decision)}/ben.json", _rule_approval()),
         "reviews": (f"{layout.reviews(_ID)}/1.json", reviewed),
         "decision": (layout.decision(_ID), decided),
         "deployment": (f"{layout.deployments('production', MODEL)}/2.json", deployment),
@@ -192,6 +195,18 @@ def _records() -> dict[str, tuple[str, Record]]:
         "standing-approval": (layout.standing_approval(f"production/{MODEL}"), _standing()),
         "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(first)),
     }
+
+
+def _rule_approval() -> RuleApproval:
+    files = {layout.policy("production"): FileChange(before=sha256(b"the policy before"), after=sha256(b"the policy"))}
+    return RuleApproval(
+        schema=1,
+        decision=rule_decision(files, earlier=0),
+        files=files,
+        verdict="approve",
+        by="ben@acme.example",
+        at=_NOON,
+    )
 
 
 def _version(number: int) -> Version:

@@ -46,9 +46,10 @@ def command(
 ) -> int:
     """Verify every past promotion, offline.
 
-    Each commit of the base branch that changed what an environment is to run is verified by the rules of the commit before it:
-    PROVEN, OVERRIDDEN (a gate was waived as the rules allow), UNPROVEN (evidence is missing) or VIOLATION. The history as a
-    whole is verified too: nothing immutable was changed, and the ledger is append-only.
+    Each commit of the base branch that changed what an environment is to run, or a rule, is verified by the rules of the commit
+    before it: PROVEN, OVERRIDDEN (a gate was waived as the rules allow), UNAPPROVED (the rules asked nobody to approve it),
+    UNPROVEN (evidence is missing) or VIOLATION. The history as a whole is verified too: nothing immutable was changed, and the
+    ledger is append-only.
 
     The same commits give the same report, byte for byte. Commits of an earlier audit are not replayed, unless --full is given.
     --format html and md are evidence reports.

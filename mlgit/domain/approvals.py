@@ -9,7 +9,7 @@ import msgspec
 from mlgit.domain.formatting import plural
 from mlgit.domain.names import Digest
 from mlgit.domain.records.governance import Roles
-from mlgit.domain.records.ledger import Approval, CountedApproval
+from mlgit.domain.records.ledger import Approval, CountedApproval, RuleApproval
 from mlgit.domain.records.policy import ApprovalRule, RoleRequirement
 from mlgit.domain.records.problem import Risk
 
@@ -25,7 +25,7 @@ class SignedVote(msgspec.Struct, frozen=True):
     `key` is the fingerprint of the key that signed it; None, with a `reason`, if the signature is not valid.
     """
 
-    approval: Approval
+    approval: Approval | RuleApproval
     digest: Digest
     key: str | None
     reason: str = ""

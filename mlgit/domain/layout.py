@@ -12,6 +12,7 @@ PROJECT: Final = "mlgit.yaml"
 ROLES: Final = ".mlgit/roles.yaml"
 SIGNERS: Final = ".mlgit/allowed_signers"
 TRUSTED_TYPES: Final = ".mlgit/trusted_types"
+REQUIREMENTS_LOCK: Final = ".mlgit/requirements.lock"
 SCHEMAS: Final = ".mlgit/schemas"
 LEDGER: Final = "refs/heads/mlgit-ledger"
 RECORD_FOLDERS: Final = frozenset({"problems", "policies", "environments", "holds", "overrides", "standing-approvals"})
@@ -201,6 +202,11 @@ def approvals(promotion: str) -> str:
 def reviews(promotion: str) -> str:
     """Folder of the review snapshots of a promotion's pull request, on the ledger."""
     return f"reviews/{promotion}"
+
+
+def rule_approvals(decision: str) -> str:
+    """Folder of the approvals of a change of rules, on the ledger."""
+    return f"rule-approvals/{decision.removeprefix('sha256:')}"
 
 
 def decision(promotion: str) -> str:

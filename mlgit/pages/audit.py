@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from mlgit.domain.audit.frameworks import FRAMEWORK_POINTS
-from mlgit.domain.audit.records import AuditedChange, RunningVersion
+from mlgit.domain.audit.records import AuditedChange, AuditedRules, RunningVersion
 from mlgit.domain.formatting import plural, utc_minute
 from mlgit.errors import Finding
 from mlgit.ops.audit import Audit
@@ -15,6 +15,7 @@ _SHOWN = 50  # changes that a summary shows even where they are proven
 _VERDICTS = (
     "PROVEN: every merge rule was met when the change was merged, and the evidence is in this repository.",
     "OVERRIDDEN: the same, but for gates that a signed override waived.",
+    "UNAPPROVED: every rule was met, and the rules asked nobody to approve it.",
     "UNPROVEN: evidence is missing, or cannot be verified here.",
     "VIOLATION: evidence contradicts the change.",
 )
@@ -40,10 +41,11 @@ def report(audit: Audit) -> Page:
 
 def summary(audit: Audit) -> Page:
     """Return the newest changes, every older one that is not proven, and all findings."""
-    newest = audit.changes[-_SHOWN:]
-    older = [change for change in audit.changes[:-_SHOWN] if change.verdict != "PROVEN"]
-    hidden = len(audit.changes) - len(newest) - len(older)
-    blocks: list[Block] = [_summary_table([*older, *newest]) if audit.changes else _no_changes()]
+    changes: list[AuditedChange | AuditedRules] = sorted((*audit.changes, *audit.rules), key=lambda change: change.at)
+    newest = changes[-_SHOWN:]
+    older = [change for change in changes[:-_SHOWN] if change.verdict != "PROVEN"]
+    hidden = len(changes) - len(newest) - len(older)
+    blocks: list[Block] = [_summary_table([*older, *newest]) if changes else _no_changes()]
     if hidden:
         blocks.append(
             Paragraph(f"{plural(hidden, 'older change')} PROVEN, not shown; `mlgit audit --format md` has all.")
@@ -61,7 +63,7 @@ def summary(audit: Audit) -> Page:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in audit.counts.items() if count)
     history = plural(len(audit.findings), "finding") if audit.findings else "no findings"
     blocks.append(
-        Paragraph(f"{plural(len(audit.changes), 'change')}{counts and f': {counts}'}. Repository history: {history}.")
+        Paragraph(f"{plural(len(changes), 'change')}{counts and f': {counts}'}. Repository history: {history}.")
     )
     ledger = "no ledger" if audit.ledger is None else f"ledger at {audit.ledger[:7]}"
     return Page(f"{audit.project}: {audit.branch} at {audit.commit[:7]}, {ledger}", blocks)
@@ -69,7 +71,8 @@ def summary(audit: Audit) -> Page:
 
 def next_step(audit: Audit) -> str:
     """Return the command that a reader runs next."""
-    findings: list[Finding] = [finding for change in audit.changes for finding in change.findings]
+    changes: list[AuditedChange | AuditedRules] = [*audit.changes, *audit.rules]
+    findings: list[Finding] = [finding for change in changes for finding in change.findings]
     findings += audit.findings
     if audit.exit:
         return f"mlgit explain {findings[0].id}" if findings else "mlgit audit --format md"
@@ -84,7 +87,7 @@ def with_checksum(written: str) -> str:
 # Summary
 
 
-def _summary_table(changes: Sequence[AuditedChange]) -> Table:
+def _summary_table(changes: Sequence[AuditedChange | AuditedRules]) -> Table:
     return Table(
         ("When (UTC)", "Where", "Change", "Commit", "Approved by", "Verdict"),
         [
@@ -184,24 +187,22 @@ def _change(change: AuditedChange) -> PageSection:
     if evidence.gates:
         gates = [(gate.gate, gate.outcome, gate.message) for gate in evidence.gates]
         blocks.append(Table(("Gate", "Outcome", "Message"), gates))
-    people = [
-        (approval.person, ", ".join(approval.roles) or "-", "counted", approval.source) for approval in change.approvals
-    ]
-    people += [(vote.person, "-", f"not counted: {vote.reason}", "-") for vote in change.uncounted]
-    if people:
-        blocks.append(Table(("Approver", "Roles", "Status", "Key or review"), people))
+    blocks += _approvers(change)
     if evidence.reads:
         inputs = [(name, digest or "none") for name, digest in evidence.reads.items()]
         blocks.append(Table(("Decision input", "Digest"), inputs))
     return PageSection(f"{_where(change)}: {_transition(change)}, {utc_minute(change.at)} UTC", blocks)
 
 
-def _where(change: AuditedChange) -> str:
-    return f"{change.environment}/{change.model}"
+def _where(change: AuditedChange | AuditedRules) -> str:
+    return "rules" if isinstance(change, AuditedRules) else f"{change.environment}/{change.model}"
 
 
-def _transition(change: AuditedChange) -> str:
-    """Return which version a change replaced by which, and what was to run beside it."""
+def _transition(change: AuditedChange | AuditedRules) -> str:
+    """Return which version a change replaced by which, and what was to run beside it; or which rules it changed."""
+    if isinstance(change, AuditedRules):
+        first, *others = change.kinds
+        return f"{first} and {len(others)} more" if others else first
     return ", ".join([f"{change.before or 'nothing'} -> {change.after or 'nothing'}", *change.beside])
 
 
@@ -248,7 +249,33 @@ def _rules(audit: Audit) -> PageSection:
         for change in audit.rule_changes
     ]
     header = ("When (UTC)", "Kind", "Action", "File", "By", "Commit")
-    return PageSection("Rule changes", [Table(header, rows) if rows else Paragraph("No rule was changed.")])
+    listed = Table(header, rows) if rows else Paragraph("No rule was changed.")
+    return PageSection("Rule changes", [listed, *map(_rule_change, audit.rules)])
+
+
+def _rule_change(change: AuditedRules) -> PageSection:
+    facts = [
+        ("Commit", change.commit),
+        ("Proposed by", ", ".join(change.proposed_by) or "-"),
+        ("Merged by", change.merged_by or "-"),
+        ("Decision digest", change.decision or "could not be computed"),
+        ("Approvals required", "unknown" if change.needed is None else str(change.needed)),
+        *((path, f"{file.before or 'nothing'} -> {file.after or 'nothing'}") for path, file in change.files.items()),
+    ]
+    blocks: list[Block] = [Paragraph(change.verdict, strong=True), Table(("Fact", "Value"), facts)]
+    if change.findings:
+        blocks.append(FindingList(change.findings))
+    blocks += _approvers(change)
+    return PageSection(f"{_transition(change)}, {utc_minute(change.at)} UTC", blocks)
+
+
+def _approvers(change: AuditedChange | AuditedRules) -> Iterator[Block]:
+    people = [
+        (approval.person, ", ".join(approval.roles) or "-", "counted", approval.source) for approval in change.approvals
+    ]
+    people += [(vote.person, "-", f"not counted: {vote.reason}", "-") for vote in change.uncounted]
+    if people:
+        yield Table(("Approver", "Roles", "Status", "Key or review"), people)
 
 
 def _integrity(audit: Audit) -> PageSection:

@@ -31,7 +31,7 @@ th, td { border: 1px solid #8886; padding: .25rem .6rem; text-align: left; verti
 th { background: #8881; }
 pre { overflow-x: auto; background: #8881; padding: .5rem .8rem; }
 .PROVEN { color: #1a7f37; font-weight: 600; }
-.OVERRIDDEN { color: #9a6700; font-weight: 600; }
+.OVERRIDDEN, .UNAPPROVED { color: #9a6700; font-weight: 600; }
 .UNPROVEN { color: #bc4c00; font-weight: 600; }
 .VIOLATION { color: #cf222e; font-weight: 600; }
 @media print { body { max-width: none; } tr { break-inside: avoid; } }

@@ -523,7 +523,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "audit-violation": {
         "schema": "mlgit/audit.v1",
         "ledger": None,
-        "counts": {"PROVEN": 0, "OVERRIDDEN": 0, "UNPROVEN": 0, "VIOLATION": 0},
+        "counts": {"PROVEN": 0, "OVERRIDDEN": 0, "UNAPPROVED": 0, "UNPROVEN": 0, "VIOLATION": 0},
         "changes": [],
         "findings": [{"id": "immutable-file-changed", "at": {"file": f"models/{MODEL}/versions/v1/version.json"}}],
         "deployments": [],

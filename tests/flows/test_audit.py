@@ -29,10 +29,11 @@ def audited(desk: Desk, options: str = "") -> str:
 def test_every_promotion_of_a_valid_history_is_proven(proposed: Team) -> None:
     found = proposed.ana.does("audit --json").json
     assert [(one["environment"], one["after"], one["verdict"]) for one in found["changes"]] == [
-        (environment, f"{MODEL}@{number}", "PROVEN") for environment, number in ALL
+        (environment, f"{MODEL}@{number}", "UNAPPROVED" if environment == "staging" else "PROVEN")
+        for environment, number in ALL
     ]
     assert (found["counts"], found["findings"]) == (
-        {"PROVEN": 3, "OVERRIDDEN": 0, "UNPROVEN": 0, "VIOLATION": 0},
+        {"PROVEN": 1, "OVERRIDDEN": 0, "UNAPPROVED": 2, "UNPROVEN": 0, "VIOLATION": 0},
         [],
     )
     second = found["changes"][1]
@@ -52,7 +53,8 @@ def test_signers_of_commits_are_reported(proposed: Team) -> None:
 
 def test_a_commit_signature_by_an_unknown_key_does_not_change_the_verdict(proposed: Team) -> None:
     ana = proposed.ana
-    ana.edit(layout.SIGNERS, "ana@acme.example", "# ana@acme.example")
+    commit = ana.edit(layout.SIGNERS, "ana@acme.example", "# ana@acme.example")
+    proposed.ben.does(f"approve {commit}")
     proposed.ben.does(f"approve production/{MODEL}")
     ana.does(f"merge production/{MODEL}")
     ana.does("apply production")
@@ -79,21 +81,22 @@ def test_the_report_has_inventory_deployments_and_rule_changes(proposed: Team) -
     assert found["not_checked"]
 
 
-def test_a_rule_change_is_listed_and_not_a_finding(running: Team) -> None:
-    running.ana.edit("policies/production.yaml", "promote: {min: 1}", "promote: {min: 2}")
+def test_a_rule_change_is_listed_file_by_file(running: Team) -> None:
+    commit = running.ana.edit("policies/production.yaml", "promote: {min: 1}", "promote: {min: 2}")
+    running.ben.does(f"approve {commit}")
     found = running.ana.does("audit --json").json
     assert (found["rule_changes"][-1]["path"], found["rule_changes"][-1]["by"]) == (
         "policies/production.yaml",
         "ana@acme.example",
     )
-    assert {one["verdict"] for one in found["changes"]} == {"PROVEN"}
+    assert [one["verdict"] for one in found["changes"]] == ["UNAPPROVED", "PROVEN"]
 
 
 def test_without_promotions(registered: Team) -> None:
     assert "No environment was changed." in audited(registered.ana)
 
 
-def test_a_change_with_a_waived_gate_is_overridden(running: Team) -> None:
+def test_a_change_with_a_waived_gate_where_nobody_has_to_approve(running: Team) -> None:
     ana = running.ana
     ana.does(
         f"override add staging/{MODEL}@3 --waive beats-champion --waive beats-baseline --incident INC-7 --approver ben"
@@ -104,7 +107,7 @@ def test_a_change_with_a_waived_gate_is_overridden(running: Team) -> None:
     running.promote(f"{MODEL}@3", "staging")
     found = json.loads(audited(ana, "--json"))
     change = found["changes"][-1]
-    assert change["verdict"] == "OVERRIDDEN"
+    assert change["verdict"] == "UNAPPROVED"
     assert change["overrides"] == [f"staging/{MODEL}@3 waives beats-baseline, beats-champion for INC-7, by ana and ben"]
     assert [(one["kind"], one["name"]) for one in found["governance"]] == [("override", f"staging/{MODEL}@3")]
     assert audited(ana, "--json --full") == audited(ana, "--json")
@@ -345,7 +348,7 @@ def test_a_repository_that_cannot_be_written_to_is_audited(proposed: Team) -> No
         (proposed.root / ".git/mlgit").write_text("in the way")
     else:
         (proposed.root / ".git").chmod(0o500)
-    assert "3 PROVEN" in audited(proposed.ana)
+    assert "1 PROVEN" in audited(proposed.ana)
     assert not Path(proposed.root / ".git/mlgit/cache/audit").exists()
 
 

@@ -29,9 +29,9 @@ def approve_in_advance(team: Team, *people: Desk, line: str = NEW) -> None:
     bring(team.ana, f"mlgit/standing-approval/{name}")
 
 
-def automate(desk: Desk, environment: str = "production") -> None:
+def automate(desk: Desk, environment: str = "production") -> str:
     path = f"environments/{environment}/environment.yaml"
-    desk.commit("Let it run by itself", {path: desk.read(path) + "auto_promote: true\n"})
+    return desk.commit("Let it run by itself", {path: desk.read(path) + "auto_promote: true\n"})
 
 
 def auto_promoted(desk: Desk, line: str = "production") -> Any:
@@ -45,7 +45,7 @@ def ids(result: Any) -> list[str]:
 
 
 def _automated(team: Team) -> None:
-    automate(team.ana)
+    team.ben.does(f"approve {automate(team.ana)}")
     team.promote(f"{MODEL}@2", "staging")
 
 

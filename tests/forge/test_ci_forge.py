@@ -106,8 +106,9 @@ def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None
     assert (run.name, run.commit, run.conclusion) == (VERDICT_CHECK, head, "failure")
     assert run.output["title"] == "this change has problems"
     assert "key-unknown" in run.output["summary"]
-    (marked,) = run.output["annotations"]
+    marked, missing = run.output["annotations"]
     assert (marked["path"], marked["title"], marked["annotation_level"]) == (POLICY, "key-unknown", "failure")
+    assert (missing["path"], missing["title"]) == (POLICY, "rule-approvals-missing")
     assert marked["start_line"] == len(ana.show("change", POLICY).splitlines())
 
     assert judged("ben-b").code == 1

@@ -24,6 +24,7 @@ _COLOURS = {
     "note": "cyan",
     "PROVEN": "green",
     "OVERRIDDEN": "yellow",
+    "UNAPPROVED": "yellow",
     "UNPROVEN": "yellow",
     "VIOLATION": "red",
 }

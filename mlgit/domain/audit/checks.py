@@ -86,6 +86,35 @@ def check_approvals(manifest: Promotion, approvals: ApprovalResult) -> Iterator[
         yield Finding("approvals-not-on-ledger", message, why="the ledger has no other approvals of it", fix=fix)
 
 
+def check_rule_approvals(subject: str, commit: str, approvals: ApprovalResult) -> Iterator[Finding]:
+    """Check that enough people approved a change of rules, as `check_approvals`.
+
+    Args:
+        subject: the changed rules.
+        commit: the commit that merged the change.
+        approvals: its approvals, counted again.
+    """
+    if approvals.complete:
+        return
+    message = f"the change of {subject} was merged, but lacks {'; '.join(approvals.missing)}"
+    fix = f"read the change; somebody who may approve it runs `mlgit approve {commit}`, or it is reverted"
+    if approvals.uncounted:
+        yield Finding("rule-approvals-missing", message, why=f"not counted: {_reasons(approvals)}", fix=fix)
+    else:
+        yield Finding("approvals-not-on-ledger", message, why="the ledger has no other approvals of it", fix=fix)
+
+
+def rules_approved_after_merge(subject: str) -> Finding:
+    """Return the warning that the approvals of a change of rules were complete only after the merge."""
+    return Finding(
+        "approvals-after-merge",
+        f"the change of {subject} was merged before enough people had approved it",
+        why="the last approvals were added to the ledger after the merge",
+        fix="merge with `mlgit merge`, which requires them first; protect the base branch against other merges",
+        severity=Severity.WARNING,
+    )
+
+
 def reviewed_commit_missing(manifest: Promotion, approvals: ApprovalResult) -> Finding:
     """Return the finding of reviews whose commits are missing, so that their decisions are only claimed by the ledger."""
     return Finding(

@@ -11,6 +11,7 @@ import msgspec
 
 from mlgit.domain.approvals import UncountedVote
 from mlgit.domain.audit.verdict import AuditVerdict
+from mlgit.domain.records.ledger import FileChange
 from mlgit.errors import Finding
 
 
@@ -80,6 +81,8 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     policy: str | None = None
     approvals: list[AuditedApproval] = []
     uncounted: list[UncountedVote] = []
+    needed: int | None = None
+    """How many people had to approve it; None if that could not be found out."""
     overrides: list[str] = []
     standing_approval: str | None = None
     """Name of the standing approval that it used."""
@@ -91,6 +94,27 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def decoded_evidence(self) -> AuditedEvidence:
         """Return the evidence, decoded from JSON."""
         return msgspec.json.decode(self.evidence, type=AuditedEvidence)
+
+
+class AuditedRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A commit of the base branch that changed rules, and the verdict on it by the rules before it.
+
+    `kinds` says what each changed file is, by its path; `files` has the digests of its content. `needed` is how many people had
+    to approve it; None if that could not be found out.
+    """
+
+    commit: str
+    at: datetime
+    kinds: dict[str, str]
+    files: dict[str, FileChange]
+    verdict: AuditVerdict
+    findings: list[Finding] = []
+    decision: str | None = None
+    needed: int | None = None
+    approvals: list[AuditedApproval] = []
+    uncounted: list[UncountedVote] = []
+    proposed_by: list[str] = []
+    merged_by: str = ""
 
 
 class RuleChange(msgspec.Struct, frozen=True, kw_only=True):

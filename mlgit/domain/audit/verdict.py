@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 from mlgit.errors import Finding, Severity
 
-AuditVerdict = Literal["PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION"]
+AuditVerdict = Literal["PROVEN", "OVERRIDDEN", "UNAPPROVED", "UNPROVEN", "VIOLATION"]
 
-VERDICTS: Final[tuple[AuditVerdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
+VERDICTS: Final[tuple[AuditVerdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNAPPROVED", "UNPROVEN", "VIOLATION")
 """From best to worst."""
 
 GAPS: Final = frozenset(
@@ -20,13 +20,16 @@ GAPS: Final = frozenset(
         "gates-inconclusive",
         "promotion-commit-missing",
         "reviewed-commit-missing",
+        "rules-unapproved",
         "setting-unsupported",
     }
 )
 """Findings that mean that evidence is missing, or cannot be verified here. Every other error contradicts the change."""
 
 
-def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] = GAPS) -> AuditVerdict:
+def verdict(
+    findings: Iterable[Finding], *, waived: bool, unapproved: bool = False, gaps: Collection[str] = GAPS
+) -> AuditVerdict:
     """Return the verdict on a change.
 
     A finding that is not listed as a gap is a contradiction, so that a new finding is never taken for a mere gap.
@@ -34,6 +37,7 @@ def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] 
     Args:
         findings: all findings of the change; warnings and notes are ignored.
         waived: whether a gate was waived by an override.
+        unapproved: whether the rules asked nobody to approve the change: it may be sound, but nothing says who decided it.
         gaps: the ids of findings that mean that evidence is missing.
     """
     errors = {finding.id for finding in findings if finding.severity is Severity.ERROR}
@@ -41,4 +45,6 @@ def verdict(findings: Iterable[Finding], *, waived: bool, gaps: Collection[str] 
         return "VIOLATION"
     if errors:
         return "UNPROVEN"
+    if unapproved:
+        return "UNAPPROVED"
     return "OVERRIDDEN" if waived else "PROVEN"

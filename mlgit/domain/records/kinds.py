@@ -51,6 +51,7 @@ RECORD_KINDS: Final = {
         RecordKind("standing-approval", "governance:StandingApproval", "standing-approvals/<path:name>.yaml"),
         RecordKind("retirement", "governance:Retirement", "retirements/<model>/v<int:version>.yaml"),
         RecordKind("approval", "ledger:Approval", "approvals/<promotion>/<_>.json", on_ledger=True),
+        RecordKind("rule-approval", "ledger:RuleApproval", "rule-approvals/<_>/<_>.json", on_ledger=True),
         RecordKind("decision", "ledger:DecisionRecord", "decisions/<promotion>.json", on_ledger=True),
         RecordKind(
             "deployment", "ledger:Deployment", "deployments/<environment>/<model>/<int:seq>.json", on_ledger=True

@@ -6,6 +6,13 @@ from mlgit.domain.names import CommitId, Digest, Line, Name, PromotionId, Text
 from mlgit.domain.records.base import Record, RecordPart, Timestamp, describe
 
 
+class FileChange(RecordPart, frozen=True, kw_only=True):
+    """The content of a file before and after a change."""
+
+    before: Annotated[Digest | None, describe("Digest of the old content; missing if the file is new.")] = None
+    after: Annotated[Digest | None, describe("Digest of the new content; missing if the file is deleted.")] = None
+
+
 class Approval(Record, frozen=True, kw_only=True, tag="approval"):
     """One person's signed vote on one decision; the bytes of this file are signed."""
 
@@ -15,6 +22,21 @@ class Approval(Record, frozen=True, kw_only=True, tag="approval"):
     decision: Annotated[Digest, describe("Digest of everything that the decision is based on.")]
     environment: Annotated[Name, describe("Name of the environment.")]
     model: Annotated[Name, describe("Name of the model.")]
+    verdict: Annotated[Literal["approve", "reject"], describe("The vote.")]
+    by: Annotated[Line, describe("Principal of the signing key.")]
+    at: Annotated[Timestamp, describe("When it was signed.")]
+    comment: Annotated[Text | None, describe("Comment of the person.")] = None
+
+
+class RuleApproval(Record, frozen=True, kw_only=True, tag="rule-approval"):
+    """One person's signed vote on one change of rules; the bytes of this file are signed."""
+
+    written_by = "mlgit"
+
+    decision: Annotated[Digest, describe("Digest of the old and the new content of each changed rule.")]
+    files: Annotated[
+        dict[Line, FileChange], describe("The changed rules by path, each with the digests of its content.")
+    ]
     verdict: Annotated[Literal["approve", "reject"], describe("The vote.")]
     by: Annotated[Line, describe("Principal of the signing key.")]
     at: Annotated[Timestamp, describe("When it was signed.")]

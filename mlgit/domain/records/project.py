@@ -2,8 +2,30 @@
 
 from typing import Annotated, Literal
 
-from mlgit.domain.names import Line, Name
-from mlgit.domain.records.base import Record, describe
+from mlgit.domain.names import Duration, Line, Name
+from mlgit.domain.records.base import Record, RecordPart, describe
+
+
+class RuleApprovals(RecordPart, frozen=True, kw_only=True):
+    """Approvals that a change of rules requires."""
+
+    min: Annotated[
+        Annotated[int, describe("Number.", ge=0)] | None,
+        describe("Minimum number of people; by default as many as the strictest policy that the change affects."),
+    ] = None
+    roles: Annotated[
+        dict[Name, Annotated[int, describe("Minimum number of people.", ge=1)]],
+        describe("Minimum number of people of each role."),
+    ] = {}
+    min_age: Annotated[
+        Duration, describe("The audit marks what is promoted under rules that changed less than this before.")
+    ] = "24h"
+
+
+class ProjectApprovals(RecordPart, frozen=True, kw_only=True):
+    """Approvals that are not those of a promotion, which its policy states."""
+
+    rules: Annotated[RuleApprovals, describe("A rule is changed.")] = RuleApprovals()
 
 
 class Project(Record, frozen=True, kw_only=True, tag="project"):
@@ -21,3 +43,6 @@ class Project(Record, frozen=True, kw_only=True, tag="project"):
         describe("Forge that has the pull requests; none means signed approvals only."),
     ] = "none"
     remote: Annotated[Line, describe("DVC remote for data and models.")] = "storage"
+    approvals: Annotated[ProjectApprovals, describe("Approvals that changes beside promotions require.")] = (
+        ProjectApprovals()
+    )

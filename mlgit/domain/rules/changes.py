@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from mlgit.domain import layout
+from mlgit.domain.rule_files import rule_kind
 from mlgit.errors import Finding, Location
 
 
@@ -45,15 +46,7 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
     """Check that no rule changes together with a promotion that is checked by it."""
     paths = sorted(changed)
     promotions = [path for path in paths if layout.is_manifest(path)]
-    rules = [
-        path
-        for path in paths
-        if (
-            (place := layout.parse_path(path))
-            and place.kind in {"policy", "environment", "roles", "override", "standing-approval"}
-        )
-        or path in {layout.SIGNERS, layout.TRUSTED_TYPES}
-    ]
+    rules = [path for path in paths if rule_kind(path) is not None or _is_signed_exception(path)]
     if promotions and rules:
         yield Finding(
             "policy-changed-with-promotion",
@@ -62,6 +55,11 @@ def check_separation(changed: Iterable[str]) -> Iterator[Finding]:
             fix="make two pull requests, the rules first",
             at=Location(rules[0]),
         )
+
+
+def _is_signed_exception(path: str) -> bool:
+    place = layout.parse_path(path)
+    return place is not None and place.kind in {"override", "standing-approval"}
 
 
 def check_promotion_alone(

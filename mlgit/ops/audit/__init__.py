@@ -10,7 +10,14 @@ from msgspec.structs import replace
 
 from mlgit import __version__
 from mlgit.domain import layout
-from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, GovernanceRecord, ModelInventory, RuleChange
+from mlgit.domain.audit.records import (
+    AuditedChange,
+    AuditedDeployment,
+    AuditedRules,
+    GovernanceRecord,
+    ModelInventory,
+    RuleChange,
+)
 from mlgit.domain.audit.verdict import VERDICTS
 from mlgit.domain.codec import sha256
 from mlgit.domain.formatting import plural
@@ -44,7 +51,10 @@ _NEVER_CHECKED: Final = (
 
 
 class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
-    """The verdict on every change of what runs, and the findings on the history as a whole.
+    """The verdict on every change of what runs, and of rules, and the findings on the history as a whole.
+
+    `rules` are the changes of rules since they are guarded, that is after commit `guarded_since`; null if they are not yet.
+    `rule_changes` are all changes of rules and signed exceptions, file by file, without a verdict.
 
     Two audits of the same commits give the same document, byte for byte. `digest` is its sha256 with an empty `digest`.
     """
@@ -58,6 +68,8 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
     environment: str | None
     counts: dict[str, int]
     changes: list[AuditedChange]
+    guarded_since: CommitId | None
+    rules: list[AuditedRules]
     findings: list[Finding]
     inventory: list[ModelInventory]
     deployments: list[AuditedDeployment]
@@ -68,7 +80,7 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
 
     @property
     def exit(self) -> Exit:
-        """Yes if every change is PROVEN or OVERRIDDEN, and the history has no errors."""
+        """Yes if no change is UNPROVEN or a VIOLATION, and the history has no errors."""
         has_errors = any(finding.severity is Severity.ERROR for finding in self.findings)
         return Exit.NO if has_errors or self.counts["UNPROVEN"] or self.counts["VIOLATION"] else Exit.YES
 
@@ -226,10 +238,11 @@ def _audit(
     as_of: datetime,
     fetched: bool,
 ) -> Audit:
-    changes = [change for change in replay.changes_after(since_commit) if environment in {None, change.environment}]
+    changes, rules = replay.changes_after(since_commit)
+    changes = [change for change in changes if environment in {None, change.environment}]
     models, model_findings = inventory(state, replay.changes)
     governance, governance_findings = governance_records(state)
-    counts = Counter(change.verdict for change in changes)
+    counts = Counter([*(change.verdict for change in changes), *(change.verdict for change in rules)])
     return Audit(
         project=state.project().name,
         branch=replay.branch,
@@ -240,6 +253,8 @@ def _audit(
         environment=environment,
         counts={verdict: counts[verdict] for verdict in VERDICTS},
         changes=changes,
+        guarded_since=replay.guarded_since,
+        rules=rules,
         findings=[
             *rewritten,
             *replay.findings,
@@ -252,11 +267,13 @@ def _audit(
         deployments=[entry for entry in replay.deployments if environment in {None, entry.environment}],
         rule_changes=replay.rule_changes,
         governance=governance,
-        not_checked=[*_not_checked(changes, ledger, fetched=fetched)],
+        not_checked=[*_not_checked(replay, changes, ledger, fetched=fetched)],
     )
 
 
-def _not_checked(changes: Sequence[AuditedChange], ledger: CommitId | None, *, fetched: bool) -> Iterator[str]:
+def _not_checked(
+    replay: Replay, changes: Sequence[AuditedChange], ledger: CommitId | None, *, fetched: bool
+) -> Iterator[str]:
     """Yield sentences about what the audit did not verify."""
     if ledger is None:
         yield "There is no ledger here, so that approvals and deployments could not be verified."
@@ -265,5 +282,10 @@ def _not_checked(changes: Sequence[AuditedChange], ledger: CommitId | None, *, f
         yield f"{plural(unproven, 'change')} without enough evidence: the merge rules may or may not have been met."
     if any(approval.review for change in changes for approval in change.approvals):
         yield _WITHOUT_FORGE
+    if replay.guarded_since is None:
+        yield "Nobody had to approve the rules: no promotion to an environment that requires approvals was merged yet."
+    else:
+        since = replay.guarded_since[:12]
+        yield f"Nobody had to approve the rules as they were at commit {since}, only their changes after it."
     yield from () if fetched else _WITHOUT_FETCH
     yield from _NEVER_CHECKED

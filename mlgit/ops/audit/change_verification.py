@@ -1,6 +1,6 @@
 """Verify one change of a manifest by the rules of the commit before it, as `merge` and `apply` do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -47,7 +47,14 @@ class ChangeVerifier:
         self._version_findings: dict[tuple[str, ...], list[Finding]] = {}
 
     def verify(
-        self, step: HistoryStep, path: str, before: LifecycleHistory, after: LifecycleHistory, earlier: Collection[str]
+        self,
+        step: HistoryStep,
+        path: str,
+        before: LifecycleHistory,
+        after: LifecycleHistory,
+        earlier: Collection[str],
+        *,
+        rule_findings: Iterable[Finding] = (),
     ) -> AuditedChange:
         """Return the verdict on one change, with the evidence for it.
 
@@ -57,6 +64,7 @@ class ChangeVerifier:
             before: the state at its first parent, which has the rules.
             after: the state at the commit.
             earlier: the ids of all earlier promotions of the base branch.
+            rule_findings: what is to be said of the rules themselves.
         """
         place = layout.parse_path(path)
         assert place is not None  # noqa: S101 - the path of a manifest
@@ -67,6 +75,7 @@ class ChangeVerifier:
         for change in step.changes:
             if change.path == path:
                 findings += checks.check_manifest_file(path, change.status, change.mode)
+        findings += rule_findings
         result = _unverified(step, key, before)
         try:
             manifest = after.promotion(*key)
@@ -80,7 +89,11 @@ class ChangeVerifier:
             findings += [checks.unreadable(finding) for finding in error.findings]
         gaps = GAPS if self._ledger_history.tip is not None else _GAPS_WITHOUT_LEDGER
         waived = any(gate.outcome == "waived" for gate in result.decoded_evidence().gates)
-        return replace(result, findings=findings, verdict=verdict(findings, waived=waived, gaps=gaps))
+        return replace(
+            result,
+            findings=findings,
+            verdict=verdict(findings, waived=waived, unapproved=result.needed == 0, gaps=gaps),
+        )
 
     def _verify_proposal(
         self, result: AuditedChange, step: HistoryStep, proposal: Proposal, after: LifecycleHistory
@@ -105,6 +118,7 @@ class ChangeVerifier:
             evidence=msgspec.Raw(msgspec.json.encode(evidence)),
             approvals=[AuditedApproval(**asdict(approval)) for approval in verification.approvals.counted],
             uncounted=verification.approvals.uncounted,
+            needed=max(requirement.needed for requirement in verification.approvals.requirements),
             overrides=_describe_overrides(proposal),
             standing_approval=standing_approval_name(proposal),
             decision_recorded=self._decision_file(proposal.manifest) is not None,

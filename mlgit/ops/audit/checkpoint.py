@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mlgit import __version__
-from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, RuleChange
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, AuditedRules, RuleChange
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
@@ -37,6 +37,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", 
     changes: list[AuditedChange]
     findings: list[Finding]
     rule_changes: list[RuleChange]
+    rules: list[AuditedRules]
+    guarded_since: CommitId | None
     deployments: list[AuditedDeployment]
     decided_promotions: list[str]
     pending: Mapping[str, LedgerFile]

@@ -12,25 +12,14 @@ from mlgit.domain.formatting import utc_date, utc_time
 from mlgit.domain.ledger_integrity import check_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment
+from mlgit.domain.rule_files import rule_kind
 from mlgit.domain.rules.changes import check_immutable
 from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerAlteration
 
-_RULE_KINDS = frozenset(
-    {"environment", "hold", "override", "policy", "project", "retirement", "roles", "standing-approval"}
-)
-_RULE_PATHS = (
-    "environments/",
-    "policies/",
-    "holds/",
-    "overrides/",
-    "standing-approvals/",
-    "retirements/",
-    ".mlgit/",
-    layout.PROJECT,
-)
-_RULE_FILES = {layout.SIGNERS: "signers", layout.TRUSTED_TYPES: "trusted types"}
+_EXCEPTION_KINDS = frozenset({"hold", "override", "retirement", "standing-approval"})
+_EXCEPTION_FOLDERS = ("holds/", "overrides/", "standing-approvals/", "retirements/")
 _ACTIONS = {"A": "added", "D": "deleted"}
 
 
@@ -52,11 +41,11 @@ def check_step(step: HistoryStep, previous: datetime | None) -> Iterator[Finding
 def rule_changes(step: HistoryStep) -> Iterator[RuleChange]:
     """Yield the changes of a commit to rules for promotions, and to holds, signed exceptions and retirements."""
     for change in step.changes:
-        if not change.path.startswith(_RULE_PATHS):
-            continue
-        place = layout.parse_path(change.path)
-        kind = _RULE_FILES.get(change.path) or (place.kind if place else "")
-        if kind in _RULE_KINDS or change.path in _RULE_FILES:
+        kind = rule_kind(change.path)
+        if kind is None and change.path.startswith(_EXCEPTION_FOLDERS):
+            place = layout.parse_path(change.path)
+            kind = place.kind if place is not None and place.kind in _EXCEPTION_KINDS else None
+        if kind is not None:
             yield RuleChange(
                 commit=step.commit.id,
                 at=step.commit.at,

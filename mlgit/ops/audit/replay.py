@@ -7,10 +7,12 @@ from itertools import islice
 from msgspec.structs import replace
 
 from mlgit.domain import layout
-from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, RuleChange
+from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, AuditedRules, RuleChange
+from mlgit.domain.audit.rule_history import RuleHistory
 from mlgit.domain.ledger_integrity import check_cross_references
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
+from mlgit.domain.rule_files import changed_rules
 from mlgit.errors import Finding, MlgitError, refused
 from mlgit.ops.audit import history_checks
 from mlgit.ops.audit.change_verification import ChangeVerifier, changed_manifests
@@ -19,13 +21,16 @@ from mlgit.ops.audit.commit_signatures import CommitSignatures, commit_signature
 from mlgit.ops.audit.first_parents import HistoryStep, history_steps, printable
 from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerHistory
 from mlgit.ops.audit.prefetch import Prefetch
+from mlgit.ops.audit.rule_verification import RuleVerifier
 from mlgit.ops.audit.tree_history import BlobReader, LifecycleHistory, TreeOverlay
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.review.rule_changes import is_guarded
 
 _BATCH_SIZE = 256  # commits whose blobs are read in one round
-_DEPLOYMENTS, _DECISIONS = "deployments/", "decisions/"
+_DEPLOYMENTS, _DECISIONS, _RULE_APPROVALS = "deployments/", "decisions/", "rule-approvals/"
+_RULE_FINDINGS = {"rules-unapproved", "rules-recent"}
 
 
 class Replay:
@@ -64,6 +69,10 @@ class Replay:
         self.changes: list[AuditedChange] = list(checkpoint.changes) if checkpoint else []
         self.findings: list[Finding] = list(checkpoint.findings) if checkpoint else []
         self.rule_changes: list[RuleChange] = list(checkpoint.rule_changes) if checkpoint else []
+        self.rules: list[AuditedRules] = list(checkpoint.rules) if checkpoint else []
+        self.guarded_since: CommitId | None = checkpoint.guarded_since if checkpoint else None
+        """The commit from which changes of rules need approvals; None if they do not yet."""
+        self._rule_history = RuleHistory(self.rules)
         self.deployments: list[AuditedDeployment] = list(checkpoint.deployments) if checkpoint else []
         self.reference_findings: list[Finding] = []
         """Findings of records that name something that the other branch does not have. They are computed again by each audit."""
@@ -72,7 +81,8 @@ class Replay:
         self._decided: dict[str, None] = dict.fromkeys(checkpoint.decided_promotions if checkpoint else ())
         self._settled = {change.promotion for change in self.changes if change.decision_recorded}
         self.needs_full_replay = False
-        """Whether a promotion from before the checkpoint was restored, whose approvals the checkpoint no longer has."""
+        """Whether a promotion from before the checkpoint was restored, whose approvals the checkpoint no longer has; or somebody
+        approved or rejected a change of rules since, on which later verdicts depend."""
         self._open_references = checkpoint.open_references if checkpoint else OpenReferences()
         self._manifests: list[Promotion] = list(self._open_references.manifests)
         self._ledger_history = LedgerHistory(self._blobs)
@@ -84,6 +94,7 @@ class Replay:
         deployments, decisions = self._new_records()
         verifier = ChangeVerifier(self._workspace, self._ledger_history, evaluate_gates=self._evaluate_gates)
         self._update_verdicts(verifier, {entry.promotion for entry in deployments})
+        self.needs_full_replay |= self._has_new_rule_approvals()
         promotions = {change.promotion for change in self.changes if change.promotion is not None}
         self._walk_base_branch(verifier, promotions)
         self._check_references(deployments, decisions, promotions)
@@ -98,6 +109,8 @@ class Replay:
             changes=self.changes,
             findings=self.findings,
             rule_changes=self.rule_changes,
+            rules=self.rules,
+            guarded_since=self.guarded_since,
             deployments=self.deployments,
             decided_promotions=list(self._decided),
             pending={
@@ -108,14 +121,14 @@ class Replay:
             open_references=self._open_references,
         )
 
-    def changes_after(self, commit: CommitId | None) -> list[AuditedChange]:
-        """Return the changes after a commit; all of them if None.
+    def changes_after(self, commit: CommitId | None) -> tuple[list[AuditedChange], list[AuditedRules]]:
+        """Return the changes of what runs and of rules after a commit; all of them if None.
 
         Raises:
             MlgitError: the commit is not in the first-parent history of the base branch (`revision-not-on-base-branch`).
         """
         if commit is None:
-            return self.changes
+            return self.changes, self.rules
         if commit not in self._base_commits:
             raise refused(
                 "revision-not-on-base-branch",
@@ -124,7 +137,11 @@ class Replay:
                 fix=f"name a commit that `git log --first-parent {self.branch}` lists, or a date",
             )
         position = {commit_id: number for number, commit_id in enumerate(self._base_commits)}
-        return [change for change in self.changes if position[change.commit] > position[commit]]
+        since = position[commit]
+        return (
+            [change for change in self.changes if position[change.commit] > since],
+            [change for change in self.rules if position[change.commit] > since],
+        )
 
     # The ledger
 
@@ -177,13 +194,14 @@ class Replay:
         state = LifecycleHistory(TreeOverlay(self._blobs, tree, since), self._blobs)
         prefetch = Prefetch(self._blobs, self._ledger_history)
         steps = history_steps(self._repository, self.tip, since)
+        rule_verifier = RuleVerifier(self._workspace, self._ledger_history, since)
         replayed, previous = 0, None if since is None else self._repository.commit_time(since)
         while batch := list(islice(steps, _BATCH_SIZE)):
             prefetch.fetch(batch, state.files)
             with_manifests = [step.commit.id for step in batch if changed_manifests(step)]
             signatures = commit_signatures(self._workspace, with_manifests)
             for step in batch:
-                self._replay_step(step, previous, state, verifier, promotions, signatures)
+                self._replay_step(step, previous, state, verifier, rule_verifier, promotions, signatures)
                 previous = step.commit.at
             replayed += len(batch)
             self._on_progress(replayed)
@@ -194,27 +212,57 @@ class Replay:
         previous: datetime | None,
         state: LifecycleHistory,
         verifier: ChangeVerifier,
+        rule_verifier: RuleVerifier,
         promotions: set[str],
         signatures: CommitSignatures,
     ) -> None:
-        """Verify the manifests that a commit changes, run the checks of the history, and advance the state."""
+        """Verify the rules and the manifests that a commit changes, run the checks of the history, and advance the state."""
         commit = step.commit
         self._base_commits[commit.id] = None
         self.findings += history_checks.check_step(step, previous)
         self.rule_changes += history_checks.rule_changes(step)
         manifests = changed_manifests(step)
+        changes_rules = bool(changed_rules([(change.path, change.status) for change in step.changes]))
+        after = state.with_changes(commit.id, step.changes) if manifests or changes_rules else state
+        rules = None
+        if changes_rules and self.guarded_since is not None:
+            rules = rule_verifier.verify(step, state, after.files)
+        elif changes_rules:
+            rule_verifier.count(step.changes)
         if manifests:
-            after = state.with_changes(commit.id, step.changes)
             signers = state.files.read(layout.SIGNERS) if commit.id in signatures else None
             signature = commit_signature(self._workspace, commit.id, commit.at, signatures, signers)
             for path in manifests:
-                change = verifier.verify(step, path, state, after, promotions)
+                rule_findings = self._rule_findings(path, state, commit.at)
+                change = verifier.verify(step, path, state, after, promotions, rule_findings=rule_findings)
                 self._add_change(replace(change, signature=signature), after, promotions)
             # A gate report is read once; without this, all of them would stay in memory.
             self._blobs.drop(
                 (change.path, change.after) for change in step.changes if change.path not in manifests and change.after
             )
+        if rules is not None:
+            self.rules.append(rules)
+            self._rule_history.add(rules)
         state.advance(commit.id, step.changes)
+        if self.guarded_since is None and (manifests or changes_rules) and _is_guarded(state):
+            self.guarded_since = commit.id
+
+    def _rule_findings(self, path: str, before: LifecycleHistory, at: datetime) -> list[Finding]:
+        """Return what is to be said of the rules of a promotion, whose manifest is at a path."""
+        place = layout.parse_path(path)
+        assert place is not None  # noqa: S101 - the path of a manifest
+        environment = place.fields["environment"]
+        try:
+            policy, min_age = before.environment(environment).policy, before.project().approvals.rules.min_age
+        except MlgitError:  # reported when the change is verified
+            return []
+        return list(self._rule_history.findings(environment, policy, at, min_age))
+
+    def _has_new_rule_approvals(self) -> bool:
+        """Return whether the ledger has new votes on a change of rules from before the checkpoint."""
+        decisions = {layout.rule_approvals(change.decision) for change in self.rules if change.decision is not None}
+        new = (path for path in self._ledger_history.new if path.startswith(_RULE_APPROVALS))
+        return any(path.rpartition("/")[0] in decisions for path in new)
 
     def _add_change(self, change: AuditedChange, after: LifecycleHistory, promotions: set[str]) -> None:
         self.changes.append(change)
@@ -234,7 +282,7 @@ class Replay:
         touched = {_promotion_of(path) for path in new if not path.startswith(_DEPLOYMENTS)} | deployed
         promotions: set[str] = set()
         for index, change in enumerate(self.changes if new else ()):
-            is_proven = change.verdict in {"PROVEN", "OVERRIDDEN"}
+            is_proven = change.verdict in {"PROVEN", "OVERRIDDEN", "UNAPPROVED"}
             if not change.decision_recorded and (not is_proven or change.promotion in touched):
                 self.changes[index] = self._verify_again(verifier, change, promotions)
             if change.promotion is not None:
@@ -249,7 +297,8 @@ class Replay:
         before = LifecycleHistory(TreeOverlay(self._blobs, self._repository.tree(parent), parent), self._blobs)
         after = before.with_changes(commit.id, step.changes)
         path = layout.promotion(change.environment, change.model)
-        verified = verifier.verify(step, path, before, after, promotions)
+        rule_findings = [finding for finding in change.findings if finding.id in _RULE_FINDINGS]
+        verified = verifier.verify(step, path, before, after, promotions, rule_findings=rule_findings)
         return replace(verified, signature=change.signature)  # the ledger does not change it
 
     # Both branches
@@ -290,6 +339,14 @@ class Replay:
         # A commit that a merge added to the ledger is not in its first-parent history.
         exists = self._ledger is not None and self._repository.resolve(commit) is not None
         return exists and remote.contains(self._repository, str(self._ledger), commit)
+
+
+def _is_guarded(state: LifecycleHistory) -> bool:
+    """Return whether the rules of a state are guarded; not where they cannot be read."""
+    try:
+        return is_guarded(state)
+    except MlgitError:
+        return False
 
 
 def _promotion_of(path: str) -> str:

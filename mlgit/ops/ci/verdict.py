@@ -189,7 +189,7 @@ def _rewritten(update: RefUpdate) -> Finding:
 
 def _with_pull_request_fix(finding: Finding) -> Finding:
     """Return a finding with the fix that a pull request has: the approvals are the same, but the forge merges."""
-    if finding.id != "approvals-missing":
+    if finding.id not in {"approvals-missing", "rule-approvals-missing"}:
         return finding
     return replace(
         finding, fix="let an allowed person approve it in the way that the policy names, then let this check run again"

@@ -7,13 +7,16 @@ from mlgit.domain import layout
 from mlgit.domain.names import CommitId
 from mlgit.errors import Exit, Finding, Inconclusive, Location, MlgitError, Severity, refused
 from mlgit.ops.guard.push import HOOK, PushVerdict, RefUpdate, check_fast_forward, check_ledger_push
+from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import ledger_of
+from mlgit.ops.review import rule_changes
 from mlgit.ops.review.merged import merged_commits
 from mlgit.ops.review.proposals import BRANCH_PREFIX, Proposal
+from mlgit.ops.review.rule_changes import merged_rule_change
 from mlgit.ops.review.verification import PromotionVerifier
 from mlgit.ops.validation import validate
 
@@ -140,11 +143,12 @@ def check_base_push(
     if (problem := check_fast_forward(workspace, update)) is not None or update.new is None:
         return PushVerdict(ref=update.ref, role="base", findings=[problem] if problem else [])
     commits = list(workspace.repository.commits(f"{update.old}..{update.new}"))
-    verifier = PromotionVerifier(workspace, ledger_of(workspace), workspace.clock.now())
+    ledger = ledger_of(workspace)
+    verifier = PromotionVerifier(workspace, ledger, workspace.clock.now())
     findings: list[Finding] = []
     promotions: list[str] = []
     for commit, _ in reversed(commits):
-        pushed = _PushedCommit(workspace, verifier, commit, add_reviews)
+        pushed = _PushedCommit(workspace, verifier, ledger, commit, add_reviews)
         findings += pushed.check()
         promotions += pushed.promotions
     return PushVerdict(
@@ -174,6 +178,7 @@ class _PushedCommit:
         self,
         workspace: Workspace,
         verifier: PromotionVerifier,
+        ledger: Ledger,
         commit: Commit,
         add_reviews: Callable[[Proposal], Proposal],
     ) -> None:
@@ -181,6 +186,7 @@ class _PushedCommit:
         self._add_reviews = add_reviews
         self._workspace = workspace
         self._verifier = verifier
+        self._ledger = ledger
         self._commit = commit
         reader, repository = workspace.formats.record, workspace.repository
         self._before = Lifecycle(repository.tree(commit.parents[0]), reader)
@@ -221,10 +227,20 @@ class _PushedCommit:
         findings: list[Finding] = []
         if not keys:
             _, problems = validate.check_change(self._before, self._after, self._changes, self._workspace.formats)
-            findings += problems
+            findings += [*problems, *self._check_rules()]
         for key in keys:
             findings += self._check_promotion(*key)
         return findings
+
+    def _check_rules(self) -> list[Finding]:
+        """A change of rules has the approvals that the rules before it require."""
+        change = merged_rule_change(self._workspace, self._commit)
+        if change is None:
+            return []
+        return rule_changes.verify(self._workspace, change, self._ledger).findings(
+            "propose it on a branch of its own, and let somebody who may approve run `mlgit approve BRANCH`; then `mlgit merge "
+            "BRANCH` merges and pushes it, as one commit"
+        )
 
     def _check_promotion(self, environment: str, model: str) -> list[Finding]:
         """Verify a promotion as `mlgit merge` does, except that gates are not evaluated again.

@@ -1,25 +1,23 @@
 """Approve or reject a promotion: sign a vote on its decision, and append it to the ledger."""
 
-from collections.abc import Mapping
-from itertools import count
 from typing import Literal
-from urllib.parse import quote
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import People
-from mlgit.domain.codec import to_json
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Approval
 from mlgit.errors import MlgitError, refused
-from mlgit.ops.kernel import ledger_branch
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import ledger_of, take_snapshot
+from mlgit.ops.promotion import approve_rules
+from mlgit.ops.promotion.approve_rules import RulesApproved
 from mlgit.ops.review import approval_count
-from mlgit.ops.review.keys import Keys
 from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.rule_changes import find_rule_change
 from mlgit.ops.review.verification import PromotionVerifier
+from mlgit.ops.review.vote_signing import append_vote
 
 
 class Approved(Outcome, frozen=True, kw_only=True, tag="mlgit/approve.v1"):
@@ -43,14 +41,27 @@ def run(
     verdict: Literal["approve", "reject"] = "approve",
     comment: str | None = None,
     dry_run: bool = False,
-) -> Approved:
-    """Sign a vote on an open promotion as the person of Git's configuration, and append it to the ledger.
+) -> Approved | RulesApproved:
+    """Sign a vote on an open promotion, or a change of rules, as the person of Git's configuration; append it to the ledger.
+
+    Args:
+        workspace: where.
+        name: the promotion; or the branch that proposes a change of rules, or the commit that merged it.
+        verdict: whether to approve or to reject it.
+        comment: a comment by the person; it is signed too.
+        dry_run: whether to change nothing.
 
     Raises:
         MlgitError: the promotion has problems, the person's vote would not count, or there is no key to sign with.
     """
     snapshot = take_snapshot(workspace)
-    proposal = OpenProposals(workspace, snapshot.state).find(name)
+    try:
+        proposal = OpenProposals(workspace, snapshot.state).find(name)
+    except MlgitError:
+        change = None if name is None else find_rule_change(workspace, snapshot, name)
+        if change is None:
+            raise
+        return approve_rules.run(workspace, snapshot, change, verdict=verdict, comment=comment, dry_run=dry_run)
     verification = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal)
     if verification.problems and verdict == "approve":
         raise MlgitError(*verification.problems)
@@ -62,9 +73,10 @@ def run(
     last_verdict = _last_verdict(workspace, snapshot.ledger, proposal, people, person, verification.decision)
     already = last_verdict == verdict
     if not already and not dry_run:
-        _append_vote(
+        append_vote(
             workspace,
-            proposal,
+            proposal.before,
+            layout.approvals(proposal.manifest.promotion),
             Approval(
                 schema=1,
                 promotion=proposal.manifest.promotion,
@@ -77,6 +89,7 @@ def run(
                 comment=comment,
             ),
             person,
+            f"{verdict.capitalize()} promotion of {proposal.model} to {proposal.environment}",
         )
     votes = approval_count.read_votes(workspace, proposal, ledger_of(workspace))
     approvals = approval_count.count_approvals(workspace, proposal, verification.decision, votes)
@@ -115,29 +128,3 @@ def _last_verdict(
         if vote.key is not None and vote.decision == decision and vote.person(people) == person
     ]
     return max(approvals, key=lambda approval: (approval.at, approval.verdict)).verdict if approvals else None
-
-
-def _append_vote(workspace: Workspace, proposal: Proposal, approval: Approval, person: str) -> None:
-    """Sign a vote, and append it to the ledger.
-
-    Raises:
-        MlgitError: there is no key, or the base branch does not allow it for the address: such a vote would never count.
-    """
-    content = to_json(approval)
-    signature = workspace.signatures.sign(content)
-    Keys(workspace, proposal.before).verify_vote(approval, content, signature)
-    stem = f"{quote(person, safe='@')}-{approval.verdict}-{approval.decision[7:19]}"
-    subject = f"{approval.verdict.capitalize()} promotion of {proposal.model} to {proposal.environment}"
-
-    def new_files(ledger: Ledger) -> Mapping[str, bytes]:
-        path = _free_path(ledger, layout.approvals(approval.promotion), stem)
-        return {path: content, f"{path}.sig": signature}
-
-    ledger_branch.append(workspace, new_files, subject)
-
-
-def _free_path(ledger: Ledger, folder: str, stem: str) -> str:
-    """Return a path that the ledger does not have yet: somebody may approve, reject, and approve the same decision again."""
-    files = ledger.files(folder)
-    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in count(1))
-    return next(path for name in names if (path := f"{folder}/{name}") not in files)

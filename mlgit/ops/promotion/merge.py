@@ -13,8 +13,12 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, fetch_current, take_snapshot
+from mlgit.ops.promotion import merge_rules
+from mlgit.ops.promotion.merge_commit import merge_into_base, require_not_checked_out_elsewhere
+from mlgit.ops.promotion.merge_rules import RulesMerged
 from mlgit.ops.review import forge_reviews
 from mlgit.ops.review.proposals import OpenProposals, Proposal
+from mlgit.ops.review.rule_changes import find_rule_change
 from mlgit.ops.review.verification import PromotionVerifier
 
 
@@ -37,8 +41,8 @@ class Merged(Outcome, frozen=True, kw_only=True, tag="mlgit/merge.v1"):
 
 def run(
     workspace: Workspace, name: str | None, *, dry_run: bool = False, on_step: Callable[[str], None] = lambda _: None
-) -> Merged:
-    """Verify an open promotion and merge it.
+) -> Merged | RulesMerged:
+    """Verify an open promotion, or a branch that changes rules, and merge it.
 
     If it was merged already, only its branch is deleted, so that a merge that was interrupted can be run again.
 
@@ -55,7 +59,14 @@ def run(
     if (manifest := _already_merged(workspace, snapshot, open_proposals, name)) is not None:
         return _clean_up(workspace, snapshot, manifest, dry_run=dry_run)
 
-    proposal = forge_reviews.with_fetched_reviews(workspace, open_proposals.find(name), merged=False)
+    try:
+        proposal = open_proposals.find(name)
+    except MlgitError:
+        change = None if name is None else find_rule_change(workspace, snapshot, name)
+        if change is None:
+            raise
+        return merge_rules.run(workspace, snapshot, change, dry_run=dry_run)
+    proposal = forge_reviews.with_fetched_reviews(workspace, proposal, merged=False)
     verifier = PromotionVerifier(workspace, snapshot.ledger, snapshot.at)
     verification = verifier.verify(proposal)
     verification.require()
@@ -65,7 +76,7 @@ def run(
     verifier.require_same_gates(proposal)
     verification = verifier.verify_again(proposal, verification)
     verification.require()
-    _require_not_checked_out_elsewhere(workspace, snapshot, verification.name)
+    require_not_checked_out_elsewhere(workspace, snapshot, verification.name)
 
     signed = bool(workspace.repository.config("user.signingkey"))
     commit, pushed = None, False
@@ -129,17 +140,6 @@ def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, 
     )
 
 
-def _require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot, name: str) -> None:
-    place = workspace.repository.checked_out_elsewhere(snapshot.name)
-    if place is not None:
-        raise refused(
-            "base-branch-checked-out",
-            f"{snapshot.name} is checked out in another work tree",
-            why="if the branch moved without that work tree, the next commit there would undo the merge",
-            fix=f"run `mlgit -C {place} merge {name}`",
-        )
-
-
 def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign: bool) -> tuple[CommitId, bool]:
     """Make the merge commit, update the work tree if it has the base checked out, push, and move the base.
 
@@ -151,42 +151,26 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
     Returns:
         The commit, and whether it was pushed.
     """
-    repository, branch, onto = workspace.repository, snapshot.name, snapshot.commit
-    tree = repository.merge_tree(onto, proposal.head)
-    if tree is None:
-        raise refused(
+    repository = workspace.repository
+    commit, pushed = merge_into_base(
+        workspace,
+        snapshot,
+        proposal.head,
+        message=_message(proposal),
+        reason=f"mlgit merge {proposal.manifest.promotion}",
+        conflict=refused(
             "merge-conflict",
-            f"the promotion of {proposal.model} to {proposal.environment} does not merge into {branch}",
+            f"the promotion of {proposal.model} to {proposal.environment} does not merge into {snapshot.name}",
             why="both changed the same file",
             fix="run `mlgit promote` again: it starts from today's base",
-        )
-    commit = repository.commit_tree(tree, parents=[onto, proposal.head], message=_message(proposal), sign=sign)
-    ref = f"refs/heads/{branch}"
-    before = repository.resolve(ref)
-    if before is not None and not remote.contains(repository, onto, before):
-        raise refused(
-            "ref-update-conflict",
-            f"{branch} has a new commit, {before[:12]}",
-            why="it was added while the promotion was verified",
-            fix="run `mlgit merge` again",
-        )
-    shared = remote.exists(repository)
-    checked_out = before if repository.checked_out_branch() == branch else None
-    if checked_out is not None:
-        repository.advance_checkout(checked_out, commit)
-    try:
-        if shared:
-            repository.push(remote.NAME, [f"{commit}:{ref}"])
-        repository.move(ref, commit, expected=before, reason=f"mlgit merge {proposal.manifest.promotion}")
-    except MlgitError:
-        if checked_out is not None:
-            repository.advance_checkout(commit, checked_out)
-        raise
+        ),
+        sign=sign,
+    )
     # A failure here leaves a branch that is merged, which does not count as open.
     with contextlib.suppress(MlgitError):
         branch_ref = f"refs/heads/{layout.promotion_branch(proposal.environment, proposal.model)}"
         _delete_branch(repository, branch_ref, proposal.head)
-    return commit, shared
+    return commit, pushed
 
 
 _SUBJECTS = {"rollback": "rollback of {} in {}", "recertify": "recertification of {} in {}"}

@@ -1,6 +1,6 @@
 """Read the votes on a promotion, and count its approvals by the rules of the state before it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,8 @@ from mlgit.domain.codec import digest, sha256
 from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.domain.names import Digest, PromotionId, proposed_at
 from mlgit.domain.policy import approval_rule
-from mlgit.domain.records import Approval, StandingApproval
+from mlgit.domain.records import Approval, RuleApproval, StandingApproval
+from mlgit.domain.records.policy import ExcludedApprover
 from mlgit.errors import Inconclusive, MlgitError, refused
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -66,8 +67,6 @@ def excluded_people(workspace: Workspace, proposal: Proposal, people: People) ->
     emails_by_rule = {
         "lineage": authors.since_champion(workspace, proposal) if "lineage" in policy.exclude else {},
         "trainer": {version.trained_by.email: "trained the version"} if version else {},
-        "committers": {commit.committer_email: "committed to the promotion" for commit in commits},
-        "author": {commit.author_email: "author of the promotion" for commit in commits},
     }
     excluded = {
         people.person(email): reason
@@ -75,10 +74,28 @@ def excluded_people(workspace: Workspace, proposal: Proposal, people: People) ->
         if rule in policy.exclude
         for email, reason in emails.items()
     }
+    excluded |= excluded_authors(commits, policy.exclude, people, what="the promotion")
     pull_request = proposal.reviews
     if pull_request is not None and pull_request.author is not None and "author" in policy.exclude:
         excluded.setdefault(people.reviewer(pull_request.author), f"opened pull request {pull_request.pull_request}")
     return excluded
+
+
+def excluded_authors(
+    commits: Iterable[Commit], exclude: Collection[ExcludedApprover], people: People, *, what: str
+) -> dict[str, str]:
+    """Return the authors and committers of what is to be approved, as far as they are excluded, each with the reason."""
+    commits = list(commits)
+    emails_by_rule: dict[ExcludedApprover, dict[str, str]] = {
+        "committers": {commit.committer_email: f"committed to {what}" for commit in commits},
+        "author": {commit.author_email: f"author of {what}" for commit in commits},
+    }
+    return {
+        people.person(email): reason
+        for rule, emails in emails_by_rule.items()
+        if rule in exclude
+        for email, reason in emails.items()
+    }
 
 
 def _commits_before_squash(workspace: Workspace, proposal: Proposal) -> list[Commit]:
@@ -157,8 +174,22 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
     Returns:
         Each vote with the fingerprint of its key or, where its signature is not valid, with the reason.
     """
+    return votes_in(workspace, before, layout.approvals(promotion), ledger, earliest=proposed_at(promotion))
+
+
+def votes_in(
+    workspace: Workspace, before: Lifecycle, folder: str, ledger: Ledger, *, earliest: datetime | None
+) -> list[SignedVote]:
+    """Return every signed vote in a folder of the ledger, as `signed_votes`.
+
+    Args:
+        workspace: where.
+        before: the state whose allowed signers count.
+        folder: the folder.
+        ledger: where it is.
+        earliest: the time before which nobody can have voted; None if it is not known.
+    """
     keys = Keys(workspace, before)
-    folder = layout.approvals(promotion)
     files = ledger.files(folder)
     appended = ledger.append_times(folder, workspace.repository) if files else {}
     votes = []
@@ -166,11 +197,11 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
         if not path.endswith(".json"):
             continue
         approval = workspace.formats.record(path, content)
-        assert isinstance(approval, Approval)  # noqa: S101 - by its path
+        assert isinstance(approval, Approval | RuleApproval)  # noqa: S101 - by its path
         signature = files.get(f"{path}.sig", b"")
         try:
             key = keys.verify_vote(approval, content, signature)
-            _check_time(approval, appended.get(path))
+            _check_time(approval.at, earliest, appended.get(path))
         except Inconclusive:
             raise
         except MlgitError as error:
@@ -180,16 +211,17 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
     return votes
 
 
-def _check_time(approval: Approval, appended: datetime | None) -> None:
+def _check_time(at: datetime, earliest: datetime | None, appended: datetime | None) -> None:
     """Refuse a vote whose time is not between the creation of the promotion and the commit that appended it to the ledger.
 
     The signer writes the time, and whether a key had expired depends on it: somebody with an expired key could backdate.
     """
-    proposed = proposed_at(approval.promotion)
-    if appended is None or not proposed - CLOCK_TOLERANCE <= approval.at <= appended + CLOCK_TOLERANCE:
+    is_too_early = earliest is not None and at < earliest - CLOCK_TOLERANCE
+    if appended is None or is_too_early or at > appended + CLOCK_TOLERANCE:
+        proposed = "" if earliest is None else f"; the promotion is of {utc_time_with_seconds(earliest)}"
         raise refused(
             "approval-time-invalid",
             "its time is not between the promotion and the ledger's commit",
-            why=f"it says {utc_time_with_seconds(approval.at)}; the promotion is of {utc_time_with_seconds(proposed)}",
+            why=f"it says {utc_time_with_seconds(at)}{proposed}",
             fix="set the clock right, then approve again",
         )

@@ -2,7 +2,7 @@
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import People
-from mlgit.domain.records import Approval
+from mlgit.domain.records import Approval, RuleApproval
 from mlgit.domain.signers import owners
 from mlgit.errors import refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -18,7 +18,7 @@ class Keys:
         self._signers = state.tree.read(layout.SIGNERS) or b""
         self._people = People(state.roles())
 
-    def verify_vote(self, approval: Approval, content: bytes, signature: bytes) -> str:
+    def verify_vote(self, approval: Approval | RuleApproval, content: bytes, signature: bytes) -> str:
         """Verify that the person whom a vote names signed it; return the fingerprint of the key.
 
         Args:

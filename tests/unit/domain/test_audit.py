@@ -220,5 +220,5 @@ def test_a_refusal_of_apply_is_a_gap() -> None:
 
 
 def test_the_verdicts_are_in_order_and_every_section_has_a_place() -> None:
-    assert VERDICTS == ("PROVEN", "OVERRIDDEN", "UNPROVEN", "VIOLATION")
+    assert VERDICTS == ("PROVEN", "OVERRIDDEN", "UNAPPROVED", "UNPROVEN", "VIOLATION")
     assert all(all(point) for point in FRAMEWORK_POINTS)

@@ -22,6 +22,7 @@ PLACES = [
     (layout.policy("strict"), "policy", {"name": "strict"}),
     (f"{layout.approvals(ULID)}/bea.json", "approval", {"promotion": ULID}),
     (f"{layout.reviews(ULID)}/1.json", "reviews", {"promotion": ULID}),
+    (f"{layout.rule_approvals('sha256:0a')}/bea.json", "rule-approval", {}),
     (layout.decision(ULID), "decision", {"promotion": ULID}),
     (
         f"{layout.deployments('staging', 'delay')}/3.json",
