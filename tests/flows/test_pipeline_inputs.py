@@ -200,3 +200,11 @@ def test_whoever_changed_what_a_stage_upstream_reads_cannot_approve(wider: Team)
     answer = ben("approve")
     assert "changed lib/b.txt, which the version is made from" in answer.text
     assert "counted    ben" not in answer.text
+
+
+def test_a_column_that_is_nowhere_is_found_before_anything_runs(registered: Team) -> None:
+    ana = registered.ana
+    ana.edit("problems/malignancy.yaml", "slices: [outline]", "slices: [outlines]")
+    ana.edit("problems/malignancy.yaml", "positive: malignant", "positive: Malignant")
+    assert ana("validate").ids == ["positive-label-unknown", "column-unknown"]
+    assert set(ana.refused(f"train {MODEL}")) == {"positive-label-unknown", "column-unknown"}

@@ -142,11 +142,9 @@ class _Tracing:
             pointed = [pointer for pointer in self._pointers(path) if pointer.removesuffix(_POINTER) not in self._data]
             datasets |= dict.fromkeys(data)
             findings += [_without_contract(pointer.removesuffix(_POINTER), stage) for pointer in pointed]
-            is_kept = [self._is_in_git(path)]
-            if is_kept[0]:
+            if self._is_in_git(path):
                 code.append("" if path == "." else path)
-            is_kept += [self._is_stored(file) for file in self._data if overlap(file, path)]
-            if not (any(is_kept) or pointed or any(overlap(path, out) for out in outs)):
+            elif not (data or pointed or any(overlap(path, out) for out in outs)):
                 findings.append(_untracked(path, stage))
         params = dict.fromkeys([model.params, *upstream.params])
         for path, stage in upstream.params.items():
@@ -167,9 +165,6 @@ class _Tracing:
 
     def _is_in_git(self, path: str) -> bool:
         return next(iter(self._state.tree.entries(["" if path == "." else path])), None) is not None
-
-    def _is_stored(self, file: str) -> bool:
-        return self._state.tree.read(f"{file}{_POINTER}") is not None
 
     def _pointers(self, path: str) -> Iterator[str]:
         """Yield the DVC pointers to a path, to a folder around it, and to what is in it."""

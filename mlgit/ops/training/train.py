@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from mlgit.domain.pipeline import parents
-from mlgit.errors import Exit, Finding, Location, Severity, refused
+from mlgit.errors import Exit, Finding, Location, MlgitError, Severity, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import ModelInputs, model_inputs
+from mlgit.ops.kernel.model_names import names_findings
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.training import predictions, register
@@ -50,14 +51,16 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
 
     Raises:
         MlgitError: the model or a stage of it does not exist (`model-unknown`, `stage-unknown`), the pipeline cannot be read,
-            data or another input is not in the work tree (`data-missing`, `input-missing`), or a parameter cannot be set
-            (`param-unknown`). Nothing was run.
+            its files contradict each other (`column-unknown` and others), data or another input is not in the work tree
+            (`data-missing`, `input-missing`), or a parameter cannot be set (`param-unknown`). Nothing was run.
         Inconclusive: another run sets parameters here (`train-running`).
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
     inputs = model_inputs(state, workspace.formats, model)
+    if contradictions := names_findings(state, workspace.formats, model, inputs):
+        raise MlgitError(*contradictions)
     _check_present(workspace, inputs)
     exit_code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
     if exit_code:

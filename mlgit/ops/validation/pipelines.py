@@ -1,4 +1,4 @@
-"""Validate the pipelines of models: that their stages exist, and that everything they read can be traced."""
+"""Validate the pipelines of models: their stages exist, all that they read can be traced, and names are the same everywhere."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,12 @@ from mlgit.domain import layout
 from mlgit.domain.records import Model
 from mlgit.errors import MlgitError
 from mlgit.ops.kernel.model_inputs import check_stages, model_inputs
+from mlgit.ops.kernel.model_names import names_findings
 from mlgit.ops.validation.tree_check import TreeCheck, of_kind
 
 
 def check_pipelines(check: TreeCheck) -> None:
-    """Check the stages of every model, and each input of these and of all stages upstream.
+    """Check the stages of every model, each input of these and of all stages upstream, and the names that its files repeat.
 
     A project without any stage is not checked: its versions were made elsewhere.
     """
@@ -22,8 +23,12 @@ def check_pipelines(check: TreeCheck) -> None:
         return
     records, _ = state.read_each([layout.model(name) for name in state.models()]) if stages else ({}, [])
     for model in of_kind(Model, records):
-        unknown = list(check_stages(model, stages))
-        check.add(unknown or model_inputs(state, formats, model, stages=stages).findings)
+        if unknown := list(check_stages(model, stages)):
+            check.add(unknown)
+            continue
+        inputs = model_inputs(state, formats, model, stages=stages)
+        check.add(inputs.findings)
+        check.add(names_findings(state, formats, model, inputs))
 
 
 def concerns_pipelines(paths: Iterable[str]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from mlgit.domain import layout
 from mlgit.domain.names import Digest
 from mlgit.domain.records import (
+    Dataset,
     Environment,
     Hold,
     Model,
@@ -28,6 +29,7 @@ from mlgit.domain.rules.configuration import (
     check_project,
     check_roles,
 )
+from mlgit.domain.rules.names import check_dataset
 from mlgit.domain.rules.promotions import check_environment_exists
 from mlgit.ops.validation.tree_check import Records, TreeCheck, of_kind, record_name
 
@@ -66,6 +68,8 @@ class _References:
         add = self._check.add
         for problem in of_kind(Problem, self._of("problem")):
             add(check_problem(problem))
+        for dataset in of_kind(Dataset, self._of("dataset")):
+            add(check_dataset(dataset))
         for model in of_kind(Model, self._of("model")):
             add(check_model(model, self._names.get("problem", ()), self._names.get("dataset", ())))
         for policy in of_kind(Policy, self._of("policy")):
