@@ -128,6 +128,33 @@ def test_what_is_safe_is_mended_and_only_when_it_is_asked_for(running: Team) -> 
     assert ana.does("doctor --fix --json").json["fixed"] == []
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("*.json text eol=crlf", "eol=crlf"),
+        ("*.json filter=lfs diff=lfs merge=lfs -text", "filter=lfs"),
+        ("*.md ident", "ident"),
+        ("*.yaml working-tree-encoding=UTF-16", "working-tree-encoding=UTF-16"),
+        ("*.csv text", "text=set"),
+    ],
+)
+def test_an_attribute_by_which_git_changes_bytes_is_found_wherever_it_stands(
+    running: Team, line: str, why: str
+) -> None:
+    ana = running.ana
+    (ana.root / "models/.gitattributes").write_text(f"{line}\n")
+    (ana.root / "datasets/.gitattributes").write_text(f"{line}\n")
+    (found,) = [one for one in ana("doctor --json").json["checks"] if one["check"] == "attributes"]
+    assert [finding["id"] for finding in found["findings"]] == ["gitattributes-override"]
+    assert f"by {why};" in found["findings"][0]["why"]
+
+
+def test_own_lines_for_the_same_bytes_are_fine(running: Team) -> None:
+    ana = running.ana
+    ana.commit("Have it our way", {".gitattributes": "* text eol=lf\n*.csv -text\n"})
+    assert states(ana)["attributes"] == "ok"
+
+
 def test_a_dry_run_of_nothing_is_misuse(running: Team) -> None:
     assert running.ana.refused("doctor --dry-run", code=2) == ["dry-run-without-fix"]
 

@@ -46,7 +46,7 @@ def test_every_kind_is_drafted_valid(project: Path, capsys: pytest.CaptureFixtur
         assert shown.splitlines()[-1].startswith("Next: edit ")
     assert [(found.id, str(found.at)) for found in findings(project)] == [
         ("environment-unlisted", "environments/fraud/environment.yaml"),
-            ("column-unknown", "problems/fraud.yaml (target.column)"),  # the draft has to be edited
+        ("column-unknown", "problems/fraud.yaml (target.column)"),  # the draft has to be edited
     ]
 
 

@@ -43,6 +43,16 @@ def dirty(git: Git, paths: Sequence[str]) -> list[str]:
     return sorted(path for path in changed if is_under(path.rstrip("/"), prefixes))
 
 
+def attributes(git: Git, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the attributes that Git applies in the work tree to paths, by path and name."""
+    requests = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    fields = git.run("check-attr", "-z", "--stdin", *names, input=requests).stdout.split(b"\0")
+    found: dict[str, dict[str, str]] = {}
+    for path, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        found.setdefault(os.fsdecode(path), {})[os.fsdecode(name)] = os.fsdecode(value)
+    return found
+
+
 def ignored(git: Git, paths: Sequence[str]) -> list[str]:
     """Return the files at or below paths that Git ignores; none without paths."""
     if not paths:

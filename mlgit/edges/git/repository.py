@@ -224,6 +224,10 @@ class GitRepository:
         self._require_work_tree()
         return checkout.dirty(self._git, paths)
 
+    def attributes(self, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the attributes that Git applies to paths, by path and name."""
+        return checkout.attributes(self._git, paths, names)
+
     def ignored(self, paths: Sequence[str]) -> list[str]:
         """Return the files in the work tree at or below paths that Git ignores."""
         self._require_work_tree()

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError, Severity
-from mlgit.ops.doctor import data, forge, machine, person, repository, rules, workflows
+from mlgit.ops.doctor import attributes, data, forge, machine, person, repository, rules, workflows
 from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix, Group, Machine
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -23,7 +23,7 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
     "remote-probe": ("data", data.probe),
     "history": ("repository", repository.history),
     "project": ("repository", repository.valid),
-    "attributes": ("repository", repository.attributes),
+    "attributes": ("repository", attributes.attributes),
     "ledger": ("repository", repository.ledger_shared),
     "hook": ("repository", person.hook),
     "owners": ("rules", rules.owners),
@@ -36,7 +36,7 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
 }
 """Every check by its id, in the order in which they run. The first line of each docstring says what the check expects."""
 
-_NEED_WORK_TREE: Final = frozenset({"remote", "remote-probe", "identity", "signing-key"})
+_NEED_WORK_TREE: Final = frozenset({"attributes", "remote", "remote-probe", "identity", "signing-key"})
 """Checks that are skipped in a bare repository, in which nobody works."""
 
 

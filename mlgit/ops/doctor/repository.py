@@ -1,18 +1,13 @@
-"""Checks of the repository: its history, its ledger, its attributes, and the findings of `mlgit validate`."""
-
-from typing import Final
+"""Checks of the repository: its history, its ledger, and the findings of `mlgit validate`."""
 
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
-from mlgit.errors import Finding, Location, Severity
+from mlgit.errors import Finding, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix
 from mlgit.ops.kernel import ledger_branch
 from mlgit.ops.kernel import remote as origin
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.validation import validate
-
-_ATTRIBUTES: Final = ".gitattributes"
-_MAX_LINES_SHOWN: Final = 3  # of the lines that .gitattributes lacks; the fix adds all
 
 
 def history(context: DoctorContext) -> CheckResult:
@@ -38,35 +33,6 @@ def valid(context: DoctorContext) -> CheckResult:
         at=first.at,
     )
     return CheckResult(summary, [invalid])
-
-
-def attributes(context: DoctorContext) -> CheckResult:
-    """Git does not change the bytes of records and data, on any machine."""
-    repository = context.workspace.repository
-    tree = repository.work_tree() if repository.root else context.state.tree
-    text = (tree.read(_ATTRIBUTES) or b"").decode(errors="replace")
-    present = {tuple(line.split()) for line in text.splitlines()}
-    shipped = context.shipped[_ATTRIBUTES].decode()
-    missing = [
-        line for line in shipped.splitlines() if line.strip() and line[0] != "#" and tuple(line.split()) not in present
-    ]
-    if not missing:
-        return CheckResult(f"{_ATTRIBUTES} protects the bytes of records and data")
-    shown = "; ".join(" ".join(line.split()) for line in missing[:_MAX_LINES_SHOWN])
-    finding = Finding(
-        "gitattributes-missing",
-        f"{_ATTRIBUTES} lacks {len(missing)} of the lines that `mlgit init` writes",
-        why=f"{shown}; digests are computed over bytes, which Git would change",
-        fix="run `mlgit doctor --fix` and commit the file",
-        at=Location(_ATTRIBUTES),
-        severity=Severity.WARNING,
-    )
-    content = "\n".join([*filter(None, [text.rstrip("\n")]), *missing, ""]).encode()
-    fix = Fix(
-        f"add {len(missing)} lines to {_ATTRIBUTES}", lambda: context.workspace.write_files({_ATTRIBUTES: content})
-    )
-    summary = f"{_ATTRIBUTES} {'is incomplete' if text else 'does not exist'}"
-    return CheckResult(summary, [finding], [fix] if tree.commit is None else [])
 
 
 def ledger_shared(context: DoctorContext) -> CheckResult:

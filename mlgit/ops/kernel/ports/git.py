@@ -181,6 +181,13 @@ class Repository(Protocol):
         """Return the files at or below paths that differ from HEAD or are untracked."""
         ...
 
+    def attributes(self, paths: Sequence[str], names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the attributes that Git applies in the work tree to paths, which need not exist.
+
+        They are by path and name: a value, `set`, `unset` or `unspecified`.
+        """
+        ...
+
     def ignored(self, paths: Sequence[str]) -> list[str]:
         """Return the files in the work tree at or below paths that Git ignores."""
         ...
