@@ -11,6 +11,8 @@ from mlgit.domain.names import VersionRef
 from mlgit.ops.kernel.snapshot import take_snapshot
 from mlgit.ops.queries import show
 
+_SMALL_SLICES = 8  # named, of those without a metric
+
 
 @click.command()
 @click.argument("name", metavar="MODEL[@N]")
@@ -89,7 +91,7 @@ def _show_version(outcome: show.VersionShown) -> str:
             for name, stored in outcome.data.items()
         ),
         ("params", msgspec.json.encode(outcome.params).decode()),
-        ("latency", f"p95 {outcome.p95_ms:.1f} ms" if outcome.p95_ms is not None else "not measured"),
+        ("latency", _latency(outcome)),
         ("card", f"{outcome.card_sections_written} of {outcome.card_sections} sections written"),
     ]
     metrics = text.table(["METRIC", "VALUE"], [[name, f"{value:.4f}"] for name, value in outcome.metrics.items()])
@@ -99,8 +101,19 @@ def _show_version(outcome: show.VersionShown) -> str:
             [f"{part.column}={part.value}", f"{part.rows:,}", f"{part.metric:.4f}"] for part in outcome.weakest_slices
         ]
         parts.append(f"Weakest slices:\n{text.table(['SLICE', 'ROWS', outcome.primary_metric.upper()], rows)}")
+    if outcome.small_slices:
+        listed = [f"{part.column}={part.value} ({part.rows:,})" for part in outcome.small_slices[:_SMALL_SLICES]]
+        more = len(outcome.small_slices) - len(listed)
+        shown = ", ".join(map(text.clean, listed)) + (f" and {more:,} more" if more else "")
+        parts.append(f"Without a metric, since it is undefined or they have too few rows: {shown}")
     parts += [text.finding(finding) for finding in outcome.findings] or ["Its files are as they were registered."]
     return "\n\n".join(parts)
+
+
+def _latency(outcome: show.VersionShown) -> str:
+    if outcome.p95_ms is None:
+        return "not measured"
+    return f"p95 {outcome.p95_ms:.1f} ms" + (f", on {outcome.machine}" if outcome.machine else "")
 
 
 def _show_card(outcome: show.CardShown) -> str:

@@ -40,6 +40,7 @@ _UNSTABLE: tuple[tuple[str, str], ...] = (
     (r'("seed"): [0-9]{4,}', r"\1: <number>"),
     (r"(p95 ms +)[0-9.]+ +[0-9.]+", r"\1<number> <number>"),
     (r"(\| p95 ms \| )[0-9.]+ \| [0-9.]+", r"\1<number> | <number>"),
+    (r"(, on ).+ cores$", r"\1<machine>"),
     (r"[0-9]\.[0-9]{4}\b", "#.####"),
     (r"\b[0-9.]+ (ms|kB|MB)\b", r"<number> \1"),
     (r'("size"): [0-9]+', r"\1: <number>"),
@@ -52,7 +53,7 @@ def stable(text: str, team: Team) -> str:
     """Return what was said without what no two runs have in common."""
     text = text.replace(str(team.folder), "<folder>")
     for pattern, word in _UNSTABLE:
-        text = re.sub(pattern, word, text)
+        text = re.sub(pattern, word, text, flags=re.MULTILINE)
     return text
 
 

@@ -26,7 +26,11 @@ class Size(Gate, frozen=True, kw_only=True, tag="size"):
 
 
 class Latency(Gate, frozen=True, kw_only=True, tag="latency"):
-    """The 95th percentile of single-prediction latency, measured at registration, is within the budget or `max_p95_ms`."""
+    """The 95th percentile of single-prediction latency, measured at registration, is within the budget or `max_p95_ms`.
+
+    Latency depends on the machine, so the result says where it was measured, and whether the champion's was measured on a
+    machine with the same processor. Otherwise the two are not comparable.
+    """
 
     max_p95_ms: Annotated[PositiveFloat | None, describe("Milliseconds; the model's own budget if missing.")] = None
 
@@ -38,5 +42,16 @@ class Latency(Gate, frozen=True, kw_only=True, tag="latency"):
         p95 = evidence.candidate.evaluation.p95_ms
         if p95 is None:
             return failed("latency was not measured: the model names no outputs.test")
-        message = f"p95 {p95:.1f} ms of {limit:g} ms"
-        return passed(message, p95_ms=p95, limit=limit) if p95 <= limit else failed(message, p95_ms=p95, limit=limit)
+        message = f"p95 {p95:.1f} ms of {limit:g} ms{_champion_latency(evidence)}"
+        facts = {"p95_ms": p95, "limit": limit, "machine": evidence.candidate.evaluation.machine}
+        return passed(message, **facts) if p95 <= limit else failed(message, **facts)
+
+
+def _champion_latency(evidence: Evidence) -> str:
+    """Return the champion's latency as a remark, or that it is not comparable; empty without one."""
+    champion = evidence.champion
+    if champion is None or champion.evaluation.p95_ms is None:
+        return ""
+    if champion.evaluation.machine != evidence.candidate.evaluation.machine:
+        return "; the champion's was measured on another machine, so they are not comparable"
+    return f"; {champion.evaluation.p95_ms:.1f} ms of the champion, on a machine with the same processor"

@@ -62,6 +62,7 @@ class Evaluation(RecordPart, frozen=True, kw_only=True):
     p95_ms: Annotated[
         float | None, describe("95th percentile of single-prediction latency at registration, in milliseconds.")
     ] = None
+    machine: Annotated[Line | None, describe("Processor and cores of the machine that latency was measured on.")] = None
 
 
 class GitIdentity(RecordPart, frozen=True, kw_only=True):

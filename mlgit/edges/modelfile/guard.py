@@ -28,6 +28,7 @@ import msgspec
 from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import ModelFormat
+from mlgit.edges.hardware import describe_processor
 from mlgit.edges.modelfile import formats
 from mlgit.edges.modelfile.formats import FORMATS
 from mlgit.edges.modelfile.inspection import inspect
@@ -73,6 +74,7 @@ class ModelScores:
     load_seconds: float
     peak_mb: float
     network: Literal["cut", "open"]
+    machine: str
 
 
 def score(
@@ -249,6 +251,7 @@ def _read_scored(answer: dict[str, Any], path: Path, rows: int) -> ModelScores:
         load_seconds=float(answer["load_seconds"]),
         peak_mb=float(answer["peak_mb"]),
         network="cut" if _without_network() else "open",
+        machine=describe_processor(),
     )
 
 

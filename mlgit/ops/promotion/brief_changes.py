@@ -30,6 +30,7 @@ _RECORD_FIELDS = (
     "format",
     "size",
     "p95 ms",
+    "latency measured on",
     "trained by",
 )  # of what `diff` compares, by its names
 

@@ -81,13 +81,21 @@ def _changes(old: Version, new: Version) -> Iterator[InputChange]:
         ("seed", old.seed, new.seed),
         ("format", old.artifact.format, new.artifact.format),
         ("size", old.artifact.size, new.artifact.size),
-        ("p95 ms", old.evaluation.p95_ms, new.evaluation.p95_ms),
+        *_latency(old, new),
         ("card", old.card, new.card),
         ("trained by", old.trained_by.name, new.trained_by.name),
     ]
     for field, before, after in pairs:
         if before != after:
             yield InputChange(field=field, before=before, after=after)
+
+
+def _latency(old: Version, new: Version) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the latencies if they were measured on machines with the same processor, and otherwise the machines."""
+    if old.evaluation.machine == new.evaluation.machine:
+        yield "p95 ms", old.evaluation.p95_ms, new.evaluation.p95_ms
+    else:
+        yield "latency measured on", old.evaluation.machine, new.evaluation.machine
 
 
 def _flattened(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:

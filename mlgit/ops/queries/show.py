@@ -66,7 +66,9 @@ class VersionShown(Outcome, frozen=True, kw_only=True, tag="mlgit/version.v1"):
     metrics: dict[str, float]
     rows: int
     weakest_slices: list[SliceMetric]
+    small_slices: list[SliceMetric]
     p95_ms: float | None
+    machine: str | None
     trained_by: str
     registered_at: datetime
     champion_of: list[str]
@@ -180,7 +182,9 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         metrics=record.evaluation.metrics,
         rows=record.evaluation.rows,
         weakest_slices=sorted(measured, key=lambda part: direction * (part.metric or 0.0))[:_SHOWN_SLICES],
+        small_slices=[part for part in record.evaluation.slices if part.metric is None],
         p95_ms=record.evaluation.p95_ms,
+        machine=record.evaluation.machine,
         trained_by=f"{record.trained_by.name} <{record.trained_by.email}>",
         registered_at=record.registered_at,
         champion_of=_environments(state, ref.model, "champion").get(record.digest, []),

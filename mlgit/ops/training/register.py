@@ -1,7 +1,8 @@
 """Register what the pipeline wrote as an immutable version."""
 
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -120,9 +121,15 @@ def _check_committed(workspace: Workspace, model: Model, inputs: ModelInputs) ->
             "inputs-uncommitted",
             f"inputs of {model.name} have uncommitted changes",
             why=", ".join(dirty[:_LISTED_FILES]) + (" and more" if len(dirty) > _LISTED_FILES else ""),
-            fix="commit them, so that the version can be traced: `git add ... && git commit`",
+            fix=f"commit them, so that the version can be traced: `{_commit_command(dirty)}`",
             at=Location(dirty[0]),
         )
+
+
+def _commit_command(paths: Sequence[str]) -> str:
+    """Return the command that commits files; many files are named by the folders at the root that have them."""
+    named = paths if len(paths) <= _LISTED_FILES else sorted({path.partition("/")[0] for path in paths})
+    return f"git add -- {shlex.join(named)} && git commit -m 'Describe the change'"
 
 
 def _check_ignored(workspace: Workspace, inputs: ModelInputs) -> None:

@@ -73,6 +73,7 @@ def draft_version(
         metrics=metrics,
         slices=predictions.slices(table, problem),
         p95_ms=None if scored is None or scored.p95_ms is None else round(scored.p95_ms, 3),
+        machine=None if scored is None or scored.p95_ms is None else scored.machine,
     )
     inputs = _inputs(workspace, state, model, head)
     profile = _profile(workspace, model)
@@ -108,7 +109,8 @@ def _content(version: Version) -> dict[str, Any]:
     for field in ("version", "digest", "trained_by", "registered_at"):
         del content[field]
     del content["inputs"]["commit"]  # the digest of the code is compared; a commit may change something else
-    content["evaluation"].pop("p95_ms", None)
+    for field in ("p95_ms", "machine"):
+        content["evaluation"].pop(field, None)
     content.pop("blobs", None)
     return content
 

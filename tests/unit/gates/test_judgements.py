@@ -21,6 +21,7 @@ from mlgit.domain.gates import (
     Threshold,
 )
 from mlgit.domain.gates.base import Gate
+from mlgit.domain.records import Version
 from mlgit.domain.records.model import Budgets
 from mlgit.domain.records.policy import Policy
 from mlgit.domain.records.problem import Baseline
@@ -229,6 +230,26 @@ def test_latency(p95: float | None, limit: float | None, budget: float | None, e
         candidate=samples.version(evaluation=evaluation), model=samples.model(budgets=Budgets(p95_ms=budget))
     )
     assert outcome(Latency(max_p95_ms=limit), evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("machine", "remark"),
+    [
+        ("Fast, 8 cores", "; 1.5 ms of the champion, on a machine with the same processor"),
+        ("Slow, 2 cores", "; the champion's was measured on another machine, so they are not comparable"),
+        (None, "; the champion's was measured on another machine, so they are not comparable"),
+    ],
+)
+def test_latency_is_comparable_on_the_same_processor_only(machine: str | None, remark: str) -> None:
+    evaluation = samples.version().evaluation
+
+    def measured(p95: float, on: str | None) -> Version:
+        return samples.version(evaluation=msgspec.structs.replace(evaluation, p95_ms=p95, machine=on))
+
+    evidence = Stub(candidate=measured(2.0, "Fast, 8 cores"), champion=measured(1.5, machine))
+    result = Latency(max_p95_ms=10.0).judge(evidence)
+    assert result.message == f"p95 2.0 ms of 10 ms{remark}"
+    assert result.facts["machine"] == "Fast, 8 cores"
 
 
 @pytest.mark.parametrize(

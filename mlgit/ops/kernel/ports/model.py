@@ -27,6 +27,11 @@ class Scored(Protocol):
         """The 95th percentile of the time for a single row, in milliseconds; None if it was not measured."""
         ...
 
+    @property
+    def machine(self) -> str:
+        """Processor and cores of the machine that predicted."""
+        ...
+
 
 class ModelFiles(Protocol):
     """Model files. They may be hostile, so `inspect` loads nothing, and `score` loads in a sandboxed process."""

@@ -1,0 +1,95 @@
+"""Every step that a command suggests is taken, in exactly the state in which it is suggested, and leads on."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.flows.builder import MODEL
+from tests.flows.people import Answer, Desk, Team
+from tests.flows.test_what_is_said import CASES, prepared
+
+_PERSON = re.compile(r", run by (?P<name>\w+)")
+_QUOTED = re.compile(r"`((?:mlgit|git|dvc) [^`]*)`")
+_PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|@N\b|NAME")
+
+
+def suggested(team: Team, asker: Desk, answer: Answer) -> Iterator[tuple[Desk, str]]:
+    """Yield each suggested command of an answer, and who is to run it; those with a blank to fill in are left out."""
+    for line in answer.text.splitlines():
+        words = line.strip()
+        if words.startswith("Next: "):
+            command = words.removeprefix("Next: ")
+        elif words.startswith("fix  "):
+            commands = _QUOTED.findall(words)
+            if " or run " in words:  # the other way is a choice of the reader's
+                continue
+            command = " && ".join(commands)
+        else:
+            continue
+        person = _PERSON.search(command)
+        who = getattr(team, person["name"]) if person else asker
+        command = _PERSON.split(command)[0]
+        command = re.sub(r" or \w+$", "", command)
+        if command.startswith(("mlgit", "git", "dvc")) and not _PLACEHOLDER.search(command):
+            yield who, command
+
+
+def take(who: Desk, command: str) -> list[Answer]:
+    """Run a command line as a person does: parts joined by `&&`, of mlgit or of another tool."""
+    answers = []
+    for part in re.split(r" && |, then ", command):
+        if part.startswith("mlgit "):
+            answers.append(who(part.removeprefix("mlgit ")))
+        else:
+            with who.present():
+                done = subprocess.run(part, shell=True, cwd=who.root, capture_output=True, text=True, check=False)
+            answers.append(Answer(done.returncode, done.stdout, done.stderr))
+        if answers[-1].code:
+            break
+    return answers
+
+
+@pytest.mark.parametrize(("name", "scene", "who", "line"), CASES, ids=[case[0] for case in CASES])
+def test_a_suggested_step_leads_on(
+    request: pytest.FixtureRequest, name: str, scene: str, who: Callable[[Team], Desk], line: str
+) -> None:
+    team = prepared(request, scene)
+    answer = who(team)(line)
+    steps = list(suggested(team, who(team), answer))
+    if not steps:
+        return
+    person, command = steps[0]
+    for taken in take(person, command):
+        assert taken.code in {0, 1}, f"{name}: `{command}` is no way on:\n{taken.text}"
+        assert not set(answer.ids) & set(taken.ids), f"{name}: `{command}` leads back to where it was:\n{taken.text}"
+    if answer.code == 1 and "explain" not in command:
+        again = who(team)(line)
+        assert not set(answer.ids) & set(again.ids), f"{name}: after `{command}` it is refused as before:\n{again.text}"
+
+
+def test_files_that_were_never_committed_are_named_in_the_way_out(registered: Team) -> None:
+    (registered.root / "src/new.py").write_text("print('new')\n")
+    answer = registered.ana(f"register {MODEL}")
+    assert answer.ids == ["inputs-uncommitted"]
+    ((person, command),) = suggested(registered, registered.ana, answer)
+    assert all(taken.code == 0 for taken in take(person, command)), command
+    assert "inputs-uncommitted" not in registered.ana(f"register {MODEL}").ids
+
+
+def test_only_next_steps_lead_from_a_version_to_staging(registered: Team) -> None:
+    """Somebody who does nothing but what is suggested gets a version into staging, and sees it there."""
+    ana = registered.ana
+    answer, taken = ana(f"register {MODEL}"), []
+    answer = ana("status")
+    while len(taken) < 6:
+        person, command = next(suggested(registered, ana, answer))
+        (answer,) = take(person, command)
+        assert answer.code == 0, answer.text
+        taken.append(command.split()[1])
+        if taken[-1] == "apply":
+            break
+    assert taken[-3:] == ["promote", "merge", "apply"]
+    rows = ana.does("status --json").json["rows"]
+    assert any(row["environment"] == "staging" and row["champion"] for row in rows)
