@@ -100,9 +100,9 @@ class LocalWorkspace:
     @cached_property
     def tables(self) -> "Tables":
         """Tables in Parquet and CSV files."""
-        from mlgit.edges.tables import PandasTables  # noqa: PLC0415 - pandas
+        from mlgit.edges.tables import ArrowTables  # noqa: PLC0415 - few commands read tables
 
-        return PandasTables()
+        return ArrowTables()
 
     @property
     def reproduction(self) -> "Reproduction":

@@ -1,55 +1,52 @@
-"""Checks of a table against its data contract, and drafts of contracts from a table.
+"""Checks of a table against its data contract, batch by batch, so that memory does not grow with the number of rows.
 
 A violation shows up to three of the values that break a rule; for personal data, callers remove these.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlgit.domain.records.dataset import ColumnRule
-from mlgit.domain.results import ContractRule, ContractViolation
-from mlgit.ml.arrays import Array
-from mlgit.ml.coltypes import Column, drop_missing, infer_type, is_of_type, matches, to_timestamps
+from mlgit.domain.results import ContractViolation
+from mlgit.ml.coltypes import TextFormat, TypedColumn, plain, to_times, typed
+from mlgit.ml.repeats import Repeats, Spill
+from mlgit.ml.rules import ColumnChecker, violation
+from mlgit.ml.source import TableSource
 
-_MAX_EXAMPLES = 3  # values that a violation shows
-_MAX_EXAMPLE_LENGTH = 80  # characters of each
-_EXAMPLE_POOL = 1000  # first invalid values that examples are taken from
-_MAX_ALLOWED = 20  # a draft lists at most so many allowed values,
-_MIN_REPEATS = 5  # and only if each occurs so often on average
 _DAY = 86_400
 
 
-def draft_rules(frame: pd.DataFrame) -> dict[str, ColumnRule]:
-    """Return rules that the columns of a table satisfy, as a draft of its contract.
+class ContractResult(NamedTuple):
+    """The number of rows of a table, and how it violates a contract."""
 
-    Texts that repeat become a list of allowed values; only integers and texts can be found to be unique.
-
-    Raises:
-        ValueError: a column has values of mixed types, or of a type that contracts do not have.
-    """
-    return {str(name): _draft_rule(frame[name]) for name in frame.columns}
+    rows: int
+    violations: list[ContractViolation]
 
 
 def check_table(
-    frame: pd.DataFrame,
+    source: TableSource,
     columns: Mapping[str, ColumnRule],
     *,
+    spill: Spill,
     keys: Sequence[str] = (),
     rows_min: int | None = None,
     rows_max: int | None = None,
     freshness_column: str | None = None,
     max_age_seconds: float | None = None,
     now: datetime,
-) -> list[ContractViolation]:
+) -> ContractResult:
     """Return every violation of a contract: of the table first, then column by column in the order of the contract.
 
+    Memory is that of one batch, and some 10 MB and half a byte a row for the keys and for each unique column.
+
     Args:
-        frame: the table.
+        source: the table.
         columns: the rule of each column.
+        spill: opens a temporary file, for keys and unique values that do not fit into memory.
         keys: columns that together identify a row; none of their values may be missing.
         rows_min: minimum number of rows.
         rows_max: maximum number of rows.
@@ -62,146 +59,149 @@ def check_table(
     """
     if now.tzinfo is None:
         raise ValueError("the time of the check has no time zone")
-    needed = list(dict.fromkeys([*columns, *keys, *([freshness_column] if freshness_column else [])]))
-    violations = [*_check_names(frame, needed, columns), *_check_row_count(len(frame), rows_min, rows_max)]
-    if freshness_column in frame.columns and max_age_seconds is not None:
-        violations += _check_freshness(frame, str(freshness_column), max_age_seconds, now)
-    if keys and not set(keys) - set(frame.columns):
-        violations += _check_unique(frame, list(keys))
-    for name, rule in columns.items():
-        if name in frame.columns:
-            violations += _check_values(frame, name, rule, nullable=rule.nullable and name not in keys)
-            if rule.unique and list(keys) != [name]:
-                violations += _check_unique(frame, [name])
-    return violations
+    check = _Check(source, columns, list(keys), spill)
+    freshness = None
+    if freshness_column in source.names and max_age_seconds is not None:
+        freshness = _Freshness(str(freshness_column), max_age_seconds, now)
+    try:
+        for batch in source.batches():
+            check.add(batch)
+            if freshness is not None:
+                freshness.add(check.typed(batch, freshness.column).present)
+        needed = list(dict.fromkeys([*columns, *keys, *([freshness_column] if freshness_column else [])]))
+        violations = [
+            *_check_names(source.names, needed, columns, check.rows),
+            *_check_row_count(check.rows, rows_min, rows_max),
+            *([] if freshness is None else freshness.violations(check.rows)),
+            *check.violations(),
+        ]
+    finally:
+        check.close()
+    return ContractResult(check.rows, violations)
 
 
-def _draft_rule(column: Column) -> ColumnRule:
-    values = drop_missing(column)
-    column_type = infer_type(values)
-    if column_type is None:
-        raise ValueError(f"column {str(column.name)!r} mixes types, or has one that contracts do not have")
-    nullable = len(values) < len(column)
-    if column_type == "integer" and pd.api.types.is_float_dtype(values.dtype) and not nullable:
-        column_type = "number"  # integers become floats only if one is missing: these were written as decimals
-    numeric = column_type in ("integer", "number") and not values.empty
-    distinct = values.nunique()
-    repeats = column_type == "string" and 0 < distinct <= _MAX_ALLOWED and distinct * _MIN_REPEATS <= len(values)
-    return ColumnRule(
-        type=column_type,
-        min=_number(values.min()) if numeric else None,
-        max=_number(values.max()) if numeric else None,
-        in_=sorted(values.unique()) if repeats else None,
-        nullable=nullable,
-        unique=column_type in ("integer", "string") and not nullable and 1 < distinct == len(values),
-    )
+class _Check:
+    """The state of a check after some batches: counts and examples for each rule, and what has to be unique."""
+
+    def __init__(self, source: TableSource, columns: Mapping[str, ColumnRule], keys: list[str], spill: Spill) -> None:
+        self.rows = 0
+        self._source = source
+        self._columns = columns
+        self._checkers = {
+            name: ColumnChecker(name, rule, nullable=rule.nullable and name not in keys)
+            for name, rule in columns.items()
+            if name in source.names
+        }
+        self._keys = keys if keys and set(keys) <= set(source.names) else []
+        self._unique = [name for name in self._checkers if columns[name].unique and keys != [name]]
+        groups = [self._keys] if self._keys else []
+        self._repeats = [(names, Repeats(spill)) for names in [*groups, *([name] for name in self._unique)]]
+
+    def typed(self, batch: pa.RecordBatch, name: str) -> TypedColumn:
+        """Return the values of a column as its rule says; as they are if there is none."""
+        column, rule = batch.column(self._source.names.index(name)), self._columns.get(name)
+        if rule is None:
+            return TypedColumn(plain(column), plain(column))
+        return typed(column, rule.type, self._format(rule))
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Check a batch."""
+        columns = {name: self.typed(batch, name) for name in self._checkers}
+        for name, column in columns.items():
+            self._checkers[name].add(column)
+        for names, repeats in self._repeats:
+            values = [columns[name] if name in columns else self.typed(batch, name) for name in names]
+            repeats.add([column.values for column in values], self.rows)
+        self.rows += batch.num_rows
+
+    def violations(self) -> Iterator[ContractViolation]:
+        """Yield the violations, those of the keys first."""
+        repeated = [(names, repeats.result()) for names, repeats in self._repeats]
+        examples = self._examples({row for _, found in repeated for row in found.rows})
+        duplicates = [
+            violation(
+                "duplicate",
+                names[0] if len(names) == 1 else None,
+                self.rows,
+                f"{found.number:,} of {self.rows:,} rows repeat the {', '.join(names)} of an earlier one",
+                count=found.number,
+                examples=["/".join(examples[row][name] for name in names) for row in found.rows],
+            )
+            for names, found in repeated
+        ]
+        of_columns = dict(zip(self._unique, duplicates[1 if self._keys else 0 :], strict=True))
+        if self._keys and duplicates[0].count:
+            yield duplicates[0]
+        for name, checker in self._checkers.items():
+            yield from checker.violations(self.rows)
+            if name in of_columns and of_columns[name].count:
+                yield of_columns[name]
+
+    def _examples(self, rows: set[int]) -> dict[int, dict[str, str]]:
+        """Read the table again up to some rows, and return the texts of their values."""
+        found: dict[int, dict[str, str]] = {}
+        if not rows:
+            return found
+        first = 0
+        for batch in self._source.batches():
+            for row in sorted(rows):
+                if first <= row < first + batch.num_rows:
+                    values = batch.slice(row - first, 1).to_pylist()[0]
+                    found[row] = {name: str(value) for name, value in values.items()}
+            first += batch.num_rows
+            if len(found) == len(rows):
+                break
+        return found
+
+    def _format(self, rule: ColumnRule) -> TextFormat | None:
+        csv = self._source.csv
+        return None if csv is None else TextFormat(csv.decimal, rule.null_words)
+
+    def close(self) -> None:
+        """Delete temporary files."""
+        for _, repeats in self._repeats:
+            repeats.close()
 
 
-def _number(value: float) -> float:
-    """Return a Python number, an integer if possible: contracts say 23, not 23.0."""
-    return int(value) if float(value).is_integer() else float(value)
+class _Freshness:
+    """The newest time of a column up to now."""
+
+    def __init__(self, column: str, max_age: float, now: datetime) -> None:
+        self.column = column
+        self._max_age = max_age
+        self._now = now
+        self._newest: datetime | None = None
+
+    def add(self, values: pa.Array) -> None:
+        times = to_times(values)
+        past = pc.filter(times, pc.less_equal(times, pa.scalar(self._now.astimezone(UTC), times.type)))
+        newest = pc.max(past).as_py()
+        if newest is not None and (self._newest is None or newest > self._newest):
+            self._newest = newest
+
+    def violations(self, rows: int) -> Iterator[ContractViolation]:
+        if self._newest is None:
+            yield violation("stale", self.column, rows, f"{self.column!r} has no time up to {self._now.isoformat()}")
+            return
+        age = (self._now - self._newest).total_seconds()
+        if age > self._max_age:
+            message = f"the newest {self.column!r} is {age / _DAY:.1f} days old, {self._max_age / _DAY:.1f} allowed"
+            yield violation("stale", self.column, rows, message, examples=[self._newest.isoformat()])
 
 
 def _check_names(
-    frame: pd.DataFrame, needed: list[str], columns: Mapping[str, ColumnRule]
+    names: Sequence[str], needed: list[str], columns: Mapping[str, ColumnRule], rows: int
 ) -> Iterator[ContractViolation]:
     for name in needed:
-        if name not in frame.columns:
-            yield _violation("column-missing", name, len(frame), f"there is no column {name!r}")
-    for name in map(str, frame.columns):
+        if name not in names:
+            yield violation("column-missing", name, rows, f"there is no column {name!r}")
+    for name in names:
         if name not in columns:
-            yield _violation("column-extra", name, len(frame), f"the contract has no column {name!r}")
+            yield violation("column-extra", name, rows, f"the contract has no column {name!r}")
 
 
 def _check_row_count(rows: int, rows_min: int | None, rows_max: int | None) -> Iterator[ContractViolation]:
     if rows_min is not None and rows < rows_min:
-        yield _violation("too-few-rows", None, rows, f"{rows:,} rows, at least {rows_min:,} required")
+        yield violation("too-few-rows", None, rows, f"{rows:,} rows, at least {rows_min:,} required")
     if rows_max is not None and rows > rows_max:
-        yield _violation("too-many-rows", None, rows, f"{rows:,} rows, at most {rows_max:,} allowed")
-
-
-def _check_freshness(frame: pd.DataFrame, name: str, max_age: float, now: datetime) -> Iterator[ContractViolation]:
-    times = to_timestamps(drop_missing(frame[name]))
-    past = times[times <= now]
-    if past.empty:
-        yield _violation("stale", name, len(frame), f"{name!r} has no time up to {now.isoformat()}")
-        return
-    newest = past.max()
-    age = (now - newest).total_seconds()
-    if age > max_age:
-        message = f"the newest {name!r} is {age / _DAY:.1f} days old, {max_age / _DAY:.1f} allowed"
-        yield _violation("stale", name, len(frame), message, examples=[newest.isoformat()])
-
-
-def _check_unique(frame: pd.DataFrame, names: list[str]) -> Iterator[ContractViolation]:
-    """Yield a violation if rows repeat an earlier one in these columns; rows with missing values are ignored."""
-    complete = frame[names].dropna()
-    repeated = complete[complete.duplicated()].drop_duplicates()
-    if repeated.empty:
-        return
-    count = int(complete.duplicated().sum())
-    examples = ["/".join(map(str, row)) for row in repeated.head(_MAX_EXAMPLES).itertuples(index=False)]
-    column = names[0] if len(names) == 1 else None
-    message = f"{count:,} of {len(frame):,} rows repeat the {', '.join(names)} of an earlier one"
-    yield _violation("duplicate", column, len(frame), message, count=count, examples=examples)
-
-
-def _check_values(frame: pd.DataFrame, name: str, rule: ColumnRule, *, nullable: bool) -> Iterator[ContractViolation]:
-    rows = len(frame)
-    values = drop_missing(frame[name])
-
-    def violations(rule_id: ContractRule, invalid: Array, column: Column, fact: str) -> Iterator[ContractViolation]:
-        if invalid.any():
-            count = int(invalid.sum())
-            examples = column[invalid].head(_EXAMPLE_POOL)
-            yield _violation(
-                rule_id, name, rows, f"{name}: {count:,} of {rows:,} values {fact}", count=count, examples=examples
-            )
-
-    missing = rows - len(values)
-    if missing and not nullable:
-        yield _violation("null", name, rows, f"{name}: {missing:,} of {rows:,} values are missing", count=missing)
-    typed = is_of_type(values, rule.type)
-    yield from violations("type", ~typed, values, f"are not of type {rule.type}")
-    # The other rules apply to values of the right type only.
-    values = values[typed].infer_objects()
-    if rule.type in ("integer", "number"):
-        numbers = values.to_numpy(dtype=np.float64)
-        if rule.min is not None:
-            yield from violations("range", numbers < rule.min, values, f"are below {rule.min:.12g}")
-        if rule.max is not None:
-            yield from violations("range", numbers > rule.max, values, f"are above {rule.max:.12g}")
-    if rule.in_ is not None:
-        allowed = _allowed(values, rule).to_numpy(dtype=bool)
-        yield from violations("not-allowed", ~allowed, values, f"are not among the {len(rule.in_):,} allowed")
-    if rule.pattern is not None:
-        unmatched = ~matches(values, _compiled(name, rule.pattern))
-        yield from violations("pattern", unmatched, values, f"do not match {rule.pattern}")
-
-
-def _allowed(values: Column, rule: ColumnRule) -> "pd.Series[bool]":
-    if rule.type in ("date", "datetime"):
-        return to_timestamps(values).isin(to_timestamps(pd.Series(rule.in_ or [], dtype=object)))
-    return values.isin(rule.in_ or [])
-
-
-def _compiled(name: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"the pattern of column {name!r} is not a regular expression: {error}") from error
-
-
-def _violation(
-    rule: ContractRule,
-    column: str | None,
-    rows: int,
-    message: str,
-    *,
-    count: int | None = None,
-    examples: Iterable[object] = (),
-) -> ContractViolation:
-    """Return a violation of all rows, or of `count` rows."""
-    texts = list(dict.fromkeys(str(example)[:_MAX_EXAMPLE_LENGTH] for example in examples))[:_MAX_EXAMPLES]
-    affected = rows if count is None else count
-    return ContractViolation(rule=rule, column=column, count=affected, rows=rows, examples=texts, message=message)
+        yield violation("too-many-rows", None, rows, f"{rows:,} rows, at most {rows_max:,} allowed")

@@ -10,7 +10,6 @@ from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
 from mlgit.domain.results import FeatureStrength, Overlap
 from mlgit.ml.arrays import Array
-from mlgit.ml.coltypes import to_timestamps
 from mlgit.ml.columns import InvalidPredictions
 from mlgit.ml.ranks import midranks
 
@@ -135,7 +134,7 @@ def _strength(column: "pd.Series[Any]", targets: Sequence[tuple[float, Array]], 
 def _rankings(column: "pd.Series[Any]", target: Array) -> list[Array]:
     """Return the numbers by which a feature can be ranked."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        numbers = to_timestamps(column).to_numpy(dtype="datetime64[us]").astype(np.float64)
+        numbers = pd.to_datetime(column, utc=True).to_numpy(dtype="datetime64[us]").astype(np.float64)
     elif pd.api.types.is_numeric_dtype(column.dtype):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:

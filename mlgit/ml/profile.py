@@ -4,6 +4,7 @@ Built once from the training table, it is the reference that later data is compa
 categories; other tables are counted in the same ones, whole or in parts, and such profiles are merged by adding.
 """
 
+import re
 from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # not needed at run time, and importing pandas takes longer t
 
 __all__ = ["CategoricalProfile", "NumericProfile", "TableProfile", "build", "count", "from_json", "merge", "to_json"]
 
+_ROW_NUMBER = re.compile(r"__index_level_\d+__")
 _MAX_CLASSES = 20  # an integer label with more distinct values is a regression target, not a class
 
 
@@ -53,6 +55,11 @@ class TableProfile(
     score: str | None = None
     label: str | None = None
     joint: dict[str, tuple[int, ...]] | None = None
+
+
+def is_row_number(name: str) -> bool:
+    """Return whether a column has the name under which pandas stores row numbers: those of an index without a name."""
+    return _ROW_NUMBER.fullmatch(name) is not None
 
 
 def build(table: "pa.Table | pd.DataFrame", score: str | None = None, label: str | None = None) -> TableProfile:

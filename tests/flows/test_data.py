@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from mlgit.cli.main import run
+from mlgit.cli.new import draft_text
 from mlgit.cli.session import Session
 from mlgit.domain.codec import sha256
 from mlgit.domain.records import Dataset
+from mlgit.domain.records.dataset import CsvFormat
 from mlgit.edges.dvc import pointers
 from mlgit.edges.project import DataDisk
-from mlgit.ops.data import contracts
+from mlgit.ops.data import add, contracts
 from mlgit.ops.kernel.lifecycle import Lifecycle
 
 
@@ -106,11 +109,79 @@ def test_changed_data_is_checked_and_added_again(
         50,
         ["mail"],
     )
-    assert run(["data", "add", "customers"]) == 1
-    shown = capsys.readouterr().out
-    assert "~ datasets/customers/Customers.csv.dvc" in shown
-    assert "violates its contract" in shown
+    record = project / "datasets/customers/dataset.yaml"
+    record.write_text(record.read_text().replace("shop, web]", "mail, web]"))
+    assert run(["data", "add", "customers"]) == 0
+    assert "~ datasets/customers/Customers.csv.dvc" in capsys.readouterr().out
     assert pointer.read_bytes() != old
+
+
+def everything(project: Path) -> dict[Path, bytes]:
+    """All files of a project and its storage."""
+    return {path: path.read_bytes() for path in project.parent.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "in its place"])
+def test_data_that_breaks_its_contract_changes_nothing_unless_it_is_accepted(
+    customers: Path, project: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    assert run(["data", "add", str(customers)]) == 0
+    file = customers if place == "elsewhere" else project / "datasets/customers/Customers.csv"
+    file.write_text(file.read_text().replace(",shop,", ",mail,"))
+    before = everything(project)
+    capsys.readouterr()
+    words = ["data", "add", str(file), "--dataset", "customers"]
+    assert run(words) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("Not added customers: 200 rows")
+    assert shown[2] == "It violates its contract, datasets/customers/dataset.yaml. Nothing was changed."
+    assert "--accept" in shown[-1]
+    assert everything(project) == before
+    assert run([*words, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["added"] is False
+    assert run([*words, "--accept"]) == 0
+    assert "Added customers: 200 rows" in capsys.readouterr().out
+    assert check(capsys, "customers")[0] == 1
+
+
+def test_a_draft_is_shown_before_it_is_kept(customers: Path, project: Path) -> None:
+    session, shown = Session(Path()), list[add.DataAdded]()
+
+    def disagree(planned: add.DataAdded) -> bool:
+        shown.append(planned)
+        return False
+
+    before = everything(project)
+    outcome = add.run(session, customers, name=None, disk=DataDisk(project), draft=draft_text, agree=disagree)
+    assert (outcome.added, outcome.exit) == (False, 1)
+    assert shown[0].columns["channel"] == '{type: string, in: ["no", shop, web]}'
+    assert shown[0].csv == CsvFormat()
+    assert everything(project) == before
+
+
+def test_how_a_file_is_written_is_found_said_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"C{row:03};{row},5;{'NA' if row % 4 else row};{'NA' if row % 4 else 'DE'}\n" for row in range(40))
+    (tmp_path / "Käufe.csv").write_text(f"kunde;preis;alter;land\n{rows}".replace("C007", "Ä007"), encoding="cp1252")
+    assert run(["data", "add", str(tmp_path / "Käufe.csv"), "--dataset", "sales"]) == 0
+    shown = capsys.readouterr().out
+    assert 'Read as CSV: encoding windows-1252, quote ", delimiter semicolon, decimal comma.' in shown
+    assert "Note: alter: 'NA' (30 rows) is counted as missing" in shown
+    assert "Note: land: 'NA' (30 rows) is counted as text; `null_words` would make it missing" in shown
+    drafted = contract("sales")
+    assert drafted.csv == CsvFormat(delimiter=";", decimal=",", encoding="windows-1252")
+    assert {name: rule.type for name, rule in drafted.columns.items()} == {
+        "kunde": "string",
+        "preis": "number",
+        "alter": "integer",
+        "land": "string",
+    }
+    assert (drafted.columns["alter"].null_words, drafted.keys) == (["NA"], ["kunde"])
+    assert check(capsys, "sales")[0] == 0
+    text = (tmp_path / "Käufe.csv").read_text(encoding="cp1252").replace(";", "\t")
+    (tmp_path / "Käufe.csv").write_text(text, encoding="utf-8")
+    assert run(["data", "add", str(tmp_path / "Käufe.csv"), "--dataset", "sales"]) == 1
+    told = capsys.readouterr()
+    assert "line" in told.err or "delimiter" in told.out
 
 
 def test_a_table_is_shown_with_counts_and_examples(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,6 +267,9 @@ def test_data_in_its_place_is_named_by_its_folder(customers: Path, project: Path
         (["{parquet}", "--dataset", "biopsies"], "data-path-mismatch", 1),
         (["{lists}"], "column-type-unsupported", 1),
         (["{binary}"], "table-unreadable", 1),
+        (["{header}"], "table-unreadable", 1),
+        (["{nulled}"], "table-unreadable", 1),
+        (["{shifted}"], "table-unreadable", 1),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -203,8 +277,11 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     paths = {name: tmp_path / f"{name}.parquet" for name in ("parquet", "lists")} | {
         "customers": customers,
-        "binary": tmp_path / "binary.csv",
+        **{name: tmp_path / f"{name}.csv" for name in ("binary", "header", "nulled", "shifted")},
     }
+    paths["header"].write_text("a,b\n")
+    paths["nulled"].write_text("a,b\n1,\0\n")
+    paths["shifted"].write_text("a,b\n1,2,\n")
     pd.read_csv(customers).to_parquet(paths["parquet"])
     pd.DataFrame({"a": [[1], [2]]}).to_parquet(paths["lists"])
     paths["binary"].write_bytes(b"\x80\x81,\xff\n" * 3)
@@ -225,6 +302,26 @@ def test_a_dry_run_changes_nothing(customers: Path, project: Path, capsys: pytes
     assert run(["data", "add", str(customers), "--dry-run"]) == 0
     assert "Would add customers" in capsys.readouterr().out
     assert not (project / "datasets/customers").exists()
+
+
+@pytest.mark.tier("fast")
+def test_predictions_may_have_their_keys_as_the_index(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate = project / "src/evaluate.py"
+    text = evaluate.read_text()
+    as_index = text.replace("predictions.reset_index().to_parquet(", "predictions.to_parquet(").replace(
+        ", index=False", ""
+    )
+    assert as_index != text
+    evaluate.write_text(as_index)
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "Write keys as the index"], check=True)
+    assert run(["train"]) == 0
+    subprocess.run(["git", "add", "--all"], check=True)
+    subprocess.run(["git", "commit", "--quiet", "--message", "Train"], check=True)
+    assert pq.read_schema(project / "out/predictions.parquet").pandas_metadata["index_columns"] == ["sample_id"]
+    capsys.readouterr()
+    assert run(["register"]) == 0, capsys.readouterr().err
+    profile = json.loads((project / "models/malignancy/versions/v1/profile.json").read_bytes())
+    assert {"sample_id", "__index_level_0__"}.isdisjoint(profile["columns"])  # they name rows, and drift always
 
 
 def test_an_unknown_dataset_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,13 @@
 
 import math
 from datetime import UTC, date, datetime
+from tempfile import TemporaryFile
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,14 +17,17 @@ from sklearn import metrics as sk
 
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records.dataset import ColumnRule
+from mlgit.edges.tables import ArrowTables
 from mlgit.ml import profile
 from mlgit.ml.columns import MetricInput
 from mlgit.ml.compare import align, paired_bootstrap
-from mlgit.ml.contract import check_table, draft_rules
+from mlgit.ml.contract import check_table
+from mlgit.ml.draft import draft
 from mlgit.ml.metrics import FUNCTIONS, UndefinedMetric, measure, read_input
 from mlgit.ml.paired import mcnemar
 from mlgit.ml.ranks import midranks
 from mlgit.ml.resample import resampler
+from mlgit.ml.source import MemorySource
 
 # Few distinct scores and values, so that ties are the rule.
 SCORES = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.5000001, 0.9, 1.0])
@@ -270,5 +275,20 @@ def data_sets(draw: st.DrawFn) -> pd.DataFrame:
 @settings(max_examples=50, deadline=None)
 @given(frame=data_sets())
 def test_a_table_keeps_the_contract_drafted_from_it(frame: pd.DataFrame) -> None:
-    rules = {name: msgspec.convert(msgspec.to_builtins(rule), ColumnRule) for name, rule in draft_rules(frame).items()}
-    assert check_table(frame, rules, rows_min=1, now=datetime(2026, 1, 1, tzinfo=UTC)) == []
+    source = MemorySource(pa.Table.from_pandas(frame), batch_rows=7)
+    drafted = draft(source, TemporaryFile).rules
+    rules = {name: msgspec.convert(msgspec.to_builtins(rule), ColumnRule) for name, rule in drafted.items()}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert check_table(source, rules, spill=TemporaryFile, rows_min=1, now=now).violations == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(frame=data_sets())
+def test_a_csv_file_keeps_the_contract_drafted_from_it(frame: pd.DataFrame, tmp_path_factory: Any) -> None:
+    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    frame.to_csv(path, index=False, sep=";", decimal=",")
+    found = draft(source := ArrowTables().open(path), TemporaryFile)
+    assert source.csv is not None
+    source = ArrowTables().open(path, msgspec.structs.replace(source.csv, decimal=found.decimal))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert check_table(source, found.rules, spill=TemporaryFile, now=now) == (len(frame), [])

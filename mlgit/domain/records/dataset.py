@@ -8,13 +8,16 @@ import msgspec
 from mlgit.domain.names import Duration, Line, Name, RelativePath, Text
 from mlgit.domain.records.base import NonNegativeInt, Record, RecordPart, describe
 
-ColumnType = Literal["integer", "number", "string", "boolean", "date", "datetime"]
+ColumnType = Literal["integer", "number", "string", "boolean", "date", "datetime", "unknown"]
+"""The type of a column; `unknown` while no value of it was seen."""
 
 
 class ColumnRule(RecordPart, frozen=True, kw_only=True):
     """Constraints on every value of a column."""
 
-    type: Annotated[ColumnType, describe("Type of the values.")]
+    type: Annotated[
+        ColumnType, describe("Type of the values; `unknown` allows none: name the type once there are some.")
+    ]
     nullable: Annotated[bool, describe("Whether values may be missing.")] = True
     unique: Annotated[bool, describe("Whether each value may occur only once.")] = False
     min: Annotated[float | None, describe("Smallest value allowed.")] = None
@@ -23,6 +26,18 @@ class ColumnRule(RecordPart, frozen=True, kw_only=True):
         default=None, name="in"
     )
     pattern: Annotated[Line | None, describe("Regular expression that the whole text must match.")] = None
+    null_words: Annotated[
+        list[Line], describe("In a CSV file, the texts that mean that a value is missing, beside the empty one.")
+    ] = []
+
+
+class CsvFormat(RecordPart, frozen=True, kw_only=True):
+    """How a CSV file is written."""
+
+    delimiter: Annotated[Literal[",", ";", "\t", "|"], describe("Character between the fields of a row.")] = ","
+    decimal: Annotated[Literal[".", ","], describe("Character between the digits of a number.")] = "."
+    quote: Annotated[Literal['"', "'"], describe("Character around fields that contain others.")] = '"'
+    encoding: Annotated[Literal["utf-8", "utf-16", "windows-1252"], describe("Encoding of its text.")] = "utf-8"
 
 
 class Freshness(RecordPart, frozen=True, kw_only=True):
@@ -65,6 +80,7 @@ class Dataset(Record, frozen=True, kw_only=True, tag="dataset"):
         Literal["public", "internal", "personal", "sensitive"], describe("Required level of protection.")
     ] = "internal"
     source: Annotated[Text | None, describe("Where it comes from, and under which license.")] = None
+    csv: Annotated[CsvFormat, describe("How the file is written, if it is a CSV file.")] = CsvFormat()
     columns: Annotated[dict[Line, ColumnRule], describe("Every column, with constraints on its values.", min_length=1)]
     extra_columns: Annotated[
         Literal["refuse", "allow"], describe("Whether columns that are not listed violate the contract.")

@@ -120,9 +120,11 @@ def _limit(memory_mb: int, cpu_seconds: int, file_mb: int) -> None:
 
 def _run(job: Job, values_file: Path) -> dict[str, Any]:
     import numpy as np
-    import pandas as pd
+    import pyarrow.parquet as pq
 
-    frame = pd.read_parquet(job.features, columns=job.columns)[job.columns].reset_index(drop=True)
+    # By the file's own columns: what pandas noted about an index does not count.
+    table = pq.read_table(job.features, columns=job.columns).replace_schema_metadata(None)
+    frame = table.to_pandas()[job.columns]
     if frame.empty:
         raise ValueError("there are no rows to score")
     loader = _load_module(job.loader)

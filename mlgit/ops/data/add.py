@@ -3,21 +3,21 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.names import NAME_RULES, Digest, is_name
 from mlgit.domain.records import Dataset
+from mlgit.domain.records.dataset import CsvFormat
 from mlgit.errors import Exit, Location, MlgitError, refused, usage_error
 from mlgit.ops.data import contracts
-from mlgit.ops.data.check import Pointers, RuleViolation, violations_of
+from mlgit.ops.data.check import Pointers, RuleViolation, check_file
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.project import new
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 _TABLES: Final = frozenset({".csv", ".parquet"})
 
@@ -45,8 +45,10 @@ class DataFolder(Pointers, Protocol):
 class DataAdded(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
     """The added data.
 
-    `state` compares its content with the previous pointer. `contract_drafted` is whether the contract is a new draft, and
-    `files` are the files to commit. `copied_from` is None if the file was in its place already.
+    `state` compares its content with the previous pointer. `added` is whether it was added: data that violates its contract
+    is not, unless this was accepted. `contract_drafted` is whether the contract is a new draft; `columns` are then its rules
+    as YAML, by column, and `csv` is how the file is written, if it is a CSV file. `notes` are what a person should know of a
+    column, or of the file. `files` are the files to commit. `copied_from` is None if the file was in its place already.
     """
 
     dataset: str
@@ -55,8 +57,13 @@ class DataAdded(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
     size: int
     rows: int
     state: Literal["new", "changed", "unchanged"]
+    added: bool
+    accepted: bool
     copied_from: str | None
     contract_drafted: bool
+    csv: CsvFormat | None
+    columns: dict[str, str]
+    notes: list[str]
     remote: str
     files: list[str]
     violations: list[RuleViolation]
@@ -64,8 +71,9 @@ class DataAdded(Outcome, frozen=True, kw_only=True, tag="mlgit/data-add.v1"):
 
     @property
     def exit(self) -> Exit:
-        """No if the data violates its contract."""
-        return Exit.NO if self.violations else Exit.YES
+        """No if the data violates its contract and this was not accepted, or if it was not added because a person said so."""
+        is_refused = bool(self.violations) and not self.accepted
+        return Exit.NO if is_refused or not (self.added or self.dry_run) else Exit.YES
 
 
 class _Destination(NamedTuple):
@@ -83,10 +91,14 @@ def run(
     name: str | None,
     disk: DataFolder,
     draft: new.DraftTemplate,
+    accept: bool = False,
     dry_run: bool = False,
+    agree: Callable[[DataAdded], bool] = lambda _: True,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> DataAdded:
-    """Add a table to DVC, push it to the remote, and check it against its contract, which is drafted if there is none.
+    """Check a table against its contract, which is drafted if there is none; then add it to DVC and push it to the remote.
+
+    Nothing is changed if the data violates its contract.
 
     Args:
         workspace: the workspace.
@@ -94,49 +106,63 @@ def run(
         name: name of the dataset; None for the folder below `datasets/`, or else the name of the file.
         disk: copies files and adds them to DVC.
         draft: template of a contract.
+        accept: whether to add data that violates its contract.
         dry_run: whether to change nothing.
+        agree: asked before a drafted contract is kept, with what would be added.
         on_step: called with each step before it starts.
 
     Raises:
         MlgitError: the file does not exist or is not a table (`data-file-missing`, `data-format-unsupported`,
             `table-unreadable`), the name is invalid (`name-invalid`), the contract names another file
-            (`data-path-mismatch`), or the copy would replace data that DVC does not store (`data-untracked`).
+            (`data-path-mismatch`), or the copy would replace data that DVC does not store (`data-untracked`); the remote is
+            a folder that does not exist (`dvc-remote-folder-missing`).
     """
     state = Lifecycle(workspace.repository.work_tree(), workspace.formats.record)
     remote = state.project().remote
     source, destination = _locate(workspace.root, state, given, name)
     target = workspace.root / destination.path
     on_step(f"reading {source}")
-    frame = workspace.tables.frame(source)
+    contract = _contract(workspace, destination, source, draft)
+    rows, violations = check_file(workspace, source, contract.record)
     stored = workspace.hash_file(source, target.name)
     previous_md5 = disk.pointed(f"{destination.path}.dvc")
     is_copied = source != target
     if is_copied and target.is_file():
         _check_stored(workspace, target, destination.path, stored.md5, previous_md5)
-    contract, drafts = _contract(workspace, destination, frame, draft)
-    if not dry_run:
-        if is_copied:
-            on_step(f"copying to {destination.path}")
-            disk.copy(source, target)
-        on_step("adding it to DVC")
-        disk.point(destination.path)
-        on_step(f"pushing to DVC remote {remote}")
-        workspace.store(remote).upload([(target, stored)])
-        workspace.write_files(drafts)
-    return DataAdded(
+    outcome = DataAdded(
         dataset=destination.dataset,
         file=destination.path,
         sha256=stored.sha256,
         size=stored.size,
-        rows=len(frame),
+        rows=rows,
         state="new" if previous_md5 is None else "unchanged" if previous_md5 == stored.md5 else "changed",
+        added=False,
+        accepted=accept,
         copied_from=str(given) if is_copied else None,
-        contract_drafted=bool(drafts),
+        contract_drafted=bool(contract.files),
+        csv=contract.csv,
+        columns=contract.columns,
+        notes=contract.notes
+        if contract.files or not violations
+        else _differing_csv(workspace, source, contract.record),
         remote=remote,
-        files=[f"{destination.path}.dvc", *drafts],
-        violations=violations_of(contract, frame, workspace.clock.now()),
+        files=[f"{destination.path}.dvc", *contract.files],
+        violations=violations,
         dry_run=dry_run,
     )
+    if dry_run or (violations and not accept) or (contract.files and not agree(outcome)):
+        return outcome
+    store = workspace.store(remote)
+    store.require_folder()  # before anything is changed
+    if is_copied:
+        on_step(f"copying to {destination.path}")
+        disk.copy(source, target)
+    on_step("adding it to DVC")
+    disk.point(destination.path)
+    on_step(f"pushing to DVC remote {remote}")
+    store.upload([(target, stored)])
+    workspace.write_files(contract.files)
+    return msgspec.structs.replace(outcome, added=True)
 
 
 def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tuple[Path, _Destination]:
@@ -214,21 +240,42 @@ def _check_stored(workspace: Workspace, target: Path, path: str, new_md5: str, p
         )
 
 
-def _contract(
-    workspace: Workspace, destination: _Destination, frame: "DataFrame", template: new.DraftTemplate
-) -> tuple[Dataset, dict[str, bytes]]:
-    """Return the contract of a dataset, and the file to write if it is a new draft."""
+class _Contract(NamedTuple):
+    """A contract; if it is a new draft, with the file to write and what was found out about the data."""
+
+    record: Dataset
+    files: dict[str, bytes]
+    csv: CsvFormat | None = None
+    columns: dict[str, str] = {}
+    notes: list[str] = []
+
+
+def _contract(workspace: Workspace, destination: _Destination, source: Path, template: new.DraftTemplate) -> _Contract:
+    """Return the contract of a dataset, drafted if there is none."""
     if destination.contract is not None:
-        return destination.contract, {}
-    draft = contracts.draft_contract(frame, destination.path)
+        return _Contract(destination.contract, {})
+    draft = contracts.draft_contract(workspace.tables, source, destination.path)
     data_path = destination.path.split("/", 2)[2]  # relative to datasets/<name>
     values = new.contract_values(
-        workspace, destination.dataset, data_path, draft.columns, keys=draft.keys, rows=draft.rows
+        workspace, destination.dataset, data_path, draft.columns, keys=draft.keys, rows=draft.rows, csv=draft.csv
     )
     path, content = layout.dataset(destination.dataset), template("dataset", values)
-    contract = workspace.formats.record(path, content)
-    assert isinstance(contract, Dataset)  # noqa: S101 - by its path
-    return contract, {path: content}
+    record = workspace.formats.record(path, content)
+    assert isinstance(record, Dataset)  # noqa: S101 - by its path
+    notes = [f"{column}: {note}" for column, note in draft.notes.items()]
+    return _Contract(record, {path: content}, draft.csv, draft.columns, notes)
+
+
+def _differing_csv(workspace: Workspace, source: Path, contract: Dataset) -> list[str]:
+    """Return in which ways a CSV file looks as if it was written otherwise than its contract says."""
+    found = workspace.tables.open(source).csv
+    if found is None:
+        return []
+    return [
+        f"the file looks as if its {field} were {getattr(found, field)!r}; the contract says {stated!r}"
+        for field in ("delimiter", "quote", "encoding")
+        if (stated := getattr(contract.csv, field)) != getattr(found, field)
+    ]
 
 
 def _slug(text: str) -> str:

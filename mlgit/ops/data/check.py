@@ -1,7 +1,7 @@
 """Check the data in the work tree against the contracts of its datasets."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from pathlib import Path
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -11,9 +11,6 @@ from mlgit.ops.data import contracts
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 _PROTECTED: Final = frozenset({"personal", "sensitive"})
 """Classifications of data whose values must not be shown."""
@@ -97,17 +94,20 @@ def run(workspace: Workspace, name: str | None, *, pointers: Pointers) -> DataCh
     return DataCheck(checks=[_check(workspace, state.dataset(dataset), pointers) for dataset in names])
 
 
-def violations_of(contract: Dataset, frame: "DataFrame", at: datetime) -> list[RuleViolation]:
-    """Return the violations of a contract in a table, without examples if the data is protected.
+def check_file(workspace: Workspace, path: Path, contract: Dataset) -> tuple[int, list[RuleViolation]]:
+    """Return the number of rows of a file, and how it violates a contract, without examples if the data is protected.
 
     Args:
+        workspace: the workspace.
+        path: the file.
         contract: the contract of the dataset.
-        frame: the table.
-        at: time of the check, for freshness and revocation.
 
     Raises:
-        MlgitError: a pattern of the contract is not a regular expression (`pattern-invalid`).
+        MlgitError: the file is not a table (`table-unreadable`), or a pattern of the contract is not a regular expression
+            (`pattern-invalid`).
     """
+    now = workspace.clock.now()
+    result = contracts.check_contract(workspace.tables, path, contract, at=now)
     is_protected = contract.classification in _PROTECTED
     violations = [
         RuleViolation(
@@ -118,14 +118,14 @@ def violations_of(contract: Dataset, frame: "DataFrame", at: datetime) -> list[R
             examples=[] if is_protected else violation.examples,
             message=violation.message,
         )
-        for violation in contracts.check_contract(contract, frame, at=at)
+        for violation in result.violations
     ]
-    if contract.revoked is not None and contract.revoked.since <= at.date():
+    if contract.revoked is not None and contract.revoked.since <= now.date():
         message = f"revoked since {contract.revoked.since}: {contract.revoked.reason}"
-        rows = len(frame)
+        rows = result.rows
         revoked = RuleViolation(rule="revoked", column=None, count=rows, rows=rows, examples=[], message=message)
         violations.insert(0, revoked)
-    return violations
+    return result.rows, violations
 
 
 def _check(workspace: Workspace, contract: Dataset, pointers: Pointers) -> ContractCheck:
@@ -136,11 +136,11 @@ def _check(workspace: Workspace, contract: Dataset, pointers: Pointers) -> Contr
         state: Literal["missing", "never-added"] = "never-added" if md5 is None else "missing"
         return ContractCheck(dataset=contract.name, file=file, state=state, rows=None, violations=[])
     is_unchanged = md5 == workspace.hash_file(path, path.name).md5
-    frame = workspace.tables.frame(path)
+    rows, violations = check_file(workspace, path, contract)
     return ContractCheck(
         dataset=contract.name,
         file=file,
         state="untracked" if md5 is None else "unchanged" if is_unchanged else "changed",
-        rows=len(frame),
-        violations=violations_of(contract, frame, workspace.clock.now()),
+        rows=rows,
+        violations=violations,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlgit.domain import layout
 from mlgit.domain.cards import CardText
 from mlgit.domain.names import Digest, VersionRef
-from mlgit.domain.records import Model, Problem, Version
+from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import StoredFile
 from mlgit.domain.results import (
@@ -63,7 +63,7 @@ class StoredEvidence:
         self._state = state
         self.at = at
         self._folder = layout.version_folder(candidate.model, candidate.version)
-        self._tables: dict[Digest, DataFrame] = {}
+        self._tables: dict[tuple[Digest, str | None], DataFrame] = {}
 
     @cached_property
     def card(self) -> CardText:
@@ -292,13 +292,18 @@ class StoredEvidence:
         return self._content(version.evaluation.predictions)
 
     def _dataset(self, name: str) -> "DataFrame":
-        return self._content(self.candidate.inputs.data[name])
+        return self._content(self.candidate.inputs.data[name], self._contract(name))
 
-    def _content(self, stored: StoredFile) -> "DataFrame":
-        if stored.sha256 not in self._tables:
+    def _contract(self, name: str) -> Dataset | None:
+        """Return the contract that says what the texts of a CSV file mean; None if it does not exist any more."""
+        return self._state.find(Dataset, layout.dataset(name))
+
+    def _content(self, stored: StoredFile, contract: Dataset | None = None) -> "DataFrame":
+        key = (stored.sha256, None if contract is None else contract.name)
+        if key not in self._tables:
             with self._store.fetch(stored) as path:
-                self._tables[stored.sha256] = self._workspace.tables.frame(path)
-        return self._tables[stored.sha256]
+                self._tables[key] = self._workspace.tables.frame(path, contract)
+        return self._tables[key]
 
     def _test_column(self, name: str) -> "pd.Series[Any]":
         """Return a column of the candidate's test rows: of its stored features, or else of its predictions."""
@@ -363,9 +368,9 @@ class StoredEvidence:
         return findings
 
     def _check_dataset(self, name: str) -> DatasetCheck:
-        contract, frame = self._state.dataset(name), self._dataset(name)
-        violations = contracts.check_contract(contract, frame, at=self.at)
-        return DatasetCheck(len(frame), [violation.message for violation in violations])
+        with self._store.fetch(self.candidate.inputs.data[name]) as path:
+            result = contracts.check_contract(self._workspace.tables, path, self._state.dataset(name), at=self.at)
+        return DatasetCheck(result.rows, [violation.message for violation in result.violations])
 
     def _with_revocation(self, name: str, check: DatasetCheck) -> DatasetCheck:
         revoked = self._state.dataset(name).revoked

@@ -107,7 +107,9 @@ class KnownEvidence(StoredEvidence):
         """Search the candidate's test rows in the data that it was made from."""
         evidence_numbers.read_profile(self._state, self.candidate)
         needs = [*self._predictions, *self.candidate.inputs.data.values()]
-        return self._fact(Overlap, "overlap", list(training), needs, partial(super().overlap, training))
+        contracts = {name: self._contract(name) for name in self.candidate.inputs.data}
+        digests = {name: None if contract is None else digest(contract) for name, contract in contracts.items()}
+        return self._fact(Overlap, "overlap", [list(training), digests], needs, partial(super().overlap, training))
 
     def feature_strengths(self) -> Sequence[FeatureStrength]:
         """Compute how well each stored feature alone predicts the labels of the candidate's test rows."""

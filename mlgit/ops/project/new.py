@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from mlgit.domain import layout
 from mlgit.domain.names import NAME_RULES, is_name
+from mlgit.domain.records.dataset import CsvFormat
 from mlgit.errors import Location, refused, usage_error
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
@@ -92,7 +93,9 @@ def run(
         case "problem":
             values["owner"] = workspace.repository.identity()[1]
         case "dataset":
-            values |= contract_values(workspace, name, f"{name}.csv", _EXAMPLE_COLUMNS, keys=["id"], rows=1)
+            values |= contract_values(
+                workspace, name, f"{name}.csv", _EXAMPLE_COLUMNS, keys=["id"], rows=1, csv=CsvFormat()
+            )
         case "model":
             values |= _model_values(state, problem, dataset)
         case "environment":
@@ -108,7 +111,14 @@ def run(
 
 
 def contract_values(
-    workspace: Workspace, name: str, path: str, columns: Mapping[str, str], *, keys: Sequence[str], rows: int
+    workspace: Workspace,
+    name: str,
+    path: str,
+    columns: Mapping[str, str],
+    *,
+    keys: Sequence[str],
+    rows: int,
+    csv: CsvFormat | None,
 ) -> dict[str, str]:
     """Return the values for the draft of a contract.
 
@@ -119,13 +129,15 @@ def contract_values(
         columns: the rule of each column, as YAML in flow style.
         keys: the columns that together identify a row.
         rows: the minimum number of rows.
+        csv: how the file is written, if it is a CSV file.
     """
     return {
         "name": scalar(name),
         "owner": workspace.repository.identity()[1],
         "path": scalar(path),
+        "csv": _csv(csv or CsvFormat(), is_comment=csv is None),
         "columns": "\n".join(f"  {scalar(column)}: {rule}" for column, rule in columns.items()),
-        "keys": _flow(keys),
+        "keys": flow(keys),
         "rows": str(rows),
     }
 
@@ -147,10 +159,10 @@ def _model_values(state: Lifecycle, problem: str | None, dataset: str | None) ->
     return {
         "problem": scalar(problem_record.name),
         "dataset": scalar(contract.name),
-        "keys": _flow(keys),
+        "keys": flow(keys),
         "inputs": "\n".join(f"    {scalar(name)}: {kind}" for name, kind in inputs.items()),
         "output": _OUTPUTS[problem_record.target.type],
-        "reads": _flow(["src", "dvc.yaml", "params.yaml", *locks, f"datasets/{contract.name}"]),
+        "reads": flow(["src", "dvc.yaml", "params.yaml", *locks, f"datasets/{contract.name}"]),
         "lock": f"lock: {locks[0]}" if locks else "# lock: requirements.txt",
     }
 
@@ -159,7 +171,7 @@ def _environment_values(state: Lifecycle, name: str) -> dict[str, str]:
     policies = [file.removesuffix(".yaml") for file in state.tree.names("policies")]
     last = [state.environment(environment) for environment in state.environments()[-1:]]
     policy = name if name in policies or not last else last[0].policy
-    return {"policy": scalar(policy), "after": _flow([environment.name for environment in last])}
+    return {"policy": scalar(policy), "after": flow([environment.name for environment in last])}
 
 
 def _name_or_only(id: str, name: str | None, names: Iterable[str], suffix: str) -> str:  # noqa: A002
@@ -182,7 +194,13 @@ def _name_or_only(id: str, name: str | None, names: Iterable[str], suffix: str) 
     )
 
 
-def _flow(names: Sequence[str]) -> str:
+def _csv(csv: CsvFormat, *, is_comment: bool) -> str:
+    fields = ", ".join(f"{field}: {scalar(getattr(csv, field))}" for field in csv.__struct_fields__)
+    return f"{'# ' if is_comment else ''}csv: {{{fields}}}"
+
+
+def flow(names: Sequence[str]) -> str:
+    """Return texts as a YAML sequence in flow style."""
     return f"[{', '.join(map(scalar, names))}]"
 
 

@@ -230,7 +230,10 @@ def _profile(workspace: Workspace, model: Model) -> bytes:
     from mlgit.ml import profile  # noqa: PLC0415 - pyarrow
 
     path = predictions.output(workspace, model.outputs.train, model.pipeline.train)
-    return profile.to_json(profile.build(workspace.tables.frame(path)))
+    table = workspace.tables.arrow(path)
+    # What identifies a row differs between any two tables, and says nothing about drift.
+    identifiers = [name for name in table.column_names if name in model.keys or profile.is_row_number(name)]
+    return profile.to_json(profile.build(table.drop_columns(identifiers)))
 
 
 def _card(

@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
+from mlgit.domain.records import Dataset
+from mlgit.domain.records.dataset import CsvFormat
 from mlgit.domain.records.version import StoredFile
 from mlgit.ops.kernel.ports.git import Tree
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from pyarrow import Table
+
+    from mlgit.ml.source import TableSource
 
 
 class DataStore(Protocol):
@@ -24,6 +29,14 @@ class DataStore(Protocol):
 
         Raises:
             MlgitError: the remote has one with another size (`data-corrupt`).
+        """
+        ...
+
+    def require_folder(self) -> None:
+        """Refuse a remote that is a folder of this machine and does not exist.
+
+        Raises:
+            MlgitError: there is no such folder (`dvc-remote-folder-missing`).
         """
         ...
 
@@ -102,14 +115,30 @@ class Pipeline(Protocol):
 
 
 class Tables(Protocol):
-    """Tables in files."""
+    """Tables in CSV and Parquet files; the content decides which it is, not the name.
 
-    def frame(self, path: Path) -> "DataFrame":
-        """Return the table in a CSV or Parquet file; the content decides which it is, not the name.
+    Every method raises MlgitError if the file is neither, or its rows do not fit its header (`table-unreadable`).
+    """
 
-        Raises:
-            MlgitError: the file is neither (`table-unreadable`).
+    def open(self, path: Path, csv: CsvFormat | None = None) -> "TableSource":
+        """Open a table to read it in batches; reading raises too.
+
+        Args:
+            path: the file.
+            csv: how a CSV file is written; None to find out, but for the decimal separator.
         """
+        ...
+
+    def arrow(self, path: Path, contract: Dataset | None = None) -> "Table":
+        """Return a whole table. The columns of a CSV file have the types of its contract, or else of its values."""
+        ...
+
+    def frame(self, path: Path, contract: Dataset | None = None) -> "DataFrame":
+        """Return a whole table as `arrow`, for libraries that need pandas."""
+        ...
+
+    def spill(self) -> IO[bytes]:
+        """Open a temporary file, which is deleted when it is closed."""
         ...
 
 
