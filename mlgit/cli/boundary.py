@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from mlgit import __version__
-from mlgit.cli.render import text
+from mlgit.cli.render import json, text
 from mlgit.errors import Exit, Finding, MlgitError
 
 
@@ -24,8 +24,7 @@ def report(error: Exception, arguments: list[str]) -> int:
     if not isinstance(error, MlgitError):
         return _report_bug(error)
     if _requests_json(arguments):
-        document = ErrorReport(error.exit, list(error.findings))
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        click.echo(json.document(ErrorReport(error.exit, list(error.findings))))
     else:
         click.echo("\n\n".join(text.finding(finding) for finding in error.findings), err=True)
     return int(error.exit)

@@ -18,6 +18,9 @@ from mlgit.ops.queries import log
 def command(session: Session, environment: str | None, model: str | None, last: int, at: str | None) -> int:
     """Show the history of promotions and deployments.
 
+    APPROVED BY is what the ledger says of exactly this manifest, which `mlgit audit` verifies. COMMITTED BY is what
+    Git was told about whoever merged, edited or applied, which nothing proves.
+
     \b
     Examples:
       mlgit log
@@ -30,7 +33,7 @@ def command(session: Session, environment: str | None, model: str | None, last: 
 
 
 def _what(event: log.Event) -> str:
-    if event.kind in {"promoted", "rolled-back", "recertified"}:
+    if event.kind not in {"deployed", "blocked", "degraded"}:
         return f"{event.before or 'nothing'} -> {event.after or 'nothing'}"
     return (event.after or "-") + (f" ({event.traffic} %)" if event.traffic else "")
 
@@ -46,11 +49,12 @@ def _show(history: log.History, environment: str | None, model: str | None) -> s
             event.kind,
             event.environment,
             ", ".join([_what(event), *map(str, event.beside)]),
-            event.promotion,
-            event.decision[7:19] if event.decision else "",
-            event.by,
+            event.promotion or "-",
+            ", ".join(event.approved_by) or "-",
+            event.committed_by,
         ]
         for event in history.events
     ]
-    shown = text.table(["WHEN (UTC)", "EVENT", "ENVIRONMENT", "VERSION", "PROMOTION", "DECISION", "BY"], rows)
+    header = ["WHEN (UTC)", "EVENT", "ENVIRONMENT", "VERSION", "PROMOTION", "APPROVED BY", "COMMITTED BY"]
+    shown = text.table(header, rows)
     return shown + ("\nThere is more: `mlgit log -n 100`" if history.has_more else "")

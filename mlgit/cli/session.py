@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-import msgspec
 
+from mlgit.cli.render import json
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.workspace import LocalWorkspace
 
@@ -28,7 +28,7 @@ class Session(LocalWorkspace):
     def answer(self, outcome: O, show: Callable[[O], str]) -> int:
         """Print an outcome to stdout, as JSON or as text; return its exit code."""
         if self.as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(outcome), indent=2))
+            click.echo(json.document(outcome))
         else:
             click.echo(show(outcome))
         return int(outcome.exit)

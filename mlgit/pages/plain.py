@@ -16,7 +16,9 @@ def clean(text: str) -> str:
 def finding(found: Finding) -> str:
     """Return a finding on several lines: what is wrong, then where, why, and how to fix it."""
     lines = [f"{finding_head(found)}: {_indented(found.message)}"]
-    for label, value in (("at", str(found.at or "")), ("why", found.why), ("fix", found.fix)):
+    if found.at is not None:
+        lines.append(f"  at   {clean(str(found.at))}")
+    for label, value in (("why", found.why), ("fix", found.fix)):
         if value:
             lines.append(f"  {label:<4} {_indented(value)}")
     return "\n".join(lines)

@@ -146,8 +146,15 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "log": {
         "schema": "mlgit/log.v1",
         "events": [
-            {"kind": "deployed", "environment": "staging", "model": MODEL, "after": V2, "by": "ana"},
-            {"kind": "promoted", "environment": "staging", "model": MODEL, "before": V1, "after": V2, "by": "ana"},
+            {"kind": "deployed", "environment": "staging", "model": MODEL, "after": V2, "committed_by": "ana"},
+            {
+                "kind": "promoted",
+                "environment": "staging",
+                "model": MODEL,
+                "before": V1,
+                "after": V2,
+                "committed_by": "ana",
+            },
             {"kind": "deployed", "environment": "production", "after": V1},
             {"kind": "promoted", "environment": "production", "before": None, "after": V1},
             {"kind": "deployed", "environment": "staging", "after": V1},
@@ -157,7 +164,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
     },
     "log-of-one": {
         "schema": "mlgit/log.v1",
-        "events": [{"kind": "deployed", "environment": "production", "model": MODEL, "after": V1, "by": "ana"}],
+        "events": [
+            {"kind": "deployed", "environment": "production", "model": MODEL, "after": V1, "committed_by": "ana"}
+        ],
         "has_more": True,
     },
     "show-model": {

@@ -207,6 +207,8 @@ def test_an_approval_becomes_stale_when_a_part_of_the_decision_changes(
     proposed.ben.does("approve")
     proposed.ana.edit(path, before, after)
     assert "ben: stale" in why(proposed.ana)
+    again = proposed.ana.does(f"promote {MODEL}@2 --to production --json").json
+    assert again["state"] == ("proposed-already" if path.startswith("environments") else "proposed"), "no gate reads it"
     proposed.ben.does("approve")
     proposed.ana.does("merge")
 

@@ -1,5 +1,6 @@
 """Every way to bypass the rules with Git alone, and the verdict of an audit on it."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,8 @@ from mlgit.domain.records import Approval, GateReport, Promotion
 from mlgit.domain.records.promotion import ReportRef
 from mlgit.edges.formats.records import read_record
 from mlgit.edges.ssh.signing import SshSignatures
+from mlgit.ops.guard import verify_push
+from mlgit.ops.guard.push import RefUpdate
 from tests.flows.builder import MODEL, OTHER
 from tests.flows.people import Answer, Desk, Team, signer
 
@@ -418,3 +421,84 @@ def test_hostile_text_is_escaped_in_reports(proposed: Team) -> None:
     report = proposed.ana("audit --format md").out
     assert "](http" not in report
     assert "@everyone" not in report
+
+
+# What is read by id although it is no file
+
+
+def put_at_manifest(desk: Desk, mode: str, target: str) -> None:
+    desk.git("update-index", "--add", "--cacheinfo", f"{mode},{target},{MANIFEST}")
+    desk.git("commit", "--quiet", "-m", "Put something else there")
+    desk.git("reset", "--quiet", "--hard")
+
+
+@pytest.mark.parametrize(("mode", "names"), [("160000", "HEAD"), ("120000", f"HEAD:{MANIFEST}")])
+def test_a_submodule_or_a_link_in_place_of_a_manifest_is_a_violation_and_no_more(
+    running: Team, mode: str, names: str
+) -> None:
+    """The link points to the text of the manifest itself, which would be a valid manifest if it were read."""
+    ana = running.ana
+    put_at_manifest(ana, mode, ana.head(names))
+    verdict, findings = last(ana)
+    assert (verdict, findings[0]) == ("VIOLATION", "path-is-link")
+    ana.git("revert", "--no-edit", "HEAD")
+    assert audited(ana).json["changes"][-1]["verdict"] == "VIOLATION", "it came back without a promotion"
+    assert "1 error" not in ana("validate").text
+    assert ana.does("log --json").json["events"][0]["approved_by"] == []
+    assert ana("why production/malignancy --json").code in {0, 1}
+    assert ana(f"recertify {WHERE} --dry-run").code in {0, 1}
+    assert ana("gate --verify --all").code in {0, 3}
+
+
+def test_a_submodule_is_refused_by_the_server_in_words(running: Team) -> None:
+    ana = running.ana
+    ana.clone("origin.git", "--bare")
+    before = ana.head()
+    put_at_manifest(ana, "160000", before)
+    ana.git("push", "--quiet", str(running.folder / "origin.git"), "main:refs/heads/incoming")
+    server = ana.at(running.folder / "origin.git")
+    update = f"{before} {ana.head()} refs/heads/main\n"
+    with server.present():
+        verdict = verify_push.run(server.session(), [RefUpdate.parse(update.strip())])
+    assert {finding.id for finding in verdict.findings} == {"path-is-link"}
+
+
+def test_grafts_show_no_other_history(proposed: Team) -> None:
+    """A graft lets the unapproved merge have the approved one as its parent."""
+    merge_with_git(proposed.mallory)
+    ana = proposed.ana
+    before = audited(ana).json["changes"]
+    git_dir = ana.root / ".git"
+    (git_dir / "info").mkdir(exist_ok=True)
+    (git_dir / "info/grafts").write_text(f"{ana.head()} {ana.head('HEAD~2')}\n")
+    assert audited(ana).json["changes"] == before
+
+
+# One id, other content
+
+
+def test_a_manifest_that_was_edited_under_its_id_is_nobodys_approval(proposed: Team) -> None:
+    ana, ben = proposed.ana, proposed.ben
+    ben.does("approve")
+    ana.does("merge")
+    ana.does("apply")
+    record = json.loads(ana.show("main", layout.version(MODEL, 3)))
+    text = ana.read(MANIFEST)
+    now = json.loads(ana.show("main", layout.version(MODEL, 2)))["digest"]
+    proposed.mallory.commit(
+        "Nothing to see", {MANIFEST: text.replace("version: 2", "version: 3").replace(now, record["digest"])}
+    )
+    edited, *_ = ana.does("log --json").json["events"]
+    assert (edited["kind"], edited["after"]) == ("edited", f"{MODEL}@3")
+    assert (edited["approved_by"], edited["decision"], edited["committed_by"]) == ([], None, "mallory@acme.example")
+    rows = {row["environment"]: row for row in ana.does("status --json").json["rows"]}
+    assert rows["production"]["deployed"] == "no", "the ledger has another version under this id"
+    assert last(ana)[0] == "VIOLATION"
+    ana.git("revert", "--no-edit", "HEAD")
+    ana.git("revert", "--no-edit", "-m", "1", "HEAD~2")
+    restored, back, *_ = ana.does("log --json").json["events"]
+    assert (restored["kind"], restored["after"], restored["approved_by"]) == ("restored", f"{MODEL}@1", [])
+    assert (back["kind"], back["approved_by"]) == ("edited", [])
+    ana.git("rm", "--quiet", MANIFEST)
+    ana.git("commit", "--quiet", "-m", "Away with it")
+    assert ana.does("log --json").json["events"][0]["kind"] == "removed"

@@ -234,3 +234,23 @@ def test_a_git_that_is_too_old_for_one_thing(team: Repo) -> None:
     git = Git(team.root)
     git.require((2, 34), "mlgit")
     assert finding_id(lambda: git.require((99, 0), "time travel")) == "git-too-old"
+
+
+def test_a_submodule_is_one_on_disk_whether_or_not_its_folder_is_there(team: Repo, make_repo: MakeRepo) -> None:
+    outer = make_repo("outer")
+    outer.git("submodule", "--quiet", "add", str(team.root), "models/team")
+    outer.commit("submodule")
+    (outer.root / "part").mkdir()
+    outer.git("init", "--quiet", "part")
+    outer.write({"part/file": "not tracked", "100644 0 0\tfile": "a name like a line of Git's"})
+    clone = outer.clone("clone")
+    with outer.open() as repository:
+        on_disk = {entry.path: entry.mode for entry in repository.work_tree().entries()}
+        changes = {change.path: (change.status, change.mode) for change in repository.changes("HEAD", None)}
+    assert (on_disk["models/team"], on_disk["part"], on_disk["100644 0 0\tfile"]) == ("160000", "160000", "100644")
+    assert changes == {"part": ("A", "160000"), "100644 0 0\tfile": ("A", "100644")}
+    for place in ("models/team", "models"):
+        with clone.open() as repository:
+            found = {entry.path: entry.mode for entry in repository.work_tree().entries()}
+        assert found["models/team"] == "160000"
+        (clone.root / place).rmdir()

@@ -44,6 +44,16 @@ def started(repo: Repo) -> Repo:
     return repo
 
 
+def test_what_a_killed_run_left_behind_is_removed_after_an_hour(started: Repo) -> None:
+    objects = started.root / ".git/objects"
+    old, new = (objects / f"tmp_objdir-mlgit-{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        (folder / "ab").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    started.open().commit({"a": b"new"}, parents=[started.head], message="Change")
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 class TestCommit:
     def test_has_the_parents_files_and_the_changes(self, started: Repo) -> None:
         repository = started.open()

@@ -323,4 +323,4 @@ def test_the_history_names_who_agreed_and_what_ran(proposed: Team) -> None:
         ("deployed", "staging", f"{MODEL}@1"),
         ("promoted", "staging", f"{MODEL}@1"),
     ]
-    assert events[3]["by"] == "ben"
+    assert events[3]["approved_by"] == ["ben"]

@@ -437,6 +437,38 @@ def test_the_state_of_a_tag_is_that_of_its_commit(proposed: Team) -> None:
     assert [(row["environment"], row["champion"]) for row in rows] == [("staging", f"{MODEL}@1")]
 
 
+def test_a_date_is_that_of_the_base_branch_whatever_is_checked_out(proposed: Team) -> None:
+    ana = proposed.ana
+    before = ana.does("status --at 2026-12-31 --json").json
+    ana.git("switch", "--quiet", "--orphan", "elsewhere")
+    ana.git("checkout", "--quiet", "main", "--", "mlgit.yaml")
+    ana.commit("Something else", {"notes.txt": "other work"})
+    assert ana.does("status --at 2026-12-31 --json").json == before
+
+
+def test_a_name_of_two_commits_is_refused(proposed: Team) -> None:
+    ana = proposed.ana
+    ana.git("tag", "v1", "HEAD~1")
+    ana.git("branch", "v1", "HEAD")
+    answer = ana("status --at v1")
+    assert (answer.code, answer.ids) == (1, ["revision-ambiguous"])
+    assert "write the whole name: refs/tags/v1 or refs/heads/v1" in answer.text
+    assert ana.does("status --at refs/tags/v1 --json").json["commit"] == ana.head("refs/tags/v1")
+    assert ana("status --at v1~1").ids == ["revision-ambiguous"]
+    ana.git("branch", "--force", "v1", "refs/tags/v1^{commit}")
+    ana.does("status --at v1")
+    short = ana.head("HEAD~1")[:7]
+    ana.git("tag", short, "HEAD")
+    assert ana(f"status --at {short}").ids == ["revision-ambiguous"]
+    ana.git("tag", "2026-03-02", "HEAD~2")
+    assert ana("status --at 2026-03-02").ids == ["revision-ambiguous"]
+
+
+@pytest.mark.parametrize("revision", ["main@{yesterday}", "main@{1}", "@{-1}", "HEAD@{0}"])
+def test_what_only_the_reflog_of_a_clone_knows_is_refused(proposed: Team, revision: str) -> None:
+    assert proposed.ana.refused(f"status --at '{revision}'") == ["revision-local"]
+
+
 @pytest.mark.parametrize(
     "line", ["at HEAD promote x", "at HEAD nothing", "at HEAD", "at", "at HEAD status --at HEAD~1"]
 )

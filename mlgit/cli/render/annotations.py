@@ -42,7 +42,7 @@ def check_annotations(findings: Iterable[Finding]) -> list[Annotation]:
     """Return the annotations of a check; forges accept only those about a file."""
     return [
         Annotation(
-            path=finding.at.file,
+            path=finding.at.file.encode("utf-8", "backslashreplace").decode(),
             line=finding.at.line or 1,
             level=_COMMANDS[finding.severity],
             title=finding.id,

@@ -44,8 +44,9 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             continue
         if mode in LINKS:
             yield link_finding(path, mode)
-        name = rest.split("/", 1)[0].removesuffix(".yaml")
-        if name and top in _STATE_FOLDERS and not is_valid(name) and not name.startswith("."):
+        for name in _names(top, rest):
+            if is_valid(name) or name.startswith("."):
+                continue
             yield Finding(
                 "name-invalid",
                 f"{name!r} is not a valid name",
@@ -53,6 +54,13 @@ def check_paths(entries: Iterable[tuple[str, str]]) -> Iterator[Finding]:
                 fix="rename it",
                 at=Location(path),
             )
+
+
+def _names(top: str, rest: str) -> list[str]:
+    """Return the names in a path that records have: of a folder of state, and of a manifest in that of its environment."""
+    first, *deeper = rest.split("/")
+    names = [first, *(deeper if top == "environments" and len(deeper) == 1 and rest.endswith(".yaml") else ())]
+    return [stem for name in names if top in _STATE_FOLDERS and (stem := name.removesuffix(".yaml"))]
 
 
 def link_finding(path: str, mode: str) -> Finding:

@@ -2,19 +2,25 @@
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from mlgit.errors import inconclusive
+
+_PREFIX: Final = "tmp_objdir-mlgit-"
+_ABANDONED: Final = 3600.0  # seconds
+"""The age at which a folder is taken to be left behind: no command of mlgit writes objects for so long."""
 
 
 @contextmanager
 def atomic_object_write(objects: Path) -> Iterator[dict[str, str]]:
     """Yield an environment in which Git writes objects into a temporary folder; keep them if nothing is raised.
 
-    Git itself does this with the objects of a push (`git help receive-pack`, "Quarantine Environment"). The name begins
-    with `tmp_objdir-`, so `git gc` removes the folder that a killed run leaves behind.
+    Git itself does this with the objects of a push (`git help receive-pack`, "Quarantine Environment"). A run that is killed
+    leaves its folder behind; a write after an hour removes it, and so does `git gc`, since the name begins with `tmp_objdir-`.
 
     Args:
         objects: the folder of the repository's objects.
@@ -22,8 +28,9 @@ def atomic_object_write(objects: Path) -> Iterator[dict[str, str]]:
     Raises:
         Inconclusive: there is no space or no permission (`git-write-failed`).
     """
-    folder = objects / f"tmp_objdir-mlgit-{secrets.token_hex(8)}"
+    folder = objects / f"{_PREFIX}{secrets.token_hex(8)}"
     try:
+        _remove_abandoned(objects)
         folder.mkdir()
         try:
             yield {"GIT_OBJECT_DIRECTORY": os.fspath(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": _alternates(objects)}
@@ -37,6 +44,16 @@ def atomic_object_write(objects: Path) -> Iterator[dict[str, str]]:
             why=str(error),
             fix="check free space and permissions there, then try again",
         ) from error
+
+
+def _remove_abandoned(objects: Path) -> None:
+    """Remove the folders that killed runs left behind. Their age tells, since the process may be on another machine."""
+    with os.scandir(objects) as entries:
+        folders = [entry.name for entry in entries if entry.name.startswith(_PREFIX)]
+    for name in folders:
+        with suppress(OSError):  # another run removed it first
+            if time.time() - (objects / name).stat().st_mtime > _ABANDONED:
+                _remove(objects / name)
 
 
 def _alternates(objects: Path) -> str:

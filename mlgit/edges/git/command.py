@@ -15,6 +15,7 @@ MINIMUM: Final = (2, 34)
 
 ENVIRONMENT: Final = {
     "GIT_NO_REPLACE_OBJECTS": "1",  # a replace ref shows other content under the same id
+    "GIT_GRAFT_FILE": os.devnull,  # `.git/info/grafts` shows other parents of a commit than it has
     "GIT_TERMINAL_PROMPT": "0",  # a prompt for a password would wait for ever where nobody is at the terminal
     "LC_ALL": "C",  # errors are told apart by Git's English messages
 }

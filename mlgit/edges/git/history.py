@@ -84,7 +84,8 @@ def changes_on_disk(git: Git, before: CommitId) -> list[PathChange]:
     # A path in conflict is listed twice, as unmerged and as modified.
     by_path = {path: _change(meta, path) for meta, path in zip(tokens[::2], tokens[1::2], strict=True)}
     for path in _flat(git.records("ls-files", "-z", "--others", "--exclude-standard", "--")):
-        if path.endswith(b"/"):  # a nested repository
+        if path.endswith(b"/"):  # another repository, which Git adds as a submodule
+            by_path[path] = PathChange(_path(path.rstrip(b"/")), "A", None, None, "160000")
             continue
         # A file that was removed from the index only is listed as deleted and as untracked.
         deleted = by_path.get(path)

@@ -23,6 +23,7 @@ from mlgit.errors import refused, usage_error
 from mlgit.ops.kernel.ports.git import Commit, Files, PathChange
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,63}")
 
 
 def open_repository(directory: Path, *, show: ShowProgress | None = None) -> "GitRepository":
@@ -113,11 +114,14 @@ class GitRepository:
     # Reading
 
     def resolve(self, revision: str) -> CommitId | None:
-        """Return the commit that a branch, tag, id, `REV~2` or date names; a date stands for the last one of HEAD by then."""
-        time = history.parse_time(revision)
-        if time is not None:
-            head = self._commit("HEAD")
-            return None if head is None else self.last_commit_by(head, time)
+        """Return the commit that a branch, tag, id or `REV~2` names; None if there is none.
+
+        Raises:
+            MlgitError: the name stands for more than one commit (`revision-ambiguous`), or for one that only the reflog of this
+                clone knows (`revision-local`).
+        """
+        if revision != "HEAD" and not revision.startswith("refs/") and not _ID.fullmatch(revision):
+            self._require_unambiguous(revision)
         return self._commit(revision)
 
     def revision_time(self, revision: str) -> datetime | None:
@@ -346,6 +350,36 @@ class GitRepository:
             return None
         git_object = self._objects.find(f"{revision}^{{commit}}")
         return None if git_object is None or git_object.kind != b"commit" else git_object.id
+
+    def _require_unambiguous(self, revision: str) -> None:
+        """Refuse a name whose answer depends on this clone, or on which of several refs of that name Git prefers.
+
+        Raises:
+            MlgitError: as `resolve`.
+        """
+        if "@{" in revision:
+            raise refused(
+                "revision-local",
+                f"{revision} is answered from the reflog of this clone",
+                why="no other clone has it, so that nobody could verify the answer",
+                fix="name a date (2026-03-31), a commit, a branch or a tag",
+            )
+        name = re.split(r"[~^]", revision, maxsplit=1)[0]
+        found = {
+            ref: commit
+            for ref in (f"refs/tags/{name}", f"refs/heads/{name}", f"refs/remotes/{name}")
+            if name and (commit := self._commit(ref)) is not None
+        }
+        if found and _ABBREVIATED.fullmatch(name):
+            listed = self._git.text("rev-parse", f"--disambiguate={name}").split()
+            found |= {commit: commit for id_ in listed if (commit := self._commit(id_)) == id_ and commit is not None}
+        if len(set(found.values())) > 1:
+            raise refused(
+                "revision-ambiguous",
+                f"{name} is the name of several commits",
+                why=", ".join(f"{ref} is {commit[:12]}" for ref, commit in found.items()),
+                fix="write the whole name: " + " or ".join(found),
+            )
 
     def _commit_id(self, revision: str) -> CommitId:
         """Return the commit of a revision. A full id is not looked up: where it is used first, a missing one is an error."""

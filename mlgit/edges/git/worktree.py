@@ -11,6 +11,8 @@ from mlgit.edges.git.paths import byte_order, split, strip_slashes
 from mlgit.errors import Location, inconclusive
 from mlgit.ops.kernel.ports.git import TreeEntry
 
+_SUBMODULE: Final = "160000"
+_UNTRACKED: Final = b"? "
 _TEXT: Final = (".yaml", ".md", ".json")
 # O_NONBLOCK: opening a named pipe would otherwise wait for a writer.
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -51,14 +53,18 @@ class WorkTree:
         return [self.names(folder) for folder in folders]
 
     def entries(self, under: Sequence[str] = ()) -> Iterator[TreeEntry]:
-        """Yield the tracked and untracked files below some paths, sorted; ignored ones are left out."""
+        """Yield the tracked and untracked files below some paths, sorted; ignored ones are left out.
+
+        A submodule is one by the index, whether or not its folder is there. A repository that is not tracked is one as well: Git
+        adds it as such.
+        """
         prefixes = strip_slashes(under)
         only = [] if "" in prefixes else prefixes
-        listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only)
-        # A set, because Git lists a path in conflict once for each side.
-        paths = {os.fsdecode(path) for block in self._git.records(*listing) for path in block}
-        for path in sorted(paths, key=byte_order):
-            mode = None if path.endswith("/") else self._mode(path)
+        listing = ("ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", "--", *only)
+        # By path, because Git lists one in conflict once for each side.
+        listed = dict(_listed(record) for block in self._git.records(*listing) for record in block)
+        for path, is_submodule in sorted(listed.items(), key=lambda item: byte_order(item[0])):
+            mode = _SUBMODULE if is_submodule else self._mode(path)
             if mode is not None:
                 yield TreeEntry(path, mode)
 
@@ -121,7 +127,16 @@ class WorkTree:
             return "100755" if mode & stat.S_IXUSR else "100644"
         if stat.S_ISLNK(mode):
             return "120000"
-        return "160000" if stat.S_ISDIR(mode) else None
+        return _SUBMODULE if stat.S_ISDIR(mode) else None
+
+
+def _listed(record: bytes) -> tuple[str, bool]:
+    """Parse `? path`, or `H 100644 <id> 0` and a path after a tab; return the path, and whether it is or would be a submodule."""
+    if record.startswith(_UNTRACKED):
+        path = os.fsdecode(record.removeprefix(_UNTRACKED))
+        return path.rstrip("/"), path.endswith("/")
+    entry, _, tracked = record.partition(b"\t")
+    return os.fsdecode(tracked), entry.split(b" ")[1] == _SUBMODULE.encode()
 
 
 def _is_plain(name: str) -> bool:

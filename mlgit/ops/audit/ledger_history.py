@@ -86,10 +86,10 @@ class LedgerHistory:
     def append(self, commit: Commit, changes: Iterable[PathChange]) -> None:
         """Add the next commit of the first-parent history of the ledger."""
         for change in changes:
-            if change.status != "A" or change.after is None or change.path in self.added:
+            if change.status != "A" or change.blob is None or change.path in self.added:
                 self.altered.append(LedgerAlteration(commit.id, change.path, change.status))
                 continue
-            self._add(change.path, LedgerFile(change.after, self.length, commit.id, commit.at))
+            self._add(change.path, LedgerFile(change.blob, self.length, commit.id, commit.at))
             self._files.advance(commit.id, [change])
             self.new.append(change.path)
         self.tip = commit.id

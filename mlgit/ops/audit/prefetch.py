@@ -43,7 +43,7 @@ class Prefetch:
             steps: the commits.
             files: the files before the first of them.
         """
-        added = [(change.path, change.after) for step in steps for change in step.changes if change.after is not None]
+        added = [(change.path, change.blob) for step in steps for change in step.changes if change.blob is not None]
         self._blobs.fetch(blob for path, blob in added if _is_needed(path))
         folders: dict[str, list[str]] = {}
         for path, blob in added:

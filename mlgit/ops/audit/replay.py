@@ -238,7 +238,7 @@ class Replay:
                 self._add_change(replace(change, signature=signature), after, promotions)
             # A gate report is read once; without this, all of them would stay in memory.
             self._blobs.drop(
-                (change.path, change.after) for change in step.changes if change.path not in manifests and change.after
+                (change.path, change.blob) for change in step.changes if change.path not in manifests and change.blob
             )
         if rules is not None:
             self.rules.append(rules)

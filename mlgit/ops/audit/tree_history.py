@@ -8,11 +8,8 @@ from mlgit.domain.records import Record
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.formats import RecordReader
-from mlgit.ops.kernel.ports.git import PathChange, Repository, Tree, TreeEntry
+from mlgit.ops.kernel.ports.git import REGULAR, PathChange, Repository, Tree, TreeEntry
 from mlgit.ops.kernel.record_tree import R
-
-_REGULAR = "100"
-"""Prefix of the mode of a regular file, unlike those of symbolic links and submodules."""
 
 
 class BlobReader:
@@ -262,4 +259,4 @@ class LifecycleHistory(Lifecycle):
 
 def is_regular(entry: TreeEntry) -> bool:
     """Return whether an entry is a regular file, and not a link whose content is elsewhere."""
-    return entry.mode.startswith(_REGULAR)
+    return entry.mode.startswith(REGULAR)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from mlgit.domain import layout
-from mlgit.domain.names import VersionRef
+from mlgit.domain.names import VersionRef, is_name
 from mlgit.domain.records import (
     Dataset,
     Environment,
@@ -205,14 +205,17 @@ class Lifecycle(RecordTree):
         return self.find(Promotion, layout.promotion(environment, model))
 
     def promotions(self) -> dict[tuple[str, str], Promotion]:
-        """Return every manifest by environment and model, in the order of the project."""
+        """Return every manifest by environment and model, in the order of the project.
+
+        A file whose name no model can have is no manifest; `mlgit validate` reports it.
+        """
         environments = list(dict.fromkeys(self.environments()))
         listings = self.tree.names_of([f"environments/{environment}" for environment in environments])
         keys = [
             (environment, name.removesuffix(".yaml"))
             for environment, names in zip(environments, listings, strict=True)
             for name in names
-            if name.endswith(".yaml") and name != "environment.yaml"
+            if name.endswith(".yaml") and name != "environment.yaml" and is_name(name.removesuffix(".yaml"))
         ]
         manifests = self.read(Promotion, [layout.promotion(*key) for key in keys])
         return {key: manifest for key, manifest in zip(keys, manifests.values(), strict=True) if manifest is not None}
@@ -315,11 +318,13 @@ class Lifecycle(RecordTree):
 
 
 def _folders(names: Iterable[str]) -> list[str]:
-    return [name.removesuffix("/") for name in names if name.endswith("/")]
+    """Return the names of folders that a record can have; `mlgit validate` reports the others."""
+    return [name[:-1] for name in names if name.endswith("/") and is_name(name[:-1])]
 
 
 def _yaml_names(names: Iterable[str]) -> list[str]:
-    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
+    stems = [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
+    return [stem for stem in stems if is_name(stem)]
 
 
 def _listing(numbers: list[int]) -> str:

@@ -10,7 +10,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 def manifest_history(workspace: Workspace, state: Lifecycle, environment: str, model: str) -> list[Promotion]:
     """Return every manifest of a model in an environment in the first-parent history of a commit, oldest first.
 
-    A file that was not a valid manifest at its time promoted nothing, and is left out.
+    What was not a valid manifest at its time, such as a link in its place, promoted nothing, and is left out.
 
     Args:
         workspace: the workspace.
@@ -26,7 +26,7 @@ def manifest_history(workspace: Workspace, state: Lifecycle, environment: str, m
     path = layout.promotion(environment, model)
     assert state.tree.commit is not None  # noqa: S101 - a state of a commit
     history = repository.commits(state.tree.commit, paths=[path])
-    blobs = [change.after for _, changes in history for change in changes if change.path == path and change.after]
+    blobs = [change.blob for _, changes in history for change in changes if change.path == path and change.blob]
     manifests = []
     for content in repository.contents(reversed(blobs)):
         try:

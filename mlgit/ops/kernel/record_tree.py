@@ -94,7 +94,7 @@ def not_a_file(path: str) -> MlgitError:
     return refused(
         "path-is-link",
         f"{path} is not a regular file",
-        why="symbolic links are never followed, so its content cannot be read",
+        why="neither symbolic links nor submodules are followed, so its content cannot be read",
         fix="replace it with a regular file",
         at=Location(path),
     )

@@ -15,6 +15,7 @@ from mlgit.errors import refused
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 
@@ -47,8 +48,8 @@ def take_snapshot(workspace: Workspace, revision: str | None = None) -> Snapshot
             so it includes what was recorded after the last commit before the date.
 
     Raises:
-        MlgitError: no commit has this name (`revision-unknown`), or the repository has no commit or no project
-            (`repository-empty`, `not-a-project`).
+        MlgitError: no commit has this name (`revision-unknown`), several have (`revision-ambiguous`), only this clone knows it
+            (`revision-local`), or the repository has no commit or no project (`repository-empty`, `not-a-project`).
     """
     repository = workspace.repository
     if revision is None:
@@ -88,8 +89,7 @@ def base_of(workspace: Workspace) -> tuple[str, Lifecycle]:
         MlgitError: there is no commit yet (`repository-empty`), or it has no project (`not-a-project`).
     """
     name = base_branch(workspace)
-    commit = remote.newest(workspace.repository, f"refs/heads/{name}") or "HEAD"
-    return name, Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+    return name, Lifecycle(workspace.repository.tree(_base_tip(workspace, name)), workspace.formats.record)
 
 
 def commit_of(state: Lifecycle) -> CommitId:
@@ -118,10 +118,18 @@ def require_commit(workspace: Workspace) -> CommitId:
 def state_at(workspace: Workspace, revision: str) -> Lifecycle:
     """Return the state at a commit, branch, tag or date.
 
+    A date stands for the last commit that the base branch had by then, whatever is checked out.
+
     Raises:
-        MlgitError: no commit has this name (`revision-unknown`).
+        MlgitError: no commit has this name (`revision-unknown`), or several have (`revision-ambiguous`).
     """
-    commit = workspace.repository.resolve(revision)
+    repository = workspace.repository
+    time = repository.revision_time(revision)
+    if time is None:
+        commit = repository.resolve(revision)
+    else:
+        _require_only_a_date(repository, revision)
+        commit = repository.last_commit_by(_base_tip(workspace, base_branch(workspace)), time)
     if commit is None:
         raise refused(
             "revision-unknown",
@@ -129,7 +137,7 @@ def state_at(workspace: Workspace, revision: str) -> Lifecycle:
             why="it is not a branch, a tag, the id of a commit, or a date after the first commit",
             fix="run `git log --oneline` and `git tag` to list commits and tags",
         )
-    return Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
+    return Lifecycle(repository.tree(commit), workspace.formats.record)
 
 
 def ledger_of(workspace: Workspace, at: datetime | None = None) -> Ledger:
@@ -149,3 +157,21 @@ def ledger_of(workspace: Workspace, at: datetime | None = None) -> Ledger:
 def ledger_tip(workspace: Workspace) -> CommitId | None:
     """Return the newest commit of the ledger, of the local branch or of its remote-tracking ref; None without either."""
     return remote.newest(workspace.repository, layout.LEDGER)
+
+
+def _base_tip(workspace: Workspace, name: str) -> CommitId:
+    """Return the newest commit of the base branch; HEAD in a clone without it."""
+    return remote.newest(workspace.repository, f"refs/heads/{name}") or require_commit(workspace)
+
+
+def _require_only_a_date(repository: Repository, revision: str) -> None:
+    """Refuse a date that is the name of a branch or a tag as well."""
+    names = (f"refs/tags/{revision}", f"refs/heads/{revision}")
+    named = [name for name in names if ":" not in name and repository.resolve(name) is not None]
+    if named:
+        raise refused(
+            "revision-ambiguous",
+            f"{revision} is a date, and the name of {named[0]}",
+            why="they may stand for different commits",
+            fix=f"write {named[0]}, or another time of that day, such as {revision[:10]}T23:59:58Z",
+        )

@@ -176,7 +176,7 @@ def _merged(
     for commit, changes in workspace.repository.commits(commit_of(state), paths=[folder]):
         for change in changes:
             place = layout.parse_path(change.path)
-            if place is None or place.kind != "promotion" or change.after is None or not commit.parents:
+            if place is None or place.kind != "promotion" or change.blob is None or not commit.parents:
                 continue
             after = Lifecycle(workspace.repository.tree(commit.id), workspace.formats.record)
             before = Lifecycle(workspace.repository.tree(commit.parents[0]), workspace.formats.record)

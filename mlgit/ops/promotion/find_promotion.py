@@ -105,7 +105,7 @@ def _find_in_history(
     for commit, changes in repository.commits(commit_of(state), paths=["environments"]):
         for change in changes:
             place = layout.parse_path(change.path)
-            if place is None or place.kind != "promotion" or change.after is None:
+            if place is None or place.kind != "promotion" or change.blob is None:
                 continue
             tree = repository.tree(commit.id)
             if promotion.encode() not in (tree.read(change.path) or b""):

@@ -193,7 +193,9 @@ def _is_unchanged(repository: Repository, branch: str, content: bytes, changes: 
     trailer = _TRAILER_AT_END.search(message)
     if trailer is None:
         return False
-    blobs = [change.after for change in changes if change.after is not None]
+    if any(change.after is not None and change.blob is None for change in changes):
+        return False  # a link or a submodule, which mlgit never makes
+    blobs = [change.blob for change in changes if change.blob is not None]
     contents = dict(zip(blobs, repository.contents(blobs), strict=True))
-    files = {change.path: None if change.after is None else contents[change.after] for change in changes}
+    files = {change.path: None if change.blob is None else contents[change.blob] for change in changes}
     return trailer["digest"] == _digest(branch, message[: trailer.start()], files)

@@ -6,28 +6,56 @@ from itertools import islice
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from mlgit.domain import layout, slots
 from mlgit.domain.approvals import People
+from mlgit.domain.codec import digest
+from mlgit.domain.names import is_name
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
+from mlgit.domain.rules.promotions import check_replaces
+from mlgit.errors import Inconclusive, MlgitError
+from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.outcome import Outcome
+from mlgit.ops.kernel.ports.git import Commit, PathChange
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.record_tree import RecordTree
 from mlgit.ops.kernel.snapshot import Snapshot, take_snapshot
 
+EventKind = Literal[
+    "promoted",
+    "rolled-back",
+    "recertified",
+    "edited",
+    "restored",
+    "removed",
+    "unreadable",
+    "deployed",
+    "blocked",
+    "degraded",
+]
+"""A manifest is `edited` if it keeps the id of the promotion that it had, and `restored` if it does not replace the one before,
+or was decided on before this commit. It is `unreadable` if it is no valid manifest, or no regular file."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A promotion that was merged, or an entry of the deployment log."""
+    """A change of a manifest on the base branch, or an entry of the deployment log.
+
+    `committed_by` made the commit: merged a promotion, edited a manifest, or ran `mlgit apply`. It is what Git was told; nothing
+    proves it. `approved_by` are the approvals in the ledger's decision record, and `decision` is its digest: both only if that
+    record is about exactly this manifest. `mlgit audit` verifies them.
+    """
 
     at: datetime
-    kind: Literal["promoted", "rolled-back", "recertified", "deployed", "blocked", "degraded"]
+    kind: EventKind
     environment: str
     model: str
     before: str | None
     after: str | None
-    promotion: str
-    by: str
+    promotion: str | None
+    committed_by: str
+    approved_by: list[str] = []
     decision: str | None
     reason: str | None
     commit: str
@@ -85,45 +113,66 @@ def _promotions(
     for commit, changes in workspace.repository.commits(snapshot.commit, paths=paths):
         for change in changes:
             place = layout.parse_path(change.path)
-            if place is None or place.kind != "promotion" or model not in {None, place.fields["model"]}:
+            if place is None or place.kind != "promotion" or not all(map(is_name, place.fields.values())):
                 continue
-            before = _manifest(workspace, change.path, commit.parents[0] if commit.parents else None)
-            after = _manifest(workspace, change.path, commit.id)
-            manifest = after or before
-            if manifest is None:
-                continue
-            decision = snapshot.ledger.find(DecisionRecord, layout.decision(manifest.promotion))
-            yield Event(
-                at=commit.at,
-                kind=_kind(manifest),
-                environment=place.fields["environment"],
-                model=place.fields["model"],
-                before=_label(before),
-                after=_label(after),
-                beside=slots.versions_beside(after),
-                promotion=manifest.promotion,
-                by=", ".join(approval.person for approval in decision.approvals)
-                if decision and decision.approvals
-                else people.person(commit.author_email),
-                decision=decision.decision if decision else None,
-                reason=manifest.reason,
-                commit=commit.id,
-            )
+            if model in {None, place.fields["model"]}:
+                yield _promotion_event(workspace, snapshot, commit, change, people)
 
 
-def _kind(manifest: Promotion) -> Literal["promoted", "rolled-back", "recertified"]:
-    if manifest.change == "recertify":
-        return "recertified"
-    return "rolled-back" if manifest.change == "rollback" else "promoted"
+def _promotion_event(
+    workspace: Workspace, snapshot: Snapshot, commit: Commit, change: PathChange, people: People
+) -> Event:
+    before = _manifest(workspace, change.path, commit.parents[0] if commit.parents else None)
+    after = _manifest(workspace, change.path, commit.id)
+    environment, model = change.path.removesuffix(".yaml").split("/")[1:]
+    event = Event(
+        at=commit.at,
+        kind=_kind(before, after) if after or change.status == "D" else "unreadable",
+        environment=environment,
+        model=model,
+        before=_label(before),
+        after=_label(after),
+        beside=slots.versions_beside(after),
+        promotion=manifest.promotion if (manifest := after or before) else None,
+        committed_by=people.person(commit.author_email),
+        decision=None,
+        reason=manifest.reason if manifest else None,
+        commit=commit.id,
+    )
+    if after is None or event.kind in {"edited", "restored"}:
+        return event
+    record = snapshot.ledger.find(DecisionRecord, layout.decision(after.promotion))
+    if record is None or record.reads.get("manifest") != digest(after):
+        return event
+    repository = workspace.repository
+    if repository.resolve(record.commit) is None or not remote.contains(repository, record.commit, commit.id):
+        return replace(event, kind="restored")
+    approved_by = [approval.person for approval in record.approvals]
+    return replace(event, approved_by=approved_by, decision=record.decision)
+
+
+def _kind(before: Promotion | None, after: Promotion | None) -> EventKind:
+    """Return what a commit did to a manifest. Its id alone says nothing: anybody can keep it, or bring it back."""
+    if after is None:
+        return "removed"
+    if before is not None and before.promotion == after.promotion:
+        return "edited"
+    if any(check_replaces(after, before)):
+        return "restored"
+    kinds: dict[str, EventKind] = {"recertify": "recertified", "rollback": "rolled-back"}
+    return kinds.get(after.change, "promoted")
 
 
 def _manifest(workspace: Workspace, path: str, commit: str | None) -> Promotion | None:
-    if commit is None:
+    """Return the manifest at a commit; None if there is none that can be read: what is on the base branch once stays there."""
+    content = None if commit is None else workspace.repository.tree(commit).read(path)
+    try:
+        record = None if content is None else workspace.formats.record(path, content)
+    except Inconclusive:
+        raise
+    except MlgitError:
         return None
-    content = workspace.repository.tree(commit).read(path)
-    record = None if content is None else workspace.formats.record(path, content)
-    assert record is None or isinstance(record, Promotion)  # noqa: S101 - by its path
-    return record
+    return record if isinstance(record, Promotion) else None
 
 
 def _deployments(
@@ -148,7 +197,7 @@ def _deployments(
                     before=None,
                     after=None if entry.version is None else f"{entry.model}@{entry.version}",
                     promotion=entry.promotion,
-                    by=people.person(commit.author_email),
+                    committed_by=people.person(commit.author_email),
                     decision=None,
                     reason=entry.message,
                     commit=commit.id,

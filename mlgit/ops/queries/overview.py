@@ -59,8 +59,12 @@ def _row(
 ) -> EnvironmentRow:
     environment, model = key
     champion = manifest.slots.champion
-    # An entry about another promotion says nothing of this one.
-    is_current = last is not None and last.promotion == manifest.promotion
+    # An entry about another promotion, or another version under its id, says nothing of this one.
+    is_current = (
+        last is not None
+        and last.promotion == manifest.promotion
+        and (last.status != "verified" or champion is None or last.digest == champion.digest)
+    )
     deployed: DeployedState = "no"
     if last is not None and is_current:
         deployed = {"verified": "yes", "blocked": "blocked", "degraded": "degraded"}[last.status]  # type: ignore[assignment]

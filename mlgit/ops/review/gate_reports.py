@@ -18,6 +18,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.record_tree import not_a_file
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of, take_snapshot
 from mlgit.ops.review import proposals, waivers
 
@@ -108,9 +109,10 @@ def _verify(
 ) -> ReportCheck:
     try:
         report = snapshot.state.find(GateReport, path)
+        if report is None:
+            raise not_a_file(path)
     except MlgitError as error:
         return ReportCheck(report=path, result="inconclusive", details=_details(error))
-    assert report is not None  # noqa: S101 - it is in the tree
     check = ReportCheck(
         report=path,
         result="same",

@@ -16,6 +16,7 @@ from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.record_tree import not_a_file
 from mlgit.ops.kernel.snapshot import commit_of
 
 BRANCH_PREFIX = "refs/heads/mlgit/promote/"
@@ -39,9 +40,14 @@ class Proposal(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def manifest(self) -> Promotion:
-        """The proposed manifest."""
+        """The proposed manifest.
+
+        Raises:
+            MlgitError: there is no regular file (`path-is-link`); or what is there is no valid manifest.
+        """
         manifest = self.after.promotion(self.environment, self.model)
-        assert manifest is not None  # noqa: S101 - a proposal is made from a manifest
+        if manifest is None:
+            raise not_a_file(layout.promotion(self.environment, self.model))
         return manifest
 
     @cached_property

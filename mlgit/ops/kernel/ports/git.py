@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from mlgit.domain.names import CommitId
+
+REGULAR: Final = "100"
+"""Prefix of the mode of a regular file, unlike those of symbolic links, submodules and folders."""
 
 
 class TreeEntry(msgspec.Struct, frozen=True, order=True):
@@ -70,8 +73,9 @@ class Commit(msgspec.Struct, frozen=True):
 class PathChange(msgspec.Struct, frozen=True):
     """How one path differs between two trees.
 
-    `status` is `A` added, `M` modified, `D` deleted or `T` type changed. `before` and `after` are blob ids, None if there is no
-    file. `mode` is the mode afterwards, as Git writes it (`100644`, `120000` for a symbolic link).
+    `status` is `A` added, `M` modified, `D` deleted or `T` type changed. `before` and `after` are the ids in the trees, None if
+    there is no file; they tell whether it is the same. `mode` is the mode afterwards, as Git writes it (`100644`, `120000` for a
+    symbolic link, `160000` for a submodule).
     """
 
     path: str
@@ -79,6 +83,11 @@ class PathChange(msgspec.Struct, frozen=True):
     before: str | None
     after: str | None
     mode: str = "100644"
+
+    @property
+    def blob(self) -> str | None:
+        """The id to read the file by afterwards; None unless it is a regular file, as for a link or a submodule."""
+        return self.after if self.mode.startswith(REGULAR) else None
 
 
 Files = Mapping[str, bytes | None]
@@ -99,9 +108,11 @@ class Repository(Protocol):
     # Reading
 
     def resolve(self, revision: str) -> CommitId | None:
-        """Return the commit that a branch, tag, id, `REV~2` or date names; None if there is none.
+        """Return the commit that a branch, tag, id or `REV~2` names; None if there is none.
 
-        A date (`2026-03-01`, or with a time) names the last first-parent commit of HEAD at that time.
+        Raises:
+            MlgitError: the name stands for more than one commit (`revision-ambiguous`), or for one that only the reflog of this
+                clone knows (`revision-local`).
         """
         ...
 
@@ -150,7 +161,10 @@ class Repository(Protocol):
         ...
 
     def contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
-        """Yield the content of each blob, in the given order, holding few in memory at a time."""
+        """Yield the content of each blob, in the given order, holding few in memory at a time.
+
+        An id says nothing of what is at a path: pass only ids of regular files (`PathChange.blob`).
+        """
         ...
 
     def commit_time(self, commit: CommitId) -> datetime:
