@@ -23,6 +23,7 @@ from mlgit.errors import Location, MlgitError, usage_error
 if TYPE_CHECKING:
     from mlgit.domain.signers import SignerLine
     from mlgit.edges.git.remotes import ShowProgress
+    from mlgit.edges.known_hashes import KnownHashes
     from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
     from mlgit.ops.kernel.ports.forge import Forge
     from mlgit.ops.kernel.ports.formats import Formats, RecordReader
@@ -90,7 +91,7 @@ class LocalWorkspace:
         """The project's DVC pipeline."""
         from mlgit.edges.dvc.pipeline import DvcPipeline  # noqa: PLC0415 - only for training
 
-        return DvcPipeline(self.root)
+        return DvcPipeline(self.root, self._hashes)
 
     @cached_property
     def model_files(self) -> "ModelFiles":
@@ -118,11 +119,19 @@ class LocalWorkspace:
 
         return teamgates.PrivateTeamGates()
 
+    @cached_property
+    def _hashes(self) -> "KnownHashes":
+        from mlgit.edges.known_hashes import KnownHashes  # noqa: PLC0415 - few commands hash files
+
+        return KnownHashes(self.cache)
+
     def hash_file(self, path: Path, name: str) -> StoredFile:
         """Return the hashes and the size of a file, as DVC would store it under a name."""
         from mlgit.edges import hashing  # noqa: PLC0415 - few commands hash files
 
-        return hashing.stored(path, name)
+        stored = hashing.stored(path, name, self._hashes.of(path))
+        self._hashes.save()
+        return stored
 
     def write_files(self, files: Mapping[str, bytes]) -> None:
         """Write files into the work tree, each one atomically."""
@@ -149,7 +158,7 @@ class LocalWorkspace:
         """Return the content in a DVC remote."""
         from mlgit.edges.dvc.store import DvcStore  # noqa: PLC0415 - DVC
 
-        return DvcStore(self.root, remote)
+        return DvcStore(self.root, remote, self._hashes)
 
     def target(self, environment: Environment) -> "Target | None":
         """Return the target of an environment; None if it has none that mlgit deploys to."""

@@ -285,6 +285,17 @@ class TestStore:
         assert finding(lambda: store.upload([model])).id == "data-corrupt"
         assert not object_in(root.parent / "storage", model[1]).exists()
 
+    def test_a_damaged_cache_beside_a_good_file_reaches_no_remote(
+        self, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
+    ) -> None:
+        store.upload([model])
+        remote = object_in(root.parent / "storage", model[1])
+        assert remote.stat().st_mode & 0o777 == object_in(root / ".dvc/cache", model[1]).stat().st_mode & 0o777
+        remote.unlink()
+        replace(object_in(root / ".dvc/cache", model[1]), b"")
+        assert finding(lambda: store.upload([model])).id == "data-corrupt"
+        assert list(remote.parent.iterdir()) == []
+
     def test_a_cache_elsewhere_is_used(
         self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, StoredFile]
     ) -> None:
@@ -539,6 +550,20 @@ class TestPipeline:
         (made / file).unlink()  # it may be a link into the cache
         (made / file).write_text(text.replace(was, becomes, 1))
         assert reason in pipeline.DvcPipeline(made).out_of_date(["train"])
+
+    def test_without_a_change_dvc_is_not_started(self, made: Path) -> None:
+        shutil.rmtree(made / ".dvc")  # DVC would fail
+        lines: list[str] = []
+        assert pipeline.DvcPipeline(made).reproduce(["train"], {}, lines.append) == 0
+        assert lines == ["Data and pipelines are up to date."]
+
+    def test_data_that_is_not_what_its_pointer_says_is_out_of_date(self, made: Path) -> None:
+        stored = hashing.stored(made / "raw.csv", "raw.csv")
+        (made / "raw.csv.dvc").write_bytes(pointers.render(stored))
+        assert pipeline.DvcPipeline(made).out_of_date(["train"]) == []
+        text = pointers.render(stored).decode()
+        (made / "raw.csv.dvc").write_text(text.replace(stored.md5, "0123456789abcdef" * 2))
+        assert pipeline.DvcPipeline(made).out_of_date(["train"])[0].startswith("raw.csv.dvc: output raw.csv is ")
 
     def test_what_a_stage_does_not_need_may_change(self, made: Path) -> None:
         shutil.rmtree(made / ".dvc")

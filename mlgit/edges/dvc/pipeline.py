@@ -9,6 +9,7 @@ import msgspec
 from mlgit.edges.dvc import freshness, lockfile, parameters, workspace
 from mlgit.edges.dvc.declared import read_declared
 from mlgit.edges.formats import yamlfile
+from mlgit.edges.known_hashes import KnownHashes
 from mlgit.errors import Inconclusive, MlgitError
 
 
@@ -17,12 +18,14 @@ class DvcPipeline:
 
     lock_file: Final = lockfile.LOCK
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, hashes: KnownHashes | None = None) -> None:
+        """Take the root of the checkout, and hashes of files that are known."""
         self._root = root
+        self._hashes = hashes or KnownHashes()
 
     def out_of_date(self, stages: Sequence[str]) -> list[str]:
         """Return what changed since the last run of the stages and those that they need; see `freshness.out_of_date`."""
-        return freshness.out_of_date(self._root, stages)
+        return freshness.out_of_date(self._root, stages, self._hashes)
 
     def metrics(self, stages: Sequence[str]) -> dict[str, float]:
         """Return the numbers in the metrics files of stages; empty if dvc.yaml or a file cannot be read here."""
@@ -35,7 +38,7 @@ class DvcPipeline:
         return {key: number for content in contents for key, number in _numbers(content)}
 
     def reproduce(self, stages: Sequence[str], settings: Mapping[str, str], on_line: Callable[[str], None]) -> int:
-        """Set parameters, and let DVC run all stages that are out of date.
+        """Set parameters, and let DVC run all stages that are out of date; DVC is not started if none is.
 
         Args:
             stages: the stages to bring up to date, after those that they need.
@@ -50,6 +53,10 @@ class DvcPipeline:
             Inconclusive: DVC cannot be started; or another run sets parameters now (`train-running`).
         """
         with parameters.setting(self._root, settings, on_line) as keep:
+            if freshness.is_up_to_date(self._root, stages, self._hashes):
+                on_line("Data and pipelines are up to date.")
+                keep()
+                return 0
             try:
                 for line in _without_advice(workspace.dvc_lines(self._root, "repro", "--", *stages)):
                     on_line(line)

@@ -6,6 +6,7 @@ succeeds with the wrong file. So all content is hashed here and compared with th
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any, cast
 from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.dvc import probe, workspace
+from mlgit.edges.known_hashes import KnownHashes
 from mlgit.errors import Inconclusive, Location, MlgitError, inconclusive, refused
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -24,6 +26,7 @@ _NOT_FOUND = 404
 _NO_SUCH_FILE = {"SFTPNoSuchFile", "SFTPNoSuchPath", "ResourceNotFound"}
 """Exceptions of asyncssh and webdav4 for a missing file; by name, since these packages are optional."""
 _TEMPORARY = ".*.tmp"
+_READ_ONLY = 0o444
 _OBJECTS = ("files", "md5")
 """Where DVC 3 stores objects in a cache or remote: `files/md5/9b/1c04ee…`."""
 
@@ -31,10 +34,14 @@ _OBJECTS = ("files", "md5")
 class DvcStore:
     """The cache of a checkout and one of its remotes; DVC is imported and its configuration read when first needed."""
 
-    def __init__(self, root: Path | None, remote: str) -> None:
-        """Take the folder that contains `.dvc` (None for a bare repository) and the name of the remote."""
+    def __init__(self, root: Path | None, remote: str, hashes: KnownHashes | None = None) -> None:
+        """Take the folder that contains `.dvc` (None for a bare repository), the name of the remote, and known hashes.
+
+        Known hashes serve an upload only: what is fetched or verified is always hashed.
+        """
         self._root = root
         self._name = remote
+        self._hashes = hashes or KnownHashes()
         self._verified: list[StoredFile] = []
 
     def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
@@ -99,9 +106,7 @@ class DvcStore:
         if not absent:
             return
         with self._errors_as_findings(), _without_temporary_files(self._remote_paths(absent)):
-            sources, hashes = [str(self._cached(file)) for file in absent], [file.md5 for file in absent]
-            # `verify` would download each object again; its size is compared below, and a fetch verifies its digest.
-            self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
+            self._add_to_remote(absent)
         if still_missing := self.missing(absent):
             raise refused(
                 "dvc-upload-failed",
@@ -141,12 +146,10 @@ class DvcStore:
         )
 
     def _store_in_cache(self, path: Path, file: StoredFile) -> None:
-        """Store a file in the cache if it is missing there, and verify that the cached content is the recorded one."""
+        """Store a file in the cache if it is missing there, after verifying that it is the recorded one."""
         cached = self._cached(file)
         if cached.is_file():
-            _check(file, hashing.hash_file(cached), f"in the cache, {cached},")
-            if not path.is_file() or not path.samefile(cached):  # the file may have changed since it was recorded
-                _check(file, hashing.hash_file(path), f"at {path}")
+            _check(file, self._hashes.of(path), f"at {path}")
             return
         with _scratch(file) as copy:
             _check(file, _copied(path, copy), f"at {path}")
@@ -155,6 +158,30 @@ class DvcStore:
                     self._cache.add(str(copy), self._cache.fs, file.md5, hardlink=True)
             except OSError as error:
                 raise _disk_failed(error) from error
+
+    def _add_to_remote(self, files: Sequence[StoredFile]) -> None:
+        """Copy files from the cache to the remote; what is copied is verified, since the cache may be damaged.
+
+        A remote that is a folder gets bytes that were hashed while they were copied. For others, DVC copies, after the cache
+        was hashed: `verify` would download each object again. Its size is compared afterwards, and a fetch verifies it.
+        """
+        paths = self._remote_paths(files)
+        for place, file in zip(paths, files, strict=False):
+            cached = self._cached(file)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial = place.with_name(f".{secrets.token_hex(8)}.tmp")
+            digest, size = hashing.copy_digest(cached, partial)
+            _check(
+                file, hashing.Hashes(file.md5, digest, size), f"in the cache, {cached},"
+            )  # md5: see `_store_in_cache`
+            partial.chmod(_READ_ONLY)  # as DVC leaves its objects
+            partial.replace(place)
+        if not paths:
+            for file in files:
+                cached = self._cached(file)
+                _check(file, self._hashes.of(cached), f"in the cache, {cached},")
+            sources, hashes = [str(self._cached(file)) for file in files], [file.md5 for file in files]
+            self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
 
     def _exist(self, files: Sequence[StoredFile]) -> list[bool]:
         if not files:

@@ -3,7 +3,6 @@
 msgspec decides what is valid; this only explains. It uses the JSON Schema that is generated from the same class.
 """
 
-import difflib
 import functools
 import re
 from collections.abc import Iterator, Sequence
@@ -265,6 +264,8 @@ def _purpose(error: _Error | None) -> str:
 
 
 def _near(text: Any, options: Sequence[str]) -> str | None:
+    import difflib  # noqa: PLC0415 - only for a wrong name
+
     return next(iter(difflib.get_close_matches(text, options, n=1)), None) if isinstance(text, str) else None
 
 

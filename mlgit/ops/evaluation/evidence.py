@@ -1,7 +1,6 @@
 """Evidence for gates from the repository's history and from DVC; each fact is computed at most once."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from mlgit.domain.rules.versions import check_version, stored_files
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError, refused
 from mlgit.ops.data import contracts
 from mlgit.ops.evaluation import evidence_files, evidence_numbers, rescoring, team_gates
+from mlgit.ops.evaluation.ml_errors import translating_ml_errors
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.data import DataStore
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -384,21 +384,3 @@ def _labels_of(scores: Any, labels: Any, positive: Label | None) -> list[Any]:
     others = [label for label in labels.unique().tolist() if label != positive]
     negative = others[0] if others else None
     return [positive if score >= _DECISION_THRESHOLD else negative for score in scores]
-
-
-@contextlib.contextmanager
-def translating_ml_errors(subject: str) -> Iterator[None]:
-    """Turn errors of `ml` into a finding (`metric-not-computable`).
-
-    Args:
-        subject: what is computed, for the message.
-    """
-    try:
-        yield
-    except ValueError as error:  # invalid predictions, mismatched rows, an undefined or unknown metric
-        raise refused(
-            "metric-not-computable",
-            f"{subject} cannot be computed",
-            why=str(error),
-            fix="check the predictions that the evaluate stage writes; every row needs its key, label and a finite score",
-        ) from error

@@ -10,7 +10,7 @@ from mlgit.domain.names import Name, VersionRef
 from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.problem import Label
 from mlgit.errors import Exit, Inconclusive, MlgitError, inconclusive, refused, usage_error
-from mlgit.ops.evaluation.evidence import translating_ml_errors
+from mlgit.ops.evaluation.ml_errors import translating_ml_errors
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.progress import Progress

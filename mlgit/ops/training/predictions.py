@@ -7,7 +7,7 @@ from mlgit.domain.names import Digest
 from mlgit.domain.records import Model, Problem
 from mlgit.domain.records.version import SliceMetric
 from mlgit.errors import Location, refused
-from mlgit.ops.evaluation.evidence import translating_ml_errors
+from mlgit.ops.evaluation.ml_errors import translating_ml_errors
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 if TYPE_CHECKING:
