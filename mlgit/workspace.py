@@ -16,9 +16,10 @@ from mlgit.domain.records import Environment, Promotion, Record
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import ModelFormat, StoredFile
+from mlgit.domain.results import ModelFileInspection
 from mlgit.edges.clock import SystemClock
 from mlgit.edges.git.repository import GitRepository, open_repository
-from mlgit.errors import Location, MlgitError, usage_error
+from mlgit.errors import Inconclusive, Location, MlgitError, usage_error
 
 if TYPE_CHECKING:
     from mlgit.domain.signers import SignerLine
@@ -196,15 +197,19 @@ class _ModelFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
+    def inspect(self, path: Path, trusted: bytes | None) -> ModelFileInspection:
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
 
         file = self._display_path(path)
-        content = modelfile.inspect(path, file)
-        findings = list(modelfile.check_types(content.types, modelfile.parse_trusted_types(trusted), Location(file)))
-        if findings:
-            raise MlgitError(*findings)
-        return content.format, content.types
+        try:
+            content = modelfile.inspect(path, file)
+            names = None if trusted is None else modelfile.parse_trusted_types(trusted)
+        except Inconclusive:
+            raise
+        except MlgitError as error:
+            return ModelFileInspection(format=None, findings=list(error.findings))
+        findings = [] if names is None else list(modelfile.check_types(content.types, names, Location(file)))
+        return ModelFileInspection(format=content.format, types=content.types, findings=findings)
 
     def score(
         self,

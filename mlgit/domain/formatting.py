@@ -80,3 +80,10 @@ def first_names(names: Sequence[str]) -> str:
     """Return `a, b, c and 4 more`: the first names, and how many others there are."""
     more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
     return ", ".join(names[:NAMES_LISTED]) + more
+
+
+def metric_range(low: float | None, high: float | None) -> str:
+    """Return in words which values a metric can have: `from 0 to 1`, `at least 0`, `at most 1`."""
+    if low is None:
+        return "any number" if high is None else f"at most {high:g}"
+    return f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"

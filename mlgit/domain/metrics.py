@@ -16,11 +16,24 @@ class Metric(msgspec.Struct, frozen=True):
         direction: whether more (`max`) or less (`min`) is better.
         tasks: the tasks that it is defined for.
         reads: what it reads beside the label: a score, a predicted class, or a predicted value.
+        low: the smallest value that it can have; None if there is none.
+        high: the largest value that it can have; None if there is none.
     """
 
     direction: Direction
     tasks: tuple[Task, ...]
     reads: PredictionKind
+    low: float | None = 0.0
+    high: float | None = 1.0
+
+    def has_value(self, value: float) -> bool:
+        """Tell whether the metric can have a value."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    @property
+    def span(self) -> float | None:
+        """The largest difference of two values; None if there is none."""
+        return None if self.low is None or self.high is None else self.high - self.low
 
 
 _BINARY: tuple[Task, ...] = ("binary",)
@@ -30,15 +43,15 @@ _VALUES: tuple[Task, ...] = ("regression",)
 METRICS: dict[str, Metric] = {
     "roc_auc": Metric("max", _BINARY, "score"),
     "average_precision": Metric("max", _BINARY, "score"),
-    "log_loss": Metric("min", _BINARY, "score"),
+    "log_loss": Metric("min", _BINARY, "score", high=None),
     "brier": Metric("min", _BINARY, "score"),
     "accuracy": Metric("max", _CLASSES, "class"),
     "balanced_accuracy": Metric("max", _CLASSES, "class"),
     "f1": Metric("max", _CLASSES, "class"),
     "precision": Metric("max", _CLASSES, "class"),
     "recall": Metric("max", _CLASSES, "class"),
-    "r2": Metric("max", _VALUES, "value"),
-    "rmse": Metric("min", _VALUES, "value"),
-    "mae": Metric("min", _VALUES, "value"),
-    "mape": Metric("min", _VALUES, "value"),
+    "r2": Metric("max", _VALUES, "value", low=None),
+    "rmse": Metric("min", _VALUES, "value", high=None),
+    "mae": Metric("min", _VALUES, "value", high=None),
+    "mape": Metric("min", _VALUES, "value", high=None),
 }

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mlgit.domain.records.version import ModelFormat
 from mlgit.errors import Finding
 
 PairedTest = Literal["bootstrap", "delong", "mcnemar"]
@@ -271,7 +272,7 @@ class ModelFileInspection(msgspec.Struct, frozen=True, kw_only=True):
         findings: reasons not to load it.
     """
 
-    format: str | None
+    format: ModelFormat | None
     types: list[str] = []
     findings: list[Finding] = []
 

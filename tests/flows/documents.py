@@ -89,8 +89,17 @@ def _status(staging: str, production: str, *, deployed: str = "yes", **more: Any
     }
 
 
-_STAGING = ("integrity", "immutability", "data-contract", "beats-baseline", "beats-champion", "size", "latency")
-_PRODUCTION = (*_STAGING[:5], "slice-harm", "card-complete", *_STAGING[5:])
+_STAGING = (
+    "model-safe",
+    "integrity",
+    "immutability",
+    "data-contract",
+    "beats-baseline",
+    "beats-champion",
+    "size",
+    "latency",
+)
+_PRODUCTION = (*_STAGING[:6], "slice-harm", "card-complete", *_STAGING[6:])
 
 
 def _judged(gates: Sequence[str], *failed: str) -> list[dict[str, str]]:
@@ -137,7 +146,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         V2,
         V1,
         open=[
-            {"environment": "production", "candidate": V2, "gates": "9 of 9", "approvals": "1 of 1", "ready": True},
+            {"environment": "production", "candidate": V2, "gates": "10 of 10", "approvals": "1 of 1", "ready": True},
         ],
         next=f"mlgit merge {WHERE}",
     ),

@@ -21,6 +21,7 @@ from mlgit.domain.names import Duration, seconds
 from mlgit.domain.records.base import describe
 from mlgit.domain.records.version import ModelFormat
 from mlgit.domain.results import InputColumn
+from mlgit.domain.rules.versions import check_model_file
 
 MODEL_FORMATS: tuple[ModelFormat, ...] = get_args(ModelFormat)
 
@@ -44,7 +45,8 @@ class InRemote(Gate, frozen=True, kw_only=True, tag="stored"):
 class ModelSafe(Gate, frozen=True, kw_only=True, tag="model-safe"):
     """The model file has a format that executes no code when loaded, and contains only types that the project trusts.
 
-    The file is inspected, never loaded. A version cannot be a pickle: `mlgit register` refuses it too.
+    The file is inspected, never loaded. A version cannot be a pickle: `mlgit register` refuses it too. Every policy has this
+    gate, whether it is listed or not, and no override waives it; listing it can only narrow the formats.
     """
 
     formats: Annotated[tuple[ModelFormat, ...], describe("Formats that are accepted.", min_length=1)] = MODEL_FORMATS
@@ -54,14 +56,11 @@ class ModelSafe(Gate, frozen=True, kw_only=True, tag="model-safe"):
         inspected = evidence.inspect_model_file()
         if inspected.findings:
             return from_findings(inspected.findings, "")
-        recorded = evidence.candidate.artifact
+        if mismatches := list(check_model_file(evidence.candidate, inspected)):
+            return from_findings(mismatches, "")
         facts = {"format": inspected.format, "types": inspected.types}
-        if inspected.format != recorded.format:
-            return failed(f"its content is {inspected.format}, and {recorded.format} is recorded", **facts)
         if inspected.format not in self.formats:
             return failed(f"its format is {inspected.format}; accepted are {', '.join(self.formats)}", **facts)
-        if sorted(inspected.types) != sorted(recorded.types):
-            return failed("it contains other types than those recorded", **facts, recorded=list(recorded.types))
         types = f", with {len(inspected.types)} types that the project trusts" if inspected.types else ""
         return passed(f"{inspected.format}{types}", **facts)
 

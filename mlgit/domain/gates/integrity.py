@@ -4,7 +4,9 @@ from mlgit.domain.gates.base import Evidence, Gate, GateResult, from_findings
 
 
 class Integrity(Gate, frozen=True, kw_only=True, tag="integrity"):
-    """The record's digest, and digest and size of every file that it names, are as recorded.
+    """The record's digest, digest and size of every file that it names, and the format of the model file, are as recorded.
+
+    The format is told by the content of the model file, which is not loaded, never by its name.
 
     The recorded metrics have to follow from the stored predictions: this is evidence at the depth *recompute*, for which no
     model is loaded. The gate `rescore` goes one step deeper.

@@ -76,7 +76,7 @@ def _check_inputs(context: PromotionContext, report: GateReport, location: Locat
 
 
 def _check_outcomes(context: PromotionContext, report: GateReport, location: Location) -> Iterator[Finding]:
-    gates, results = context.policy.gates, report.results
+    gates, results = context.policy.required_gates, report.results
     if matches_gates(gates, results) and overall_outcome(results) == "pass" and report.outcome == "pass":
         return
     blocking = [f"{verdict.gate}: {verdict.outcome}" for verdict in results if verdict.blocks]

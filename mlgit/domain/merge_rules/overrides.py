@@ -91,21 +91,14 @@ def waivers(
         digest: the version.
         at: the time.
     """
-    never = _never_waivable(policy)
     return {
         gate: f"waived by {' and '.join(override.people)} for {override.incident}, until {utc_time(override.until)}"
         for override in overrides
         if (override.environment, override.model, override.digest) == (environment, model, digest)
         and signed_exception(override, signatures).state(at) == "in-force"
         for gate in override.waives
-        if gate not in never
+        if policy.is_waivable(gate)
     }
-
-
-def _never_waivable(policy: Policy) -> set[str]:
-    """Return the gates of a policy that no override waives; a kind stands for every gate of that kind."""
-    stated = set(policy.never_waivable)
-    return stated | {gate.id for gate in policy.gates if gate.kind in stated}
 
 
 def _why_not_waived(context: PromotionContext, gate: str, at: datetime) -> str:
@@ -113,7 +106,7 @@ def _why_not_waived(context: PromotionContext, gate: str, at: datetime) -> str:
     reasons = []
     for name, override in context.overrides_of_version().items():
         exception = signed_exception(override, context.signatures)
-        if gate in _never_waivable(context.policy):
+        if not context.policy.is_waivable(gate):
             return f"policy {context.policy.name} does not allow {gate} to be waived"
         if gate not in override.waives:
             reasons.append(f"{name} waives {', '.join(override.waives)}")

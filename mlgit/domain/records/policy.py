@@ -3,7 +3,8 @@
 from typing import Annotated, Literal
 
 from mlgit.domain.gates import AnyGate
-from mlgit.domain.gates.base import RiskCondition
+from mlgit.domain.gates.base import Gate, RiskCondition
+from mlgit.domain.gates.files import ModelSafe
 from mlgit.domain.names import Duration, Name
 from mlgit.domain.records.base import Record, RecordPart, describe
 from mlgit.domain.records.gatereport import GateId
@@ -67,7 +68,29 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
         describe("Maximum age of the approvals of what runs, before it must be re-approved; no limit if missing."),
     ] = None
     max_gate_age: Annotated[Duration, describe("Maximum age of a gate report at the merge.")] = "14d"
-    never_waivable: Annotated[tuple[GateId, ...], describe("Gates that no override can waive.")] = (
+    never_waivable: Annotated[
+        tuple[GateId, ...], describe("Gates that no override can waive; `model-safe` is always one of them.")
+    ] = (
         "integrity",
         "immutability",
     )
+
+    @property
+    def required_gates(self) -> list[Gate]:
+        """The gates that are evaluated: `model-safe` first, unless a blocking one is listed, and those listed, in order.
+
+        A file that is not what its record says, or runs code when it is loaded, is never a matter of policy.
+        """
+        listed: list[Gate] = list(self.gates)
+        if any(isinstance(gate, ModelSafe) and gate.severity == "block" and gate.when is None for gate in listed):
+            return listed
+        return [ModelSafe(), *listed]
+
+    @property
+    def unwaivable(self) -> frozenset[str]:
+        """The gates that no override waives, by id; a kind stands for every gate of that kind."""
+        return frozenset({*self.never_waivable, str(ModelSafe.__struct_config__.tag)})
+
+    def is_waivable(self, gate: str) -> bool:
+        """Return whether an override may waive a gate, given by its id."""
+        return self.unwaivable.isdisjoint({gate, gate.partition(":")[0]})

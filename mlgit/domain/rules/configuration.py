@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from msgspec.structs import replace
 
 from mlgit.domain import layout
+from mlgit.domain.formatting import metric_range
+from mlgit.domain.gates.files import ModelSafe
 from mlgit.domain.gates.metrics import BeatsChampion, check_test
 from mlgit.domain.metrics import METRICS
 from mlgit.domain.records.environment import Environment
@@ -14,6 +16,7 @@ from mlgit.domain.records.policy import Policy
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.project import Project
 from mlgit.domain.records.promotion import Promotion
+from mlgit.domain.rules.settings import check_settings
 from mlgit.domain.zones import check_zones
 from mlgit.errors import Finding, Location
 
@@ -40,6 +43,14 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
             why=f"the problem has `direction: {problem.metric.direction}`",
             fix=f"set metric.direction to {facts.direction}",
             at=Location(file, path="metric.direction"),
+        )
+    elif problem.baseline is not None and not facts.has_value(problem.baseline.metric):
+        yield Finding(
+            "baseline-out-of-range",
+            f"the baseline has {name} {problem.baseline.metric:g}",
+            why=f"{name} is {metric_range(facts.low, facts.high)}",
+            fix="state what the simple method achieves on the same test rows",
+            at=Location(file, path="baseline.metric"),
         )
     if problem.target.type == "binary" and problem.target.positive is None:
         yield Finding(
@@ -139,8 +150,13 @@ def check_roles(roles: Roles) -> Iterator[Finding]:
                 )
 
 
-def check_policy(policy: Policy) -> Iterator[Finding]:
-    """Check that gates are unique, that one of them blocks, and that their metrics exist."""
+def check_policy(policy: Policy, primary: Collection[str] = ()) -> Iterator[Finding]:
+    """Check that gates are unique, that one of them blocks, and that their metrics exist and can have the limits stated.
+
+    Args:
+        policy: the policy.
+        primary: the primary metrics of the project's problems, for gates that name no metric.
+    """
     file = layout.policy(policy.name)
     for index, gate in enumerate(policy.gates):
         if gate in policy.gates[:index]:
@@ -157,9 +173,18 @@ def check_policy(policy: Policy) -> Iterator[Finding]:
                 fix="give one of them another name",
                 at=Location(file, path=f"gates[{index}].name"),
             )
+        if isinstance(gate, ModelSafe) and (gate.severity == "warn" or gate.when is not None):
+            yield Finding(
+                "gate-not-optional",
+                f"policy {policy.name} lists model-safe as if it did not always block",
+                why="it belongs to every policy: a file that runs code when it is loaded is refused whatever the risk",
+                fix="remove `severity` and `when` from it, or do not list it",
+                at=Location(file, path=f"gates[{index}]"),
+            )
         metric: str | None = getattr(gate, "metric", None)
         if metric is not None and metric not in METRICS:
             yield _unknown_metric(metric, file, f"gates[{index}].metric")
+        yield from check_settings(gate, Location(file, path=f"gates[{index}]"), primary)
         unsuitable = check_test(gate.test, metric) if isinstance(gate, BeatsChampion) and metric else None
         if unsuitable is not None:
             yield replace(unsuitable, at=Location(file, path=f"gates[{index}].test"))

@@ -174,22 +174,22 @@ def _check_requirements(
 
 
 def _check_waives(name: str, override: Override, policy: Policy) -> Iterator[Finding]:
-    kinds = {gate.id: gate.kind for gate in policy.gates}
+    existing = [gate.id for gate in policy.required_gates]
     for index, gate in enumerate(override.waives):
         at = Location(layout.override(name), path=f"waives[{index}]")
-        if {gate, kinds.get(gate)}.intersection(policy.never_waivable):
+        if not policy.is_waivable(gate):
             yield Finding(
                 "waiver-not-allowed",
                 f"override {name} waives {gate}, which cannot be waived",
-                why=f"{layout.policy(policy.name)} has never_waivable: {', '.join(policy.never_waivable)}",
+                why=f"{layout.policy(policy.name)} has never_waivable: {', '.join(policy.never_waivable)}; model-safe always is",
                 fix="remove it; make the gate pass, or use `mlgit rollback`",
                 at=at,
             )
-        elif gate not in kinds:
+        elif gate not in existing:
             yield Finding(
                 "waiver-gate-unknown",
                 f"override {name} waives {gate}, which is not a gate of {override.environment}",
-                why=f"{layout.policy(policy.name)} has {', '.join(kinds)}",
+                why=f"{layout.policy(policy.name)} has {', '.join(existing)}",
                 fix="use one of these",
                 at=at,
             )

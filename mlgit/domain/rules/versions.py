@@ -10,6 +10,7 @@ from mlgit.domain.names import BlobId, Digest, VersionRef
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.problem import Problem
 from mlgit.domain.records.version import StoredFile, Version
+from mlgit.domain.results import ModelFileInspection
 from mlgit.errors import Finding, Location
 
 
@@ -85,6 +86,34 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
                 fix="register again: the front matter is written from the record",
                 at=Location(file, path=where),
             )
+
+
+def check_model_file(version: Version, inspected: ModelFileInspection) -> Iterator[Finding]:
+    """Check that a model file has the format and the types that the record of its version states.
+
+    Args:
+        version: the version.
+        inspected: the content of its model file; one that is no model at all has findings of its own.
+    """
+    recorded, ref = version.artifact, VersionRef(version.model, version.version)
+    at = Location(layout.version(version.model, version.version), path="artifact")
+    if inspected.format is not None and inspected.format != recorded.format:
+        yield Finding(
+            "model-format-mismatch",
+            f"the model file of {ref} is {inspected.format}, and {recorded.format} is recorded",
+            why="the format follows from the content of the file; its name does not count",
+            fix="register the version again with `mlgit register`, which records the right format",
+            at=at,
+        )
+    elif inspected.format is not None and sorted(inspected.types) != sorted(recorded.types):
+        others = sorted({*inspected.types} ^ {*recorded.types})
+        yield Finding(
+            "model-types-mismatch",
+            f"the model file of {ref} contains other types than those recorded",
+            why=f"only one of the two has {', '.join(others)}",
+            fix="register the version again with `mlgit register`, which records the right types",
+            at=at,
+        )
 
 
 def _check_file(

@@ -44,6 +44,11 @@ class DvcStore:
         self._hashes = hashes or KnownHashes()
         self._verified: list[StoredFile] = []
 
+    def cached(self, file: StoredFile) -> Path | None:
+        """Return the path of a file's object in the cache, whose content was not verified; None if it is not there."""
+        path = self._cached(file)
+        return path if path.is_file() else None
+
     def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
         """Return the files that the remote does not have, by one request for all. Content is not read.
 

@@ -34,7 +34,7 @@ from mlgit.edges.formats.document import (
     shortened,
     too_large,
 )
-from mlgit.edges.formats.yamlscalars import NotFinite, resolve, style
+from mlgit.edges.formats.yamlscalars import NotDecimal, NotFinite, resolve, style
 from mlgit.errors import Finding, Location, MlgitError, inconclusive
 
 MAX_BYTES: Final = 1 << 20
@@ -192,6 +192,15 @@ class _Reader:
             why, fix = "every number in a record has to be finite", "write a finite number, `null`, or text in quotes"
             message = f"{shortened(event.value)} is not a finite number"
             self._note(self._finding("number-not-finite", message, why, fix, event))
+            return None
+        except NotDecimal:
+            value = int(event.value, 0)
+            why, fix = (
+                f"YAML reads {value} there, which is not what a reviewer sees",
+                f"write {value}, or text in quotes",
+            )
+            message = f"{shortened(event.value)} is not a decimal number"
+            self._note(self._finding("number-not-decimal", message, why, fix, event))
             return None
 
     def _key(self, event: Any) -> str:

@@ -1,7 +1,8 @@
 """Plain scalars of YAML: the value of text without quotes, and which text needs quotes.
 
 Reading follows the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), with two exceptions:
-integers that begin with a zero stay text, because YAML 1.1 reads them as octal, and infinities are refused.
+integers that begin with a zero stay text, because YAML 1.1 reads them as octal, and infinities are refused. Numbers in another
+base than ten (`0x10`, `0o17`) are refused as well: a reviewer of `min: 0x10` does not read 16.
 """
 
 import math
@@ -15,7 +16,8 @@ _CONSTANTS: Final[dict[str, Any]] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _MAY_BE_NUMBER: Final = frozenset("-+.0123456789")
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _MAX_INTEGER_DIGITS = (
@@ -27,11 +29,16 @@ class NotFinite(Exception):
     """A number without a finite value."""
 
 
+class NotDecimal(Exception):
+    """A number in base eight or sixteen."""
+
+
 def resolve(text: str) -> Any:
     """Return the value of a scalar without quotes.
 
     Raises:
         NotFinite: infinity, not a number, or too large for a double.
+        NotDecimal: in base eight or sixteen.
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -40,7 +47,7 @@ def resolve(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         if len(text) > _MAX_INTEGER_DIGITS:
             raise NotFinite
-        return int(text, 0)
+        return int(text)
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):  # too large for a double
@@ -48,6 +55,8 @@ def resolve(text: str) -> Any:
         return number
     if _NOT_FINITE.fullmatch(text):
         raise NotFinite
+    if _OTHER_BASE.fullmatch(text):
+        raise NotDecimal
     return text
 
 

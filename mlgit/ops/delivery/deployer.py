@@ -16,6 +16,7 @@ from mlgit.domain.slots import FULL_TRAFFIC, VersionBeside
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.delivery import deployment_log
 from mlgit.ops.delivery.desired_state import DesiredState, desired_at_step, desired_state
+from mlgit.ops.evaluation.evidence_files import require_safe_model
 from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside, Target
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
@@ -244,6 +245,9 @@ class Deployer:
         self._on_step(f"fetching {version.model}@{version.version}")
         folder = layout.version_folder(version.model, version.version)
         artifact = stack.enter_context(self._workspace.store(self._base.project().remote).fetch(version.artifact))
+        # Whatever the gates said and whoever merged it: no target gets a file that runs code, or is not what is recorded.
+        trusted = self._base.tree.read(layout.TRUSTED_TYPES) or b""
+        require_safe_model(self._workspace, version, artifact, trusted)
         return Release(
             model=version.model,
             digest=version.digest,

@@ -29,7 +29,7 @@ from mlgit.domain.results import (
     SliceValue,
 )
 from mlgit.domain.rules.changes import check_immutable
-from mlgit.domain.rules.versions import check_version, stored_files
+from mlgit.domain.rules.versions import check_model_file, check_version, stored_files
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError, refused
 from mlgit.ops.data import contracts
 from mlgit.ops.evaluation import evidence_files, evidence_numbers, rescoring, team_gates
@@ -89,6 +89,8 @@ class StoredEvidence:
                 if any(finding.id == "data-missing" for finding in error.findings):
                     raise
                 findings.extend(error.findings)
+        if not findings:
+            findings = [*self._not_a_model(), *check_model_file(self.candidate, self._inspected)]
         return findings or self._check_metrics()
 
     def check_immutability(self) -> Sequence[Finding]:
@@ -238,7 +240,7 @@ class StoredEvidence:
 
     def inspect_model_file(self) -> ModelFileInspection:
         """Inspect the candidate's model file without loading it."""
-        return evidence_files.inspect_model_file(self._workspace, self._store, self.candidate, self._trusted)
+        return self._inspected
 
     def input_columns(self, version: Version) -> Mapping[str, InputColumn]:
         """Read the input columns of a version from its record and its profile."""
@@ -271,6 +273,14 @@ class StoredEvidence:
     def installed_gate(self, name: str) -> Callable[[Any, Mapping[str, Any]], Any]:
         """Find a gate function in an installed package."""
         return self._workspace.team_gates.installed(name)
+
+    def _not_a_model(self) -> Sequence[Finding]:
+        """Return why the model file has no format; which types are trusted is not a question of integrity."""
+        return self._inspected.findings if self._inspected.format is None else []
+
+    @cached_property
+    def _inspected(self) -> ModelFileInspection:
+        return evidence_files.inspect_model_file(self._workspace, self._store, self.candidate, self._trusted)
 
     @property
     def _trusted(self) -> bytes:

@@ -1,6 +1,7 @@
 """Evidence on the files of a version and its training commit."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -9,8 +10,8 @@ from mlgit.domain.codec import sha256
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Model, Version
 from mlgit.domain.results import InputColumn, ModelFileInspection
-from mlgit.domain.rules.versions import stored_files
-from mlgit.errors import Inconclusive, Location, MlgitError, inconclusive, refused
+from mlgit.domain.rules.versions import check_model_file, stored_files
+from mlgit.errors import Location, MlgitError, inconclusive, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.data import DataStore
@@ -33,13 +34,24 @@ def inspect_model_file(workspace: Workspace, store: DataStore, version: Version,
         MlgitError: the file is unavailable.
     """
     with store.fetch(version.artifact) as path:
-        try:
-            format_, types = workspace.model_files.inspect(path, trusted)
-        except Inconclusive:
-            raise
-        except MlgitError as error:
-            return ModelFileInspection(format=None, findings=list(error.findings))
-    return ModelFileInspection(format=format_, types=types)
+        return workspace.model_files.inspect(path, trusted)
+
+
+def require_safe_model(workspace: Workspace, version: Version, path: Path, trusted: bytes) -> None:
+    """Refuse a model file that is not what the record of its version says, or that runs code when it is loaded.
+
+    Args:
+        workspace: the workspace.
+        version: the version.
+        path: a verified copy of its model file.
+        trusted: content of the project's file of trusted types.
+
+    Raises:
+        MlgitError: with every reason not to load it.
+    """
+    inspected = workspace.model_files.inspect(path, trusted)
+    if findings := [*inspected.findings, *check_model_file(version, inspected)]:
+        raise MlgitError(*findings)
 
 
 def input_columns(state: Lifecycle, version: Version) -> Mapping[str, InputColumn]:

@@ -51,7 +51,7 @@ def run(
         ref: the version.
         environment: the environment with the gates.
         at: the time of the evaluation.
-        waivers: who waived a gate and why, by id of the gate; a gate in the policy's `never_waivable` stays in force.
+        waivers: who waived a gate and why, by id of the gate; those that the policy does not allow stay in force.
 
     Raises:
         MlgitError: the version or the environment does not exist (`version-unknown`, `environment-unknown`).
@@ -60,7 +60,7 @@ def run(
     champion = state.champion(environment, ref.model)
     policy = state.policy(state.environment(environment).policy)
     evidence = KnownEvidence(workspace, state, version, champion, at=at)
-    results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
+    results = evaluate(policy.required_gates, evidence, waivers, never_waivable=policy.unwaivable)
     evidence.save()
     return GateResults(
         candidate=str(ref),
@@ -104,11 +104,11 @@ def gate_report(
         promotion: the promotion that the report is for.
         champion: the version to compare with (see `proposals.compared_version`).
         at: the time of the evaluation.
-        waivers: who waived a gate and why, by id of the gate; a gate in the policy's `never_waivable` stays in force.
+        waivers: who waived a gate and why, by id of the gate; those that the policy does not allow stay in force.
     """
     policy = state.policy(state.environment(environment).policy)
     evidence = KnownEvidence(workspace, state, version, champion, at=at)
-    results = evaluate(policy.gates, evidence, waivers, never_waivable=policy.never_waivable)
+    results = evaluate(policy.required_gates, evidence, waivers, never_waivable=policy.unwaivable)
     evidence.save()
     contracts = contracts_of(state, evidence.model, version)
     return GateReport(

@@ -215,7 +215,7 @@ def _replay(workspace: Workspace, merged: _Merged, tried: Policy) -> ReplayedPro
         version = before.version(ref)
         champion = before.champion(manifest.environment, manifest.model)
         evidence = StoredEvidence(workspace, before, version, champion, at=merged.at)
-        verdicts = evaluate(tried.gates, evidence)
+        verdicts = evaluate(tried.required_gates, evidence)
     except MlgitError as error:
         return msgspec.structs.replace(
             replayed, blocked_by=[BlockingGate("records", "error", error.findings[0].message)]

@@ -157,7 +157,7 @@ def _evaluate_again(
     )
     differences = [*_manifest_differences(manifest, path, report), *_input_differences(report, new_report)]
     policy = before.policy(before.environment(report.environment).policy)
-    if not matches_gates(policy.gates, report.results):
+    if not matches_gates(policy.required_gates, report.results):
         return [*differences, f"the results are not those of the gates of policy {policy.name}"], []
     pairs = list(zip(report.results, new_report.results, strict=True))
     missing = [f"{new.gate}: {new.message}" for old, new in pairs if _is_error(new) and not _is_error(old)]

@@ -9,7 +9,7 @@ from mlgit.domain.codec import sha256, to_mapping
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs, StoredFile
-from mlgit.errors import Location, refused
+from mlgit.errors import Location, MlgitError, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.git import Tree, TreeEntry
@@ -121,8 +121,10 @@ def _hash_output(workspace: Workspace, model: Model, path: str, name: str) -> St
 
 def _artifact(workspace: Workspace, path: Path) -> Artifact:
     stored = workspace.hash_file(path, f"model{path.suffix}")
-    format_, types = workspace.model_files.inspect(path, _trusted_types(workspace))
-    return Artifact(**to_mapping(stored), format=format_, types=types)
+    inspected = workspace.model_files.inspect(path, _trusted_types(workspace))
+    if inspected.findings or inspected.format is None:
+        raise MlgitError(*inspected.findings)
+    return Artifact(**to_mapping(stored), format=inspected.format, types=inspected.types)
 
 
 def _trusted_types(workspace: Workspace) -> bytes:

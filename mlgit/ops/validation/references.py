@@ -72,8 +72,9 @@ class _References:
             add(check_dataset(dataset))
         for model in of_kind(Model, self._of("model")):
             add(check_model(model, self._names.get("problem", ()), self._names.get("dataset", ())))
+        primary = {problem.metric.primary for problem in of_kind(Problem, self._of("problem"))}
         for policy in of_kind(Policy, self._of("policy")):
-            add(check_policy(policy))
+            add(check_policy(policy, primary))
         for project in of_kind(Project, self._of("project")):
             add(check_project(project, self._names.get("environment", ())))
             for environment in of_kind(Environment, self._of("environment")):

@@ -19,6 +19,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of, state_at
 from mlgit.ops.policies import impact
 from mlgit.ops.validation.changes import NUMEROUS_KINDS, check_change, check_protected
+from mlgit.ops.validation.objects import check_objects, versions_to_open
 from mlgit.ops.validation.pipelines import check_pipelines
 from mlgit.ops.validation.references import check_references
 from mlgit.ops.validation.tree_check import TreeCheck, by_kind, of_kind
@@ -84,6 +85,9 @@ def run(
     else:
         records_read, findings = check_all(head, workspace.formats, on_progress)
         findings += check_protected(changes)
+    changed = [change.path for change in changes if change.status != "D"]
+    opened = versions_to_open(head, None if base is None else changed)
+    findings += check_objects(workspace, head.project().remote, opened)
     return Validated(
         tree="the work tree" if tree.commit is None else tree.commit[:12],
         base=base,

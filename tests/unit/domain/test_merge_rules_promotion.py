@@ -37,6 +37,7 @@ from tests.unit.domain.test_merge_rules_exceptions import hold, override
 CANDIDATE, CHAMPION = samples.version(2), samples.version(1)
 POLICY = samples.policy(gates=[Integrity(), Latency(severity="warn")], max_gate_age="14d")
 PASSED = [
+    GateVerdict(gate="model-safe", outcome="pass", message="skops"),
     GateVerdict(gate="integrity", outcome="pass", message="as recorded"),
     GateVerdict(gate="latency", outcome="fail", message="slow", severity="warn"),
 ]
@@ -113,7 +114,7 @@ def with_results(*results: GateVerdict, outcome: str = "pass") -> PromotionConte
     return with_report(results=list(results), outcome=outcome)
 
 
-INTEGRITY, LATENCY = PASSED
+SAFE, INTEGRITY, LATENCY = PASSED
 REPORTS: list[tuple[str, PromotionContext, list[str]]] = [
     ("it passed", context(), []),
     ("there is none", context(report=None), ["gate-report-missing"]),
@@ -137,13 +138,19 @@ REPORTS: list[tuple[str, PromotionContext, list[str]]] = [
         with_report(policy=PolicyRef(name="a", digest=digest(POLICY))),
         ["gate-report-mismatch"],
     ),
-    ("a gate was left out", with_results(INTEGRITY), ["gates-failed"]),
+    ("a gate was left out", with_results(SAFE, INTEGRITY), ["gates-failed"]),
     ("no gate was asked", with_results(), ["gates-failed"]),
-    ("a gate was made light of", with_results(replace(INTEGRITY, severity="warn"), LATENCY), ["gates-failed"]),
-    ("gates were turned round", with_results(LATENCY, INTEGRITY), ["gates-failed"]),
-    ("a gate said no", with_results(replace(INTEGRITY, outcome="fail"), LATENCY), ["gates-failed"]),
-    ("a gate could not tell", with_results(replace(INTEGRITY, outcome="error"), LATENCY), ["gates-failed"]),
-    ("a gate waits", with_results(replace(INTEGRITY, outcome="wait"), LATENCY), ["gates-failed"]),
+    ("nobody looked into the file", with_results(INTEGRITY, LATENCY), ["gates-failed"]),
+    (
+        "the file was not looked into in vain",
+        with_results(replace(SAFE, severity="warn"), INTEGRITY, LATENCY),
+        ["gates-failed"],
+    ),
+    ("a gate was made light of", with_results(SAFE, replace(INTEGRITY, severity="warn"), LATENCY), ["gates-failed"]),
+    ("gates were turned round", with_results(SAFE, LATENCY, INTEGRITY), ["gates-failed"]),
+    ("a gate said no", with_results(SAFE, replace(INTEGRITY, outcome="fail"), LATENCY), ["gates-failed"]),
+    ("a gate could not tell", with_results(SAFE, replace(INTEGRITY, outcome="error"), LATENCY), ["gates-failed"]),
+    ("a gate waits", with_results(SAFE, replace(INTEGRITY, outcome="wait"), LATENCY), ["gates-failed"]),
     ("it says that it failed", with_results(*PASSED, outcome="fail"), ["gates-failed"]),
     ("nobody asks a rollback", context(report=None, manifest=manifest(gates=None, change="rollback")), []),
     ("nobody asks an end", context(report=None, version=None, manifest=manifest(gates=None, change="retire")), []),
@@ -160,11 +167,11 @@ def test_a_promotion_needs_a_report_of_its_own_in_which_all_gates_passed(
 
 
 def test_the_finding_names_the_gates_that_did_not_pass() -> None:
-    (finding,) = check_report(with_results(replace(INTEGRITY, outcome="fail"), LATENCY, outcome="fail"), NOW)
+    (finding,) = check_report(with_results(SAFE, replace(INTEGRITY, outcome="fail"), LATENCY, outcome="fail"), NOW)
     assert finding.why == "integrity: fail"
-    (finding,) = check_report(with_results(INTEGRITY), NOW)
+    (finding,) = check_report(with_results(SAFE, INTEGRITY), NOW)
     assert finding.why == (
-        "the policy requires integrity, latency; the report has integrity, or another order or severity"
+        "the policy requires model-safe, integrity, latency; the report has model-safe, integrity, or another order or severity"
     )
 
 
@@ -289,7 +296,7 @@ def two_changes() -> Promotion:
     return manifest(slots=slots)
 
 
-WAIVED = report(results=[replace(INTEGRITY, outcome="waived"), LATENCY])
+WAIVED = report(results=[SAFE, replace(INTEGRITY, outcome="waived"), LATENCY])
 UNKNOWN_STANDING_APPROVAL = StandingApprovalRef(id=samples.ULID, digest=samples.sha(98))
 PROBLEMS: list[tuple[str, Callable[[], PromotionContext], set[str]]] = [
     (

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mlgit.domain import codec
+from mlgit.domain.gates import Integrity, ModelSafe
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, RiskCondition, failed, passed, skipped
 from mlgit.domain.policy import (
     approval_rule,
@@ -288,3 +289,20 @@ def test_a_change_has_its_own_rule_or_that_of_a_promotion(change: str) -> None:
     promote, own = ApprovalRule(min=3), ApprovalRule(min=0)
     assert approval_rule(ApprovalRules(promote=promote), change) == promote
     assert approval_rule(ApprovalRules(**{"promote": promote, change: own}), change) == own
+
+
+@pytest.mark.parametrize(
+    ("gates", "required"),
+    [
+        ([Integrity()], ["model-safe", "integrity"]),
+        ([Integrity(), ModelSafe(formats=("onnx",))], ["integrity", "model-safe"]),
+        ([ModelSafe(severity="warn")], ["model-safe", "model-safe"]),
+        ([ModelSafe(when=RiskCondition(risk="high"))], ["model-safe", "model-safe"]),
+    ],
+)
+def test_model_safe_belongs_to_every_policy(gates: list[Any], required: list[str]) -> None:
+    policy = samples.policy(gates=gates, never_waivable=())
+    assert [gate.id for gate in policy.required_gates] == required
+    assert any(gate.id == "model-safe" and gate.severity == "block" and not gate.when for gate in policy.required_gates)
+    assert not policy.is_waivable("model-safe")
+    assert policy.is_waivable("integrity")

@@ -9,7 +9,18 @@ import pytest
 
 from mlgit.domain import carddraft
 from mlgit.domain.codec import digest, sha256
-from mlgit.domain.gates import BeatsChampion, CardComplete, Exec, Integrity, Python, SliceHarm, Threshold
+from mlgit.domain.gates import (
+    BeatsChampion,
+    CardComplete,
+    Exec,
+    Fairness,
+    Integrity,
+    ModelSafe,
+    Python,
+    SliceHarm,
+    Threshold,
+)
+from mlgit.domain.gates.base import RiskCondition
 from mlgit.domain.records.card import Card
 from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
 from mlgit.domain.records.governance import RoleHolder
@@ -148,6 +159,9 @@ def test_unlisted_environments_are_sorted() -> None:
     assert [finding.at for finding in found] == [Location(f"environments/{name}/environment.yaml") for name in "ab"]
 
 
+OUT = "gate-setting-out-of-range"
+
+
 @pytest.mark.parametrize(
     ("gates", "found"),
     [
@@ -159,13 +173,25 @@ def test_unlisted_environments_are_sorted() -> None:
         ([SliceHarm(metric="auc")], [("metric-unknown", "gates[0].metric")]),
         ([Integrity(severity="warn"), CardComplete()], []),
         ([Integrity(severity="warn"), CardComplete(severity="warn")], [("blocking-gate-missing", "gates")]),
+        ([BeatsChampion(margin=-0.02), SliceHarm(max_drop=0.5), Threshold(metric="rmse", max=900.0)], []),
+        ([BeatsChampion(metric="rmse", margin=-5.0), Threshold(metric="r2", min=-3.0)], []),
+        ([BeatsChampion(margin=-5.0)], [(OUT, "gates[0].margin")]),
+        ([BeatsChampion(metric="f1", margin=1.0)], [(OUT, "gates[0].margin")]),
+        ([SliceHarm(max_drop=2.0)], [(OUT, "gates[0].max_drop")]),
+        ([Threshold(metric="f1", min=16.0)], [(OUT, "gates[0].min")]),
+        ([Threshold(metric="rmse", max=-1.0)], [(OUT, "gates[0].max")]),
+        ([Threshold(metric="f1", min=0.9, max=0.1)], [(OUT, "gates[0].min")]),
+        ([Fairness(columns=("a",), metric="f1", max_difference=3.0)], [(OUT, "gates[0].max_difference")]),
+        ([Integrity(), ModelSafe(formats=("skops",))], []),
+        ([Integrity(), ModelSafe(severity="warn")], [("gate-not-optional", "gates[1]")]),
+        ([ModelSafe(when=RiskCondition(risk="high"))], [("gate-not-optional", "gates[0]")]),
         ([Exec(name="a", command=("a",)), Exec(name="b", command=("a",)), Python(name="a")], []),
         ([Exec(name="a", command=("a",)), Exec(name="a", command=("b",))], [("gate-duplicate", "gates[1].name")]),
     ],
 )
 def test_gates_of_a_policy_are_unique_with_known_metrics(gates: list[Any], found: list[tuple[str, str]]) -> None:
     policy = samples.policy(name="strict", gates=gates)
-    assert [(one.id, one.at) for one in check_policy(policy)] == [
+    assert [(one.id, one.at) for one in check_policy(policy, {"roc_auc"})] == [
         (name, Location("policies/strict.yaml", path=path)) for name, path in found
     ]
 

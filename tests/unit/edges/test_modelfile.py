@@ -322,6 +322,108 @@ def test_what_only_resembles_a_format_is_unknown(name: str, wrong: bytes, tmp_pa
     assert refusal(wrong, tmp_path).id == "model-format-unknown"
 
 
+def message(number: int, content: bytes) -> bytes:
+    """Return a field of protobuf with a message of less than 128 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def onnx_file(graph: bytes) -> bytes:
+    return b"\x08\x0a" + message(7, graph)
+
+
+def tensor(*, elements: int = 2, raw: int = 8, more: bytes = b"") -> bytes:
+    """Return a TensorProto of floats with one dimension."""
+    return bytes([0x08, elements, 0x10, 1]) + (message(9, bytes(raw)) if raw else b"") + more
+
+
+def weights(size: int, *tensors: tuple[str, list[int], int, int]) -> bytes:
+    """Return a file of safetensors with F64 tensors, given by name, shape, begin and end, and `size` bytes of data."""
+    entries = {name: {"dtype": "F64", "shape": shape, "data_offsets": [a, b]} for name, shape, a, b in tensors}
+    header = json.dumps(entries).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(size)
+
+
+def booster(trees: str, *, header: str = "") -> bytes:
+    sizes = header or f"tree_sizes={len(trees)}"
+    return f"tree\nversion=v4\nnum_class=1\n{sizes}\n\n{trees}end of trees\n".encode()
+
+
+TREE = "Tree=0\nnum_leaves=2\nleaf_value=0.1 0.2\n\n\n"
+NODES = {name: [0, 0] for name in ("left_children", "right_children", "parents", "split_indices")}
+NODES |= {"split_conditions": [0, 0], "default_left": [0, 0]}
+
+
+def xgboost_file(nodes: str = "2", trees: str = "1", **arrays: list[int]) -> bytes:
+    tree = {"tree_param": {"num_nodes": nodes}, **NODES, **arrays}
+    model = {"gbtree_model_param": {"num_trees": trees}, "trees": [tree]}
+    return json.dumps({"learner": {"gradient_booster": {"model": model}}, "version": [3, 2, 0]}).encode()
+
+
+EXTERNAL = message(13, message(1, b"location") + message(2, b"../../etc/passwd"))
+LYING: dict[str, tuple[bytes, str]] = {
+    "onnx: data elsewhere": (onnx_file(message(5, tensor(more=EXTERNAL))), "in another file"),
+    "onnx: data elsewhere, by its place": (onnx_file(message(5, tensor(more=b"\x70\x01"))), "in another file"),
+    "onnx: data elsewhere in a node": (
+        onnx_file(message(1, message(5, message(5, tensor(more=EXTERNAL))))),
+        "in another file",
+    ),
+    "onnx: data elsewhere in a graph of a node": (
+        onnx_file(message(1, message(5, message(6, message(5, tensor(more=EXTERNAL)))))),
+        "in another file",
+    ),
+    "onnx: a tensor that lies": (onnx_file(message(5, tensor(elements=100))), "100 elements of 32 bits and has 8 bytes"),
+    "onnx: a tensor of nothing": (onnx_file(message(5, tensor(elements=100, raw=0))), "100 elements"),
+    "onnx: compiled code": (onnx_file(message(1, message(4, b"EPContext"))), "compiled code"),
+    "onnx: a group": (onnx_file(message(5, b"\x0b\x0c")), "wire type"),
+    "safetensors: an overlap": (weights(16, ("a", [2], 0, 16), ("b", [1], 8, 16)), "overlaps another"),
+    "safetensors: a hole": (weights(24, ("a", [1], 0, 8), ("b", [1], 16, 24)), "begins 8 bytes after"),
+    "safetensors: a tensor that lies": (weights(8, ("a", [1000], 0, 8)), "states 64,000 bits and has 64"),
+    "safetensors: beyond the end": (weights(8, ("a", [2], 0, 16)), "16 bytes, and 8 follow"),
+    "safetensors: more than it says": (weights(16, ("a", [1], 0, 8)), "8 bytes, and 16 follow"),
+    "safetensors: a negative shape": (weights(8, ("a", [-1], 0, 8)), "has no shape"),
+    "safetensors: a name twice": (
+        safetensors(b'{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"w":{"dtype":"F64"}}'),
+        "names a tensor twice",
+    ),
+    "safetensors: an unknown type": (safetensors(b'{"w":{"dtype":"X","shape":[1],"data_offsets":[0,8]}}'), "does not know"),
+    "lightgbm: a size that lies": (booster(TREE, header="tree_sizes=9999"), "9,999 bytes for tree 0"),
+    "lightgbm: no sizes": (booster(TREE, header="sizes=1"), "no tree_sizes"),
+    "lightgbm: leaves that lie": (booster(TREE.replace("num_leaves=2", "num_leaves=9")), "9 leaves and has 2"),
+    "lightgbm: another tree": (booster(TREE + TREE, header=f"tree_sizes={len(TREE)}"), "more trees"),
+    "xgboost: nodes that lie": (xgboost_file(nodes="1000000000"), "1,000,000,000 nodes"),
+    "xgboost: trees that lie": (xgboost_file(trees="7"), "7 trees, and has 1"),
+    "xgboost: children that lie": (xgboost_file(left_children=[0]), "left_children"),
+    "xgboost: cut off": (b'{"learner":{"gradient_booster":', ""),
+    "xgboost ubj: an array that lies": (
+        b"{L" + struct.pack(">q", 7) + b"learner[$d#l\x7f\xff\xff\xff}",
+        "more than the file has",
+    ),
+    "xgboost ubj: more behind it": (b"{L" + struct.pack(">q", 7) + b"learner{}}{}", "2 bytes follow"),
+    "xgboost ubj: a text that lies": (b"{L" + struct.pack(">q", 7) + b"learnerSl\x7f\xff\xff\xffx}", "in the middle"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "why"), LYING.values(), ids=LYING)
+def test_what_states_other_sizes_or_reads_other_files_is_unsafe(content: bytes, why: str, tmp_path: Path) -> None:
+    found = refusal(content, tmp_path)
+    assert (found.id, why in found.why) == ("model-file-unsafe", True), found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        onnx_file(message(5, tensor()) + message(5, tensor(elements=0, raw=0)) + message(1, message(4, b"Add"))),
+        weights(24, ("b", [2], 8, 24), ("a", [1], 0, 8), ("empty", [0, 3], 24, 24)),
+        booster(TREE + TREE.replace("=0\n", "=1\n", 1), header=f"tree_sizes={len(TREE)} {len(TREE)}"),
+        xgboost_file(),
+    ],
+    ids=["onnx", "safetensors", "lightgbm", "xgboost"],
+)
+def test_what_is_as_large_as_it_states_is_accepted(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_bytes(content)
+    assert inspect(tmp_path / "copy", "model").findings == []
+
+
 @pytest.mark.parametrize("package", ["xgboost", "lightgbm", "onnx", "safetensors"])
 def test_files_written_by_the_libraries_are_recognized(package: str, tmp_path: Path) -> None:
     pytest.importorskip(package)

@@ -40,7 +40,7 @@ def test_what_the_remote_lacks_is_named() -> None:
     [
         ({}, inspected(), "pass", "skops"),
         ({}, inspected(findings=[PICKLE]), "fail", "the model file is a pickle"),
-        ({}, inspected("onnx"), "fail", "its content is onnx, and skops is recorded"),
+        ({}, inspected("onnx"), "fail", "the model file of delay@2 is onnx, and skops is recorded"),
         ({"formats": ("onnx",)}, inspected(), "fail", "accepted are onnx"),
         ({}, inspected(types=["acme.Model"]), "fail", "other types than those recorded"),
         ({}, inspected(None), "fail", "None"),

@@ -21,8 +21,11 @@ def matches(content: "Content") -> bool:
     return content.head.startswith((b"tree\n", b"tree\r\n")) and b"version=" in content.head[:100]
 
 
-def list_types(path: Path, at: "Location") -> list[str]:  # noqa: ARG001
-    """Return no types: a booster consists of numbers and text."""
+def list_types(path: Path, at: "Location") -> list[str]:
+    """Return no types: a booster consists of numbers and text. Refuse a file that lies of its size."""
+    from mlgit.edges.modelfile import lightgbmfile  # noqa: PLC0415 - the scoring process has no mlgit
+
+    lightgbmfile.check(path, at)
     return []
 
 

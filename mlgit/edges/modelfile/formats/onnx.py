@@ -54,8 +54,11 @@ def matches(content: "Content") -> bool:
     return position == content.size and {_IR_VERSION, _GRAPH} <= fields
 
 
-def list_types(path: Path, at: "Location") -> list[str]:  # noqa: ARG001
-    """Return no types: a graph consists of ONNX operators, no Python."""
+def list_types(path: Path, at: "Location") -> list[str]:
+    """Return no types: a graph consists of ONNX operators, no Python. Refuse one that reads other files."""
+    from mlgit.edges.modelfile import onnxfile  # noqa: PLC0415 - the scoring process has no mlgit
+
+    onnxfile.check(path, at)
     return []
 
 

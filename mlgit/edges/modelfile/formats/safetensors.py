@@ -37,6 +37,9 @@ def matches(content: "Content") -> bool:
     )
 
 
-def list_types(path: Path, at: "Location") -> list[str]:  # noqa: ARG001
-    """Return no types: the file holds numbers only."""
+def list_types(path: Path, at: "Location") -> list[str]:
+    """Return no types: the file holds numbers only. Refuse a file that lies of its size."""
+    from mlgit.edges.modelfile import safetensorsfile  # noqa: PLC0415 - the scoring process has no mlgit
+
+    safetensorsfile.check(path, at)
     return []

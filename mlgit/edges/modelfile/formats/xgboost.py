@@ -26,8 +26,11 @@ def matches(content: "Content") -> bool:
     return (_JSON.match(content.head) or _UBJ.match(content.head)) is not None
 
 
-def list_types(path: Path, at: "Location") -> list[str]:  # noqa: ARG001
-    """Return no types: a booster consists of numbers and text."""
+def list_types(path: Path, at: "Location") -> list[str]:
+    """Return no types: a booster consists of numbers and text. Refuse a file that lies of its size."""
+    from mlgit.edges.modelfile import xgboostfile  # noqa: PLC0415 - the scoring process has no mlgit
+
+    xgboostfile.check(path, at)
     return []
 
 

@@ -24,6 +24,10 @@ class DataStore(Protocol):
     (`dvc-remote-unsupported`), and Inconclusive if it does not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
     """
 
+    def cached(self, file: StoredFile) -> Path | None:
+        """Return the path of a file's object in the cache, whose content was not verified; None if it is not there."""
+        ...
+
     def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
         """Return the files that the remote does not have.
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from mlgit.domain.metrics import Task
 from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import ModelFormat
+from mlgit.domain.results import ModelFileInspection
 
 
 class Scored(Protocol):
@@ -36,16 +37,18 @@ class Scored(Protocol):
 class ModelFiles(Protocol):
     """Model files. They may be hostile, so `inspect` loads nothing, and `score` loads in a sandboxed process."""
 
-    def inspect(self, path: Path, trusted: bytes) -> tuple[ModelFormat, list[str]]:
-        """Return the format of a file, and the types in it that are not trusted by default. Loads nothing.
+    def inspect(self, path: Path, trusted: bytes | None) -> ModelFileInspection:
+        """Return the format of a file, the types in it that are not trusted by default, and why not to load it. Loads nothing.
+
+        The reasons are that it is not a model in a known format (`model-format-unknown`, `model-is-pickle` and others; the
+        format is None then), or has a type that is not trusted (`model-type-untrusted`, `model-type-local`).
 
         Args:
             path: the file.
-            trusted: content of the project's file of trusted types.
+            trusted: content of the project's file of trusted types; None where it does not matter which types are.
 
         Raises:
-            MlgitError: the file is not a model in a known format (`model-format-unknown`, `model-is-pickle` and others), or
-                contains a type that is not trusted (`model-type-untrusted`, `model-type-local`).
+            Inconclusive: the library that inspects it is not installed.
         """
         ...
 
