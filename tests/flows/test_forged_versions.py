@@ -8,6 +8,7 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -133,3 +134,20 @@ def test_no_target_gets_a_file_that_was_not_gated(running: Team) -> None:
     path.write_bytes(pickle.dumps(_Gadget()))
     with pytest.raises(Exception, match="pickle"):
         require_safe_model(session, version, path, b"")
+
+
+def test_whoever_registers_cannot_choose_the_seed(running: Team) -> None:
+    """The same predictions under another digest: the interval against the champion is the same, to the last digit."""
+    ana = running.ana
+    again = msgspec.json.decode(ana.read(f"{GENUINE}/version.json"), type=Version)
+    again = msgspec.structs.replace(again, version=4, registered_at=again.registered_at + timedelta(seconds=1))
+    again = msgspec.structs.replace(again, digest=codec.version_digest(again))
+    names = ("card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc", "test.parquet.dvc")
+    files: dict[str, str | bytes] = {f"{FOLDER}/{name}": ana.read(f"{GENUINE}/{name}") for name in names}
+    ana.commit("Register it once more", files | {f"{FOLDER}/version.json": codec.to_json(again)})
+    facts = [
+        {one["gate"]: one.get("facts") for one in ana(f"gate {ref} --env production --json").json["results"]}
+        for ref in (f"{MODEL}@2", FORGED)
+    ]
+    for gate in ("beats-baseline", "beats-champion", "slice-harm"):
+        assert facts[0][gate] == facts[1][gate], gate

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from msgspec.structs import replace
 
 from mlgit.domain import layout
-from mlgit.domain.formatting import metric_range
 from mlgit.domain.gates.files import ModelSafe
 from mlgit.domain.gates.metrics import BeatsChampion, check_test
 from mlgit.domain.metrics import METRICS
@@ -43,14 +42,6 @@ def check_problem(problem: Problem) -> Iterator[Finding]:
             why=f"the problem has `direction: {problem.metric.direction}`",
             fix=f"set metric.direction to {facts.direction}",
             at=Location(file, path="metric.direction"),
-        )
-    elif problem.baseline is not None and not facts.has_value(problem.baseline.metric):
-        yield Finding(
-            "baseline-out-of-range",
-            f"the baseline has {name} {problem.baseline.metric:g}",
-            why=f"{name} is {metric_range(facts.low, facts.high)}",
-            fix="state what the simple method achieves on the same test rows",
-            at=Location(file, path="baseline.metric"),
         )
     if problem.target.type == "binary" and problem.target.positive is None:
         yield Finding(

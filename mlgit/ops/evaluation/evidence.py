@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.domain import layout
 from mlgit.domain.cards import CardText
+from mlgit.domain.codec import digest, digest_of
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.problem import Label
@@ -90,7 +91,7 @@ class StoredEvidence:
                     raise
                 findings.extend(error.findings)
         if not findings:
-            findings = [*self._not_a_model(), *check_model_file(self.candidate, self._inspected)]
+            findings = self._check_model_file()
         return findings or self._check_metrics()
 
     def check_immutability(self) -> Sequence[Finding]:
@@ -274,9 +275,10 @@ class StoredEvidence:
         """Find a gate function in an installed package."""
         return self._workspace.team_gates.installed(name)
 
-    def _not_a_model(self) -> Sequence[Finding]:
-        """Return why the model file has no format; which types are trusted is not a question of integrity."""
-        return self._inspected.findings if self._inspected.format is None else []
+    def _check_model_file(self) -> list[Finding]:
+        """Check that the model file is what is recorded; which types are trusted is not a question of integrity."""
+        inspected = self.inspect_model_file()
+        return inspected.findings if inspected.format is None else list(check_model_file(self.candidate, inspected))
 
     @cached_property
     def _inspected(self) -> ModelFileInspection:
@@ -292,8 +294,13 @@ class StoredEvidence:
 
     @property
     def _seed(self) -> int:
-        """Seed of the bootstrap, derived from the candidate's digest, so that everybody gets the same one."""
-        return int(self.candidate.digest[7:15], 16)
+        """Seed of the bootstrap: the same for everybody, and fixed before there is a candidate.
+
+        It follows from the problem and the version to compare with. Whoever registers a version could choose a digest of it, by
+        registering again and again, but not this.
+        """
+        champion = None if self.champion is None else self.champion.digest
+        return int(digest_of({"problem": digest(self.problem), "champion": champion})[7:15], 16)
 
     def _ref(self, version: Version) -> VersionRef:
         return VersionRef(version.model, version.version)
