@@ -21,6 +21,7 @@ _REPO = "/repos/{owner}/{repo}"
 OPERATIONS: Final = {
     "/user": ["get"],
     _REPO: ["get"],
+    f"{_REPO}/activity": ["get"],
     f"{_REPO}/branches/{{branch}}/protection": ["get"],
     f"{_REPO}/check-runs": ["post"],
     f"{_REPO}/collaborators/{{username}}/permission": ["get"],

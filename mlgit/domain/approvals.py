@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from mlgit.domain.authorship import UnknownAuthor, describe_unknown
 from mlgit.domain.formatting import plural
 from mlgit.domain.names import Digest
 from mlgit.domain.records.governance import Roles
@@ -111,12 +112,13 @@ class UncountedVote(msgspec.Struct, frozen=True):
 
 
 class ApprovalRequirement(msgspec.Struct, frozen=True):
-    """How many people must approve, in a role or (None) in total; who did, and who else may."""
+    """How many people must approve, in a role or (None) in total; who did, who else may, and why one more is needed."""
 
     role: str | None
     needed: int
     counted: list[str]
     may_approve: list[str]
+    one_more: str = ""
 
     @property
     def missing(self) -> int:
@@ -126,14 +128,18 @@ class ApprovalRequirement(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         role = "" if self.role is None else f" as {self.role}"
         who = f"{', '.join(self.may_approve)} may" if self.may_approve else "nobody who is listed may"
-        return f"{plural(self.missing, 'more approval')}{role} ({len(self.counted)} of {self.needed} so far; {who})"
+        why = f"; {self.one_more}" if self.one_more else ""
+        return (
+            f"{plural(self.missing, 'more approval')}{role} ({len(self.counted)} of {self.needed} so far; {who}{why})"
+        )
 
 
 class ApprovalResult(msgspec.Struct, frozen=True):
     """The approvals that count, the votes that do not with the reason, and a description of what is missing.
 
     `requirements` are everything that the rule requires, met or not: first the total, then each role. `may_approve` are the
-    people of the roles file whose approval would count and who have not approved yet.
+    people of the roles file whose approval would count and who have not approved yet. `unknown_authors` are the commits whose
+    author cannot be told: one of the approvers may have made them, so each requirement asks for one more.
     """
 
     counted: list[CountedApproval]
@@ -141,6 +147,7 @@ class ApprovalResult(msgspec.Struct, frozen=True):
     missing: list[str]
     requirements: list[ApprovalRequirement]
     may_approve: list[str] = []
+    unknown_authors: list[UnknownAuthor] = []
 
     @property
     def needed(self) -> int:
@@ -204,6 +211,8 @@ def count_votes(
     people: People,
     excluded: Mapping[str, str],
     standing_approval: Digest | None = None,
+    unknown: Sequence[UnknownAuthor] = (),
+    refuse_unknown: bool = False,
 ) -> ApprovalResult:
     """Count the approvals of one decision.
 
@@ -220,6 +229,9 @@ def count_votes(
         excluded: people whose approval does not count, each with the reason (`author of the promotion`).
         standing_approval: the digest of the standing approval that the promotion uses; an approval of that is one of the
             decision.
+        unknown: the commits whose author cannot be told. For each of them there must be as many approvers as required who did
+            not make it, and each approver may have made one: so one more is needed, also in each role.
+        refuse_unknown: whether no number of approvals is enough while there are such commits.
     """
     counted: list[CountedApproval] = []
     uncounted: list[UncountedVote] = []
@@ -242,9 +254,12 @@ def count_votes(
             counted.append(vote.counted(person, people.roles(person)))
     unavailable = {approval.person for approval in counted} | set(excluded)
     may_approve = [person for person in people.people() if person not in unavailable]
-    requirements = list(_requirements(rule, risk, counted, people, may_approve))
+    one_more = describe_unknown(unknown)
+    requirements = list(_requirements(rule, risk, counted, people, may_approve, one_more))
     missing += [str(requirement) for requirement in requirements if requirement.missing]
-    return ApprovalResult(counted, uncounted, missing, requirements, may_approve)
+    if unknown and refuse_unknown:
+        missing.append(f"a known author of each commit (the policy refuses others): {'; '.join(map(str, unknown))}")
+    return ApprovalResult(counted, uncounted, missing, requirements, may_approve, list(unknown))
 
 
 def people_needed(rule: ApprovalRule, risk: Risk) -> int:
@@ -288,13 +303,24 @@ def _why_uncounted(
 
 
 def _requirements(
-    rule: ApprovalRule, risk: Risk, counted: Sequence[CountedApproval], people: People, may_approve: Sequence[str]
+    rule: ApprovalRule,
+    risk: Risk,
+    counted: Sequence[CountedApproval],
+    people: People,
+    may_approve: Sequence[str],
+    one_more: str,
 ) -> Iterator[ApprovalRequirement]:
-    yield ApprovalRequirement(None, rule.min, [approval.person for approval in counted], list(may_approve))
+    def requirement(
+        role: str | None, needed: int, holders: list[str], candidates: Sequence[str]
+    ) -> ApprovalRequirement:
+        # Where nobody has to approve, nobody has to be independent of the author either.
+        more = one_more if needed else ""
+        return ApprovalRequirement(role, needed + bool(more), holders, list(candidates), more)
+
+    yield requirement(None, rule.min, [approval.person for approval in counted], may_approve)
     for role, needed in _required_roles(rule, risk):
         holders = [approval.person for approval in counted if role in approval.roles]
-        candidates = [person for person in may_approve if role in people.roles(person)]
-        yield ApprovalRequirement(role, needed, holders, candidates)
+        yield requirement(role, needed, holders, [person for person in may_approve if role in people.roles(person)])
 
 
 def _required_roles(rule: ApprovalRule, risk: Risk) -> Iterator[tuple[str, int]]:

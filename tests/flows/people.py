@@ -215,6 +215,7 @@ class Desk:
             "user.email": self.email,
             "user.signingkey": str(self._keys / self.name),
             "gpg.format": "ssh",
+            "commit.gpgsign": "true",
             "init.defaultBranch": "main",
             "protocol.file.allow": "always",
             "advice.detachedHead": "false",

@@ -23,6 +23,7 @@ those of `people`; a `Refusal` is raised where the forge would say no.
 | `rules[branch] = Rules(reviews=1, checks=("mlgit/verdict",))` | what is enforced when a pull request is merged |
 | `open`, `fork`, `review`, `dismiss`, `merge`, `close`, `comment`, `issue`, `check`, `status`, `deploy` | act as somebody |
 | `delete_user`, `rename`, `pusher` | an account goes; another name of the repository; who is known to have pushed a merge |
+| `branch_pusher` | who pushes to the branches of pull requests; the one who opened it, if nobody is named |
 | `withheld = {"checks"}` | rights that the app's token lacks: checks, read-checks, statuses, deployments, pulls, issues |
 | `fault(503, times=2, method="GET", path="/pulls")` | answer so the next times (see `Fault`) |
 | `requests` | what was asked, oldest first: `login` or None, `method`, `path` with its query, `body` |
@@ -85,6 +86,7 @@ class FakeForge:
         self.labels: list[str] = []
         self.withheld: set[str] = set()
         self.pusher: str | None = None
+        self.branch_pusher: str | None = None
         self.faults: list[Fault] = []
         self.requests: list[LoggedRequest] = []
         self.violations: list[str] = []
@@ -438,6 +440,8 @@ class FakeForge:
                 self.git.move(ref, head)
             else:
                 self.git.bring(source, head, ref)
+            who = self.branch_pusher or pull.user.login
+            pull.pushes.append((pull.head or "0" * 40, head, self.users[who]))
             if pull.head and self.rule(pull.base).dismiss_stale:
                 for review in pull.reviews:
                     if review.state == "APPROVED":

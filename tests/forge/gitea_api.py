@@ -46,6 +46,7 @@ class Gitea:
             ("PATCH", f"{_REPO}/issues/{{index}}"): self._edit_issue,
             ("GET", f"{_REPO}/issues/{{index}}/comments"): self._comments,
             ("POST", f"{_REPO}/issues/{{index}}/comments"): self._post_comment,
+            ("GET", f"{_REPO}/issues/{{index}}/timeline"): self._timeline,
             ("PATCH", f"{_REPO}/issues/comments/{{id}}"): self._edit_comment,
             ("GET", f"{_REPO}/labels"): lambda a: ApiResponse(self._labels(self._forge.labels)),
             ("POST", f"{_REPO}/labels"): self._make_label,
@@ -55,6 +56,11 @@ class Gitea:
             ("GET", f"{_REPO}/branches/{{branch}}"): self._branch,
             ("GET", f"{_REPO}/branch_protections/{{name}}"): self._protection,
         }
+
+    def _timeline(self, asked: ApiRequest) -> ApiResponse:
+        pushes = self._forge.pull(asked.number("index")).pushes
+        events = [{"type": "pull_push", "user": _user(user), "body": ""} for _, _, user in pushes[1:]]
+        return ApiResponse([{"type": "comment", "user": None, "body": "Looks good"}, *events])
 
     def _repository(self, asked: ApiRequest) -> ApiResponse:
         names = {"admin": "admin", "push": "write", "pull": "read"}

@@ -32,6 +32,7 @@ class GitHub:
         return {
             ("GET", "/user"): self._me,
             ("GET", _REPO): self._repository,
+            ("GET", f"{_REPO}/activity"): self._activity,
             ("GET", f"{_REPO}/collaborators/{{username}}/permission"): self._permission,
             ("GET", f"{_REPO}/pulls"): self._pulls,
             ("POST", f"{_REPO}/pulls"): self._open,
@@ -90,6 +91,26 @@ class GitHub:
             raise Refusal(404, "Not Found")
         plain = {"maintain": "write", "triage": "read"}.get(user.role, user.role)
         return ApiResponse({"permission": plain, "role_name": user.role, "user": _user(user)})
+
+    def _activity(self, asked: ApiRequest) -> ApiResponse:
+        self._forge.need(asked.user, "read")
+        ref = asked.query["ref"]
+        pulls = [one for one in self._forge.all_pulls() if f"refs/heads/{one.branch}" == ref]
+        pushes = [push for one in sorted(pulls, key=lambda one: one.number) for push in one.pushes]
+        found = [
+            {
+                "id": number,
+                "node_id": f"push-{number}",
+                "before": before,
+                "after": after,
+                "ref": ref,
+                "timestamp": "2026-03-01T12:00:00Z",
+                "activity_type": "push" if before.strip("0") else "branch_creation",
+                "actor": None if user.gone else _user(user),
+            }
+            for number, (before, after, user) in enumerate(pushes, start=1)
+        ]
+        return ApiResponse(found[::-1])
 
     def _repo(self, owner: str) -> dict[str, Any]:
         name = self._forge.repository.split("/")[1]

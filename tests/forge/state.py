@@ -109,6 +109,8 @@ class Pull(Issue):
     merged_as: str | None = None
     commits: list[str] = field(default_factory=list)
     pusher: str | None = None
+    pushes: list[tuple[str, str, User]] = field(default_factory=list)
+    """Where the branch was before and after each push, and who pushed; the oldest first."""
 
 
 @dataclass

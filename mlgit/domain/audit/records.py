@@ -11,6 +11,7 @@ import msgspec
 
 from mlgit.domain.approvals import UncountedVote
 from mlgit.domain.audit.verdict import AuditVerdict
+from mlgit.domain.authorship import UnknownAuthor
 from mlgit.domain.records.ledger import FileChange
 from mlgit.errors import Finding
 
@@ -83,6 +84,8 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     uncounted: list[UncountedVote] = []
     needed: int | None = None
     """How many people had to approve it; None if that could not be found out."""
+    unknown_authors: list[UnknownAuthor] = []
+    """The commits whose author cannot be told, for each of which one more approval was required."""
     overrides: list[str] = []
     standing_approval: str | None = None
     """Name of the standing approval that it used."""

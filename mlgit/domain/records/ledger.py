@@ -140,6 +140,15 @@ class PostedCheck(RecordPart, frozen=True, kw_only=True):
     by: Annotated[Line | None, describe("App or login that posted it; null if the forge does not report it.")]
 
 
+class VouchedCommit(RecordPart, frozen=True, kw_only=True):
+    """An unsigned commit of the base branch, and who brought it there by a pull request, as the forge reported it."""
+
+    commit: Annotated[CommitId, describe("The commit.")]
+    pull_request: Annotated[int, describe("Number of the merged pull request that contains it.", ge=1)]
+    author: Annotated[Line | None, describe("Who opened that; null if the account was deleted.")]
+    pushers: Annotated[list[Line], describe("Logins of everybody who pushed to its branch.")]
+
+
 class Reviews(Record, frozen=True, kw_only=True, tag="reviews"):
     """A snapshot of the pull request of a promotion, as the forge reported it.
 
@@ -159,6 +168,16 @@ class Reviews(Record, frozen=True, kw_only=True, tag="reviews"):
     base: Annotated[Line, describe("Its base branch.")]
     head: Annotated[CommitId, describe("Newest commit of the head branch.")]
     author: Annotated[Line | None, describe("Who opened it; null if the account was deleted.")]
+    pushers: Annotated[
+        list[Line] | None,
+        describe("Logins of everybody who pushed to the head branch; missing if the forge did not report all of them."),
+    ] = None
+    vouched: Annotated[
+        list[VouchedCommit],
+        describe(
+            "Unsigned commits that the version was registered by or made from, and who brought them to the base branch."
+        ),
+    ] = []
     merged_as: Annotated[
         CommitId | None, describe("The commit of the base branch that merged it; missing if open.")
     ] = None

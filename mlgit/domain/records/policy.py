@@ -59,6 +59,13 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
         "trainer",
         "bots",
     )
+    unknown_author: Annotated[
+        Literal["one-more-approval", "refuse"],
+        describe(
+            "What applies where neither a signature by a listed key nor the forge tells who made a commit that an exclusion is"
+            " about: one more approval than required, in each role too, or no approval is enough."
+        ),
+    ] = "one-more-approval"
     evidence: Annotated[
         Literal["none", "forge", "signed"],
         describe("How approvals are given: signatures, reviews at the forge, or not at all."),

@@ -22,6 +22,7 @@ from mlgit.edges.forge.gitea_wire import (
     GiteaRepository,
     GiteaReview,
     GiteaStatus,
+    GiteaTimelineEvent,
     GiteaUser,
 )
 from mlgit.edges.forge.rest import RestForge, present
@@ -71,6 +72,20 @@ class Gitea(RestForge):
         full_title = f"{DRAFT_PREFIX}{title}" if draft else title
         fields = {"head": branch, "base": base, "title": full_title, "body": body}
         return self._client.send("POST", self._path("pulls"), fields, GiteaPullRequest).to_domain()
+
+    def pushers(self, pull_request: PullRequest) -> list[str] | None:
+        """Return who opened the pull request, with what the branch had then, and who pushed to it since, by its timeline."""
+        if pull_request.is_fork or pull_request.author is None:
+            return None
+        path = self._path("issues", pull_request.number, "timeline")
+        try:
+            events = self._client.pages(path, GiteaTimelineEvent, limit=_PAGE_SIZE)
+        except RequestRefused:
+            return None
+        accounts = [event.user for event in events if event.type == "pull_push"]
+        if any(account is None or account.is_deleted for account in accounts):
+            return None
+        return list(dict.fromkeys([pull_request.author, *(account.login for account in accounts if account)]))
 
     # Comments and issues
 

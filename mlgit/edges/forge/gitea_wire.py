@@ -32,6 +32,13 @@ class GiteaUser(msgspec.Struct, frozen=True):
         return self.id <= 0
 
 
+class GiteaTimelineEvent(msgspec.Struct, frozen=True):
+    """Something that happened to a pull request; `pull_push` is a push to its branch."""
+
+    type: str
+    user: GiteaUser | None = None
+
+
 class GiteaRepository(wire.RepositoryPayload, frozen=True):
     """A repository, with what the token may do there."""
 

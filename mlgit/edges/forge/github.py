@@ -11,6 +11,7 @@ from mlgit.edges.forge.address import ForgeAddress
 from mlgit.edges.forge.client import ApiClient, RequestRefused
 from mlgit.edges.forge.github_rules import merged_rules
 from mlgit.edges.forge.github_wire import (
+    GitHubActivity,
     GitHubCheckRun,
     GitHubDeployment,
     GitHubPullRequest,
@@ -82,6 +83,26 @@ class GitHub(RestForge):
         """Open a pull request."""
         fields = {"head": branch, "base": base, "title": title, "body": body, "draft": draft}
         return self._client.send("POST", self._path("pulls"), fields, GitHubPullRequest).to_domain()
+
+    def pushers(self, pull_request: PullRequest) -> list[str] | None:
+        """Return who pushed to the branch, from its head back to its creation, by the activity of the repository."""
+        if pull_request.is_fork:
+            return None
+        query = {"ref": f"refs/heads/{pull_request.branch}", "per_page": _PAGE_SIZE}
+        try:
+            activities = self._client.pages(self._path("activity"), GitHubActivity, **query)
+        except RequestRefused:
+            return None
+        # GitHub lists the newest first; what came after the head, such as the deletion of the branch, does not matter.
+        start = next((n for n, one in enumerate(activities) if one.after == pull_request.head), None)
+        logins: list[str] = []
+        for activity in activities[start:] if start is not None else ():
+            if activity.actor is None or activity.actor.is_deleted:
+                return None
+            logins.append(activity.actor.login)
+            if activity.is_creation:
+                return list(dict.fromkeys(reversed(logins)))
+        return None
 
     # Comments and issues
 

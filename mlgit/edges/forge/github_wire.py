@@ -35,6 +35,20 @@ class GitHubUser(msgspec.Struct, frozen=True):
         return self.login == _DELETED_ACCOUNT
 
 
+class GitHubActivity(msgspec.Struct, frozen=True):
+    """A change of a ref: a push, or its creation or deletion."""
+
+    before: str
+    after: str
+    activity_type: str
+    actor: GitHubUser | None = None
+
+    @property
+    def is_creation(self) -> bool:
+        """Whether the ref did not exist before."""
+        return self.activity_type == "branch_creation" or not self.before.strip("0")
+
+
 class GitHubRepository(wire.RepositoryPayload, frozen=True):
     """A repository, with what the token may do there."""
 

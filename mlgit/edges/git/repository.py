@@ -20,7 +20,7 @@ from mlgit.edges.git.trees import GitTree
 from mlgit.edges.git.worktree import WorkTree
 from mlgit.edges.git.writing import Writer
 from mlgit.errors import refused, usage_error
-from mlgit.ops.kernel.ports.git import Commit, Files, PathChange
+from mlgit.ops.kernel.ports.git import Commit, Files, PathChange, Signing
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,63}")
@@ -251,7 +251,7 @@ class GitRepository:
 
     # Writing
 
-    def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+    def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: Signing = False) -> CommitId:
         """Create a commit with the first parent's files and these changes; no ref, index or work tree is touched.
 
         Raises:
@@ -264,7 +264,7 @@ class GitRepository:
         """Return the tree of a merge; None where it conflicts. No ref, index or work tree is touched."""
         return self._writer.merge(self._commit_id(ours), self._commit_id(theirs))
 
-    def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+    def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: Signing = False) -> CommitId:
         """Create a commit of a tree."""
         return self._writer.commit_tree(tree, parents, message, sign=sign)
 

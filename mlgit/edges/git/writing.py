@@ -21,7 +21,7 @@ from mlgit.edges.git.settings import CONFIGURED_IDENTITY, identity_missing
 from mlgit.edges.git.trees import GitTree
 from mlgit.edges.process import Completed
 from mlgit.errors import MlgitError, inconclusive, refused, usage_error
-from mlgit.ops.kernel.ports.git import Files
+from mlgit.ops.kernel.ports.git import Files, Signing
 
 _BLOB: Final = 3
 _TREE: Final = 2
@@ -49,7 +49,7 @@ class Writer:
         self._objects = objects
 
     def commit(
-        self, base: GitTree | None, files: Files, parents: Sequence[CommitId], message: str, *, sign: bool
+        self, base: GitTree | None, files: Files, parents: Sequence[CommitId], message: str, *, sign: Signing
     ) -> CommitId:
         """Create a commit of a base (None: the empty tree) with some files replaced, added or (None) deleted.
 
@@ -69,7 +69,7 @@ class Writer:
                 raise self._not_written("unpack-objects", completed)
             return self._commit_tree(tree, parents, message, environment, sign=sign)
 
-    def commit_tree(self, tree: str, parents: Sequence[CommitId], message: str, *, sign: bool) -> CommitId:
+    def commit_tree(self, tree: str, parents: Sequence[CommitId], message: str, *, sign: Signing) -> CommitId:
         """Create a commit of a tree that exists.
 
         Raises:
@@ -80,9 +80,10 @@ class Writer:
             return self._commit_tree(tree, parents, message, environment, sign=sign)
 
     def _commit_tree(
-        self, tree: str, parents: Sequence[CommitId], message: str, environment: Mapping[str, str], *, sign: bool
+        self, tree: str, parents: Sequence[CommitId], message: str, environment: Mapping[str, str], *, sign: Signing
     ) -> CommitId:
-        command = [*CONFIGURED_IDENTITY, "commit-tree", *(["-S"] if sign else []), "-F", "-"]
+        key = ["-c", "gpg.format=ssh", "-c", f"user.signingkey={sign}"] if isinstance(sign, str) else []
+        command = [*CONFIGURED_IDENTITY, *key, "commit-tree", *(["-S"] if sign else []), "-F", "-"]
         for parent in parents:
             command += ["-p", parent]
         text = message.rstrip("\n") + "\n"

@@ -73,6 +73,21 @@ class SshSignatures:
                 )
             return Path(f"{file}.sig").read_bytes()
 
+    def commit_key(self, *, signers: bytes, principal: str) -> str | None:
+        """Return the key to sign a person's commits with; None where Git has none configured, and the default one is not listed.
+
+        A key that was only found in `~/.ssh` is not used before it is listed: its signature would prove nothing.
+        """
+        configured = self._config("user.signingkey") if self._config("gpg.format") == "ssh" else None
+        if configured:
+            return configured
+        try:
+            key = self._find_key()
+            lines = _cached(signers, layout.SIGNERS).of_key(PublicKey.parse(self.public_key()).blob)
+        except MlgitError:
+            return None
+        return str(key) if any(principal in line.principals and line.may_sign(COMMITS) for line in lines) else None
+
     def verify(self, content: bytes, signature: bytes, *, signers: bytes, principal: str, at: datetime) -> str:
         """Verify that a person signed these bytes, and return the fingerprint of the key.
 

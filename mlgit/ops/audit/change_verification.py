@@ -24,6 +24,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review import forge_reviews
 from mlgit.ops.review.approval_count import standing_approval_name
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.registrations import Registrations
 from mlgit.ops.review.verification import PromotionVerifier, Verification, rollback_hold
 
 _NO_EVIDENCE = msgspec.Raw(b"{}")
@@ -44,6 +45,7 @@ class ChangeVerifier:
         self._workspace = workspace
         self._ledger_history = ledger_history
         self._evaluate_gates = evaluate_gates
+        self.registrations = Registrations(workspace.repository)
         self._version_findings: dict[tuple[str, ...], list[Finding]] = {}
 
     def verify(
@@ -119,6 +121,7 @@ class ChangeVerifier:
             approvals=[AuditedApproval(**asdict(approval)) for approval in verification.approvals.counted],
             uncounted=verification.approvals.uncounted,
             needed=max(requirement.needed for requirement in verification.approvals.requirements),
+            unknown_authors=verification.approvals.unknown_authors,
             overrides=_describe_overrides(proposal),
             standing_approval=standing_approval_name(proposal),
             decision_recorded=self._decision_file(proposal.manifest) is not None,
@@ -204,7 +207,7 @@ class ChangeVerifier:
         return self._verifier(cutoff, at).verify(proposal)
 
     def _verifier(self, cutoff: LedgerCutoff, at: datetime) -> PromotionVerifier:
-        return PromotionVerifier(self._workspace, self._ledger_history.ledger(cutoff), at)
+        return PromotionVerifier(self._workspace, self._ledger_history.ledger(cutoff), at, self.registrations)
 
     def _check_gate_results(self, proposal: Proposal, cutoff: LedgerCutoff, at: datetime) -> list[Finding]:
         """Evaluate the gates again, and compare the results with the report."""

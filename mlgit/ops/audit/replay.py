@@ -222,6 +222,7 @@ class Replay:
         self.findings += history_checks.check_step(step, previous)
         self.rule_changes += history_checks.rule_changes(step)
         manifests = changed_manifests(step)
+        verifier.registrations.add(commit, step.changes)
         changes_rules = bool(changed_rules([(change.path, change.status) for change in step.changes]))
         after = state.with_changes(commit.id, step.changes) if manifests or changes_rules else state
         rules = None

@@ -14,6 +14,7 @@ from mlgit.ops.kernel.snapshot import ledger_of, take_snapshot
 from mlgit.ops.promotion import approve_rules
 from mlgit.ops.promotion.approve_rules import RulesApproved
 from mlgit.ops.review import approval_count
+from mlgit.ops.review.authorship import authorship_of
 from mlgit.ops.review.proposals import OpenProposals, Proposal
 from mlgit.ops.review.rule_changes import find_rule_change
 from mlgit.ops.review.verification import PromotionVerifier
@@ -107,7 +108,7 @@ def run(
 
 
 def _require_may_approve(workspace: Workspace, proposal: Proposal, people: People, person: str) -> None:
-    excluded = approval_count.excluded_people(workspace, proposal, people)
+    excluded = authorship_of(workspace, proposal, people).excluded
     reason = "is a program" if people.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(

@@ -66,7 +66,7 @@ def run(
     people = People(change.before.roles())
     person = people.person(email)
     if verdict == "approve":
-        _require_may_approve(change, people, person)
+        _require_may_approve(workspace, change, people, person)
     already = _last_verdict(rule_changes.verify(workspace, change, snapshot.ledger), people, person) == verdict
     if not already and not dry_run:
         approval = RuleApproval(
@@ -95,8 +95,9 @@ def run(
     )
 
 
-def _require_may_approve(change: RuleChange, people: People, person: str) -> None:
-    reason = "is a program" if people.is_bot(person) else rule_changes.excluded_people(change, people).get(person)
+def _require_may_approve(workspace: Workspace, change: RuleChange, people: People, person: str) -> None:
+    excluded = rule_changes.authorship(workspace, change, people).excluded
+    reason = "is a program" if people.is_bot(person) else excluded.get(person)
     if reason:
         raise refused(
             "approver-excluded",

@@ -10,8 +10,9 @@ from mlgit.domain.records import Promotion
 from mlgit.errors import MlgitError, refused
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.outcome import Outcome
-from mlgit.ops.kernel.ports.git import Repository
+from mlgit.ops.kernel.ports.git import Repository, Signing
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import Snapshot, fetch_current, take_snapshot
 from mlgit.ops.promotion import merge_rules
 from mlgit.ops.promotion.merge_commit import merge_into_base, require_not_checked_out_elsewhere
@@ -78,11 +79,11 @@ def run(
     verification.require()
     require_not_checked_out_elsewhere(workspace, snapshot, verification.name)
 
-    signed = bool(workspace.repository.config("user.signingkey"))
+    sign = commit_signing(workspace, snapshot.state)
     commit, pushed = None, False
     if not dry_run:
         forge_reviews.record_reviews(workspace, proposal)
-        commit, pushed = _merge(workspace, snapshot, proposal, sign=signed)
+        commit, pushed = _merge(workspace, snapshot, proposal, sign=sign)
     return Merged(
         promotion=proposal.manifest.promotion,
         change=proposal.manifest.change,
@@ -92,7 +93,7 @@ def run(
         state="planned" if dry_run else "merged",
         base=snapshot.name,
         commit=commit,
-        signed=signed,
+        signed=bool(sign),
         pushed=pushed,
         approved_by=[approval.person for approval in verification.approvals.counted],
         needed=verification.approvals.needed,
@@ -140,7 +141,7 @@ def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, 
     )
 
 
-def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign: bool) -> tuple[CommitId, bool]:
+def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign: Signing) -> tuple[CommitId, bool]:
     """Make the merge commit, update the work tree if it has the base checked out, push, and move the base.
 
     A commit that was added to the base after the snapshot is never dropped: the merge is refused. The order makes an interruption

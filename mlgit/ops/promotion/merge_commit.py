@@ -3,6 +3,7 @@
 from mlgit.domain.names import CommitId
 from mlgit.errors import MlgitError, refused
 from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.ports.git import Signing
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
 
@@ -15,7 +16,7 @@ def merge_into_base(
     message: str,
     reason: str,
     conflict: MlgitError,
-    sign: bool,
+    sign: Signing,
 ) -> tuple[CommitId, bool]:
     """Merge a commit into the base branch.
 
@@ -26,7 +27,7 @@ def merge_into_base(
         message: of the merge commit.
         reason: message for the reflog.
         conflict: the error if Git cannot merge it.
-        sign: whether to sign the merge commit.
+        sign: how to sign the merge commit.
 
     Returns:
         The commit, and whether it was pushed.

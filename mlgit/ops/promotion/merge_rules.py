@@ -6,6 +6,7 @@ from mlgit.errors import Finding, MlgitError, Severity, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of
 from mlgit.ops.promotion.merge_commit import merge_into_base, require_not_checked_out_elsewhere
 from mlgit.ops.review import rule_changes
@@ -49,7 +50,7 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
         if findings:
             raise MlgitError(*findings)
         require_not_checked_out_elsewhere(workspace, snapshot, change.name)
-    signed = bool(workspace.repository.config("user.signingkey"))
+    sign = commit_signing(workspace, snapshot.state)
     commit, pushed = None, False
     if not change.is_merged and not dry_run:
         commit, pushed = merge_into_base(
@@ -59,7 +60,7 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
             message=f"Merge {change.name}\n\nIt changes {rule_changes.described(change)}.\n",
             reason=f"mlgit merge {change.name}",
             conflict=refused("merge-conflict", f"{change.name} does not merge into {snapshot.name}"),
-            sign=signed,
+            sign=sign,
         )
     return RulesMerged(
         name=change.name,
@@ -68,7 +69,7 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
         state="merged-already" if change.is_merged else "planned" if dry_run else "merged",
         base=snapshot.name,
         commit=change.head if change.is_merged else commit,
-        signed=signed and commit is not None,
+        signed=bool(sign) and commit is not None,
         pushed=pushed,
         approved_by=[approval.person for approval in verification.approvals.counted],
         needed=verification.approvals.needed,

@@ -11,8 +11,9 @@ from mlgit.domain.names import CommitId, Digest
 from mlgit.errors import Inconclusive, MlgitError, refused
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.git import Files, PathChange, Repository
+from mlgit.ops.kernel.ports.git import Files, PathChange, Repository, Signing
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.validation import validate
 
@@ -51,7 +52,7 @@ def put_on_branch(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> 
     repository = workspace.repository
     branch = f"refs/heads/{draft.branch}"
     before = _require_replaceable(workspace, base, draft)
-    commit = commit_draft(workspace, base, draft)
+    commit = commit_draft(workspace, base, draft, sign=commit_signing(workspace, base))
     # Compare and swap: a commit that somebody adds to the branch meanwhile is not lost.
     repository.move(branch, commit, expected=before, reason=draft.command)
     try:
@@ -94,7 +95,7 @@ def push_branch(workspace: Workspace, branch: str, commit: CommitId) -> bool:
     return True
 
 
-def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> CommitId:
+def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft, *, sign: Signing = False) -> CommitId:
     """Make the commit of a draft on the base and check its files; no ref is moved.
 
     Raises:
@@ -102,7 +103,7 @@ def commit_draft(workspace: Workspace, base: Lifecycle, draft: BranchDraft) -> C
     """
     changed = {path: content for path, content in draft.files.items() if base.tree.read(path) != content}
     message = _with_trailer(draft.message, _digest(draft.branch, draft.message, changed))
-    commit = workspace.repository.commit(draft.files, parents=[commit_of(base)], message=message)
+    commit = workspace.repository.commit(draft.files, parents=[commit_of(base)], message=message, sign=sign)
     head = Lifecycle(workspace.repository.tree(commit), workspace.formats.record)
     changes = [
         PathChange(

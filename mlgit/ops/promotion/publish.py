@@ -13,6 +13,7 @@ from mlgit.errors import Finding, Inconclusive, MlgitError, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import Snapshot
 from mlgit.ops.promotion import drafting, proposal_branch, pull_request
 from mlgit.ops.promotion.proposed import Change, Proposed, ReplacedProposal
@@ -76,15 +77,24 @@ def find_open(
     on_step(f"judging {manifest.promotion} again, which is open")
     try:
         verification = verifier.verify(proposal)
-        if not verification.problems:
+        findings = [*verification.problems, *_unsigned(workspace, snapshot, verification)]
+        if not findings:
             verifier.require_same_gates(proposal)
             return OpenProposal(proposal, verification)
-        findings = verification.problems
     except Inconclusive:
         raise
     except MlgitError as error:
         findings = list(error.findings)
     return OpenProposal(proposal, None, _replaced(proposal, findings))
+
+
+def _unsigned(workspace: Workspace, snapshot: Snapshot, verification: Verification) -> list[Finding]:
+    """Return that a proposal is unsigned, if this person can sign it: then nobody has to approve in addition."""
+    unknown = [author for author in verification.approvals.unknown_authors if author.part == "proposal"]
+    if not unknown or not commit_signing(workspace, snapshot.state):
+        return []
+    why = f"{unknown[0].commit[:12]}: {unknown[0].reason}"
+    return [Finding("proposal-unsigned", "nobody can tell who made the open proposal", why=why)]
 
 
 def propose(

@@ -1,6 +1,6 @@
 """Read the votes on a promotion, and count its approvals by the rules of the state before it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -14,22 +14,24 @@ from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.domain.names import Digest, PromotionId, proposed_at
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Approval, RuleApproval, StandingApproval
-from mlgit.domain.records.policy import ExcludedApprover
 from mlgit.errors import Inconclusive, MlgitError, refused
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.git import Commit
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.kernel.snapshot import commit_of
-from mlgit.ops.review import authors
+from mlgit.ops.review.authorship import authorship_of
 from mlgit.ops.review.keys import Keys
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.registrations import Registrations
 
 _NO_REVIEWS: Final = "no review of a pull request was counted"
 
 
 def count_approvals(
-    workspace: Workspace, proposal: Proposal, decision: Digest, votes: Iterable[Vote]
+    workspace: Workspace,
+    proposal: Proposal,
+    decision: Digest,
+    votes: Iterable[Vote],
+    registrations: Registrations | None = None,
 ) -> ApprovalResult:
     """Count the approvals of a decision, by the rules of the state before it.
 
@@ -38,78 +40,29 @@ def count_approvals(
         proposal: the promotion.
         decision: the digest of the decision as it is now; votes on any other are stale.
         votes: the votes on the promotion, see `read_votes`.
+        registrations: the commits that registered versions, as far as they are known already.
+
+    Raises:
+        MlgitError: as `authorship_of`.
     """
     policy = proposal.policy
     people = People(proposal.before.roles())
     standing = proposal.manifest.standing_approval
+    authorship = authorship_of(workspace, proposal, people, registrations)
     result = count_votes(
         votes,
         decision=decision,
         rule=approval_rule(policy.approvals, proposal.manifest.change),
         risk=proposal.before.problem_of(proposal.model).risk,
         people=people,
-        excluded=excluded_people(workspace, proposal, people),
+        excluded=authorship.excluded,
         standing_approval=None if standing is None else standing.digest,
+        unknown=authorship.unknown,
+        refuse_unknown=policy.unknown_author == "refuse",
     )
     if result.missing and policy.evidence == "forge" and proposal.reviews is None:
         return replace(result, missing=[*result.missing, _NO_REVIEWS])
     return result
-
-
-def excluded_people(workspace: Workspace, proposal: Proposal, people: People) -> dict[str, str]:
-    """Return the people whom the policy excludes from approving a promotion, each with the reason.
-
-    Raises:
-        MlgitError: the policy excludes who wrote the code and the data, and the clone is shallow (`history-shallow`).
-    """
-    policy, version = proposal.policy, proposal.version
-    commits = [*proposal.commits, *_commits_before_squash(workspace, proposal)]
-    emails_by_rule = {
-        "lineage": authors.since_champion(workspace, proposal) if "lineage" in policy.exclude else {},
-        "trainer": {version.trained_by.email: "trained the version"} if version else {},
-    }
-    excluded = {
-        people.person(email): reason
-        for rule, emails in emails_by_rule.items()
-        if rule in policy.exclude
-        for email, reason in emails.items()
-    }
-    excluded |= excluded_authors(commits, policy.exclude, people, what="the promotion")
-    pull_request = proposal.reviews
-    if pull_request is not None and pull_request.author is not None and "author" in policy.exclude:
-        excluded.setdefault(people.reviewer(pull_request.author), f"opened pull request {pull_request.pull_request}")
-    return excluded
-
-
-def excluded_authors(
-    commits: Iterable[Commit], exclude: Collection[ExcludedApprover], people: People, *, what: str
-) -> dict[str, str]:
-    """Return the authors and committers of what is to be approved, as far as they are excluded, each with the reason."""
-    commits = list(commits)
-    emails_by_rule: dict[ExcludedApprover, dict[str, str]] = {
-        "committers": {commit.committer_email: f"committed to {what}" for commit in commits},
-        "author": {commit.author_email: f"author of {what}" for commit in commits},
-    }
-    return {
-        people.person(email): reason
-        for rule, emails in emails_by_rule.items()
-        if rule in exclude
-        for email, reason in emails.items()
-    }
-
-
-def _commits_before_squash(workspace: Workspace, proposal: Proposal) -> list[Commit]:
-    """Return the commits of the pull request that the base branch does not have, as after a squash merge.
-
-    A squash names one person as the author of everything; separation of duties is about all of them.
-    """
-    repository, pull_request = workspace.repository, proposal.reviews
-    if pull_request is None or pull_request.head in {proposal.head, *(commit.id for commit in proposal.commits)}:
-        return []
-    if repository.resolve(pull_request.head) is None:
-        return []
-    span = f"{commit_of(proposal.before)}..{pull_request.head}"
-    return [commit for commit, _ in repository.commits(span, first_parent=False)]
 
 
 def read_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[Vote]:

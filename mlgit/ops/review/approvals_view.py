@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from mlgit.domain.approvals import STALE, ApprovalRequirement, ApprovalResult, SignedVote, Vote, VoteVerdict
+from mlgit.domain.authorship import UnknownAuthor
 from mlgit.domain.decision import ReadSet
 from mlgit.domain.names import Digest, PromotionId
 from mlgit.domain.records import DecisionRecord
@@ -59,6 +60,7 @@ class ApprovalsView(msgspec.Struct, frozen=True, kw_only=True):
     uncounted: list[VoteView]
     missing: list[str]
     may_approve: list[str]
+    unknown_authors: list[UnknownAuthor]
 
 
 def view_approvals(
@@ -113,6 +115,7 @@ def view_approvals(
         uncounted=[*uncounted, *_not_found(recorded or (), result)],
         missing=result.missing,
         may_approve=result.may_approve,
+        unknown_authors=result.unknown_authors,
     )
 
 

@@ -1,6 +1,6 @@
 """Who wrote the code and the data that a version is made from, since the champion was made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Model, Version
@@ -13,8 +13,8 @@ from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.review.proposals import Proposal
 
 
-def since_champion(workspace: Workspace, proposal: Proposal) -> dict[str, str]:
-    """Return the address of everybody who changed what the version is made from, with the newest such change.
+def since_champion(workspace: Workspace, proposal: Proposal) -> Iterator[tuple[Commit, str]]:
+    """Yield each commit that changed what the version is made from, newest first, with a path that it changed.
 
     A version is made from what the stages of its model and all stages upstream read, from what its model lists, and from the
     folders of its datasets. The commits are those that led to the version and that the champion does not have, on every line of
@@ -25,7 +25,7 @@ def since_champion(workspace: Workspace, proposal: Proposal) -> dict[str, str]:
     """
     version, repository = proposal.version, workspace.repository
     if version is None:
-        return {}
+        return
     repository.require_full_history()
     model = proposal.before.model(proposal.model)
     champion = proposal.baseline
@@ -35,14 +35,9 @@ def since_champion(workspace: Workspace, proposal: Proposal) -> dict[str, str]:
     inputs = _inputs(workspace, made_at, version.model)
     datasets = dict.fromkeys([*model.datasets, *inputs.datasets, *version.inputs.data])
     paths = [*dict.fromkeys([*_reads(model), *inputs.code]), *(f"datasets/{name}" for name in datasets)]
-    reasons: dict[str, str] = {}
     for commit, changes in repository.commits(span, paths=paths, first_parent=False):
-        changed = _changed_by(repository, commit, changes)
-        for email in (commit.author_email, commit.committer_email) if changed else ():
-            reasons.setdefault(
-                email, f"changed {changed[0]}, which the version is made from, in commit {commit.id[:12]}"
-            )
-    return reasons
+        if changed := changed_by(repository, commit, changes):
+            yield commit, changed[0]
 
 
 def _made_at(workspace: Workspace, proposal: Proposal, version: Version) -> CommitId:
@@ -68,8 +63,16 @@ def _reads(model: Model) -> list[str]:
     return [path.rstrip("/") for path in model.reads]
 
 
-def _changed_by(repository: Repository, commit: Commit, changes: Sequence[PathChange]) -> list[str]:
-    """Return the paths that a commit itself changed; for a merge, those that differ from every parent."""
+def changed_by(repository: Repository, commit: Commit, changes: Sequence[PathChange] | None = None) -> list[str]:
+    """Return the paths that a commit itself changed; for a merge, those that differ from every parent.
+
+    Args:
+        repository: where.
+        commit: the commit.
+        changes: its changes against the first parent, or those of them to look at; None for all.
+    """
+    if changes is None:
+        changes = repository.changes(commit.parents[0], commit.id)
     paths = [change.path for change in changes]
     for parent in commit.parents[1:]:
         differing = {change.path for change in repository.changes(parent, commit.id)}

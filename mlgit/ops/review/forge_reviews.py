@@ -9,11 +9,13 @@ import msgspec
 from msgspec.structs import replace
 
 from mlgit.domain import layout
+from mlgit.domain.approvals import People
 from mlgit.domain.codec import from_mapping, to_json
 from mlgit.domain.decision import decision
 from mlgit.domain.forge import ForgeReview, PullRequest
 from mlgit.domain.names import CommitId, Digest, PromotionId
 from mlgit.domain.records import Reviews
+from mlgit.domain.records.ledger import VouchedCommit
 from mlgit.domain.reviews import reviewed_commits, same_content, with_decisions
 from mlgit.errors import Inconclusive, MlgitError, inconclusive
 from mlgit.ops.kernel import ledger_branch, remote
@@ -22,6 +24,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.forge import Forge
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.review.authorship import authorship_of
 from mlgit.ops.review.context import context_of
 from mlgit.ops.review.proposals import Proposal
 
@@ -29,6 +32,7 @@ _MAX_LINE: Final = 500  # characters of one value from a forge
 # Commits that are fetched by their ids: each takes a fetch of its own, and a stranger may submit a thousand reviews of commits
 # that are gone.
 _MAX_SINGLE_FETCHES: Final = 20
+_MAX_VOUCHED: Final = 20  # unsigned commits that the forge is asked about, at two requests each
 
 
 def with_fetched_reviews(workspace: Workspace, proposal: Proposal, *, merged: bool) -> Proposal:
@@ -153,7 +157,28 @@ def _fetch_reviews(workspace: Workspace, forge: Forge, proposal: Proposal, *, me
     pull_request = find(forge, proposal, base)
     if pull_request is None:
         return None
-    return _new_record(workspace, forge, proposal, pull_request, forge.reviews(pull_request.number))
+    reviews = _new_record(workspace, forge, proposal, pull_request, forge.reviews(pull_request.number))
+    return replace(reviews, vouched=_vouched_commits(workspace, forge, proposal))
+
+
+def _vouched_commits(workspace: Workspace, forge: Forge, proposal: Proposal) -> list[VouchedCommit]:
+    """Return the pull requests by which unsigned commits that matter to the promotion came to the base branch.
+
+    Those are the commit that registered the version, and what it was made from, where the policy excludes their authors. Few are
+    asked about: where there are many, one that stays unknown has the same effect as all of them.
+    """
+    base = proposal.before.project().base
+    unknown = authorship_of(workspace, proposal, People(proposal.before.roles())).unknown
+    commits = list(dict.fromkeys(author.commit for author in unknown if author.part != "proposal"))
+    found = []
+    for commit in commits[:_MAX_VOUCHED]:
+        merged = [pull for pull in forge.pull_requests_of(commit) if pull.base == base and pull.state == "merged"]
+        pushers = forge.pushers(merged[0]) if merged else None
+        if pushers:
+            author = _one_line(merged[0].author)
+            logins = [_one_line(login) or "" for login in pushers]
+            found.append(VouchedCommit(commit=commit, pull_request=merged[0].number, author=author, pushers=logins))
+    return found
 
 
 def _open_pull_request(forge: Forge, proposal: Proposal, base: str) -> PullRequest | None:
@@ -197,6 +222,9 @@ def _new_record(
         "base": _one_line(pull_request.base),
         "head": pull_request.head,
         "author": _one_line(pull_request.author),
+        "pushers": None
+        if (pushers := forge.pushers(pull_request)) is None
+        else [_one_line(login) for login in pushers],
         "merged_as": pull_request.merged_as if pull_request.state == "merged" else None,
         "merged_by": _one_line(pull_request.merged_by),
         "reviews": [

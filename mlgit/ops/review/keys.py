@@ -1,5 +1,7 @@
 """Whose signature it is: keys, principals and people by the allowed signers and the roles of one state."""
 
+from datetime import datetime
+
 from mlgit.domain import layout
 from mlgit.domain.approvals import People
 from mlgit.domain.records import Approval, RuleApproval
@@ -35,6 +37,28 @@ class Keys:
         )
         self._owner(key)
         return key
+
+    def commit_signer(self, content: bytes, signature: bytes, at: datetime) -> str:
+        """Verify the signature of a commit; return the person who made it.
+
+        Args:
+            content: the commit without its signature.
+            signature: the armoured signature.
+            at: the time at which the key must be valid.
+
+        Raises:
+            MlgitError: as `verify_vote`, or the roles file lists people, and not the one to whom the key belongs
+                (`signature-person-unlisted`).
+        """
+        principal, key = self._workspace.signatures.signer(content, signature, signers=self._signers, at=at)
+        person = self._owner(key)
+        if self._people.people() and not self._people.is_email(principal):
+            raise refused(
+                "signature-person-unlisted",
+                f"the key {key} belongs to {principal}, whom nobody in {layout.ROLES} has as an address",
+                fix=f"propose the address as one of a person in {layout.ROLES}",
+            )
+        return person
 
     def _owner(self, key: str) -> str:
         """Return the person to whom a listed key belongs."""

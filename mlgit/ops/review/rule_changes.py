@@ -6,6 +6,7 @@ import msgspec
 
 from mlgit.domain import layout, rule_files
 from mlgit.domain.approvals import ApprovalResult, People, SignedVote, count_votes
+from mlgit.domain.authorship import Authorship
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import CommitId, Digest
 from mlgit.domain.records import Policy
@@ -18,7 +19,8 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Commit, PathChange, Repository, Tree
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of
-from mlgit.ops.review.approval_count import excluded_authors, votes_in
+from mlgit.ops.review.approval_count import votes_in
+from mlgit.ops.review.authorship import authorship_of_commits
 from mlgit.ops.review.merged import merged_commits
 
 EarlierChanges = Callable[[Mapping[str, FileChange]], int]
@@ -143,20 +145,24 @@ def verify(workspace: Workspace, change: RuleChange, ledger: Ledger) -> RuleVeri
     is_counted = change.requirement.evidence != "none"
     votes = votes_in(workspace, change.before, folder, ledger, earliest=None) if is_counted else []
     people = People(change.before.roles())
+    authors = authorship(workspace, change, people)
     approvals = count_votes(
         votes,
         decision=change.decision,
         rule=change.requirement.rule,
         risk="high",
         people=people,
-        excluded=excluded_people(change, people),
+        excluded=authors.excluded,
+        unknown=authors.unknown,
     )
     return RuleVerification(change, approvals, votes)
 
 
-def excluded_people(change: RuleChange, people: People) -> dict[str, str]:
-    """Return the people whose approval of a change of rules does not count, each with the reason."""
-    return excluded_authors(change.commits, change.requirement.exclude, people, what="the change")
+def authorship(workspace: Workspace, change: RuleChange, people: People) -> Authorship:
+    """Return the people whose approval of a change of rules does not count, and its commits whose author cannot be told."""
+    return authorship_of_commits(
+        workspace, change.before, change.commits, change.requirement.exclude, people, what="the change"
+    )
 
 
 def merged_rule_change(workspace: Workspace, commit: Commit) -> RuleChange | None:

@@ -23,6 +23,7 @@ from mlgit.ops.kernel.snapshot import commit_of, ledger_of
 from mlgit.ops.review import approval_count, waivers
 from mlgit.ops.review.context import context_of, verified_deployments
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.registrations import Registrations
 from mlgit.ops.review.signatures import signature_times
 from mlgit.ops.validation import validate
 
@@ -79,17 +80,21 @@ class PromotionVerifier:
     need the data (`require_same_gates`). Nothing is written.
     """
 
-    def __init__(self, workspace: Workspace, ledger: Ledger, at: datetime) -> None:
+    def __init__(
+        self, workspace: Workspace, ledger: Ledger, at: datetime, registrations: Registrations | None = None
+    ) -> None:
         """Set what to verify with.
 
         Args:
             workspace: where.
             ledger: the approvals and the deployments.
             at: the time as of which the merge rules are checked.
+            registrations: the commits that registered versions, as far as they are known already.
         """
         self._workspace = workspace
         self._ledger = ledger
         self._at = at
+        self._registrations = registrations
 
     def verify(self, proposal: Proposal) -> Verification:
         """Check a proposal by the merge rules, and count its approvals.
@@ -106,7 +111,7 @@ class PromotionVerifier:
             context,
             reads,
             digest,
-            approval_count.count_approvals(self._workspace, proposal, digest, votes),
+            approval_count.count_approvals(self._workspace, proposal, digest, votes, self._registrations),
             votes,
             problems=merge_rules.check(context, self._at),
             waits=merge_rules.check_waiting(context, self._at),

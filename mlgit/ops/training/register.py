@@ -20,6 +20,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import ModelInputs, model_inputs
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import require_commit
 from mlgit.ops.training.version_draft import VersionDraft, draft_version, is_same
 
@@ -191,7 +192,8 @@ def _commit(workspace: Workspace, head: CommitId, draft: VersionDraft, metric: s
     committed_files = files | {lock_file: (workspace.root / lock_file).read_bytes()}
     ref = VersionRef(version.model, version.version)
     message = f"Register {ref}\n\n{metric} {version.evaluation.metrics[metric]:.4f}\n"
-    commit = repository.commit(committed_files, parents=[head], message=message)
+    sign = commit_signing(workspace, Lifecycle(repository.tree(head), workspace.formats.record))
+    commit = repository.commit(committed_files, parents=[head], message=message, sign=sign)
     # HEAD moves last: if this is interrupted before, the version is only an uncommitted file, and the next run reuses it.
     repository.stage(list(committed_files), at=commit)
     try:

@@ -14,6 +14,7 @@ from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Files
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import commit_of, require_commit
 
 _REGULAR = ("100644", "100755")
@@ -177,9 +178,9 @@ def _commit(workspace: Workspace, head: CommitId, version: Version, after: Versi
     """Commit the new files, update the work tree, and move the branch last, so that an interrupted run can be repeated."""
     repository = workspace.repository
     before = VersionRef(version.model, version.version)
-    commit = repository.commit(
-        files, parents=[head], message=f"Renumber {before} to {after}\n\nIts digest stays {version.digest}\n"
-    )
+    message = f"Renumber {before} to {after}\n\nIts digest stays {version.digest}\n"
+    sign = commit_signing(workspace, Lifecycle(repository.tree(head), workspace.formats.record))
+    commit = repository.commit(files, parents=[head], message=message, sign=sign)
     repository.advance_checkout(head, commit)
     try:
         repository.move("HEAD", commit, expected=head, reason=f"mlgit renumber {before} {after}")

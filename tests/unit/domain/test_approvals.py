@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlgit.domain.approvals import ApprovalRequirement, ApprovalResult, People, SignedVote, count_votes, people_needed
+from mlgit.domain.authorship import UNSIGNED, UnknownAuthor, describe_unknown
 from mlgit.domain.gates.base import RiskCondition
 from mlgit.domain.records.governance import RoleHolder, Roles
 from mlgit.domain.records.policy import ApprovalRule, RoleRequirement
@@ -282,3 +283,54 @@ def test_uncounted_votes_have_the_digest_of_their_file() -> None:
 )
 def test_least_number_of_people_that_a_rule_requires(rule: ApprovalRule, risk: Risk, needed: int) -> None:
     assert people_needed(rule, risk) == needed
+
+
+# Unknown authors
+
+UNSIGNED_COMMIT = UnknownAuthor("1" * 40, "proposal", UNSIGNED)
+NOTE = "1 commit is unsigned: its author cannot be told, so one more approval is needed"
+
+
+def test_a_commit_by_an_unknown_author_needs_one_more_approval() -> None:
+    result = count(vote("bea@acme.example"), unknown=[UNSIGNED_COMMIT])
+    assert (result.needed, result.unknown_authors) == (2, [UNSIGNED_COMMIT])
+    assert result.missing == [f"1 more approval (1 of 2 so far; ada may; {NOTE})"]
+    assert count(vote("bea@acme.example"), vote("ada@acme.example"), unknown=[UNSIGNED_COMMIT]).complete
+
+
+def test_any_number_of_such_commits_needs_one_more() -> None:
+    result = count(unknown=[UNSIGNED_COMMIT, UnknownAuthor("2" * 40, "lineage", UNSIGNED)])
+    assert result.needed == 2
+    assert "2 commits are unsigned: their authors cannot be told" in result.missing[0]
+
+
+def test_each_role_needs_one_more_too() -> None:
+    rule = ApprovalRule(min=1, roles={"risk": 1})
+    result = count(vote("bea@acme.example"), vote("ada@acme.example"), rule=rule, unknown=[UNSIGNED_COMMIT])
+    assert [(need.role, need.needed, need.missing) for need in result.requirements] == [(None, 2, 0), ("risk", 2, 1)]
+
+
+def test_where_no_approval_is_required_none_is_added() -> None:
+    assert count(rule=ApprovalRule(min=0), unknown=[UNSIGNED_COMMIT]).complete
+
+
+def test_a_policy_may_refuse_unknown_authors() -> None:
+    both = vote("bea@acme.example"), vote("ada@acme.example")
+    result = count(*both, unknown=[UNSIGNED_COMMIT], refuse_unknown=True)
+    assert result.missing == [
+        "a known author of each commit (the policy refuses others): 111111111111 (proposal): it is not signed"
+    ]
+    assert count(*both, refuse_unknown=True).complete
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        ([], ""),
+        (["the key is not listed"], "1 commit has no signature that counts: its author cannot be told"),
+        ([UNSIGNED, "the key is not listed"], "2 commits have no signature that counts: their authors cannot be told"),
+    ],
+)
+def test_why_one_more_is_needed_in_a_sentence(reasons: list[str], expected: str) -> None:
+    unknown = [UnknownAuthor(str(n) * 40, "proposal", reason) for n, reason in enumerate(reasons)]
+    assert describe_unknown(unknown).startswith(expected)

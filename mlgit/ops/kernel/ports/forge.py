@@ -77,6 +77,13 @@ class Forge(Protocol):
         """Change what is not None; `closed` closes or opens it again."""
         ...
 
+    def pushers(self, pull_request: PullRequest) -> list[str] | None:
+        """Return the logins of everybody who pushed to the branch of a pull request; None where the forge does not tell.
+
+        It is None as well where what it tells is incomplete, or where an account is gone.
+        """
+        ...
+
     def reviews(self, number: int) -> list[ForgeReview]:
         """Return every submitted review, oldest first."""
         ...

@@ -90,6 +90,9 @@ class PathChange(msgspec.Struct, frozen=True):
         return self.after if self.mode.startswith(REGULAR) else None
 
 
+Signing = bool | str
+"""How to sign a commit: not at all, as Git is configured, or with an SSH key (its file, or a public key that an agent has)."""
+
 Files = Mapping[str, bytes | None]
 """The changes of a new commit: content by path; None deletes a file."""
 
@@ -220,7 +223,7 @@ class Repository(Protocol):
 
     # Writing objects
 
-    def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+    def commit(self, files: Files, *, parents: Sequence[CommitId], message: str, sign: Signing = False) -> CommitId:
         """Create a commit with the files of the first parent and these changes; no ref moves.
 
         Raises:
@@ -237,7 +240,7 @@ class Repository(Protocol):
         """
         ...
 
-    def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: bool = False) -> CommitId:
+    def commit_tree(self, tree: str, *, parents: Sequence[CommitId], message: str, sign: Signing = False) -> CommitId:
         """Create a commit of a tree; no ref moves.
 
         Raises:

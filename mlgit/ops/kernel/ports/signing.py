@@ -15,6 +15,18 @@ class Signatures(Protocol):
         """
         ...
 
+    def commit_key(self, *, signers: bytes, principal: str) -> str | None:
+        """Return the key to sign a person's commits with; None if there is none.
+
+        It is the one that Git is configured with for SSH signatures, or else the one that `sign` uses, if the file of signers
+        lists it for the person's commits.
+
+        Args:
+            signers: content of an `allowed_signers` file.
+            principal: e-mail address of the person.
+        """
+        ...
+
     def verify(self, content: bytes, signature: bytes, *, signers: bytes, principal: str, at: datetime) -> str:
         """Verify that a person signed an approval; return the fingerprint of the key.
 
