@@ -46,6 +46,7 @@ class Person:
             "user.email": self.email,
             "user.signingkey": str(self.key),
             "gpg.format": "ssh",
+            "commit.gpgsign": "true",
             "gpg.ssh.allowedSignersFile": str(REPOSITORY / ".mlgit/allowed_signers"),
             "init.defaultBranch": "main",
             "core.autocrlf": "false",

@@ -144,8 +144,11 @@ def _show(created: init.ProjectCreated) -> str:
     if not created.has_signing_key:
         lines += [
             "",
-            "No SSH key was found. Approvals are signed with one; .mlgit/allowed_signers explains how to add it.",
+            "No SSH key was found. Approvals and commits are signed with one; .mlgit/allowed_signers explains how to add it.",
         ]
+    if created.signing:
+        lines += ["", "Git signs your commits here with the key that signs your approvals. Set in this repository:"]
+        lines += [f"  {name} = {text.clean(value)}" for name, value in created.signing.items()]
     return "\n".join(lines) + text.following(None if created.state == "planned" else _first_step(created, enter))
 
 

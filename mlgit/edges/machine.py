@@ -3,7 +3,7 @@
 import platform
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlgit.domain import layout
@@ -11,7 +11,9 @@ from mlgit.edges import process
 from mlgit.edges.dvc import workspace
 from mlgit.edges.dvc.store import DvcStore
 from mlgit.edges.git.command import MINIMUM, Git
+from mlgit.edges.git.settings import Settings
 from mlgit.edges.ssh import keygen, signers
+from mlgit.edges.ssh.commitsettings import missing_settings
 from mlgit.edges.ssh.keys import PublicKey
 from mlgit.edges.ssh.signing import SshSignatures
 from mlgit.ops.doctor.context import RemoteSettings, SignerLine
@@ -21,6 +23,7 @@ class LocalMachine:
     """This machine, as seen from one repository."""
 
     approvals = signers.APPROVALS
+    commits = signers.COMMITS
 
     def __init__(self, root: Path, config: Callable[[str], str | None]) -> None:
         """Take the work tree, or the repository where it is bare, and a function that reads a setting of Git."""
@@ -74,6 +77,18 @@ class LocalMachine:
         """
         key = PublicKey.parse(SshSignatures(self._config).public_key())
         return key.fingerprint, signers.parse(content, layout.SIGNERS).of_key(key.blob)
+
+    def missing_signing_settings(self) -> Mapping[str, str] | None:
+        """Return the settings that Git lacks to sign commits with the person's key (see `commitsettings.missing_settings`).
+
+        Raises:
+            MlgitError: there is no key (`signing-key-missing`).
+        """
+        return missing_settings(self._config, SshSignatures(self._config).key())
+
+    def set_git(self, settings: Mapping[str, str]) -> None:
+        """Set Git's settings, in the configuration of the repository."""
+        Settings(Git(self._root)).put(settings)
 
     def remote(self, name: str) -> RemoteSettings:
         """Return the configuration of a DVC remote.

@@ -9,6 +9,7 @@ from mlgit.domain import layout
 from mlgit.edges.dvc import pointers, workspace
 from mlgit.edges.git.command import Git
 from mlgit.edges.git.settings import Settings
+from mlgit.edges.ssh.commitsettings import missing_settings
 from mlgit.edges.ssh.signers import render_line
 from mlgit.edges.ssh.signing import SshSignatures
 from mlgit.errors import MlgitError, inconclusive, refused, usage_error
@@ -95,6 +96,19 @@ class Folder:
         except MlgitError:
             signer = None  # no usable key: comments in the file of allowed signers explain how to add one
         return Person(name, email, signer)
+
+    def sign_commits(self) -> dict[str, str]:
+        """Set up Git to sign commits in this repository with the person's SSH key; return the settings that were made.
+
+        There are none without a key, and none where Git signs in another way already.
+        """
+        settings = Settings(self._git)
+        try:
+            missing = missing_settings(settings.get, SshSignatures(settings.get).key())
+        except MlgitError:
+            return {}
+        settings.put(missing or {})
+        return missing or {}
 
     def has_started(self) -> bool:
         """Tell whether HEAD has a project."""

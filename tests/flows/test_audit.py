@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -346,6 +347,7 @@ def test_a_corrupt_cache_is_ignored(proposed: Team) -> None:
 
 def test_a_repository_that_cannot_be_written_to_is_audited(proposed: Team) -> None:
     if os.geteuid() == 0:
+        shutil.rmtree(proposed.root / ".git/mlgit", ignore_errors=True)
         (proposed.root / ".git/mlgit").write_text("in the way")
     else:
         (proposed.root / ".git").chmod(0o500)

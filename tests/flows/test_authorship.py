@@ -45,7 +45,7 @@ def test_a_reviewer_who_signs_it_in_the_name_of_a_colleague_is_its_author(propos
     claiming = proposed.ben.using(user_email="ana@acme.example", user_name="Ana")
     proposed_by(proposed, claiming)
     assert proposed.ben.refused("approve") == ["approver-excluded"]
-    assert "ben: signed commit" in proposed.ben("approve").err
+    assert "ben: made commit" in proposed.ben("approve").err
 
 
 def test_a_signature_by_an_unlisted_key_proves_nothing(proposed: Team) -> None:
@@ -153,6 +153,19 @@ def test_a_push_of_it_is_refused(proposed: Team) -> None:
     bens.does("approve")
     bens.git("merge", "--quiet", "--no-ff", "-m", "Merge it", f"origin/{BRANCH}")
     assert UNSIGNED in refused(bens, server, "main")
+
+
+def test_a_change_of_rules_in_the_name_of_a_colleague(proposed: Team) -> None:
+    """Ben makes a policy weaker in Ana's name, and approves that."""
+    ben = proposed.ben
+    someone = as_colleague(ben)
+    someone.git("switch", "--quiet", "--create", "weaker")
+    someone.edit(POLICY, "max_drop: 0.02", "max_drop: 0.5")
+    someone.git("switch", "--quiet", "main")
+    ben.does("approve weaker")
+    answer = ben("merge weaker")
+    assert answer.ids == ["rule-approvals-missing"], answer.text
+    assert UNSIGNED in answer.err
 
 
 def test_a_second_model_is_as_safe(running: Team) -> None:

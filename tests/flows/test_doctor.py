@@ -26,6 +26,13 @@ def test_a_project_that_is_well_is_said_to_be_and_nothing_is_changed(running: Te
     assert running.ana.everything() == before
 
 
+def test_commits_that_prove_no_author_are_a_warning(running: Team) -> None:
+    desk = running.ana.using(commit_gpgsign="false")
+    answer = desk("doctor")
+    assert (answer.code, answer.ids) == (0, ["commits-unsigned"])
+    assert "Git's commit.gpgsign is off" in answer.out
+
+
 def _config(team: Team, old: str, new: str) -> None:
     path = team.root / ".dvc/config"
     path.write_text(path.read_text().replace(old, new))
@@ -95,8 +102,10 @@ def test_what_stops_one_check_stops_no_other(running: Team, id_: str, code: int,
     do(running)
     answer = running.ana("doctor")
     assert answer.code == code, answer.text
-    assert set(answer.ids) == {id_}
-    assert "ok        project" in answer.out
+    # What cannot be read is found by `validate` as well.
+    is_valid = not id_.startswith("allowed-signers")
+    assert set(answer.ids) == ({id_} if is_valid else {id_, "project-invalid"})
+    assert f"{'ok' if is_valid else 'error':8}  project" in answer.out
 
 
 def test_a_remote_whose_folder_is_not_there_is_told_and_not_made(running: Team) -> None:

@@ -137,6 +137,28 @@ def test_the_persons_key_may_sign(home: Path) -> None:
     assert signer.may_sign(signers.APPROVALS)
 
 
+def test_git_signs_commits_with_the_persons_key(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / ".ssh").mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / ".ssh/id_ed25519"], check=True)
+    subprocess.run(["git", "config", "--global", "--unset", "commit.gpgsign"], check=True)
+    assert run(["init", "acme"]) == 0
+    said = capsys.readouterr().out
+    assert "Git signs your commits here with the key that signs your approvals" in said
+    assert "commit.gpgsign = true" in said
+    root = Path("acme").resolve()
+    git(root, "commit", "--quiet", "--allow-empty", "-m", "Go on")
+    assert git(root / "src", "log", "-1", "--format=%G? %GS") == "G ada@example.com\n"
+
+
+def test_another_way_of_signing_is_left_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / ".ssh").mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / ".ssh/id_ed25519"], check=True)
+    subprocess.run(["git", "config", "--global", "gpg.format", "openpgp"], check=True)
+    assert run(["init", "acme"]) == 0
+    assert "Git signs your commits" not in capsys.readouterr().out
+    assert "gpgsign" not in Path("acme/.git/config").read_text()
+
+
 def test_without_a_key_it_says_how_to_add_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "acme"]) == 0
     content = Path("acme/.mlgit/allowed_signers").read_bytes()

@@ -119,8 +119,10 @@ def test_one_key_is_not_two_people(urgent: Team) -> None:
     """The line of ana's key names ben's address as well, and she signs for both."""
     line = signer("ana", urgent.keys, "ana@acme.example,ben@acme.example")
     urgent.ana.commit("Lend a key", {".mlgit/allowed_signers": line})
-    decide(urgent, urgent.ana, urgent.ana.using(user_email="ben@acme.example"))
-    assert state(urgent.ana)["missing"] == ["ben"]
+    urgent.ana.does(f"{ADD} {WAIVED}")
+    for person in (urgent.ana, urgent.ana.using(user_email="ben@acme.example")):
+        assert person.refused(f"override approve {NAME}") == ["signature-key-shared"]
+    bring(urgent.ana, f"mlgit/override/{NAME}")
     assert outcomes(urgent.ana)["beats-champion"] == "fail"
 
 

@@ -1,7 +1,7 @@
 """Git's configuration, the names of the remotes, and the identity of the person."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -43,6 +43,11 @@ class Settings:
         if match is None or not match["name"] or not match["email"]:
             raise identity_missing(completed.stderr)
         return match["name"], match["email"]
+
+    def put(self, values: Mapping[str, str]) -> None:
+        """Set values in the configuration of the repository; that of the person stays."""
+        for key, value in values.items():
+            self._git.run("config", "--local", "--", key, value, write=True)
 
     @cached_property
     def _values(self) -> dict[str, str]:

@@ -121,6 +121,14 @@ class SshSignatures:
         verified = signer(content, signature, _cached(signers, layout.SIGNERS), at)
         return verified.principal, verified.fingerprint
 
+    def key(self) -> str:
+        """Return the key that `sign` uses: its file, or a public key whose private key an agent has.
+
+        Raises:
+            MlgitError: there is no key (`signing-key-missing`).
+        """
+        return str(self._find_key())
+
     def public_key(self) -> str:
         """Return the public key that belongs to the key that `sign` uses, as `ssh-ed25519 AAAA…`, without its comment.
 

@@ -19,6 +19,7 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
     "time-zones": ("machine", machine.zone_data),
     "identity": ("you", person.identity),
     "signing-key": ("you", person.signing_key),
+    "commit-signing": ("you", person.commit_signing),
     "remote": ("data", data.settings),
     "remote-probe": ("data", data.probe),
     "history": ("repository", repository.history),
@@ -36,7 +37,9 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
 }
 """Every check by its id, in the order in which they run. The first line of each docstring says what the check expects."""
 
-_NEED_WORK_TREE: Final = frozenset({"attributes", "remote", "remote-probe", "identity", "signing-key"})
+_NEED_WORK_TREE: Final = frozenset(
+    {"attributes", "remote", "remote-probe", "identity", "signing-key", "commit-signing"}
+)
 """Checks that are skipped in a bare repository, in which nobody works."""
 
 

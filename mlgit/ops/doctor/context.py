@@ -60,6 +60,11 @@ class Machine(Protocol):
         """The namespace of signatures on approvals."""
         ...
 
+    @property
+    def commits(self) -> str:
+        """The namespace of signatures on commits."""
+        ...
+
     def python(self) -> str:
         """Return the version of Python."""
         ...
@@ -94,6 +99,21 @@ class Machine(Protocol):
         Raises:
             MlgitError: there is no key (`signing-key-missing`), or the file cannot be trusted.
         """
+        ...
+
+    def missing_signing_settings(self) -> Mapping[str, str] | None:
+        """Return the settings that Git lacks to sign commits with the key that the person signs approvals with.
+
+        Returns:
+            The settings by name; None if Git is set up to sign in another way, with OpenPGP or X.509.
+
+        Raises:
+            MlgitError: there is no key (`signing-key-missing`).
+        """
+        ...
+
+    def set_git(self, settings: Mapping[str, str]) -> None:
+        """Set Git's settings, in the configuration of the repository."""
         ...
 
     def remote(self, name: str) -> RemoteSettings:

@@ -1,11 +1,14 @@
 """Checks of the person at work: their identity in Git, and whether their signatures will count."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from mlgit.domain import layout
 from mlgit.errors import Finding, Location, MlgitError, Severity
-from mlgit.ops.doctor.context import CheckResult, DoctorContext, SignerLine
+from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix, SignerLine
 from mlgit.ops.guard.push import HOOK
+
+_TRUE: Final = {"true", "yes", "on", "1"}
 
 
 def identity(context: DoctorContext) -> CheckResult:
@@ -61,6 +64,11 @@ def _line_findings(context: DoctorContext, line: SignerLine) -> Iterator[Finding
             f'propose namespaces="git,{context.machine.approvals}" in that line',
         ),
         (
+            not line.may_sign(context.machine.commits),
+            f"your key may not sign commits: its line does not name {context.machine.commits}",
+            f'propose namespaces="{context.machine.commits},{context.machine.approvals}" in that line',
+        ),
+        (
             not line.valid_at(context.workspace.clock.now()),
             "your key is not valid now",
             "make a new key, and propose a line for it; keep the old line, which past approvals need",
@@ -78,6 +86,38 @@ def _line_findings(context: DoctorContext, line: SignerLine) -> Iterator[Finding
     ):
         if is_wrong:
             yield Finding("signing-key-invalid", message, fix=fix, at=at, severity=Severity.WARNING)
+
+
+def commit_signing(context: DoctorContext) -> CheckResult:
+    """Git signs the person's commits with the key that signs their approvals, where a policy asks who made them."""
+    policies = [context.state.policy(environment.policy) for environment in context.environments]
+    if all(policy.evidence == "none" for policy in policies):
+        return CheckResult("no environment requires approvals, so nobody asks who made a commit")
+    try:
+        missing = context.machine.missing_signing_settings()
+    except MlgitError as error:
+        if error.findings[0].id != "signing-key-missing":
+            raise
+        return CheckResult("you have no key to sign commits with")  # which `signing_key` says already
+    if missing is None:
+        return CheckResult("Git signs with OpenPGP or X.509", [_unsigned("Git's gpg.format is not ssh")])
+    if missing:
+        settings = ", ".join(f"{name}={value}" for name, value in missing.items())
+        fix = Fix(f"set {settings} for this repository", lambda: context.machine.set_git(missing))
+        return CheckResult("Git does not sign your commits", [_unsigned(f"not set: {', '.join(missing)}")], [fix])
+    if context.workspace.repository.config("commit.gpgsign") not in _TRUE:
+        return CheckResult("Git does not sign your commits", [_unsigned("Git's commit.gpgsign is off")])
+    return CheckResult("Git signs your commits with the key that signs your approvals")
+
+
+def _unsigned(why: str) -> Finding:
+    return Finding(
+        "commits-unsigned",
+        "your commits prove no author to mlgit",
+        why=f"{why}; what somebody unknown proposes, trains or changes needs one more approval",
+        fix="`mlgit doctor --fix` sets what is missing; else `mlgit explain commits-unsigned` shows the settings",
+        severity=Severity.WARNING,
+    )
 
 
 def hook(context: DoctorContext) -> CheckResult:

@@ -91,6 +91,13 @@ class ProjectFolder(Protocol):
         """Set up DVC with a default remote; return the files to commit."""
         ...
 
+    def sign_commits(self) -> dict[str, str]:
+        """Set up Git to sign commits in the repository with the person's SSH key; return the settings that were made.
+
+        There are none without a key, and none where Git signs in another way already.
+        """
+        ...
+
 
 class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     """The created project.
@@ -98,7 +105,7 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     `data_files` are those of `files` that DVC stores, `kept_files` existing files that were left as they are, `extended_files`
     existing files to which lines were added, and `model` is the model to train first. `remote` is a location, or the name of the
     remote that DVC has already. `branch` is the branch that has the commit. `has_signing_key` is whether the person has an SSH
-    key to sign approvals with.
+    key to sign approvals with, and `signing` are the settings that were made in the repository so that Git signs commits with it.
     """
 
     state: Literal["created", "there-already", "planned"]
@@ -116,6 +123,7 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     kept_files: list[str]
     extended_files: list[str]
     has_signing_key: bool
+    signing: dict[str, str]
     commit: CommitId | None
 
 
@@ -174,10 +182,11 @@ def run(
     fitted = existing_files.fit(written, folder.read)
     has_started = folder.has_started()
     _check_files(folder, fitted, has_started=has_started)
-    commit = None
+    commit, signing = None, {}
     if not has_started and not dry_run:
         plan = _Plan(project=request.name, base=base, remote=remote, files=fitted.files)
         commit = _create(workspace, folder, plan, on_step)
+        signing = folder.sign_commits()
     return ProjectCreated(
         state="there-already" if has_started else "planned" if dry_run else "created",
         project=request.name,
@@ -194,6 +203,7 @@ def run(
         kept_files=fitted.kept,
         extended_files=fitted.extended,
         has_signing_key=person.signer is not None,
+        signing=signing,
         commit=commit,
     )
 
@@ -275,7 +285,9 @@ def _create(workspace: Workspace, folder: ProjectFolder, plan: _Plan, on_step: C
     in_git |= {path: (folder.root / path).read_bytes() for path in dvc_files}
     head = repository.resolve("HEAD")
     message = f"Start {plan.project} with mlgit\n"
-    commit = repository.commit(in_git, parents=[] if head is None else [head], message=message)
+    # A key that was only found may ask for a passphrase; one that Git is set up with is used.
+    sign = repository.config("gpg.format") == "ssh" and bool(repository.config("user.signingkey"))
+    commit = repository.commit(in_git, parents=[] if head is None else [head], message=message, sign=sign)
     repository.move("HEAD", commit, expected=head, reason="mlgit init")
     repository.stage(list(in_git))
     return commit

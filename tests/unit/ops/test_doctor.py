@@ -59,6 +59,7 @@ class Machine:
     """A machine on which everything is in order, except for the given allowed-signers file."""
 
     approvals = signers.APPROVALS
+    commits = signers.COMMITS
 
     def lines_of_key(self, content: bytes) -> tuple[str, Sequence[signers.Signer]]:
         lines = signers.parse(content, "signers").signers
@@ -99,6 +100,7 @@ def ids(result: CheckResult) -> list[str]:
         (f'{ADDRESS} namespaces="git,mlgit-approval" {KEY}', None),
         (f"{ADDRESS} {KEY}", None),
         (f'{ADDRESS} namespaces="git" {KEY}', "may not sign approvals"),
+        (f'{ADDRESS} namespaces="mlgit-approval" {KEY}', "may not sign commits"),
         (f'{ADDRESS} valid-before="20260228Z" {KEY}', "is not valid now"),
         (f'{ADDRESS} valid-after="20260302Z" {KEY}', "is not valid now"),
         (f"{ADDRESS},x@elsewhere.example {KEY}", None),
