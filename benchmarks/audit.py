@@ -28,12 +28,14 @@ from benchmarks.measure import Command, Cost
 from benchmarks.stream import FastImport
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256, to_json
+from mlgit.domain.ledger_evidence import APPLIER
+from mlgit.domain.namespaces import APPROVALS, LEDGER
 from mlgit.domain.records import Approval, Deployment, Roles, Version
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.ledger import CountedApproval
 from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.edges.ssh.keys import PublicKey
-from mlgit.edges.ssh.signers import APPROVALS, render_line
+from mlgit.edges.ssh.signers import render_line
 
 _MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")
 _REVIEWER = "grace@example.org"
@@ -65,8 +67,8 @@ class _Signer:
         raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.public = PublicKey("ssh-ed25519", _wire(b"ssh-ed25519", raw))
 
-    def sign(self, text: bytes) -> bytes:
-        namespace = APPROVALS.encode()
+    def sign(self, text: bytes, purpose: str = APPROVALS) -> bytes:
+        namespace = purpose.encode()
         signed = b"SSHSIG" + _wire(namespace, b"", b"sha512", sha512(text).digest())
         signature = _wire(b"ssh-ed25519", self._key.sign(signed))
         blob = b"SSHSIG" + (1).to_bytes(4) + _wire(self.public.blob, namespace, b"", b"sha512", signature)
@@ -116,7 +118,7 @@ def _with_signed_approvals(records: Records) -> Records:
         schema=1,
         people={
             **records.roles.people,
-            "grace": RoleHolder(emails=[_REVIEWER], roles=["ml-reviewer"]),
+            "grace": RoleHolder(emails=[_REVIEWER], roles=["ml-reviewer", APPLIER]),
         },
     )
     rule = ApprovalRules(promote=ApprovalRule(min=1, roles={"ml-reviewer": 1}))
@@ -159,7 +161,9 @@ def _promote(stream: FastImport, progress: _Progress, version: Version, environm
     record = msgspec.structs.replace(reads, approvals=[approval], at=at + 3 * _MINUTE)
     entry = history.deployment_of(promotion, progress.deployed.get(key), commit=merged, step=progress.step)
     entry = msgspec.structs.replace(entry, at=at + 3 * _MINUTE)
-    stream.commit(layout.LEDGER, history.ledger_files(record, entry), f"Deploy {name}", at + 3 * _MINUTE)
+    files = history.ledger_files(record, entry)
+    files |= {layout.signature(path): progress.signer.sign(text, LEDGER) for path, text in files.items()}
+    stream.commit(layout.LEDGER, files, f"Deploy {name}", at + 3 * _MINUTE)
     progress.promoted[key], progress.deployed[key] = promotion, entry
 
 
@@ -225,19 +229,19 @@ def main() -> int:
         commands = {
             _FLOOR: Command((_floor(folder),), folder),
             _RECORDS: Command(((*_floor(folder), "--records"),), folder),
-            "mlgit audit --full": Command(((*_MLGIT, "audit", "--full"),), folder),
+            "mlgit audit --no-cache": Command(((*_MLGIT, "audit", "--no-cache"),), folder),
         }
         costs = measure.in_turns(commands, options.rounds, env)
         add_later_promotions(folder)
         after = measure.run(Command(((*_MLGIT, "audit"),), folder), env)
-    ratio = measure.ratio(costs["mlgit audit --full"], costs[_FLOOR])
-    records_ratio = measure.ratio(costs["mlgit audit --full"], costs[_RECORDS])
+    ratio = measure.ratio(costs["mlgit audit --no-cache"], costs[_FLOOR])
+    records_ratio = measure.ratio(costs["mlgit audit --no-cache"], costs[_RECORDS])
     print(f"{options.promotions:,} promotions of {options.models:,} models, median of {options.rounds} rounds\n")
     print("| command | processor time | clock | memory | |\n|---|---|---|---|---|")
     _report(_FLOOR, measure.median(costs[_FLOOR]))
     _report(_RECORDS, measure.median(costs[_RECORDS]))
     note = f"{ratio:.2f} x of all, goal {_GOAL} x; {records_ratio:.2f} x of records"
-    _report("mlgit audit --full", measure.median(costs["mlgit audit --full"]), note)
+    _report("mlgit audit --no-cache", measure.median(costs["mlgit audit --no-cache"]), note)
     _report(f"mlgit audit, {_NEW} promotions later", after, f"goal {_GOAL_NEW:g} s on the clock")
     return int(ratio > _GOAL or after.wall > _GOAL_NEW)
 

@@ -37,7 +37,7 @@ class Person:
     def allowed_signer(self) -> str:
         """Return this person's line for `.mlgit/allowed_signers`."""
         kind, key = self.key.with_suffix(".pub").read_text().split()[:2]
-        return f'{self.email} namespaces="git,mlgit-approval" {kind} {key}\n'
+        return f'{self.email} namespaces="git,mlgit-approval,mlgit-ledger" {kind} {key}\n'
 
     def environment(self) -> dict[str, str]:
         """Return the environment of this person's shell: their Git settings, and none of those of the user."""
@@ -77,7 +77,7 @@ ROLES = f"""\
 kind: roles
 schema: 1
 people:
-  ana: {{emails: [{ANA.email}], roles: [trainer]}}
+  ana: {{emails: [{ANA.email}], roles: [trainer, applier]}}
   ben: {{emails: [{BEN.email}], roles: [reviewer]}}
 """
 

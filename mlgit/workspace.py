@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mlgit.ops.kernel.ports.signing import Signatures
     from mlgit.ops.kernel.ports.target import Target
     from mlgit.ops.kernel.ports.team_gates import TeamGates
+    from mlgit.ops.kernel.ports.timestamps import Timestamps
     from mlgit.ops.kernel.ports.workspace import Cache, Clock
 
 
@@ -86,6 +87,13 @@ class LocalWorkspace:
         from mlgit.edges.ssh.signing import SshSignatures  # noqa: PLC0415 - only for approvals
 
         return SshSignatures(self.repository.config)
+
+    @cached_property
+    def timestamps(self) -> "Timestamps":
+        """Timestamps by an authority, over HTTP."""
+        from mlgit.edges.timestamps import Rfc3161Timestamps  # noqa: PLC0415 - only where a project names an authority
+
+        return Rfc3161Timestamps()
 
     @cached_property
     def pipeline(self) -> "Pipeline":

@@ -2,31 +2,47 @@
 
 import hashlib
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 
 from mlgit.cli.params import FILE, at_option, env_option, format_option, session_command
 from mlgit.cli.session import Session
+from mlgit.domain.audit.verdict import AuditDepth
 from mlgit.errors import inconclusive
 from mlgit.ops import audit
 from mlgit.ops.audit import Audit
-from mlgit.ops.audit.checkpoint import pack
+from mlgit.ops.audit.checkpoint import GivenCheckpoint, pack
 
 
 @click.command()
 @click.option("--since", metavar="REV", help="Report only changes after a commit, branch, tag or date.")
 @env_option("Report only this environment.")
 @click.option("--output", type=FILE, metavar="FILE", help="Write the report to a file, and its sha256 beside it.")
-@click.option("--full", is_flag=True, help="Start from the first commit; use no earlier audit.")
 @click.option(
-    "--fetch", is_flag=True, help="Evaluate every gate again, on data from DVC's cache or remote; implies --full."
+    "--depth",
+    type=click.Choice(get_args(AuditDepth)),
+    default="record",
+    show_default=True,
+    help="How deep to look: at records and signatures; evaluating the gates again that run no code; or all gates.",
 )
+@click.option("--no-cache", is_flag=True, help="Start from the first commit; use no earlier audit.")
 @click.option(
     "--checkpoint", "given", type=FILE, metavar="FILE", help="Continue from this checkpoint of an earlier audit."
 )
 @click.option(
-    "--write-checkpoint", "checkpoint_file", type=FILE, metavar="FILE", help="Write a checkpoint for the next audit."
+    "--checkpoint-key",
+    metavar="KEY",
+    help="Who must have signed the checkpoint: a fingerprint (SHA256:...) or the file of a public key. By default the key in "
+    "Git's setting mlgit.checkpointKey, else your own.",
+)
+@click.option(
+    "--write-checkpoint",
+    "checkpoint_file",
+    type=FILE,
+    metavar="FILE",
+    help="Write a checkpoint for the next audit, signed with your key.",
 )
 @at_option
 @session_command
@@ -37,12 +53,13 @@ def command(
     environment: str | None,
     output: Path | None,
     given: Path | None,
+    checkpoint_key: str | None,
     checkpoint_file: Path | None,
     at: str | None,
     *,
     form: str,
-    full: bool,
-    fetch: bool,
+    depth: AuditDepth,
+    no_cache: bool,
 ) -> int:
     """Verify every past promotion, offline.
 
@@ -51,14 +68,15 @@ def command(
     UNPROVEN (evidence is missing) or VIOLATION. The history as a whole is verified too: nothing immutable was changed, and the
     ledger is append-only.
 
-    The same commits give the same report, byte for byte. Commits of an earlier audit are not replayed, unless --full is given.
-    --format html and md are evidence reports.
+    The same commits give the same report, byte for byte. Commits of an earlier audit are not replayed, unless --no-cache is
+    given. --format html and md are evidence reports. --depth recompute and full need the data, from DVC's cache or remote; the
+    verdict says how deep the audit looked.
 
     \b
     Examples:
       mlgit audit
       mlgit audit --env production --since 2026-01-01
-      mlgit audit --full --format html --output audit.html
+      mlgit audit --depth full --format html --output audit.html
     """
     with session.progress("commits") as say:
         outcome = audit.run(
@@ -66,13 +84,13 @@ def command(
             at=at,
             since=since,
             environment=environment,
-            full=full,
-            fetch=fetch,
-            given_checkpoint=None if given is None else _read(given),
+            depth=depth,
+            use_cache=not no_cache,
+            given_checkpoint=None if given is None else _given(session, given, checkpoint_key),
             on_progress=say,
         )
     if checkpoint_file is not None and outcome.checkpoint is not None:
-        _write(checkpoint_file, pack(outcome.checkpoint))
+        _write(checkpoint_file, pack(session, outcome.checkpoint))
     report = _render(outcome.audit, form)
     if output is None:
         click.echo(report, nl=False)
@@ -106,6 +124,17 @@ def _render(outcome: Audit, form: str) -> str:
             page = pages.summary(outcome)
             shown = document.write(page, width=document.UNLIMITED, rows=document.UNLIMITED)
             return shown + text.following(pages.next_step(outcome)) + "\n"
+
+
+def _given(session: Session, file: Path, key: str | None) -> GivenCheckpoint:
+    """Return a checkpoint file, with the key that must have signed it."""
+    content = _read(file)
+    key = key or session.repository.config("mlgit.checkpointKey")
+    if key is None:
+        key = session.signatures.public_key()
+    elif not key.startswith("SHA256:"):
+        key = _read(Path(key).expanduser()).decode(errors="replace")
+    return GivenCheckpoint(content, key)
 
 
 def _read(path: Path) -> bytes:

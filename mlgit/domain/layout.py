@@ -209,6 +209,11 @@ def rule_approvals(decision: str) -> str:
     return f"rule-approvals/{decision.removeprefix('sha256:')}"
 
 
+def review_snapshot(promotion: str, number: int) -> str:
+    """Path of a review snapshot of a promotion's pull request, on the ledger."""
+    return f"{reviews(promotion)}/{number}.json"
+
+
 def decision(promotion: str) -> str:
     """Path of a decision, on the ledger."""
     return f"decisions/{promotion}.json"
@@ -217,6 +222,21 @@ def decision(promotion: str) -> str:
 def deployments(environment: str, model: str) -> str:
     """Folder of the deployments of a model in an environment, on the ledger."""
     return f"deployments/{environment}/{model}"
+
+
+def deployment(environment: str, model: str, number: int) -> str:
+    """Path of an entry of a deployment log, on the ledger."""
+    return f"{deployments(environment, model)}/{number}.json"
+
+
+def signature(path: str) -> str:
+    """Path of the signature of a file of the ledger, beside it."""
+    return f"{path}.sig"
+
+
+def timestamp(path: str) -> str:
+    """Path of the timestamp of a file of the ledger, beside it."""
+    return f"{path}.tsr"
 
 
 def promotion_branch(environment: str, model: str) -> str:

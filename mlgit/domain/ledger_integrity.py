@@ -96,7 +96,7 @@ def _location(record: Deployment | DecisionRecord) -> Location:
 
 
 def _path(entry: Deployment) -> str:
-    return f"{layout.deployments(entry.environment, entry.model)}/{entry.seq}.json"
+    return layout.deployment(entry.environment, entry.model, entry.seq)
 
 
 def _gap(entry: Deployment, why: str) -> Finding:

@@ -62,7 +62,7 @@ def check_signers(lines: Iterable[SignerLine], roles: Roles) -> Iterator[Finding
                 "person-without-key",
                 f"{name} has neither a key in {layout.SIGNERS} nor a login at a forge",
                 why="they cannot approve anything, and their commits are by an unknown author",
-                fix=f'propose a line there: {person.emails[0]} namespaces="git,mlgit-approval" and their .pub file',
+                fix=f'propose a line there: {person.emails[0]} namespaces="git,mlgit-approval,mlgit-ledger" and their .pub file',
                 at=Location(layout.ROLES, path=f"people.{name}"),
                 severity=Severity.WARNING,
             )

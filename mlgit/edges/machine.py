@@ -22,9 +22,6 @@ from mlgit.ops.doctor.context import RemoteSettings, SignerLine
 class LocalMachine:
     """This machine, as seen from one repository."""
 
-    approvals = signers.APPROVALS
-    commits = signers.COMMITS
-
     def __init__(self, root: Path, config: Callable[[str], str | None]) -> None:
         """Take the work tree, or the repository where it is bare, and a function that reads a setting of Git."""
         self._root = root

@@ -63,7 +63,10 @@ def summary(audit: Audit) -> Page:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in audit.counts.items() if count)
     history = plural(len(audit.findings), "finding") if audit.findings else "no findings"
     blocks.append(
-        Paragraph(f"{plural(len(changes), 'change')}{counts and f': {counts}'}. Repository history: {history}.")
+        Paragraph(
+            f"{plural(len(changes), 'change')} at depth {audit.depth}{counts and f': {counts}'}. "
+            f"Repository history: {history}."
+        )
     )
     ledger = "no ledger" if audit.ledger is None else f"ledger at {audit.ledger[:7]}"
     return Page(f"{audit.project}: {audit.branch} at {audit.commit[:7]}, {ledger}", blocks)
@@ -118,6 +121,7 @@ def _scope(audit: Audit) -> Iterator[Block]:
             ("Ledger", audit.ledger or "none"),
             ("Scope", ", ".join(scope) or "every change since the first commit"),
             ("Audited with", audit.tool),
+            ("Depth", audit.depth),
             *((verdict, str(count)) for verdict, count in audit.counts.items()),
             ("Changes with a verified commit signature", f"{signed} of {len(audit.changes)}"),
             ("Findings on the repository history", str(len(audit.findings))),

@@ -21,8 +21,8 @@ ROLES = """\
 kind: roles
 schema: 1
 people:
-  ana: {emails: [ana@acme.example], roles: [trainer]}
-  ben: {emails: [ben@acme.example, ben@home.example], roles: [reviewer]}
+  ana: {emails: [ana@acme.example], roles: [trainer, applier]}
+  ben: {emails: [ben@acme.example, ben@home.example], roles: [reviewer, applier]}
   cara: {emails: [cara@acme.example], roles: [reviewer, risk]}
   robot: {emails: [robot@acme.example], bot: true}
 """

@@ -337,7 +337,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
             "excludes": ["author", "committers", "trainer", "bots"],
             "needed": 1,
             "requirements": [{"role": None, "needed": 1, "counted": ["ben"], "may_approve": ["cara"]}],
-            "counted": [{"person": "ben", "by": "ben@acme.example", "verdict": "approve", "roles": ["reviewer"]}],
+            "counted": [
+                {"person": "ben", "by": "ben@acme.example", "verdict": "approve", "roles": ["reviewer", "applier"]}
+            ],
             "uncounted": [],
             "missing": [],
             "may_approve": ["cara"],

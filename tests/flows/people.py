@@ -273,7 +273,7 @@ class Team:
 def signer(name: str, keys: Path, email: str | None = None) -> str:
     """Return a person's line of `.mlgit/allowed_signers`."""
     kind, key = (keys / f"{name}.pub").read_text().split()[:2]
-    return f'{email or f"{name}@acme.example"} namespaces="git,mlgit-approval" {kind} {key}\n'
+    return f'{email or f"{name}@acme.example"} namespaces="git,mlgit-approval,mlgit-ledger" {kind} {key}\n'
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:

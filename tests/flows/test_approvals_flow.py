@@ -158,7 +158,8 @@ def test_a_role_given_on_the_promotion_branch_does_not_count(proposed: Team) -> 
     ana.edit(POLICY, "promote: {min: 1}", "promote: {min: 1, roles: {risk: 1}}")
     ana.does(f"promote {MODEL}@2 --to production")
     on_branch(
-        proposed.ana, {layout.ROLES: ana.read(layout.ROLES).replace("roles: [reviewer]}", "roles: [reviewer, risk]}")}
+        proposed.ana,
+        {layout.ROLES: ana.read(layout.ROLES).replace("roles: [reviewer, applier]}", "roles: [reviewer, risk]}")},
     )
     proposed.ben.does("approve")
     assert "1 more approval as risk (0 of 1 so far; cara may)" in why(ana)

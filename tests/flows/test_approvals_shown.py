@@ -52,7 +52,7 @@ def test_requirements_votes_and_possible_approvers_are_listed(proposed: Team) ->
         {"role": "risk", "needed": 1, "counted": [], "may_approve": ["cara"], "one_more": ""},
     ]
     (one,) = found["approvals"]["counted"]
-    assert (one["person"], one["by"], one["roles"]) == ("ben", "ben@acme.example", ["reviewer"])
+    assert (one["person"], one["by"], one["roles"]) == ("ben", "ben@acme.example", ["reviewer", "applier"])
     assert one["key"] == fingerprint((proposed.keys / "ben.pub").read_text())
     assert [line.split(" (")[0] for line in found["approvals"]["missing"]] == [
         "1 more approval",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.domain import layout
+from mlgit.edges.cache import FileCache
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 
@@ -38,7 +39,7 @@ def test_every_promotion_of_a_valid_history_is_proven(proposed: Team) -> None:
         [],
     )
     second = found["changes"][1]
-    assert [(one["person"], one["roles"]) for one in second["approvals"]] == [("ben", ["reviewer"])]
+    assert [(one["person"], one["roles"]) for one in second["approvals"]] == [("ben", ["reviewer", "applier"])]
     assert second["approvals"][0]["key"].startswith("SHA256:")
     assert (second["proposed_by"], second["merged_by"], second["decision_recorded"]) == (["ana"], "ana", True)
     decision = json.loads(proposed.ana.show("mlgit-ledger", layout.decision(second["promotion"])))
@@ -59,7 +60,7 @@ def test_a_commit_signature_by_an_unknown_key_does_not_change_the_verdict(propos
         reviewer.does(f"approve {commit}")
         reviewer.does(f"approve production/{MODEL}")
     ana.does(f"merge production/{MODEL}")
-    ana.does("apply production")
+    proposed.ben.does("apply production")
     change = ana.does("audit --json").json["changes"][-1]
     assert "is not listed" in change["signature"]["problem"]
     assert change["verdict"] == "PROVEN"
@@ -112,7 +113,7 @@ def test_a_change_with_a_waived_gate_where_nobody_has_to_approve(running: Team) 
     assert change["verdict"] == "UNAPPROVED"
     assert change["overrides"] == [f"staging/{MODEL}@3 waives beats-baseline, beats-champion for INC-7, by ana and ben"]
     assert [(one["kind"], one["name"]) for one in found["governance"]] == [("override", f"staging/{MODEL}@3")]
-    assert audited(ana, "--json --full") == audited(ana, "--json")
+    assert audited(ana, "--json --no-cache") == audited(ana, "--json")
 
 
 def test_a_rollback_is_proven(proposed: Team) -> None:
@@ -130,7 +131,7 @@ def test_a_rollback_is_proven(proposed: Team) -> None:
         ("rollback", "PROVEN"),
     ]
     assert [one["kind"] for one in found["governance"]] == ["hold"]
-    assert audited(ana, "--json --full") == audited(ana, "--json")
+    assert audited(ana, "--json --no-cache") == audited(ana, "--json")
 
 
 # The same commits, the same bytes
@@ -143,7 +144,7 @@ def test_the_same_commits_give_the_same_bytes(proposed: Team, form: str) -> None
     clone = proposed.ana.clone("elsewhere")
     clone.git("branch", "--quiet", "mlgit-ledger", "origin/mlgit-ledger")
     assert audited(clone, f"--format {form}") == first
-    assert audited(proposed.ana, f"--full --format {form}") == first
+    assert audited(proposed.ana, f"--no-cache --format {form}") == first
     assert str(proposed.folder) not in first
 
 
@@ -245,17 +246,17 @@ def test_it_writes_nothing_and_needs_no_data(proposed: Team) -> None:
     for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
         folder.rename(folder.with_name(f"{folder.name}-gone"))
     before = ana.everything()
-    audited(ana, "--full")
+    audited(ana, "--no-cache")
     assert ana.everything() == before
 
 
 def test_the_gates_can_be_evaluated_again(proposed: Team) -> None:
-    found = proposed.ana.does("audit --json --fetch --env production").json
+    found = proposed.ana.does("audit --json --depth full --env production").json
     assert [one["verdict"] for one in found["changes"]] == ["PROVEN"]
-    assert not any("--fetch" in sentence for sentence in found["not_checked"])
+    assert not any("--depth full" in sentence for sentence in found["not_checked"])
     for folder in (proposed.folder / "storage", proposed.root / ".dvc/cache"):
         folder.rename(folder.with_name(f"{folder.name}-gone"))
-    answer = proposed.ana("audit --json --fetch --env production")
+    answer = proposed.ana("audit --json --depth full --env production")
     (change,) = answer.json["changes"]
     assert (answer.code, change["verdict"]) == (1, "UNPROVEN")
 
@@ -267,13 +268,13 @@ def test_the_next_audit_equals_a_full_one(proposed: Team) -> None:
     ana = proposed.ana
     audited(ana)
     proposed.ben.does("approve")
-    assert audited(ana, "--json") == audited(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --no-cache")
     ana.does("merge")
-    assert audited(ana, "--json") == audited(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --no-cache")
     ana.does("apply")
-    assert audited(ana, "--json") == audited(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --no-cache")
     ana.edit("policies/staging.yaml", "margin: -0.02", "margin: -0.03")
-    assert audited(ana, "--json") == audited(ana, "--json --full")
+    assert audited(ana, "--json") == audited(ana, "--json --no-cache")
 
 
 def test_evidence_that_is_fetched_later_counts(proposed: Team) -> None:
@@ -284,7 +285,7 @@ def test_evidence_that_is_fetched_later_counts(proposed: Team) -> None:
     first = clone("audit --json")
     assert (first.code, first.json["counts"]["UNPROVEN"]) == (1, 2)
     clone.git("fetch", "--quiet", "origin", "mlgit-ledger:mlgit-ledger")
-    assert audited(clone, "--json") == audited(clone, "--json --full")
+    assert audited(clone, "--json") == audited(clone, "--json --no-cache")
 
 
 def test_only_new_commits_are_replayed(proposed: Team) -> None:
@@ -294,7 +295,7 @@ def test_only_new_commits_are_replayed(proposed: Team) -> None:
     ana.commit("Say more", {"README.md": "# Malignancy\n"})
     (report, *_) = [path for path in ana.files("HEAD") if "/gates/" in path]
     _delete_object(ana, ana.head(f"HEAD:{report}"))
-    assert ana("audit --full", "--json").json["findings"][0]["id"] == "git-object-missing"
+    assert ana("audit --no-cache", "--json").json["findings"][0]["id"] == "git-object-missing"
     audited(ana, f"--checkpoint {checkpoint}")
 
 
@@ -314,7 +315,37 @@ def test_an_auditors_own_checkpoint(proposed: Team) -> None:
     audited(ana, f"--write-checkpoint {checkpoint}")
     proposed.ben.does("approve")
     ana.does("merge")
-    assert audited(ana, f"--json --checkpoint {checkpoint}") == audited(ana, "--json --full")
+    assert audited(ana, f"--json --checkpoint {checkpoint}") == audited(ana, "--json --no-cache")
+
+
+def test_a_checkpoint_counts_only_with_the_signature_of_the_expected_key(proposed: Team) -> None:
+    """Mallory has proven to herself that everything is fine, and puts her checkpoint where Ana's was."""
+    ana, checkpoint = proposed.ana, proposed.folder / "auditor.json"
+    audited(proposed.mallory, f"--write-checkpoint {checkpoint}")
+    assert ana.refused(f"audit --checkpoint {checkpoint}") == ["checkpoint-invalid"]
+    key = proposed.keys / "mallory.pub"
+    audited(ana, f"--checkpoint {checkpoint} --checkpoint-key {key}")
+    assert ana.refused(f"audit --checkpoint {checkpoint} --checkpoint-key SHA256:other") == ["checkpoint-invalid"]
+    bens = proposed.ben.using(mlgit_checkpointKey=str(key))
+    audited(bens, f"--checkpoint {checkpoint}")
+
+
+def test_the_verdict_names_the_depth(proposed: Team) -> None:
+    assert "changes at depth record: 1 PROVEN" in audited(proposed.ana, "")
+    found = proposed.ana("audit --depth recompute --json").json
+    assert (found["depth"], found["counts"]["PROVEN"]) == ("recompute", 1)
+
+
+def test_a_cache_of_somebody_else_is_ignored(proposed: Team) -> None:
+    """A copied folder brings a cache in which the verdicts were exchanged, with a correct code of another user's secret."""
+    first = audited(proposed.ana)
+    secret = proposed.keys / ".local/state/mlgit/cache.key"
+    cache = FileCache(proposed.root / ".git", secret_file=secret)
+    content = cache.get("audit", "main")
+    assert content is not None
+    forged = FileCache(proposed.root / ".git", secret_file=proposed.folder / "other.key")
+    forged.put("audit", "main", content.replace(b'"PROVEN"', b'"VIOLATION"'))
+    assert audited(proposed.ana) == first
 
 
 INVALID: dict[str, Callable[[bytes], bytes]] = {

@@ -27,7 +27,7 @@ POLICY = "policies/production.yaml"
 RECORD = layout.version(MODEL, 1)
 
 
-def audited(desk: Desk, options: str = "--full") -> Answer:
+def audited(desk: Desk, options: str = "--no-cache") -> Answer:
     answer = desk(f"audit --json {options}")
     assert answer.code in {0, 1}, answer.text
     return answer
@@ -289,7 +289,7 @@ def test_a_manifest_that_is_restored_after_a_checkpoint_has_the_verdict_of_a_ful
     running.promote(f"{MODEL}@2", "staging")
     running.ana.does("audit")
     running.mallory.git("revert", "--no-edit", "-m", "1", "HEAD")
-    assert audited(running.ana, "").out == audited(running.ana, "--full").out
+    assert audited(running.ana, "").out == audited(running.ana, "--no-cache").out
 
 
 def test_a_backdated_commit_is_a_warning(running: Team) -> None:
@@ -298,7 +298,7 @@ def test_a_backdated_commit_is_a_warning(running: Team) -> None:
     running.mallory.commit("Yesterday's work", {"README.md": "# Malignancy\n"})
     answer = audited(running.ana, "")
     assert (answer.code, history_findings(answer)) == (0, ["commit-time-backwards"])
-    assert answer.out == audited(running.ana, "--full").out
+    assert answer.out == audited(running.ana, "--no-cache").out
 
 
 def test_a_promotion_that_apply_refuses_is_not_proven(proposed: Team) -> None:
@@ -389,7 +389,7 @@ def test_a_branch_that_lost_a_commit_of_an_earlier_audit_is_found(running: Team,
     checkpoint = running.folder / "checkpoint.json"
     audited(running.ana, f"--write-checkpoint {checkpoint}")
     assert not checkpoint.exists()
-    assert "history-rewritten" not in history_findings(audited(running.ana, "--full"))
+    assert "history-rewritten" not in history_findings(audited(running.ana, "--no-cache"))
 
 
 def test_a_deployment_of_what_was_never_merged_is_found(running: Team) -> None:

@@ -13,6 +13,7 @@ from mlgit import schemas
 from mlgit.cli.main import run
 from mlgit.cli.session import Session
 from mlgit.domain.codec import sha256
+from mlgit.domain.namespaces import APPROVALS, LEDGER
 from mlgit.domain.records import KINDS, Project
 from mlgit.edges import templates
 from mlgit.edges.dvc import pointers
@@ -134,7 +135,8 @@ def test_the_persons_key_may_sign(home: Path) -> None:
     file = Path("acme/.mlgit/allowed_signers")
     (signer,) = signers.parse(file.read_bytes(), str(file)).signers
     assert signer.principals == ("ada@example.com",)
-    assert signer.may_sign(signers.APPROVALS)
+    assert signer.may_sign(APPROVALS)
+    assert signer.may_sign(LEDGER)
 
 
 def test_git_signs_commits_with_the_persons_key(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

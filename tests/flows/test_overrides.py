@@ -90,10 +90,14 @@ def test_an_override_signed_by_two_people_waives_its_gates_only(urgent: Team) ->
 def test_the_decision_depends_on_the_override(urgent: Team) -> None:
     decide(urgent, urgent.ana, urgent.ben)
     urgent.promote(f"{MODEL}@3", "production", approve=[urgent.cara])
-    (path,) = [path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/")][-1:]
+    (path,) = [
+        path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/") and path.endswith(".json")
+    ][-1:]
     text = urgent.ana.show("mlgit-ledger", path)
     assert '"override-01' in text
-    others = [path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/")][:2]
+    others = [
+        path for path in urgent.ana.files("mlgit-ledger") if path.startswith("decisions/") and path.endswith(".json")
+    ][:2]
     assert all('"override-' not in urgent.ana.show("mlgit-ledger", other) for other in others)
 
 

@@ -26,7 +26,7 @@ def runs(team: Team, environment: str) -> int:
 def deployments(team: Team, where: str = PRODUCTION) -> list[dict[str, object]]:
     """The entries of the ledger, first to last."""
     folder = f"deployments/{where}/"
-    paths = [path for path in team.ana.files("mlgit-ledger") if path.startswith(folder)]
+    paths = [path for path in team.ana.files("mlgit-ledger") if path.startswith(folder) and path.endswith(".json")]
     paths.sort(key=lambda path: int(path.removeprefix(folder).removesuffix(".json")))
     return [json.loads(team.ana.show("mlgit-ledger", path)) for path in paths]
 

@@ -35,7 +35,7 @@ def follow(desk: Desk) -> None:
 def chain(desk: Desk, where: str) -> list[Deployment]:
     """The deployments on the ledger, by their numbers."""
     folder = f"deployments/{where}/"
-    paths = [path for path in desk.files("mlgit-ledger") if path.startswith(folder)]
+    paths = [path for path in desk.files("mlgit-ledger") if path.startswith(folder) and path.endswith(".json")]
     paths.sort(key=lambda path: int(path.removeprefix(folder).removesuffix(".json")))
     found = [read_record(path, desk.show("mlgit-ledger", path).encode()) for path in paths]
     return [entry for entry in found if isinstance(entry, Deployment)]

@@ -72,7 +72,16 @@ def test_a_version_takes_over_step_by_step(running: Team) -> None:
         (2, 50),
         (2, None),
     ]
-    assert len([path for path in team.ana.files("mlgit-ledger") if path.startswith("decisions/")]) == 4
+    assert (
+        len(
+            [
+                path
+                for path in team.ana.files("mlgit-ledger")
+                if path.startswith("decisions/") and path.endswith(".json")
+            ]
+        )
+        == 4
+    )
 
 
 def test_a_degraded_step_pauses_the_ramp_until_it_was_healthy_long_enough(running: Team) -> None:

@@ -85,7 +85,7 @@ def test_a_version_that_passes_is_promoted_under_a_standing_approval(ready: Team
         PRODUCTION,
     )
     assert found["approved_by"] == ["ben"]
-    (one,) = automation.does("apply production --json").json["results"]
+    (one,) = ana.does("apply production --json").json["results"]
     assert (one["state"], one["approved_by"]) == ("applied", ["ben"])
     assert [one["used"] for one in ana.does("standing-approval list --json").json["exceptions"]] == [1]
     assert auto_promoted(automation)["state"] == "not-eligible", "version 3 was never in staging"

@@ -68,7 +68,7 @@ def test_what_runs_is_explained_by_who_agreed_and_on_which_evidence(proposed: Te
     assert promoted["replaced"] == f"{MODEL}@1"
     assert promoted["proposed_at"] < promoted["merged_at"] < found["observed"]["since"]
     (vote,) = found["approvals"]["counted"]
-    assert (vote["person"], vote["roles"], vote["comment"]) == ("ben", ["reviewer"], "saw the slices")
+    assert (vote["person"], vote["roles"], vote["comment"]) == ("ben", ["reviewer", "applier"], "saw the slices")
     assert vote["key"] == fingerprint(proposed, "ben")
     assert vote["recorded"]
     assert found["recorded_decision"] == found["decision"]

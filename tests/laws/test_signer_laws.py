@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlgit.domain.namespaces import APPROVALS, COMMITS, LEDGER, PURPOSES
 from mlgit.edges.ssh.keys import PublicKey
-from mlgit.edges.ssh.signers import APPROVALS, COMMITS, Signer, parse, render_line
+from mlgit.edges.ssh.signers import Signer, parse, render_line
 from mlgit.edges.ssh.signing import verify
 from mlgit.errors import MlgitError
 
@@ -56,7 +57,7 @@ def test_a_rendered_line_is_read_back(principal: str, key: str, comment: str) ->
     (signer,) = parse(render_line(principal, f"{key} {comment}").encode(), "f").signers
     assert signer.principals == (principal,)
     assert str(signer.key) == key == str(PublicKey.parse(key))
-    assert signer.namespaces == (COMMITS, APPROVALS)
+    assert signer.namespaces == (COMMITS, APPROVALS, LEDGER)
 
 
 @given(st.one_of(st.binary(max_size=200), st.lists(pieces, max_size=12).map(lambda parts: "".join(parts).encode())))
@@ -65,7 +66,7 @@ def test_any_file_is_read_or_refused_line_by_line(content: bytes) -> None:
     assert bool(signers) + bool(lines) <= 1
     assert lines == sorted(lines)
     assert set(lines) <= set(range(1, content.count(b"\n") + 2))
-    assert all(signer.may_sign(COMMITS) or signer.may_sign(APPROVALS) for signer in signers)
+    assert all(any(map(signer.may_sign, PURPOSES)) for signer in signers)
     assert all("@" in principal for signer in signers for principal in signer.principals)
 
 

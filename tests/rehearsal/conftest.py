@@ -67,6 +67,7 @@ class Hosted:
         clock.mkdir()
         (clock / "sitecustomize.py").write_text(_CLOCK)
         remote = f"['remote \"storage\"']\n    url = {team.folder}/storage"
+        key = (team.keys / "ana").read_text()
         stamp = str(int(team.now.moment.timestamp()) + 3600)
         self.github = GitHub(
             node,
@@ -74,10 +75,9 @@ class Hosted:
             team.folder / "github",
             secrets={
                 "": {"MLGIT_TOKEN": "secret-of-the-repository" if forge is None else forge.tokens["ana"]},
-                **{
-                    name: {"MLGIT_DVC_READ": remote}
-                    for name in ("mlgit-gate", "mlgit-promote", "staging", "production")
-                },
+                **{name: {"MLGIT_DVC_READ": remote} for name in ("mlgit-gate", "mlgit-promote", "mlgit-audit")},
+                **{name: {"MLGIT_DVC_READ": remote, "MLGIT_LEDGER_KEY": key} for name in ("staging", "production")},
+                "mlgit-observe": {"MLGIT_LEDGER_KEY": key},
                 "mlgit-train": {"MLGIT_DVC_WRITE": remote},
             },
             environment={

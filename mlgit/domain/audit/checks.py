@@ -190,6 +190,45 @@ def check_applied(manifest: Promotion, refused: str | None) -> Iterator[Finding]
         )
 
 
+def refused_before(manifest: Promotion, refusal: str, *, is_vouched: bool) -> Finding:
+    """Return the finding of a promotion that `mlgit apply` refused, and that the ledger has a decision of nevertheless.
+
+    Args:
+        manifest: the promotion.
+        refusal: why it was refused.
+        is_vouched: whether an applier signed the decision, or this audit evaluated the gates again; else it is a gap.
+    """
+    at = Location(layout.promotion(manifest.environment, manifest.model))
+    if is_vouched:
+        return Finding(
+            "apply-rejected-once",
+            f"`mlgit apply` also refused promotion {manifest.promotion}",
+            why=f"the ledger has the reason: {refusal}; it has a decision to apply it, too",
+            fix="compare both entries; the promotion was verified again for this audit",
+            at=at,
+            severity=Severity.WARNING,
+        )
+    return Finding(
+        "apply-rejected",
+        f"`mlgit apply` refused promotion {manifest.promotion}, and nobody signed the decision to apply it",
+        why=f"the ledger has the reason: {refusal}",
+        fix=f"run `mlgit audit --depth recompute`, which evaluates the gates again, or `mlgit rollback` "
+        f"{manifest.environment}/{manifest.model}",
+        at=at,
+    )
+
+
+def unsigned_entry(path: str, problem: str) -> Finding:
+    """Return the finding of a file of the ledger that no applier signed."""
+    return Finding(
+        "ledger-entry-unsigned",
+        f"{path} on the ledger is not signed by an applier",
+        why=f"{problem}; anybody who may push to the ledger could have written it",
+        fix="find out who wrote it, and promote again; give whoever applies a key for `mlgit-ledger`",
+        at=Location(path),
+    )
+
+
 def check_gate_results(
     manifest: Promotion, then: Sequence[GateVerdict], now: Sequence[GateVerdict]
 ) -> Iterator[Finding]:
@@ -209,7 +248,7 @@ def check_gate_results(
             "gates-inconclusive",
             f"gates of promotion {manifest.promotion} cannot be evaluated again",
             why="; ".join(f"{gate}: {message}" for gate, message in inconclusive.items()),
-            fix="restore the data in DVC's cache or remote, and run `mlgit audit --fetch` again",
+            fix="restore the data in DVC's cache or remote, and run the audit again",
             at=at,
         )
     comparable = [[verdict for verdict in results if verdict.gate not in inconclusive] for results in (then, now)]

@@ -91,6 +91,8 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Name of the standing approval that it used."""
     signature: CommitSignature | None = None
     """The signature of the commit; None if it is not signed."""
+    notarised: bool = False
+    """Whether the policy requires timestamps, and the times of its approvals and its decision are confirmed by them."""
     decision_recorded: bool = False
     """Whether the ledger has a decision record for it."""
 

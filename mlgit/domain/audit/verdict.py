@@ -7,6 +7,9 @@ from mlgit.errors import Finding, Severity
 
 AuditVerdict = Literal["PROVEN", "OVERRIDDEN", "UNAPPROVED", "UNPROVEN", "VIOLATION"]
 
+AuditDepth = Literal["record", "recompute", "full"]
+"""How deep an audit looks: at records, digests and approvals; evaluating the gates again that run no code; or all of them."""
+
 VERDICTS: Final[tuple[AuditVerdict, ...]] = ("PROVEN", "OVERRIDDEN", "UNAPPROVED", "UNPROVEN", "VIOLATION")
 """From best to worst."""
 
@@ -18,6 +21,7 @@ GAPS: Final = frozenset(
         "audit-record-unreadable",
         "gate-report-missing",
         "gates-inconclusive",
+        "ledger-entry-unsigned",
         "promotion-commit-missing",
         "reviewed-commit-missing",
         "rules-unapproved",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -194,6 +194,9 @@ class RiskCondition(RecordPart, frozen=True, kw_only=True):
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="id"):
     """A gate with its settings, as a policy lists it. Subclasses set their id with `tag` and implement `judge`."""
+
+    runs_code: ClassVar[bool] = False
+    """Whether evaluating it runs a model file or code of the project."""
 
     severity: Annotated[
         GateSeverity, describe("Whether a failure stops the version (block) or is only shown (warn).")

@@ -4,7 +4,7 @@
 predictions follow from the model file (*rescore*), and from code, data and parameters (*reproduce*).
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from mlgit.domain.gates.base import Evidence, Gate, GateResult, failed, passed
 from mlgit.domain.names import Duration, seconds
@@ -18,6 +18,8 @@ class Rescore(Gate, frozen=True, kw_only=True, tag="rescore"):
     Predictions that were written by hand, or by another model, fail here. A prediction counts as equal if
     |new - stored| <= tolerance * (1 + |stored|); labels have to be identical.
     """
+
+    runs_code: ClassVar[bool] = True
 
     tolerance: Annotated[float, describe("Maximum relative error of a prediction.", ge=0, le=0.1)] = 1e-6
 
@@ -36,6 +38,8 @@ class Reproduce(Gate, frozen=True, kw_only=True, tag="reproduce"):
     This costs a training run each time that gates are evaluated: when a promotion is created, merged and applied.
     Predictions count as equal as for `rescore`.
     """
+
+    runs_code: ClassVar[bool] = True
 
     tolerance: Annotated[float, describe("Maximum relative error of a prediction.", ge=0, le=0.5)] = 1e-6
     timeout: Annotated[Duration, describe("Time after which the training is stopped.")] = "1h"

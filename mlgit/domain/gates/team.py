@@ -1,7 +1,7 @@
 """A team's own gates: a command in its repository, or a function in an installed package."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -56,6 +56,8 @@ class Exec(Gate, frozen=True, kw_only=True, tag="exec"):
     The outcome is pass, fail or skip; `facts` (a mapping) and `fix` (text) are optional. Anything else is an `error`.
     """
 
+    runs_code: ClassVar[bool] = True
+
     name: Annotated[Name, describe("Name of the gate; reports call it `exec:<name>`.")]
     command: Annotated[tuple[Line, ...], describe("Program and arguments, run without a shell.", min_length=1)]
     timeout: Annotated[Duration, describe("Time after which it is stopped.")] = "5m"
@@ -79,6 +81,8 @@ class Python(Gate, frozen=True, kw_only=True, tag="python"):
 
     It is called with the evidence and the settings, and returns a `GateResult`.
     """
+
+    runs_code: ClassVar[bool] = True
 
     name: Annotated[Name, describe("Name of the entry point; reports call the gate `python:<name>`.")]
     settings: GateSettings = {}

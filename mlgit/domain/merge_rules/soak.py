@@ -140,7 +140,9 @@ def _last_entry(entries: Sequence[Deployment], environment: str, at: datetime) -
         return f"the ledger has no entry of {environment} up to {utc_time(at)}"
     last = recorded[-1]
     version = "no version" if last.digest is None else f"the version with digest {last.digest[7:19]}"
-    return f"the last entry of {environment}, of {utc_time(last.at)}, has {version}, {last.status}"
+    return f"the last entry of {environment}, of {utc_time(last.at)}, has {version}, {last.status}" + (
+        f": {last.message}" if last.message else ""
+    )
 
 
 def _duration(time: timedelta) -> str:

@@ -70,6 +70,10 @@ class Policy(Record, frozen=True, kw_only=True, tag="policy"):
         Literal["none", "forge", "signed"],
         describe("How approvals are given: signatures, reviews at the forge, or not at all."),
     ] = "signed"
+    timestamps: Annotated[
+        bool,
+        describe("Whether approvals and entries of the ledger count only with a timestamp of the project's authority."),
+    ] = False
     recertify: Annotated[
         Duration | None,
         describe("Maximum age of the approvals of what runs, before it must be re-approved; no limit if missing."),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mlgit.domain.names import Duration, Line, Name
+from mlgit.domain.names import Duration, Line, Name, RelativePath
 from mlgit.domain.records.base import Record, RecordPart, describe
 
 
@@ -28,6 +28,15 @@ class ProjectApprovals(RecordPart, frozen=True, kw_only=True):
     rules: Annotated[RuleApprovals, describe("A rule is changed.")] = RuleApprovals()
 
 
+class TimestampAuthority(RecordPart, frozen=True, kw_only=True):
+    """An authority that confirms when entries of the ledger were written (RFC 3161)."""
+
+    url: Annotated[Line, describe("Address that takes timestamp requests.")]
+    certificates: Annotated[
+        RelativePath, describe("File of the root certificates that are trusted, in PEM; read from the base branch.")
+    ] = ".mlgit/timestamp-authority.pem"
+
+
 class Project(Record, frozen=True, kw_only=True, tag="project"):
     """A repository managed by mlgit: its name, its environments in order, its forge and its DVC remote."""
 
@@ -46,3 +55,6 @@ class Project(Record, frozen=True, kw_only=True, tag="project"):
     approvals: Annotated[ProjectApprovals, describe("Approvals that changes beside promotions require.")] = (
         ProjectApprovals()
     )
+    timestamps: Annotated[
+        TimestampAuthority | None, describe("Authority that timestamps entries of the ledger; none if missing.")
+    ] = None

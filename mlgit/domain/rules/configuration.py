@@ -114,6 +114,18 @@ def check_project(project: Project, environments: Collection[str]) -> Iterator[F
         )
 
 
+def check_timestamps(project: Project, policy: Policy) -> Iterator[Finding]:
+    """Check that a policy that requires timestamps has an authority that gives them."""
+    if policy.timestamps and project.timestamps is None:
+        yield Finding(
+            "timestamp-authority-missing",
+            f"policy {policy.name} requires timestamps, and the project names no authority",
+            why="nothing could be approved or applied",
+            fix=f"add timestamps: {{url: ...}} to {layout.PROJECT}, and the authority's root certificate",
+            at=Location(layout.policy(policy.name), path="timestamps"),
+        )
+
+
 def check_roles(roles: Roles) -> Iterator[Finding]:
     """Check that no two people have the same address or login: it could not be assigned to one of them."""
     addresses: dict[str, str] = {}

@@ -102,6 +102,18 @@ def from_timestamp(seconds: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+def commit_times(git: Git, tip: CommitId) -> dict[CommitId, datetime]:
+    """Return the time of each first-parent commit of a tip: as it states, but never before a commit that it follows."""
+    output = git.run("log", "--first-parent", "--reverse", "--format=%H %ct", "--end-of-options", tip).stdout
+    times: dict[CommitId, datetime] = {}
+    latest = datetime.min.replace(tzinfo=UTC)
+    for line in output.decode().splitlines():
+        commit, _, timestamp = line.partition(" ")
+        latest = max(latest, from_timestamp(int(timestamp)))
+        times[commit] = latest
+    return times
+
+
 def _flat(blocks: Iterable[list[bytes]]) -> Iterator[bytes]:
     for block in blocks:
         yield from block

@@ -186,6 +186,10 @@ class GitRepository:
         match = re.search(committer, git_object.content, re.MULTILINE) if git_object else None
         return history.from_timestamp(int(match[1]) if match else 0)
 
+    def commit_times(self, tip: CommitId) -> Mapping[CommitId, datetime]:
+        """Return the time of each first-parent commit of a tip, never before that of a commit that it follows."""
+        return history.commit_times(self._git, self._commit_id(tip))
+
     def commit_signatures(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield each commit without its signature, and its armoured signature; None where it is not signed.
 

@@ -12,14 +12,13 @@ from typing import Final
 
 import msgspec
 
+from mlgit.domain.namespaces import APPROVALS, COMMITS, LEDGER, PURPOSES
 from mlgit.domain.signers import SignerLine
 from mlgit.edges.ssh.keys import KEY_TYPES, Malformed, PublicKey
 from mlgit.errors import Finding, Location, MlgitError
 
-APPROVALS: Final = "mlgit-approval"
-"""The namespace of signatures on approvals, so that a signature on a commit cannot be used as one."""
-COMMITS: Final = "git"
-"""The namespace of the signatures that Git makes on commits and tags."""
+_PERSONAL: Final = f"{COMMITS},{APPROVALS},{LEDGER}"
+"""The namespaces of a person's key."""
 
 # Compared byte by byte, as OpenSSH does. The characters of OpenSSH's patterns (* ? ! ,) and quotes are not allowed.
 _PRINCIPAL = re.compile(r"[A-Za-z0-9._%+=/'\[\]~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -107,7 +106,7 @@ def parse(content: bytes, file: str) -> AllowedSigners:
 
 
 def render_line(principal: str, public_key: str) -> str:
-    """Return the line, without its end, that allows a person to sign commits and approvals with a key.
+    """Return the line, without its end, that allows a person to sign commits, approvals and entries of the ledger with a key.
 
     Args:
         principal: the person's e-mail address.
@@ -123,7 +122,7 @@ def render_line(principal: str, public_key: str) -> str:
     except _InvalidLine as invalid:
         id_, message, fix = invalid.finding
         raise MlgitError(Finding(id_, message, fix=fix)) from invalid
-    return f'{principal} namespaces="{COMMITS},{APPROVALS}" {key}'
+    return f'{principal} namespaces="{_PERSONAL}" {key}'
 
 
 def _line(raw: bytes, number: int) -> Signer | None:
@@ -224,7 +223,7 @@ def _with_options(principals: tuple[str, ...], key: PublicKey, line: int, option
 
 def _namespaces(listed: str) -> tuple[str, ...]:
     namespaces = tuple(listed.split(","))
-    fix = f'write namespaces="{COMMITS},{APPROVALS}", or leave the option out'
+    fix = f'write namespaces="{_PERSONAL}", or leave the option out'
     for namespace in namespaces:
         if not _NAMESPACE.fullmatch(namespace):
             raise _InvalidLine(
@@ -232,10 +231,10 @@ def _namespaces(listed: str) -> tuple[str, ...]:
                 f"{namespace!r} is not the name of a namespace; patterns are not supported",
                 fix,
             )
-    if not {COMMITS, APPROVALS} & set(namespaces):
+    if PURPOSES.keys().isdisjoint(namespaces):
         raise _InvalidLine(
             "allowed-signers-namespace-invalid",
-            f"the key may sign neither commits nor approvals, only {', '.join(namespaces)}",
+            f"the key may sign nothing that mlgit verifies, only {', '.join(namespaces)}",
             fix,
         )
     return namespaces

@@ -16,15 +16,17 @@ import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.formatting import utc_time_with_seconds
+from mlgit.domain.namespaces import APPROVALS, COMMITS, LEDGER, PURPOSES
 from mlgit.edges.ssh import keygen
-from mlgit.edges.ssh.keys import Malformed, PublicKey
-from mlgit.edges.ssh.signers import APPROVALS, COMMITS, AllowedSigners, Signer, parse
+from mlgit.edges.ssh.keys import Malformed, PublicKey, Wire
+from mlgit.edges.ssh.signers import AllowedSigners, Signer, parse
 from mlgit.edges.ssh.sshsig import SshSignature
 from mlgit.errors import MlgitError, refused
 
 _DEFAULT_KEYS: Final = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")
+_FINGERPRINT: Final = "SHA256:"
 _KEY_TEXT = re.compile(r"(key::)?(?P<key>(ssh|ecdsa|sk)-\S+[ \t]+\S+.*)", re.DOTALL)
-_APPROVE_AGAIN: Final = "let the person run `mlgit approve` again, with a key that is listed and valid"
+_SIGN_AGAIN: Final = "let the person run the command again, with a key that is listed and valid"
 _NOISE = re.compile(r"@|Signing |Enter passphrase|$")
 
 _cached = functools.lru_cache(maxsize=8)(parse)  # one command verifies many approvals against the same file
@@ -45,8 +47,8 @@ class SshSignatures:
         self._config = config
         self._key = key
 
-    def sign(self, content: bytes) -> bytes:
-        """Sign bytes as an approval and return the signature, armoured.
+    def sign(self, content: bytes, namespace: str = APPROVALS) -> bytes:
+        """Sign bytes for a purpose, by default as an approval, and return the signature, armoured.
 
         The key is the one given, else the one that Git signs with (`user.signingkey`, if `gpg.format` is `ssh`), else the
         first in `~/.ssh` with a default name. ssh-keygen asks for a passphrase on the terminal.
@@ -63,7 +65,7 @@ class SshSignatures:
                 path.write_text(f"{key}\n")
             else:
                 path = key
-            process = keygen.run("-Y", "sign", "-n", APPROVALS, "-f", str(path), str(file))
+            process = keygen.run("-Y", "sign", "-n", namespace, "-f", str(path), str(file))
             if process.returncode != 0:
                 raise refused(
                     "signing-failed",
@@ -112,13 +114,15 @@ class SshSignatures:
         lines = _cached(signers, layout.SIGNERS).signers
         return next((line.principals for line in lines if line.key.fingerprint == key), ())
 
-    def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
-        """Verify the signature of a commit, and return its principal and the fingerprint of its key.
+    def signer(
+        self, content: bytes, signature: bytes, *, signers: bytes, at: datetime, namespace: str = COMMITS
+    ) -> tuple[str, str]:
+        """Verify a signature, by default that of a commit, and return its principal and the fingerprint of its key.
 
         Raises:
             MlgitError: the file cannot be trusted, or the signature is not valid (see `signer`).
         """
-        verified = signer(content, signature, _cached(signers, layout.SIGNERS), at)
+        verified = signer(content, signature, _cached(signers, layout.SIGNERS), at, namespace)
         return verified.principal, verified.fingerprint
 
     def key(self) -> str:
@@ -128,6 +132,38 @@ class SshSignatures:
             MlgitError: there is no key (`signing-key-missing`).
         """
         return str(self._find_key())
+
+    def verify_key(self, content: bytes, signature: bytes, *, key: str, namespace: str) -> None:
+        """Verify that one key, given as a public key or by its fingerprint, made a signature for a purpose.
+
+        Raises:
+            MlgitError: it is not a signature (`signature-malformed`), is by another key (`signature-key-unknown`), for
+                another purpose (`signature-namespace-mismatch`), or not over the content (`signature-content-mismatch`).
+        """
+        expected = key if key.startswith(_FINGERPRINT) else fingerprint(key)
+        try:
+            parsed = SshSignature.parse(signature)
+            made_by = PublicKey(Wire(parsed.key).string().decode("ascii", "replace"), parsed.key)
+        except Malformed as error:
+            raise _disproved("signature-malformed", "it is not an SSH signature", str(error)) from error
+        if made_by.fingerprint != expected:
+            message = f"it is signed with {made_by.fingerprint}, not with {expected}"
+            raise _disproved("signature-key-unknown", message, "only the signature of the expected key counts")
+        _check_signature(parsed, made_by, content, namespace)
+
+    def own_principal(self, *, signers: bytes, namespace: str, at: datetime) -> str:
+        """Return the principal that the key that `sign` uses has for a purpose, without signing anything.
+
+        Raises:
+            MlgitError: there is no key (see `public_key`), the file cannot be trusted, it does not list the key
+                (`signature-key-unknown`), or the key is not for this purpose or time (`signature-namespace-mismatch`,
+                `signature-time-invalid`).
+        """
+        listed, key = _cached(signers, layout.SIGNERS), PublicKey.parse(self.public_key())
+        lines = listed.of_key(key.blob)
+        if not lines:
+            raise _unlisted(key.fingerprint, listed.file)
+        return _check_lines(lines, listed.file, namespace, at).principals[0]
 
     def public_key(self) -> str:
         """Return the public key that belongs to the key that `sign` uses, as `ssh-ed25519 AAAA…`, without its comment.
@@ -183,20 +219,23 @@ def verify(content: bytes, signature: bytes, signers: AllowedSigners, principal:
     return Signature(principal, lines[0].key.fingerprint)
 
 
-def signer(content: bytes, signature: bytes, signers: AllowedSigners, at: datetime) -> Signature:
-    """Verify the signature of a commit, and return the first principal of the line that lists the key.
+def signer(
+    content: bytes, signature: bytes, signers: AllowedSigners, at: datetime, namespace: str = COMMITS
+) -> Signature:
+    """Verify a signature, and return the first principal of the line that lists the key.
 
     Args:
-        content: the commit without its signature.
+        content: what was signed: a commit without its signature, or an entry of the ledger.
         signature: the signature, armoured.
         signers: the keys that may sign.
-        at: the time in the commit, at which the key must have been valid.
+        at: the time that the content states, at which the key must have been valid.
+        namespace: what the signature must be for.
 
     Raises:
         MlgitError: as `verify`; there is no person to compare with, since the key determines it.
     """
-    lines = _lines_of(content, signature, signers, COMMITS)
-    line = _check_lines(lines, signers.file, COMMITS, at)
+    lines = _lines_of(content, signature, signers, namespace)
+    line = _check_lines(lines, signers.file, namespace, at)
     return Signature(line.principals[0], line.key.fingerprint)
 
 
@@ -209,22 +248,25 @@ def _lines_of(content: bytes, signature: bytes, signers: AllowedSigners, namespa
     key_fingerprint = PublicKey("", parsed.key).fingerprint
     lines = signers.of_key(parsed.key)
     if not lines:
-        raise _disproved(
-            "signature-key-unknown", f"the key {key_fingerprint} is not listed", f"no line of {signers.file} has it"
-        )
+        raise _unlisted(key_fingerprint, signers.file)
+    _check_signature(parsed, lines[0].key, content, namespace)
+    return lines
+
+
+def _check_signature(parsed: SshSignature, key: PublicKey, content: bytes, namespace: str) -> None:
+    """Check that a key made a signature over this content for a namespace."""
     actual_namespace = parsed.namespace.decode("ascii", "backslashreplace")
     if actual_namespace != namespace:
         message = f"the signature was made for {actual_namespace!r}, not for {namespace!r}"
         raise _disproved(
             "signature-namespace-mismatch", message, "a signature is valid only for the namespace that it was made for"
         )
-    if not parsed.verifies(lines[0].key, content):
+    if not parsed.verifies(key, content):
         raise _disproved(
             "signature-content-mismatch",
             "the signature is not over this content",
-            f"it does not verify with the key {key_fingerprint}",
+            f"it does not verify with the key {key.fingerprint}",
         )
-    return lines
 
 
 def fingerprint(public_key: str) -> str:
@@ -240,9 +282,7 @@ def _check_lines(lines: Sequence[Signer], file: str, namespace: str, at: datetim
     """Return the line that allows a key to sign for a namespace at this time."""
     allowing = [line for line in lines if line.may_sign(namespace)]
     if not allowing:
-        message = (
-            f"the key {lines[0].key.fingerprint} is not for {'approvals' if namespace == APPROVALS else 'commits'}"
-        )
+        message = f"the key {lines[0].key.fingerprint} is not for {PURPOSES.get(namespace, namespace)}"
         raise _disproved("signature-namespace-mismatch", message, f"{file}:{lines[0].line} does not name {namespace!r}")
     valid = [line for line in allowing if line.valid_at(at)]
     if not valid:
@@ -254,8 +294,12 @@ def _check_lines(lines: Sequence[Signer], file: str, namespace: str, at: datetim
     return valid[0]
 
 
+def _unlisted(fingerprint: str, file: str) -> MlgitError:
+    return _disproved("signature-key-unknown", f"the key {fingerprint} is not listed", f"no line of {file} has it")
+
+
 def _disproved(id_: str, message: str, why: str) -> MlgitError:
-    return refused(id_, message, why=why, fix=_APPROVE_AGAIN)
+    return refused(id_, message, why=why, fix=_SIGN_AGAIN)
 
 
 def _times(line: Signer) -> str:
@@ -270,7 +314,7 @@ def _missing(message: str, why: str) -> MlgitError:
         why=why,
         fix="run `ssh-keygen -t ed25519`, then `git config gpg.format ssh` and"
         " `git config user.signingkey ~/.ssh/id_ed25519.pub`, and propose a line for it in .mlgit/allowed_signers:"
-        f' YOUR@EMAIL namespaces="git,{APPROVALS}" and the content of the .pub file',
+        f' YOUR@EMAIL namespaces="git,{APPROVALS},{LEDGER}" and the content of the .pub file',
     )
 
 

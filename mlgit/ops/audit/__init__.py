@@ -1,7 +1,7 @@
 """Verify every past promotion by the rules of its time, offline, from a clone."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,14 +18,14 @@ from mlgit.domain.audit.records import (
     ModelInventory,
     RuleChange,
 )
-from mlgit.domain.audit.verdict import VERDICTS
+from mlgit.domain.audit.verdict import VERDICTS, AuditDepth
 from mlgit.domain.codec import sha256
 from mlgit.domain.formatting import plural
 from mlgit.domain.names import CommitId, Digest
 from mlgit.errors import Exit, Finding, MlgitError, Severity, refused
 from mlgit.ops.audit import checkpoint as checkpoints
 from mlgit.ops.audit import history_checks
-from mlgit.ops.audit.checkpoint import Checkpoint
+from mlgit.ops.audit.checkpoint import Checkpoint, GivenCheckpoint
 from mlgit.ops.audit.inventory import governance_records, inventory, overdue_recertifications
 from mlgit.ops.audit.replay import Replay
 from mlgit.ops.kernel import remote, snapshot
@@ -36,16 +36,21 @@ from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 _CACHE: Final = "audit"
-_WITHOUT_FETCH: Final = (
-    "Model files, predictions and data were not fetched; only their recorded digests were compared.",
-    "Gates were not evaluated again; their reports have the digests that people approved. `--fetch` evaluates them.",
-)
+_NOT_AT_DEPTH: Final[Mapping[AuditDepth, tuple[str, ...]]] = {
+    "record": (
+        "Model files, predictions and data were not fetched; only their recorded digests were compared.",
+        "Gates were not evaluated again; their reports have the digests that people approved. `--depth full` evaluates them.",
+    ),
+    "recompute": (
+        "Gates that run a model file or code of the project were not evaluated again. `--depth full` evaluates them.",
+    ),
+    "full": (),
+}
 _WITHOUT_FORGE: Final = (
     "No forge was queried: reviews count as the ledger has them, so whoever recorded them is trusted."
 )
 _NEVER_CHECKED: Final = (
     "Commit signatures were verified only for commits that changed manifests. Verdicts depend on approvals, not on them.",
-    "Times are from the clocks of the machines that wrote them; only the order within each branch is certain.",
     "A clone cannot show whether history was rewritten before the first audit with a checkpoint (see `--checkpoint`).",
 )
 
@@ -66,6 +71,7 @@ class Audit(Outcome, frozen=True, kw_only=True, tag="mlgit/audit.v1"):
     tool: str
     since: str | None
     environment: str | None
+    depth: AuditDepth
     counts: dict[str, int]
     changes: list[AuditedChange]
     guarded_since: CommitId | None
@@ -102,21 +108,21 @@ def run(
     at: str | None = None,
     since: str | None = None,
     environment: str | None = None,
-    full: bool = False,
-    given_checkpoint: bytes | None = None,
-    fetch: bool = False,
+    use_cache: bool = True,
+    given_checkpoint: GivenCheckpoint | None = None,
+    depth: AuditDepth = "record",
     on_progress: Progress = lambda _: None,
 ) -> AuditResult:
-    """Audit the base branch and the ledger. It writes only to its cache; without `fetch`, it needs neither a network nor DVC.
+    """Audit the base branch and the ledger. It writes only to its cache; at depth `record` it needs neither network nor DVC.
 
     Args:
         workspace: where.
         at: the commit, branch, tag or date to audit up to; the tip of the base branch if None.
         since: report only changes after this commit, branch, tag or date; the history as a whole is checked anyway.
         environment: report only this environment.
-        full: start from the first commit, and ignore earlier audits.
+        use_cache: whether to continue from an earlier audit; else it starts from the first commit.
         given_checkpoint: a checkpoint file, instead of the checkpoint in the cache.
-        fetch: evaluate every gate again, on data from DVC's cache or remote; implies `full`.
+        depth: how deep to look; all but `record` evaluate gates again, on data from DVC's cache or remote, for every commit.
         on_progress: called with the number of commits that were replayed.
 
     Raises:
@@ -130,14 +136,14 @@ def run(
     tip = snapshot.commit_of(state)
     ledger = _ledger(workspace, None if at is None else tip)
     since_commit = None if since is None else snapshot.state_at(workspace, since).tree.commit
-    checkpoint = None if full or fetch else _load_checkpoint(workspace, branch, given_checkpoint, use_cache=at is None)
+    checkpoint = None
+    if use_cache and depth == "record":
+        checkpoint = _load_checkpoint(workspace, branch, given_checkpoint, use_cache=at is None)
     rewritten: list[Finding] = []
     if checkpoint is not None and not _continues(repository, checkpoint, tip, ledger):
         rewritten = _check_rewritten(repository, checkpoint, branch, tip, ledger)
         checkpoint = None
-    replay = Replay(
-        workspace, branch, tip, ledger, checkpoint=checkpoint, evaluate_gates=fetch, on_progress=on_progress
-    )
+    replay = Replay(workspace, branch, tip, ledger, checkpoint=checkpoint, depth=depth, on_progress=on_progress)
     replay.run()
     if replay.needs_full_replay:  # on evidence that a checkpoint does not keep
         replay = Replay(workspace, branch, tip, ledger, on_progress=on_progress)
@@ -145,9 +151,9 @@ def run(
     if environment is not None and all(change.environment != environment for change in replay.changes):
         # Raises if it does not exist: a misspelt name must not give an audit without findings.
         state.environment(environment)
-    # After a rewrite, the old checkpoint stays in the cache, so that the finding is repeated until somebody runs `--full`.
+    # After a rewrite, the old checkpoint stays in the cache, so that the finding is repeated until somebody runs `--no-cache`.
     encoded = None if rewritten else checkpoints.encode(replay.checkpoint())
-    if at is None and given_checkpoint is None and not fetch and encoded is not None:
+    if at is None and given_checkpoint is None and depth == "record" and encoded is not None:
         workspace.cache.put(_CACHE, branch, encoded)
     audit = _audit(
         replay,
@@ -158,7 +164,7 @@ def run(
         since_commit=since_commit,
         environment=environment,
         as_of=max(repository.commit_time(commit) for commit in (tip, ledger) if commit is not None),
-        fetched=fetch,
+        depth=depth,
     )
     return AuditResult(audit, encoded)
 
@@ -171,10 +177,12 @@ def _ledger(workspace: Workspace, at: CommitId | None) -> CommitId | None:
     return workspace.repository.last_commit_by(tip, workspace.repository.commit_time(at))
 
 
-def _load_checkpoint(workspace: Workspace, branch: str, given: bytes | None, *, use_cache: bool) -> Checkpoint | None:
+def _load_checkpoint(
+    workspace: Workspace, branch: str, given: GivenCheckpoint | None, *, use_cache: bool
+) -> Checkpoint | None:
     """Return the checkpoint to continue from: the given one, or that of the last audit in the cache."""
     if given is not None:
-        checkpoint = checkpoints.unpack(given)
+        checkpoint = checkpoints.unpack(workspace, given)
         if checkpoint.branch != branch:
             raise refused(
                 "checkpoint-invalid",
@@ -236,7 +244,7 @@ def _audit(
     since_commit: CommitId | None,
     environment: str | None,
     as_of: datetime,
-    fetched: bool,
+    depth: AuditDepth,
 ) -> Audit:
     changes, rules = replay.changes_after(since_commit)
     changes = [change for change in changes if environment in {None, change.environment}]
@@ -251,6 +259,7 @@ def _audit(
         tool=f"mlgit {__version__}",
         since=since,
         environment=environment,
+        depth=depth,
         counts={verdict: counts[verdict] for verdict in VERDICTS},
         changes=changes,
         guarded_since=replay.guarded_since,
@@ -267,12 +276,12 @@ def _audit(
         deployments=[entry for entry in replay.deployments if environment in {None, entry.environment}],
         rule_changes=replay.rule_changes,
         governance=governance,
-        not_checked=[*_not_checked(replay, changes, ledger, fetched=fetched)],
+        not_checked=[*_not_checked(replay, changes, ledger, depth=depth)],
     )
 
 
 def _not_checked(
-    replay: Replay, changes: Sequence[AuditedChange], ledger: CommitId | None, *, fetched: bool
+    replay: Replay, changes: Sequence[AuditedChange], ledger: CommitId | None, *, depth: AuditDepth
 ) -> Iterator[str]:
     """Yield sentences about what the audit did not verify."""
     if ledger is None:
@@ -287,5 +296,10 @@ def _not_checked(
     else:
         since = replay.guarded_since[:12]
         yield f"Nobody had to approve the rules as they were at commit {since}, only their changes after it."
-    yield from () if fetched else _WITHOUT_FETCH
+    yield from _NOT_AT_DEPTH[depth]
+    notarised = sum(change.notarised for change in changes)
+    yield (
+        f"Times of {notarised} of {plural(len(changes), 'change')} are confirmed by a timestamp authority. Others are from the "
+        "clocks of the machines that wrote them: never before what they rest on, as far as anything newer was there."
+    )
     yield from _NEVER_CHECKED

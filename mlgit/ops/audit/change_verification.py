@@ -10,7 +10,7 @@ from mlgit.domain import layout, slots
 from mlgit.domain.approvals import People
 from mlgit.domain.audit import checks
 from mlgit.domain.audit.records import AuditedApproval, AuditedChange, AuditedEvidence, AuditedGate
-from mlgit.domain.audit.verdict import GAPS, verdict
+from mlgit.domain.audit.verdict import GAPS, AuditDepth, verdict
 from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
@@ -20,9 +20,12 @@ from mlgit.errors import Finding, MlgitError
 from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerFile, LedgerHistory
 from mlgit.ops.audit.tree_history import LifecycleHistory
+from mlgit.ops.kernel.appliers import Appliers
+from mlgit.ops.kernel.notary import required_notary
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review import forge_reviews
 from mlgit.ops.review.approval_count import standing_approval_name
+from mlgit.ops.review.claimed_times import check_merge_time
 from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.registrations import Registrations
 from mlgit.ops.review.verification import PromotionVerifier, Verification, rollback_hold
@@ -40,11 +43,20 @@ _GAPS_WITHOUT_LEDGER = GAPS | {
 class ChangeVerifier:
     """Verifies changes of manifests, each between the state before it and the state after it."""
 
-    def __init__(self, workspace: Workspace, ledger_history: LedgerHistory, *, evaluate_gates: bool = False) -> None:
-        """Take the workspace, the ledger, and whether to evaluate the gates again, which needs the data."""
+    def __init__(
+        self,
+        workspace: Workspace,
+        ledger_history: LedgerHistory,
+        appliers: Appliers,
+        *,
+        depth: AuditDepth = "record",
+    ) -> None:
+        """Take the workspace, the ledger, its signers, and the depth: whether to evaluate gates again, which needs the data."""
         self._workspace = workspace
         self._ledger_history = ledger_history
-        self._evaluate_gates = evaluate_gates
+        self._appliers = appliers
+        self.history = appliers.history
+        self._depth = depth
         self.registrations = Registrations(workspace.repository)
         self._version_findings: dict[tuple[str, ...], list[Finding]] = {}
 
@@ -110,6 +122,7 @@ class ChangeVerifier:
         for slot in slots.filled(proposal.manifest.slots).values():
             findings += self._check_version_files(after.version(VersionRef(proposal.model, slot.version)), after)
         verification, problems = self._verify_decision(step, proposal)
+        findings += check_merge_time(proposal, step.commit.id, step.commit.at, self.history)
         people = People(proposal.before.roles())
         report = proposal.report
         gates = [AuditedGate(gate.gate, gate.outcome, gate.message) for gate in report.results] if report else []
@@ -124,6 +137,7 @@ class ChangeVerifier:
             unknown_authors=verification.approvals.unknown_authors,
             overrides=_describe_overrides(proposal),
             standing_approval=standing_approval_name(proposal),
+            notarised=proposal.policy.timestamps and verification.approvals.complete and not problems,
             decision_recorded=self._decision_file(proposal.manifest) is not None,
             merged_by=people.person(result.merged_by),
             proposed_by=list(dict.fromkeys(map(people.person, result.proposed_by))),
@@ -143,21 +157,53 @@ class ChangeVerifier:
         verification, findings = self._verify_approvals(proposal, verification, cutoff, merged_at)
         problems = [*verification.problems, *verification.waits]
         findings = [*(checks.without_report_reference(finding, manifest) for finding in problems), *findings]
-        if self._evaluate_gates:
+        if self._depth != "record":
             findings += self._check_gate_results(proposal, cutoff, merged_at)
+        findings += self._check_reviews_signed(proposal, cutoff, verification)
         if decision_file is None:
             findings += checks.check_applied(manifest, self._ledger_history.refused.get(manifest.promotion))
         else:
-            record = self._ledger_history.blobs.record(layout.decision(manifest.promotion), decision_file.blob)
-            assert isinstance(record, DecisionRecord)  # noqa: S101 - by its path
-            findings += checks.check_decision_record(
+            findings += self._check_decision(proposal, decision_file, verification)
+        return verification, findings
+
+    def _check_decision(self, proposal: Proposal, file: LedgerFile, verification: Verification) -> list[Finding]:
+        """Check the decision record: its content, its signature, and that it does not hide that `apply` refused before."""
+        manifest = proposal.manifest
+        path = layout.decision(manifest.promotion)
+        record = self._ledger_history.blobs.record(path, file.blob)
+        assert isinstance(record, DecisionRecord)  # noqa: S101 - by its path
+        findings = list(
+            checks.check_decision_record(
                 record,
                 manifest,
                 reads=verification.reads,
                 decision=verification.decision,
                 approvals=verification.approvals,
             )
-        return verification, findings
+        )
+        refusal = self._ledger_history.refused.get(manifest.promotion)
+        requires_signature = proposal.policy.evidence != "none"
+        if not requires_signature and refusal is None:
+            return findings
+        notary = required_notary(proposal.before, proposal.policy.name)
+        problem = self._appliers.problem(self._ledger_history.ledger(LedgerCutoff()), path, record, notary)
+        if requires_signature and problem is not None:
+            findings.append(checks.unsigned_entry(path, problem))
+        if refusal is not None:
+            is_vouched = problem is None or (self._depth != "record" and not requires_signature)
+            findings.append(checks.refused_before(manifest, refusal, is_vouched=is_vouched))
+        return findings
+
+    def _check_reviews_signed(
+        self, proposal: Proposal, cutoff: LedgerCutoff, verification: Verification
+    ) -> list[Finding]:
+        """Check that the snapshot of the reviews that count is signed: anybody who may push can write one."""
+        if not any(approval.review for approval in verification.approvals.counted):
+            return []
+        found = self._reviews(proposal, cutoff)
+        if found is None or found[1] is None:
+            return []
+        return [checks.unsigned_entry(layout.reviews(proposal.manifest.promotion), found[1])]
 
     def _verify_rules(
         self, proposal: Proposal, cutoff: LedgerCutoff, merged_at: datetime
@@ -207,14 +253,19 @@ class ChangeVerifier:
         return self._verifier(cutoff, at).verify(proposal)
 
     def _verifier(self, cutoff: LedgerCutoff, at: datetime) -> PromotionVerifier:
-        return PromotionVerifier(self._workspace, self._ledger_history.ledger(cutoff), at, self.registrations)
+        ledger = self._ledger_history.ledger(cutoff)
+        return PromotionVerifier(self._workspace, ledger, at, self.registrations, appliers=self._appliers)
 
     def _check_gate_results(self, proposal: Proposal, cutoff: LedgerCutoff, at: datetime) -> list[Finding]:
         """Evaluate the gates again, and compare the results with the report."""
-        report, again = proposal.report, self._verifier(cutoff, at).evaluate_gates(proposal)
+        without_code = self._depth == "recompute"
+        report = proposal.report
+        again = self._verifier(cutoff, at).evaluate_gates(proposal, without_code=without_code)
         if report is None or again is None:
             return []
-        return list(checks.check_gate_results(proposal.manifest, report.results, again.results))
+        left_out = {gate.id for gate in proposal.policy.required_gates if without_code and gate.runs_code}
+        then = [result for result in report.results if result.gate not in left_out]
+        return list(checks.check_gate_results(proposal.manifest, then, again.results))
 
     def _with_reviews(self, proposal: Proposal, cutoff: LedgerCutoff, *, trust_recorded: bool) -> Proposal:
         """Return a proposal with the reviews of its pull request from the ledger that were submitted in time.
@@ -226,18 +277,34 @@ class ChangeVerifier:
         """
         if proposal.policy.evidence != "forge":
             return proposal
-        # A snapshot may be recorded after the merge; the time limit is for the reviews in it.
-        folder = layout.reviews(proposal.manifest.promotion)
-        snapshots = self._ledger_history.in_folder(folder, LedgerCutoff(cutoff.position))
-        if not snapshots:
+        found = self._reviews(proposal, cutoff)
+        if found is None:
             return proposal
-        newest = max(snapshots, key=lambda path: layout.sequence_number(path.rpartition("/")[2]) or 0)
-        record = self._ledger_history.blobs.record(newest, snapshots[newest].blob)
-        assert isinstance(record, Reviews)  # noqa: S101 - by its path
+        record, _ = found
         in_time = [review for review in record.reviews if cutoff.added_by is None or review.at <= cutoff.added_by]
         return forge_reviews.with_reviews(
             self._workspace, proposal, replace(record, reviews=in_time), trust_recorded=trust_recorded
         )
+
+    def _reviews(self, proposal: Proposal, cutoff: LedgerCutoff) -> tuple[Reviews, str | None] | None:
+        """Return the newest snapshot of the reviews that is signed or, without one, the newest and why it is not.
+
+        A snapshot may be recorded after the merge; the time limit is for the reviews in it.
+        """
+        folder = layout.reviews(proposal.manifest.promotion)
+        snapshots = self._ledger_history.in_folder(folder, LedgerCutoff(cutoff.position))
+        numbers = {layout.sequence_number(path.rpartition("/")[2]): file for path, file in snapshots.items()}
+        newest: tuple[Reviews, str | None] | None = None
+        for number in sorted(filter(None, numbers), reverse=True):
+            path = layout.review_snapshot(proposal.manifest.promotion, number)
+            record = self._ledger_history.blobs.record(path, snapshots[path].blob)
+            assert isinstance(record, Reviews)  # noqa: S101 - by its path
+            notary = required_notary(proposal.before, proposal.policy.name)
+            problem = self._appliers.problem(self._ledger_history.ledger(LedgerCutoff()), path, record, notary)
+            if problem is None:
+                return record, None
+            newest = newest or (record, problem)
+        return newest
 
     def _decision_file(self, manifest: Promotion) -> LedgerFile | None:
         return self._ledger_history.added.get(layout.decision(manifest.promotion))

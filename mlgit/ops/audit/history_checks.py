@@ -82,7 +82,7 @@ def check_merged(
         place = (
             layout.decision(promotion)
             if isinstance(record, DecisionRecord)
-            else f"{layout.deployments(record.environment, record.model)}/{record.seq}.json"
+            else layout.deployment(record.environment, record.model, record.seq)
         )
         yield Finding(
             "promotion-unmerged",
@@ -120,5 +120,5 @@ def history_rewritten(branch: str, commit: CommitId) -> Finding:
         "history-rewritten",
         f"{branch} no longer has commit {commit[:12]}",
         why="an earlier audit had it, and neither branch may lose a commit",
-        fix="compare with other clones and restore the branch; once it is explained, run `mlgit audit --full` to start again",
+        fix="compare with other clones and restore the branch; once it is explained, run `mlgit audit --no-cache` to start again",
     )

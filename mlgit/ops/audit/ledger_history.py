@@ -1,7 +1,7 @@
 """The ledger with its history: which commit added each file, and whether any file was changed or deleted."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -58,6 +58,7 @@ class LedgerHistory:
         before: Tree | None = None,
         pending: Mapping[str, LedgerFile] | None = None,
         length: int = 0,
+        latest: datetime | None = None,
     ) -> None:
         """Start with an empty ledger, or with the state of an earlier audit.
 
@@ -66,11 +67,16 @@ class LedgerHistory:
             before: the files of the ledger at the last audited commit.
             pending: those of them for which it still matters when they were added, by path.
             length: how many commits the ledger had.
+            latest: the latest time of any of them; None if there are none.
         """
         self.blobs = blobs
         self._files = TreeOverlay(blobs, before)
+        self._earlier = before
+        self._before: Ledger | None = None
+        """The ledger as it was at the last audited commit."""
         self.tip = None if before is None else before.commit
         self.length = length
+        self.latest = latest or datetime.min.replace(tzinfo=UTC)
         self.added: dict[str, LedgerFile] = {}
         self.new: list[str] = []
         """The files that were added since the earlier audit, in order."""
@@ -84,12 +90,13 @@ class LedgerHistory:
             self._add(path, file)
 
     def append(self, commit: Commit, changes: Iterable[PathChange]) -> None:
-        """Add the next commit of the first-parent history of the ledger."""
+        """Add the next commit of the first-parent history of the ledger; it counts as made after those before it."""
+        self.latest = max(self.latest, commit.at)
         for change in changes:
             if change.status != "A" or change.blob is None or change.path in self.added:
                 self.altered.append(LedgerAlteration(commit.id, change.path, change.status))
                 continue
-            self._add(change.path, LedgerFile(change.blob, self.length, commit.id, commit.at))
+            self._add(change.path, LedgerFile(change.blob, self.length, commit.id, self.latest))
             self._files.advance(commit.id, [change])
             self.new.append(change.path)
         self.tip = commit.id
@@ -118,6 +125,12 @@ class LedgerHistory:
             records = Lifecycle(self._files, self._read).read(Deployment, paths)
             self._entries[key] = [entry for entry in records.values() if entry is not None]
         return self._entries[key]
+
+    def received_before(self, path: str, repository: Repository) -> datetime | None:
+        """Return when a file was added that the earlier audit did not keep."""
+        if self._before is None:
+            self._before = Ledger(self._earlier, self.blobs.read)
+        return self._before.received(path, repository)
 
     def _read(self, file: str, content: bytes) -> Record:
         """Read a record, from the cache of blobs if it was read before."""
@@ -149,6 +162,13 @@ class LedgerAsOf(Ledger):
         contents = ((path, self._files.read(path)) for path in sorted(self._history.in_folder(folder, self._cutoff)))
         return {path: content for path, content in contents if content is not None}
 
-    def append_times(self, folder: str, repository: Repository) -> dict[str, datetime]:  # noqa: ARG002 - the history is known already
+    def append_times(self, folder: str, repository: Repository) -> Mapping[str, datetime]:  # noqa: ARG002 - the history is known already
         """Return when each file of a folder was added: the time of the commit."""
         return {path: file.at for path, file in self._history.in_folder(folder, self._cutoff).items()}
+
+    def received(self, path: str, repository: Repository) -> datetime | None:
+        """Return when a file was added, in time or not; those from before a checkpoint are looked up."""
+        file = self._history.added.get(path)
+        if file is not None:
+            return file.at
+        return self._history.received_before(path, repository)

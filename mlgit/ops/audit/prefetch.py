@@ -77,9 +77,9 @@ class Prefetch:
         approvals = self._ledger_history.in_folder(layout.approvals(manifest.promotion), LedgerCutoff())
         reviews = self._ledger_history.in_folder(layout.reviews(manifest.promotion), LedgerCutoff())
         yield from (file.blob for file in (*approvals.values(), *reviews.values()))
-        decision = self._ledger_history.added.get(layout.decision(manifest.promotion))
-        if decision is not None:
-            yield decision.blob
+        decision = layout.decision(manifest.promotion)
+        files = map(self._ledger_history.added.get, (decision, layout.signature(decision)))
+        yield from (file.blob for file in files if file is not None)
 
 
 def _is_needed(path: str) -> bool:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout
 from mlgit.domain.audit.records import AuditedChange, AuditedDeployment, AuditedRules, RuleChange
 from mlgit.domain.audit.rule_history import RuleHistory
+from mlgit.domain.audit.verdict import AuditDepth
 from mlgit.domain.ledger_integrity import check_cross_references
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
@@ -24,6 +25,7 @@ from mlgit.ops.audit.prefetch import Prefetch
 from mlgit.ops.audit.rule_verification import RuleVerifier
 from mlgit.ops.audit.tree_history import BlobReader, LifecycleHistory, TreeOverlay
 from mlgit.ops.kernel import remote
+from mlgit.ops.kernel.appliers import Appliers
 from mlgit.ops.kernel.ports.progress import Progress
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review.rule_changes import is_guarded
@@ -44,7 +46,7 @@ class Replay:
         ledger: CommitId | None,
         *,
         checkpoint: Checkpoint | None = None,
-        evaluate_gates: bool = False,
+        depth: AuditDepth = "record",
         on_progress: Progress = lambda _: None,
     ) -> None:
         """Set what to walk.
@@ -55,14 +57,14 @@ class Replay:
             tip: its newest commit.
             ledger: the newest commit of the ledger, if there is one.
             checkpoint: the checkpoint of an earlier audit to continue from.
-            evaluate_gates: whether to evaluate the gates again, which needs the data.
+            depth: how deep to look; all but `record` evaluate gates again, which needs the data.
             on_progress: called with the number of commits that were replayed.
         """
         self._workspace = workspace
         self._repository = workspace.repository
         self._on_progress = on_progress
         self._blobs = BlobReader(workspace.repository, workspace.formats.record)
-        self._evaluate_gates = evaluate_gates
+        self._depth = depth
         self._checkpoint = checkpoint
         self.tip, self._ledger = tip, ledger
         self.branch = branch
@@ -81,8 +83,8 @@ class Replay:
         self._decided: dict[str, None] = dict.fromkeys(checkpoint.decided_promotions if checkpoint else ())
         self._settled = {change.promotion for change in self.changes if change.decision_recorded}
         self.needs_full_replay = False
-        """Whether a promotion from before the checkpoint was restored, whose approvals the checkpoint no longer has; or somebody
-        approved or rejected a change of rules since, on which later verdicts depend."""
+        """Whether a promotion from before the checkpoint was restored or refused, whose evidence the checkpoint no longer has; or
+        somebody approved or rejected a change of rules since, on which later verdicts depend."""
         self._open_references = checkpoint.open_references if checkpoint else OpenReferences()
         self._manifests: list[Promotion] = list(self._open_references.manifests)
         self._ledger_history = LedgerHistory(self._blobs)
@@ -92,7 +94,8 @@ class Replay:
         self._ledger_history = self._read_ledger()
         self.findings += history_checks.check_append_only(self._ledger_history.altered)
         deployments, decisions = self._new_records()
-        verifier = ChangeVerifier(self._workspace, self._ledger_history, evaluate_gates=self._evaluate_gates)
+        appliers = Appliers(self._workspace, self.tip)
+        verifier = ChangeVerifier(self._workspace, self._ledger_history, appliers, depth=self._depth)
         self._update_verdicts(verifier, {entry.promotion for entry in deployments})
         self.needs_full_replay |= self._has_new_rule_approvals()
         promotions = {change.promotion for change in self.changes if change.promotion is not None}
@@ -106,6 +109,7 @@ class Replay:
             branch=self.branch,
             base_commits=list(self._base_commits),
             ledger_commits=list(self._ledger_commits),
+            ledger_latest=self._ledger_history.latest if self._ledger_commits else None,
             changes=self.changes,
             findings=self.findings,
             rule_changes=self.rule_changes,
@@ -149,7 +153,13 @@ class Replay:
         checkpoint = self._checkpoint
         before = None if checkpoint is None or checkpoint.ledger is None else self._repository.tree(checkpoint.ledger)
         pending = checkpoint.pending if checkpoint else {}
-        history = LedgerHistory(self._blobs, before=before, pending=pending, length=len(self._ledger_commits))
+        history = LedgerHistory(
+            self._blobs,
+            before=before,
+            pending=pending,
+            length=len(self._ledger_commits),
+            latest=checkpoint.ledger_latest if checkpoint else None,
+        )
         history.refused.update(_refusals(self.deployments))
         if self._ledger is None:
             return history
@@ -182,7 +192,9 @@ class Replay:
                     deployments.append(record)
                 elif isinstance(record, DecisionRecord):
                     decisions.append(record)
-        self._ledger_history.refused.update(_refusals(deployments))
+        refusals = _refusals(deployments)
+        self.needs_full_replay |= not self._settled.isdisjoint(refusals)
+        self._ledger_history.refused.update(refusals)
         return deployments, decisions
 
     # The base branch
@@ -219,6 +231,9 @@ class Replay:
         """Verify the rules and the manifests that a commit changes, run the checks of the history, and advance the state."""
         commit = step.commit
         self._base_commits[commit.id] = None
+        for added in step.changes:
+            if added.status == "A" and layout.is_version_like(added.path):
+                verifier.history.remember(added.path, commit.id)
         self.findings += history_checks.check_step(step, previous)
         self.rule_changes += history_checks.rule_changes(step)
         manifests = changed_manifests(step)
@@ -353,7 +368,7 @@ def _is_guarded(state: LifecycleHistory) -> bool:
 def _promotion_of(path: str) -> str:
     """Return the id of the promotion or signed exception that a file of the ledger belongs to."""
     parts = path.split("/")
-    return parts[1].removesuffix(".json") if len(parts) > 1 else ""
+    return parts[1].partition(".")[0] if len(parts) > 1 else ""
 
 
 def _refusals(entries: Iterable[AuditedDeployment | Deployment]) -> dict[str, str]:

@@ -13,14 +13,17 @@ from mlgit.domain.merge_rules.windows import check_window
 from mlgit.domain.names import Digest
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion, Version
 from mlgit.domain.slots import FULL_TRAFFIC, VersionBeside
-from mlgit.errors import Finding, Inconclusive, MlgitError, refused
+from mlgit.errors import Finding, Inconclusive, MlgitError, Severity, refused
 from mlgit.ops.delivery import deployment_log
 from mlgit.ops.delivery.desired_state import DesiredState, desired_at_step, desired_state
 from mlgit.ops.evaluation.evidence_files import require_safe_model
+from mlgit.ops.kernel.appliers import Appliers, require_applier, requires_signatures
+from mlgit.ops.kernel.notary import required_notary
 from mlgit.ops.kernel.ports.target import Observed, Release, ReleaseBeside, Target
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
 from mlgit.ops.review import forge_reviews, merged
+from mlgit.ops.review.claimed_times import check_merge_time
 from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.verification import PromotionVerifier, Verification
 
@@ -81,6 +84,9 @@ class Deployer:
         self._environment = self._base.environment(manifest.environment)
         self._version = self._base.champion(manifest.environment, manifest.model)
         self._target = workspace.target(self._environment)
+        self._appliers = Appliers(workspace, snapshot.commit)
+        self._requires_signature = requires_signatures(self._base, manifest.environment)
+        self._notary = required_notary(self._base, self._environment.policy)
         self._desired: DesiredState | None = None
         self._reviewed: Proposal | None = None
         """The promotion with reviews that the ledger does not have yet."""
@@ -99,7 +105,7 @@ class Deployer:
             return self._result("failed", findings=error.findings)
         except MlgitError as error:  # the record of a version is not the one that was approved
             return self._blocked(error, observed, dry_run=dry_run)
-        if desired.matches(observed) and self._is_recorded(desired):
+        if desired.matches(observed) and self._is_recorded(desired) and not self._can_sign_last():
             return self._result("up-to-date")
         return self._deploy(desired, observed, dry_run=dry_run)
 
@@ -113,6 +119,9 @@ class Deployer:
         self._workspace.repository.require_full_history()
         if broken := self._check_log():  # what cannot be recorded is not deployed
             return self._result("blocked", findings=broken)
+        unsigned = [] if dry_run else self._check_signer()
+        if unsigned and self._requires_signature:
+            return self._result("failed", findings=unsigned)
         try:
             verification = self._verify(is_running=is_running, is_change=is_change)
         except Inconclusive as error:  # it says nothing about the promotion, so nothing is recorded
@@ -121,6 +130,7 @@ class Deployer:
             return self._blocked(error, observed, dry_run=dry_run)
         state, findings = ("planned", ()) if dry_run else self._switch_and_record(desired, observed, verification)
         approved_by = [approval.person for approval in verification.approvals.counted]
+        findings = [*findings, *unsigned]
         return self._result(state, decision=verification.decision, approved_by=approved_by, findings=findings)
 
     def _choose_state(self, version: Version, observed: Observed) -> DesiredState:
@@ -142,6 +152,17 @@ class Deployer:
         entries = self._snapshot.ledger.deployments(self._manifest.environment, self._manifest.model)
         return deployment_log.check_log(self._workspace, self._snapshot, self._manifest, entries)
 
+    def _check_signer(self) -> list[Finding]:
+        """Check that what is to be recorded can be signed; a warning where only a later environment asks for that."""
+        if not self._asks_for_evidence():
+            return []
+        try:
+            require_applier(self._workspace, self._base)
+        except MlgitError as error:
+            severity = Severity.ERROR if self._requires_signature else Severity.WARNING
+            return [msgspec.structs.replace(finding, severity=severity) for finding in error.findings]
+        return []
+
     def _verify(self, *, is_running: bool, is_change: bool) -> Verification:
         """Verify the promotion as of its merge and, if it changes what runs, that it is not held or frozen now.
 
@@ -152,6 +173,8 @@ class Deployer:
         merged.check_not_reverted(proposal)
         proposal = self._with_reviews(proposal)
         at = merged.merge_time(self._workspace, proposal)
+        if findings := list(check_merge_time(proposal, proposal.head, at, self._appliers.history)):
+            raise MlgitError(*findings)
         verifier = PromotionVerifier(self._workspace, self._snapshot.ledger, at)
         verification = verifier.verify(proposal)
         verification.require(_FIX)
@@ -165,11 +188,20 @@ class Deployer:
     def _with_reviews(self, proposal: Proposal) -> Proposal:
         """Add the reviews of the pull request: those of the ledger once it has the decision, whatever the forge says now."""
         ledger = self._snapshot.ledger
-        if ledger.find(DecisionRecord, layout.decision(self._manifest.promotion)) is not None:
-            proposal = forge_reviews.with_recorded_reviews(self._workspace, proposal, ledger)
+        if self._has_decision():
+            appliers = self._appliers if self._requires_signature else None
+            proposal = forge_reviews.with_recorded_reviews(self._workspace, proposal, ledger, appliers)
         if proposal.reviews is None:
             self._reviewed = proposal = forge_reviews.with_fetched_reviews(self._workspace, proposal, merged=True)
         return proposal
+
+    def _has_decision(self) -> bool:
+        """Tell whether the ledger has a decision record of the promotion, signed where the project requires that."""
+        ledger, path = self._snapshot.ledger, layout.decision(self._manifest.promotion)
+        record = ledger.find(DecisionRecord, path)
+        if record is None or not self._requires_signature:
+            return record is not None
+        return self._appliers.problem(ledger, path, record, self._notary) is None
 
     def _record_reviews(self, *, dry_run: bool) -> Application:
         """Record the reviews of the pull request, once, where there is no target to switch: an audit needs them."""
@@ -212,9 +244,31 @@ class Deployer:
     def _was_deployed(self, desired: DesiredState) -> bool:
         """Tell whether this promotion was deployed before, with the same traffic, by the last entry of the log."""
         last = self._last
-        if last is None or last.status == "blocked":
+        if last is None or last.status == "blocked" or not self._is_proven(last):
             return False
         return (last.promotion, last.traffic) == (self._manifest.promotion, desired.traffic)
+
+    def _is_proven(self, entry: Deployment) -> bool:
+        """Tell whether an entry is signed, where the project requires that; a forged one must not open a closed window."""
+        if not self._requires_signature:
+            return True
+        path = layout.deployment(entry.environment, entry.model, entry.seq)
+        return self._appliers.problem(self._snapshot.ledger, path, entry, self._notary) is None
+
+    def _is_signed(self, entry: Deployment) -> bool:
+        """Tell whether an entry has a signature, valid or not."""
+        tree = self._snapshot.ledger.tree
+        path = layout.deployment(entry.environment, entry.model, entry.seq)
+        return tree is not None and tree.read(layout.signature(path)) is not None
+
+    def _can_sign_last(self) -> bool:
+        """Tell whether the last entry has no signature, although a policy asks for evidence and the current person can sign."""
+        if self._last is None or self._is_signed(self._last) or not self._asks_for_evidence():
+            return False
+        return not self._check_signer()
+
+    def _asks_for_evidence(self) -> bool:
+        return any(requires_signatures(self._base, name) for name in self._base.environments())
 
     def _is_recorded(self, desired: DesiredState) -> bool:
         return self._last is not None and self._last.status == "verified" and self._was_deployed(desired)
@@ -297,7 +351,9 @@ class Deployer:
 
     def _record(self, entry: Deployment, decision: DecisionRecord | None = None) -> None:
         proposal = None if decision is None else self._reviewed
-        deployment_log.record(self._workspace, entry, decision=decision, proposal=proposal)
+        # What nobody signed is recorded again, so that an applier vouches for it.
+        repeat = self._last is not None and self._last.status == "verified" and not self._is_signed(self._last)
+        deployment_log.record(self._workspace, self._base, entry, decision=decision, proposal=proposal, repeat=repeat)
 
     def _blocked(self, error: MlgitError, observed: Observed, *, dry_run: bool) -> Application:
         message = "; ".join(finding.message for finding in error.findings)

@@ -17,7 +17,9 @@ from mlgit.domain.names import CommitId
 from mlgit.domain.records import DecisionRecord, Deployment, Promotion
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel import ledger_branch, remote
+from mlgit.ops.kernel.appliers import requires_signatures, signed
 from mlgit.ops.kernel.ledger import Ledger
+from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.target import Observed
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -60,24 +62,27 @@ def deviation(
 
 def record(
     workspace: Workspace,
+    base: Lifecycle,
     entry: Deployment,
     *,
     decision: DecisionRecord | None = None,
     proposal: Proposal | None = None,
     repeat: bool = False,
 ) -> None:
-    """Append an entry to the log, and with it the decision record that allows it.
+    """Append an entry to the log, and with it the decision record that allows it, each signed by the current person.
 
     Args:
         workspace: where.
+        base: the state of the base branch, which says who is an applier.
         entry: what was observed; its number, its time and the digest of the entry before are filled in here.
         decision: the decision record, which is added once for each promotion.
         proposal: the promotion; the reviews of its pull request are added along with the decision record.
         repeat: whether to append an entry that says the same as the last one, as evidence of a later time.
 
     Raises:
-        MlgitError: the log is broken (`ledger-entry-missing`, `ledger-chain-broken`, `ledger-time-invalid`), or
-            nothing can be appended to the ledger (see `ledger_branch.append`). Nothing was added.
+        MlgitError: the log is broken (`ledger-entry-missing`, `ledger-chain-broken`, `ledger-time-invalid`), the entry has to
+            be signed and cannot be (`ledger-signature-missing`), or nothing can be appended to the ledger (see
+            `ledger_branch.append`). Nothing was added.
     """
     key = (entry.environment, entry.model)
     reviews = (
@@ -94,11 +99,12 @@ def record(
         new = _with_number(workspace, entry, last)
         if findings := list(check_entries([*entries, new])):
             raise MlgitError(*findings)
-        added = {f"{layout.deployments(*key)}/{new.seq}.json": to_json(new)}
+        added = {layout.deployment(*key, new.seq): to_json(new)}
         if decision is not None and ledger.find(DecisionRecord, layout.decision(decision.promotion)) is None:
             added[layout.decision(decision.promotion)] = to_json(decision)
             added |= {} if reviews is None else forge_reviews.new_files(ledger, reviews)
-        return added
+        is_required = entry.status == "verified" and requires_signatures(base, entry.environment)
+        return signed(workspace, base, entry.environment, added, required=is_required)
 
     subject = f"{_VERBS[entry.status]} {entry.model} in {entry.environment}"
     keeps = [] if proposal is None else forge_reviews.commits_to_keep(workspace, proposal)

@@ -29,6 +29,7 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
     "hook": ("repository", person.hook),
     "owners": ("rules", rules.owners),
     "evidence": ("rules", rules.evidence),
+    "appliers": ("rules", rules.appliers),
     "workflows": ("workflows", workflows.shipped),
     "workflow-safety": ("workflows", workflows.safe),
     "base-rules": ("forge", forge.base_rules),

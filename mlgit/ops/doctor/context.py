@@ -55,16 +55,6 @@ class RemoteSettings(msgspec.Struct, frozen=True):
 class Machine(Protocol):
     """The machine that mlgit runs on, with the person's settings on it."""
 
-    @property
-    def approvals(self) -> str:
-        """The namespace of signatures on approvals."""
-        ...
-
-    @property
-    def commits(self) -> str:
-        """The namespace of signatures on commits."""
-        ...
-
     def python(self) -> str:
         """Return the version of Python."""
         ...

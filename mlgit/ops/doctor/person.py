@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlgit.domain import layout
+from mlgit.domain.approvals import People
+from mlgit.domain.ledger_evidence import APPLIER
+from mlgit.domain.namespaces import APPROVALS, COMMITS, LEDGER
 from mlgit.errors import Finding, Location, MlgitError, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext, Fix, SignerLine
 from mlgit.ops.guard.push import HOOK
 
 _TRUE: Final = {"true", "yes", "on", "1"}
+_NAMESPACES: Final = f"{COMMITS},{APPROVALS},{LEDGER}"
 
 
 def identity(context: DoctorContext) -> CheckResult:
@@ -43,7 +47,7 @@ def signing_key(context: DoctorContext) -> CheckResult:
             "signing-key-unlisted",
             f"your key {fingerprint} is not in {layout.SIGNERS} of the base branch",
             why="your signatures do not count",
-            fix=f'propose a line there: YOUR@EMAIL namespaces="git,{context.machine.approvals}" and your .pub file',
+            fix=f'propose a line there: YOUR@EMAIL namespaces="{_NAMESPACES}" and your .pub file',
             at=Location(layout.SIGNERS),
             severity=Severity.WARNING,
         )
@@ -55,18 +59,24 @@ def signing_key(context: DoctorContext) -> CheckResult:
 
 def _line_findings(context: DoctorContext, line: SignerLine) -> Iterator[Finding]:
     _, email = context.workspace.repository.identity()
+    people = People(context.state.roles())
     listed = {address for holder in context.state.roles().people.values() for address in holder.emails}
     at = Location(layout.SIGNERS, line.line)
     for is_wrong, message, fix in (
         (
-            not line.may_sign(context.machine.approvals),
-            f"your key may not sign approvals: its line does not name {context.machine.approvals}",
-            f'propose namespaces="git,{context.machine.approvals}" in that line',
+            not line.may_sign(APPROVALS),
+            f"your key may not sign approvals: its line does not name {APPROVALS}",
+            f'propose namespaces="{_NAMESPACES}" in that line',
         ),
         (
-            not line.may_sign(context.machine.commits),
-            f"your key may not sign commits: its line does not name {context.machine.commits}",
-            f'propose namespaces="{context.machine.commits},{context.machine.approvals}" in that line',
+            not line.may_sign(LEDGER) and APPLIER in people.roles(people.person(email)),
+            f"you are an applier, and your key may not sign what you apply: its line does not name {LEDGER}",
+            f'propose namespaces="{_NAMESPACES}" in that line',
+        ),
+        (
+            not line.may_sign(COMMITS),
+            f"your key may not sign commits: its line does not name {COMMITS}",
+            f'propose namespaces="{_NAMESPACES}" in that line',
         ),
         (
             not line.valid_at(context.workspace.clock.now()),

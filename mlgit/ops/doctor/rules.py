@@ -5,6 +5,7 @@ from typing import Final
 
 from mlgit.domain import codeowners, layout
 from mlgit.domain.codeowners import CodeOwners
+from mlgit.domain.ledger_evidence import APPLIER
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext
@@ -57,6 +58,27 @@ def evidence(context: DoctorContext) -> CheckResult:
         severity=Severity.WARNING,
     )
     return CheckResult(summary, [unproven])
+
+
+def appliers(context: DoctorContext) -> CheckResult:
+    """Where a policy asks for evidence, somebody is an applier, who signs what is applied and observed."""
+    people = context.state.roles().people
+    names = sorted(name for name, holder in people.items() if APPLIER in holder.roles)
+    asking = [
+        environment.name
+        for environment in context.environments
+        if context.state.policy(environment.policy).evidence != "none"
+    ]
+    if names or not asking:
+        return CheckResult(f"{', '.join(names) or 'nobody'} may sign what is applied")
+    missing = Finding(
+        "applier-missing",
+        "nobody may sign what is applied",
+        why=f"{asking[0]} asks for evidence, and no entry of {layout.ROLES} has the role `{APPLIER}`",
+        fix=f"add roles: [{APPLIER}] to whoever runs `mlgit apply`; of a workflow, an entry with bot: true and its key",
+        at=Location(layout.ROLES),
+    )
+    return CheckResult("nobody may sign what is applied", [missing])
 
 
 def _files_with_rules(context: DoctorContext, owners_file: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The ledger branch, read: approvals, decision records and the deployment log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from mlgit.domain import layout
@@ -23,6 +23,7 @@ class Ledger:
 
     def __init__(self, tree: Tree | None, reader: RecordReader) -> None:
         self.tree = tree
+        self._received: dict[str, Mapping[str, datetime]] = {}
         self._records = None if tree is None else RecordTree(tree, reader)
 
     @property
@@ -45,11 +46,22 @@ class Ledger:
         paths = [f"{folder}/{name}" for name in self.tree.names(folder) if not name.endswith("/")]
         return {path: content for path, content in self.tree.read_many(paths) if content is not None}
 
-    def append_times(self, folder: str, repository: Repository) -> dict[str, datetime]:
-        """Return when each file of a folder was appended, by the clock of whoever made the commit."""
+    def append_times(self, folder: str, repository: Repository) -> Mapping[str, datetime]:
+        """Return when each file of a folder was appended, by the commits of the ledger (see `Repository.commit_times`)."""
         tip = self.commit
-        history = repository.commits(tip, paths=[folder]) if tip is not None else ()
-        return {change.path: commit.at for commit, changes in history for change in changes}
+        if tip is None:
+            return {}
+        if folder not in self._received:
+            times = repository.commit_times(tip)
+            history = repository.commits(tip, paths=[folder])
+            self._received[folder] = {
+                change.path: times[commit.id] for commit, changes in history for change in changes
+            }
+        return self._received[folder]
+
+    def received(self, path: str, repository: Repository) -> datetime | None:
+        """Return when a file was appended; None if the ledger does not have it."""
+        return self.append_times(path.rpartition("/")[0], repository).get(path)
 
     def deployments(self, environment: str, model: str) -> list[Deployment]:
         """Return the deployment log of a model in an environment, oldest entry first."""

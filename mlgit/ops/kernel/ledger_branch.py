@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mlgit.domain import layout
 from mlgit.domain.names import CommitId
 from mlgit.errors import MlgitError, refused
-from mlgit.ops.kernel import remote
+from mlgit.ops.kernel import remote, times
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -98,6 +98,7 @@ def _append(
     local_tip = repository.resolve(layout.LEDGER)
     tip = _joined_tip(repository)
     ledger = Ledger(None if tip is None else repository.tree(tip), workspace.formats.record)
+    times.require_clock(workspace, tip)
     files = _new_files(ledger, make(ledger))
     commit = _commit(repository, tip, files, keeps, message) if files else tip
     if commit is None:

@@ -1,9 +1,34 @@
-"""Times in the future, as people state them: a point in time, or a duration from now."""
+"""The clock of the machine, held against commits; and times in the future, as people state them."""
 
 from datetime import UTC, datetime, timedelta
 
+from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.formatting import utc_time
-from mlgit.errors import usage_error
+from mlgit.domain.names import CommitId
+from mlgit.errors import refused, usage_error
+from mlgit.ops.kernel.ports.workspace import Workspace
+
+
+def require_clock(workspace: Workspace, *commits: CommitId | None) -> None:
+    """Refuse to write a time that lies before what it rests on, as with a clock that was set back.
+
+    Args:
+        workspace: where.
+        commits: what it rests on.
+
+    Raises:
+        MlgitError: the clock is behind one of them by more than the tolerance (`clock-behind`).
+    """
+    now = workspace.clock.now()
+    for commit in commits:
+        if commit is None or now + CLOCK_TOLERANCE >= (made := workspace.repository.commit_time(commit)):
+            continue
+        raise refused(
+            "clock-behind",
+            f"the clock of this machine is behind commit {commit[:12]}",
+            why=f"it is {utc_time(now)} here, and the commit is of {utc_time(made)}; what is dated before it would not count",
+            fix="set the clock right; if the commit was made with a wrong clock, ask whoever made it",
+        )
 
 
 def future_time(stated: datetime | timedelta, now: datetime) -> datetime:

@@ -97,7 +97,7 @@ def _check(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry
         observed = target.observe(manifest.model)
         message = _drift(applied, observed)
         if not dry_run:
-            deployment_log.record(workspace, _entry(snapshot, applied, observed, message), repeat=True)
+            deployment_log.record(workspace, snapshot.state, _entry(snapshot, applied, observed, message), repeat=True)
     except MlgitError as error:  # an observation that failed says nothing about the deployment
         return replace(health, health="failed", findings=list(error.findings))
     return replace(health, health="degraded" if message else "verified", message=message)

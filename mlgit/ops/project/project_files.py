@@ -20,7 +20,7 @@ _DATA_SUFFIXES: Final = frozenset({".csv", ".parquet"})
 _EMAIL = re.compile(r'[^\s"\\<>,@]+@[^\s"\\<>,@]+')
 _NO_KEY: Final = """\
 # No SSH key of {email} was found. `ssh-keygen -t ed25519` makes one; add its line here, as above:
-# {email} namespaces="git,mlgit-approval" and the content of ~/.ssh/id_ed25519.pub
+# {email} namespaces="git,mlgit-approval,mlgit-ledger" and the content of ~/.ssh/id_ed25519.pub
 """
 
 FileContents = Mapping[str, bytes]

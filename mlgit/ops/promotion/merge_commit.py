@@ -2,7 +2,7 @@
 
 from mlgit.domain.names import CommitId
 from mlgit.errors import MlgitError, refused
-from mlgit.ops.kernel import remote
+from mlgit.ops.kernel import remote, times
 from mlgit.ops.kernel.ports.git import Signing
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
@@ -36,6 +36,7 @@ def merge_into_base(
         MlgitError: `conflict`; the base branch has moved (`ref-update-conflict`); or the remote refused. Nothing was changed.
     """
     repository, branch, onto = workspace.repository, snapshot.name, snapshot.commit
+    times.require_clock(workspace, onto, snapshot.ledger.commit)
     tree = repository.merge_tree(onto, head)
     if tree is None:
         raise conflict

@@ -10,6 +10,7 @@ from mlgit.domain import layout
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.promotion import Ramp, SlotAssignments
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
+from mlgit.ops.kernel import times
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -138,6 +139,7 @@ def propose(
     )
     if report is not None and report.outcome != "pass":
         return replace(plan, state="refused")
+    times.require_clock(workspace, snapshot.commit, snapshot.ledger.commit)
     draft = drafting.promotion_draft(manifest, files, message, command)
     if dry_run:
         proposal_branch.check_draft(workspace, snapshot.state, draft)

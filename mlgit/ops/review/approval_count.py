@@ -15,9 +15,12 @@ from mlgit.domain.names import Digest, PromotionId, proposed_at
 from mlgit.domain.policy import approval_rule
 from mlgit.domain.records import Approval, RuleApproval, StandingApproval
 from mlgit.errors import Inconclusive, MlgitError, refused
+from mlgit.ops.kernel.base_history import BaseHistory
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.notary import Notary, required_notary
 from mlgit.ops.kernel.ports.workspace import Workspace
+from mlgit.ops.kernel.snapshot import commit_of
 from mlgit.ops.review.authorship import authorship_of
 from mlgit.ops.review.keys import Keys
 from mlgit.ops.review.proposals import Proposal
@@ -65,7 +68,9 @@ def count_approvals(
     return result
 
 
-def read_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[Vote]:
+def read_votes(
+    workspace: Workspace, proposal: Proposal, ledger: Ledger, history: BaseHistory | None = None
+) -> list[Vote]:
     """Return the votes on a promotion that its policy accepts as evidence.
 
     These are the signatures on the ledger, for the promotion and for the standing approval that covers it, and, with
@@ -76,13 +81,15 @@ def read_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list
         return []
     pull_request = proposal.reviews if evidence == "forge" else None
     return [
-        *signed_approvals(workspace, proposal, ledger),
-        *standing_votes(workspace, proposal, ledger),
+        *signed_approvals(workspace, proposal, ledger, history),
+        *standing_votes(workspace, proposal, ledger, history),
         *(reviews.review_votes(pull_request) if pull_request else ()),
     ]
 
 
-def standing_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[SignedVote]:
+def standing_votes(
+    workspace: Workspace, proposal: Proposal, ledger: Ledger, history: BaseHistory | None = None
+) -> list[SignedVote]:
     """Return the signatures on the standing approval that covers a promotion, by the people whom it names."""
     standing = standing_approval_of(proposal)
     if standing is None:
@@ -90,7 +97,7 @@ def standing_votes(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> 
     signed, people = digest(standing), People(proposal.before.roles())
     return [
         vote
-        for vote in signed_votes(workspace, proposal.before, standing.id, ledger)
+        for vote in signed_votes(workspace, proposal.before, standing.id, ledger, history, _notary(proposal))
         if vote.decision == signed and vote.person(people) in standing.people
     ]
 
@@ -110,12 +117,25 @@ def standing_approval_name(proposal: Proposal) -> str | None:
     return next((name for name, record in records if (record.id, digest(record)) == (ref.id, ref.digest)), None)
 
 
-def signed_approvals(workspace: Workspace, proposal: Proposal, ledger: Ledger) -> list[SignedVote]:
+def signed_approvals(
+    workspace: Workspace, proposal: Proposal, ledger: Ledger, history: BaseHistory | None = None
+) -> list[SignedVote]:
     """Return every signed vote on a promotion that the ledger has, valid or not."""
-    return signed_votes(workspace, proposal.before, proposal.manifest.promotion, ledger)
+    return signed_votes(workspace, proposal.before, proposal.manifest.promotion, ledger, history, _notary(proposal))
 
 
-def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId, ledger: Ledger) -> list[SignedVote]:
+def _notary(proposal: Proposal) -> Notary | None:
+    return required_notary(proposal.before, proposal.policy.name)
+
+
+def signed_votes(
+    workspace: Workspace,
+    before: Lifecycle,
+    promotion: PromotionId,
+    ledger: Ledger,
+    history: BaseHistory | None = None,
+    notary: Notary | None = None,
+) -> list[SignedVote]:
     """Return every signed vote on a promotion, an override or a standing approval that the ledger has.
 
     Args:
@@ -123,15 +143,25 @@ def signed_votes(workspace: Workspace, before: Lifecycle, promotion: PromotionId
         before: the state whose allowed signers count.
         promotion: the id of what was voted on.
         ledger: where the votes are.
+        history: who could sign when; by default, by the history of `before`.
+        notary: the authority whose timestamps votes need; None if they need none.
 
     Returns:
         Each vote with the fingerprint of its key or, where its signature is not valid, with the reason.
     """
-    return votes_in(workspace, before, layout.approvals(promotion), ledger, earliest=proposed_at(promotion))
+    folder = layout.approvals(promotion)
+    return votes_in(workspace, before, folder, ledger, earliest=proposed_at(promotion), history=history, notary=notary)
 
 
 def votes_in(
-    workspace: Workspace, before: Lifecycle, folder: str, ledger: Ledger, *, earliest: datetime | None
+    workspace: Workspace,
+    before: Lifecycle,
+    folder: str,
+    ledger: Ledger,
+    *,
+    earliest: datetime | None,
+    history: BaseHistory | None = None,
+    notary: Notary | None = None,
 ) -> list[SignedVote]:
     """Return every signed vote in a folder of the ledger, as `signed_votes`.
 
@@ -141,20 +171,27 @@ def votes_in(
         folder: the folder.
         ledger: where it is.
         earliest: the time before which nobody can have voted; None if it is not known.
+        history: who could sign when; by default, by the history of `before`.
+        notary: the authority whose timestamps votes need; None if they need none.
     """
     keys = Keys(workspace, before)
     files = ledger.files(folder)
     appended = ledger.append_times(folder, workspace.repository) if files else {}
+    history = history or BaseHistory(workspace, commit_of(before))
     votes = []
     for path, content in files.items():
         if not path.endswith(".json"):
             continue
         approval = workspace.formats.record(path, content)
         assert isinstance(approval, Approval | RuleApproval)  # noqa: S101 - by its path
-        signature = files.get(f"{path}.sig", b"")
+        signature = files.get(layout.signature(path), b"")
         try:
             key = keys.verify_vote(approval, content, signature)
-            _check_time(approval.at, earliest, appended.get(path))
+            received = _check_time(approval.at, earliest, appended.get(path))
+            if received > approval.at + CLOCK_TOLERANCE:  # whoever has an expired key may state any time
+                keys.verify_vote(replace(approval, at=received), content, signature)
+            _check_listed(workspace, before, history, approval, content, signature)
+            _check_timestamp(workspace, notary, approval, content, files.get(layout.timestamp(path)))
         except Inconclusive:
             raise
         except MlgitError as error:
@@ -164,10 +201,50 @@ def votes_in(
     return votes
 
 
-def _check_time(at: datetime, earliest: datetime | None, appended: datetime | None) -> None:
+def _check_timestamp(
+    workspace: Workspace, notary: Notary | None, approval: Approval | RuleApproval, content: bytes, token: bytes | None
+) -> None:
+    """Refuse a vote without the timestamp that the policy requires."""
+    problem = None if notary is None else notary.problem(workspace, content, token, approval.at)
+    if problem is not None:
+        raise refused("approval-time-invalid", problem, why="the policy requires timestamps", fix="approve again")
+
+
+def _check_listed(
+    workspace: Workspace,
+    before: Lifecycle,
+    history: BaseHistory,
+    approval: Approval | RuleApproval,
+    content: bytes,
+    signature: bytes,
+) -> None:
+    """Refuse a vote that states a time at which the base branch did not list its key for this person."""
+    at_the_time = history.around(approval.at)
+    if any(rules.same_as(before) for rules in at_the_time):
+        return  # verified already
+    for rules in at_the_time:
+        try:
+            Keys(workspace, rules.state).verify_vote(approval, content, signature)
+        except Inconclusive:
+            raise
+        except MlgitError:
+            continue
+        return
+    raise refused(
+        "approval-time-invalid",
+        "its key was not listed at the time that it states",
+        why=f"it says {utc_time_with_seconds(approval.at)}, and {layout.SIGNERS} of the base branch listed the key later",
+        fix="approve again",
+    )
+
+
+def _check_time(at: datetime, earliest: datetime | None, appended: datetime | None) -> datetime:
     """Refuse a vote whose time is not between the creation of the promotion and the commit that appended it to the ledger.
 
     The signer writes the time, and whether a key had expired depends on it: somebody with an expired key could backdate.
+
+    Returns:
+        When it was appended.
     """
     is_too_early = earliest is not None and at < earliest - CLOCK_TOLERANCE
     if appended is None or is_too_early or at > appended + CLOCK_TOLERANCE:
@@ -178,3 +255,4 @@ def _check_time(at: datetime, earliest: datetime | None, appended: datetime | No
             why=f"it says {utc_time_with_seconds(at)}{proposed}",
             fix="set the clock right, then approve again",
         )
+    return appended

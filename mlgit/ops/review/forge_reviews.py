@@ -19,6 +19,7 @@ from mlgit.domain.records.ledger import VouchedCommit
 from mlgit.domain.reviews import reviewed_commits, same_content, with_decisions
 from mlgit.errors import Inconclusive, MlgitError, inconclusive
 from mlgit.ops.kernel import ledger_branch, remote
+from mlgit.ops.kernel.appliers import Appliers, signed
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.forge import Forge
@@ -64,9 +65,20 @@ def with_fetched_reviews(workspace: Workspace, proposal: Proposal, *, merged: bo
     return with_reviews(workspace, proposal, reviews, trust_recorded=False)
 
 
-def with_recorded_reviews(workspace: Workspace, proposal: Proposal, recorded: Ledger) -> Proposal:
-    """Return a proposal with the reviews that a ledger has of it; unchanged where it has none, or reviews do not count."""
-    reviews = latest_reviews(recorded, proposal.manifest.promotion) if proposal.policy.evidence == "forge" else None
+def with_recorded_reviews(
+    workspace: Workspace, proposal: Proposal, recorded: Ledger, appliers: Appliers | None = None
+) -> Proposal:
+    """Return a proposal with the reviews that a ledger has of it; unchanged where it has none, or reviews do not count.
+
+    Args:
+        workspace: where.
+        proposal: the proposal.
+        recorded: the ledger.
+        appliers: who must have signed the reviews; None to take them unsigned, as for display.
+    """
+    if proposal.policy.evidence != "forge":
+        return proposal
+    reviews = latest_reviews(recorded, proposal.manifest.promotion, appliers)
     return proposal if reviews is None else with_reviews(workspace, proposal, reviews, trust_recorded=True)
 
 
@@ -88,14 +100,21 @@ def with_reviews(workspace: Workspace, proposal: Proposal, reviews: Reviews, *, 
     return replace(proposal, reviews=with_decisions(reviews, decisions, trust_recorded=trust_recorded))
 
 
-def latest_reviews(recorded: Ledger, promotion: PromotionId) -> Reviews | None:
-    """Return the newest reviews that a ledger has of a promotion; None where it has none."""
-    numbers = _numbers(recorded, promotion)
-    return recorded.find(Reviews, f"{layout.reviews(promotion)}/{max(numbers)}.json") if numbers else None
+def latest_reviews(recorded: Ledger, promotion: PromotionId, appliers: Appliers | None = None) -> Reviews | None:
+    """Return the newest reviews that a ledger has of a promotion, of those that an applier signed if `appliers` are given.
+
+    None where it has none.
+    """
+    for number in sorted(_numbers(recorded, promotion), reverse=True):
+        path = layout.review_snapshot(promotion, number)
+        reviews = recorded.find(Reviews, path)
+        if reviews is not None and (appliers is None or appliers.problem(recorded, path, reviews) is None):
+            return reviews
+    return None
 
 
 def record_reviews(workspace: Workspace, proposal: Proposal) -> None:
-    """Append the reviews of a proposal to the ledger, with the reviewed commits.
+    """Append the reviews of a proposal to the ledger, with the reviewed commits; signed if the current person is an applier.
 
     Raises:
         MlgitError: they cannot be appended (see `ledger.append`).
@@ -104,7 +123,13 @@ def record_reviews(workspace: Workspace, proposal: Proposal) -> None:
         reviews = with_checks_and_rules(workspace, proposal.reviews)
         subject = f"Keep the reviews of {proposal.model} in {proposal.environment}"
         commits = commits_to_keep(workspace, proposal)
-        ledger_branch.append(workspace, lambda recorded: new_files(recorded, reviews), subject, keeps=commits)
+
+        def files(recorded: Ledger) -> Mapping[str, bytes]:
+            return signed(
+                workspace, proposal.before, proposal.environment, new_files(recorded, reviews), required=False
+            )
+
+        ledger_branch.append(workspace, files, subject, keeps=commits)
 
 
 def with_checks_and_rules(workspace: Workspace, reviews: Reviews) -> Reviews:
@@ -126,12 +151,15 @@ def with_checks_and_rules(workspace: Workspace, reviews: Reviews) -> Reviews:
 
 
 def new_files(recorded: Ledger, reviews: Reviews) -> Mapping[str, bytes]:
-    """Return the file to add to a ledger for reviews; none where its newest file has the same content."""
+    """Return the file to add to a ledger for reviews; none where its newest file has the same content, and is signed."""
     last = latest_reviews(recorded, reviews.promotion)
-    if last is not None and same_content(last, reviews):
+    newest = max(_numbers(recorded, reviews.promotion), default=0)
+    signature = layout.signature(layout.review_snapshot(reviews.promotion, newest))
+    is_signed = recorded.tree is not None and recorded.tree.read(signature) is not None
+    if last is not None and is_signed and same_content(last, reviews):
         return {}
-    number = max(_numbers(recorded, reviews.promotion), default=0) + 1
-    return {f"{layout.reviews(reviews.promotion)}/{number}.json": to_json(reviews)}
+    number = newest + 1
+    return {layout.review_snapshot(reviews.promotion, number): to_json(reviews)}
 
 
 def commits_to_keep(workspace: Workspace, proposal: Proposal) -> list[CommitId]:

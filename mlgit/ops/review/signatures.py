@@ -11,8 +11,10 @@ from mlgit.domain.names import Digest, proposed_at
 from mlgit.domain.records import Approval, Override, StandingApproval
 from mlgit.domain.signed_exceptions import signed_digest
 from mlgit.ops.kernel import ledger_branch
+from mlgit.ops.kernel.base_history import BaseHistory
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.ops.kernel.notary import required_notary, timestamped
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review import approval_count
 from mlgit.ops.review.keys import Keys
@@ -23,6 +25,7 @@ def signature_times(
     state: Lifecycle,
     records: Iterable[Override | StandingApproval],
     ledger: Ledger,
+    history: BaseHistory | None = None,
 ) -> dict[str, Mapping[str, datetime]]:
     """Return, for the id of each record, who signed it and when each person first did.
 
@@ -34,6 +37,7 @@ def signature_times(
         state: the state whose roles, allowed signers and policies count.
         records: the records.
         ledger: where the signatures are.
+        history: who could sign when; by default, by the history of `state`.
     """
     directory = People(state.roles())
     times: dict[str, Mapping[str, datetime]] = {}
@@ -43,7 +47,9 @@ def signature_times(
         if policy.evidence == "none":
             times[record.id] = dict.fromkeys(sorted(named), proposed_at(record.id))
         else:
-            signed = approval_count.signed_votes(workspace, state, record.id, ledger)
+            signed = approval_count.signed_votes(
+                workspace, state, record.id, ledger, history, required_notary(state, policy.name)
+            )
             times[record.id] = _first_signed(signed_digest(record), signed, named, directory)
     return times
 
@@ -90,7 +96,8 @@ def sign(
     file = f"{quote(person, safe='@')}-approve-{approval.decision[7:19]}-{now:%Y%m%d%H%M%S}.json"
     path = f"{layout.approvals(record.id)}/{file}"
     subject = f"Approve {noun} of {record.model} in {record.environment}"
-    ledger_branch.append(workspace, lambda _: {path: content, f"{path}.sig": signature}, subject)
+    files = timestamped(workspace, base, record.environment, {path: content, layout.signature(path): signature})
+    ledger_branch.append(workspace, lambda _: files, subject)
 
 
 def _first_signed(

@@ -16,11 +16,14 @@ from mlgit.domain.records import GateReport, Hold, Override, StandingApproval
 from mlgit.domain.rules.changes import check_promotion_alone
 from mlgit.errors import Finding, MlgitError, inconclusive, refused
 from mlgit.ops.evaluation import gate
+from mlgit.ops.kernel.appliers import Appliers
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.manifest_history import manifest_history
+from mlgit.ops.kernel.notary import required_notary
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import commit_of, ledger_of
 from mlgit.ops.review import approval_count, waivers
+from mlgit.ops.review.claimed_times import check_claimed_times
 from mlgit.ops.review.context import context_of, verified_deployments
 from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.registrations import Registrations
@@ -81,7 +84,13 @@ class PromotionVerifier:
     """
 
     def __init__(
-        self, workspace: Workspace, ledger: Ledger, at: datetime, registrations: Registrations | None = None
+        self,
+        workspace: Workspace,
+        ledger: Ledger,
+        at: datetime,
+        registrations: Registrations | None = None,
+        *,
+        appliers: Appliers | None = None,
     ) -> None:
         """Set what to verify with.
 
@@ -90,11 +99,14 @@ class PromotionVerifier:
             ledger: the approvals and the deployments.
             at: the time as of which the merge rules are checked.
             registrations: the commits that registered versions, as far as they are known already.
+            appliers: who may sign deployments; by default, by the history of the state before each proposal.
         """
         self._workspace = workspace
         self._ledger = ledger
         self._at = at
         self._registrations = registrations
+        self._appliers = appliers
+        self._by_base: dict[str, Appliers] = {}
 
     def verify(self, proposal: Proposal) -> Verification:
         """Check a proposal by the merge rules, and count its approvals.
@@ -105,7 +117,8 @@ class PromotionVerifier:
         context = self._context(proposal)
         reads = context.reads()
         digest = decision(reads)
-        votes = approval_count.read_votes(self._workspace, proposal, self._ledger)
+        appliers = self._appliers_of(proposal)
+        votes = approval_count.read_votes(self._workspace, proposal, self._ledger, appliers.history)
         return Verification(
             f"{proposal.environment}/{proposal.model}",
             context,
@@ -113,7 +126,10 @@ class PromotionVerifier:
             digest,
             approval_count.count_approvals(self._workspace, proposal, digest, votes, self._registrations),
             votes,
-            problems=merge_rules.check(context, self._at),
+            problems=[
+                *merge_rules.check(context, self._at),
+                *check_claimed_times(self._workspace, proposal, appliers.history),
+            ],
             waits=merge_rules.check_waiting(context, self._at),
         )
 
@@ -128,7 +144,9 @@ class PromotionVerifier:
         current = ledger_of(self._workspace)
         if current.commit == self._ledger.commit:
             return verification
-        return PromotionVerifier(self._workspace, current, self._at).verify(proposal)
+        return PromotionVerifier(
+            self._workspace, current, self._at, self._registrations, appliers=self._appliers
+        ).verify(proposal)
 
     def check_files(self, proposal: Proposal) -> list[Finding]:
         """Check that the files that a promotion changes are valid, and that it changes no others."""
@@ -140,8 +158,13 @@ class PromotionVerifier:
         hold = rollback_hold(proposal)
         return [*findings, *check_promotion_alone(proposal.environment, proposal.model, paths, held=hold)]
 
-    def evaluate_gates(self, proposal: Proposal) -> GateReport | None:
-        """Evaluate the gates again, as of the time of the report; None for a change without a report or a promoted version."""
+    def evaluate_gates(self, proposal: Proposal, *, without_code: bool = False) -> GateReport | None:
+        """Evaluate the gates again, as of the time of the report; None for a change without a report or a promoted version.
+
+        Args:
+            proposal: the promotion.
+            without_code: whether to leave out the gates that run a model file or code of the project.
+        """
         report, version = proposal.report, proposal.version
         if report is None or version is None:
             return None
@@ -156,6 +179,7 @@ class PromotionVerifier:
             champion=proposal.baseline,
             at=report.at,
             waivers=waived,
+            without_code=without_code,
         )
 
     def require_same_gates(self, proposal: Proposal) -> None:
@@ -188,17 +212,33 @@ class PromotionVerifier:
             fix="run `mlgit promote` again; do not edit gate reports by hand",
         )
 
+    def _appliers_of(self, proposal: Proposal) -> Appliers:
+        """Return who may sign deployments, and the times of the base branch, for a proposal."""
+        if self._appliers is not None:
+            return self._appliers
+        base = commit_of(proposal.before)
+        if base not in self._by_base:
+            self._by_base[base] = Appliers(self._workspace, base)
+        return self._by_base[base]
+
     def _context(self, proposal: Proposal) -> PromotionContext:
         """Return every record that the merge rules read for a proposal."""
         workspace, before = self._workspace, proposal.before
         context = context_of(proposal, self._ledger)
+        if context.policy.evidence != "none":
+            appliers = self._appliers_of(proposal)
+            notary = required_notary(before, context.policy.name)
+            proven = {name: appliers.proven(self._ledger, log, notary) for name, log in context.deployments.items()}
+            context = replace(context, deployments=proven)
         signed: list[Override | StandingApproval] = [*context.overrides_of_version().values()]
         signed += [context.standing_approval] if context.standing_approval is not None else []
         if signed:
-            context = replace(context, signatures=signature_times(workspace, before, signed, self._ledger))
+            history = self._appliers_of(proposal).history
+            times = signature_times(workspace, before, signed, self._ledger, history)
+            context = replace(context, signatures=times)
         if context.manifest.standing_approval is not None or context.manifest.change == "recertify":
-            history = manifest_history(workspace, before, proposal.environment, proposal.model)
-            context = replace(context, manifest_history=history)
+            manifests = manifest_history(workspace, before, proposal.environment, proposal.model)
+            context = replace(context, manifest_history=manifests)
         if context.manifest.change == "rollback":
             context = replace(context, deployments=verified_deployments(workspace, proposal, context))
         return context

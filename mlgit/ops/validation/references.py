@@ -28,6 +28,7 @@ from mlgit.domain.rules.configuration import (
     check_problem,
     check_project,
     check_roles,
+    check_timestamps,
 )
 from mlgit.domain.rules.names import check_dataset
 from mlgit.domain.rules.promotions import check_environment_exists
@@ -77,6 +78,8 @@ class _References:
             add(check_policy(policy, primary))
         for project in of_kind(Project, self._of("project")):
             add(check_project(project, self._names.get("environment", ())))
+            for policy in of_kind(Policy, self._of("policy")):
+                add(check_timestamps(project, policy))
             for environment in of_kind(Environment, self._of("environment")):
                 add(check_environment(environment, project, self._names.get("policy", ())))
                 if (enforced := self._policy(environment.policy)) is not None:

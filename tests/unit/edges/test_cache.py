@@ -66,3 +66,20 @@ def test_what_cannot_be_put_in_its_place_leaves_nothing_behind(tmp_path: Path) -
     cache.put("status", "refs", CONTENT)
     assert cache.get("status", "refs") is None
     assert [file.name for file in (tmp_path / "mlgit/cache").iterdir()] == ["status"]
+
+
+def test_an_entry_of_another_user_is_none(tmp_path: Path) -> None:
+    """Whoever copies a folder, or writes into it, does not have the secret."""
+    FileCache(tmp_path, secret_file=tmp_path / "theirs").put("status", "refs", CONTENT)
+    own = FileCache(tmp_path, secret_file=tmp_path / "own/cache.key")
+    assert own.get("status", "refs") is None
+    own.put("status", "refs", CONTENT)
+    assert FileCache(tmp_path, secret_file=tmp_path / "own/cache.key").get("status", "refs") == CONTENT
+    assert (tmp_path / "own/cache.key").stat().st_mode & 0o077 == 0
+
+
+def test_without_a_place_for_the_secret_nothing_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    cache = FileCache(tmp_path, secret_file=tmp_path / "file/cache.key")
+    cache.put("status", "refs", CONTENT)
+    assert cache.get("status", "refs") is None

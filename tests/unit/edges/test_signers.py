@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mlgit.domain.namespaces import APPROVALS, COMMITS
 from mlgit.edges.ssh.keys import Malformed, PublicKey, Wire
-from mlgit.edges.ssh.signers import APPROVALS, COMMITS, AllowedSigners, parse, render_line
+from mlgit.edges.ssh.signers import AllowedSigners, parse, render_line
 from mlgit.errors import MlgitError
 
 FILE = ".mlgit/allowed_signers"
@@ -168,7 +169,7 @@ def test_one_key_for_two_people_is_refused_however_they_are_ordered() -> None:
 
 def test_a_rendered_line_is_read_back_and_drops_the_comment() -> None:
     line = render_line("alice@example.org", f"{ALICE} somebody@laptop\n")
-    assert line == f'alice@example.org namespaces="git,mlgit-approval" {ALICE}'
+    assert line == f'alice@example.org namespaces="git,mlgit-approval,mlgit-ledger" {ALICE}'
     (signer,) = read(line).signers
     assert (signer.principals, str(signer.key)) == (("alice@example.org",), ALICE)
 

@@ -58,9 +58,6 @@ class Forge:
 class Machine:
     """A machine on which everything is in order, except for the given allowed-signers file."""
 
-    approvals = signers.APPROVALS
-    commits = signers.COMMITS
-
     def lines_of_key(self, content: bytes) -> tuple[str, Sequence[signers.Signer]]:
         lines = signers.parse(content, "signers").signers
         return "SHA256:abc", lines

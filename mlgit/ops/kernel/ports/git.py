@@ -174,6 +174,13 @@ class Repository(Protocol):
         """Return the time of the committer of a commit, in UTC."""
         ...
 
+    def commit_times(self, tip: CommitId) -> Mapping[CommitId, datetime]:
+        """Return the time of each first-parent commit of a tip: as it states, but never before a commit that it follows.
+
+        A clock that was set back is not believed where anything newer exists.
+        """
+        ...
+
     def commit_signatures(self, commits: Iterable[CommitId]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield each commit object without its signature, and its armoured signature; None if it is not signed."""
         ...

@@ -3,12 +3,18 @@
 from datetime import datetime
 from typing import Protocol
 
+from mlgit.domain.namespaces import APPROVALS, COMMITS
+
 
 class Signatures(Protocol):
     """SSH signatures with the keys that people use for Git."""
 
-    def sign(self, content: bytes) -> bytes:
+    def sign(self, content: bytes, namespace: str = APPROVALS) -> bytes:
         """Return an armoured signature with the key of the person who runs the command.
+
+        Args:
+            content: the bytes to sign.
+            namespace: what the signature is for.
 
         Raises:
             MlgitError: the person has no key (`signing-key-missing`), or it could not be used (`signing-failed`).
@@ -51,16 +57,54 @@ class Signatures(Protocol):
         """
         ...
 
-    def signer(self, content: bytes, signature: bytes, *, signers: bytes, at: datetime) -> tuple[str, str]:
-        """Verify the signature of a commit; return the principal and the fingerprint of its key.
+    def signer(
+        self, content: bytes, signature: bytes, *, signers: bytes, at: datetime, namespace: str = COMMITS
+    ) -> tuple[str, str]:
+        """Verify a signature; return the principal and the fingerprint of its key.
 
         Args:
-            content: the commit object without its signature.
+            content: the signed bytes; of a commit, the object without its signature.
             signature: the armoured signature.
             signers: content of an `allowed_signers` file.
-            at: time of the commit; the key must have been valid then.
+            at: time that the content states; the key must have been valid then.
+            namespace: what the signature must be for.
 
         Raises:
             MlgitError: as `verify`.
+        """
+        ...
+
+    def verify_key(self, content: bytes, signature: bytes, *, key: str, namespace: str) -> None:
+        """Verify that one key made a signature, whoever it belongs to.
+
+        Args:
+            content: the signed bytes.
+            signature: the armoured signature.
+            key: the public key, or its fingerprint.
+            namespace: what the signature must be for.
+
+        Raises:
+            MlgitError: the signature is malformed, or of another content, key or purpose (`signature-...`).
+        """
+        ...
+
+    def public_key(self) -> str:
+        """Return the public key of the key that `sign` uses.
+
+        Raises:
+            MlgitError: there is no key, or it cannot be read (`signing-key-...`).
+        """
+        ...
+
+    def own_principal(self, *, signers: bytes, namespace: str, at: datetime) -> str:
+        """Return the principal of the key that `sign` uses, without signing anything.
+
+        Args:
+            signers: content of an `allowed_signers` file.
+            namespace: what the key must be allowed to sign.
+            at: when the key must be valid.
+
+        Raises:
+            MlgitError: there is no key, or it is not listed for this purpose or time (`signing-key-...`, `signature-...`).
         """
         ...

@@ -15,6 +15,7 @@ from mlgit.ops.kernel.ports.model import ModelFiles
 from mlgit.ops.kernel.ports.signing import Signatures
 from mlgit.ops.kernel.ports.target import Target
 from mlgit.ops.kernel.ports.team_gates import TeamGates
+from mlgit.ops.kernel.ports.timestamps import Timestamps
 
 if TYPE_CHECKING:  # only commands that use a forge import it
     from mlgit.ops.kernel.ports.forge import Forge
@@ -88,6 +89,11 @@ class Workspace(Protocol):
     @property
     def signatures(self) -> Signatures:
         """SSH signatures."""
+        ...
+
+    @property
+    def timestamps(self) -> Timestamps:
+        """Timestamps by an authority."""
         ...
 
     @property
