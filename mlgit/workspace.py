@@ -265,6 +265,11 @@ class _Formats:
         card, text, _ = cardfile.parse(content, file)
         return card, text
 
+    def model_card(self, file: str, content: bytes) -> tuple[dict[str, Any], str]:
+        from mlgit.edges.formats import cardfile  # noqa: PLC0415 - YAML
+
+        return cardfile.parse_model_card(content, file)
+
     def pointer(self, stored: StoredFile) -> bytes:
         return self._render(stored)
 
@@ -282,7 +287,7 @@ class _Formats:
     def check_pointer(self, file: str, content: bytes) -> None:
         from mlgit.edges.dvc import pointers  # noqa: PLC0415 - only for pointers
 
-        pointers.parse(content, file)
+        pointers.check_named(content, file)
 
     def signers(self, content: bytes) -> "Sequence[SignerLine]":
         from mlgit.domain.layout import SIGNERS  # noqa: PLC0415 - only where keys are read

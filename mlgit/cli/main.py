@@ -130,9 +130,18 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an argument or a value of an option without content, as a variable of a shell that is not set leaves it."""
+    for index, word in enumerate(arguments):
+        if word == "" or (word.startswith("--") and word.endswith("=") and word.count("=") == 1):
+            what = f"{word[:-1]} has no value" if word else f"argument {index + 1} is empty"
+            raise click.UsageError(f"{what}. Leave it out, or say what is meant.")
+
+
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code. Only SystemExit of the interpreter itself gets past this."""
     try:
+        _refuse_empty(arguments)
         answer: Any = cli.main(args=arguments, prog_name="mlgit", standalone_mode=False)
     except click.exceptions.Exit as early:
         return early.exit_code

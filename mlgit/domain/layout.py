@@ -259,6 +259,11 @@ def standing_approval_branch(name: str) -> str:
     return f"mlgit/standing-approval/{name}"
 
 
+def is_model_card(path: str) -> bool:
+    """Return whether a path is that of the text that the cards of a model's versions start with."""
+    return re.fullmatch(rf"models/{_N}/card\.md", path) is not None
+
+
 def is_immutable(path: str) -> bool:
     """Return whether a path must never change once it exists: everything in a version's folder."""
     return re.fullmatch(rf"models/{_N}/versions/v[0-9]+/.+", path) is not None

@@ -36,15 +36,31 @@ PromotionId = Annotated[
     str,
     Meta(pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by creation time"),
 ]
-# No part is empty, or ends in a dot or space (which Windows drops), so none is `.` or `..`; none is a folder of a tool.
+# No part is empty, or ends in a dot or space (which Windows drops), so none is `.` or `..`; none is a folder of a tool. Nor is
+# one by another name: macOS passes over characters that are not seen, and Windows reads `git~1` as `.git`. What a shell would
+# expand, `~` in front and `$`, is no name of a file either. Characters above U+FFFF cannot be written for all readers of schemas.
 _TOOLS = r"\.(?:[gG][iI][tT](?:[hH][uU][bB])?|[dD][vV][cC]|[mM][lL][gG][iI][tT])(?:/|$)"
-_PART = rf"(?!{_TOOLS})[^/\\:\x00-\x1f\x7f]*[^/\\:\x00-\x1f\x7f. ]"
+_HIDDEN = (
+    r"\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+)
+_NOT_IN_PATH = rf"/\\:$\x00-\x1f{_HIDDEN}"
+_PART = rf"(?!{_TOOLS})[^{_NOT_IN_PATH}]*[^{_NOT_IN_PATH}. ]"
+_PATH = rf"^(?![-~])(?!.*~[0-9]){_PART}(?:/{_PART})*"
 RelativePath = Annotated[
     str,
     Meta(
-        pattern=rf"^(?!-){_PART}(?:/{_PART})*/?{_END}",
+        pattern=rf"{_PATH}/?{_END}",
         max_length=255,
         description="A path inside the repository, with forward slashes",
+    ),
+]
+FilePath = Annotated[
+    str,
+    Meta(
+        pattern=rf"{_PATH}{_END}",
+        max_length=255,
+        description="A path of a file inside the repository, with forward slashes and none at the end",
     ),
 ]
 _DURATION = rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}"

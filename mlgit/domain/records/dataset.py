@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from mlgit.domain.names import Duration, Line, Name, RelativePath, Text
+from mlgit.domain.names import Duration, FilePath, Line, Name, Text
 from mlgit.domain.records.base import NonNegativeInt, Record, RecordPart, describe
 
 ColumnType = Literal["integer", "number", "string", "boolean", "date", "datetime", "unknown"]
@@ -75,7 +75,7 @@ class Dataset(Record, frozen=True, kw_only=True, tag="dataset"):
 
     name: Annotated[Name, describe("Name of the dataset.")]
     owner: Annotated[Line, describe("Team or person responsible for it.")]
-    path: Annotated[RelativePath, describe("The data file, relative to this folder; its pointer is `<path>.dvc`.")]
+    path: Annotated[FilePath, describe("The data file, relative to this folder; its pointer is `<path>.dvc`.")]
     classification: Annotated[
         Literal["public", "internal", "personal", "sensitive"], describe("Required level of protection.")
     ] = "internal"

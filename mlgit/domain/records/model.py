@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mlgit.domain.names import Line, Name, RelativePath
+from mlgit.domain.names import FilePath, Line, Name, RelativePath
 from mlgit.domain.records.base import PositiveFloat, Record, RecordPart, describe
 from mlgit.domain.records.dataset import ColumnType
 
@@ -19,15 +19,13 @@ class PipelineStages(RecordPart, frozen=True, kw_only=True):
 class Outputs(RecordPart, frozen=True, kw_only=True):
     """Files that the pipeline writes, as paths from the root of the repository."""
 
-    model: Annotated[RelativePath, describe("The trained model: .skops, .onnx, .ubj, .txt (LightGBM) or .safetensors.")]
+    model: Annotated[FilePath, describe("The trained model: .skops, .onnx, .ubj, .txt (LightGBM) or .safetensors.")]
     predictions: Annotated[
-        RelativePath,
+        FilePath,
         describe("Parquet of the test split: the keys, label, score or prediction, and the slice columns."),
     ]
-    train: Annotated[RelativePath, describe("Parquet of the training features, for the reference profile.")]
-    test: Annotated[RelativePath | None, describe("Parquet of the test features; latency is measured on its rows.")] = (
-        None
-    )
+    train: Annotated[FilePath, describe("Parquet of the training features, for the reference profile.")]
+    test: Annotated[FilePath | None, describe("Parquet of the test features; latency is measured on its rows.")] = None
 
 
 class ModelSignature(RecordPart, frozen=True, kw_only=True):
@@ -64,10 +62,10 @@ class Model(Record, frozen=True, kw_only=True, tag="model"):
         list[RelativePath],
         describe("Files and folders that influence a version, in addition to what its stages and those upstream read."),
     ] = []
-    params: Annotated[
-        RelativePath, describe("The main file of parameters, in addition to those that its stages read.")
-    ] = "params.yaml"
-    lock: Annotated[RelativePath | None, describe("The file that pins the packages used for training.")] = None
+    params: Annotated[FilePath, describe("The main file of parameters, in addition to those that its stages read.")] = (
+        "params.yaml"
+    )
+    lock: Annotated[FilePath | None, describe("The file that pins the packages used for training.")] = None
     keys: Annotated[list[Line], describe("Columns of the predictions that together identify a row.", min_length=1)]
     signature: Annotated[ModelSignature, describe("Inputs and output.")]
     budgets: Annotated[Budgets, describe("Limits on latency and size.")] = Budgets()

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mlgit.domain.names import CommitId, Digest, Duration, Line, Name, PromotionId, RelativePath, Text
+from mlgit.domain.names import CommitId, Digest, Duration, FilePath, Line, Name, PromotionId, Text
 from mlgit.domain.records.base import Record, RecordPart, describe
 
 
@@ -45,7 +45,7 @@ class PromotionRef(RecordPart, frozen=True, kw_only=True):
 class ReportRef(RecordPart, frozen=True, kw_only=True):
     """A gate report, by path and content."""
 
-    report: Annotated[RelativePath, describe("Its path.")]
+    report: Annotated[FilePath, describe("Its path.")]
     digest: Annotated[Digest, describe("Digest of the report.")]
 
 

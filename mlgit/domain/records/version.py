@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from mlgit.domain.names import BlobId, CommitId, Digest, Line, Md5, Name, RelativePath
+from mlgit.domain.names import BlobId, CommitId, Digest, FilePath, Line, Md5, Name
 from mlgit.domain.records.base import Record, RecordPart, Timestamp, describe
 
 ModelFormat = Literal["skops", "onnx", "xgboost", "lightgbm", "safetensors"]
@@ -11,7 +11,7 @@ ModelFormat = Literal["skops", "onnx", "xgboost", "lightgbm", "safetensors"]
 class StoredFile(RecordPart, frozen=True, kw_only=True):
     """A file in DVC: `md5` finds it, `sha256` and `size` verify it."""
 
-    path: Annotated[RelativePath, describe("Path below its folder; its pointer is `<path>.dvc`.")]
+    path: Annotated[FilePath, describe("Path below its folder; its pointer is `<path>.dvc`.")]
     sha256: Annotated[Digest, describe("Digest of the content.")]
     md5: Annotated[Md5, describe("DVC's hash of the content.")]
     size: Annotated[int, describe("Size in bytes.", ge=1)]

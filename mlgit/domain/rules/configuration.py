@@ -1,6 +1,6 @@
 """Rules for the records that people write: problems, models, environments, policies, roles and the project."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -238,7 +238,7 @@ def check_enforced(policy: Policy, manifest: Promotion | None = None) -> Iterato
         )
 
 
-def unknown_finding(id: str, name: str, at: Location, existing: Collection[str]) -> Finding:  # noqa: A002
+def unknown_finding(id: str, name: str, at: Location, existing: Iterable[str]) -> Finding:  # noqa: A002
     """Return the finding of a record that names something that does not exist.
 
     Args:

@@ -83,7 +83,7 @@ def check_card(card: Card, version: Version, problem: Problem) -> Iterator[Findi
                 "card-mismatch",
                 f"the card of {VersionRef(version.model, version.version)} has {where} {value}",
                 why=f"the record has {'no value' if recorded is None else recorded}",
-                fix="register again: the front matter is written from the record",
+                fix="restore it from the commit that registered the version, or register again",
                 at=Location(file, path=where),
             )
 

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import msgspec
 
-from mlgit.domain.names import Md5, RelativePath
+from mlgit.domain.names import FilePath, Md5
 from mlgit.domain.records.version import StoredFile
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.document import Document
-from mlgit.errors import MlgitError, refused
+from mlgit.errors import Location, MlgitError, refused
 
 _ADD_AGAIN = "write it again with `dvc add`"
 
@@ -24,7 +24,7 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
     """A `.dvc` file: the path of the data from the root, and DVC's hash and the size in bytes of its content."""
 
     file: str
-    path: RelativePath
+    path: FilePath
     md5: Md5
     size: int
 
@@ -66,15 +66,32 @@ def parse(content: bytes, file: str) -> Pointer:
     size = out.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise _invalid(document, "its output has no size", "outs", 0, "size")
-    path = _checked(document, out, "path", RelativePath)
+    path = _checked(document, out, "path", FilePath)
     # Checked again after joining: the pointer itself could be at a path that leads outside.
     joined = {"path": str(PurePosixPath(file).parent / path)}
     return Pointer(
         file=file,
-        path=_checked(document, joined, "path", RelativePath),
+        path=_checked(document, joined, "path", FilePath),
         md5=_checked(document, out, "md5", Md5),
         size=size,
     )
+
+
+def check_named(content: bytes, file: str) -> None:
+    """Check that a pointer names the file beside it that has its own name without `.dvc`, as `dvc add` writes it.
+
+    Raises:
+        MlgitError: it names another one (`dvc-pointer-misnamed`), or as `parse`.
+    """
+    pointer = parse(content, file)
+    if pointer.path != file.removesuffix(".dvc"):
+        raise refused(
+            "dvc-pointer-misnamed",
+            f"{file} names {pointer.path}",
+            why="the contract of the dataset names the file that the pointer is called after",
+            fix=f"rename the pointer, or run `dvc add {file.removesuffix('.dvc')}`",
+            at=Location(file),
+        )
 
 
 def _quoted(text: str) -> str:

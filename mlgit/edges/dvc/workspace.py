@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from mlgit.domain.rules.texts import CREDENTIALS
 from mlgit.edges import process
 from mlgit.errors import MlgitError, inconclusive, refused
 
@@ -19,15 +20,6 @@ MINIMUM: Final = (3, 59)
 _DVC: Final = (sys.executable, "-m", "dvc")
 _TIMEOUT: Final = 86_400.0
 """Seconds that DVC may take: it may have to hash or copy a lot."""
-_CREDENTIALS: Final = frozenset(
-    {
-        *("access_key_id", "secret_access_key", "session_token", "sse_customer_key"),
-        *("account_key", "connection_string", "sas_token", "client_secret"),
-        *("oss_key_id", "oss_key_secret", "gdrive_client_secret", "gdrive_service_account_json_data"),
-        *("password", "passphrase", "token", "custom_auth_header"),
-    }
-)
-"""Settings of DVC's remotes that are credentials (https://dvc.org/doc/command-reference/remote/modify)."""
 _IGNORE: Final = "/config.local\n/tmp\n/cache\n"
 
 
@@ -180,7 +172,7 @@ def remote_settings(root: Path, name: str) -> tuple[str, bool, list[str]]:
         shared = Config(dvc_dir=str(root / ".dvc")).load_one("repo")["remote"].get(name, {})
     except ConfigError as error:
         raise broken_configuration() from error
-    committed = sorted(key for key, value in shared.items() if key in _CREDENTIALS and value)
+    committed = sorted(key for key, value in shared.items() if key in CREDENTIALS and value)
     if urlsplit(str(shared.get("url", ""))).password:
         committed.append("the password in url")
     scheme = urlsplit(str(remotes[name].get("url", ""))).scheme

@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
@@ -91,6 +92,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("duplicate key")
+    if len({unicodedata.normalize("NFC", key) for key in result}) != len(result):
+        raise ValueError("two keys of an object differ only in Unicode normalization")
     return result
 
 

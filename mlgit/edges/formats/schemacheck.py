@@ -53,6 +53,7 @@ _FORMS: dict[str | None, str | None] = {
         names.BlobId,
         names.PromotionId,
         names.RelativePath,
+        names.FilePath,
         names.Duration,
         names.Line,
     )

@@ -6,6 +6,7 @@ the values of plain scalars.
 
 import functools
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -161,12 +162,15 @@ class _Reader:
     def _mapping(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
         keys: dict[str, Any] = {}
+        normal: dict[str, str] = {}
         path, next_event = self._path, self._next  # local names: this loop is most of the time of reading
         while type(event := next_event()) is not MappingEndEvent:
             key = self._key(event)
             path.append(key)
             if key in keys:
                 self._duplicate(keys[key], event)
+            elif normal or not key.isascii():
+                self._check_normal(key, keys, normal, event)
             keys[key] = event
             result[key] = self._value(next_event())
             path.pop()
@@ -217,6 +221,15 @@ class _Reader:
         why, fix = f"without quotes, {shown or 'nothing'} is a value of another type", f'quote it: `"{shown}":`'
         self._note(self._finding("key-not-string", f"the key {shown or '(empty)'} is not text", why, fix, event))
         return str(event.value)
+
+    def _check_normal(self, key: str, keys: Mapping[str, Any], normal: dict[str, str], event: Any) -> None:
+        """Refuse a key that looks like another one: the same text in another form of Unicode's normalization."""
+        form = unicodedata.normalize("NFC", key)
+        other = normal.setdefault(form, key)
+        if other != key or (form != key and form in keys):
+            why = "they look the same and are two keys, in which an accent is encoded in two ways"
+            message = f"the key {shortened(key)} differs from another only in Unicode normalization"
+            self._note(self._finding("key-duplicate", message, why, "remove one of the two", event))
 
     def _duplicate(self, first: Any, second: Any) -> None:
         lines = f"lines {first.start_mark.line + 1} and {second.start_mark.line + 1}"

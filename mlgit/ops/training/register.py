@@ -70,14 +70,17 @@ def run(
     Raises:
         MlgitError: an input of the model is neither in Git nor a dataset (`input-untracked`, `input-without-contract`,
             `input-outside`), or has uncommitted changes (`inputs-uncommitted`), the pipeline is out of date
-            (`pipeline-stale`), an output is missing or invalid, the model file is not safe, or the model does not predict what
-            the stored predictions state (`predictions-mismatch`).
+            (`pipeline-stale`), the version to supersede does not exist (`version-unknown`), an output is missing or invalid,
+            the model file is not safe, or the model does not predict what the stored predictions state
+            (`predictions-mismatch`).
     """
     repository = workspace.repository
     state = Lifecycle(repository.work_tree(), workspace.formats.record)
     model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
     head = require_commit(workspace)
+    if supersedes is not None:
+        Lifecycle(repository.tree(head), workspace.formats.record).version(VersionRef(model.name, supersedes))
     inputs = model_inputs(state, workspace.formats, model).checked()
     _check_committed(workspace, model, inputs)
     _check_ignored(workspace, inputs)

@@ -9,6 +9,7 @@ from mlgit.domain.codec import sha256, to_mapping
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Dataset, Model, Problem, Version
 from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs, StoredFile
+from mlgit.domain.rules.texts import check_secrets
 from mlgit.errors import Location, MlgitError, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import model_inputs
@@ -248,9 +249,16 @@ def _card(
     inputs: Inputs,
 ) -> bytes:
     """Return the model card: computed front matter and metrics, and the prose that people wrote for the model."""
-    front_matter = workspace.formats.front_matter(carddraft.front_matter(problem, model, artifact, evaluation, inputs))
-    written = state.tree.read(layout.model_card(model.name))
-    prose = carddraft.prose_draft(model.name) if written is None else written.decode("utf-8", "replace")
+    path = layout.model_card(model.name)
+    written = state.tree.read(path)
+    own, prose = (
+        ({}, carddraft.prose_draft(model.name)) if written is None else workspace.formats.model_card(path, written)
+    )
+    if findings := list(check_secrets(written or b"", path)):
+        raise MlgitError(*findings)
+    computed = carddraft.front_matter(problem, model, artifact, evaluation, inputs)
+    tags = list(dict.fromkeys([*computed["tags"], *map(str, own.pop("tags", None) or [])]))
+    front_matter = workspace.formats.front_matter({**own, **computed, "tags": tags})
     return b"---\n" + front_matter + b"---\n\n" + carddraft.body(problem, model, evaluation, prose).encode()
 
 

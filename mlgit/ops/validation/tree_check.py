@@ -6,7 +6,7 @@ from typing import TypeVar
 from mlgit.domain import layout
 from mlgit.domain.records import Record, Roles
 from mlgit.domain.rules.paths import check_unplaced
-from mlgit.domain.rules.texts import check_visible, is_reviewed
+from mlgit.domain.rules.texts import check_secrets, check_visible, is_reviewed
 from mlgit.domain.signers import check_signers
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -80,6 +80,15 @@ class TreeCheck:
         for path, content in self.state.tree.read_many(paths):
             if content is not None:
                 self.add(check_visible(content, path))
+                self.add(check_secrets(content, path))
+                if layout.is_model_card(path):
+                    self._check_model_card(content, path)
+
+    def _check_model_card(self, content: bytes, path: str) -> None:
+        try:
+            self.formats.model_card(path, content)
+        except MlgitError as error:
+            self.add(error.findings)
 
 
 def of_kind(kind: type[R], records: Records) -> list[R]:

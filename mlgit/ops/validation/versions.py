@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from mlgit.domain import layout
+from mlgit.domain.codec import version_digest
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Promotion, Version
-from mlgit.domain.rules.texts import check_visible
+from mlgit.domain.rules.configuration import unknown_finding
+from mlgit.domain.rules.texts import check_secrets, check_visible
 from mlgit.domain.rules.versions import check_card, check_version, stated_blobs, stored_files
 from mlgit.domain.slots import filled
-from mlgit.errors import MlgitError
+from mlgit.errors import Finding, Location, MlgitError
 from mlgit.ops.validation.tree_check import TreeCheck, of_kind
 
 IDENTIFIED_FILES = (".dvc", "/card.md", "/profile.json")
@@ -57,7 +59,11 @@ class VersionCheck:
             self._check.add(check_version(version, files, expected, verified=names, ids=blob_ids))
             for name, content in files.items():
                 self._check.add(check_visible(content or b"", f"{folder}/{name}"))
-            if folder in with_cards and (card := files["card.md"]) is not None:
+            self._check.add(check_secrets(files.get("card.md") or b"", f"{folder}/card.md"))
+            self._check.add(self._check_supersedes(version))
+            # The card of a record that was changed is not held against it: the record is what is wrong.
+            is_whole = version_digest(version) == version.digest
+            if is_whole and folder in with_cards and (card := files["card.md"]) is not None:
                 self._check_card(version, f"{folder}/card.md", card)
             yield version
 
@@ -90,6 +96,13 @@ class VersionCheck:
         if not contents:
             return {}
         return dict(zip(contents, self._tree.blobs(list(contents.values())) or (), strict=False))
+
+    def _check_supersedes(self, version: Version) -> list[Finding]:
+        number, model = version.supersedes, version.model
+        if number is None or number in self._check.state.numbers(model):
+            return []
+        at = Location(layout.version(model, version.version), path="supersedes")
+        return [unknown_finding("version-unknown", f"{model}@{number}", at, map(str, self._check.state.numbers(model)))]
 
     def _check_card(self, version: Version, file: str, content: bytes) -> None:
         try:

@@ -48,9 +48,12 @@ BAD_PATHS = [
     ),
     *(".mlgit/roles.yaml", "x/.MLGIT/y"),
 ]
+BAD_PATHS += [".git\u200b/config", ".g\u200cit/config", "\ufeff.git/config", "a\u202eb", "git~1/config", "x/GIT~2"]
+BAD_PATHS += ["~/x", "~root/x", "$HOME/x", "a/$x", "a\x85b", "a\u2028b"]
 CASES: list[tuple[Any, list[str], list[str]]] = [
     (names.Name, GOOD_NAMES, BAD_NAMES),
     (names.RelativePath, GOOD_PATHS, BAD_PATHS),
+    (names.FilePath, [path for path in GOOD_PATHS if not path.endswith("/")], [*BAD_PATHS, "src/", "a/b/"]),
     (
         names.Duration,
         ["1m", "72h", "14d", "999999w"],

@@ -73,3 +73,49 @@ def test_refused(text: str, expected: list[tuple[str, int]]) -> None:
     with pytest.raises(MlgitError) as caught:
         cardfile.parse(text.encode(), "card.md")
     assert [(finding.id, finding.at.line if finding.at else None) for finding in caught.value.findings] == expected
+
+
+# The card of a model, which people write
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "prose"),
+    [
+        (BODY, {}, BODY),
+        ("", {}, ""),
+        ("---\nlicense: mit\ntags: [ours]\n---\n" + BODY, {"license": "mit", "tags": ["ours"]}, BODY),
+        (
+            "---\nlicense: other\nlicense_name: acme\nlicense_link: LICENSE\n---\nProse.\n",
+            {"license": "other", "license_name": "acme", "license_link": "LICENSE"},
+            "Prose.\n",
+        ),
+        ("A heading that is underlined\n---\n\nProse.\n", {}, "A heading that is underlined\n---\n\nProse.\n"),
+    ],
+    ids=["prose", "empty", "front-matter", "license", "underlined"],
+)
+def test_the_card_of_a_model_is_prose_and_what_people_state(text: str, own: dict[str, object], prose: str) -> None:
+    assert cardfile.parse_model_card(text.encode(), "card.md") == (own, prose)
+
+
+@pytest.mark.parametrize(
+    ("text", "id_"),
+    [
+        ("---\nlicense: mit\n\n# churn\n", "card-front-matter-invalid"),
+        ("license: mit\ntags:\n  - a\n---\n\n# churn\n", "card-front-matter-invalid"),
+        ("---\nmodel-index: []\n---\n", "card-front-matter-invalid"),
+        ("---\nlicense: other\n---\n", "card-license-unnamed"),
+        ("---\nlicense: other\nlicense_name: acme\n---\n", "card-license-unnamed"),
+        ("# churn\n\n\u202eFor everybody.\n", "text-hidden-character"),
+        ("---\nlicense: mit\nlicense: gpl\n---\n", "key-duplicate"),
+    ],
+    ids=["never-ends", "never-begins", "computed", "unnamed", "unlinked", "hidden", "twice"],
+)
+def test_the_card_of_a_model_is_refused(text: str, id_: str) -> None:
+    with pytest.raises(MlgitError) as caught:
+        cardfile.parse_model_card(text.encode(), "card.md")
+    assert [finding.id for finding in caught.value.findings] == [id_]
+
+
+def test_a_license_needs_a_name_in_the_card_of_a_version_too() -> None:
+    with pytest.raises(MlgitError, match="license_name and license_link"):
+        cardfile.parse(FRONT.replace("base_model: none", "license: other").encode(), "card.md")

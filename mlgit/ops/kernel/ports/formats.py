@@ -43,6 +43,14 @@ class Formats(Protocol):
         """
         ...
 
+    def model_card(self, file: str, content: bytes) -> tuple[dict[str, Any], str]:
+        """Return the front matter and the prose that people wrote for the cards of a model's versions.
+
+        Raises:
+            MlgitError: with every problem of it (`card-front-matter-invalid`, `card-license-unnamed` and others).
+        """
+        ...
+
     def pointer(self, stored: StoredFile) -> bytes:
         """Return the content of the DVC pointer to a file."""
         ...
