@@ -15,8 +15,7 @@ _HEAD = "# Written by `python -m tools.workflows` from {source}; changes here ar
 _ON = re.compile(r"^on:.*?(?=^permissions: \{\}$)", re.MULTILINE | re.DOTALL)
 _REPLACEMENTS = (
     ("${{ inputs.model }}", "${{ inputs.model }}", "model", "Model to train; may be left out where there is only one"),
-    ('"{{ version:mlgit }}"', "${{ inputs.mlgit }}", "mlgit", "Version of mlgit"),
-    ('ref: "{{ base }}"', "ref: ${{ inputs.branch }}", "branch", "The base branch"),
+    ('"{{ base }}"\n', "${{ inputs.branch }}\n", "branch", "The base branch"),
     ("[staging, production]", "${{ fromJSON(inputs.environments) }}", "environments", "Environments, a JSON list"),
     ("${{ inputs.version }}", "${{ inputs.version }}", "version", "Version, as MODEL@N"),
     ("${{ inputs.environment }}", "${{ inputs.environment }}", "environment", "Environment"),
@@ -61,7 +60,9 @@ def _reusable(path: Path) -> str:
         for secret in sorted(set(re.findall(r"secrets\.(\w+)", text)))
         for line in (f"      {secret}:", "        required: false")
     ]
-    call = ["on:", "  workflow_call:", "    inputs:", *inputs, *(["    secrets:", *secrets] if secrets else []), ""]
+    called = ["    inputs:", *inputs] if inputs else []
+    called += ["    secrets:", *secrets] if secrets else []
+    call = ["on:", "  workflow_call:", *called, ""]
     text = _ON.sub(lambda _: "\n".join([*call, ""]), text)
     return _HEAD.format(source=path.relative_to(ROOT).as_posix()) + text
 

@@ -149,6 +149,8 @@ def _show(created: init.ProjectCreated) -> str:
     if created.signing:
         lines += ["", "Git signs your commits here with the key that signs your approvals. Set in this repository:"]
         lines += [f"  {name} = {text.clean(value)}" for name, value in created.signing.items()]
+    if created.forge != "none":
+        lines += ["", "Before you push: `mlgit upgrade` writes down where mlgit comes from, for the workflows."]
     return "\n".join(lines) + text.following(None if created.state == "planned" else _first_step(created, enter))
 
 

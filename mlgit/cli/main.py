@@ -25,6 +25,7 @@ _SETUP, _CI, _HELP = "Set up", "Git servers and CI", "Help"
 COMMANDS: dict[str, _Entry] = {
     "init": _Entry(_SETUP, "Create a working project in a new folder."),
     "new": _Entry(_SETUP, "Draft a problem, dataset, model, environment or policy."),
+    "upgrade": _Entry(_SETUP, "Write the lock that the workflows install mlgit from."),
     "doctor": _Entry(_SETUP, "Check the set-up, and show how to fix it."),
     "data": _Entry(_PREPARE, "Add data, and check it against its contract."),
     "train": _Entry(_PREPARE, "Run the pipeline that trains a model."),

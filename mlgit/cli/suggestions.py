@@ -9,7 +9,7 @@ MEANINGS: Final[dict[str, Sequence[str]]] = {
     "ps deployments environments": ("status",),
     "info describe get inspect view": ("show",),
     "create start setup new-project": ("init", "new"),
-    "install upgrade": ("doctor",),
+    "install": ("doctor",),
     "run fit experiment experiments exp repro reproduce pipeline": ("train",),
     "add import upload push dvc dataset datasets": ("data",),
     "save publish log-model package version": ("register",),

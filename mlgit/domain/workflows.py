@@ -10,6 +10,8 @@ from typing import Any
 
 _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}|docker://[^@]+@sha256:[0-9a-f]{64}|\./.*")
 
+_INSTALLS = re.compile(r"\bpip[0-9.]*\"? .*\binstall\b.*(\bmlgit\b|requirements)")
+
 
 def triggers(workflow: Mapping[str, Any]) -> list[str]:
     """Return the events that start a workflow: `on` is a name, a list of names, or a mapping."""
@@ -28,6 +30,19 @@ def unpinned_actions(workflow: Mapping[str, Any]) -> list[str]:
     return [action for action in _actions(workflow) if not _PINNED.fullmatch(action)]
 
 
+def unlocked_installs(workflow: Mapping[str, Any]) -> list[str]:
+    """Return the commands of a workflow that install mlgit, or a file of requirements, without the hash of every package."""
+    scripts = (step["run"] for step in _steps(workflow) if isinstance(step.get("run"), str))
+    lines = (line.strip() for script in scripts for line in script.replace("\\\n", " ").splitlines())
+    return [line for line in lines if _INSTALLS.search(line) and "--require-hashes" not in line]
+
+
+def _steps(workflow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for _, job in _jobs(workflow):
+        steps = job.get("steps")
+        yield from (step for step in (steps if isinstance(steps, list) else ()) if isinstance(step, Mapping))
+
+
 def _jobs(workflow: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     jobs = workflow.get("jobs")
     for job_id, job in jobs.items() if isinstance(jobs, Mapping) else ():
@@ -36,8 +51,5 @@ def _jobs(workflow: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
 
 
 def _actions(workflow: Mapping[str, Any]) -> Iterator[str]:
-    for _, job in _jobs(workflow):
-        steps = job.get("steps")
-        for part in (job, *(steps if isinstance(steps, list) else ())):
-            if isinstance(part, Mapping) and isinstance(part.get("uses"), str):
-                yield part["uses"]
+    parts = (*(job for _, job in _jobs(workflow)), *_steps(workflow))
+    yield from (part["uses"] for part in parts if isinstance(part.get("uses"), str))

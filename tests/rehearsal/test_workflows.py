@@ -35,7 +35,8 @@ def test_a_promotion_gets_a_verdict_that_is_uploaded_for_the_comment(hosted: Hos
     assert verdict.rights == {"contents": "read", "pull-requests": "read"}
     assert list((hosted.github.artifacts / "mlgit-verdict").iterdir())
     (asked,) = (hosted.github.folder / "pip").read_text().splitlines()
-    assert asked.startswith("install --disable-pip-version-check mlgit==")
+    assert "--require-hashes --only-binary=:all: -r /" in asked
+    assert asked.endswith("/.mlgit/requirements.lock")
     hosted.team.ben.does("approve")
     hosted.ana.git("push", "--quiet", "origin", "mlgit-ledger")
     reviewed = hosted.github.pull_request(7, BRANCH, name="pull_request_review")

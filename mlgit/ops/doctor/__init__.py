@@ -31,6 +31,7 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
     "evidence": ("rules", rules.evidence),
     "appliers": ("rules", rules.appliers),
     "workflows": ("workflows", workflows.shipped),
+    "requirements-lock": ("workflows", workflows.lock),
     "workflow-safety": ("workflows", workflows.safe),
     "base-rules": ("forge", forge.base_rules),
     "ledger-rules": ("forge", forge.ledger_rules),

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mlgit.domain import workflows
+from mlgit.domain import layout, requirements_lock, workflows
 from mlgit.domain.branch_protection import VERDICT_CHECK
+from mlgit.domain.formatting import first_names
 from mlgit.errors import Finding, Location, MlgitError, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext
+from mlgit.ops.project.upgrade import REQUIREMENTS
 
 _FOLDERS: Final = (".github/workflows", ".gitea/workflows")
 
@@ -31,6 +33,50 @@ def shipped(context: DoctorContext) -> CheckResult:
     ]
     unchanged = len(expected) - len(differing)
     return CheckResult(f"{unchanged} of {len(expected)} workflows are as mlgit writes them", findings)
+
+
+def lock(context: DoctorContext) -> CheckResult:
+    """The workflows install mlgit from a lock that has a hash of every package."""
+    tree = context.state.tree
+    parsed, _ = _parse_workflows(context)
+    findings = [
+        Finding(
+            "workflow-install-unlocked",
+            f"{path} installs packages without their hashes",
+            why=f"`{line[:120]}` takes whatever an index has under that name, and runs it beside the secrets of the job",
+            fix=f"install with `--require-hashes -r {layout.REQUIREMENTS_LOCK}`, as the workflows of a new project do",
+            at=Location(path),
+        )
+        for path, workflow in parsed.items()
+        for line in workflows.unlocked_installs(workflow)
+    ]
+    content = tree.read(layout.REQUIREMENTS_LOCK)
+    if content is None:
+        missing = Finding(
+            "requirements-lock-missing",
+            f"there is no {layout.REQUIREMENTS_LOCK}",
+            why="the workflows install mlgit from it, so they fail without it",
+            fix="`mlgit upgrade` writes it; `--from` says where mlgit comes from",
+            at=Location(layout.REQUIREMENTS_LOCK),
+            severity=Severity.WARNING,
+        )
+        is_needed = context.project.forge != "none"
+        return CheckResult("there is no lock", [*findings, missing] if is_needed else findings)
+    text = content.decode(errors="replace")
+    findings += requirements_lock.check_lock(text)
+    requirements = (tree.read(REQUIREMENTS) or b"").decode(errors="replace")
+    if differing := requirements_lock.differing_pins(text, requirements):
+        findings.append(
+            Finding(
+                "requirements-lock-stale",
+                f"the lock does not have {first_names(differing)}, which {REQUIREMENTS} pins",
+                why="the workflows would train with other packages than the record of a version says",
+                fix="run `mlgit upgrade` again",
+                at=Location(REQUIREMENTS),
+                severity=Severity.WARNING,
+            )
+        )
+    return CheckResult(f"{len(requirements_lock.parse(text))} packages are locked", findings)
 
 
 def safe(context: DoctorContext) -> CheckResult:
