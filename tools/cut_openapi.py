@@ -31,6 +31,8 @@ OPERATIONS: Final = {
     f"{_REPO}/commits/{{ref}}/statuses": ["get"],
     f"{_REPO}/deployments": ["get", "post"],
     f"{_REPO}/deployments/{{deployment_id}}/statuses": ["get", "post"],
+    f"{_REPO}/environments/{{environment_name}}": ["get"],
+    f"{_REPO}/environments/{{environment_name}}/deployment-branch-policies": ["get"],
     f"{_REPO}/issues": ["get", "post"],
     f"{_REPO}/issues/{{issue_number}}": ["get", "patch"],
     f"{_REPO}/issues/{{issue_number}}/comments": ["get", "post"],

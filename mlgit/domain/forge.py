@@ -86,6 +86,16 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     author: str | None
 
 
+class EnvironmentRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which branches and tags may use an environment of a forge, with its secrets: None for all of them.
+
+    `protected_only` where these are the protected branches, whichever they are.
+    """
+
+    allowed: Sequence[str] | None
+    protected_only: bool = False
+
+
 class BranchRules(msgspec.Struct, frozen=True, kw_only=True):
     """What a forge enforces on a branch; None where the token is not allowed to read it."""
 

@@ -10,6 +10,8 @@ from typing import Any
 
 _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}|docker://[^@]+@sha256:[0-9a-f]{64}|\./.*")
 
+_SECRET = re.compile(r"\bsecrets\.(?!GITHUB_TOKEN\b)")
+_MATRIX = re.compile(r"\$\{\{ *matrix\.(?P<key>\w+) *\}\}")
 _INSTALLS = re.compile(r"\bpip[0-9.]*\"? .*\binstall\b.*(\bmlgit\b|requirements)")
 
 
@@ -28,6 +30,33 @@ def job_names(workflow: Mapping[str, Any]) -> list[str]:
 def unpinned_actions(workflow: Mapping[str, Any]) -> list[str]:
     """Return the actions and called workflows that are not pinned to a commit id or an image digest."""
     return [action for action in _actions(workflow) if not _PINNED.fullmatch(action)]
+
+
+def environments_with_secrets(workflow: Mapping[str, Any]) -> list[str]:
+    """Return the environments whose secrets a workflow uses and that can be limited to the base branch.
+
+    They cannot where a pull request starts the workflow, since it does not run for the base branch then.
+    """
+    if any(event.startswith("pull_request") for event in triggers(workflow)):
+        return []
+    names: dict[str, None] = {}
+    for _, job in _jobs(workflow):
+        environment = job.get("environment")
+        name = environment.get("name") if isinstance(environment, Mapping) else environment
+        if isinstance(name, str) and _SECRET.search(str(job)):
+            names |= dict.fromkeys(_expanded(name, job))
+    return list(names)
+
+
+def _expanded(name: str, job: Mapping[str, Any]) -> list[str]:
+    """Return the names that an environment has for each job of a matrix; none where an expression says it otherwise."""
+    if "${{" not in name:
+        return [name]
+    match = _MATRIX.fullmatch(name)
+    strategy = job.get("strategy")
+    matrix = strategy.get("matrix") if isinstance(strategy, Mapping) else None
+    values = matrix.get(match["key"]) if match is not None and isinstance(matrix, Mapping) else None
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
 
 
 def unlocked_installs(workflow: Mapping[str, Any]) -> list[str]:

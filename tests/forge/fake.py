@@ -83,6 +83,8 @@ class FakeForge:
         self.statuses: list[Status] = []
         self.deployments: list[Deployment] = []
         self.rules: dict[str, Rules] = {}
+        self.environments: dict[str, tuple[str, ...] | None] = {}
+        """The branches that may use each environment; None for all, none of them for the protected ones."""
         self.labels: list[str] = []
         self.withheld: set[str] = set()
         self.pusher: str | None = None

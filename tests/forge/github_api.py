@@ -66,6 +66,8 @@ class GitHub:
             ("GET", f"{_REPO}/deployments/{{deployment_id}}/statuses"): self._deployment_statuses,
             ("POST", f"{_REPO}/deployments/{{deployment_id}}/statuses"): self._post_deployment_status,
             ("GET", f"{_REPO}/rules/branches/{{branch}}"): self._rules,
+            ("GET", f"{_REPO}/environments/{{environment_name}}"): self._environment,
+            ("GET", f"{_REPO}/environments/{{environment_name}}/deployment-branch-policies"): self._branch_policies,
             ("GET", f"{_REPO}/rulesets"): self._rulesets,
             ("GET", f"{_REPO}/rulesets/{{ruleset_id}}"): self._ruleset,
             ("GET", f"{_REPO}/branches/{{branch}}/protection"): self._protection,
@@ -432,6 +434,25 @@ class GitHub:
         status = {key: asked.body[key] for key in ("state", "description", "environment") if key in asked.body}
         made.statuses.append(status | {"id": self._forge.id(), "creator": _user(user)})
         return ApiResponse(made.statuses[-1], 201)
+
+    # Environments
+
+    def _environment(self, asked: ApiRequest) -> ApiResponse:
+        name = asked.words["environment_name"]
+        if name not in self._forge.environments:
+            raise Refusal(404, "Not Found")
+        allowed = self._forge.environments[name]
+        limits = {"protected_branches": allowed == (), "custom_branch_policies": bool(allowed)}
+        url = f"{self._forge.api}/x"
+        stamp = _time(self._forge.now())
+        told = {"id": 1, "node_id": "E", "name": name, "url": url, "html_url": url}
+        policy = {"deployment_branch_policy": None if allowed is None else limits}
+        return ApiResponse(told | {"created_at": stamp, "updated_at": stamp} | policy)
+
+    def _branch_policies(self, asked: ApiRequest) -> ApiResponse:
+        allowed = self._forge.environments[asked.words["environment_name"]] or ()
+        policies = [{"id": n, "node_id": "P", "name": name, "type": "branch"} for n, name in enumerate(allowed)]
+        return ApiResponse({"total_count": len(policies), "branch_policies": policies})
 
     # Rules
 

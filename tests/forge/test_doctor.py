@@ -34,9 +34,15 @@ def enforced(role: BranchRole) -> Rules:
 
 
 def asked_by(desk: Desk) -> tuple[Answer, dict[str, Any]]:
-    """Ask the doctor; return the answer, and what it says of the forge, by check."""
+    """Ask the doctor; return the answer, and what it says of the forge, by check, without the environments."""
     answer = desk("doctor --json")
-    return answer, {one["check"]: one for one in answer.json["checks"] if one["group"] == "forge"}
+    checks = {one["check"]: one for one in answer.json["checks"] if one["group"] == "forge"}
+    return answer, {name: one for name, one in checks.items() if name != "environments"}
+
+
+def environments(desk: Desk) -> dict[str, Any]:
+    """Ask the doctor; return what it says of the forge's environments."""
+    return next(one for one in desk("doctor --json").json["checks"] if one["check"] == "environments")
 
 
 def states(checks: dict[str, Any]) -> dict[str, str]:
@@ -125,3 +131,36 @@ def test_unreadable_rules_are_inconclusive(at: AtForge, admin: Desk) -> None:
     answer, checks = asked_by(admin)
     assert answer.code == 3, answer.text
     assert set(states(checks).values()) == {"inconclusive"}
+
+
+SECRET = "{run: mlgit apply, env: {DVC: '${{ secrets.MLGIT_DVC_READ }}'}}"
+DEPLOYS = f"""\
+on: {{push: {{branches: [main]}}}}
+jobs:
+  apply:
+    strategy: {{matrix: {{environment: [staging, production]}}}}
+    environment: "${{{{ matrix.environment }}}}"
+    steps: [{SECRET}]
+  train: {{environment: {{name: mlgit-train}}, steps: [{SECRET}]}}
+  other: {{environment: docs, steps: []}}
+"""
+GATES = f"on: pull_request\njobs: {{gate: {{environment: mlgit-gate, steps: [{SECRET}]}}}}\n"
+
+
+def test_environments_with_secrets_are_limited_to_the_base_branch(at: AtForge, admin: Desk) -> None:
+    flows = {".github/workflows/mlgit-apply.yaml": DEPLOYS, ".github/workflows/mlgit-gate.yaml": GATES}
+    at.ana.commit("Deploy", flows)
+    at.forge.environments = {"staging": ("main",), "production": (), "mlgit-train": ("main",)}
+    assert environments(admin)["state"] == "ok"
+    at.forge.environments |= {"production": None, "mlgit-train": ("main", "release/*")}
+    found = environments(admin)
+    assert found["state"] == "error"
+    assert [(finding["id"], finding["message"]) for finding in found["findings"]] == [
+        ("environment-open", "every branch may use the environment production"),
+        ("environment-open", "release/* may use the environment mlgit-train"),
+    ]
+    del at.forge.environments["mlgit-train"]
+    assert [finding["id"] for finding in environments(admin)["findings"]] == [
+        "environment-open",
+        "environment-missing",
+    ]

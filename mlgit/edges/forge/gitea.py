@@ -9,7 +9,16 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mlgit.domain.forge import Annotation, BranchRules, CheckState, Comment, CommitCheck, Issue, PullRequest
+from mlgit.domain.forge import (
+    Annotation,
+    BranchRules,
+    CheckState,
+    Comment,
+    CommitCheck,
+    EnvironmentRules,
+    Issue,
+    PullRequest,
+)
 from mlgit.domain.names import CommitId
 from mlgit.edges.forge.client import RequestRefused
 from mlgit.edges.forge.gitea_wire import (
@@ -178,6 +187,10 @@ class Gitea(RestForge):
             allow_force_push=protection.enable_force_push or not public.protected,
             bypass_actors=protection.bypass_actors() if public.protected else [],
         )
+
+    def environment_rules(self, name: str) -> EnvironmentRules | None:  # noqa: ARG002 - Gitea has none
+        """Return None: Gitea has no environments."""
+        return None
 
     def permissions(self) -> dict[str, str]:
         """Return `yes` or `no` for each of `admin`, `push`, `pull`."""

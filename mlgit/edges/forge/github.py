@@ -5,15 +5,26 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Literal
 
-from mlgit.domain.forge import Annotation, BranchRules, CheckState, Comment, CommitCheck, Issue, PullRequest
+from mlgit.domain.forge import (
+    Annotation,
+    BranchRules,
+    CheckState,
+    Comment,
+    CommitCheck,
+    EnvironmentRules,
+    Issue,
+    PullRequest,
+)
 from mlgit.domain.names import CommitId
 from mlgit.edges.forge.address import ForgeAddress
 from mlgit.edges.forge.client import ApiClient, RequestRefused
 from mlgit.edges.forge.github_rules import merged_rules
 from mlgit.edges.forge.github_wire import (
     GitHubActivity,
+    GitHubBranchPattern,
     GitHubCheckRun,
     GitHubDeployment,
+    GitHubEnvironment,
     GitHubPullRequest,
     GitHubRepository,
     GitHubReview,
@@ -198,6 +209,22 @@ class GitHub(RestForge):
             # A branch without protection and a token that may not read it differ in the message alone.
             protection = {} if "not protected" in refusal.message else None
         return merged_rules(rules, rulesets, protection, self._client.convert)
+
+    def environment_rules(self, name: str) -> EnvironmentRules | None:
+        """Return which branches may use an environment; None where there is none of that name."""
+        path = self._path("environments", name)
+        found = self._get_if_visible(path)
+        if found is None:
+            return None
+        policy = self._client.convert(found, GitHubEnvironment).deployment_branch_policy
+        if policy is None:
+            return EnvironmentRules(allowed=None)
+        if policy.protected_branches:
+            return EnvironmentRules(allowed=[], protected_only=True)
+        patterns = self._client.pages(
+            f"{path}/deployment-branch-policies", GitHubBranchPattern, "branch_policies", per_page=_PAGE_SIZE
+        )
+        return EnvironmentRules(allowed=[pattern.name for pattern in patterns])
 
     def permissions(self) -> dict[str, str]:
         """Return `yes` or `no` for each of `admin`, `maintain`, `push`, `triage`, `pull`."""

@@ -124,3 +124,21 @@ class GitHubDeployment(msgspec.Struct, frozen=True):
 
     id: int
     sha: CommitId
+
+
+class GitHubBranchPolicy(msgspec.Struct, frozen=True):
+    """How the branches of an environment are limited: to protected ones, else to those that match a pattern."""
+
+    protected_branches: bool
+
+
+class GitHubEnvironment(msgspec.Struct, frozen=True):
+    """An environment; without a policy, every branch may use it."""
+
+    deployment_branch_policy: GitHubBranchPolicy | None = None
+
+
+class GitHubBranchPattern(msgspec.Struct, frozen=True):
+    """A pattern of branches or tags."""
+
+    name: str

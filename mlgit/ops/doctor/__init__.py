@@ -35,6 +35,7 @@ CHECKS: Final[Mapping[str, tuple[Group, CheckFunction]]] = {
     "workflow-safety": ("workflows", workflows.safe),
     "base-rules": ("forge", forge.base_rules),
     "ledger-rules": ("forge", forge.ledger_rules),
+    "environments": ("forge", forge.environments),
     "token": ("forge", forge.token),
 }
 """Every check by its id, in the order in which they run. The first line of each docstring says what the check expects."""

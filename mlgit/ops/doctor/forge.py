@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from mlgit.domain import layout
+from mlgit.domain import layout, workflows
 from mlgit.domain.branch_protection import BranchRole, MissingRule, missing_rules, unreadable_rules
-from mlgit.domain.forge import ForgeKind
+from mlgit.domain.forge import EnvironmentRules, ForgeKind
 from mlgit.errors import Finding, Inconclusive, MlgitError, Severity
 from mlgit.ops.doctor.context import CheckResult, DoctorContext
+from mlgit.ops.doctor.workflows import parse_workflows
 
 _NO_FORGE: Final = "mlgit.yaml names no forge"
 
@@ -21,6 +22,50 @@ def base_rules(context: DoctorContext) -> CheckResult:
 def ledger_rules(context: DoctorContext) -> CheckResult:
     """The history of the ledger cannot be rewritten."""
     return _branch_protection(context, "ledger", layout.LEDGER.removeprefix("refs/heads/"))
+
+
+def environments(context: DoctorContext) -> CheckResult:
+    """Only the base branch can use the environments with secrets."""
+    if context.forge is None:
+        return CheckResult(_NO_FORGE)
+    if context.forge.name != "github":
+        return CheckResult(
+            "this forge has no environments; whoever can push a branch can use the secrets of its workflows"
+        )
+    base = context.base[0]
+    parsed, _ = parse_workflows(context)
+    names = dict.fromkeys(
+        name for workflow in parsed.values() for name in workflows.environments_with_secrets(workflow)
+    )
+    findings: list[Finding] = []
+    with _refusal_as_inconclusive():
+        for name in names:
+            findings += _open_environment(name, context.forge.environment_rules(name), base)
+    return CheckResult(f"environments with secrets: {', '.join(names) or 'none'}", findings)
+
+
+def _open_environment(name: str, rules: EnvironmentRules | None, base: str) -> Iterator[Finding]:
+    fix = f"under Settings, Environments, {name}: allow the branch {base} only"
+    if rules is None:
+        # GitHub makes an environment that a workflow names, without any rule.
+        yield Finding(
+            "environment-missing",
+            f"there is no environment {name}, or this token may not see it",
+            why="a workflow uses it, and the first run makes one that every branch may use",
+            fix=f"create it; {fix}",
+            severity=Severity.WARNING,
+        )
+        return
+    if rules.protected_only:
+        return
+    others = [pattern for pattern in rules.allowed or () if pattern != base]
+    if rules.allowed is None or others:
+        yield Finding(
+            "environment-open",
+            f"{', '.join(others) or 'every branch'} may use the environment {name}",
+            why="whoever can push such a branch can write a workflow on it that reads the secrets of the environment",
+            fix=fix,
+        )
 
 
 def token(context: DoctorContext) -> CheckResult:

@@ -38,7 +38,7 @@ def shipped(context: DoctorContext) -> CheckResult:
 def lock(context: DoctorContext) -> CheckResult:
     """The workflows install mlgit from a lock that has a hash of every package."""
     tree = context.state.tree
-    parsed, _ = _parse_workflows(context)
+    parsed, _ = parse_workflows(context)
     findings = [
         Finding(
             "workflow-install-unlocked",
@@ -81,7 +81,7 @@ def lock(context: DoctorContext) -> CheckResult:
 
 def safe(context: DoctorContext) -> CheckResult:
     """Every workflow can be parsed, gives no secrets to pull requests of strangers, and pins its actions to commits."""
-    parsed, findings = _parse_workflows(context)
+    parsed, findings = parse_workflows(context)
     for path, workflow in parsed.items():
         findings += _unsafe(path, workflow)
     has_verdict = any(VERDICT_CHECK in workflows.job_names(workflow) for workflow in parsed.values())
@@ -98,7 +98,8 @@ def safe(context: DoctorContext) -> CheckResult:
     return CheckResult(f"{len(parsed)} workflows" if parsed else "there is no workflow", findings)
 
 
-def _parse_workflows(context: DoctorContext) -> tuple[dict[str, Mapping[str, Any]], list[Finding]]:
+def parse_workflows(context: DoctorContext) -> tuple[dict[str, Mapping[str, Any]], list[Finding]]:
+    """Return the workflows of the project by path, and a finding for each that cannot be read."""
     tree = context.state.tree
     paths = [entry.path for entry in tree.entries(_FOLDERS) if entry.path.endswith((".yaml", ".yml"))]
     parsed: dict[str, Mapping[str, Any]] = {}

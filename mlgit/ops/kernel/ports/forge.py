@@ -9,6 +9,7 @@ from mlgit.domain.forge import (
     CheckState,
     Comment,
     CommitCheck,
+    EnvironmentRules,
     ForgeKind,
     ForgeReview,
     Issue,
@@ -154,6 +155,10 @@ class Forge(Protocol):
 
     def branch_rules(self, branch: str) -> BranchRules:
         """Return the branch protection of a branch, as far as the token may read it."""
+        ...
+
+    def environment_rules(self, name: str) -> EnvironmentRules | None:
+        """Return which branches may use an environment; None where there is none of that name."""
         ...
 
     def permissions(self) -> dict[str, str]:
