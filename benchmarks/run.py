@@ -51,16 +51,16 @@ def commands(few: Path, many: Path) -> dict[str, Command]:
     change = ("validate", "--base", "main", "--at", "next-version")
     return {
         "import click": Command((_IMPORT_CLICK,), many),
-        "mlgit --version": _mlgit(many, "--version"),
-        "mlgit --help": _mlgit(many, "--help"),
+        "mlgit --version": mlgit(many, "--version"),
+        "mlgit --help": mlgit(many, "--help"),
         "git ls-tree + empty click": Command((listing, _EMPTY_CLICK), many),
-        "mlgit status": _mlgit(many, "status"),
-        "mlgit status, not cached": _mlgit(many, "status", "--at", "main"),
-        "mlgit show model-001": _mlgit(many, "show", "model-001"),
-        "mlgit show model-001@5": _mlgit(many, "show", "model-001@5"),
-        "validate --base, few": _mlgit(few, *change),
-        "validate --base, many": _mlgit(many, *change),
-        "validate all": _mlgit(many, "validate", "--at", "HEAD"),
+        "mlgit status": mlgit(many, "status"),
+        "mlgit status, not cached": mlgit(many, "status", "--at", "main"),
+        "mlgit show model-001": mlgit(many, "show", "model-001"),
+        "mlgit show model-001@5": mlgit(many, "show", "model-001@5"),
+        "validate --base, few": mlgit(few, *change),
+        "validate --base, many": mlgit(many, *change),
+        "validate all": mlgit(many, "validate", "--at", "HEAD"),
     }
 
 
@@ -117,11 +117,12 @@ def _time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _mlgit(folder: Path, *arguments: str) -> Command:
+def mlgit(folder: Path, *arguments: str) -> Command:
+    """Return a command of mlgit in a folder."""
     return Command(((*_MLGIT, *arguments),), folder)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return an environment in which settings of the user do not change what Git and Python do."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON"))}
     return kept | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(ROOT)}
@@ -172,7 +173,7 @@ def main() -> int:
     parser.add_argument("--peer-python", type=_interpreter, help="Python interpreter of an environment that has them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        env, folder = _environment(), options.folder or Path(scratch)
+        env, folder = environment(), options.folder or Path(scratch)
         few = _repository(folder, 100, 10, env)
         many = _repository(folder, options.versions, options.models, env)
         lines = list(rows(measure.in_turns(commands(few, many), options.rounds, env)))

@@ -50,14 +50,15 @@ class Repeats:
         complete = pc.is_valid(columns[0])
         for column in columns[1:]:
             complete = pc.and_(complete, pc.is_valid(column))
-        positions = np.flatnonzero(complete.to_numpy(zero_copy_only=False))
-        if not len(positions):
+        if not complete.true_count:
             return
-        if len(positions) < len(complete):
+        positions = np.arange(first, first + len(complete), dtype=np.uint64)
+        if complete.false_count:
             columns = [pc.filter(column, complete) for column in columns]
+            positions = positions[_mask(complete)]
         entries = np.empty((len(positions), _WORDS), np.uint64)
         entries[:, :2] = hash_rows(columns)
-        entries[:, 2] = positions + first
+        entries[:, 2] = positions
         self._pending.append(entries)
         self._pending_rows += len(entries)
         if self._pending_rows > self._run_rows:
@@ -109,6 +110,12 @@ class Repeats:
         self._file.write(entries[order].tobytes())
         self._written += len(entries)
         self._pending, self._pending_rows = [], 0
+
+
+def _mask(values: pa.Array) -> Array:
+    """Return truth values without nulls; `to_numpy` would import pandas, which takes 60 MB."""
+    numbers = pc.cast(values, pa.uint8())
+    return np.frombuffer(numbers.buffers()[1], np.bool_, numbers.offset + len(numbers))[numbers.offset :]
 
 
 def _repeated(entries: Array) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -48,14 +49,17 @@ def _words(column: pa.Array) -> Array:
     """Return fixed-width values as 64-bit words, the same for equal values only."""
     type_ = column.type
     if pa.types.is_floating(type_):
-        numbers: Array = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
-        return (numbers + 0.0).view(np.uint64)  # -0.0 becomes 0.0
-    if pa.types.is_timestamp(type_) or pa.types.is_date(type_):
-        column = pc.cast(column, pa.int32() if pa.types.is_date32(type_) else pa.int64())
-    if pa.types.is_boolean(type_):
-        column = pc.cast(column, pa.uint8())
-    values: Array = column.to_numpy(zero_copy_only=False)
-    return values.astype(np.int64).view(np.uint64) if values.dtype != np.uint64 else values
+        return (_buffer(pc.cast(column, pa.float64()), np.float64) + 0.0).view(np.uint64)  # -0.0 becomes 0.0
+    if pa.types.is_uint64(type_):
+        return _buffer(column, np.uint64)
+    if pa.types.is_date32(type_):
+        column = pc.cast(column, pa.int32())
+    return _buffer(pc.cast(column, pa.int64()), np.uint64)
+
+
+def _buffer(column: pa.Array, dtype: npt.DTypeLike) -> Array:
+    """Return the values of an array without copying them; `to_numpy` would import pandas, which takes 60 MB."""
+    return np.frombuffer(column.buffers()[1], dtype, column.offset + len(column))[column.offset :]
 
 
 def _hash_texts(texts: pa.Array) -> Array:

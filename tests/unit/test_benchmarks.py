@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks import audit, floor, run
+from benchmarks import audit, floor, run, tables
 from benchmarks.measure import Cost
+from mlgit.cli import main
 
 
 @pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(benchmarks.__path__)])
@@ -22,6 +23,14 @@ def test_the_repository_of_the_audit_benchmark_is_read_as_a_whole(tmp_path: Path
     assert before > floor.read_all(tmp_path / "repository", records_only=True) > 0
     audit.add_later_promotions(tmp_path / "repository")
     assert floor.read_all(tmp_path / "repository") > before
+
+
+def test_the_table_of_the_benchmark_keeps_its_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.project(tmp_path / "project", 1000, run.environment())
+    monkeypatch.chdir(tmp_path / "project")
+    assert main.run(["data", "check"]) == 0, capsys.readouterr()
 
 
 def test_rows_compare_costs_with_their_goals() -> None:

@@ -14,8 +14,8 @@ from mlgit.edges.tables import dialect
 from mlgit.edges.tables.unreadable import translating_errors, unreadable
 from mlgit.errors import MlgitError
 
-_BLOCK_BYTES: Final = 1 << 22
-"""Bytes that are parsed at once; a row has to fit."""
+_BLOCK_BYTES: Final = (1 << 20, 1 << 24)
+"""Bytes that are parsed at once; a row has to fit. The larger block is for a file with a row that does not fit the smaller."""
 _STRADDLING: Final = "straddling object"
 _TAIL_BYTES: Final = 16
 
@@ -60,29 +60,44 @@ class CsvSource:
             self._check_end(last)
 
     def _read(self) -> Iterator[pa.RecordBatch]:
-        try:
-            with arrow_csv.open_csv(
-                self._path,
-                # One thread: with more, Arrow reads ahead as much as memory allows.
-                read_options=arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, encoding=dialect.codec(self.csv.encoding)
-                ),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=self.csv.delimiter, quote_char=self.csv.quote, newlines_in_values=True
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=self.schema, null_values=[""], strings_can_be_null=True
-                ),
-            ) as reader:
-                yield from reader
-        except pa.ArrowInvalid as error:
-            raise self._explained(str(error)) from error
+        done = 0
+        for block in _BLOCK_BYTES:
+            seen = 0
+            try:
+                for batch in self._parsed(block):
+                    seen += batch.num_rows
+                    if seen > done:
+                        yield batch.slice(max(batch.num_rows - (seen - done), 0))
+                        done = seen
+            except pa.ArrowInvalid as error:
+                if _STRADDLING not in str(error) or block == _BLOCK_BYTES[-1]:
+                    raise self._explained(str(error)) from error
+            else:
+                return
+
+    def _parsed(self, block: int) -> Iterator[pa.RecordBatch]:
+        with arrow_csv.open_csv(
+            self._path,
+            # One thread: with more, Arrow reads ahead as much as memory allows.
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=block, encoding=dialect.codec(self.csv.encoding)
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self.csv.delimiter, quote_char=self.csv.quote, newlines_in_values=True
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=self.schema, null_values=[""], strings_can_be_null=True
+            ),
+        ) as reader:
+            yield from reader
 
     def _explained(self, message: str) -> MlgitError:
         """Return the error for rows that Arrow cannot parse, with the first line of them."""
         if _STRADDLING in message:
             fix = "close the quote; a table with such long fields can be written as Parquet"
-            return unreadable(self._path, f"a quote is not closed, or a row has over {_BLOCK_BYTES >> 20} MiB", fix=fix)
+            return unreadable(
+                self._path, f"a quote is not closed, or a row has over {_BLOCK_BYTES[-1] >> 20} MiB", fix=fix
+            )
         width = len(self.names)
         for line, row in dialect.rows(self._path, self.csv):
             if row and len(row) != width:

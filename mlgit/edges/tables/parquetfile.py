@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from mlgit.edges.tables.unreadable import translating_errors, unreadable
 
-_BATCH_ROWS: Final = 32_768
-_BUFFER_BYTES: Final = 1 << 18  # of each column: without it, all of a row group would be in memory
+_BATCH_ROWS: Final = 16_384
+_BUFFER_BYTES: Final = 1 << 16  # of each column: without it, all of a row group would be in memory
 
 
 class ParquetSource:

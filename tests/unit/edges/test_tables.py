@@ -63,6 +63,14 @@ def test_a_quote_that_swallows_the_file_is_refused(file: Path) -> None:
     assert (finding.at and finding.at.line, finding.why) == (2, "a quote is opened and not closed")
 
 
+def test_a_long_row_is_read_with_all_that_are_before_it(file: Path) -> None:
+    long = "x" * 3_000_000
+    file.write_text("a,b\n" + "1,2\n" * 400_000 + f"3,{long}\n4,5\n")
+    read = rows(file)
+    assert (len(read), read[-2], read[-1]) == (400_002, {"a": "3", "b": long}, {"a": "4", "b": "5"})
+    assert read[:400_000] == [{"a": "1", "b": "2"}] * 400_000
+
+
 def test_a_file_in_another_encoding_than_its_contract_says_is_refused(file: Path) -> None:
     file.write_bytes("a\n1\nä\n".encode("cp1252"))
     assert refusal(file, CsvFormat()).at.line == 3  # type: ignore[union-attr]
