@@ -43,7 +43,7 @@ from mlgit.domain.rule_approvals import decision as rule_decision
 from mlgit.edges import templates
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
-from mlgit.ops.project.project_files import APPROVAL_RULES
+from mlgit.ops.project.project_files import APPROVAL_RULES, EXAMPLE_TABLE
 
 MODEL: Final = "malignancy"
 
@@ -60,6 +60,7 @@ _VALUES = {
     "remote": "storage",
     "forge": "none",
     **APPROVAL_RULES["none"],
+    **EXAMPLE_TABLE,
 }
 
 

@@ -8,12 +8,16 @@ from typing import Final, Literal
 import click
 
 from mlgit import schemas
-from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.new import draft_text
+from mlgit.cli.params import FILE, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.records import KINDS
 from mlgit.edges import templates
+from mlgit.edges.hashing import stored
 from mlgit.edges.project import Folder
+from mlgit.errors import usage_error
+from mlgit.ops.data import own_table
 from mlgit.ops.project import init
 from mlgit.ops.project.existing_files import PIPELINE
 from mlgit.ops.project.project_files import InitRequest
@@ -25,6 +29,15 @@ _OWN: Final = "bring-your-own"
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--template", type=click.Choice(list(templates.TEMPLATES)), help="Template to start from.")
 @click.option("--name", metavar="NAME", help="Name of the project; by default that of the folder.")
+@click.option("--data", metavar="FILE", type=FILE, help="CSV or Parquet file to start with; needs --target.")
+@click.option("--target", metavar="COLUMN", help="With --data: the column to predict.")
+@click.option(
+    "--key",
+    "keys",
+    metavar="COLUMN",
+    multiple=True,
+    help="With --data: a column that identifies a row; may be repeated.",
+)
 @click.option("--owner", metavar="OWNER", help="Responsible team or person; by default you, by your Git identity.")
 @click.option(
     "--remote",
@@ -46,6 +59,9 @@ def command(
     folder: Path,
     template: str | None,
     name: str | None,
+    data: Path | None,
+    target: str | None,
+    keys: tuple[str, ...],
     owner: str | None,
     remote: str | None,
     base: str | None,
@@ -56,12 +72,15 @@ def command(
 ) -> int:
     """Create a working project in a new folder.
 
+    With --data and --target it is about a table of your own: contract, problem, model and pipeline are drafted from it.
+
     This is a Git repository with data, a training pipeline, two environments with their policies, and a DVC remote for data
     and models beside it. DIR is the current folder, if it is left out. In a DVC project, its pipeline and its remote are kept.
     Existing files are never overwritten. If it was interrupted, run it again.
 
     \b
     Examples:
+      mlgit init churn --data customers.csv --target left
       mlgit init acme
       mlgit init acme --template bring-your-own --owner @acme/ml --yes
       mlgit init acme --remote s3://acme-models/storage --forge github
@@ -69,12 +88,38 @@ def command(
     root = Path(os.path.abspath(session.directory / folder.expanduser()))  # noqa: PTH100 - keeps links, resolves `..`
     project_folder = Folder(root)
     default_name = init.name_of(root.name)
+    if (
+        (data is None) != (target is None)
+        or (keys and data is None)
+        or (data is not None and template not in {None, _OWN})
+    ):
+        raise usage_error(
+            "init-options-conflict",
+            "--data, --target and --key belong together, and to the template bring-your-own",
+            fix="for example `mlgit init churn --data customers.csv --target left`",
+        )
+    template = _OWN if data is not None else template
     default_template = templates.matching(PIPELINE, project_folder.read(PIPELINE)) or _OWN
     if session.may_ask and not yes:
         template = template or _ask_template(default_template)
         name = name or click.prompt("Name of the project", default=default_name)
         owner = owner or click.prompt("Responsible person or team", default=project_folder.person().email)
     name = name or default_name
+    new_session = Session(root, as_json=session.as_json)
+    table = None
+    if data is not None and target is not None:
+        session.step(f"reading {data}")
+        table = own_table.describe(
+            session.tables,
+            session.formats,
+            session.directory / data.expanduser(),
+            target,
+            project=name,
+            owner=owner or project_folder.person().email,
+            draft=draft_text,
+            hash_file=stored,
+            keys=keys,
+        )
     request = InitRequest(
         name=name,
         template=template or default_template,
@@ -82,10 +127,11 @@ def command(
         remote=None if remote is None else _location(session.directory, root, remote),
         base=base,
         forge=forge,
+        table=table,
     )
     files = templates.project(request.template, forge)
     outcome = init.run(
-        Session(root, as_json=session.as_json),
+        new_session,
         project_folder,
         request,
         lambda values: templates.render(files, values),
@@ -132,6 +178,9 @@ def _show(created: init.ProjectCreated) -> str:
         lines += ["", f"Data and models would be stored in {text.clean(created.remote)}. Nothing was changed."]
     else:
         lines += [f"  {what.ljust(31)}  {why}" for what, why in _contents(created)]
+    if created.notes:
+        lines += ["", "From the data, to be reviewed in problems/, datasets/ and params.yaml:"]
+        lines += [f"  {text.clean(note)}" for note in created.notes]
     if created.kept_files:
         lines += ["", f"Existing files were not changed: {', '.join(created.kept_files)}"]
     if created.extended_files:

@@ -140,6 +140,14 @@ class Folder:
 
             gitpython.init(self.root, base)
 
+    def copy(self, source: Path, path: str) -> None:
+        """Copy a file into the folder atomically.
+
+        Raises:
+            Inconclusive: it could not be written (`disk-io-failed`).
+        """
+        DataDisk(self.root).copy(source, self.root / path)
+
     def set_up_data(self, remote: str, location: str) -> list[str]:
         """Set up DVC with a remote; return the files to commit."""
         workspace.initialise(self.root, remote, location)

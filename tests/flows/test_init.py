@@ -440,3 +440,94 @@ def test_where_there_is_a_forge_its_reviews_count(forge: str, evidence: str) -> 
     assert (state.project().forge, state.policy("production").evidence) == (forge, evidence)
     assert ("logins: []" in Path("acme/.mlgit/roles.yaml").read_text()) is (forge != "none")
     assert run(["-C", "acme", "validate"]) == 0
+
+
+TABLE = "id,plan,spend,since,note,left\n" + "".join(
+    f"{row},{'basic' if row % 3 else 'pro'},{row * 1.5},2026-01-{row % 28 + 1:02d},n{row},{'yes' if row % 4 else 'no'}\n"
+    for row in range(1, 81)
+)
+
+
+def about_own_table(target: str, *options: str, text: str = TABLE, name: str = "customers.csv") -> Lifecycle:
+    Path(name).write_text(text, encoding="utf-8")
+    assert run(["init", "churn", "--data", name, "--target", target, *options]) == 0
+    session = Session(Path("churn").resolve())
+    return Lifecycle(session.repository.tree("HEAD"), session.formats.record)
+
+
+def test_a_project_starts_with_an_own_table(capsys: pytest.CaptureFixture[str]) -> None:
+    state = about_own_table("left")
+    problem, model, contract = state.problem("churn"), state.model("churn"), state.dataset("customers")
+    assert (problem.target.column, problem.target.type, problem.target.positive) == ("left", "binary", "yes")
+    assert (problem.metric.primary, problem.metric.slices) == ("roc_auc", ["plan"])
+    assert (model.keys, model.signature.inputs) == (["id"], {"plan": "string", "spend": "number", "note": "string"})
+    assert (contract.keys, contract.columns["since"].type) == (["id"], "date")
+    shown = capsys.readouterr().out
+    assert "left has two values: a binary task, and yes is the positive class" in shown
+    assert "not used for the prediction: since\n" in shown
+    assert shown.endswith("Next: cd churn && mlgit train churn\n")
+    root = Path("churn")
+    assert (root / "datasets/customers/customers.csv").read_text(encoding="utf-8") == TABLE
+    assert git(root, "status", "--short") == ""
+    assert "datasets/customers/customers.csv.dvc" in git(root, "ls-files")
+    assert run(["-C", "churn", "validate"]) == 0
+    assert run(["-C", "churn", "data", "check"]) == 0
+    assert run(["init", "churn", "--data", "customers.csv", "--target", "left"]) == 0
+    assert "is a project already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "metric", "output"),
+    [("spend", "regression", "rmse", "value"), ("plan", "binary", "roc_auc", "probability")],
+)
+def test_the_task_follows_from_the_target(target: str, task: str, metric: str, output: str) -> None:
+    state = about_own_table(target)
+    problem, model = state.problem("churn"), state.model("churn")
+    assert (problem.target.type, problem.metric.primary, model.signature.output) == (task, metric, output)
+
+
+def test_a_table_without_a_key_goes_by_its_rows_and_a_semicolon_is_understood() -> None:
+    rows = [line.split(",")[1:] for line in TABLE.splitlines()]
+    text = "\n".join(";".join(row) for row in rows if row) + "\n"
+    state = about_own_table("left", "--key", "note", text=text)
+    assert (state.model("churn").keys, state.dataset("customers").csv.delimiter) == (["note"], ";")
+    shutil.rmtree("churn")
+    without = "\n".join(",".join([row[0], row[1], row[-1]]) for row in rows) + "\n"
+    state = about_own_table("left", text=without.replace("49.5", "48"))
+    assert state.model("churn").keys == ["row"] or state.dataset("customers").keys
+
+
+@pytest.mark.parametrize(
+    ("options", "id_", "code"),
+    [
+        (["--data", "customers.csv"], "init-options-conflict", 2),
+        (["--target", "left"], "init-options-conflict", 2),
+        (["--key", "id"], "init-options-conflict", 2),
+        (
+            ["--data", "customers.csv", "--target", "left", "--template", "tabular-regression"],
+            "init-options-conflict",
+            2,
+        ),
+        (["--data", "customers.csv", "--target", "lefft"], "column-unknown", 2),
+        (["--data", "customers.csv", "--target", "left", "--key", "idd"], "column-unknown", 2),
+        (["--data", "customers.csv", "--target", "note"], "target-unsuitable", 1),
+        (["--data", "customers.csv", "--target", "since"], "target-unsuitable", 1),
+        (["--data", "missing.csv", "--target", "left"], "data-file-missing", 2),
+    ],
+)
+def test_a_table_that_does_not_fit_changes_nothing(
+    options: list[str], id_: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("customers.csv").write_text(TABLE, encoding="utf-8")
+    assert run(["init", "churn", *options]) == code
+    assert f"error[{id_}]" in capsys.readouterr().err
+    assert not Path("churn").exists()
+
+
+def test_an_own_table_is_trained_and_registered_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    about_own_table("left")
+    assert run(["-C", "churn", "train"]) == 0
+    assert run(["-C", "churn", "register"]) == 0
+    capsys.readouterr()
+    assert run(["-C", "churn", "gate", "churn", "--env", "staging", "--json"]) in {0, 1}
+    assert json.loads(capsys.readouterr().out)["candidate"] == "churn@1"

@@ -35,20 +35,24 @@ from mlgit.edges.modelfile import parse_trusted_types
 from mlgit.edges.ssh import signers
 from mlgit.ml.baseline import baseline_answers
 from mlgit.ml.compare import paired_bootstrap
-from mlgit.ops.project.project_files import APPROVAL_RULES
+from mlgit.ops.project.project_files import APPROVAL_RULES, EXAMPLE_TABLE
 from tests.conftest import BuildOnce
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 NAMES = ["tabular-classification", "tabular-regression", "bring-your-own"]
-VALUES = {
-    "project": "acme",
-    "owner": "@acme/ml",
-    "person": "ada",
-    "email": "ada@example.org",
-    "base": "main",
-    "remote": "storage",
-    "forge": "none",
-} | APPROVAL_RULES["none"]
+VALUES = (
+    {
+        "project": "acme",
+        "owner": "@acme/ml",
+        "person": "ada",
+        "email": "ada@example.org",
+        "base": "main",
+        "remote": "storage",
+        "forge": "none",
+    }
+    | APPROVAL_RULES["none"]
+    | EXAMPLE_TABLE
+)
 Trained = Callable[[str], Path]
 PLACEHOLDER = re.compile(r"\{\{ (\w+)(?::([\w-]+))? \}\}")
 STAGES = ["prepare", "featurize", "train", "evaluate"]

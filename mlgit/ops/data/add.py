@@ -170,11 +170,11 @@ def _locate(root: Path, state: Lifecycle, given: Path, name: str | None) -> tupl
     is_dataset_name = name is None and is_name(given.name) and not given.exists()
     if is_dataset_name and (contract := _existing_contract(state, given.name)) is not None:
         path = f"datasets/{contract.name}/{contract.path}"
-        return _table(root / path), _Destination(contract.name, contract, path)
-    source = _table(given.resolve())
+        return require_table(root / path), _Destination(contract.name, contract, path)
+    source = require_table(given.resolve())
     inside = source.relative_to(root.resolve()).parts if source.is_relative_to(root.resolve()) else ()
     in_datasets = len(inside) > 2 and inside[0] == "datasets"  # noqa: PLR2004 - datasets/<name>/<file>
-    dataset = name or (inside[1] if in_datasets else _slug(source.stem))
+    dataset = name or (inside[1] if in_datasets else dataset_name(source.stem))
     if not is_name(dataset):
         raise usage_error(
             "name-invalid",
@@ -199,7 +199,12 @@ def _existing_contract(state: Lifecycle, dataset: str) -> Dataset | None:
     return state.dataset(dataset) if state.tree.read(layout.dataset(dataset)) is not None else None
 
 
-def _table(path: Path) -> Path:
+def require_table(path: Path) -> Path:
+    """Return the path of a table.
+
+    Raises:
+        UsageError: there is no such file (`data-file-missing`), or it is neither CSV nor Parquet (`data-format-unsupported`).
+    """
     if not path.is_file():
         raise usage_error(
             "data-file-missing",
@@ -257,7 +262,13 @@ def _contract(workspace: Workspace, destination: _Destination, source: Path, tem
     draft = contracts.draft_contract(workspace.tables, source, destination.path)
     data_path = destination.path.split("/", 2)[2]  # relative to datasets/<name>
     values = new.contract_values(
-        workspace, destination.dataset, data_path, draft.columns, keys=draft.keys, rows=draft.rows, csv=draft.csv
+        destination.dataset,
+        data_path,
+        draft.columns,
+        owner=workspace.repository.identity()[1],
+        keys=draft.keys,
+        rows=draft.rows,
+        csv=draft.csv,
     )
     path, content = layout.dataset(destination.dataset), template("dataset", values)
     record = workspace.formats.record(path, content)
@@ -278,5 +289,6 @@ def _differing_csv(workspace: Workspace, source: Path, contract: Dataset) -> lis
     ]
 
 
-def _slug(text: str) -> str:
+def dataset_name(text: str) -> str:
+    """Return the name of a dataset for the name of a file; it may not be a valid one."""
     return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")

@@ -20,6 +20,7 @@ from mlgit.ops.project import existing_files
 from mlgit.ops.project.project_files import (
     FileContents,
     InitRequest,
+    OwnTable,
     Person,
     TemplateWriter,
     is_data,
@@ -87,6 +88,14 @@ class ProjectFolder(Protocol):
         """Create the folder and the repository if they do not exist."""
         ...
 
+    def copy(self, source: Path, path: str) -> None:
+        """Copy a file into the folder atomically.
+
+        Raises:
+            Inconclusive: it could not be written (`disk-io-failed`).
+        """
+        ...
+
     def set_up_data(self, remote: str, location: str) -> list[str]:
         """Set up DVC with a default remote; return the files to commit."""
         ...
@@ -103,9 +112,10 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     """The created project.
 
     `data_files` are those of `files` that DVC stores, `kept_files` existing files that were left as they are, `extended_files`
-    existing files to which lines were added, and `model` is the model to train first. `remote` is a location, or the name of the
-    remote that DVC has already. `branch` is the branch that has the commit. `has_signing_key` is whether the person has an SSH
-    key to sign approvals with, and `signing` are the settings that were made in the repository so that Git signs commits with it.
+    existing files to which lines were added. `notes` are what a person should know about how the data was described, `model` is
+    the model to train first. `remote` is a location, or the name of the remote that DVC has already. `branch` is the branch that
+    has the commit. `has_signing_key` is whether the person has an SSH key to sign approvals with, and `signing` are the settings
+    that were made in the repository so that Git signs commits with it.
     """
 
     state: Literal["created", "there-already", "planned"]
@@ -122,6 +132,7 @@ class ProjectCreated(Outcome, frozen=True, kw_only=True, tag="mlgit/init.v1"):
     data_files: list[str]
     kept_files: list[str]
     extended_files: list[str]
+    notes: list[str]
     has_signing_key: bool
     signing: dict[str, str]
     commit: CommitId | None
@@ -141,6 +152,7 @@ class _Plan(msgspec.Struct, frozen=True):
     base: str
     remote: _Remote
     files: FileContents
+    table: OwnTable | None
 
 
 def name_of(folder: str) -> str:
@@ -184,7 +196,7 @@ def run(
     _check_files(folder, fitted, has_started=has_started)
     commit, signing = None, {}
     if not has_started and not dry_run:
-        plan = _Plan(project=request.name, base=base, remote=remote, files=fitted.files)
+        plan = _Plan(project=request.name, base=base, remote=remote, files=fitted.files, table=request.table)
         commit = _create(workspace, folder, plan, on_step)
         signing = folder.sign_commits()
     return ProjectCreated(
@@ -199,7 +211,11 @@ def run(
         base=base,
         branch=None if commit is None else workspace.repository.head_branch(),
         files=sorted(fitted.files),
-        data_files=[path for path in fitted.files if is_data(path)],
+        data_files=[
+            *(path for path in fitted.files if is_data(path)),
+            *([] if request.table is None else [request.table.path]),
+        ],
+        notes=[] if request.table is None else request.table.notes,
         kept_files=fitted.kept,
         extended_files=fitted.extended,
         has_signing_key=person.signer is not None,
@@ -272,13 +288,17 @@ def _create(workspace: Workspace, folder: ProjectFolder, plan: _Plan, on_step: C
     folder.start(plan.base)
     on_step("writing the files")
     workspace.write_files(files)
+    uploads = [(folder.root / path, stored_file(path, files[path])) for path in data]
+    if plan.table is not None:
+        folder.copy(plan.table.source, plan.table.path)
+        uploads.append((folder.root / plan.table.path, plan.table.stored))
     dvc_files: list[str] = []
     if remote.location is not None:
         on_step("setting up DVC")
         dvc_files = folder.set_up_data(remote.name, remote.location)
-    if data:
+    if uploads:
         on_step(f"pushing data to {remote.location or remote.name}")
-        workspace.store(remote.name).upload([(folder.root / path, stored_file(path, files[path])) for path in data])
+        workspace.store(remote.name).upload(uploads)
     on_step("committing")
     repository = workspace.repository
     in_git = {path: content for path, content in files.items() if not is_data(path)}

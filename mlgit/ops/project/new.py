@@ -20,7 +20,7 @@ DraftTemplate = Callable[[str, Values], bytes]
 
 _PLAIN_SCALAR = re.compile(r"[A-Za-z_][A-Za-z0-9_/-]*(\.[A-Za-z0-9_/-]+)*")
 _YAML_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
-_OUTPUTS: Final = {"binary": "probability", "multiclass": "label", "regression": "value"}
+OUTPUTS: Final = {"binary": "probability", "multiclass": "label", "regression": "value"}
 _EXAMPLE_COLUMNS: Final = {"id": "{type: integer, nullable: false, unique: true}", "amount": "{type: number, min: 0}"}
 
 
@@ -94,7 +94,13 @@ def run(
             values["owner"] = workspace.repository.identity()[1]
         case "dataset":
             values |= contract_values(
-                workspace, name, f"{name}.csv", _EXAMPLE_COLUMNS, keys=["id"], rows=1, csv=CsvFormat()
+                name,
+                f"{name}.csv",
+                _EXAMPLE_COLUMNS,
+                owner=workspace.repository.identity()[1],
+                keys=["id"],
+                rows=1,
+                csv=CsvFormat(),
             )
         case "model":
             values |= _model_values(state, problem, dataset)
@@ -111,11 +117,11 @@ def run(
 
 
 def contract_values(
-    workspace: Workspace,
     name: str,
     path: str,
     columns: Mapping[str, str],
     *,
+    owner: str,
     keys: Sequence[str],
     rows: int,
     csv: CsvFormat | None,
@@ -123,17 +129,17 @@ def contract_values(
     """Return the values for the draft of a contract.
 
     Args:
-        workspace: the workspace.
         name: name of the dataset.
         path: its data file, relative to its folder.
         columns: the rule of each column, as YAML in flow style.
+        owner: responsible team or person.
         keys: the columns that together identify a row.
         rows: the minimum number of rows.
         csv: how the file is written, if it is a CSV file.
     """
     return {
         "name": scalar(name),
-        "owner": workspace.repository.identity()[1],
+        "owner": owner,
         "path": scalar(path),
         "csv": _csv(csv or CsvFormat(), is_comment=csv is None),
         "columns": "\n".join(f"  {scalar(column)}: {rule}" for column, rule in columns.items()),
@@ -161,7 +167,7 @@ def _model_values(state: Lifecycle, problem: str | None, dataset: str | None) ->
         "dataset": scalar(contract.name),
         "keys": flow(keys),
         "inputs": "\n".join(f"    {scalar(name)}: {kind}" for name, kind in inputs.items()),
-        "output": _OUTPUTS[problem_record.target.type],
+        "output": OUTPUTS[problem_record.target.type],
         "reads": flow(["src", "dvc.yaml", "params.yaml", *locks, f"datasets/{contract.name}"]),
         "lock": f"lock: {locks[0]}" if locks else "# lock: requirements.txt",
     }

@@ -4,13 +4,14 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 import msgspec
 
 from mlgit.domain import layout
 from mlgit.domain.codec import sha256
+from mlgit.domain.metrics import Task
 from mlgit.domain.names import is_name
 from mlgit.domain.records.version import StoredFile
 from mlgit.errors import refused
@@ -42,12 +43,53 @@ APPROVAL_RULES: Final = {
 """Values of placeholders about approvals, for projects without and with a forge."""
 
 
+EXAMPLE_TABLE: Final = {
+    "dataset": "data",
+    "data_file": "data.csv",
+    "own_model": "my-model",
+    "own_problem": "my-problem",
+    "keys": "[id]",
+    "target": "target",
+    "drop": "[]",
+    "slices": "[channel]",
+    "task": "binary",
+    "positive": "1",
+    "metric": "roc_auc",
+    "direction": "max",
+    "inputs": "    amount: number\n    channel: string",
+    "output": "probability",
+}
+"""Values of placeholders about the data, for projects whose data is described later."""
+
+
 class Person(msgspec.Struct, frozen=True):
     """Who starts the project. `signer` is their line for `allowed_signers`; None if they have no key."""
 
     name: str
     email: str
     signer: str | None = None
+
+
+class OwnTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table to start a project with, as far as it could be described from its content.
+
+    Attributes:
+        source: the file.
+        path: where it belongs in the project.
+        stored: its hashes and size.
+        contract: the draft of its contract.
+        values: values of the template's placeholders about the data.
+        task: what is to be predicted.
+        notes: what a person should know about the description.
+    """
+
+    source: Path
+    path: str
+    stored: StoredFile
+    contract: bytes
+    values: dict[str, str]
+    task: Task
+    notes: list[str]
 
 
 class InitRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +103,7 @@ class InitRequest(msgspec.Struct, frozen=True, kw_only=True):
         owner: responsible team or person; None for whoever starts the project.
         base: the base branch; None for the default branch of the repository.
         forge: where pull requests are.
+        table: the data to start with; None for that of the template, or for none yet.
     """
 
     name: str
@@ -69,6 +112,7 @@ class InitRequest(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     base: str | None = None
     forge: Literal["none", "github", "gitea"] = "none"
+    table: OwnTable | None = None
 
 
 def project_files(
@@ -113,6 +157,7 @@ def project_files(
         "remote": remote,
         "forge": request.forge,
         **APPROVAL_RULES["none" if request.forge == "none" else "forge"],
+        **(EXAMPLE_TABLE if request.table is None else request.table.values),
     }
     # The template determines the name of its model, and uses it in other files: so write it once to learn the name.
     model = model_of(write_template(values | {"model": ""}))
@@ -123,6 +168,10 @@ def project_files(
     pointers = {
         f"{path}.dvc": workspace.formats.pointer(stored_file(path, files[path])) for path in files if is_data(path)
     }
+    if request.table is not None:
+        table = request.table
+        files[layout.dataset(table.values["dataset"])] = table.contract
+        pointers[f"{table.path}.dvc"] = workspace.formats.pointer(table.stored)
     project = files.pop(layout.PROJECT)
     return files | pointers | {layout.PROJECT: project}
 

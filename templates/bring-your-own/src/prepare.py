@@ -16,8 +16,28 @@ def is_test(group: str) -> bool:
     return int(digest[:8], 16) < SPLIT["test_share"] * 16**8
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """Read the data as its contract describes it: texts stay texts, and only what it calls missing is missing."""
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    contract = yaml.safe_load((path.parent / "dataset.yaml").read_text(encoding="utf-8"))
+    written, rules = contract.get("csv") or {}, contract["columns"]
+    return pd.read_csv(
+        path,
+        sep=written.get("delimiter", ","),
+        decimal=written.get("decimal", "."),
+        quotechar=written.get("quote", '"'),
+        encoding=written.get("encoding", "utf-8"),
+        dtype={name: str for name, rule in rules.items() if rule["type"] in {"string", "date", "datetime"}},
+        keep_default_na=False,
+        na_values={name: ["", *rule.get("null_words", [])] for name, rule in rules.items()},
+    )
+
+
 def main() -> None:
-    rows = pd.read_csv(DATA["path"])
+    rows = read_table(Path(DATA["path"])).dropna(subset=[DATA["target"]])
+    if DATA["keys"] == ["row"] and "row" not in rows:  # no column identifies a row, so its number does
+        rows = rows.rename_axis("row").reset_index()
     groups = ["|".join(map(str, values)) for values in rows[SPLIT["by"]].itertuples(index=False)]
     test = pd.Series(groups).map(is_test).to_numpy(dtype=bool)
     rows = rows.set_index(DATA["keys"])
