@@ -46,7 +46,7 @@ class AtForge:
     def snapshots(self) -> list[dict[str, Any]]:
         """Everything that the ledger has of reviews, in the order of the numbers."""
         self.ana.git("fetch", "--quiet", "origin")
-        paths = [path for path in self.ana.files(LEDGER) if path.startswith("reviews/")]
+        paths = [path for path in self.ana.files(LEDGER) if path.startswith("reviews/") and path.endswith(".json")]
         return [json.loads(self.ana.show(LEDGER, path)) for path in sorted(paths)]
 
     def bring_up_to_date(self) -> None:

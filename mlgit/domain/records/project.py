@@ -33,7 +33,8 @@ class TimestampAuthority(RecordPart, frozen=True, kw_only=True):
 
     url: Annotated[Line, describe("Address that takes timestamp requests.")]
     certificates: Annotated[
-        RelativePath, describe("File of the root certificates that are trusted, in PEM; read from the base branch.")
+        RelativePath,
+        describe("File in `.mlgit` of the root certificates that are trusted, in PEM; read from the base branch."),
     ] = ".mlgit/timestamp-authority.pem"
 
 

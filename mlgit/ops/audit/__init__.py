@@ -47,7 +47,7 @@ _NOT_AT_DEPTH: Final[Mapping[AuditDepth, tuple[str, ...]]] = {
     "full": (),
 }
 _WITHOUT_FORGE: Final = (
-    "No forge was queried: reviews count as the ledger has them, so whoever recorded them is trusted."
+    "No forge was queried: reviews count as the ledger has them, so the applier who signed them is trusted."
 )
 _NEVER_CHECKED: Final = (
     "Commit signatures were verified only for commits that changed manifests. Verdicts depend on approvals, not on them.",

@@ -26,6 +26,7 @@ from mlgit.domain.records.environment import ChangeWindow, Soak, WeeklyHours
 from mlgit.domain.records.governance import RoleHolder
 from mlgit.domain.records.policy import ApprovalRule, ApprovalRules
 from mlgit.domain.records.problem import PredictionTarget, ProblemMetric
+from mlgit.domain.records.project import TimestampAuthority
 from mlgit.domain.records.promotion import PromotionRef, Ramp, SlotAssignments
 from mlgit.domain.records.version import GitBlobs
 from mlgit.domain.rules.changes import check_immutable, check_manifests_kept, check_promotion_alone, check_separation
@@ -37,6 +38,8 @@ from mlgit.domain.rules.configuration import (
     check_problem,
     check_project,
     check_roles,
+    check_timestamp_authority,
+    check_timestamps,
 )
 from mlgit.domain.rules.paths import LARGEST, check_paths, check_sizes
 from mlgit.domain.rules.promotions import check_replaces, check_slots
@@ -638,3 +641,16 @@ def test_large_files_are_not_kept_in_git(path: str, size: int, found: list[str])
 def test_the_fix_for_a_large_file_is_a_command_that_can_be_pasted() -> None:
     (finding,) = check_sizes([("datasets/a b/$(x).csv", LARGEST + 1)])
     assert "dvc add 'datasets/a b/$(x).csv'" in finding.fix
+
+
+def test_timestamps_need_an_authority_whose_certificates_are_a_rule() -> None:
+    def found(**authority: str) -> list[str]:
+        timestamps = TimestampAuthority(url="https://tsa.example.org", **authority) if authority else None
+        project = msgspec.structs.replace(samples.project(), timestamps=timestamps)
+        required = msgspec.structs.replace(samples.policy(), timestamps=True)
+        checks = [*check_timestamp_authority(project), *check_timestamps(project, required)]
+        return [finding.id for finding in checks]
+
+    assert found() == ["timestamp-authority-missing"]
+    assert found(certificates="keys/root.pem") == ["timestamp-authority-invalid"]
+    assert found(certificates=".mlgit/root.pem") == []
