@@ -54,6 +54,19 @@ def read_scores(predictions: pd.DataFrame, positive: Label | None) -> MetricInpu
     return MetricInput(truth=classes.truth == classes.positive, output=_numbers(_column(predictions, "score")))
 
 
+def require_probabilities(predictions: pd.DataFrame) -> None:
+    """Check that the scores of a model whose output is a probability are within 0 and 1.
+
+    Raises:
+        InvalidPredictions: a score is not.
+    """
+    if "score" not in predictions.columns:
+        return
+    scores = _numbers(_column(predictions, "score"))
+    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
+        raise InvalidPredictions("the model's output is a probability, and column 'score' has values outside 0 to 1")
+
+
 def read_classes(predictions: pd.DataFrame, positive: Label | None) -> MetricInput:
     """Return `label` and `prediction` as class codes; raises as `read_scores`, but needs no positive class."""
     return _coded(_column(predictions, "label"), _column(predictions, "prediction"), positive)

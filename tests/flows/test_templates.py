@@ -217,6 +217,7 @@ def test_one_person_reaches_staging_and_not_production(project: Path) -> None:
     assert (production.approvals.promote.min, production.evidence) == (1, "signed")
     assert set(production.exclude) == {"author", "committers", "trainer", "bots"}
     assert {gate.id for gate in staging.gates} < {gate.id for gate in production.gates}
+    assert "rescore" in {gate.id for gate in production.gates}, "numbers that nobody can check again are typed numbers"
     assert found["environments/production/environment.yaml"].after == ["staging"]
 
 

@@ -113,9 +113,12 @@ class StoredEvidence:
 
     def metric_value(self, metric: str) -> float:
         """Compute a metric of the candidate from its stored predictions."""
+        from mlgit.ml.columns import require_probabilities  # noqa: PLC0415 - pandas
         from mlgit.ml.metrics import measure  # noqa: PLC0415 - pandas
 
         with translating_ml_errors(f"{metric} of {self._ref(self.candidate)}"):
+            if self.model.signature.output == "probability":
+                require_probabilities(self._table(self.candidate))
             return measure(metric, self._table(self.candidate), self.problem.target.positive)
 
     def gain(self, metric: str, *, resamples: int, level: float, test: PairedTest) -> Gain:

@@ -68,9 +68,12 @@ def metrics(table: "DataFrame", model: Model, problem: Problem) -> dict[str, flo
     Raises:
         MlgitError: the primary metric is not among them (`metric-not-computable`).
     """
+    from mlgit.ml.columns import require_probabilities  # noqa: PLC0415 - pandas
     from mlgit.ml.metrics import measure_all  # noqa: PLC0415 - pandas
 
     with translating_ml_errors(f"the evaluation of {model.name}"):
+        if model.signature.output == "probability":
+            require_probabilities(table)
         values = measure_all(table, problem.target.type, problem.target.positive)
     if problem.metric.primary not in values:
         raise refused(

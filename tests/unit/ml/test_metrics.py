@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics as sk
 
 from mlgit.domain.metrics import METRICS
-from mlgit.ml.columns import InvalidPredictions
+from mlgit.ml.columns import InvalidPredictions, require_probabilities
 from mlgit.ml.metrics import UndefinedMetric, measure, measure_all
 
 LABEL = ["yes", "no", "no", "yes", "no", "yes", "no", "no"]
@@ -190,3 +190,15 @@ def test_judging_imports_neither_scikit_learn_nor_scipy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("scores", "accepted"), [([0.0, 1.0], True), ([], True), ([0.5, 1.5], False), ([-0.1, 0.2], False)]
+)
+def test_probabilities_are_within_0_and_1(scores: list[float], accepted: bool) -> None:
+    table = pd.DataFrame({"label": [True] * len(scores), "score": np.array(scores, dtype=float)})
+    if accepted:
+        require_probabilities(table)
+    else:
+        with pytest.raises(InvalidPredictions, match="outside 0 to 1"):
+            require_probabilities(table)
