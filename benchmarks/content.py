@@ -146,8 +146,6 @@ def version(
         f"{folder}/version.json": to_json(record),
         f"{folder}/card.md": card,
         f"{folder}/profile.json": reference,
-        f"{folder}/{artifact.path}.dvc": pointers.render(artifact),
-        f"{folder}/{evaluation.predictions.path}.dvc": pointers.render(evaluation.predictions),
     }
     return record, files
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlgit.domain.signers import SignerLine
     from mlgit.edges.git.remotes import ShowProgress
     from mlgit.edges.known_hashes import KnownHashes
-    from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
+    from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables, VersionStore
     from mlgit.ops.kernel.ports.forge import Forge
     from mlgit.ops.kernel.ports.formats import Formats, RecordReader
     from mlgit.ops.kernel.ports.git import Tree
@@ -168,6 +168,12 @@ class LocalWorkspace:
         from mlgit.edges.dvc.store import DvcStore  # noqa: PLC0415 - DVC
 
         return DvcStore(self.root, remote, self._hashes)
+
+    def versions(self, remote: str) -> "VersionStore":
+        """Return the content of registered versions in a DVC remote."""
+        from mlgit.edges.dvc.versionstore import VersionStore  # noqa: PLC0415 - DVC
+
+        return VersionStore(self.root, remote, self._hashes)
 
     def target(self, environment: Environment) -> "Target | None":
         """Return the target of an environment; None if it has none that mlgit deploys to."""

@@ -31,6 +31,8 @@ COMMANDS: dict[str, _Entry] = {
     "train": _Entry(_PREPARE, "Run the pipeline that trains a model."),
     "register": _Entry(_PREPARE, "Register what was trained as an immutable version."),
     "renumber": _Entry(_PREPARE, "Change the number of a version that is not merged yet."),
+    "download": _Entry(_PREPARE, "Download the files of a version."),
+    "upload": _Entry(_PREPARE, "Upload the files of versions that the DVC remote lacks."),
     "gate": _Entry(_PROMOTE, "Evaluate the gates of an environment for a version."),
     "promote": _Entry(_PROMOTE, "Propose a version for an environment."),
     "brief": _Entry(_PROMOTE, "Show what a reviewer of a promotion needs to know."),

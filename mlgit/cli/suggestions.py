@@ -11,7 +11,7 @@ MEANINGS: Final[dict[str, Sequence[str]]] = {
     "create start setup new-project": ("init", "new"),
     "install": ("doctor",),
     "run fit experiment experiments exp repro reproduce pipeline": ("train",),
-    "add import upload push dvc dataset datasets": ("data",),
+    "add import push dvc dataset datasets": ("data",),
     "save publish log-model package version": ("register",),
     "deploy release serve rollout sync": ("apply", "promote"),
     "transition stage alias tag propose request pr": ("promote",),

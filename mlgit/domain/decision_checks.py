@@ -53,7 +53,7 @@ def check_decision(
 def check_unchanged(manifest: Promotion, version: Version | None, report: GateReport | None) -> Iterator[Finding]:
     """Check that the version record and the gate report that a manifest names were not changed since the merge."""
     if version is not None:
-        findings = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {}, {})]
+        findings = [*check_slots(manifest, {version.version: version.digest}), *check_version(version, {})]
         yield from (finding for finding in findings if finding.id in {"slot-digest-mismatch", "version-tampered"})
     if manifest.gates is not None and not is_named_report(manifest, report):
         yield Finding(

@@ -90,7 +90,7 @@ def test_content_that_is_gone_or_damaged_is_noticed_before_a_cached_result_is_us
     ana.commit("Ask more of staging", {STAGING: policy(*GATES)})
     assert {one["outcome"] for one in verdicts(ana, f"{MODEL}@2").values()} == {"pass"}
     stored = next(iter(record(ana, 2)["inputs"]["data"].values()))
-    place = ana.root / f".dvc/cache/files/md5/{stored['md5'][:2]}/{stored['md5'][2:]}"
+    place = ana.root / f".dvc/cache/mlgit/md5/{stored['md5'][:2]}/{stored['md5'][2:]}"
     content = place.read_bytes()
     place.chmod(0o644)
     place.write_bytes(content[:-1] + b"X")

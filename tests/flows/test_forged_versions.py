@@ -62,7 +62,7 @@ def forge(team: Team, content: bytes, form: str = "skops", **claims: Any) -> Non
     version = msgspec.json.decode(desk.read(f"{GENUINE}/version.json"), type=Version)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     for place in (team.folder / "storage", team.root / ".dvc/cache"):
-        stored = place / "files/md5" / md5[:2] / md5[2:]
+        stored = place / "mlgit/md5" / md5[:2] / md5[2:]
         stored.parent.mkdir(parents=True, exist_ok=True)
         stored.write_bytes(content)
     path, size = f"model.{form}", claims.pop("size", len(content))
@@ -73,12 +73,9 @@ def forge(team: Team, content: bytes, form: str = "skops", **claims: Any) -> Non
     files: dict[str, str | bytes] = {
         f"{FOLDER}/version.json": codec.to_json(made),
         f"{FOLDER}/card.md": card,
-        f"{FOLDER}/{path}.dvc": desk.session().formats.pointer(artifact),
+        f"{FOLDER}/profile.json": desk.read(f"{GENUINE}/profile.json"),
     }
-    others = ("profile.json", "predictions.parquet.dvc", "test.parquet.dvc")
-    desk.commit(
-        "Write a version by hand", files | {f"{FOLDER}/{name}": desk.read(f"{GENUINE}/{name}") for name in others}
-    )
+    desk.commit("Write a version by hand", files)
 
 
 @pytest.mark.parametrize(("form", "content", "id_"), ATTACKS.values(), ids=ATTACKS)
@@ -142,7 +139,7 @@ def test_whoever_registers_cannot_choose_the_seed(running: Team) -> None:
     again = msgspec.json.decode(ana.read(f"{GENUINE}/version.json"), type=Version)
     again = msgspec.structs.replace(again, version=4, registered_at=again.registered_at + timedelta(seconds=1))
     again = msgspec.structs.replace(again, digest=codec.version_digest(again))
-    names = ("card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc", "test.parquet.dvc")
+    names = ("card.md", "profile.json")
     files: dict[str, str | bytes] = {f"{FOLDER}/{name}": ana.read(f"{GENUINE}/{name}") for name in names}
     ana.commit("Register it once more", files | {f"{FOLDER}/version.json": codec.to_json(again)})
     facts = [

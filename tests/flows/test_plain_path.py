@@ -241,7 +241,7 @@ def test_a_worse_version_is_refused_by_its_gates(running: Team) -> None:
 def test_a_version_whose_files_are_not_in_the_remote_is_not_proposed(registered: Team) -> None:
     ana = registered.ana
     artifact = json.loads(ana.read(f"models/{MODEL}/versions/v1/version.json"))["artifact"]
-    (registered.folder / "storage/files/md5" / artifact["md5"][:2] / artifact["md5"][2:]).unlink()
+    (registered.folder / "storage/mlgit/md5" / artifact["md5"][:2] / artifact["md5"][2:]).unlink()
     answer = ana(f"promote {MODEL}@1 --to staging")
     assert (answer.code, answer.ids) == (1, ["data-missing"])
     assert artifact["md5"][:8] in answer.err
@@ -251,7 +251,7 @@ def test_a_version_whose_file_was_changed_in_the_cache_is_no_pass(registered: Te
     """The remote still has the right one; what is read is never what was recorded."""
     ana = registered.ana
     artifact = json.loads(ana.read(f"models/{MODEL}/versions/v1/version.json"))["artifact"]
-    cached = registered.root / ".dvc/cache/files/md5" / artifact["md5"][:2] / artifact["md5"][2:]
+    cached = registered.root / ".dvc/cache/mlgit/md5" / artifact["md5"][:2] / artifact["md5"][2:]
     content = cached.read_bytes()
     cached.chmod(0o644)
     cached.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

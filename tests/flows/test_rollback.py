@@ -226,8 +226,8 @@ def test_a_rollback_with_another_hold_is_refused(
 
 
 def test_missing_files_at_the_remote_are_detected_before_anything_changes(mistaken: Team) -> None:
-    pointer = mistaken.ana.show("main", f"models/{MODEL}/versions/v1/model.skops.dvc")
-    md5 = next(line.split(": ")[1] for line in pointer.splitlines() if "md5: " in line)
+    record = json.loads(mistaken.ana.show("main", f"models/{MODEL}/versions/v1/version.json"))
+    md5 = record["artifact"]["md5"]
     (lost,) = (mistaken.folder / "storage").rglob(md5[2:])
     lost.unlink()
     assert mistaken.ana.refused(BACK) == ["data-missing"]

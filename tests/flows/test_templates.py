@@ -236,8 +236,7 @@ def test_the_card_has_every_section_and_none_is_written_yet(project: Path) -> No
 @pytest.mark.parametrize(
     ("path", "ignored"),
     [
-        ("models/m/versions/v1/model.skops.dvc", False),
-        ("models/m/versions/v1/predictions.parquet.dvc", False),
+        ("models/m/versions/v1/profile.json", False),
         ("models/m/versions/v1/version.json", False),
         ("models/m/versions/v1/card.md", False),
         ("models/m/versions/v1/gates/x.json", False),

@@ -48,7 +48,8 @@ def forget(team: Team, version: str) -> None:
     record = json.loads(team.ana.read(f"models/{MODEL}/versions/v{label}/version.json"))
     md5 = record["evaluation"]["predictions"]["md5"]
     for place in (team.folder / "storage", team.root / ".dvc/cache"):
-        (place / "files/md5" / md5[:2] / md5[2:]).unlink(missing_ok=True)
+        for objects in ("files/md5", "mlgit/md5"):
+            (place / objects / md5[:2] / md5[2:]).unlink(missing_ok=True)
 
 
 # Why

@@ -56,7 +56,7 @@ def _train(team: Team) -> None:
     team.ana.edit("params.yaml", "fit: worse", "fit: better")
     team.ana.does(f"train {MODEL}")
     for folder in (team.folder / "storage", team.root / ".dvc/cache"):
-        for file in (folder / "files").rglob("*"):
+        for file in folder.rglob("*"):
             if file.is_file() and file.stat().st_size > 3000:
                 file.chmod(0o644)
                 file.unlink()

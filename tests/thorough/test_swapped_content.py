@@ -44,7 +44,7 @@ def test_what_is_loaded_is_what_was_hashed(swap: Callable[[Path, bytes], None], 
     session = registered.ana.session()
     state = Lifecycle(session.repository.tree("HEAD"), session.formats.record)
     one, two = (state.version(VersionRef(MODEL, number)) for number in (1, 2))
-    store = session.store("storage")
+    store = session.versions("storage")
     with store.fetch(two.artifact) as copy:
         other = copy.read_bytes()
 
@@ -59,9 +59,10 @@ def test_what_is_loaded_is_what_was_hashed(swap: Callable[[Path, bytes], None], 
         return list(scored.score)
 
     calm = answers(lambda: None)
-    cached = registered.root / ".dvc/cache/files/md5" / one.artifact.md5[:2] / one.artifact.md5[2:]
+    cached = registered.root / ".dvc/cache/mlgit/md5" / one.artifact.md5[:2] / one.artifact.md5[2:]
     if place == STORAGE:
         cached.unlink()
+        Path(str(cached).replace("mlgit/md5", "files/md5")).unlink()
     (source,) = (file for file in stored(registered, place) if hashing.hash_file(file).md5 == one.artifact.md5)
     assert answers(lambda: swap(source, other)) == calm
     with pytest.raises(MlgitError) as refusal, store.fetch(one.artifact):

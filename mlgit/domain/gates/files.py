@@ -37,7 +37,7 @@ class InRemote(Gate, frozen=True, kw_only=True, tag="stored"):
         missing = evidence.missing_files()
         if missing:
             message = f"not in the remote: {first_and_count(missing)}"
-            fix = "where the version was trained, run `dvc push`"
+            fix = "where the version was registered, run `mlgit upload`"
             return GateResult("fail", message, {"missing": list(missing[:20])}, fix)
         return passed("model file, predictions, features and data are in the remote")
 

@@ -9,9 +9,9 @@ ModelFormat = Literal["skops", "onnx", "xgboost", "lightgbm", "safetensors"]
 
 
 class StoredFile(RecordPart, frozen=True, kw_only=True):
-    """A file in DVC: `md5` finds it, `sha256` and `size` verify it."""
+    """A file in the cache and remote of DVC: `md5` finds it, `sha256` and `size` verify it."""
 
-    path: Annotated[FilePath, describe("Path below its folder; its pointer is `<path>.dvc`.")]
+    path: Annotated[FilePath, describe("Path of the file below its folder.")]
     sha256: Annotated[Digest, describe("Digest of the content.")]
     md5: Annotated[Md5, describe("DVC's hash of the content.")]
     size: Annotated[int, describe("Size in bytes.", ge=1)]

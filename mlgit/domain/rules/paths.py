@@ -123,3 +123,16 @@ def check_sizes(files: Iterable[tuple[str, int]]) -> Iterator[Finding]:
                 fix=f"store it with DVC: `git rm --cached --ignore-unmatch {shlex.quote(path)} && dvc add {shlex.quote(path)}`",
                 at=Location(path),
             )
+
+
+def check_no_pointers(paths: Iterable[str]) -> Iterator[Finding]:
+    """Check that no folder of a version has a DVC pointer: `dvc pull` would download it, and `dvc status` list it."""
+    for path in paths:
+        if path.endswith(".dvc") and layout.is_immutable(path):
+            yield Finding(
+                "dvc-pointer-unexpected",
+                f"{path} is a DVC pointer in the folder of a version",
+                why="the record of a version names its files; DVC would take this one for something that people work on",
+                fix="remove it from the commit; `mlgit download MODEL@N` fetches the files of a version",
+                at=Location(path),
+            )

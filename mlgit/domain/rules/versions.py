@@ -17,7 +17,6 @@ from mlgit.errors import Finding, Location
 def check_version(
     version: Version,
     files: Mapping[str, bytes | None],
-    expected_pointers: Mapping[str, bytes],
     *,
     verified: Container[str] = (),
     ids: Mapping[str, str] = MappingProxyType({}),
@@ -26,8 +25,7 @@ def check_version(
 
     Args:
         version: the record.
-        files: content of `card.md`, `profile.json` and each pointer, by name in the folder of the version.
-        expected_pointers: the expected content of each pointer, by name.
+        files: content of `card.md` and `profile.json`, by name in the folder of the version.
         verified: names of files whose Git ids already prove their content.
         ids: the Git ids of files by name, to be compared with those in the record.
     """
@@ -45,9 +43,6 @@ def check_version(
     for name, digest in (("card.md", version.card), ("profile.json", version.profile)):
         if name not in verified:
             yield from _check_file(version, name, files.get(name), digest, ids.get(name))
-    for name, pointer in expected_pointers.items():
-        if name not in verified:
-            yield from _check_pointer(ref, folder, name, files.get(name), pointer)
 
 
 def stated_blobs(version: Version) -> dict[str, str]:
@@ -56,7 +51,7 @@ def stated_blobs(version: Version) -> dict[str, str]:
 
 
 def stored_files(version: Version) -> tuple[StoredFile, ...]:
-    """Return the files of a version that DVC stores."""
+    """Return the files of a version that are not in Git: its record finds and verifies them in the remote."""
     evaluation = version.evaluation
     return (version.artifact, evaluation.predictions, *([evaluation.features] if evaluation.features else []))
 
@@ -141,21 +136,6 @@ def _check_file(
             why=f"the file is {blob[:12]}, and the record states {stated[:12]}",
             fix="register the version again with `mlgit register`, which records the right id",
             at=Location(f"{folder}/version.json"),
-        )
-
-
-def _check_pointer(
-    ref: VersionRef, folder: str, name: str, content: bytes | None, expected: bytes
-) -> Iterator[Finding]:
-    if content is None:
-        yield _missing_file(ref, folder, name)
-    elif content != expected:
-        yield Finding(
-            "dvc-pointer-mismatch",
-            f"the pointer {name} of {ref} is not what was registered",
-            why="its md5, size or path is not the one in version.json",
-            fix="restore it from the commit that registered it",
-            at=Location(f"{folder}/{name}"),
         )
 
 

@@ -30,16 +30,27 @@ _READ_ONLY = 0o444
 _OBJECTS = ("files", "md5")
 """Where DVC 3 stores objects in a cache or remote: `files/md5/9b/1c04ee…`."""
 
+_WHERE = ("where the version was registered, run `mlgit upload`", "where the data was made, run `dvc push`")
+"""How to bring back content of a version, and content of DVC."""
+
 
 class DvcStore:
     """The cache of a checkout and one of its remotes; DVC is imported and its configuration read when first needed."""
 
-    def __init__(self, root: Path | None, remote: str, hashes: KnownHashes | None = None) -> None:
-        """Take the folder that contains `.dvc` (None for a bare repository), the name of the remote, and known hashes.
+    def __init__(
+        self,
+        root: Path | None,
+        remote: str,
+        hashes: KnownHashes | None = None,
+        *,
+        objects: tuple[str, str] = _OBJECTS,
+    ) -> None:
+        """Take the folder with `.dvc` (None for a bare repository), the remote's name, known hashes, and the objects' folder.
 
         Known hashes serve an upload only: what is fetched or verified is always hashed.
         """
         self._root = root
+        self._folder = objects
         self._name = remote
         self._hashes = hashes or KnownHashes()
         self._verified: list[StoredFile] = []
@@ -117,7 +128,7 @@ class DvcStore:
                 "dvc-upload-failed",
                 f'{still_missing[0].path} is not in remote "{self._name}" after the upload',
                 why=f"the remote reported no error, yet does not have md5 {still_missing[0].md5}",
-                fix=f"try `dvc push -r {self._name}`, then run this again",
+                fix="run this again; if that does not help, check the storage",
             )
 
     def probe(self) -> None:
@@ -215,7 +226,7 @@ class DvcStore:
                 "data-missing",
                 f"{file.path} cannot be fetched",
                 why=f'md5 {file.md5} is neither in the cache nor in remote "{self._name}"',
-                fix="where the data was made, run `dvc push`",
+                fix=_WHERE[self._folder == _OBJECTS],
             )
         with self._errors_as_findings():
             self._remote.fs.get_file(self._remote.oid_to_path(file.md5), str(copy))
@@ -233,7 +244,11 @@ class DvcStore:
 
         if not isinstance(self._remote.fs, LocalFileSystem):
             return None
-        return Path(self._remote.path).parents[len(_OBJECTS) - 1]
+        return Path(self._remote.path).parents[len(self._folder) - 1]
+
+    def place(self, file: StoredFile) -> Path:
+        """Return the path of a file in the cache, whether or not it is there."""
+        return self._cached(file)
 
     def _cached(self, file: StoredFile) -> Path:
         return Path(self._cache.oid_to_path(file.md5))
@@ -249,7 +264,7 @@ class DvcStore:
         cache = self._config["cache"]
         from dvc.fs import localfs  # noqa: PLC0415 - takes 0.1 s
 
-        folder = Path(cache.get("dir") or f"{self._root}/.dvc/cache", *_OBJECTS)
+        folder = Path(cache.get("dir") or f"{self._root}/.dvc/cache", *self._folder)
         return _objects(localfs, str(folder), {"shared": cache.get("shared")})
 
     @cached_property
@@ -274,7 +289,7 @@ class DvcStore:
             raise workspace.broken_configuration() from error
         if config.get("worktree") or config.get("version_aware"):
             raise self._unsupported("it is cloud-versioned, so it does not store objects by their hash")
-        return _objects(files, files.join(folder, *_OBJECTS), config)
+        return _objects(files, files.join(folder, *self._folder), config)
 
     def _unsupported(self, why: str) -> MlgitError:
         fix = "see `mlgit explain dvc-remote-unsupported`, or use another remote"
@@ -336,7 +351,7 @@ def _check(file: StoredFile, actual: hashing.Hashes, where: str) -> None:
 
 
 def _corrupt(file: StoredFile, where: str, why: str) -> MlgitError:
-    fix = "remove the damaged copy; where the data was made, run `dvc push`; then run this again"
+    fix = "remove the damaged copy; where it was made, run `mlgit upload` (or `dvc push` for data); then run this again"
     return refused("data-corrupt", f"{file.path} {where} differs from its record", why=why, fix=fix)
 
 

@@ -15,7 +15,7 @@ from mlgit.domain.clocks import CLOCK_TOLERANCE
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import DecisionRecord, Promotion, Reviews, Version
 from mlgit.domain.rules.changes import check_promotion_alone
-from mlgit.domain.rules.versions import check_version, stored_files
+from mlgit.domain.rules.versions import check_version
 from mlgit.errors import Finding, MlgitError
 from mlgit.ops.audit.first_parents import HistoryStep
 from mlgit.ops.audit.ledger_history import LedgerCutoff, LedgerFile, LedgerHistory
@@ -312,15 +312,13 @@ class ChangeVerifier:
     def _check_version_files(self, version: Version, after: LifecycleHistory) -> list[Finding]:
         """Check the record of a version and the files beside it, once for the same blobs."""
         folder = layout.version_folder(version.model, version.version)
-        stored = {f"{file.path}.dvc": file for file in stored_files(version)}
-        names = ("card.md", "profile.json", *stored)
+        names = ("card.md", "profile.json")
         ids = [after.files.id_of(f"{folder}/{name}") for name in ("version.json", *names)]
         key = tuple(blob for blob in ids if blob is not None)
         # Without the id of a file, its content may differ from the one that was checked before.
         if len(key) < len(ids) or key not in self._version_findings:
             files = {name: after.files.read(f"{folder}/{name}") for name in names}
-            pointers = {name: self._workspace.formats.pointer(file) for name, file in stored.items()}
-            self._version_findings[key] = list(check_version(version, files, pointers))
+            self._version_findings[key] = list(check_version(version, files))
         return self._version_findings[key]
 
 

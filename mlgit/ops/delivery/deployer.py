@@ -298,7 +298,7 @@ class Deployer:
     def _release(self, version: Version, stack: contextlib.ExitStack) -> Release:
         self._on_step(f"fetching {version.model}@{version.version}")
         folder = layout.version_folder(version.model, version.version)
-        artifact = stack.enter_context(self._workspace.store(self._base.project().remote).fetch(version.artifact))
+        artifact = stack.enter_context(self._workspace.versions(self._base.project().remote).fetch(version.artifact))
         # Whatever the gates said and whoever merged it: no target gets a file that runs code, or is not what is recorded.
         trusted = self._base.tree.read(layout.TRUSTED_TYPES) or b""
         require_safe_model(self._workspace, version, artifact, trusted)

@@ -36,7 +36,7 @@ from mlgit.ops.data import contracts
 from mlgit.ops.evaluation import evidence_files, evidence_numbers, rescoring, team_gates
 from mlgit.ops.evaluation.ml_errors import translating_ml_errors
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.data import VersionStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,13 +74,9 @@ class StoredEvidence:
 
     def check_integrity(self) -> Sequence[Finding]:
         """Check the record, its files in Git and DVC, and the recorded metrics against the stored predictions."""
-        pointers = {
-            f"{stored.path}.dvc": self._workspace.formats.pointer(stored) for stored in stored_files(self.candidate)
-        }
-        names = ["card.md", "profile.json", *pointers]
-        contents = self._state.tree.read_many(f"{self._folder}/{name}" for name in names)
+        contents = self._state.tree.read_many(f"{self._folder}/{name}" for name in ("card.md", "profile.json"))
         files = {path.removeprefix(f"{self._folder}/"): content for path, content in contents}
-        findings = list(check_version(self.candidate, files, pointers))
+        findings = list(check_version(self.candidate, files))
         for stored in stored_files(self.candidate):
             try:
                 self._store.verify(stored)
@@ -292,8 +288,8 @@ class StoredEvidence:
         return self._state.tree.read(layout.TRUSTED_TYPES) or b""
 
     @cached_property
-    def _store(self) -> DataStore:
-        return self._workspace.store(self._state.project().remote)
+    def _store(self) -> VersionStore:
+        return self._workspace.versions(self._state.project().remote)
 
     @property
     def _seed(self) -> int:

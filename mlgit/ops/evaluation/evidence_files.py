@@ -14,11 +14,11 @@ from mlgit.domain.rules.versions import check_model_file, stored_files
 from mlgit.errors import Location, MlgitError, inconclusive, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import model_inputs
-from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.data import VersionStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 
-def missing_files(store: DataStore, version: Version) -> list[str]:
+def missing_files(store: VersionStore, version: Version) -> list[str]:
     """Return the paths of a version's files and data that the remote does not have."""
     folder = layout.version_folder(version.model, version.version)
     files = {f"{folder}/{stored.path}": stored for stored in stored_files(version)}
@@ -27,7 +27,9 @@ def missing_files(store: DataStore, version: Version) -> list[str]:
     return [path for path, stored in files.items() if stored.md5 in absent]
 
 
-def inspect_model_file(workspace: Workspace, store: DataStore, version: Version, trusted: bytes) -> ModelFileInspection:
+def inspect_model_file(
+    workspace: Workspace, store: VersionStore, version: Version, trusted: bytes
+) -> ModelFileInspection:
     """Inspect a version's model file; reasons not to load it are findings.
 
     Raises:

@@ -10,7 +10,7 @@ from mlgit.errors import Location, refused
 from mlgit.ops.evaluation import evidence_files
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import model_inputs
-from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.data import VersionStore
 from mlgit.ops.kernel.ports.model import Scored
 from mlgit.ops.kernel.ports.workspace import Workspace
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def score(
-    workspace: Workspace, store: DataStore, version: Version, problem: Problem, trusted: bytes, on: Version
+    workspace: Workspace, store: VersionStore, version: Version, problem: Problem, trusted: bytes, on: Version
 ) -> Scored:
     """Load a version's model file in a guarded process and compute predictions for the stored features of a version.
 
@@ -71,7 +71,7 @@ def compare(scored: Scored, table: "DataFrame", model: Model) -> PredictionCompa
 
 
 def reproduce(
-    workspace: Workspace, store: DataStore, version: Version, table: "DataFrame", *, seconds: float
+    workspace: Workspace, store: VersionStore, version: Version, table: "DataFrame", *, seconds: float
 ) -> PredictionComparison:
     """Train a version again from the commit, data and parameters of its record, and compare the predictions.
 

@@ -13,7 +13,7 @@ from mlgit.domain.records import Model, Problem, Version
 from mlgit.domain.records.version import StoredFile
 from mlgit.domain.results import CommandAnswer
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.data import VersionStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ class CommandInputs(msgspec.Struct, frozen=True):
 def run(
     workspace: Workspace,
     state: Lifecycle,
-    store: DataStore,
+    store: VersionStore,
     inputs: CommandInputs,
     command: Sequence[str],
     settings: Mapping[str, Any],

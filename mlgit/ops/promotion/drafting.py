@@ -152,14 +152,14 @@ def check_stored(
     """
     remote = base.project().remote
     on_step(f"looking for {len(files)} files in remote {remote}")
-    missing = workspace.store(remote).missing(files)
+    missing = workspace.versions(remote).missing(files)
     if missing:
         listed = ", ".join(f"{stored.path} (md5 {stored.md5[:8]})" for stored in missing)
         raise refused(
             "data-missing",
             f"remote {remote} does not have all files of {label(version)}",
             why=f"missing: {listed}",
-            fix="where the version was trained, run `dvc push`",
+            fix="where the version was registered, run `mlgit upload`",
         )
 
 

@@ -165,7 +165,7 @@ class _Measurements:
         self._metric = metric
         self._part = part
         self._on_progress = on_progress
-        self._store = workspace.store(state.project().remote)
+        self._store = workspace.versions(state.project().remote)
         self._measured: dict[int, MeasuredVersion] = {}
 
     def value(self, number: int) -> float | None:

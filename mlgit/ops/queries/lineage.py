@@ -195,7 +195,7 @@ class _Search:
         tampered = [
             finding
             for version in versions
-            for finding in check_version(version, {}, {})
+            for finding in check_version(version, {})
             if finding.id == "version-tampered"
         ]
         return Lineage(

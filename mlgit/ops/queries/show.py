@@ -10,7 +10,7 @@ from mlgit.domain.gates.card import CARD_SECTIONS
 from mlgit.domain.names import Digest, VersionRef
 from mlgit.domain.records import Version
 from mlgit.domain.records.version import Artifact, SliceMetric, StoredFile
-from mlgit.domain.rules.versions import check_version, stored_files
+from mlgit.domain.rules.versions import check_version
 from mlgit.domain.slots import SLOT_NAMES, SlotName, filled
 from mlgit.errors import Exit, Finding
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -102,7 +102,7 @@ def card(state: Lifecycle, ref: VersionRef) -> CardShown:
     record = state.version(ref)
     path = layout.card(ref.model, ref.number)
     content = state.tree.read(path)
-    findings = check_version(record, {"card.md": content}, {})
+    findings = check_version(record, {"card.md": content})
     return CardShown(
         version=str(ref),
         digest=record.card,
@@ -157,12 +157,8 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
     record = state.version(ref)
     problem = state.problem_of(ref.model)
     folder = layout.version_folder(ref.model, ref.number)
-    pointers = {f"{stored.path}.dvc": workspace.formats.pointer(stored) for stored in stored_files(record)}
-    names = ["card.md", "profile.json", *pointers]
-    files = {
-        path.removeprefix(f"{folder}/"): content
-        for path, content in state.tree.read_many(f"{folder}/{name}" for name in names)
-    }
+    contents = state.tree.read_many(f"{folder}/{name}" for name in ("card.md", "profile.json"))
+    files = {path.removeprefix(f"{folder}/"): content for path, content in contents}
     _, text = workspace.formats.card(f"{folder}/card.md", files["card.md"] or b"")
     direction = 1 if problem.metric.direction == "max" else -1
     measured = [part for part in record.evaluation.slices if part.metric is not None]
@@ -192,7 +188,7 @@ def version(workspace: Workspace, state: Lifecycle, ref: VersionRef) -> VersionS
         shadow_of=_environments(state, ref.model, "shadow").get(record.digest, []),
         card_sections=len(CARD_SECTIONS),
         card_sections_written=sum(map(text.is_written, CARD_SECTIONS)),
-        findings=list(check_version(record, files, pointers)),
+        findings=list(check_version(record, files)),
     )
 
 

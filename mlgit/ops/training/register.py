@@ -90,7 +90,7 @@ def run(
     is_committed = repository.tree(head).read(layout.version(model.name, version.version)) is not None
     commit = None
     if not dry_run and not is_committed:
-        on_step(f"pushing to DVC remote {state.project().remote}")
+        on_step(f"uploading to DVC remote {state.project().remote}")
         _upload(workspace, state, model, version)
         commit = _commit(workspace, head, draft._replace(version=version), problem.metric.primary)
     environments = state.environments()
@@ -184,13 +184,13 @@ def _upload(workspace: Workspace, state: Lifecycle, model: Model, version: Versi
     data = [(root / "datasets" / name / stored.path, stored) for name, stored in version.inputs.data.items()]
     paths = (model.outputs.model, model.outputs.predictions, model.outputs.test)
     outputs = [(root / path, stored) for path, stored in zip(paths, stored_files(version), strict=False) if path]
-    workspace.store(state.project().remote).upload([*outputs, *data])
+    workspace.versions(state.project().remote).upload(outputs, data)
 
 
 def _commit(workspace: Workspace, head: CommitId, draft: VersionDraft, metric: str) -> CommitId:
     """Write the files of a version and commit them, together with the lock file of the pipeline."""
     repository, version = workspace.repository, draft.version
-    files = _files(workspace, draft)
+    files = _files(draft)
     lock_file = workspace.pipeline.lock_file
     committed_files = files | {lock_file: (workspace.root / lock_file).read_bytes()}
     ref = VersionRef(version.model, version.version)
@@ -208,14 +208,13 @@ def _commit(workspace: Workspace, head: CommitId, draft: VersionDraft, metric: s
     return commit
 
 
-def _files(workspace: Workspace, draft: VersionDraft) -> dict[str, bytes]:
+def _files(draft: VersionDraft) -> dict[str, bytes]:
     """Return the files of a version in the order in which they are written: the record last, so it is never without the rest."""
     version = draft.version
     folder = layout.version_folder(version.model, version.version)
     return {
         f"{folder}/card.md": draft.card,
         f"{folder}/profile.json": draft.profile,
-        **{f"{folder}/{stored.path}.dvc": workspace.formats.pointer(stored) for stored in stored_files(version)},
         f"{folder}/version.json": to_json(version),
     }
 

@@ -9,7 +9,7 @@ from mlgit.domain.records.version import StoredFile
 from mlgit.domain.rules.versions import check_model_file, stored_files
 from mlgit.errors import Finding, Location, MlgitError
 from mlgit.ops.kernel.lifecycle import Lifecycle
-from mlgit.ops.kernel.ports.data import DataStore
+from mlgit.ops.kernel.ports.data import VersionStore
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.validation.tree_check import of_kind
 from mlgit.ops.validation.versions import named_folders
@@ -50,7 +50,7 @@ def check_objects(workspace: Workspace, remote: str, versions: Iterable[Version]
     """
     if workspace.repository.root is None or not (workspace.repository.root / ".dvc").is_dir():
         return
-    store = workspace.store(remote)
+    store = workspace.versions(remote)
     try:
         for version in versions:
             yield from _check_sizes(store, version)
@@ -63,30 +63,30 @@ def _paths(head: Lifecycle, folder: str) -> list[str]:
     return [entry.path for entry in head.tree.entries([folder])]
 
 
-def _check_sizes(store: DataStore, version: Version) -> Iterator[Finding]:
+def _check_sizes(store: VersionStore, version: Version) -> Iterator[Finding]:
     folder = layout.version_folder(version.model, version.version)
     for stored in stored_files(version):
         if (size := _size(store, stored)) not in {None, stored.size}:
             yield Finding(
                 "stored-size-mismatch",
                 f"{stored.path} of {VersionRef(version.model, version.version)} has {size:,} bytes in the cache",
-                why=f"its record and its pointer state {stored.size:,}, and one digest has one size",
-                fix="register the version again; if the object is damaged, remove it from the cache and run `dvc pull`",
-                at=Location(f"{folder}/{stored.path}.dvc"),
+                why=f"its record states {stored.size:,}, and one digest has one size",
+                fix="register the version again; if the object is damaged, remove it from the cache",
+                at=Location(f"{folder}/version.json", path="artifact" if stored is version.artifact else "evaluation"),
             )
 
 
-def _check_model(workspace: Workspace, store: DataStore, version: Version) -> Iterator[Finding]:
+def _check_model(workspace: Workspace, store: VersionStore, version: Version) -> Iterator[Finding]:
     path = store.cached(version.artifact)
     if path is None or path.stat().st_size != version.artifact.size:
         return
     inspected = workspace.model_files.inspect(path, None)
-    at = Location(f"{layout.version_folder(version.model, version.version)}/{version.artifact.path}.dvc")
+    at = Location(f"{layout.version_folder(version.model, version.version)}/version.json", path="artifact")
     for finding in inspected.findings:
         yield Finding(finding.id, finding.message, finding.why, finding.fix, at)
     yield from check_model_file(version, inspected)
 
 
-def _size(store: DataStore, stored: StoredFile) -> int | None:
+def _size(store: VersionStore, stored: StoredFile) -> int | None:
     path = store.cached(stored)
     return None if path is None else path.stat().st_size

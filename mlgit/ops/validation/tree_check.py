@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from mlgit.domain import layout
 from mlgit.domain.records import Record, Roles
-from mlgit.domain.rules.paths import check_unplaced
+from mlgit.domain.rules.paths import check_no_pointers, check_unplaced
 from mlgit.domain.rules.texts import check_secrets, check_visible, is_reviewed
 from mlgit.domain.signers import check_signers
 from mlgit.errors import Finding, MlgitError
@@ -45,7 +45,9 @@ class TreeCheck:
         return records
 
     def check_pointers(self, paths: Iterable[str]) -> None:
-        """Check the DVC pointers of datasets among paths."""
+        """Check the DVC pointers of datasets among paths, and that no version has one."""
+        paths = list(paths)
+        self.add(check_no_pointers(paths))
         pointers = (path for path in paths if path.startswith("datasets/") and path.endswith(".dvc"))
         for path, content in self.state.tree.read_many(pointers):
             try:

@@ -1,6 +1,6 @@
 """Validate registered versions: their records, and every file that these name."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from mlgit.domain import layout
@@ -9,13 +9,13 @@ from mlgit.domain.names import Digest
 from mlgit.domain.records import Promotion, Version
 from mlgit.domain.rules.configuration import unknown_finding
 from mlgit.domain.rules.texts import check_secrets, check_visible
-from mlgit.domain.rules.versions import check_card, check_version, stated_blobs, stored_files
+from mlgit.domain.rules.versions import check_card, check_version, stated_blobs
 from mlgit.domain.slots import filled
 from mlgit.errors import Finding, Location, MlgitError
 from mlgit.ops.validation.tree_check import TreeCheck, of_kind
 
-IDENTIFIED_FILES = (".dvc", "/card.md", "/profile.json")
-"""Endings of the files whose blob id a version states, or whose blob id follows from its record."""
+IDENTIFIED_FILES = ("/card.md", "/profile.json")
+"""Endings of the files whose blob id a version states."""
 
 
 class VersionCheck:
@@ -40,23 +40,19 @@ class VersionCheck:
         """
         records = self._check.read([f"{folder}/version.json" for folder in folders], keep=False)
         versions = of_kind(Version, records)
-        pointers = [
-            {f"{stored.path}.dvc": self._check.formats.pointer(stored) for stored in stored_files(version)}
-            for version in versions
-        ]
-        unchanged = self._unchanged_files(versions, pointers)
+        unchanged = [self._unchanged_files(version) for version in versions]
         to_read = []
-        for version, expected, names in zip(versions, pointers, unchanged, strict=True):
+        for version, names in zip(versions, unchanged, strict=True):
             folder = layout.version_folder(version.model, version.version)
             if folder in with_cards:
                 names.discard("card.md")
-            to_read.append([f"{folder}/{name}" for name in ("card.md", "profile.json", *expected) if name not in names])
+            to_read.append([f"{folder}/{name}" for name in ("card.md", "profile.json") if name not in names])
         contents = self._tree.read_many(path for paths in to_read for path in paths)
-        for version, expected, names, paths in zip(versions, pointers, unchanged, to_read, strict=True):
+        for version, names, paths in zip(versions, unchanged, to_read, strict=True):
             folder = layout.version_folder(version.model, version.version)
             files = {path.removeprefix(f"{folder}/"): content for path, content in islice(contents, len(paths))}
             blob_ids = self._read_blob_ids(version, files)
-            self._check.add(check_version(version, files, expected, verified=names, ids=blob_ids))
+            self._check.add(check_version(version, files, verified=names, ids=blob_ids))
             for name, content in files.items():
                 self._check.add(check_visible(content or b"", f"{folder}/{name}"))
             self._check.add(check_secrets(files.get("card.md") or b"", f"{folder}/card.md"))
@@ -75,20 +71,11 @@ class VersionCheck:
         existing = [number for number in self._check.state.numbers(manifest.model) if number not in missing]
         return dict.fromkeys(existing) | {version.version: version.digest for version in of_kind(Version, records)}
 
-    def _unchanged_files(self, versions: Sequence[Version], pointers: Sequence[Mapping[str, bytes]]) -> list[set[str]]:
-        """Return the names of the files of each version that have the expected blob id."""
-        if not self._blob_ids:
-            return [set() for _ in versions]
-        contents = [pointer for expected in pointers for pointer in expected.values()]
-        pointer_ids = iter(self._tree.blobs(contents) or ())
-        unchanged = []
-        for version, expected in zip(versions, pointers, strict=True):
-            folder = layout.version_folder(version.model, version.version)
-            expected_ids = dict(zip(expected, pointer_ids, strict=False)) | stated_blobs(version)
-            unchanged.append(
-                {name for name, blob in expected_ids.items() if self._blob_ids.get(f"{folder}/{name}") == blob}
-            )
-        return unchanged
+    def _unchanged_files(self, version: Version) -> set[str]:
+        """Return the names of the files of a version that have the blob id that it states."""
+        folder = layout.version_folder(version.model, version.version)
+        stated = stated_blobs(version).items()
+        return {name for name, blob in stated if self._blob_ids.get(f"{folder}/{name}") == blob}
 
     def _read_blob_ids(self, version: Version, files: Mapping[str, bytes | None]) -> dict[str, str]:
         """Return the blob ids of the files that were read and whose id the version states."""

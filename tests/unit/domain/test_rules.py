@@ -244,18 +244,14 @@ def test_approvals_cannot_be_required_without_evidence(
 
 # Versions and cards
 
-CARD, PROFILE, POINTERS = (
-    b"card",
-    b"{}\n",
-    {"model.skops.dvc": b"outs:\n- md5: a\n", "predictions.parquet.dvc": b"outs:\n"},
-)
+CARD, PROFILE = b"card", b"{}\n"
 WHOLE = samples.version(8, card=sha256(CARD), profile=sha256(PROFILE))
-FILES: dict[str, bytes | None] = {"card.md": CARD, "profile.json": PROFILE, **POINTERS}
+FILES: dict[str, bytes | None] = {"card.md": CARD, "profile.json": PROFILE}
 
 
 def test_a_version_as_registered_is_accepted() -> None:
-    assert list(check_version(WHOLE, FILES, POINTERS)) == []
-    assert list(check_version(msgspec.structs.replace(WHOLE, version=9), FILES, POINTERS)) == []
+    assert list(check_version(WHOLE, FILES)) == []
+    assert list(check_version(msgspec.structs.replace(WHOLE, version=9), FILES)) == []
 
 
 @pytest.mark.parametrize(
@@ -266,25 +262,21 @@ def test_a_version_as_registered_is_accepted() -> None:
         ("card.md", None, "version-file-missing"),
         ("profile.json", b"{}\r\n", "version-file-mismatch"),
         ("profile.json", None, "version-file-missing"),
-        ("model.skops.dvc", b"outs:\n- md5: b\n", "dvc-pointer-mismatch"),
-        ("model.skops.dvc", None, "version-file-missing"),
-        ("predictions.parquet.dvc", b"", "dvc-pointer-mismatch"),
-        ("predictions.parquet.dvc", None, "version-file-missing"),
     ],
 )
 def test_a_file_of_a_version_that_differs_or_is_missing(name: str, content: bytes | None, found: str) -> None:
-    (finding,) = check_version(WHOLE, FILES | {name: content}, POINTERS)
+    (finding,) = check_version(WHOLE, FILES | {name: content})
     assert (finding.id, finding.at) == (found, Location(f"models/delay/versions/v8/{name}"))
     assert "delay@8" in finding.message
 
 
 def test_a_file_without_content_is_missing() -> None:
-    assert ids(check_version(WHOLE, {}, POINTERS)) == ["version-file-missing"] * 4
+    assert ids(check_version(WHOLE, {})) == ["version-file-missing"] * 2
 
 
 def test_a_file_that_is_verified_by_its_id_needs_no_content() -> None:
-    assert list(check_version(WHOLE, {}, POINTERS, verified={*FILES})) == []
-    (finding,) = check_version(WHOLE, {}, POINTERS, verified={*FILES} - {"card.md"})
+    assert list(check_version(WHOLE, {}, verified={*FILES})) == []
+    (finding,) = check_version(WHOLE, {}, verified={*FILES} - {"card.md"})
     assert (finding.id, finding.at) == ("version-file-missing", Location("models/delay/versions/v8/card.md"))
 
 
@@ -304,9 +296,9 @@ STATED = samples.version(
     ],
 )
 def test_recorded_git_ids_are_those_of_the_files(actual: dict[str, str], found: list[str]) -> None:
-    assert ids(check_version(STATED, FILES, POINTERS, ids=actual)) == found
-    assert ids(check_version(WHOLE, FILES, POINTERS, ids=actual)) == []
-    assert ids(check_version(STATED, FILES | {"card.md": b"other"}, POINTERS, ids={"card.md": "d5" * 20})) == [
+    assert ids(check_version(STATED, FILES, ids=actual)) == found
+    assert ids(check_version(WHOLE, FILES, ids=actual)) == []
+    assert ids(check_version(STATED, FILES | {"card.md": b"other"}, ids={"card.md": "d5" * 20})) == [
         "version-file-mismatch"
     ]
 
@@ -323,7 +315,7 @@ def test_recorded_git_ids_are_those_of_the_files(actual: dict[str, str], found: 
     ],
 )
 def test_a_record_that_was_changed_is_found(changes: dict[str, Any]) -> None:
-    (finding,) = check_version(msgspec.structs.replace(WHOLE, **changes), FILES, POINTERS)
+    (finding,) = check_version(msgspec.structs.replace(WHOLE, **changes), FILES)
     assert finding.id == "version-tampered"
     assert "supersedes" in finding.fix
 

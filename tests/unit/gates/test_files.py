@@ -32,7 +32,7 @@ def test_what_the_remote_lacks_is_named() -> None:
         "not in the remote: models/delay/versions/v2/model.skops, and 1 more",
     )
     assert result.facts["missing"] == ["models/delay/versions/v2/model.skops", "datasets/flights/flights.csv"]
-    assert "dvc push" in result.fix
+    assert "mlgit upload" in result.fix
 
 
 @pytest.mark.parametrize(

@@ -297,13 +297,13 @@ def test_data_of_which_nothing_is_recorded_keeps_no_contract() -> None:
 def test_integrity_and_immutability_fail_on_the_first_finding(gate: Gate) -> None:
     wrong = [
         Finding("version-tampered", "the record is not what was registered"),
-        Finding("dvc-pointer-mismatch", "the pointer differs"),
+        Finding("version-file-mismatch", "the profile differs"),
     ]
     one = gate.judge(Stub(findings=wrong[:1], history=wrong[:1]))
     assert (one.outcome, one.message) == ("fail", "the record is not what was registered")
     both = gate.judge(Stub(findings=wrong, history=wrong))
     assert both.message == "the record is not what was registered, and 1 more"
-    assert both.facts["findings"][1] == "dvc-pointer-mismatch: the pointer differs"
+    assert both.facts["findings"][1] == "version-file-mismatch: the profile differs"
 
 
 def test_a_long_list_of_findings_is_cut_in_the_facts_and_counted_in_the_message() -> None:

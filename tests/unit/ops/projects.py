@@ -12,7 +12,6 @@ from mlgit.domain.codec import digest, sha256, to_json, to_mapping
 from mlgit.domain.records import Promotion, Version
 from mlgit.domain.records.base import Record
 from mlgit.domain.records.promotion import PromotionRef, ReportRef, VersionPin
-from mlgit.domain.rules.versions import stored_files
 from mlgit.edges.formats import yamlfile
 from mlgit.edges.formats.records import read_record
 from mlgit.ops.kernel.lifecycle import Lifecycle
@@ -46,12 +45,10 @@ def version_files(number: int = 1, **changes: Any) -> dict[str, bytes]:
     """Return the files of a version, each as its record says."""
     version = registered(number, **changes)
     folder = layout.version_folder(version.model, number)
-    pointers = {f"{folder}/{stored.path}.dvc": FORMATS.pointer(stored) for stored in stored_files(version)}
     return {
         f"{folder}/version.json": to_json(version),
         f"{folder}/card.md": card_of(version),
         f"{folder}/profile.json": PROFILE,
-        **pointers,
     }
 
 

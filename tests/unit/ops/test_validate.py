@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 import pytest
 
 from mlgit.domain.codec import to_json
@@ -201,15 +200,12 @@ FAULTS: list[tuple[str, Content, set[tuple[str, str, str | None]]]] = [
     (
         "a version without its files",
         {"models/delay/versions/v3/version.json": to_json(registered(3))},
-        {
-            ("version-file-missing", f"models/delay/versions/v3/{name}", None)
-            for name in ("card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc")
-        },
+        {("version-file-missing", f"models/delay/versions/v3/{name}", None) for name in ("card.md", "profile.json")},
     ),
     (
-        "a version with another model file",
-        version_files(3) | {"models/delay/versions/v3/model.skops.dvc": healthy()[f"{V1}/model.skops.dvc"]},
-        {("dvc-pointer-mismatch", "models/delay/versions/v3/model.skops.dvc", None)},
+        "a version with a pointer of DVC",
+        version_files(3) | {"models/delay/versions/v3/model.skops.dvc": b"outs: []"},
+        {("dvc-pointer-unexpected", "models/delay/versions/v3/model.skops.dvc", None)},
     ),
     (
         "a version with another card",
@@ -335,20 +331,18 @@ def test_a_model_that_retires_names_no_version() -> None:
 # What happens to files that are there already
 
 
-@pytest.mark.parametrize(
-    "name", ["version.json", "card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc"]
-)
+@pytest.mark.parametrize("name", ["version.json", "card.md", "profile.json"])
 def test_no_file_of_a_registered_version_changes_or_goes(name: str) -> None:
     changed = {f"{V1}/{name}": healthy()[f"{V1}/{name}"] + b"\n"}
     assert ("immutable-file-changed", f"{V1}/{name}") in at_files(found_in_change(changed))
     assert ("immutable-file-deleted", f"{V1}/{name}") in at_files(found_in_change({f"{V1}/{name}": None}))
 
 
-@pytest.mark.parametrize("name", ["card.md", "profile.json", "model.skops.dvc", "predictions.parquet.dvc"])
+@pytest.mark.parametrize("name", ["card.md", "profile.json"])
 def test_a_file_of_a_version_that_differs_or_lacks_is_found_without_a_base(name: str) -> None:
     file = f"{V1}/{name}"
     (differs,) = at_files(found_in_all({file: healthy()[file] + b" "}))
-    assert differs == ("dvc-pointer-mismatch" if name.endswith(".dvc") else "version-file-mismatch", file)
+    assert differs == ("version-file-mismatch", file)
     assert at_files(found_in_all({file: None})) == {("version-file-missing", file)}
 
 
@@ -508,17 +502,6 @@ def test_a_file_that_looks_like_a_record_and_is_none_is_found(check: Check, path
 @pytest.mark.parametrize("check", [found_in_all, found_in_change])
 def test_a_file_of_another_purpose_is_left_alone(check: Check, path: str) -> None:
     assert check({path: b"kind: problem\n"}) == []
-
-
-@pytest.mark.parametrize("check", [found_in_all, found_in_change])
-def test_files_of_a_version_may_lie_in_folders(check: Check) -> None:
-    inside = msgspec.structs.replace(samples.version().artifact, path="out/model.skops")
-    files = version_files(3, artifact=inside)
-    assert "models/delay/versions/v3/out/model.skops.dvc" in files
-    assert check(files) == []
-    assert at_files(check(files | {"models/delay/versions/v3/out/model.skops.dvc": b""})) == {
-        ("dvc-pointer-mismatch", "models/delay/versions/v3/out/model.skops.dvc")
-    }
 
 
 # What people see

@@ -78,6 +78,46 @@ class DataStore(Protocol):
         ...
 
 
+class VersionStore(Protocol):
+    """The content of registered versions, which no garbage collection of DVC removes, in the cache and in one remote.
+
+    Every method may raise as those of `DataStore`.
+    """
+
+    def missing(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
+        """Return the files that the remote does not have."""
+        ...
+
+    def fetch(self, file: StoredFile) -> AbstractContextManager[Path]:
+        """Return a private copy of a file, deleted at the end, whose sha256 and size were verified."""
+        ...
+
+    def verify(self, file: StoredFile) -> None:
+        """Check that a file is in the cache or else in the remote, with the recorded sha256 and size."""
+        ...
+
+    def upload(self, files: Sequence[tuple[Path, StoredFile]], data: Sequence[tuple[Path, StoredFile]]) -> None:
+        """Put the files of a version, and the data that it was made from, into the cache and the remote.
+
+        Args:
+            files: each file with the hashes that were computed when it was read.
+            data: the content of datasets, which is put where `dvc pull` finds it, too.
+        """
+        ...
+
+    def cached(self, file: StoredFile) -> Path | None:
+        """Return the path of a file in a cache, whose content was not verified; None if none has it."""
+        ...
+
+    def restore(self, files: Sequence[StoredFile]) -> None:
+        """Upload files that a cache has."""
+        ...
+
+    def download(self, file: StoredFile, destination: Path) -> None:
+        """Write a verified copy of a file to a path, atomically; folders on the way are created."""
+        ...
+
+
 class Pipeline(Protocol):
     """The stages of dvc.yaml, in the work tree."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mlgit.domain.records import Environment
 from mlgit.domain.records.version import StoredFile
-from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables
+from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables, VersionStore
 from mlgit.ops.kernel.ports.formats import Formats
 from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.model import ModelFiles
@@ -123,6 +123,14 @@ class Workspace(Protocol):
 
     def store(self, remote: str) -> DataStore:
         """Return the content that DVC stores.
+
+        Args:
+            remote: name of the DVC remote.
+        """
+        ...
+
+    def versions(self, remote: str) -> VersionStore:
+        """Return the content of registered versions.
 
         Args:
             remote: name of the DVC remote.
