@@ -32,9 +32,10 @@ BlobId = Annotated[
     str,
     Meta(pattern=rf"^(?:[0-9a-f]{{40}}|[0-9a-f]{{64}}){_END}", description="A Git blob id"),
 ]
+_PROMOTION_ID = rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}"
 PromotionId = Annotated[
     str,
-    Meta(pattern=rf"^[0-7][0-9A-HJKMNP-TV-Z]{{25}}{_END}", description="A ULID: sorts by creation time"),
+    Meta(pattern=_PROMOTION_ID, description="A ULID: sorts by creation time"),
 ]
 # No part is empty, or ends in a dot or space (which Windows drops), so none is `.` or `..`; none is a folder of a tool. Nor is
 # one by another name: macOS passes over characters that are not seen, and Windows reads `git~1` as `.git`. What a shell would
@@ -81,6 +82,11 @@ _VERSION_REF = re.compile(r"(?P<model>[^@]+)@v?(?P<number>[1-9][0-9]{0,8})")
 def is_name(text: str) -> bool:
     """Return whether a text is a valid name of a problem, dataset, model, environment or policy."""
     return len(text) <= 64 and re.search(NAME, text) is not None  # noqa: PLR2004 - the limit in Name
+
+
+def is_promotion_id(text: str) -> bool:
+    """Return whether a text is a valid `PromotionId`."""
+    return re.search(_PROMOTION_ID, text) is not None
 
 
 def is_duration(text: str) -> bool:

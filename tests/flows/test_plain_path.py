@@ -114,9 +114,10 @@ def test_merging_again_changes_nothing_and_says_so(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.ben.does("merge")
     before = proposed.ana.everything()
-    for line in (f"merge {PRODUCTION}", f"merge {STAGING}"):
-        assert "is merged for" in proposed.ana.does(line).out
-    assert proposed.ana("merge").ids == ["promotion-unknown"]
+    promotions = [one["promotion"] for one in proposed.ana.does("log --json").json["events"]]
+    names = [PRODUCTION, STAGING, f"mlgit/promote/{PRODUCTION}", "", *promotions]
+    for name in names:
+        assert "is merged for" in proposed.ana.does(f"merge {name}").out
     assert proposed.ana.everything() == before
 
 

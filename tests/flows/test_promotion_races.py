@@ -280,3 +280,56 @@ def test_what_the_remote_does_not_have_is_not_applied(proposed: Team) -> None:
     assert ana.refs() == before
     ana.git("push", "--quiet", "origin", "main")
     ana.does("apply production")
+
+
+# A merge that is killed
+
+
+def killed(desk: Desk, *, pushed: bool) -> tuple[str, str]:
+    """Merge, and set everything back to what a kill after the push, or just before it, leaves behind."""
+    before = desk.head("main")
+    merged = desk.does("merge --json").json["commit"]
+    desk.git("update-ref", "refs/heads/main", before)
+    desk.git("update-ref", "refs/mlgit/merge", merged)
+    if not pushed:
+        desk.at(desk.root.parent / "origin.git").git("update-ref", "refs/heads/main", before)
+        desk.git("update-ref", "refs/remotes/origin/main", before)
+    assert desk.git("status", "--short") != "", "the work tree is ahead of the branch"
+    return before, merged
+
+
+@pytest.mark.parametrize("line", ["merge", "apply", f"promote {OTHER}@1 --to staging"])
+def test_a_merge_that_was_killed_after_the_push_is_finished_by_the_next_command(registered: Team, line: str) -> None:
+    ana, _ = shared(registered)
+    ana.does(f"promote {MODEL}@1 --to staging")
+    _, merged = killed(ana, pushed=True)
+    ana.does(line)
+    assert ana.head("main") == merged
+    assert ana.git("status", "--short", "--untracked-files=no") == ""
+    assert "refs/mlgit/merge" not in ana.refs()
+
+
+def test_a_merge_that_was_killed_before_the_push_is_made_again(registered: Team) -> None:
+    ana, _ = shared(registered)
+    ana.does(f"promote {MODEL}@1 --to staging")
+    before, merged = killed(ana, pushed=False)
+    again = ana.does(f"promote {MODEL}@1 --to staging --json").json
+    assert again["state"] == "proposed"
+    now = ana.does("merge --json").json["commit"]
+    assert now != merged
+    assert ana.head("main~1") == before
+    assert (ana.head("main"), ana.git("status", "--short")) == (now, "")
+    assert "refs/mlgit/merge" not in ana.refs()
+
+
+def test_a_dry_run_of_a_merge_answers_as_the_merge_does(registered: Team) -> None:
+    ana = registered.ana
+    ana.does(f"promote {MODEL}@1 --to staging")
+    place = ana.root / f"environments/staging/{MODEL}.yaml"
+    place.write_text("mine: yes\n")
+    assert ana("merge --dry-run").ids == ana("merge").ids == ["work-tree-dirty"]
+    place.unlink()
+    nobody = ana.using(user_email="")
+    assert nobody("merge --dry-run").ids == ["git-identity-missing"]
+    ana.does("merge --dry-run")
+    ana.does("merge")

@@ -87,6 +87,18 @@ def advance(git: Git, old: CommitId | None, new: CommitId) -> None:
         raise _not_advanced(git, start, new, completed.stderr)
 
 
+def require_can_advance(git: Git, old: CommitId, new: CommitId) -> None:
+    """Refuse what `advance` would refuse; nothing is touched.
+
+    Raises:
+        MlgitError: files that the person changed are in the way (`work-tree-dirty`).
+    """
+    wanted = {change.path: change.after for change in history.changes(git, old, new)}
+    in_the_way = [path for path in dirty(git, []) if path in wanted and _content_id(git, path) != wanted[path]]
+    if in_the_way:
+        raise _in_the_way_error(f"changed and not committed: {', '.join(sorted(in_the_way))}")
+
+
 def _add_new_content(git: Git, start: str, new: CommitId) -> None:
     """Add files to the index that already have the content of the new commit, if no other file is in the way."""
     wanted = {change.path: change.after for change in history.changes(git, start, new)}
@@ -129,9 +141,14 @@ def _not_advanced(git: Git, start: str, new: CommitId, stderr: str) -> MlgitErro
         return git.failure(["read-tree"], stderr)
     wanted = {change.path for change in history.changes(git, start, new)}
     in_the_way = sorted(wanted.intersection(dirty(git, [])))
+    why = f"changed and not committed: {', '.join(in_the_way)}" if in_the_way else one_line(stderr)
+    return _in_the_way_error(why)
+
+
+def _in_the_way_error(why: str) -> MlgitError:
     return refused(
         "work-tree-dirty",
         "files in the work tree are in the way of the new commit",
-        why=f"changed and not committed: {', '.join(in_the_way)}" if in_the_way else one_line(stderr),
+        why=why,
         fix="commit them, stash them (`git stash -u`) or move them away, then run the command again",
     )

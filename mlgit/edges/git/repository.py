@@ -301,6 +301,15 @@ class GitRepository:
         self._require_work_tree()
         checkout.advance(self._git, old, new)
 
+    def require_can_advance(self, old: CommitId, new: CommitId) -> None:
+        """Refuse what `advance_checkout` would refuse; nothing is touched.
+
+        Raises:
+            MlgitError: files that the person changed are in the way (`work-tree-dirty`).
+        """
+        self._require_work_tree()
+        checkout.require_can_advance(self._git, old, new)
+
     def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
         """Set the index to the content of a commit at some paths; all else that is staged stays."""
         self._require_work_tree()

@@ -3,9 +3,9 @@
 import contextlib
 from collections.abc import Callable
 
-from mlgit.errors import Exit, Inconclusive
+from mlgit.errors import Exit, Inconclusive, MlgitError
 from mlgit.ops.delivery.deployer import Application, Deployer
-from mlgit.ops.kernel import ledger_branch, remote
+from mlgit.ops.kernel import interrupted_merge, ledger_branch, remote
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import take_snapshot
@@ -55,6 +55,9 @@ def run(
         with contextlib.suppress(Inconclusive):
             ledger_branch.fetch_ledger(workspace.repository)
     snapshot = take_snapshot(workspace)
+    if not dry_run:
+        with contextlib.suppress(MlgitError):  # what runs does not depend on the work tree
+            interrupted_merge.finish(workspace.repository, snapshot.name, fetched=False)
     manifests = snapshot.state.select_promotions(environment, model)
     last_entries = snapshot.ledger.last_deployments(manifests)
     results = [

@@ -77,7 +77,7 @@ def _with_merged_reviews(workspace: Workspace, proposal: Proposal, ledger: Ledge
 def _find_merged(workspace: Workspace, base: Lifecycle, name: str | None) -> Proposal | None:
     found = _find_in_state(base, name)
     if found is None and name is not None:
-        found = _find_in_history(workspace, base, name)
+        found = find_in_history(workspace, base, name)
     if found is None:
         return None
     state, manifest = found
@@ -97,10 +97,10 @@ def _find_in_state(state: Lifecycle, name: str | None) -> tuple[Lifecycle, Promo
     return (state, max(manifests, key=lambda manifest: manifest.promotion)) if manifests else None
 
 
-def _find_in_history(
+def find_in_history(
     workspace: Workspace, state: Lifecycle, promotion: PromotionId
 ) -> tuple[Lifecycle, Promotion] | None:
-    """Return the manifest with an id that was replaced since, with a state that has it."""
+    """Return the manifest with an id that was replaced since, with a state that has it; None if there never was one."""
     repository, reader = workspace.repository, workspace.formats.record
     for commit, changes in repository.commits(commit_of(state), paths=["environments"]):
         for change in changes:

@@ -5,17 +5,18 @@ from collections.abc import Callable
 from typing import Literal
 
 from mlgit.domain import layout
-from mlgit.domain.names import CommitId
+from mlgit.domain.names import CommitId, is_promotion_id
 from mlgit.domain.records import Promotion
 from mlgit.errors import MlgitError, refused
-from mlgit.ops.kernel import remote
+from mlgit.ops.kernel import interrupted_merge, remote
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.git import Repository, Signing
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.signing import commit_signing
-from mlgit.ops.kernel.snapshot import Snapshot, fetch_current, take_snapshot
+from mlgit.ops.kernel.snapshot import Snapshot, base_branch, fetch_current, take_snapshot
 from mlgit.ops.promotion import merge_rules
-from mlgit.ops.promotion.merge_commit import merge_into_base, require_not_checked_out_elsewhere
+from mlgit.ops.promotion.find_promotion import find_in_history
+from mlgit.ops.promotion.merge_commit import check_merge, merge_into_base, require_not_checked_out_elsewhere
 from mlgit.ops.promotion.merge_rules import RulesMerged
 from mlgit.ops.review import forge_reviews
 from mlgit.ops.review.proposals import OpenProposals, Proposal
@@ -51,10 +52,12 @@ def run(
         MlgitError: it may not be merged, for the reasons in the findings, or the remote refused. Nothing was changed.
         Inconclusive: the remote did not answer. Nothing was changed.
     """
-    if not dry_run and remote.exists(workspace.repository):
-        # The proposals are not fetched: the head that is merged is the one that this person has.
-        on_step(f"fetching from {remote.NAME}")
-        fetch_current(workspace)
+    if not dry_run:
+        if has_remote := remote.exists(workspace.repository):
+            # The proposals are not fetched: the head that is merged is the one that this person has.
+            on_step(f"fetching from {remote.NAME}")
+            fetch_current(workspace)
+        interrupted_merge.finish(workspace.repository, base_branch(workspace), fetched=has_remote)
     snapshot = take_snapshot(workspace)
     open_proposals = OpenProposals(workspace, snapshot.state)
     if (manifest := _already_merged(workspace, snapshot, open_proposals, name)) is not None:
@@ -81,7 +84,9 @@ def run(
 
     sign = commit_signing(workspace, snapshot.state)
     commit, pushed = None, False
-    if not dry_run:
+    if dry_run:
+        check_merge(workspace, snapshot, proposal.head, conflict=_conflict(snapshot, proposal))
+    else:
         forge_reviews.record_reviews(workspace, proposal)
         commit, pushed = _merge(workspace, snapshot, proposal, sign=sign)
     return Merged(
@@ -105,16 +110,26 @@ def _already_merged(
 ) -> Promotion | None:
     """Return the manifest of the named promotion if it is merged already and no newer one is open in its place.
 
-    If no name is given and none is open, it is one whose branch an interrupted merge left behind.
+    If no name is given and none is open, it is one whose branch an interrupted merge left behind, or else the newest one: to run
+    `mlgit merge` twice gives the same answer, by whichever name.
     """
-    open_keys = open_proposals.keys()
-    for key, manifest in snapshot.state.promotions().items():
-        branch = layout.promotion_branch(*key)
-        is_named = name in {"/".join(key), branch, manifest.promotion}
-        has_branch = workspace.repository.resolve(f"refs/heads/{branch}") is not None
-        if (is_named and key not in open_keys) or (name is None and not open_keys and has_branch):
+    open_keys, manifests = open_proposals.keys(), snapshot.state.promotions()
+    for key, manifest in manifests.items():
+        names = {"/".join(key), layout.promotion_branch(*key), manifest.promotion}
+        if name in names and key not in open_keys:
             return manifest
-    return None
+    if name is None:
+        merged = [] if open_keys else sorted(manifests.items(), key=lambda item: item[1].promotion, reverse=True)
+        left = (manifest for key, manifest in merged if _has_branch(workspace, key))
+        return next(left, merged[0][1] if merged else None)
+    if not is_promotion_id(name) or any(proposal.manifest.promotion == name for proposal in open_proposals.load_all()):
+        return None
+    found = find_in_history(workspace, snapshot.state, name)
+    return None if found is None else found[1]
+
+
+def _has_branch(workspace: Workspace, key: tuple[str, str]) -> bool:
+    return workspace.repository.resolve(f"refs/heads/{layout.promotion_branch(*key)}") is not None
 
 
 def _clean_up(workspace: Workspace, snapshot: Snapshot, manifest: Promotion, *, dry_run: bool) -> Merged:
@@ -145,9 +160,9 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
     """Make the merge commit, update the work tree if it has the base checked out, push, and move the base.
 
     A commit that was added to the base after the snapshot is never dropped: the merge is refused. The order makes an interruption
-    safe. The work tree is updated first: HEAD still names the old commit then, and a second run
-    does both. The push is before the local branch moves, so that a push which is refused leaves nothing behind. The local branch
-    may be behind the snapshot, which is then the remote's copy of it.
+    safe. The work tree is updated first: HEAD still names the old commit then, and the next command does both
+    (`interrupted_merge`). The push is before the local branch moves, so that a push which is refused leaves nothing behind. The
+    local branch may be behind the snapshot, which is then the remote's copy of it.
 
     Returns:
         The commit, and whether it was pushed.
@@ -159,12 +174,7 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
         proposal.head,
         message=_message(proposal),
         reason=f"mlgit merge {proposal.manifest.promotion}",
-        conflict=refused(
-            "merge-conflict",
-            f"the promotion of {proposal.model} to {proposal.environment} does not merge into {snapshot.name}",
-            why="both changed the same file",
-            fix="run `mlgit promote` again: it starts from today's base",
-        ),
+        conflict=_conflict(snapshot, proposal),
         sign=sign,
     )
     # A failure here leaves a branch that is merged, which does not count as open.
@@ -172,6 +182,15 @@ def _merge(workspace: Workspace, snapshot: Snapshot, proposal: Proposal, *, sign
         branch_ref = f"refs/heads/{layout.promotion_branch(proposal.environment, proposal.model)}"
         _delete_branch(repository, branch_ref, proposal.head)
     return commit, pushed
+
+
+def _conflict(snapshot: Snapshot, proposal: Proposal) -> MlgitError:
+    return refused(
+        "merge-conflict",
+        f"the promotion of {proposal.model} to {proposal.environment} does not merge into {snapshot.name}",
+        why="both changed the same file",
+        fix="run `mlgit promote` again: it starts from today's base",
+    )
 
 
 _SUBJECTS = {"rollback": "rollback of {} in {}", "recertify": "recertification of {} in {}"}

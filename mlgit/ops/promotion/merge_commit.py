@@ -1,8 +1,10 @@
 """Make a merge commit on the base branch, push it, and move the local branch and the work tree to it."""
 
+import contextlib
+
 from mlgit.domain.names import CommitId
 from mlgit.errors import MlgitError, refused
-from mlgit.ops.kernel import remote, times
+from mlgit.ops.kernel import interrupted_merge, remote, times
 from mlgit.ops.kernel.ports.git import Signing
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
@@ -35,14 +37,53 @@ def merge_into_base(
     Raises:
         MlgitError: `conflict`; the base branch has moved (`ref-update-conflict`); or the remote refused. Nothing was changed.
     """
+    repository, ref = workspace.repository, f"refs/heads/{snapshot.name}"
+    commit, before = _merge_commit(workspace, snapshot, head, message=message, conflict=conflict, sign=sign)
+    shared = remote.exists(repository)
+    checked_out = before if repository.checked_out_branch() == snapshot.name else None
+    interrupted_merge.mark(repository, commit)
+    is_advanced = False
+    try:
+        if checked_out is not None:
+            repository.advance_checkout(checked_out, commit)
+            is_advanced = True
+        if shared:
+            repository.push(remote.NAME, [f"{commit}:{ref}"])
+        repository.move(ref, commit, expected=before, reason=reason)
+    except MlgitError:
+        if checked_out is not None and is_advanced:
+            repository.advance_checkout(commit, checked_out)
+        interrupted_merge.unmark(repository)
+        raise
+    with contextlib.suppress(MlgitError):  # the next command removes the mark
+        interrupted_merge.unmark(repository)
+    return commit, shared
+
+
+def check_merge(workspace: Workspace, snapshot: Snapshot, head: CommitId, *, conflict: MlgitError) -> None:
+    """Check, without a change, whatever `merge_into_base` would refuse before it pushes.
+
+    Raises:
+        MlgitError: as `merge_into_base`; files that the person changed are in the way (`work-tree-dirty`), or Git has no identity
+            to commit with (`git-identity-missing`).
+    """
+    workspace.repository.identity()
+    with workspace.scratch() as scratch:
+        commit, before = _merge_commit(scratch, snapshot, head, message="Try to merge", conflict=conflict, sign=False)
+        if before is not None and scratch.repository.checked_out_branch() == snapshot.name:
+            scratch.repository.require_can_advance(before, commit)
+
+
+def _merge_commit(
+    workspace: Workspace, snapshot: Snapshot, head: CommitId, *, message: str, conflict: MlgitError, sign: Signing
+) -> tuple[CommitId, CommitId | None]:
+    """Make the merge commit; return it, and the commit that the local base branch is at. No ref is moved."""
     repository, branch, onto = workspace.repository, snapshot.name, snapshot.commit
     times.require_clock(workspace, onto, snapshot.ledger.commit)
     tree = repository.merge_tree(onto, head)
     if tree is None:
         raise conflict
-    commit = repository.commit_tree(tree, parents=[onto, head], message=message, sign=sign)
-    ref = f"refs/heads/{branch}"
-    before = repository.resolve(ref)
+    before = repository.resolve(f"refs/heads/{branch}")
     if before is not None and not remote.contains(repository, onto, before):
         raise refused(
             "ref-update-conflict",
@@ -50,19 +91,7 @@ def merge_into_base(
             why="it was added while the change was verified",
             fix="run `mlgit merge` again",
         )
-    shared = remote.exists(repository)
-    checked_out = before if repository.checked_out_branch() == branch else None
-    if checked_out is not None:
-        repository.advance_checkout(checked_out, commit)
-    try:
-        if shared:
-            repository.push(remote.NAME, [f"{commit}:{ref}"])
-        repository.move(ref, commit, expected=before, reason=reason)
-    except MlgitError:
-        if checked_out is not None:
-            repository.advance_checkout(commit, checked_out)
-        raise
-    return commit, shared
+    return repository.commit_tree(tree, parents=[onto, head], message=message, sign=sign), before
 
 
 def require_not_checked_out_elsewhere(workspace: Workspace, snapshot: Snapshot, name: str) -> None:

@@ -8,7 +8,7 @@ from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of
-from mlgit.ops.promotion.merge_commit import merge_into_base, require_not_checked_out_elsewhere
+from mlgit.ops.promotion.merge_commit import check_merge, merge_into_base, require_not_checked_out_elsewhere
 from mlgit.ops.review import rule_changes
 from mlgit.ops.review.rule_changes import RuleChange
 from mlgit.ops.validation import validate
@@ -52,6 +52,9 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
         require_not_checked_out_elsewhere(workspace, snapshot, change.name)
     sign = commit_signing(workspace, snapshot.state)
     commit, pushed = None, False
+    conflict = refused("merge-conflict", f"{change.name} does not merge into {snapshot.name}")
+    if not change.is_merged and dry_run:
+        check_merge(workspace, snapshot, change.head, conflict=conflict)
     if not change.is_merged and not dry_run:
         commit, pushed = merge_into_base(
             workspace,
@@ -59,7 +62,7 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
             change.head,
             message=f"Merge {change.name}\n\nIt changes {rule_changes.described(change)}.\n",
             reason=f"mlgit merge {change.name}",
-            conflict=refused("merge-conflict", f"{change.name} does not merge into {snapshot.name}"),
+            conflict=conflict,
             sign=sign,
         )
     return RulesMerged(

@@ -10,7 +10,7 @@ from mlgit.domain import layout
 from mlgit.domain.records import GateReport, Promotion
 from mlgit.domain.records.promotion import Ramp, SlotAssignments
 from mlgit.errors import Finding, Inconclusive, MlgitError, refused
-from mlgit.ops.kernel import times
+from mlgit.ops.kernel import interrupted_merge, times
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
@@ -144,6 +144,7 @@ def propose(
     if dry_run:
         proposal_branch.check_draft(workspace, snapshot.state, draft)
         return plan
+    interrupted_merge.finish(workspace.repository, snapshot.name, fetched=False)
     commit, _ = proposal_branch.put_on_branch(workspace, snapshot.state, draft)
     proposal = proposal_at(workspace, snapshot.state, plan.environment, plan.model, commit)
     verification = PromotionVerifier(workspace, snapshot.ledger, snapshot.at).verify(proposal)

@@ -301,6 +301,14 @@ class Repository(Protocol):
         """
         ...
 
+    def require_can_advance(self, old: CommitId, new: CommitId) -> None:
+        """Refuse what `advance_checkout` would refuse; nothing is touched.
+
+        Raises:
+            MlgitError: a file to update has uncommitted changes (`work-tree-dirty`).
+        """
+        ...
+
     def stage(self, paths: Sequence[str], *, at: str = "HEAD") -> None:
         """Set the index entries of these paths to their state in a commit; other entries stay."""
         ...
