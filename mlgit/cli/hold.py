@@ -95,12 +95,12 @@ def _list(session: Session, at: str | None) -> int:
 def _lift(session: Session, name: str, reason: str, *, no_pull_request: bool, dry_run: bool) -> int:
     """Propose to lift a hold, on a branch of its own.
 
-    NAME is the name in `mlgit hold list`.
+    NAME is the name in `mlgit hold list`, or what was given to `mlgit hold add`.
 
     \b
     Examples:
       mlgit hold lift production/churn@10 --reason "retrained on corrected data"
-      mlgit hold lift production/environment --reason "the audit is over" --dry-run
+      mlgit hold lift production --reason "the audit is over" --dry-run
     """
     render_body = None if no_pull_request else pull_requests.render_body
     return session.answer(

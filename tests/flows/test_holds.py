@@ -236,3 +236,16 @@ def test_markup_and_control_characters_have_no_effect(running: Team) -> None:
     held(running.ana, f"add staging/{MODEL}@2 --reason '\x1b[31mred'")
     assert "\x1b" not in running.ana.does("hold list").out
     assert "\x1b" not in running.ana(f"promote {MODEL}@2 --to staging").text
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [("production", "production/environment"), ("--everywhere", "everywhere/environment")],
+)
+def test_a_freeze_is_lifted_by_what_was_frozen(running: Team, subject: str, name: str) -> None:
+    ana = running.ana
+    told = ana.does(f"hold add {subject} --reason 'year-end' --json").json
+    assert told["name"] == name
+    ana.git("merge", "--quiet", "--no-ff", "-m", "Freeze", told["branch"])
+    lifted = ana.does(f"hold lift {name.partition('/')[0]} --reason 'the year has ended' --json").json
+    assert (lifted["name"], lifted["action"]) == (name, "lift")

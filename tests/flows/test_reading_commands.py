@@ -55,7 +55,8 @@ def test_a_folder_that_does_not_exist_is_told(
 def test_a_promotion_is_withdrawn_with_its_branch(proposed: Team) -> None:
     proposed.ana.git("branch", "--quiet", "-D", f"mlgit/promote/{WHERE}")
     assert proposed.ana.does("queue --json").json["waiting"] == []
-    assert proposed.ana.refused("merge") == ["promotion-unknown"]
+    assert proposed.ana.refused("approve") == ["promotion-unknown"]
+    assert proposed.ana.does("merge --json").json["state"] == "merged-already", "the newest that was merged"
 
 
 # Somebody is in the middle of something else

@@ -86,8 +86,16 @@ def test_a_blocked_version_is_reported_and_a_refused_report_is_a_warning(at: AtF
     answer = desk("ci apply production")
     assert answer.code == 1, answer.text
     assert "forge-request-rejected" not in answer.out
-    assert told(at) == [(merged, WHERE, [("failure", f"{MODEL}@2: blocked (approvals-missing)")])]
+    once = [(merged, WHERE, [("failure", f"{MODEL}@2: blocked (approvals-missing)")])]
+    assert told(at) == once
     assert "approvals-missing" in summary(at)
+
+    assert desk("ci apply production").code == 1
+    assert told(at) == once, "every hourly run would say it again"
+    at.ana.commit("Other work", {"notes.txt": "on the base branch"})
+    at.ana.git("push", "--quiet", "origin", "main")
+    assert desk("ci apply production").code == 1
+    assert told(at) == once, "it is still the same promotion"
 
 
 def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None:

@@ -24,6 +24,7 @@ from mlgit.edges.forge.github_wire import (
     GitHubBranchPattern,
     GitHubCheckRun,
     GitHubDeployment,
+    GitHubDeploymentStatus,
     GitHubEnvironment,
     GitHubPullRequest,
     GitHubRepository,
@@ -173,10 +174,16 @@ class GitHub(RestForge):
         description: str,
         payload: dict[str, Any] | None = None,
     ) -> None:
-        """Report what an environment runs, as a status of its newest deployment if that has the commit, else of a new one."""
+        """Report what an environment runs, as a status of its newest deployment if that has the commit, else of a new one.
+
+        What the newest status of that deployment, or of one for the same promotion, says already is not posted again: a promotion
+        that stays blocked would otherwise be reported with every run.
+        """
         text = truncate(description, self._max_description)
         path = self._path("deployments")
         newest = self._client.get(path, list[GitHubDeployment], environment=environment, per_page="1")
+        if newest and self._is_reported(newest[0], commit, state, text, payload or {}):
+            return
         if newest and newest[0].sha == commit:
             deployment = newest[0]
         else:
@@ -186,6 +193,18 @@ class GitHub(RestForge):
             deployment = self._client.send("POST", path, fields | more, GitHubDeployment)
         status = {"state": state, "description": text}
         self._client.send("POST", self._path("deployments", deployment.id, "statuses"), status, Any, repeatable=True)
+
+    def _is_reported(
+        self, newest: GitHubDeployment, commit: CommitId, state: str, text: str, payload: dict[str, Any]
+    ) -> bool:
+        """Return whether the newest deployment is of the same commit or promotion, and its last status the same."""
+        promotion = payload.get("promotion")
+        known = newest.payload.get("promotion") if isinstance(newest.payload, dict) else None
+        if newest.sha != commit and (promotion is None or promotion != known):
+            return False
+        path = self._path("deployments", newest.id, "statuses")
+        statuses = self._client.get(path, list[GitHubDeploymentStatus], per_page="1")
+        return bool(statuses) and (statuses[0].state, statuses[0].description) == (state, text)
 
     # Rules
 

@@ -1,7 +1,7 @@
 """The parts of GitHub's answers that mlgit reads, as far as they differ from Gitea's (see `wire`)."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -120,10 +120,18 @@ class GitHubStatus(wire.StatusPayload[GitHubUser], frozen=True, kw_only=True):
 
 
 class GitHubDeployment(msgspec.Struct, frozen=True):
-    """A deployment."""
+    """A deployment; `payload` is whatever its author gave it."""
 
     id: int
     sha: CommitId
+    payload: Any = None
+
+
+class GitHubDeploymentStatus(msgspec.Struct, frozen=True):
+    """A status of a deployment."""
+
+    state: str
+    description: str | None = None
 
 
 class GitHubBranchPolicy(msgspec.Struct, frozen=True):

@@ -114,7 +114,7 @@ def lift(
 
     Args:
         workspace: where.
-        name: the name of the hold.
+        name: the name of the hold, or the environment that is frozen.
         reason: why; it goes into the message of the commit.
         render_body: renders the body of the pull request; None to leave pull requests alone.
         dry_run: whether only to report what would be done.
@@ -124,8 +124,10 @@ def lift(
     """
     base_name, base = base_of(workspace)
     holds = base.holds()
-    # People also name a hold by its file.
+    # People also name a hold by its file, or by what they held: `production` is a freeze of all of its models.
     name = name.removeprefix("holds/").removesuffix(".yaml")
+    if name not in holds and _name_of_freeze(name) in holds:
+        name = _name_of_freeze(name)
     if name not in holds:
         raise refused(
             "hold-unknown",
@@ -195,7 +197,11 @@ def _name(hold: Hold) -> str:
     where = hold.environment or EVERYWHERE
     if hold.model is not None and hold.version is not None:
         return layout.version_hold_name(where, hold.model, hold.version)
-    return f"{where}/{hold.model or 'environment'}"
+    return _name_of_freeze(where) if hold.model is None else f"{where}/{hold.model}"
+
+
+def _name_of_freeze(where: str) -> str:
+    return f"{where}/environment"
 
 
 def _target(hold: Hold) -> str:
