@@ -323,7 +323,7 @@ def forged(team: Team, number: int, *, change: Callable[[GateReport], GateReport
     written = replace(
         named, slots=SlotAssignments(champion=champion), gates=ReportRef(report=place, digest=digest(made))
     )
-    on_branch(team.mallory, {place: to_json(made), MANIFEST: to_json(written)})
+    on_branch(team.ana, {place: to_json(made), MANIFEST: to_json(written)})
 
 
 def test_a_forged_gate_report_is_refused_at_the_merge(proposed: Team) -> None:

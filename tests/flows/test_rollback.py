@@ -220,7 +220,7 @@ def test_a_rollback_with_another_hold_is_refused(
 ) -> None:
     mistaken.ana.does(BACK)
     path, other = change(hold(mistaken.ana))
-    on_branch(mistaken.mallory, {path: to_json(other)})
+    on_branch(mistaken.ana, {path: to_json(other)})
     mistaken.ben.does("approve")
     assert "promotion-with-other-changes" in mistaken.ana.refused("merge"), what
 
