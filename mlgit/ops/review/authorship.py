@@ -165,7 +165,8 @@ class _PromotionAuthors(_Authors):
         if version is None:
             return
         path = layout.version(version.model, version.version)
-        registered = registrations.find(path, self._proposal.head)
+        # The base has it: a promotion adds no version. Its own head may be a merge that was only tried.
+        registered = registrations.find(path, commit_of(self._proposal.before))
         if registered is not None:
             for person in self.proven("training", registered):
                 self.excluded[person] = "registered the version"
