@@ -173,7 +173,7 @@ def test_a_branch_without_rules_is_no_change_of_rules(running: Team) -> None:
 
 
 def verdicts(
-    desk: Desk, options: str = "--full"
+    desk: Desk, options: str = "--no-cache"
 ) -> tuple[int, list[tuple[str, list[str]]], list[tuple[str, list[str]]]]:
     """Return the exit code of an audit, and verdicts and findings of the changes of what runs and of the rules."""
     answer = desk(f"audit --json {options}")
@@ -197,7 +197,7 @@ def test_loosen_promote_restore_is_never_proven(running: Team) -> None:
     code, changes, rules = verdicts(ana)
     assert (code, changes[-1]) == (1, ("UNPROVEN", ["rules-unapproved"]))
     assert [verdict for verdict, _ in rules] == ["UNPROVEN", "UNAPPROVED"]
-    shown = ana("audit --full").out
+    shown = ana("audit --no-cache").out
     assert "rules                  policies/production.yaml" in shown
     assert not [
         line for line in shown.splitlines() if " - " in line and line.endswith("PROVEN") and "UNPROVEN" not in line
@@ -251,7 +251,7 @@ def test_an_approval_after_the_merge_heals_and_is_marked(running: Team) -> None:
     running.promote(f"{MODEL}@2", "production")
     assert verdicts(ana, "")[0] == 1
     ben.does(f"approve {commit[:12]}")
-    for options in ("", "--full"):  # from the checkpoint too
+    for options in ("", "--no-cache"):  # from the checkpoint too
         code, changes, rules = verdicts(ana, options)
         assert (code, changes[-1]) == (0, ("UNAPPROVED", ["rules-recent"]))
         assert rules == [("PROVEN", ["approvals-after-merge"])]
