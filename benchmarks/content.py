@@ -49,6 +49,9 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, Model]
 
 
+_COUNTS = range(1_000, 2_500)
+
+
 def make_records(models: int) -> Records:
     """Return the records of a project with this many models, ten for each problem."""
     problems = [f"problem-{1 + index // _MODELS_PER_PROBLEM:03}" for index in range(models)]
@@ -242,7 +245,7 @@ def _profile(model: str, generator: random.Random) -> profile.TableProfile:
         "region": profile.CategoricalProfile(
             n=40_000,
             missing=0,
-            counts={f"region-{index:02}": generator.randint(1_000, 2_000) for index in range(_SLICES)},
+            counts={f"region-{index:02}": count for index, count in enumerate(generator.choices(_COUNTS, k=_SLICES))},
             other=0,
         ),
     }
@@ -250,7 +253,7 @@ def _profile(model: str, generator: random.Random) -> profile.TableProfile:
 
 
 def _numbers(column: str, generator: random.Random) -> profile.NumericProfile:
-    counts = tuple(generator.randint(1_500, 2_500) for _ in range(20))
+    counts = tuple(generator.choices(_COUNTS, k=20))  # many calls of `randint` would take most of the time
     n = sum(counts)
     return profile.NumericProfile(
         n=n,

@@ -7,7 +7,8 @@ The same numbers give the same commits. The branch `next-version` has one more v
 import argparse
 import subprocess
 import time
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, repeat
 from pathlib import Path
 
 from benchmarks import content, history
@@ -19,6 +20,7 @@ from mlgit.domain.records import Deployment, Version
 MAIN = "refs/heads/main"
 NEXT = "refs/heads/next-version"
 _PER_COMMIT = 50
+_COMMITS_AT_ONCE = 20
 _PROMOTED = 3  # versions of each model
 _WAITING = 5  # of every fifth model, the newest version is not in production yet
 
@@ -47,20 +49,42 @@ def generate(folder: Path, *, versions: int, models: int, checkout: bool = False
 
 
 def _register(stream: FastImport, records: Records, versions: int) -> dict[str, list[Version]]:
-    """Commit the project and its versions; return the last versions of each model, oldest first."""
+    """Commit the project and its versions; return the last versions of each model, oldest first.
+
+    Versions are made by several processes, many at a time, which state the same training commit.
+    """
     tip = stream.commit(MAIN, content.foundation(records), "Begin the project", content.START)
-    models = list(records.models.values())
-    newest: dict[str, list[Version]] = {model.name: [] for model in models}
+    models = list(records.models)
+    newest: dict[str, list[Version]] = {model: [] for model in models}
     indices = iter(range(versions))
-    while batch := list(islice(indices, _PER_COMMIT)):
-        files: dict[str, bytes] = {}
-        for index in batch:
-            model, number = models[index % len(models)], index // len(models) + 1
-            version, version_files = content.version(records, model, number, commit=tip, at=content.time_of_step(index))
-            newest[model.name] = [*newest[model.name], version][-_PROMOTED:]
-            files |= version_files
-        tip = stream.commit(MAIN, files, f"Register {len(batch)} versions", content.time_of_step(batch[-1]))
+    with ProcessPoolExecutor(initializer=_begin, initargs=(len(models),)) as pool:
+        while chunk := list(islice(indices, _PER_COMMIT * _COMMITS_AT_ONCE)):
+            made = pool.map(_make, chunk, repeat(tip), chunksize=_PER_COMMIT)
+            while batch := list(islice(made, _PER_COMMIT)):
+                files: dict[str, bytes] = {}
+                for version, version_files in batch:
+                    newest[version.model] = [*newest[version.model], version][-_PROMOTED:]
+                    files |= version_files
+                message, at = f"Register {len(batch)} versions", batch[-1][0].registered_at
+                tip = stream.commit(MAIN, files, message, at)
     return newest
+
+
+def _begin(models: int) -> None:
+    """Make the records of the project in a process that makes versions."""
+    _records.append(content.make_records(models))
+
+
+def _make(index: int, commit: str) -> tuple[Version, dict[str, bytes]]:
+    """Return the version with an index over all models, and its files."""
+    (records,) = _records
+    models = list(records.models.values())
+    model, number = models[index % len(models)], index // len(models) + 1
+    return content.version(records, model, number, commit=commit, at=content.time_of_step(index))
+
+
+_records: list[Records] = []
+"""The records of the project, in a process that makes versions."""
 
 
 def _promote(stream: FastImport, records: Records, newest: dict[str, list[Version]]) -> None:

@@ -2,7 +2,7 @@
 
 Times are processor times with children, the median of several rounds; a ratio is the median over rounds of processes that
 ran side by side. A goal in seconds is compared with the fastest round, since other load on the machine can only add to the
-time of a command. Only `status` uses a cache from one run to the next; with `--at` it does not.
+time of a command. Only `status` uses a cache from one run to the next.
 """
 
 import argparse
@@ -21,9 +21,11 @@ from benchmarks import measure, peers
 from benchmarks.measure import Command, Cost
 
 ROOT = Path(__file__).parents[1]
-_MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")  # as the installed script
+MLGIT = (sys.executable, "-c", "from mlgit.cli.main import main; main()")  # as the installed script
 _IMPORT_CLICK = (sys.executable, "-c", "import click")
 _EMPTY_CLICK = (sys.executable, "-c", "import click; click.command()(lambda: None)()")
+_MOVE_A_REF = ("sh", "-c", "read commit < .git/refs/heads/main && echo $commit > .git/refs/heads/aside-$$")
+_FORGET = ("rm", "-f", ".git/mlgit/cache/status")
 _MAX_MEMORY = 200.0  # MiB
 _NONE = Cost(0.0, 0.0, 0.0)
 
@@ -53,9 +55,14 @@ def commands(few: Path, many: Path) -> dict[str, Command]:
         "import click": Command((_IMPORT_CLICK,), many),
         "mlgit --version": mlgit(many, "--version"),
         "mlgit --help": mlgit(many, "--help"),
+        "empty click": Command((_EMPTY_CLICK,), many),
+        "mlgit <Tab>": _completion(many, "mlgit "),
+        "mlgit train <Tab>": _completion(many, "mlgit train "),
         "git ls-tree + empty click": Command((listing, _EMPTY_CLICK), many),
         "mlgit status": mlgit(many, "status"),
-        "mlgit status, not cached": mlgit(many, "status", "--at", "main"),
+        "mlgit status --at": mlgit(many, "status", "--at", "main"),
+        "mlgit status, a ref moved": Command((_MOVE_A_REF, (*MLGIT, "status")), many),
+        "mlgit status, computed": Command((_FORGET, (*MLGIT, "status")), many),
         "mlgit show model-001": mlgit(many, "show", "model-001"),
         "mlgit show model-001@5": mlgit(many, "show", "model-001@5"),
         "validate --base, few": mlgit(few, *change),
@@ -67,18 +74,24 @@ def commands(few: Path, many: Path) -> dict[str, Command]:
 GOALS: dict[str, Goal] = {
     "mlgit --version": Goal(1.3, "import click"),
     "mlgit --help": Goal(1.3, "import click"),
-    "mlgit status": Goal(2.0, "git ls-tree + empty click"),
+    "mlgit <Tab>": Goal(1.5, "empty click"),
+    "mlgit train <Tab>": Goal(1.5, "empty click"),
+    "mlgit status": Goal(1.5, "git ls-tree + empty click"),
+    "mlgit status --at": Goal(1.5, "git ls-tree + empty click"),
+    "mlgit status, a ref moved": Goal(1.5, "git ls-tree + empty click"),
     "validate --base, many": Goal(1.2, "validate --base, few"),
     "validate all": Goal(3.0),
 }
 
 
-def rows(costs: Mapping[str, list[Cost]]) -> Iterator[Row]:
+def rows(
+    costs: Mapping[str, list[Cost]], goals: Mapping[str, Goal] = GOALS, *, max_memory: float = _MAX_MEMORY
+) -> Iterator[Row]:
     """Yield a row for each command: its cost, and whether its goals are met."""
     for name, runs in costs.items():
-        cost, goal = measure.median(runs), GOALS.get(name)
+        cost, goal = measure.median(runs), goals.get(name)
         is_mlgit = name.startswith(("mlgit", "validate"))
-        small = not is_mlgit or cost.memory < _MAX_MEMORY
+        small = not is_mlgit or cost.memory < max_memory
         if goal is None:
             yield Row(name, cost, "", "", small if is_mlgit else None)
         elif goal.against is None:
@@ -119,7 +132,14 @@ def _time(seconds: float) -> str:
 
 def mlgit(folder: Path, *arguments: str) -> Command:
     """Return a command of mlgit in a folder."""
-    return Command(((*_MLGIT, *arguments),), folder)
+    return Command(((*MLGIT, *arguments),), folder)
+
+
+def _completion(folder: Path, line: str) -> Command:
+    """Return the command that a shell runs to complete a line."""
+    words = line.split(" ")
+    variables = (f"COMP_WORDS={line}", f"COMP_CWORD={len(words) - 1}", "_MLGIT_COMPLETE=bash_complete")
+    return Command((("env", *variables, *MLGIT),), folder)
 
 
 def environment() -> dict[str, str]:
@@ -146,14 +166,14 @@ def _interpreter(name: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - keeps links
 
 
-def _machine() -> str:
+def machine() -> str:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, {git}"
 
 
 def _document(lines: list[Row], options: argparse.Namespace) -> dict[str, Any]:
     return {
-        "machine": _machine(),
+        "machine": machine(),
         "versions": options.versions,
         "models": options.models,
         "rounds": options.rounds,
@@ -183,7 +203,7 @@ def main() -> int:
     print(
         f"{options.versions:,} versions of {options.models:,} models (few: 100 of 10), median of {options.rounds} rounds;"
     )
-    print(f"{_machine()}\n\n{table(lines)}")
+    print(f"{machine()}\n\n{table(lines)}")
     if options.json:
         options.json.write_text(json.dumps(_document(lines, options), indent=2) + "\n")
     return int(any(row.met is False for row in lines))

@@ -3,25 +3,27 @@
 Each edge is imported and opened when it is first used, so that a command does not wait for what it does not need.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.domain.cards import CardText
-from mlgit.domain.metrics import Task
-from mlgit.domain.pipeline import Stage
-from mlgit.domain.records import Environment, Promotion, Record
-from mlgit.domain.records.card import Card
-from mlgit.domain.records.problem import Label
-from mlgit.domain.records.version import ModelFormat, StoredFile
-from mlgit.domain.results import ModelFileInspection
 from mlgit.edges.clock import SystemClock
 from mlgit.edges.git.repository import GitRepository, open_repository
 from mlgit.errors import Inconclusive, Location, MlgitError, usage_error
 
 if TYPE_CHECKING:
+    from mlgit.domain.cards import CardText
+    from mlgit.domain.metrics import Task
+    from mlgit.domain.pipeline import Stage
+    from mlgit.domain.records import Environment, Record
+    from mlgit.domain.records.card import Card
+    from mlgit.domain.records.problem import Label
+    from mlgit.domain.records.version import ModelFormat, StoredFile
+    from mlgit.domain.results import ModelFileInspection
     from mlgit.domain.signers import SignerLine
     from mlgit.edges.git.remotes import ShowProgress
     from mlgit.edges.known_hashes import KnownHashes
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 class LocalWorkspace:
     """The workspace of a folder on this machine (see `ops.kernel.ports.workspace.Workspace`)."""
 
-    def __init__(self, directory: Path, *, show: "ShowProgress | None" = None) -> None:
+    def __init__(self, directory: Path, *, show: ShowProgress | None = None) -> None:
         """Take a folder in the repository, and what shows the progress of fetch and push; None shows nothing."""
         self.directory = directory
         self._show = show
@@ -52,19 +54,19 @@ class LocalWorkspace:
         return open_repository(self.directory, show=self._show)
 
     @cached_property
-    def formats(self) -> "Formats":
+    def formats(self) -> Formats:
         """Readers and writers of files."""
         return _Formats()
 
     @cached_property
-    def cache(self) -> "Cache":
+    def cache(self) -> Cache:
         """A cache in the folder of Git."""
         from mlgit.edges.cache import FileCache  # noqa: PLC0415 - few commands use it
 
         return FileCache(self.repository.git_dir)
 
     @cached_property
-    def evidence_cache(self) -> "Cache":
+    def evidence_cache(self) -> Cache:
         """A cache in the folder of Git if `reuse_evidence` was called, otherwise an empty one."""
         from mlgit.edges import cache, installation  # noqa: PLC0415 - few commands use it
 
@@ -77,59 +79,59 @@ class LocalWorkspace:
         self._reuses_evidence = True
 
     @cached_property
-    def clock(self) -> "Clock":
+    def clock(self) -> Clock:
         """The system's clock."""
         return SystemClock()
 
     @cached_property
-    def signatures(self) -> "Signatures":
+    def signatures(self) -> Signatures:
         """SSH signatures with the key that Git is configured with."""
         from mlgit.edges.ssh.signing import SshSignatures  # noqa: PLC0415 - only for approvals
 
         return SshSignatures(self.repository.config)
 
     @cached_property
-    def timestamps(self) -> "Timestamps":
+    def timestamps(self) -> Timestamps:
         """Timestamps by an authority, over HTTP."""
         from mlgit.edges.timestamps import Rfc3161Timestamps  # noqa: PLC0415 - only where a project names an authority
 
         return Rfc3161Timestamps()
 
     @cached_property
-    def pipeline(self) -> "Pipeline":
+    def pipeline(self) -> Pipeline:
         """The project's DVC pipeline."""
         from mlgit.edges.dvc.pipeline import DvcPipeline  # noqa: PLC0415 - only for training
 
         return DvcPipeline(self.root, self._hashes)
 
     @cached_property
-    def model_files(self) -> "ModelFiles":
+    def model_files(self) -> ModelFiles:
         """Model files, opened in a sandbox."""
         return _ModelFiles(self.root)
 
     @cached_property
-    def tables(self) -> "Tables":
+    def tables(self) -> Tables:
         """Tables in Parquet and CSV files."""
         from mlgit.edges.tables import ArrowTables  # noqa: PLC0415 - few commands read tables
 
         return ArrowTables()
 
     @property
-    def reproduction(self) -> "Reproduction":
+    def reproduction(self) -> Reproduction:
         """Runs DVC stages again in a private checkout."""
         from mlgit.edges.dvc.reproduction import reproduced  # noqa: PLC0415 - only for gates that need it
 
         return reproduced
 
     @cached_property
-    def team_gates(self) -> "TeamGates":
+    def team_gates(self) -> TeamGates:
         """Gates that the team provides."""
         from mlgit.edges import teamgates  # noqa: PLC0415 - only for policies with such gates
 
         return teamgates.PrivateTeamGates()
 
     @cached_property
-    def _hashes(self) -> "KnownHashes":
+    def _hashes(self) -> KnownHashes:
         from mlgit.edges.known_hashes import KnownHashes  # noqa: PLC0415 - few commands hash files
 
         return KnownHashes(self.cache)
@@ -163,30 +165,30 @@ class LocalWorkspace:
             )
         return self.repository.root
 
-    def store(self, remote: str) -> "DataStore":
+    def store(self, remote: str) -> DataStore:
         """Return the content in a DVC remote."""
         from mlgit.edges.dvc.store import DvcStore  # noqa: PLC0415 - DVC
 
         return DvcStore(self.root, remote, self._hashes)
 
-    def versions(self, remote: str) -> "VersionStore":
+    def versions(self, remote: str) -> VersionStore:
         """Return the content of registered versions in a DVC remote."""
         from mlgit.edges.dvc.versionstore import VersionStore  # noqa: PLC0415 - DVC
 
         return VersionStore(self.root, remote, self._hashes)
 
-    def target(self, environment: Environment) -> "Target | None":
+    def target(self, environment: Environment) -> Target | None:
         """Return the target of an environment; None if it has none that mlgit deploys to."""
         from mlgit.edges.targets import open_target  # noqa: PLC0415 - only for deployments
 
         return open_target(environment.target, self.root)
 
-    def forge(self) -> "Forge | None":
+    def forge(self) -> Forge | None:
         """Return the forge that the base branch states; None if it states none."""
         return self._forge
 
     @cached_property
-    def _forge(self) -> "Forge | None":
+    def _forge(self) -> Forge | None:
         from mlgit.ops.kernel.snapshot import base_of  # noqa: PLC0415 - reads records
 
         # From the base branch: the branch of a proposal must not choose another forge, whose reviews would count.
@@ -198,7 +200,7 @@ class LocalWorkspace:
         return open_forge(kind, self.repository.config("remote.origin.url"))
 
     @contextlib.contextmanager
-    def scratch(self) -> Iterator["LocalWorkspace"]:
+    def scratch(self) -> Iterator[LocalWorkspace]:
         """Yield this workspace with a repository whose new objects and refs are discarded at the end."""
         with self.repository.scratch() as repository:
             workspace = LocalWorkspace(self.directory)
@@ -212,6 +214,7 @@ class _ModelFiles:
         self._root = root
 
     def inspect(self, path: Path, trusted: bytes | None) -> ModelFileInspection:
+        from mlgit.domain.results import ModelFileInspection  # noqa: PLC0415 - few commands open model files
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
 
         file = self._display_path(path)
@@ -235,7 +238,7 @@ class _ModelFiles:
         columns: Sequence[str],
         task: Task,
         positive: Label | None,
-    ) -> "Scored":
+    ) -> Scored:
         from mlgit.edges import modelfile  # noqa: PLC0415 - skops
 
         return modelfile.score(
@@ -260,7 +263,7 @@ class _Formats:
         return self._read(file, content)
 
     @cached_property  # called for each record: even the lookup of an imported module would be noticeable
-    def _read(self) -> "RecordReader":
+    def _read(self) -> RecordReader:
         from mlgit.edges.formats.records import read_record  # noqa: PLC0415 - YAML
 
         return read_record
@@ -295,7 +298,7 @@ class _Formats:
 
         pointers.check_named(content, file)
 
-    def signers(self, content: bytes) -> "Sequence[SignerLine]":
+    def signers(self, content: bytes) -> Sequence[SignerLine]:
         from mlgit.domain.layout import SIGNERS  # noqa: PLC0415 - only where keys are read
         from mlgit.edges.ssh import signers  # noqa: PLC0415 - only where keys are read
 
@@ -304,6 +307,7 @@ class _Formats:
     def yaml(self, file: str, record: Record) -> bytes:
         from mlgit.domain.codec import to_mapping  # noqa: PLC0415 - only for writing
         from mlgit.domain.layout import SCHEMAS  # noqa: PLC0415 - only for writing
+        from mlgit.domain.records import Promotion  # noqa: PLC0415 - only for writing
         from mlgit.edges.formats import yamlfile  # noqa: PLC0415 - YAML
 
         up = "../" * file.count("/")
@@ -323,7 +327,7 @@ class _Formats:
 
         return definitions.read_values(file, content)
 
-    def stages(self, tree: "Tree") -> list[Stage]:
+    def stages(self, tree: Tree) -> list[Stage]:
         from mlgit.edges.dvc import definitions  # noqa: PLC0415 - only for lineage
 
         return definitions.read_stages(tree)

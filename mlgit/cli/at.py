@@ -2,7 +2,7 @@
 
 import click
 
-from mlgit.cli.params import session_command
+from mlgit.cli.params import REVISION, session_command
 from mlgit.cli.session import Session
 
 _ALIASES = {"card": ("show", ["--card"])}
@@ -10,7 +10,7 @@ _ALIASES = {"card": ("show", ["--card"])}
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("rev", metavar="REV")
+@click.argument("rev", type=REVISION, metavar="REV")
 @click.argument("name", metavar="COMMAND")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]...")
 @session_command

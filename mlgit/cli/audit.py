@@ -7,7 +7,7 @@ from typing import get_args
 import click
 import msgspec
 
-from mlgit.cli.params import FILE, at_option, env_option, format_option, session_command
+from mlgit.cli.params import FILE, REVISION, at_option, env_option, format_option, session_command
 from mlgit.cli.session import Session
 from mlgit.domain.audit.verdict import AuditDepth
 from mlgit.errors import inconclusive
@@ -17,7 +17,7 @@ from mlgit.ops.audit.checkpoint import GivenCheckpoint, pack
 
 
 @click.command()
-@click.option("--since", metavar="REV", help="Report only changes after a commit, branch, tag or date.")
+@click.option("--since", type=REVISION, metavar="REV", help="Report only changes after a commit, branch, tag or date.")
 @env_option("Report only this environment.")
 @click.option("--output", type=FILE, metavar="FILE", help="Write the report to a file, and its sha256 beside it.")
 @click.option(

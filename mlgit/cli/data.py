@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mlgit.cli.new import draft_text
-from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.params import DATASET, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural
@@ -68,7 +68,7 @@ def _add(session: Session, path: Path, dataset: str | None, *, accept: bool, yes
 
 
 @command.command("check")
-@click.argument("name", required=False, metavar="[DATASET]")
+@click.argument("name", required=False, type=DATASET, metavar="[DATASET]")
 @session_command
 def _check(session: Session, name: str | None) -> int:
     """Check the data in the work tree against its contract, for one dataset or all.

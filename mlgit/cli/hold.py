@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import click
 
 from mlgit.cli import pull_requests
-from mlgit.cli.params import HOLDABLE, REASON, at_option, dry_run_option, session_command
+from mlgit.cli.params import HOLD, HOLDABLE, REASON, at_option, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.cli.times import TIME
@@ -87,7 +87,7 @@ def _list(session: Session, at: str | None) -> int:
 
 
 @command.command("lift")
-@click.argument("name")
+@click.argument("name", type=HOLD)
 @click.option("--reason", type=REASON, required=True, help="Reason; recorded in the commit message.")
 @pull_requests.no_pull_request_option
 @dry_run_option

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from mlgit.cli.params import at_option, format_option, session_command
+from mlgit.cli.params import DATASET, REVISION, SUBJECT, at_option, format_option, session_command
 from mlgit.cli.render import dot, text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural, size, utc_time
@@ -19,11 +19,14 @@ _LONGEST_PARAMS = 200
 
 
 @click.command()
-@click.argument("what", metavar="[MODEL@N|md5:DIGEST|sha256:DIGEST]", required=False)
+@click.argument("what", type=SUBJECT, metavar="[MODEL@N|md5:DIGEST|sha256:DIGEST]", required=False)
 @click.option(
-    "--dataset", metavar="DATASET[@DIGEST]", help="Every version made from this data; the digest may be abbreviated."
+    "--dataset",
+    type=DATASET,
+    metavar="DATASET[@DIGEST]",
+    help="Every version made from this data; the digest may be abbreviated.",
 )
-@click.option("--code", metavar="COMMIT", help="Every version trained with the code of this commit.")
+@click.option("--code", type=REVISION, metavar="COMMIT", help="Every version trained with the code of this commit.")
 @at_option
 @session_command
 @format_option("dot")

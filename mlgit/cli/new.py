@@ -2,7 +2,7 @@
 
 import click
 
-from mlgit.cli.params import dry_run_option, session_command
+from mlgit.cli.params import DATASET, PROBLEM, dry_run_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.edges import templates
@@ -63,8 +63,10 @@ def _dataset(session: Session, name: str, *, dry_run: bool) -> int:
 
 @command.command("model")
 @click.argument("name")
-@click.option("--problem", metavar="NAME", help="Problem that the model solves; by default the only one.")
-@click.option("--dataset", metavar="NAME", help="Dataset that the model is trained on; by default the only one.")
+@click.option("--problem", type=PROBLEM, metavar="NAME", help="Problem that the model solves; by default the only one.")
+@click.option(
+    "--dataset", type=DATASET, metavar="NAME", help="Dataset that the model is trained on; by default the only one."
+)
 @dry_run_option
 @session_command
 def _model(session: Session, name: str, problem: str | None, dataset: str | None, *, dry_run: bool) -> int:

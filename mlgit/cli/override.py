@@ -6,6 +6,8 @@ import click
 
 from mlgit.cli import pull_requests, signed_exceptions
 from mlgit.cli.params import (
+    GATE,
+    OVERRIDE,
     PLACED_VERSION,
     REASON,
     PlacedVersion,
@@ -38,7 +40,13 @@ def command() -> None:
 @command.command("add")
 @click.argument("subject", type=PLACED_VERSION, metavar="ENV/MODEL@N")
 @click.option(
-    "--waive", "waives", multiple=True, required=True, metavar="GATE", help="A gate to waive; may be repeated."
+    "--waive",
+    "waives",
+    type=GATE,
+    multiple=True,
+    required=True,
+    metavar="GATE",
+    help="A gate to waive; may be repeated.",
 )
 @click.option("--incident", type=REASON, required=True, help="The incident that makes it necessary.")
 @approver_option("Who approves it beside you; may be repeated.")
@@ -100,6 +108,7 @@ def _row(status: SignedExceptionStatus) -> list[str]:
 signed_exceptions.add_commands(
     command,
     override.KIND,
+    names=OVERRIDE,
     example="production/churn@11",
     signed_content="all of it but its review",
     next_command=lambda record: f"mlgit promote {override.candidate(record)} --to {record.environment}",

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from mlgit.cli.names import Names, ProjectNames, complete
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef, is_name
-from mlgit.errors import MlgitError, usage_error
-
-if TYPE_CHECKING:
-    from mlgit.ops.kernel.lifecycle import Lifecycle
+from mlgit.errors import usage_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,7 +52,7 @@ class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Suggest every version of every model."""
-        return _complete(ctx, incomplete, _versions)
+        return complete(ctx, incomplete, ProjectNames.versions)
 
 
 class VersionOrModelType(VersionType):
@@ -68,22 +66,22 @@ class VersionOrModelType(VersionType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Suggest every model, and every version of every model."""
-        return _complete(ctx, incomplete, lambda state: [*state.models(), *_versions(state)])
+        return complete(ctx, incomplete, ProjectNames.models, ProjectNames.versions)
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """The name of a model or an environment; completed from the existing ones."""
+    """The name of a model, an environment and so on; completed from the existing ones."""
 
     name = "name"
 
-    def __init__(self, noun: str) -> None:
+    def __init__(self, noun: str, *names: Names) -> None:
+        """Take what it is a name of, and the names to suggest."""
         self.name = noun
+        self._names = names
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every model or every environment."""
-        return _complete(
-            ctx, incomplete, lambda state: state.models() if self.name == "model" else state.environments()
-        )
+        """Suggest the names that exist."""
+        return complete(ctx, incomplete, *self._names)
 
 
 class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -113,7 +111,7 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Suggest every environment, and every model in it."""
-        return _complete(ctx, incomplete, _places)
+        return complete(ctx, incomplete, ProjectNames.places)
 
 
 class ModelPlaceType(PlaceType):
@@ -151,9 +149,7 @@ class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic i
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Suggest every version of every model, in every environment."""
-        return _complete(
-            ctx, incomplete, lambda state: [f"{e}/{v}" for e in state.environments() for v in _versions(state)]
-        )
+        return complete(ctx, incomplete, ProjectNames.placed_versions)
 
 
 class HoldableType(PlacedVersionType):
@@ -167,7 +163,7 @@ class HoldableType(PlacedVersionType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Suggest every environment, and every model and version in it."""
-        return [*_complete(ctx, incomplete, _places), *super().shell_complete(ctx, param, incomplete)]
+        return complete(ctx, incomplete, ProjectNames.places, ProjectNames.placed_versions)
 
 
 class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
@@ -176,15 +172,26 @@ class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in new
     name = "promotion"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every model in every environment."""
-        return _complete(ctx, incomplete, lambda state: [place for place in _places(state) if "/" in place])
+        """Suggest the open promotions; if none is open, every model in every environment."""
+        names = (ProjectNames.branches,) if incomplete.startswith("mlgit/") else (ProjectNames.promotions,)
+        return complete(ctx, incomplete, *names)
 
 
 REASON = ReasonType()
 VERSION = VersionType()
 VERSION_OR_MODEL = VersionOrModelType()
-MODEL = NameType("model")
-ENVIRONMENT = NameType("environment")
+MODEL = NameType("model", ProjectNames.models)
+ENVIRONMENT = NameType("environment", ProjectNames.environments)
+DATASET = NameType("dataset", ProjectNames.datasets)
+PROBLEM = NameType("problem", ProjectNames.problems)
+POLICY = NameType("policy", ProjectNames.policies)
+HOLD = NameType("hold", ProjectNames.holds)
+OVERRIDE = NameType("override", ProjectNames.overrides)
+STANDING_APPROVAL = NameType("standing approval", ProjectNames.standing_approvals)
+GATE = NameType("gate", ProjectNames.gates)
+REVISION = NameType("revision", ProjectNames.revisions)
+SHOWABLE = NameType("model or version", ProjectNames.models, ProjectNames.versions)
+SUBJECT = NameType("version", ProjectNames.versions)
 PLACE = PlaceType()
 MODEL_PLACE = ModelPlaceType()
 PLACED_VERSION = PlacedVersionType()
@@ -222,7 +229,10 @@ def format_option(*formats: str) -> Callable[[F], F]:
 def at_option(function: F) -> F:
     """Add the option `--at REV` to a command that reads."""
     return click.option(
-        "--at", metavar="REV", help="Read the state at a commit, branch, tag or date (2026-03-31) instead."
+        "--at",
+        type=REVISION,
+        metavar="REV",
+        help="Read the state at a commit, branch, tag or date (2026-03-31) instead.",
     )(function)
 
 
@@ -266,26 +276,3 @@ def number_of(version: VersionRef, model: str, option: str) -> int:
 
 def _session(ctx: click.Context, *, as_json: bool) -> Session:
     return Session(Path(ctx.find_root().meta["mlgit.directory"]), as_json=as_json)
-
-
-def _versions(state: "Lifecycle") -> list[str]:
-    return [f"{model}@{number}" for model, numbers in state.numbers_of(state.models()).items() for number in numbers]
-
-
-def _places(state: "Lifecycle") -> list[str]:
-    environments = state.environments()
-    return [*environments, *(f"{environment}/{model}" for environment in environments for model in state.models())]
-
-
-def _complete(ctx: click.Context, incomplete: str, names: Callable[["Lifecycle"], list[str]]) -> list[Any]:
-    """Return the names that begin with what was typed; none if they cannot be read, because a shell has no place for errors."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only while completing
-
-    from mlgit.ops.kernel import snapshot  # noqa: PLC0415 - only while completing
-
-    directory: Path = ctx.find_root().params.get("directory") or Path()
-    try:
-        state = snapshot.take_snapshot(Session(directory)).state
-        return [CompletionItem(name) for name in names(state) if name.startswith(incomplete)]
-    except MlgitError:
-        return []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mlgit.cli.params import FILE, env_option, last_option, session_command
+from mlgit.cli.params import FILE, POLICY, env_option, last_option, session_command
 from mlgit.cli.session import Session
 from mlgit.errors import usage_error
 from mlgit.ops.policies import replay
@@ -21,7 +21,7 @@ def command() -> None:
 
 
 @command.command("replay")
-@click.argument("name", metavar="POLICY")
+@click.argument("name", type=POLICY, metavar="POLICY")
 @click.option("--with", "file", required=True, metavar="FILE", type=FILE, help="The policy to try.")
 @env_option("Only this environment.")
 @last_option(20, "promotions")

@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from mlgit.cli.params import at_option, session_command
+from mlgit.cli.params import SHOWABLE, at_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import size, utc_date, utc_time
@@ -15,7 +15,7 @@ _SMALL_SLICES = 8  # named, of those without a metric
 
 
 @click.command()
-@click.argument("name", metavar="MODEL[@N]")
+@click.argument("name", type=SHOWABLE, metavar="MODEL[@N]")
 @click.option("--card", "as_card", is_flag=True, help="Print the model card of a version.")
 @at_option
 @session_command

@@ -25,6 +25,7 @@ def add_commands(
     group: click.Group,
     kind: ExceptionKind[Any],
     *,
+    names: click.ParamType,  # type: ignore[type-arg]  # generic in newer releases only
     example: str,
     signed_content: str,
     next_command: Callable[[Any], str],
@@ -36,6 +37,7 @@ def add_commands(
     Args:
         group: the group.
         kind: the kind of signed exception.
+        names: the type of its names, which completes them.
         example: a name, for the examples.
         signed_content: what a signature covers, in words.
         next_command: returns the command to run once a record is in force.
@@ -45,7 +47,7 @@ def add_commands(
     command = f"mlgit {kind.name}"
 
     @group.command("approve", help=_approve_help(kind, example, signed_content))
-    @click.argument("name")
+    @click.argument("name", type=names)
     @click.option("--comment", help="Comment; it is signed too.")
     @dry_run_option
     @session_command

@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 import click
 
 from mlgit.cli import pull_requests, signed_exceptions
-from mlgit.cli.params import MODEL_PLACE, REASON, Place, approver_option, dry_run_option, session_command
+from mlgit.cli.params import (
+    MODEL_PLACE,
+    REASON,
+    STANDING_APPROVAL,
+    Place,
+    approver_option,
+    dry_run_option,
+    session_command,
+)
 from mlgit.cli.session import Session
 from mlgit.cli.times import TIME
 from mlgit.domain.formatting import utc_time
@@ -94,6 +102,7 @@ def _row(status: SignedExceptionStatus) -> list[str]:
 signed_exceptions.add_commands(
     command,
     standing_approval.KIND,
+    names=STANDING_APPROVAL,
     example="production/churn",
     signed_content="all of it",
     next_command=lambda record: f"mlgit auto-promote {record.environment}/{record.model}",

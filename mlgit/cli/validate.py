@@ -2,7 +2,7 @@
 
 import click
 
-from mlgit.cli.params import at_option, format_option, session_command
+from mlgit.cli.params import REVISION, at_option, format_option, session_command
 from mlgit.cli.render import annotations, text
 from mlgit.cli.session import Session
 from mlgit.domain.formatting import plural
@@ -11,7 +11,12 @@ from mlgit.ops.validation import validate
 
 
 @click.command()
-@click.option("--base", metavar="REV", help="Check only what changed since the merge base with this commit or branch.")
+@click.option(
+    "--base",
+    type=REVISION,
+    metavar="REV",
+    help="Check only what changed since the merge base with this commit or branch.",
+)
 @at_option
 @session_command
 @format_option("github")

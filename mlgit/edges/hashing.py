@@ -42,29 +42,32 @@ def copy_file(source: Path, destination: Path) -> Hashes:
         MlgitError: the source cannot be opened (`file-unreadable`).
         OSError: the destination exists or cannot be written.
     """
-    with _copying(source, destination) as blocks:
-        return _hashes(blocks)
+    with _copying(source, destination) as (blocks, copy):
+        return _hashes(_written(blocks, copy))
 
 
 def copy_digest(source: Path, destination: Path) -> tuple[Digest, int]:
     """Copy a file as `copy_file` does, and return only digest and size: where md5 is known, it takes half of the time."""
     sha256, size = hashlib.sha256(), 0
-    with _copying(source, destination) as blocks:
+    with _copying(source, destination) as (blocks, copy):
         for block in blocks:
-            sha256.update(block)
+            beside = Thread(target=sha256.update, args=(block,))
+            beside.start()
+            copy.write(block)
+            beside.join()
             size += len(block)
     return f"sha256:{sha256.hexdigest()}", size
 
 
 @contextmanager
-def _copying(source: Path, destination: Path) -> Iterator[Iterator[bytes]]:
-    """Yield the blocks of a file, each after it was written to the copy."""
+def _copying(source: Path, destination: Path) -> Iterator[tuple[Iterator[bytes], BinaryIO]]:
+    """Yield the blocks of a file, and its copy."""
     try:
         content = source.open("rb")
     except OSError as error:
         raise _unreadable(source, error) from error
     with content, destination.open("xb") as copy:
-        yield _written(_blocks(content), copy)
+        yield _blocks(content), copy
 
 
 def stored(path: Path, name: str, hashes: Hashes | None = None) -> StoredFile:

@@ -6,7 +6,6 @@ succeeds with the wrong file. So all content is hashed here and compared with th
 
 import errno
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -185,7 +184,7 @@ class DvcStore:
         for place, file in zip(paths, files, strict=False):
             cached = self._cached(file)
             place.parent.mkdir(parents=True, exist_ok=True)
-            partial = place.with_name(f".{secrets.token_hex(8)}.tmp")
+            partial = place.with_name(f".{os.urandom(8).hex()}.tmp")
             digest, size = hashing.copy_digest(cached, partial)
             _check(
                 file, hashing.Hashes(file.md5, digest, size), f"in the cache, {cached},"

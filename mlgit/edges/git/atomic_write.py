@@ -1,7 +1,6 @@
 """Atomic object writes: new objects enter a repository together, once all of them are written."""
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +27,7 @@ def atomic_object_write(objects: Path) -> Iterator[dict[str, str]]:
     Raises:
         Inconclusive: there is no space or no permission (`git-write-failed`).
     """
-    folder = objects / f"{_PREFIX}{secrets.token_hex(8)}"
+    folder = objects / f"{_PREFIX}{os.urandom(8).hex()}"
     try:
         _remove_abandoned(objects)
         folder.mkdir()

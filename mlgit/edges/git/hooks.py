@@ -1,7 +1,6 @@
 """Hooks: programs that Git runs at certain points, in the folder that the repository or its configuration names."""
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def put(git: Git, name: str, content: bytes) -> None:
         Inconclusive: there is no space or no permission (`git-write-failed`).
     """
     path, _ = find(git, name)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
+    partial = path.with_name(f"{path.name}.{os.urandom(8).hex()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left_over in path.parent.glob(f"{path.name}.*.partial"):  # by a run that was killed

@@ -144,6 +144,12 @@ class GitRepository:
         """
         return GitTree(self._git, self._objects, self._commit_id(revision))
 
+    def entry_ids(self, commit: CommitId, paths: Sequence[str]) -> list[str | None]:
+        """Return mode and id of each path at a commit; None for a missing one."""
+        tree = self.tree(commit)
+        entries = [tree.entry(path) for path in paths]
+        return [None if entry is None else f"{entry.mode} {entry.blob}" for entry in entries]
+
     def work_tree(self) -> WorkTree:
         """Return the files on disk.
 

@@ -1,7 +1,6 @@
 """Scratch repositories: they see the objects of a real one, and the objects written to them are deleted afterwards."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +35,8 @@ def scratch_objects(objects: Path) -> Iterator[ScratchObjects]:
     Raises:
         Inconclusive: there is no space for it (`disk-io-failed`).
     """
+    import tempfile  # noqa: PLC0415 - few commands need it, and it imports every kind of archive
+
     try:
         with tempfile.TemporaryDirectory(prefix="mlgit-", ignore_cleanup_errors=True) as folder:
             scratch = Path(folder, "objects")

@@ -1,13 +1,16 @@
 """The outcome of `mlgit status`: what runs where, what is proposed, and what could be promoted next."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from mlgit.domain.approval_age import ApprovalAge
 from mlgit.domain.slots import VersionBeside
 from mlgit.ops.kernel.outcome import Outcome
+
+PROPOSALS: Final = "/mlgit/promote/"
+"""In the name of every ref that may propose a promotion."""
 
 DeployedState = Literal["yes", "no", "blocked", "degraded"]
 

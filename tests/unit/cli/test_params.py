@@ -1,9 +1,11 @@
 """Arguments and options mean the same in every command."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -207,41 +209,105 @@ def test_completing_outside_of_a_project_offers_nothing(
     assert completed(tmp_path, monkeypatch, *words) == []
 
 
-class _State:
-    """What completion reads of a project."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one thing of each kind; completion reads names only."""
+    root = tmp_path_factory.mktemp("project")
+    for path in (
+        "mlgit.yaml",
+        "models/churn/model.yaml",
+        "models/churn/versions/v1/version.json",
+        "models/churn/versions/v10/version.json",
+        "environments/production/environment.yaml",
+        "environments/staging/environment.yaml",
+        "policies/strict.yaml",
+        "problems/churn.yaml",
+        "datasets/visits/dataset.yaml",
+        "holds/production/churn@1.yaml",
+        "overrides/incident-7.yaml",
+        "standing-approvals/staging/churn.yaml",
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("not read")
+    person = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    for words in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "--all"),
+        (*person, "commit", "--quiet", "--message", "begin"),
+        ("tag", "release-1"),
+    ):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    return root
 
-    def environments(self) -> list[str]:
-        return ["staging", "production"]
 
-    def models(self) -> list[str]:
-        return ["churn"]
-
-    def numbers_of(self, models: list[str]) -> dict[str, list[int]]:
-        return {model: [1, 2] for model in models}
-
-
-PLACES = ["staging", "production", "staging/churn", "production/churn"]
-VERSIONS = ["staging/churn@1", "staging/churn@2", "production/churn@1", "production/churn@2"]
+PLACES = ["production", "staging", "production/churn", "staging/churn"]
+VERSIONS = ["production/churn@10", "production/churn@1", "staging/churn@10", "staging/churn@1"]
 OFFERED: list[tuple[tuple[str, ...], list[str]]] = [
     (("apply", ""), PLACES),
     (("apply", "prod"), ["production", "production/churn"]),
     (("merge", ""), PLACES[2:]),
     (("recertify", "staging/"), ["staging/churn"]),
     (("hold", "add", ""), [*PLACES, *VERSIONS]),
-    (("override", "add", "production/churn@"), VERSIONS[2:]),
-    (("rollback", "production", "--to-version", ""), ["churn@1", "churn@2"]),
+    (("hold", "lift", ""), ["production/churn@1"]),
+    (("override", "add", "production/churn@"), VERSIONS[:2]),
+    (("override", "add", "production/churn@1", "--waive", "beats-b"), ["beats-baseline"]),
+    (("override", "approve", ""), ["incident-7"]),
+    (("standing-approval", "approve", ""), ["staging/churn"]),
+    (("rollback", "production", "--to-version", ""), ["churn@10", "churn@1"]),
     (("gate", "churn@1", "--env", "s"), ["staging"]),
     (("train", ""), ["churn"]),
+    (("show", "churn"), ["churn", "churn@10", "churn@1"]),
+    (("show", "other@"), []),
+    (("lineage", "churn@1"), ["churn@10", "churn@1"]),
+    (("data", "check", ""), ["visits"]),
+    (("policy", "replay", ""), ["strict"]),
+    (("new", "model", "x", "--problem", ""), ["churn"]),
+    (("status", "--at", ""), ["main", "release-1"]),
+    (("at", "rel"), ["release-1"]),
 ]
 
 
 @pytest.mark.parametrize(("words", "offered"), OFFERED)
 def test_what_there_is_is_offered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
+    project: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
 ) -> None:
-    snapshot = SimpleNamespace(state=_State())
-    monkeypatch.setattr("mlgit.ops.kernel.snapshot.take_snapshot", lambda _: snapshot)
-    assert completed(tmp_path, monkeypatch, *words) == offered
+    assert completed(project, monkeypatch, *words) == offered
+
+
+def test_open_promotions_are_offered_before_all_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    branch = "mlgit/promote/staging/churn"
+    subprocess.run(["git", "branch", branch], cwd=project, check=True)
+    try:
+        assert completed(project, monkeypatch, "merge", "") == ["staging/churn"]
+        assert completed(project, monkeypatch, "merge", "mlgit/") == [branch]
+    finally:
+        subprocess.run(["git", "branch", "-q", "-D", branch], cwd=project, check=True)
+
+
+NAMES = ("MODEL", "ENV", "REV", "POLICY", "DATASET", "GATE", "PROMOTION", "COMMIT")
+
+
+def test_every_name_that_a_command_takes_is_completed() -> None:
+    """A parameter whose form shows one of these words suggests what exists."""
+    silent = [
+        f"{name} {parameter.name}"
+        for name, command in leaves().items()
+        for parameter in command.params
+        if any(word in str(parameter.metavar or parameter.name) for word in NAMES)
+        and type(parameter.type).shell_complete is click.ParamType.shell_complete
+    ]
+    assert silent == []
+
+
+def test_completing_a_command_imports_none(project: Path) -> None:
+    listed = "print([name for name in sys.modules if 'mlgit.cli.s' in name])"
+    script = f"import sys, atexit; atexit.register(lambda: {listed}); from mlgit.cli.main import run; run([])"
+    environment = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit s", "COMP_CWORD": "1"}
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "plain,status" in result.stdout
+    assert result.stdout.rstrip().endswith("[]")
 
 
 @pytest.mark.parametrize(

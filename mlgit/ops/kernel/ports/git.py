@@ -139,6 +139,10 @@ class Repository(Protocol):
         """
         ...
 
+    def entry_ids(self, commit: CommitId, paths: Sequence[str]) -> Sequence[str | None]:
+        """Return mode and id of each path at a commit, which are equal exactly if files are; None for a missing one."""
+        ...
+
     def work_tree(self) -> Tree:
         """Return the files on disk.
 

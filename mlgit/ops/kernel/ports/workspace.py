@@ -1,24 +1,25 @@
 """The workspace: every port that an operation may use, in one place."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mlgit.domain.records import Environment
-from mlgit.domain.records.version import StoredFile
-from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables, VersionStore
-from mlgit.ops.kernel.ports.formats import Formats
-from mlgit.ops.kernel.ports.git import Repository
-from mlgit.ops.kernel.ports.model import ModelFiles
-from mlgit.ops.kernel.ports.signing import Signatures
-from mlgit.ops.kernel.ports.target import Target
-from mlgit.ops.kernel.ports.team_gates import TeamGates
-from mlgit.ops.kernel.ports.timestamps import Timestamps
-
-if TYPE_CHECKING:  # only commands that use a forge import it
+if TYPE_CHECKING:  # annotations only: commands import what they use
+    from mlgit.domain.records import Environment
+    from mlgit.domain.records.version import StoredFile
+    from mlgit.ops.kernel.ports.data import DataStore, Pipeline, Reproduction, Tables, VersionStore
     from mlgit.ops.kernel.ports.forge import Forge
+    from mlgit.ops.kernel.ports.formats import Formats
+    from mlgit.ops.kernel.ports.git import Repository
+    from mlgit.ops.kernel.ports.model import ModelFiles
+    from mlgit.ops.kernel.ports.signing import Signatures
+    from mlgit.ops.kernel.ports.target import Target
+    from mlgit.ops.kernel.ports.team_gates import TeamGates
+    from mlgit.ops.kernel.ports.timestamps import Timestamps
 
 
 class Clock(Protocol):
@@ -161,7 +162,7 @@ class Workspace(Protocol):
         """Return the target of an environment; None if it has none that mlgit deploys to."""
         ...
 
-    def forge(self) -> "Forge | None":
+    def forge(self) -> Forge | None:
         """Return the forge with the pull requests, as the base branch states it; None if the project has none.
 
         Raises:
@@ -170,7 +171,7 @@ class Workspace(Protocol):
         """
         ...
 
-    def scratch(self) -> AbstractContextManager["Workspace"]:
+    def scratch(self) -> AbstractContextManager[Workspace]:
         """Return this workspace with a repository whose new objects and refs are discarded at the end.
 
         Raises:
