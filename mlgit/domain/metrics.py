@@ -39,17 +39,24 @@ class Metric(msgspec.Struct, frozen=True):
 _BINARY: tuple[Task, ...] = ("binary",)
 _CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 _VALUES: tuple[Task, ...] = ("regression",)
+_MANY: tuple[Task, ...] = ("multiclass",)
 
 METRICS: dict[str, Metric] = {
     "roc_auc": Metric("max", _BINARY, "score"),
     "average_precision": Metric("max", _BINARY, "score"),
-    "log_loss": Metric("min", _BINARY, "score", high=None),
+    "log_loss": Metric("min", _CLASSES, "score", high=None),
     "brier": Metric("min", _BINARY, "score"),
     "accuracy": Metric("max", _CLASSES, "class"),
     "balanced_accuracy": Metric("max", _CLASSES, "class"),
-    "f1": Metric("max", _CLASSES, "class"),
-    "precision": Metric("max", _CLASSES, "class"),
-    "recall": Metric("max", _CLASSES, "class"),
+    "f1": Metric("max", _BINARY, "class"),
+    "precision": Metric("max", _BINARY, "class"),
+    "recall": Metric("max", _BINARY, "class"),
+    "f1_macro": Metric("max", _MANY, "class"),
+    "f1_weighted": Metric("max", _MANY, "class"),
+    "precision_macro": Metric("max", _MANY, "class"),
+    "precision_weighted": Metric("max", _MANY, "class"),
+    "recall_macro": Metric("max", _MANY, "class"),
+    "recall_weighted": Metric("max", _MANY, "class"),
     "r2": Metric("max", _VALUES, "value", low=None),
     "rmse": Metric("min", _VALUES, "value", high=None),
     "mae": Metric("min", _VALUES, "value", high=None),

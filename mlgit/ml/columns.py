@@ -1,7 +1,8 @@
 """The columns of a predictions table, checked and turned into arrays.
 
-A predictions table has a `label` (the truth), for binary tasks a `score` (probability of the positive class), and a
-`prediction` (the decided class, or the predicted value of a regression).
+A predictions table has a `label` (the truth), for binary tasks a `score` (probability of the positive class), for multiclass
+ones optionally `score_<class>` (probability of each class), and a `prediction` (the decided class, or the predicted value of a
+regression).
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ import pandas as pd
 
 from mlgit.domain.records.problem import Label
 from mlgit.ml.arrays import Array
+
+CLASS_SCORE = "score_"
+"""What the names of columns with the probability of a class begin with; the class as text follows."""
+_SUM_TOLERANCE = 1e-6  # probabilities of single precision add up to 1 within this
 
 
 class InvalidPredictions(ValueError):
@@ -65,6 +70,30 @@ def require_probabilities(predictions: pd.DataFrame) -> None:
     scores = _numbers(_column(predictions, "score"))
     if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
         raise InvalidPredictions("the model's output is a probability, and column 'score' has values outside 0 to 1")
+
+
+def read_class_scores(predictions: pd.DataFrame) -> MetricInput:
+    """Return the probability of the true class of each row, out of the columns `score_<class>`; every truth is True.
+
+    Raises:
+        InvalidPredictions: there are no such columns, a class that occurs has none, or the values are no probabilities that
+            add up to 1.
+    """
+    label = _column(predictions, "label")
+    names = [str(name) for name in predictions.columns if str(name).startswith(CLASS_SCORE)]
+    if not names:
+        raise InvalidPredictions(f"there are no columns {CLASS_SCORE}<class>")
+    scores = np.column_stack([_numbers(_column(predictions, name)) for name in names])
+    if scores.min() < 0 or np.abs(scores.sum(axis=1) - 1).max() > _SUM_TOLERANCE:
+        raise InvalidPredictions(
+            f"the columns {', '.join(names)} do not hold probabilities that add up to 1 in each row"
+        )
+    places = {name.removeprefix(CLASS_SCORE): place for place, name in enumerate(names)}
+    truth = np.array([places.get(str(value), -1) for value in label.tolist()])
+    if truth.min() < 0:
+        missing = str(label.iloc[int(truth.argmin())])
+        raise InvalidPredictions(f"label {missing!r} occurs, and there is no column {CLASS_SCORE}{missing}")
+    return MetricInput(truth=np.ones(len(label), dtype=bool), output=scores[np.arange(len(label)), truth])
 
 
 def read_classes(predictions: pd.DataFrame, positive: Label | None) -> MetricInput:

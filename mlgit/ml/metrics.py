@@ -12,7 +12,15 @@ import pandas as pd
 from mlgit.domain.metrics import METRICS, Metric, Task
 from mlgit.domain.records.problem import Label
 from mlgit.ml.arrays import Array
-from mlgit.ml.columns import InvalidPredictions, MetricInput, read_classes, read_scores, read_values
+from mlgit.ml.columns import (
+    CLASS_SCORE,
+    InvalidPredictions,
+    MetricInput,
+    read_class_scores,
+    read_classes,
+    read_scores,
+    read_values,
+)
 
 
 class UndefinedMetric(ValueError):
@@ -25,8 +33,9 @@ def measure(metric: str, predictions: pd.DataFrame, positive: Label | None) -> f
     Args:
         metric: a name in METRICS.
         predictions: one row for each prediction.
-        positive: the positive class of a binary task. If None, precision, recall and f1 are macro averages over the
-            classes that occur, and a class that was never predicted has precision 0.
+        positive: the positive class of a binary task, else None. Metrics that end in `_macro` are plain means over the
+            classes that occur, those that end in `_weighted` are weighted by the rows of each class; a class that was never
+            predicted has precision 0.
 
     Raises:
         UndefinedMetric: the metric is undefined on these rows.
@@ -82,6 +91,10 @@ def read_input(metric: str, predictions: pd.DataFrame, positive: Label | None) -
         return read_values(predictions)
     if reads == "class":
         return read_classes(predictions, positive)
+    if positive is None and metric == "log_loss":
+        if not any(str(name).startswith(CLASS_SCORE) for name in predictions.columns):
+            raise UndefinedMetric(f"log_loss needs the probability of each class, in columns {CLASS_SCORE}<class>")
+        return read_class_scores(predictions)
     if "score" not in predictions.columns:
         raise UndefinedMetric(f"{metric} needs scores, and there is no column 'score'")
     columns = read_scores(predictions, positive)
@@ -133,31 +146,74 @@ def _balanced_accuracy(columns: MetricInput) -> float:
 
 
 def _precision(columns: MetricInput) -> float:
-    actual, predicted, both = _counts(columns)
-    if columns.positive is None:
-        return _macro(both, predicted, occurs=actual + predicted > 0)
-    if not predicted[columns.positive]:
+    positive, (_, predicted, both) = _need_positive(columns), _counts(columns)
+    if not predicted[positive]:
         raise UndefinedMetric("no row was predicted as the positive class")
-    return float(both[columns.positive] / predicted[columns.positive])
+    return float(both[positive] / predicted[positive])
 
 
 def _recall(columns: MetricInput) -> float:
-    actual, predicted, both = _counts(columns)
-    if columns.positive is None:
-        return _macro(both, actual, occurs=actual + predicted > 0)
-    if not actual[columns.positive]:
+    positive, (actual, _, both) = _need_positive(columns), _counts(columns)
+    if not actual[positive]:
         raise UndefinedMetric("no row has the positive class")
-    return float(both[columns.positive] / actual[columns.positive])
+    return float(both[positive] / actual[positive])
 
 
 def _f1(columns: MetricInput) -> float:
-    actual, predicted, both = _counts(columns)
+    positive, (actual, predicted, both) = _need_positive(columns), _counts(columns)
     either = actual + predicted
-    if columns.positive is None:
-        return _macro(2 * both, either, occurs=either > 0)
-    if not either[columns.positive]:
+    if not either[positive]:
         raise UndefinedMetric("no row has the positive class, and none was predicted as it")
-    return float(2 * both[columns.positive] / either[columns.positive])
+    return float(2 * both[positive] / either[positive])
+
+
+_Share = Callable[[Array, Array, Array], Array]
+"""Rows with the class, rows predicted as it, and rows that are both, each (classes,) -> the share of each class (classes,)."""
+
+
+def _macro(share: _Share) -> Callable[[MetricInput], float]:
+    """Return a metric that is the mean share of the classes that occur."""
+
+    def metric(columns: MetricInput) -> float:
+        actual, predicted, both = _counts(columns)
+        return float(share(actual, predicted, both)[actual + predicted > 0].mean())
+
+    return metric
+
+
+def _weighted(share: _Share) -> Callable[[MetricInput], float]:
+    """Return a metric that is the mean share of the classes, weighted by their rows."""
+
+    def metric(columns: MetricInput) -> float:
+        actual, predicted, both = _counts(columns)
+        return float((share(actual, predicted, both) * actual).sum() / actual.sum())
+
+    return metric
+
+
+def _precisions(_actual: Array, predicted: Array, both: Array) -> Array:
+    return _shares(both, predicted)
+
+
+def _recalls(actual: Array, _predicted: Array, both: Array) -> Array:
+    return _shares(both, actual)
+
+
+def _f1s(actual: Array, predicted: Array, both: Array) -> Array:
+    return _shares(2 * both, actual + predicted)
+
+
+def _shares(part: Array, whole: Array) -> Array:
+    """Divide; a share of nothing is 0."""
+    return np.asarray(np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0))
+
+
+def _need_positive(columns: MetricInput) -> int:
+    if columns.positive is None:
+        raise InvalidPredictions(
+            "the metric needs a positive class; for several classes there are _macro and _weighted ones"
+        )
+    return columns.positive
 
 
 def _r2(columns: MetricInput) -> float:
@@ -200,12 +256,6 @@ def _counts(columns: MetricInput) -> tuple[Array, Array, Array]:
     return actual, predicted, both
 
 
-def _macro(part: Array, whole: Array, *, occurs: Array) -> float:
-    """Return the mean share over the classes that occur; a share of nothing is 0."""
-    shares = np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
-    return float(shares[occurs].mean())
-
-
 def _need_both_classes(columns: MetricInput) -> None:
     if columns.truth.all():
         raise UndefinedMetric("every row has the positive class")
@@ -223,6 +273,12 @@ FUNCTIONS: dict[str, Callable[[MetricInput], float]] = {
     "f1": _f1,
     "precision": _precision,
     "recall": _recall,
+    "f1_macro": _macro(_f1s),
+    "f1_weighted": _weighted(_f1s),
+    "precision_macro": _macro(_precisions),
+    "precision_weighted": _weighted(_precisions),
+    "recall_macro": _macro(_recalls),
+    "recall_weighted": _weighted(_recalls),
     "r2": _r2,
     "rmse": _rmse,
     "mae": _mae,

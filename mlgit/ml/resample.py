@@ -100,8 +100,8 @@ _FromCounts = Callable[[Array, Array, Array], Array]
 """Rows with the class, rows predicted as it, and rows that are both, each (resamples, classes) -> (resamples,)."""
 
 
-def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[MetricInput], Evaluate]:
-    """Prepare a metric from its two formulas: for a positive class, and for all classes together."""
+def _counting(formula: _FromCounts) -> Callable[[MetricInput], Evaluate]:
+    """Prepare a metric from its formula, of the positive class if there is one, and else of all classes."""
 
     def prepare(columns: MetricInput) -> Evaluate:
         right = np.flatnonzero(columns.truth == columns.output)
@@ -110,10 +110,8 @@ def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[Metric
             actual = _per_class(weights, columns.truth, columns.classes)
             predicted = _per_class(weights, columns.output, columns.classes)
             both = _per_class(np.take(weights, right, axis=1), columns.truth[right], columns.classes)
-            if columns.positive is None:
-                return of_all(actual, predicted, both)
-            chosen = columns.positive
-            return of_positive(actual[:, [chosen]], predicted[:, [chosen]], both[:, [chosen]])
+            chosen = slice(None) if columns.positive is None else [columns.positive]
+            return formula(actual[:, chosen], predicted[:, chosen], both[:, chosen])
 
         return evaluate
 
@@ -122,7 +120,7 @@ def _counting(of_positive: _FromCounts, of_all: _FromCounts) -> Callable[[Metric
 
 def _same_for_all(formula: _FromCounts) -> Callable[[MetricInput], Evaluate]:
     """Prepare a metric to which no class is special."""
-    prepare = _counting(formula, formula)
+    prepare = _counting(formula)
     return lambda columns: prepare(MetricInput(truth=columns.truth, output=columns.output, classes=columns.classes))
 
 
@@ -154,14 +152,36 @@ def _f1(actual: Array, predicted: Array, both: Array) -> Array:
     return _ratio(2 * both, actual + predicted)[:, 0]
 
 
-def _macro(part: Callable[[Array, Array], Array]) -> _FromCounts:
+def _macro(whole: Callable[[Array, Array], Array]) -> _FromCounts:
     """Average over the classes that occur in a resample; a share of nothing counts as 0."""
 
     def formula(actual: Array, predicted: Array, both: Array) -> Array:
-        shares = np.nan_to_num(_ratio(both, part(actual, predicted)), nan=0.0)
+        shares = np.nan_to_num(_ratio(both, whole(actual, predicted)), nan=0.0)
         return _ratio(shares.sum(axis=1), (actual + predicted > 0).sum(axis=1))
 
     return formula
+
+
+def _weighted(whole: Callable[[Array, Array], Array]) -> _FromCounts:
+    """Average over the classes, weighted by their rows in a resample; a share of nothing counts as 0."""
+
+    def formula(actual: Array, predicted: Array, both: Array) -> Array:
+        shares = np.nan_to_num(_ratio(both, whole(actual, predicted)), nan=0.0)
+        return _ratio((shares * actual).sum(axis=1), actual.sum(axis=1))
+
+    return formula
+
+
+def _predicted_rows(_actual: Array, predicted: Array) -> Array:
+    return predicted
+
+
+def _actual_rows(actual: Array, _predicted: Array) -> Array:
+    return actual
+
+
+def _mean_rows(actual: Array, predicted: Array) -> Array:
+    return (actual + predicted) / 2
 
 
 # Averaging metrics: computed from weighted means of a few numbers for each row.
@@ -229,9 +249,15 @@ _PREPARE: dict[str, Callable[[MetricInput], Evaluate]] = {
     "brier": _averaging(lambda truth, score: _squares(truth.astype(np.float64), score), _identity),
     "accuracy": _same_for_all(_accuracy),
     "balanced_accuracy": _same_for_all(_balanced_accuracy),
-    "precision": _counting(_precision, _macro(lambda _actual, predicted: predicted)),
-    "recall": _counting(_recall, _macro(lambda actual, _predicted: actual)),
-    "f1": _counting(_f1, _macro(lambda actual, predicted: (actual + predicted) / 2)),
+    "precision": _counting(_precision),
+    "recall": _counting(_recall),
+    "f1": _counting(_f1),
+    "precision_macro": _same_for_all(_macro(_predicted_rows)),
+    "recall_macro": _same_for_all(_macro(_actual_rows)),
+    "f1_macro": _same_for_all(_macro(_mean_rows)),
+    "precision_weighted": _same_for_all(_weighted(_predicted_rows)),
+    "recall_weighted": _same_for_all(_weighted(_actual_rows)),
+    "f1_weighted": _same_for_all(_weighted(_mean_rows)),
     "r2": _r2,
     "rmse": _averaging(_squares, np.sqrt),
     "mae": _averaging(lambda truth, output: np.abs(truth - output), _identity),

@@ -35,6 +35,7 @@ from mlgit.edges.modelfile import parse_trusted_types
 from mlgit.edges.ssh import signers
 from mlgit.ml.baseline import baseline_answers
 from mlgit.ml.compare import paired_bootstrap
+from mlgit.ml.metrics import measure
 from mlgit.ops.project.project_files import APPROVAL_RULES, EXAMPLE_TABLE
 from tests.conftest import BuildOnce
 
@@ -350,7 +351,10 @@ def test_bring_your_own_does_the_other_tasks_and_keys_of_several_columns(
     run_stages_here(folder)
     assert list(json.loads((folder / "out/metrics.json").read_text(encoding="utf-8"))) == [metric]
     predictions = pd.read_parquet(folder / "out/predictions.parquet")
-    assert set(predictions.columns) == {"id", "channel", "label", "prediction"}
+    scores = [f"score_{name}" for name in sorted(set(predictions["label"]))] if task == "multiclass" else []
+    assert set(predictions.columns) == {"id", "channel", "label", "prediction", *scores}
+    if task == "multiclass":
+        assert measure("log_loss", predictions, None) > 0
 
 
 @pytest.mark.parametrize("path", sorted((TEMPLATES / "common/.github/workflows").iterdir()), ids=lambda path: path.stem)

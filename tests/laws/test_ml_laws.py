@@ -44,7 +44,7 @@ def predictions(draw: st.DrawFn, metric: str) -> tuple[pd.DataFrame, str | None]
 
     if METRICS[metric].reads == "value":
         return pd.DataFrame({"label": column(VALUES), "prediction": column(VALUES)}), None
-    positive = "a" if METRICS[metric].reads == "score" else draw(st.sampled_from(["a", None]))
+    positive = "a" if "binary" in METRICS[metric].tasks else None
     labels = st.sampled_from("ab" if positive else "abcd")
     return pd.DataFrame({"label": column(labels), "prediction": column(labels), "score": column(SCORES)}), positive
 
@@ -63,7 +63,8 @@ def by_scikit_learn(metric: str, columns: MetricInput) -> float:
     binary = METRICS[metric].reads == "class" and columns.positive is not None
     if binary:
         truth, output = truth == columns.positive, output == columns.positive
-    options = {"average": "binary" if binary else "macro", "zero_division": 0.0}
+    average = "binary" if binary else "weighted" if metric.endswith("_weighted") else "macro"
+    options = {"average": average, "zero_division": 0.0}
     functions: dict[str, Any] = {
         "roc_auc": lambda: sk.roc_auc_score(truth, output),
         "average_precision": lambda: sk.average_precision_score(truth, output),
@@ -74,8 +75,14 @@ def by_scikit_learn(metric: str, columns: MetricInput) -> float:
             columns.truth, columns.output, labels=np.unique(columns.truth), average="macro", zero_division=0.0
         ),
         "f1": lambda: sk.f1_score(truth, output, **options),
+        "f1_macro": lambda: sk.f1_score(truth, output, **options),
+        "f1_weighted": lambda: sk.f1_score(truth, output, **options),
         "precision": lambda: sk.precision_score(truth, output, **options),
+        "precision_macro": lambda: sk.precision_score(truth, output, **options),
+        "precision_weighted": lambda: sk.precision_score(truth, output, **options),
         "recall": lambda: sk.recall_score(truth, output, **options),
+        "recall_macro": lambda: sk.recall_score(truth, output, **options),
+        "recall_weighted": lambda: sk.recall_score(truth, output, **options),
         "r2": lambda: sk.r2_score(truth, output),
         "rmse": lambda: sk.root_mean_squared_error(truth, output),
         "mae": lambda: sk.mean_absolute_error(truth, output),
@@ -106,7 +113,8 @@ def test_a_metric_of_many_rows_is_that_of_scikit_learn(metric: str) -> None:
     else:
         score = numbers.random(rows)
         label = numbers.random(rows) < score
-        table, positive = pd.DataFrame({"label": label, "score": score, "prediction": score > 0.4}), True
+        table = pd.DataFrame({"label": label, "score": score, "prediction": score > 0.4})
+        positive = True if "binary" in METRICS[metric].tasks else None
     expected = by_scikit_learn(metric, read_input(metric, table, positive))
     assert measure(metric, table, positive) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 

@@ -22,7 +22,10 @@ class Outputs(RecordPart, frozen=True, kw_only=True):
     model: Annotated[FilePath, describe("The trained model: .skops, .onnx, .ubj, .txt (LightGBM) or .safetensors.")]
     predictions: Annotated[
         FilePath,
-        describe("Parquet of the test split: the keys, label, score or prediction, and the slice columns."),
+        describe(
+            "Parquet of the test split: the keys, label, score or prediction, and the slice columns; for several classes also "
+            "`score_<class>`."
+        ),
     ]
     train: Annotated[FilePath, describe("Parquet of the training features, for the reference profile.")]
     test: Annotated[FilePath | None, describe("Parquet of the test features; latency is measured on its rows.")] = None

@@ -54,7 +54,8 @@ class Job:
         if values.ndim == 2 and values.shape[1] == 1:  # noqa: PLR2004 - a matrix
             values = values[:, 0]
         if self.task == "binary" and values.ndim == 2:  # noqa: PLR2004
-            return values[:, 1]
+            classes = list(range(values.shape[1]))
+            return values[:, 1 if len(classes) == 2 else self.positive_index(classes)]  # noqa: PLR2004
         if self.task == "multiclass":
             values = values.argmax(axis=1) if values.ndim == 2 else values  # noqa: PLR2004
             return values.astype("int64") if values.dtype.kind == "f" else values

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlgit.domain import layout
@@ -252,11 +252,20 @@ class StoredEvidence:
 
     def rescore(self) -> PredictionComparison:
         """Compare predictions of the candidate's model file for its stored features with the stored ones."""
-        scored = rescoring.score(
-            self._workspace, self._store, self.candidate, self.problem, self._trusted, on=self.candidate
+        score = partial(
+            rescoring.score,
+            self._workspace,
+            self._store,
+            self.candidate,
+            self.problem,
+            self._trusted,
+            on=self.candidate,
         )
+        scored = score()
         with translating_ml_errors(f"predictions of {self._ref(self.candidate)}"):
-            return rescoring.compare(scored, self._table(self.candidate), self.model)
+            return rescoring.compare(
+                scored, self._table(self.candidate), self.problem, lambda name: score(of_class=name)
+            )
 
     def reproduce(self, *, seconds: int) -> PredictionComparison:
         """Train the candidate again from its recorded inputs."""

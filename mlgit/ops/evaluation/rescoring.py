@@ -1,5 +1,6 @@
 """Recompute predictions: with the model file (rescore), or by training again (reproduce)."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def score(
-    workspace: Workspace, store: VersionStore, version: Version, problem: Problem, trusted: bytes, on: Version
+    workspace: Workspace,
+    store: VersionStore,
+    version: Version,
+    problem: Problem,
+    trusted: bytes,
+    on: Version,
+    of_class: str | None = None,
 ) -> Scored:
     """Load a version's model file in a guarded process and compute predictions for the stored features of a version.
 
@@ -30,6 +37,7 @@ def score(
         problem: the problem of the model.
         trusted: content of the project's file of trusted types.
         on: the version whose features are used; usually the same.
+        of_class: the class, as text, whose probability is wanted; None for the predictions of the task.
 
     Raises:
         MlgitError: the features were not kept (`test-features-missing`), or the file is unavailable or cannot be used.
@@ -50,24 +58,67 @@ def score(
             trusted,
             rows,
             columns=version.inputs.columns,
-            task=problem.target.type,
-            positive=problem.target.positive,
+            task=problem.target.type if of_class is None else "binary",
+            positive=problem.target.positive if of_class is None else of_class,
         )
 
 
-def compare(scored: Scored, table: "DataFrame", model: Model) -> PredictionComparison:
-    """Compare new predictions with the stored ones, row by row, in their order.
+def compare(
+    scored: Scored, table: "DataFrame", problem: Problem, score_class: Callable[[str], Scored]
+) -> PredictionComparison:
+    """Compare new predictions with the stored ones, row by row, in their order: every column that metrics are computed from.
+
+    In a binary task, the stored classes have to follow from the scores by one threshold. In a multiclass task, each column with
+    the probability of a class is compared too.
+
+    Args:
+        scored: the new predictions.
+        table: the stored ones.
+        problem: the problem of the model.
+        score_class: returns the probability of a class, named by its text.
 
     Raises:
         ValueError: the stored predictions have no column to compare with.
     """
     import numpy as np  # noqa: PLC0415 - heavy
 
+    from mlgit.ml.columns import CLASS_SCORE  # noqa: PLC0415 - pandas
+
     column = "prediction" if scored.score is None else "score"
     predictions: Any = np.asarray(scored.prediction if scored.score is None else scored.score)
     if column not in table.columns:
-        raise ValueError(f"the stored predictions of {model.name} have no column {column!r}")
-    return _compare_rows(table[column].to_numpy(), predictions)
+        raise ValueError(f"the stored predictions have no column {column!r}")
+    compared = [_compare_rows(table[column].to_numpy(), predictions)]
+    if problem.target.type == "multiclass":
+        for name in [str(name) for name in table.columns if str(name).startswith(CLASS_SCORE)]:
+            of_class = score_class(name.removeprefix(CLASS_SCORE)).score
+            if of_class is None:
+                raise ValueError(f"the model gives no probabilities, and the stored predictions have a column {name!r}")
+            compared.append(_compare_rows(table[name].to_numpy(dtype=float), np.asarray(of_class)))
+    if column == "score" and "prediction" in table.columns:
+        chosen = (table["prediction"] == problem.target.positive).to_numpy(dtype=bool)
+        outside = _outside_threshold(table["score"].to_numpy(dtype=float), chosen)
+        compared.append(PredictionComparison(rows=len(table), mismatches=outside))
+    return PredictionComparison(
+        rows=len(table),
+        max_error=max(part.max_error for part in compared),
+        mismatches=max(part.mismatches for part in compared),
+    )
+
+
+def _outside_threshold(scores: Any, chosen: Any) -> int:
+    """Return in how many rows the chosen class differs from that of the threshold on the scores that fits best."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    order = np.argsort(scores, kind="stable")
+    ordered, positive = scores[order], chosen[order]
+    # A threshold lies between two different scores, or beside all: rows below it should not be chosen, rows above should.
+    cuts = (
+        np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]])) if len(ordered) else np.array([0])
+    )
+    below = np.concatenate([[0], np.cumsum(positive)])[cuts]
+    above = np.concatenate([[0], np.cumsum(~positive)])
+    return int((below + above[-1] - above[cuts]).min())
 
 
 def reproduce(
@@ -88,6 +139,7 @@ def reproduce(
         Inconclusive: the commit is not in this repository (`revision-unknown`).
         ValueError: the tables have no column in common to compare.
     """
+    from mlgit.ml.columns import CLASS_SCORE  # noqa: PLC0415 - pandas
     from mlgit.ml.compare import MismatchedRows, align  # noqa: PLC0415 - pandas
 
     then = evidence_files.trained_from(workspace, version)
@@ -107,10 +159,19 @@ def reproduce(
         stored_rows, rows = align(table, again, model.keys)
     except MismatchedRows:
         return PredictionComparison(rows=len(table), mismatches=len(table))
-    column = next((name for name in ("score", "prediction") if name in table.columns and name in again.columns), None)
-    if column is None:
-        raise ValueError("the two tables have neither a score nor a prediction in common")
-    return _compare_rows(stored_rows[column].to_numpy(), rows[column].to_numpy())
+    columns = [
+        name for name in map(str, table.columns) if name in {"score", "prediction"} or name.startswith(CLASS_SCORE)
+    ]
+    if not columns:
+        raise ValueError("the stored predictions have neither a score nor a prediction")
+    if missing := [name for name in columns if name not in again.columns]:
+        raise ValueError(f"the new predictions lack {', '.join(missing)}")
+    compared = [_compare_rows(stored_rows[name].to_numpy(), rows[name].to_numpy()) for name in columns]
+    return PredictionComparison(
+        rows=len(table),
+        max_error=max(part.max_error for part in compared),
+        mismatches=max(part.mismatches for part in compared),
+    )
 
 
 def _check_inputs(workspace: Workspace, then: Lifecycle, model: Model, version: Version) -> None:

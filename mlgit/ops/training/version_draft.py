@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 from mlgit.domain import carddraft, layout
 from mlgit.domain.codec import sha256, to_mapping
+from mlgit.domain.metrics import Task
 from mlgit.domain.names import CommitId
 from mlgit.domain.records import Dataset, Model, Problem, Version
+from mlgit.domain.records.problem import Label
 from mlgit.domain.records.version import Artifact, Evaluation, GitBlobs, GitIdentity, Inputs, StoredFile
 from mlgit.domain.rules.texts import check_secrets
 from mlgit.errors import Location, MlgitError, refused
+from mlgit.ops.evaluation import rescoring
+from mlgit.ops.evaluation.ml_errors import translating_ml_errors
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.model_inputs import model_inputs
 from mlgit.ops.kernel.ports.git import Tree, TreeEntry
@@ -144,30 +148,27 @@ def _check_predictions(
     """
     if model.outputs.test is None or artifact.format == "safetensors":
         return None
-    import numpy as np  # noqa: PLC0415 - heavy
-
     features = predictions.output(workspace, model.outputs.test, model.pipeline.evaluate)
-    scored = workspace.model_files.score(
-        workspace.root / model.outputs.model,
-        artifact.format,
-        _trusted_types(workspace),
-        features,
-        columns=list(model.signature.inputs),
-        task=problem.target.type,
-        positive=problem.target.positive,
-    )
-    actual = scored.score if scored.score is not None else scored.prediction
-    stored = table["score" if scored.score is not None else "prediction"].to_numpy()
-    is_equal = len(stored) == len(actual) and (
-        np.allclose(stored, actual, rtol=_SCORE_TOLERANCE, atol=_SCORE_TOLERANCE)
-        if np.issubdtype(stored.dtype, np.floating)
-        else bool((stored == actual).all())
-    )
-    if not is_equal:
+
+    def score(task: Task, positive: Label | None) -> Scored:
+        return workspace.model_files.score(
+            workspace.root / model.outputs.model,
+            artifact.format,
+            _trusted_types(workspace),
+            features,
+            columns=list(model.signature.inputs),
+            task=task,
+            positive=positive,
+        )
+
+    scored = score(problem.target.type, problem.target.positive)
+    with translating_ml_errors(f"predictions of {model.name}"):
+        compared = rescoring.compare(scored, table, problem, lambda name: score("binary", name))
+    if compared.mismatches or compared.max_error > _SCORE_TOLERANCE:
         raise refused(
             "predictions-mismatch",
             f"{model.outputs.model} does not predict what {model.outputs.predictions} states",
-            why=f"the model predicted the {len(actual)} rows of {model.outputs.test}, in their order",
+            why=f"the model predicted the rows of {model.outputs.test}, in their order",
             fix="write both from the same model and the same rows in the evaluate stage, then run `mlgit train`",
             at=Location(model.outputs.predictions),
         )

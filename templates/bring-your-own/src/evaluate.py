@@ -35,6 +35,9 @@ def main() -> None:
     if PARAMS["task"] == "binary":
         positive = list(model.classes_).index(PARAMS["positive"])
         predictions["score"] = model.predict_proba(features)[:, positive]
+    if PARAMS["task"] == "multiclass":
+        scores = model.predict_proba(features)
+        predictions = predictions.assign(**{f"score_{name}": scores[:, i] for i, name in enumerate(model.classes_)})
     predictions.to_parquet("out/predictions.parquet", index=False)
     Path("out/metrics.json").write_text(json.dumps(measure(predictions), indent=2) + "\n", encoding="utf-8")
 

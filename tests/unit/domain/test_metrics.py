@@ -19,6 +19,7 @@ def test_errors_are_better_when_smaller_and_all_else_when_larger() -> None:
 
 
 def test_scores_need_two_classes_and_distances_need_numbers() -> None:
-    assert METRICS["roc_auc"].tasks == METRICS["log_loss"].tasks == ("binary",)
-    assert METRICS["f1"].tasks == ("binary", "multiclass")
+    assert METRICS["roc_auc"].tasks == METRICS["f1"].tasks == ("binary",)
+    assert METRICS["log_loss"].tasks == METRICS["accuracy"].tasks == ("binary", "multiclass")
+    assert METRICS["f1_macro"].tasks == METRICS["f1_weighted"].tasks == ("multiclass",)
     assert METRICS["rmse"].tasks == METRICS["r2"].tasks == ("regression",)

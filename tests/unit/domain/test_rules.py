@@ -69,7 +69,7 @@ def problem(kind: Any = "binary", *, positive: Any = True, **metric: Any) -> lis
     [
         ("binary", "roc_auc", "max"),
         ("binary", "log_loss", "min"),
-        ("multiclass", "f1", "max"),
+        ("multiclass", "f1_macro", "max"),
         ("regression", "rmse", "min"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_suitable_metric_is_accepted(kind: str, metric: str, direction: str) -
     [
         ("binary", True, "auc", "max", "metric-unknown", "metric.primary"),
         ("regression", None, "roc_auc", "max", "metric-target-mismatch", "metric.primary"),
-        ("multiclass", None, "log_loss", "min", "metric-target-mismatch", "metric.primary"),
+        ("multiclass", None, "brier", "min", "metric-target-mismatch", "metric.primary"),
         ("binary", True, "rmse", "min", "metric-target-mismatch", "metric.primary"),
         ("binary", True, "roc_auc", "min", "metric-direction-mismatch", "metric.direction"),
         ("regression", None, "rmse", "max", "metric-direction-mismatch", "metric.direction"),

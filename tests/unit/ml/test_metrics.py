@@ -19,7 +19,15 @@ SCORE = [0.9, 0.2, 0.6, 0.4, 0.4, 0.7, 0.1, 0.2]
 PREDICTION = ["yes", "no", "yes", "no", "no", "yes", "no", "no"]
 BINARY = pd.DataFrame({"label": LABEL, "score": SCORE, "prediction": PREDICTION})
 REGRESSION = pd.DataFrame({"label": [1.0, 2.0, 4.0, 8.0], "prediction": [1.5, 2.0, 3.0, 9.0]})
-MULTICLASS = pd.DataFrame({"label": ["a", "b", "c", "a", "b"], "prediction": ["a", "c", "c", "b", "b"]})
+MULTICLASS = pd.DataFrame(
+    {
+        "label": ["a", "b", "c", "a", "b"],
+        "prediction": ["a", "c", "c", "b", "b"],
+        "score_a": [0.5, 0.25, 0.25, 0.25, 0.25],
+        "score_b": [0.25, 0.25, 0.25, 0.5, 0.5],
+        "score_c": [0.25, 0.5, 0.5, 0.25, 0.25],
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +66,16 @@ def test_regression(metric: str, expected: float) -> None:
     [
         ("accuracy", 3 / 5),
         ("balanced_accuracy", (1 / 2 + 1 / 2 + 1) / 3),
-        ("recall", (1 / 2 + 1 / 2 + 1) / 3),
-        ("precision", (1 + 1 / 2 + 1 / 2) / 3),
-        ("f1", (2 / 3 + 1 / 2 + 2 / 3) / 3),
+        ("recall_macro", (1 / 2 + 1 / 2 + 1) / 3),
+        ("precision_macro", (1 + 1 / 2 + 1 / 2) / 3),
+        ("f1_macro", (2 / 3 + 1 / 2 + 2 / 3) / 3),
+        ("recall_weighted", (2 * 1 / 2 + 2 * 1 / 2 + 1) / 5),
+        ("precision_weighted", (2 * 1 + 2 * 1 / 2 + 1 / 2) / 5),
+        ("f1_weighted", (2 * 2 / 3 + 2 * 1 / 2 + 2 / 3) / 5),
+        ("log_loss", -math.log(0.5 * 0.25 * 0.5 * 0.25 * 0.5) / 5),
     ],
 )
-def test_multiclass_is_the_mean_over_classes(metric: str, expected: float) -> None:
+def test_multiclass_is_a_mean_over_classes(metric: str, expected: float) -> None:
     assert measure(metric, MULTICLASS, None) == pytest.approx(expected)
 
 
@@ -89,6 +101,30 @@ def test_all_of_a_task_are_measured(task: Any, table: pd.DataFrame, positive: st
     measured = measure_all(table, task, positive)
     assert set(measured) == {name for name, metric in METRICS.items() if task in metric.tasks}
     assert measured == {name: measure(name, table, positive) for name in measured}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score_a": 1.0}, "add up to 1"),
+        ({"score_a": -0.25, "score_b": 0.75, "score_c": 0.5}, "add up to 1"),
+        ({"label": "d"}, "no column score_d"),
+        ({"score_c": None}, "missing or infinite"),
+    ],
+)
+def test_probabilities_of_classes_have_to_be_such(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidPredictions, match=message):
+        measure("log_loss", MULTICLASS.assign(**change), None)
+
+
+def test_without_probabilities_the_other_metrics_of_classes_are_measured() -> None:
+    assert "log_loss" not in measure_all(MULTICLASS[["label", "prediction"]], "multiclass", None)
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "recall"])
+def test_what_is_about_one_class_needs_that_class(metric: str) -> None:
+    with pytest.raises(InvalidPredictions, match="_macro and _weighted"):
+        measure(metric, MULTICLASS, None)
 
 
 def test_what_is_undefined_is_left_out_of_all() -> None:
