@@ -13,7 +13,7 @@ from mlgit.domain.records.ledger import FileChange
 from mlgit.domain.records.policy import ApprovalRule, ApprovalRules, ExcludedApprover, Policy
 from mlgit.domain.records.problem import Risk
 from mlgit.domain.records.project import Project
-from mlgit.domain.rule_files import affects
+from mlgit.domain.rule_files import affected
 
 Evidence = Literal["none", "forge", "signed"]
 
@@ -46,26 +46,22 @@ def requirement(project: Project, policies: Mapping[str, Policy], paths: Iterabl
     """Return what a change of rules requires by the rules before it.
 
     The project file states a number. By default it is that of the strictest policy for whose promotions one of the changed rules
-    counts, whatever the kind of promotion and the risk of the problem. A policy that no environment has counts for none.
+    counts, whatever the kind of promotion and the risk of the problem (see `affected`).
 
     Args:
         project: the project before the change.
         policies: the policy of each environment before the change, by the environment's name.
         paths: the changed rules.
     """
-    paths = list(paths)
-    affected = [
-        policy
-        for environment, policy in policies.items()
-        if any(affects(path, environment, policy.name) for path in paths)
-    ]
-    strictest = max(affected, key=approvals_needed, default=None)
+    environments = affected(list(paths), {name: policy.name for name, policy in policies.items()})
+    judging = [policy for name, policy in policies.items() if name in environments]
+    strictest = max(judging, key=approvals_needed, default=None)
     by_default = 0 if strictest is None else approvals_needed(strictest)
     stated = project.approvals.rules
     number = by_default if stated.min is None else stated.min
     if number == 0 and not stated.roles:
         return RulesRequirement(ApprovalRule(min=0), (), "none", "no policy that it affects requires approvals")
-    strict = [policy for policy in affected if approvals_needed(policy)] or list(policies.values())
+    strict = [policy for policy in judging if approvals_needed(policy)] or list(policies.values())
     excluded = {group for policy in strict for group in policy.exclude} if strict else set(_DEFAULT_EXCLUDE)
     evidence: Evidence = max((policy.evidence for policy in strict), key=_EVIDENCE.index, default="none")
     if evidence == "none":

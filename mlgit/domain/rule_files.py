@@ -1,6 +1,6 @@
 """Which files of a repository are rules: whoever changes one changes how later promotions are judged, or what CI runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from mlgit.domain import codeowners, layout
@@ -8,7 +8,7 @@ from mlgit.domain import codeowners, layout
 FOLDERS: Final = (
     layout.PROJECT,
     *codeowners.PATHS,
-    ".dvc/config",
+    ".dvc",
     ".gitea",
     ".github",
     ".mlgit",
@@ -24,7 +24,7 @@ _FILES: Final[Mapping[str, str]] = {
     layout.SIGNERS: "signers",
     layout.TRUSTED_TYPES: "trusted types",
     layout.REQUIREMENTS_LOCK: "requirements",
-    ".dvc/config": "DVC remote",
+    **dict.fromkeys((".dvc/config", ".dvc/config.local"), "DVC remote"),
     **dict.fromkeys(codeowners.PATHS, "code owners"),
 }
 _CI_FOLDERS: Final = tuple(
@@ -63,6 +63,20 @@ def changed_rules(changes: Sequence[tuple[str, str]]) -> dict[str, str]:
     """
     kinds = ((path, rule_kind(path, status)) for path, status in sorted(changes))
     return {path: kind for path, kind in kinds if kind is not None}
+
+
+def affected(paths: Collection[str], policies: Mapping[str, str]) -> set[str]:
+    """Return the environments for whose promotions at least one of some rules counts.
+
+    A policy that no environment has, and an environment that the project does not list, count for all: they may be in force soon,
+    by a change that was approved while they said something else.
+
+    Args:
+        paths: the rules.
+        policies: the name of the policy of each environment, by the environment's name.
+    """
+    counting = [{name for name, policy in policies.items() if affects(path, name, policy)} for path in paths]
+    return {name for names in counting for name in names or policies}
 
 
 def affects(path: str, environment: str, policy: str) -> bool:

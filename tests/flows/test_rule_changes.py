@@ -126,6 +126,7 @@ def test_the_project_file_states_another_number(running: Team) -> None:
         ".mlgit/trusted_types",
         ".mlgit/requirements.lock",
         ".dvc/config",
+        ".dvc/config.local",
         "environments/production/environment.yaml",
         "problems/malignancy.yaml",
         "mlgit.yaml",
@@ -135,6 +136,7 @@ def test_every_rule_is_guarded(running: Team, path: str) -> None:
     ana = running.ana
     ana.git("switch", "--quiet", "--create", "change")
     content = ana.read(path) if (ana.root / path).exists() else ""
+    (ana.root / ".dvc/.gitignore").unlink()  # it ignores `config.local`, and whoever wants to commit that deletes it
     ana.commit("Change a rule", {path: f"{content}# changed\n"})
     ana.git("switch", "--quiet", "main")
     assert "rule-approvals-missing" in ana.refused("merge change")

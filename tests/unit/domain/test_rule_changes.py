@@ -48,6 +48,7 @@ FREE = policy("free", 3, evidence="none")
         ("CODEOWNERS", "code owners"),
         ("docs/CODEOWNERS", "code owners"),
         (".dvc/config", "DVC remote"),
+        (".dvc/config.local", "DVC remote"),
         (".dvc/.gitignore", None),
         ("src/train.py", None),
     ],
@@ -85,7 +86,9 @@ def test_a_policy_counts_where_it_is_in_force_and_most_rules_everywhere(path: st
         (["policies/staging.yaml", "policies/production.yaml"], 2),
         (["environments/staging/environment.yaml"], 1),
         (["environments/test/environment.yaml"], 0),  # its policy asks for no evidence
-        (["policies/unused.yaml"], 0),
+        (["policies/unused.yaml"], 2),  # an environment may have it soon
+        (["policies/staging.yaml", "policies/unused.yaml"], 2),
+        (["environments/unlisted/environment.yaml"], 2),
         ([".mlgit/roles.yaml"], 2),
         (["mlgit.yaml"], 2),
     ],
