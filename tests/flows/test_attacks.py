@@ -24,3 +24,14 @@ def test_a_policy_is_not_loosened_between_its_approval_and_its_use(running: Team
     ben.does("approve switch")
     proposes(ana, "loosen", UNUSED, ("promote: {min: 1}", "promote: {min: 0}"))
     assert ana.refused("merge loosen") == ["rule-approvals-missing"]
+
+
+def test_a_commit_without_a_date_stops_nothing(running: Team) -> None:
+    ana = running.ana
+    tree, parent = ana.head("HEAD^{tree}"), ana.head()
+    text = f"tree {tree}\nparent {parent}\nauthor M <m@acme.example> 1 +0000\ncommitter M <m@acme.example>\n\nNote\n"
+    commit = ana.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=text.encode())
+    ana.git("update-ref", "refs/heads/main", commit)
+    assert ana("audit --no-cache").code == 0
+    ana.does("status")
+    ana.does("log")

@@ -94,10 +94,13 @@ def changes_on_disk(git: Git, before: CommitId) -> list[PathChange]:
     return [by_path[path] for path in sorted(by_path)]
 
 
-def from_timestamp(seconds: int) -> datetime:
-    """Return the time of a commit. Git accepts any number: one that `datetime` cannot hold becomes its largest value."""
+def from_timestamp(seconds: str) -> datetime:
+    """Return the time of a commit, in seconds since 1970 as Git prints it; nothing, where a commit has no date, is 1970.
+
+    Git accepts any number: one that `datetime` cannot hold becomes its largest value.
+    """
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(int(seconds or 0), UTC)
     except (ValueError, OverflowError, OSError):
         return datetime.max.replace(tzinfo=UTC)
 
@@ -109,7 +112,7 @@ def commit_times(git: Git, tip: CommitId) -> dict[CommitId, datetime]:
     latest = datetime.min.replace(tzinfo=UTC)
     for line in output.decode().splitlines():
         commit, _, timestamp = line.partition(" ")
-        latest = max(latest, from_timestamp(int(timestamp)))
+        latest = max(latest, from_timestamp(timestamp))
         times[commit] = latest
     return times
 
@@ -140,7 +143,7 @@ def _commit(first: bytes, rest: Iterator[bytes]) -> Commit:
     commit, parents, author, author_email, committer_email, timestamp, subject = (
         field.decode(errors="replace") for field in fields
     )
-    time = from_timestamp(int(timestamp))
+    time = from_timestamp(timestamp)
     return Commit(commit, tuple(parents.split()), author, author_email, committer_email, time, subject)
 
 

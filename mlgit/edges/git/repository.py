@@ -188,9 +188,9 @@ class GitRepository:
     def commit_time(self, commit: CommitId) -> datetime:
         """Return when a commit was made."""
         git_object = self._objects.find(f"{self._commit_id(commit)}^{{commit}}")
-        committer = rb"^committer .* ([0-9]+) [+-][0-9]{4}$"
-        match = re.search(committer, git_object.content, re.MULTILINE) if git_object else None
-        return history.from_timestamp(int(match[1]) if match else 0)
+        headers = git_object.content.partition(b"\n\n")[0] if git_object else b""
+        match = re.search(rb"^committer .*> ([0-9]+)", headers, re.MULTILINE)
+        return history.from_timestamp(match[1].decode() if match else "")
 
     def commit_times(self, tip: CommitId) -> Mapping[CommitId, datetime]:
         """Return the time of each first-parent commit of a tip, never before that of a commit that it follows."""
