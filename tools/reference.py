@@ -1,7 +1,7 @@
 """Generates the reference pages from the code, so that they always agree with it.
 
-`python -m tools.reference` writes `docs/reference` and the index of findings; `python -m tools.reference --check` only
-lists the pages that differ.
+`python -m tools.reference` writes `docs/reference`, the index of findings, and what completion needs of the commands;
+`python -m tools.reference --check` only lists the pages that differ.
 """
 
 import importlib
@@ -24,7 +24,7 @@ from mlgit.domain.records.base import Record
 from mlgit.domain.records.kinds import RECORD_KINDS
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.project.explain import RECORD_PATHS
-from tools import commands, examples, findings
+from tools import commands, completions, examples, findings
 from tools.example_gates import GATES
 from tools.fields import VALUE_FORMS, Schema, anchor, cell, described, fields, schema_of
 
@@ -239,6 +239,7 @@ def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` print which differ."""
     if arguments != ["--check"]:
         findings.write_index()
+        completions.FILE.write_text(completions.encoded(), encoding="utf-8", newline="\n")
         write()
         return 0
     differences = [f"docs/reference/{path}" for path in differing()]
@@ -246,6 +247,8 @@ def main(arguments: list[str]) -> int:
         encoding="utf-8"
     ):
         differences.append(index.relative_to(FOLDER.parents[1]).as_posix())
+    if completions.encoded() != completions.FILE.read_text(encoding="utf-8"):
+        differences.append(completions.FILE.relative_to(FOLDER.parents[1]).as_posix())
     for path in differences:
         print(f"{path} differs from what `make docs` writes")  # noqa: T201 - its output
     return 1 if differences else 0

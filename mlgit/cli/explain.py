@@ -7,23 +7,16 @@ import textwrap
 import click
 
 from mlgit import explanations
-from mlgit.cli.params import session_command
+from mlgit.cli.params import TOPIC, session_command
 from mlgit.cli.render import text
 from mlgit.cli.session import Session
-from mlgit.domain.gates import REGISTRY
-from mlgit.domain.records import KINDS
 from mlgit.ops.project import explain
 
 _WIDEST = 50  # characters of what a value can be; the JSON Schema has it in full
 
 
-def _offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
-    index = explanations.index()
-    return [name for name in (*KINDS, *REGISTRY, *index.families, *index.findings) if name.startswith(incomplete)]
-
-
 @click.command()
-@click.argument("topic", metavar="[ID]", required=False, shell_complete=_offer)
+@click.argument("topic", metavar="[ID]", required=False, type=TOPIC)
 @session_command
 def command(session: Session, topic: str | None) -> int:
     """Explain a finding, a family of findings, a gate or a kind of file.

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from mlgit.cli.names import ProjectNames
 from mlgit.cli.params import VERSION_OR_MODEL, VersionOrModelType, at_option, env_option, session_command
 from mlgit.cli.render import text
 from mlgit.cli.render.gates import gates, reports
@@ -21,8 +22,11 @@ class _SubjectType(VersionOrModelType):
         return value
 
 
+_SUBJECT = _SubjectType("version", ProjectNames.models, ProjectNames.versions)
+
+
 @click.command()
-@click.argument("name", type=_SubjectType(), metavar="MODEL[@N]", required=False)
+@click.argument("name", type=_SUBJECT, metavar="MODEL[@N]", required=False)
 @env_option("The environment whose gates are evaluated.")
 @click.option("--verify", is_flag=True, help="Evaluate a past gate report again: MODEL@N, a promotion, or its path.")
 @click.option("--all", "every", is_flag=True, help="With --verify: every report on the base branch.")

@@ -75,6 +75,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        if ctx.resilient_parsing:  # a line is being completed
+            from mlgit.cli.completions import command as described  # noqa: PLC0415 - only while completing
+
+            return described(cmd_name)
         import importlib  # noqa: PLC0415 - commands are imported when asked for
 
         command = importlib.import_module(f"mlgit.cli.{cmd_name.replace('-', '_')}").command

@@ -1,16 +1,18 @@
-"""The names that exist in a project, for completion: read from Git without parsing a record."""
+"""The names that exist in a project, for completion: read from Git without parsing a record.
 
+This module is imported to complete a name, and so imports little: no command, no operation and no record.
+"""
+
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import Any, Final
 
 import click
 
+from mlgit.edges.git.command import Git
+from mlgit.edges.git.listing import list_names, list_refs
 from mlgit.errors import MlgitError
-
-if TYPE_CHECKING:
-    from mlgit.edges.git.repository import GitRepository
-    from mlgit.edges.git.trees import GitTree
 
 _PROPOSALS: Final = "mlgit/promote/"
 _REF_PREFIXES: Final = ("refs/heads/", "refs/tags/", "refs/remotes/")
@@ -19,15 +21,14 @@ _REF_PREFIXES: Final = ("refs/heads/", "refs/tags/", "refs/remotes/")
 class ProjectNames:
     """The names of everything at HEAD, each kind as an iterator over those that may begin with what was typed."""
 
-    def __init__(self, repository: "GitRepository", typed: str) -> None:
-        """Take a repository with a commit, and what was typed."""
-        self._repository = repository
-        self._tree: GitTree = repository.tree("HEAD")
+    def __init__(self, git: Git, typed: str) -> None:
+        """Take Git in the folder of the command, and what was typed."""
+        self._git = git
         self._typed = typed
 
     def models(self) -> Iterator[str]:
         """Yield the models."""
-        return self._folders("models")
+        yield from self._models
 
     def environments(self) -> Iterator[str]:
         """Yield the environments."""
@@ -68,26 +69,27 @@ class ProjectNames:
 
     def model_places(self) -> Iterator[str]:
         """Yield each model in each environment."""
-        models = list(self.models())
-        yield from (f"{environment}/{model}" for environment in self.environments() for model in models)
+        yield from (f"{environment}/{model}" for environment in self.environments() for model in self._models)
 
     def placed_versions(self) -> Iterator[str]:
         """Yield each version in each environment."""
         environment, slash, typed = self._typed.partition("/")
         for name in self.environments():
-            if not slash or name == environment:
+            if name == environment if slash else name.startswith(environment):
                 yield from (f"{name}/{version}" for version in self._versions(typed))
 
     def promotions(self) -> Iterator[str]:
-        """Yield the open promotions, as `ENV/MODEL`; each model in each environment if none is open."""
+        """Yield the open promotions, as `ENV/MODEL`; each model in each environment if none is open.
+
+        Where the name of a branch was begun, they are branches.
+        """
+        if self._typed.startswith("mlgit/"):
+            yield from (ref.removeprefix("refs/heads/") for ref in self._refs(f"refs/heads/{_PROPOSALS}"))
+            return
         refs = [ref for prefix in ("refs/heads/", "refs/remotes/origin/") for ref in self._refs(prefix + _PROPOSALS)]
         yield from dict.fromkeys(ref.partition(_PROPOSALS)[2] for ref in refs)
         if not refs:
             yield from self.model_places()
-
-    def branches(self) -> Iterator[str]:
-        """Yield the branches of open promotions."""
-        return (ref.removeprefix("refs/heads/") for ref in self._refs(f"refs/heads/{_PROPOSALS}"))
 
     def revisions(self) -> Iterator[str]:
         """Yield branches and tags."""
@@ -100,50 +102,72 @@ class ProjectNames:
 
         yield from REGISTRY
 
+    def topics(self) -> Iterator[str]:
+        """Yield the kinds of records, the gates, and the families and ids of findings."""
+        from mlgit import explanations  # noqa: PLC0415 - as in `gates`
+        from mlgit.domain.records import KINDS  # noqa: PLC0415 - imports every record
+
+        index = explanations.index()
+        yield from (*KINDS, *self.gates(), *index.families, *index.findings)
+
     def _versions(self, typed: str) -> Iterator[str]:
         wanted, at, _ = typed.partition("@")
-        models = [model for model in self.models() if (model == wanted if at else model.startswith(wanted))]
-        for model, names in zip(
-            models, self._tree.names_of([f"models/{model}/versions" for model in models]), strict=True
-        ):
-            numbers = (name.removesuffix("/").removeprefix("v") for name in names if name.startswith("v"))
+        models = [model for model in self._models if (model == wanted if at else model.startswith(wanted))]
+        folders = [f"models/{model}/versions" for model in models]
+        listed = list_names(self._git, folders)
+        for model, folder in zip(models, folders, strict=True):
+            numbers = [name[1:-1] for name in listed[folder] if name.startswith("v") and name.endswith("/")]
             yield from (f"{model}@{number}" for number in sorted(filter(str.isdecimal, numbers), key=int, reverse=True))
 
+    @cached_property
+    def _models(self) -> list[str]:
+        return list(self._folders("models"))
+
     def _folders(self, folder: str) -> Iterator[str]:
-        return (name.removesuffix("/") for name in self._tree.names(folder) if name.endswith("/"))
+        return (name.removesuffix("/") for name in self._names(folder) if name.endswith("/"))
 
     def _files(self, folder: str) -> Iterator[str]:
-        return (name.removesuffix(".yaml") for name in self._tree.names(folder) if name.endswith(".yaml"))
+        return (name.removesuffix(".yaml") for name in self._names(folder) if name.endswith(".yaml"))
 
     def _nested(self, folder: str) -> Iterator[str]:
         """Yield the records below a folder at any depth, by their paths from there without extension."""
-        for name in self._tree.names(folder):
+        for name in self._names(folder):
             if name.endswith("/"):
                 yield from (f"{name}{inner}" for inner in self._nested(f"{folder}/{name.removesuffix('/')}"))
             elif name.endswith(".yaml"):
                 yield name.removesuffix(".yaml")
 
+    def _names(self, folder: str) -> list[str]:
+        return list_names(self._git, [folder])[folder]
+
     def _refs(self, prefix: str) -> list[str]:
-        return list(self._repository.refs(prefix))
+        return list_refs(self._git, prefix)
 
 
 Names = Callable[[ProjectNames], Iterator[str]]
 
 
-def complete(ctx: click.Context, typed: str, *kinds: Names) -> list[Any]:
-    """Return the names of some kinds that begin with what was typed.
+class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+    """The name of a model, an environment and so on; completed from the existing ones."""
 
-    There are none if they cannot be read, because a shell has no place for errors.
-    """
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only while completing
+    name = "name"
 
-    from mlgit.edges.git.repository import open_repository  # noqa: PLC0415 - only while completing
+    def __init__(self, noun: str, *names: Names) -> None:
+        """Take what it is a name of, and the names to suggest."""
+        self.name = noun
+        self.names = names
 
-    directory = ctx.find_root().params.get("directory") or "."
-    try:
-        with open_repository(Path(directory)) as repository:
-            names = ProjectNames(repository, typed)
-            found = [name for kind in kinds for name in kind(names) if name.startswith(typed)]
-    except MlgitError:
-        return []
-    return [CompletionItem(name) for name in dict.fromkeys(found)]
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Suggest the names that exist and begin with what was typed.
+
+        There are none if they cannot be read, because a shell has no place for errors.
+        """
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only while completing
+
+        directory = ctx.find_root().params.get("directory") or os.curdir
+        names = ProjectNames(Git(directory), incomplete)
+        try:
+            found = [name for kind in self.names for name in kind(names) if name.startswith(incomplete)]
+        except MlgitError:
+            return []
+        return [CompletionItem(name) for name in dict.fromkeys(found)]

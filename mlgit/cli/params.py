@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from mlgit.cli.names import Names, ProjectNames, complete
+from mlgit.cli.names import NameType, ProjectNames
 from mlgit.cli.session import Session
 from mlgit.domain.names import VersionRef, is_name
 from mlgit.errors import usage_error
@@ -41,53 +41,24 @@ class ReasonType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
         return value
 
 
-class VersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+class VersionType(NameType):
     """A version, `churn@10`; completed from the registered versions."""
-
-    name = "version"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> VersionRef:
         """Read `MODEL@N`."""
         return value if isinstance(value, VersionRef) else VersionRef.parse(value)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every version of every model."""
-        return complete(ctx, incomplete, ProjectNames.versions)
-
 
 class VersionOrModelType(VersionType):
     """A version, or the name of a model for its newest version; completed from both."""
-
-    name = "version"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read `MODEL@N`; leave a name as it is."""
         return value if isinstance(value, str) and is_name(value) else super().convert(value, param, ctx)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every model, and every version of every model."""
-        return complete(ctx, incomplete, ProjectNames.models, ProjectNames.versions)
 
-
-class NameType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """The name of a model, an environment and so on; completed from the existing ones."""
-
-    name = "name"
-
-    def __init__(self, noun: str, *names: Names) -> None:
-        """Take what it is a name of, and the names to suggest."""
-        self.name = noun
-        self._names = names
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest the names that exist."""
-        return complete(ctx, incomplete, *self._names)
-
-
-class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+class PlaceType(NameType):
     """An environment or a model in it, `production` or `production/churn`; completed from the existing ones."""
-
-    name = "place"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
         """Read `ENV` or `ENV/MODEL`."""
@@ -109,10 +80,6 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
             )
         return Place(environment, model or None)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every environment, and every model in it."""
-        return complete(ctx, incomplete, ProjectNames.places)
-
 
 class ModelPlaceType(PlaceType):
     """A model in an environment, `production/churn`."""
@@ -129,10 +96,8 @@ class ModelPlaceType(PlaceType):
         return place
 
 
-class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+class PlacedVersionType(NameType):
     """A version in an environment, `production/churn@11`; completed from the registered versions."""
-
-    name = "placed version"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PlacedVersion:
         """Read `ENV/MODEL@N`."""
@@ -147,39 +112,18 @@ class PlacedVersionType(click.ParamType):  # type: ignore[type-arg]  # generic i
             )
         return PlacedVersion(environment, VersionRef.parse(version))
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every version of every model, in every environment."""
-        return complete(ctx, incomplete, ProjectNames.placed_versions)
-
 
 class HoldableType(PlacedVersionType):
     """The subject of a hold: an environment, a model or a version in it; completed from the existing ones."""
-
-    name = "subject"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the text unchanged: its form depends on `--everywhere`, which is another option."""
         return value
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest every environment, and every model and version in it."""
-        return complete(ctx, incomplete, ProjectNames.places, ProjectNames.placed_versions)
-
-
-class ProposalType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
-    """A promotion, by its id or as `ENV/MODEL`; completed from the models and environments."""
-
-    name = "promotion"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Suggest the open promotions; if none is open, every model in every environment."""
-        names = (ProjectNames.branches,) if incomplete.startswith("mlgit/") else (ProjectNames.promotions,)
-        return complete(ctx, incomplete, *names)
-
 
 REASON = ReasonType()
-VERSION = VersionType()
-VERSION_OR_MODEL = VersionOrModelType()
+VERSION = VersionType("version", ProjectNames.versions)
+VERSION_OR_MODEL = VersionOrModelType("version", ProjectNames.models, ProjectNames.versions)
 MODEL = NameType("model", ProjectNames.models)
 ENVIRONMENT = NameType("environment", ProjectNames.environments)
 DATASET = NameType("dataset", ProjectNames.datasets)
@@ -189,14 +133,15 @@ HOLD = NameType("hold", ProjectNames.holds)
 OVERRIDE = NameType("override", ProjectNames.overrides)
 STANDING_APPROVAL = NameType("standing approval", ProjectNames.standing_approvals)
 GATE = NameType("gate", ProjectNames.gates)
+TOPIC = NameType("topic", ProjectNames.topics)
 REVISION = NameType("revision", ProjectNames.revisions)
 SHOWABLE = NameType("model or version", ProjectNames.models, ProjectNames.versions)
 SUBJECT = NameType("version", ProjectNames.versions)
-PLACE = PlaceType()
-MODEL_PLACE = ModelPlaceType()
-PLACED_VERSION = PlacedVersionType()
-HOLDABLE = HoldableType()
-PROMOTION = ProposalType()
+PLACE = PlaceType("place", ProjectNames.places)
+MODEL_PLACE = ModelPlaceType("place", ProjectNames.model_places)
+PLACED_VERSION = PlacedVersionType("placed version", ProjectNames.placed_versions)
+HOLDABLE = HoldableType("subject", ProjectNames.places, ProjectNames.placed_versions)
+PROMOTION = NameType("promotion", ProjectNames.promotions)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 

@@ -4,11 +4,10 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from mlgit.edges import process
-from mlgit.edges.process import Completed
+from mlgit.edges.process import Completed, WorkingFolder
 from mlgit.errors import MlgitError, inconclusive
 
 MINIMUM: Final = (2, 34)
@@ -39,7 +38,9 @@ _NOT_WRITTEN: Final = (
 class Git:
     """Git for one repository; without `options`, for the repository that a folder is in."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: WorkingFolder, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         """Store the folder to run in, and the options (such as `--git-dir=...`) and variables for every command."""
         self.folder = folder
         self.options = tuple(options)

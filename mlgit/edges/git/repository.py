@@ -10,6 +10,7 @@ from typing import Self
 from mlgit.domain.names import CommitId
 from mlgit.edges.git import checkout, history, hooks, remotes
 from mlgit.edges.git.command import Git
+from mlgit.edges.git.listing import list_refs
 from mlgit.edges.git.location import RepositoryLocation, locate
 from mlgit.edges.git.objects import Objects
 from mlgit.edges.git.remotes import ShowProgress
@@ -130,7 +131,7 @@ class GitRepository:
 
     def refs(self, prefix: str) -> Sequence[str]:
         """Return the full names of the refs below a prefix, sorted."""
-        return self._git.text("for-each-ref", "--format=%(refname)", "--", prefix).split()
+        return list_refs(self._git, prefix)
 
     def state(self) -> str:
         """Return HEAD and every ref with their commits, as one text."""

@@ -12,12 +12,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from mlgit.cli import completions
 from mlgit.cli.hold import _subject
 from mlgit.cli.main import COMMANDS, cli, run
 from mlgit.cli.params import MODEL_PLACE, PLACE, PLACED_VERSION, REASON, number_of
 from mlgit.cli.times import DATE, TIME
 from mlgit.domain.names import VersionRef
 from mlgit.errors import MlgitError
+from tools.completions import described
 
 
 def leaves() -> dict[str, click.Command]:
@@ -299,15 +301,33 @@ def test_every_name_that_a_command_takes_is_completed() -> None:
     assert silent == []
 
 
-def test_completing_a_command_imports_none(project: Path) -> None:
-    listed = "print([name for name in sys.modules if 'mlgit.cli.s' in name])"
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("s", "status"), ("train ", "churn"), ("override add production/churn@1", "production/churn@1")],
+)
+def test_completing_imports_no_command_and_no_operation(project: Path, typed: str, offered: str) -> None:
+    heavy = "('mlgit.cli.params', 'mlgit.cli.session', 'mlgit.workspace', 'mlgit.ops', 'mlgit.domain')"
+    listed = f"print([name for name in sys.modules if name.startswith({heavy})])"
     script = f"import sys, atexit; atexit.register(lambda: {listed}); from mlgit.cli.main import run; run([])"
-    environment = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit s", "COMP_CWORD": "1"}
+    variables = {"COMP_WORDS": f"mlgit {typed}", "COMP_CWORD": str(typed.count(" ") + 1)}
     result = subprocess.run(
-        [sys.executable, "-c", script], cwd=project, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=project,
+        env=os.environ | {"_MLGIT_COMPLETE": "bash_complete"} | variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert "plain,status" in result.stdout
+    assert f"plain,{offered}\n" in result.stdout
     assert result.stdout.rstrip().endswith("[]")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_completes_from_the_table_as_it_does_itself(name: str) -> None:
+    context = click.Context(cli)
+    real = cli.get_command(context, name)
+    assert real is not None
+    assert described(completions.command(name), context) == described(real, context)
 
 
 @pytest.mark.parametrize(
