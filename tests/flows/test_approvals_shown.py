@@ -337,14 +337,16 @@ def test_a_shallow_clone_cannot_list_the_authors(proposed: Team) -> None:
 
 def valid(team: Team, options: str) -> None:
     """Give Ben's line of the signers some options more."""
-    team.ana.edit(layout.SIGNERS, 'ben@acme.example namespaces="git,mlgit-approval"', f"ben@acme.example {options}")
+    team.ana.edit(
+        layout.SIGNERS, 'ben@acme.example namespaces="git,mlgit-approval,mlgit-ledger"', f"ben@acme.example {options}"
+    )
 
 
 def test_an_approval_by_a_key_that_expired_afterwards_counts(proposed: Team) -> None:
     proposed.ben.does("approve")
     proposed.now.wait(timedelta(days=2))
     stamp = f"{proposed.now.moment - timedelta(days=1):%Y%m%d%H%M%SZ}"
-    valid(proposed, f'namespaces="git,mlgit-approval",valid-before="{stamp}"')
+    valid(proposed, f'namespaces="git,mlgit-approval,mlgit-ledger",valid-before="{stamp}"')
     assert [one["person"] for one in shown(proposed.ana, code=0)["approvals"]["counted"]] == ["ben"]
     assert proposed.ben.refused("approve --reject") == ["signature-time-invalid"]
     proposed.ana.does("merge")
@@ -384,8 +386,8 @@ def test_old_and_new_keys_of_a_person_each_count_in_their_time(proposed: Team) -
     ben.does("approve")
     proposed.now.wait(timedelta(hours=2))
     stamp = f"{proposed.now.moment:%Y%m%d%H%M%SZ}"
-    valid(proposed, f'namespaces="git,mlgit-approval",valid-before="{stamp}"')
-    new = signer("mallory", proposed.keys, "ben@acme.example").replace('approval"', f'approval",valid-after="{stamp}"')
+    valid(proposed, f'namespaces="git,mlgit-approval,mlgit-ledger",valid-before="{stamp}"')
+    new = signer("mallory", proposed.keys, "ben@acme.example").replace('ledger"', f'ledger",valid-after="{stamp}"')
     ana.commit("Give Ben a new key", {layout.SIGNERS: ana.read(layout.SIGNERS) + new})
     assert ben.refused("approve --reject") == ["signature-time-invalid"]
     assert [one["person"] for one in shown(ana, code=0)["approvals"]["counted"]] == ["ben"]

@@ -134,7 +134,7 @@ def test_a_pull_request_is_judged_by_the_base_branch_whichever_branch_it_names(p
 def test_what_a_pull_request_brings(proposed: Team, files: dict[str, str | None], expected: list[str]) -> None:
     hosted = Hosted(proposed)
     texts = {
-        "mlgit.yaml": hosted.ana.read("mlgit.yaml").replace("base: main", "base: elsewhere"),
+        "mlgit.yaml": hosted.ana.read("mlgit.yaml").replace('base: "main"', 'base: "elsewhere"'),
         MANIFEST: hosted.ana.read(MANIFEST) + "\nreason: it has to go out today\n",
     }
     hosted.brings("change", {path: text or texts[path] for path, text in files.items()})

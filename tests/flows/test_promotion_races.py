@@ -136,7 +136,7 @@ def test_two_racing_proposals_are_never_both_merged(way: str, registered: Team) 
     ana.git("push", "--quiet", "origin", "main")
     ana.does("apply staging")
     changes = ana.does("audit --json").json["changes"]
-    assert [(one["after"], one["verdict"]) for one in changes] == [(f"{MODEL}@1", "PROVEN")]
+    assert [(one["after"], one["verdict"]) for one in changes] == [(f"{MODEL}@1", "UNAPPROVED")]  # staging asks nobody
 
 
 def applied(team: Team, desks: list[Desk], environment: str) -> None:

@@ -17,7 +17,10 @@ POLICY = "policies/production.yaml"
 @pytest.fixture
 def limited(running: Team) -> Team:
     """Approvals of what production runs may grow 30 days old."""
-    running.ana.edit(POLICY, "evidence: signed", "recertify: 30d\nevidence: signed")
+    text = running.ana.read(POLICY)
+    running.change_rules(
+        "Limit approvals", {POLICY: text.replace("evidence: signed", "recertify: 30d\nevidence: signed")}
+    )
     return running
 
 

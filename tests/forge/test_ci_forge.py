@@ -100,8 +100,9 @@ def test_a_blocked_version_is_reported_and_a_refused_report_is_a_warning(at: AtF
 
 def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None:
     ana, forge = at.ana, at.forge
+    policy = ana.read(POLICY)
     ana.git("switch", "--quiet", "-c", "change")
-    ana.commit("Misspell a key", {POLICY: ana.read(POLICY) + "aprovals: {}\n"})
+    ana.commit("Misspell a key", {POLICY: policy + "aprovals: {}\n"})
     ana.git("push", "--quiet", "origin", "change")
     ana.git("switch", "--quiet", "main")
     head = ana.head("change")
@@ -131,7 +132,7 @@ def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None
 
     forge.withheld = set()
     ana.git("switch", "--quiet", "change")
-    ana.commit("Take it back", {POLICY: ana.show("main", POLICY), "notes.md": "Nothing.\n"})
+    ana.commit("Take it back", {POLICY: policy, "notes.md": "Nothing.\n"})
     ana.git("push", "--quiet", "origin", "change")
     ana.git("switch", "--quiet", "main")
     assert judged().code == 0
