@@ -26,10 +26,11 @@ GATES = (
 
 def forge(desk: Desk, change: Callable[[Any], Any]) -> int:
     """Change the cached numbers, as nothing but mlgit does; return how many there are."""
-    cache = FileCache(desk.root / ".git", installation.digest())
     key = "results in JSON, by the sha256 of all that they depend on"
-    facts = msgspec.json.decode(cache.get("evidence", key) or b"{}")
-    cache.put("evidence", key, msgspec.json.encode({name: change(fact) for name, fact in facts.items()}))
+    with desk.present():  # whose secret the cache needs
+        cache = FileCache(desk.root / ".git", installation.digest())
+        facts = msgspec.json.decode(cache.get("evidence", key) or b"{}")
+        cache.put("evidence", key, msgspec.json.encode({name: change(fact) for name, fact in facts.items()}))
     return len(facts)
 
 
@@ -39,11 +40,13 @@ def told(desk: Desk) -> dict[str, str]:
 
 
 def half(fact: Any) -> Any:
+    if isinstance(fact, dict):
+        return {name: half(value) for name, value in fact.items()}
     return 0.5 if isinstance(fact, float) else fact
 
 
 def baseline(desk: Desk) -> float:
-    return float(verdicts(desk, f"{MODEL}@2")["beats-baseline"]["facts"]["value"])
+    return float(verdicts(desk, f"{MODEL}@2")["beats-baseline"]["facts"]["candidate"])
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_a_forged_version_is_neither_merged_nor_applied_nor_proven(running: Team
     (applied,) = answer.json["results"]
     assert (answer.code, applied["state"]) == (1, "blocked")
     assert "model-safe: pass then, fail now" in applied["findings"][0]["why"]
-    for options in ("--full", "--full --fetch"):
+    for options in ("--no-cache --depth recompute", "--no-cache --depth full"):
         change = audited(ana, options).json["changes"][-1]
         assert change["verdict"] != "PROVEN", options
         assert {finding["id"] for finding in change["findings"]} & {"apply-rejected", "gate-report-mismatch"}

@@ -109,9 +109,11 @@ def test_what_is_there_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_name_that_does_not_do_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     for kind in KINDS:
-        for name in ("My Problem", "../up", "a/b", "x.lock", "", "a" * 65):
+        for name in ("My Problem", "../up", "a/b", "x.lock", "a" * 65):
             assert run(["new", kind, name]) == 2
             assert "error[name-invalid]" in capsys.readouterr().err
+        assert run(["new", kind, ""]) == 2
+        assert "argument 3 is empty" in capsys.readouterr().err
 
 
 def test_a_model_cannot_be_called_environment(capsys: pytest.CaptureFixture[str]) -> None:

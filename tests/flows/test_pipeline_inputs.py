@@ -206,5 +206,5 @@ def test_a_column_that_is_nowhere_is_found_before_anything_runs(registered: Team
     ana = registered.ana
     ana.edit("problems/malignancy.yaml", "slices: [outline]", "slices: [outlines]")
     ana.edit("problems/malignancy.yaml", "positive: malignant", "positive: Malignant")
-    assert ana("validate").ids == ["positive-label-unknown", "column-unknown"]
+    assert ana("validate").ids == ["column-unknown", "positive-label-unknown"]
     assert set(ana.refused(f"train {MODEL}")) == {"positive-label-unknown", "column-unknown"}

@@ -257,8 +257,10 @@ def test_a_version_whose_file_was_changed_in_the_cache_is_no_pass(registered: Te
     cached.chmod(0o644)
     cached.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     answer = ana(f"promote {MODEL}@1 --to staging --json")
-    assert (answer.code, answer.json["gates"][0]["outcome"]) == (1, "fail")
-    assert "differs from its record" in answer.json["gates"][0]["message"]
+    gates = {one["gate"]: one for one in answer.json["gates"]}
+    assert (answer.code, gates["model-safe"]["outcome"], gates["integrity"]["outcome"]) == (1, "error", "fail")
+    assert gates["model-safe"]["facts"] == {"finding": "data-corrupt"}
+    assert "differs from its record" in gates["integrity"]["message"]
 
 
 def test_what_a_version_is_made_from_has_to_be_committed(registered: Team) -> None:

@@ -6,19 +6,25 @@ from typing import Any
 import pytest
 
 from tests.flows.builder import MODEL
-from tests.flows.people import Team
+from tests.flows.people import Desk, Team
 
 POLICY = "policies/production.yaml"
 PROFILE = f"models/{MODEL}/versions/v2/profile.json"
 
 
 def ask(team: Team, *gates: str) -> list[dict[str, Any]]:
-    """Ask these gates, and no others, about version 2 against version 1; return their answers."""
+    """Ask these gates about version 2 against version 1; return their answers, without the gate that every policy has."""
     lines = "".join(f"  - {gate}\n" for gate in gates)
     head, _, rest = team.ana.read(POLICY).partition("gates:\n")
     team.ana.commit("Ask", {POLICY: f"{head}gates:\n{lines}{rest[rest.index('approvals:') :]}"})
-    answer = team.ana(f"gate {MODEL}@2 --env production --json")
-    results: list[dict[str, Any]] = answer.json["results"]
+    results = answers(team.ana)
+    assert len(results) == len(gates)
+    return results
+
+
+def answers(desk: Desk) -> list[dict[str, Any]]:
+    safe, *results = desk(f"gate {MODEL}@2 --env production --json").json["results"]
+    assert (safe["gate"], safe["outcome"]) == ("model-safe", "pass")
     return results
 
 
@@ -59,8 +65,7 @@ def test_the_same_question_has_the_same_answer_for_everybody(running: Team) -> N
     gates = ("{id: beats-champion, margin: -1}", "{id: slice-harm, min_rows: 30}", "{id: data-drift, max_psi: 100}")
     mine = ask(running, *gates)
     there = running.ana.clone("elsewhere")
-    again = running.ben.at(there.root)(f"gate {MODEL}@2 --env production --json").json["results"]
-    assert again == mine
+    assert answers(running.ben.at(there.root)) == mine
 
 
 def test_a_test_that_does_not_fit_is_an_error_with_a_way_out(running: Team) -> None:
