@@ -64,6 +64,14 @@ FilePath = Annotated[
         description="A path of a file inside the repository, with forward slashes and none at the end",
     ),
 ]
+SettingsPath = Annotated[
+    str,
+    Meta(
+        pattern=rf"^\.mlgit/{_PART}(?:/{_PART})*{_END}",
+        max_length=255,
+        description="A path of a file in .mlgit, whose files are rules",
+    ),
+]
 _DURATION = rf"^[1-9][0-9]{{0,5}}[mhdw]{_END}"
 Duration = Annotated[str, Meta(pattern=_DURATION, description="An integer and m, h, d or w")]
 Line = Annotated[

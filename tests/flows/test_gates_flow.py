@@ -183,6 +183,7 @@ def test_a_gate_that_warns_is_shown_and_stops_nobody(registered: Team) -> None:
     (report,) = (path for path in ana.files("main") if "/gates/" in path)
     said = {one["gate"]: one for one in json.loads(ana.show("main", report))["results"]}
     assert {gate: (one["outcome"], one.get("severity")) for gate, one in said.items()} == {
+        "model-safe": ("pass", None),
         "integrity": ("pass", None),
         "threshold": ("fail", "warn"),
         "rescore": ("skip", None),
@@ -304,7 +305,7 @@ def test_a_gate_of_a_package_that_is_not_installed_is_no_pass(registered: Team) 
     ana.commit("Ask a package", {STAGING: policy("{id: python, name: acme-latency}")})
     answer = ana(f"gate {MODEL}@1 --env staging --json")
     assert (answer.code, answer.json["outcome"]) == (3, "error")
-    said = answer.json["results"][1]
+    said = next(result for result in answer.json["results"] if result["gate"].startswith("python:"))
     assert (said["gate"], said["facts"]) == ("python:acme-latency", {"finding": "gate-unknown"})
     assert "install exactly one package" in said["fix"]
 
@@ -354,12 +355,12 @@ def test_a_report_that_was_changed_differs(running: Team) -> None:
     path = next(path for path in ana.files("main") if "/gates/" in path)
     report = json.loads(ana.read(path))
     gate = next(one for one in report["results"] if one["gate"] == "beats-baseline")
-    gate["facts"]["value"] += 0.01
+    gate["facts"]["candidate"] += 0.01
     ana.commit("Make it look better", {path: json.dumps(report, indent=2) + "\n"})
     answer = ana(f"gate --verify {path} --json")
     (found,) = answer.json["reports"]
     assert (answer.code, found["result"]) == (1, "differs")
-    assert any(detail.startswith("beats-baseline: value ") for detail in found["details"])
+    assert any(detail.startswith("beats-baseline: candidate ") for detail in found["details"])
     assert any("another digest" in detail for detail in found["details"])
     assert "differs" in ana(f"gate --verify {path}").out
 
@@ -395,7 +396,7 @@ def test_a_report_that_is_not_there_is_said(running: Team, name: str) -> None:
         "gate --all",
         "gate --to staging",
         f"gate {MODEL}@1",
-        "gate nonsense --env staging",
+        "gate non@sense --env staging",
     ],
 )
 def test_words_that_do_not_go_together_are_wrong_usage(registered: Team, line: str) -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,15 +64,27 @@ TRUSTED = {"tabular-classification": TREES, "tabular-regression": [], "bring-you
 
 def fill(folder: Path, name: str) -> Path:
     """Copy a template over the common files and put values in place of its placeholders."""
-    for part in ("common", name):
-        shutil.copytree(TEMPLATES / part, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    (model,) = (path.name for path in (folder / "models").iterdir())
-    values = VALUES | {"model": model}
-    for path in text_files(folder):
-        text = path.read_text(encoding="utf-8")
-        filled = PLACEHOLDER.sub(lambda found: installed(found[2]) if found[1] == "version" else values[found[1]], text)
-        path.write_text(filled, encoding="utf-8", newline="")
+    sources = {
+        path.relative_to(TEMPLATES / part): path
+        for part in ("common", name)
+        for path in sorted((TEMPLATES / part).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    (model,) = (filled(relative.parts[1], {}) for relative in sources if relative.match("models/*/model.yaml"))
+    for relative, source in sources.items():
+        place = folder / filled(str(relative), {})
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix in {".csv", ".parquet"}:
+            shutil.copyfile(source, place)
+        else:
+            place.write_text(filled(source.read_text(encoding="utf-8"), {"model": model}), encoding="utf-8", newline="")
     return folder
+
+
+def filled(text: str, more: Mapping[str, str]) -> str:
+    """Put values in place of the placeholders of a text or a path."""
+    values = VALUES | more
+    return PLACEHOLDER.sub(lambda found: installed(found[2]) if found[1] == "version" else values[found[1]], text)
 
 
 def installed(distribution: str) -> str:

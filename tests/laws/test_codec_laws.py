@@ -31,6 +31,8 @@ PATTERNS: dict[str, st.SearchStrategy[str]] = {
         lambda chance: new_promotion_id(datetime(2026, 3, 4, tzinfo=UTC), chance)
     ),
     "RelativePath": st.sampled_from(["a", "src/", "out/model.skops", "a b/ü.csv"]),
+    "FilePath": st.sampled_from(["a", "out/model.skops", "a b/ü.csv"]),
+    "SettingsPath": st.sampled_from([".mlgit/authority.pem", ".mlgit/a/b"]),
     "Duration": st.sampled_from(["1m", "72h", "14d"]),
     "ClockTime": st.sampled_from(["00:00", "23:59"]),
 }

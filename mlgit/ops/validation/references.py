@@ -28,7 +28,6 @@ from mlgit.domain.rules.configuration import (
     check_problem,
     check_project,
     check_roles,
-    check_timestamp_authority,
     check_timestamps,
 )
 from mlgit.domain.rules.names import check_dataset
@@ -79,7 +78,6 @@ class _References:
             add(check_policy(policy, primary))
         for project in of_kind(Project, self._of("project")):
             add(check_project(project, self._names.get("environment", ())))
-            add(check_timestamp_authority(project))
             for policy in of_kind(Policy, self._of("policy")):
                 add(check_timestamps(project, policy))
             for environment in of_kind(Environment, self._of("environment")):
