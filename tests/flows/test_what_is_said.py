@@ -41,6 +41,7 @@ _UNSTABLE: tuple[tuple[str, str], ...] = (
     (r"(p95 ms +)[0-9.]+ +[0-9.]+", r"\1<number> <number>"),
     (r"(\| p95 ms \| )[0-9.]+ \| [0-9.]+", r"\1<number> | <number>"),
     (r"(, on ).+ cores$", r"\1<machine>"),
+    (r'("machine"): ".+"', r'\1: "<machine>"'),
     (r"[0-9]\.[0-9]{4}\b", "#.####"),
     (r"\b[0-9.]+ (ms|kB|MB)\b", r"<number> \1"),
     (r'("size"): [0-9]+', r"\1: <number>"),
@@ -264,5 +265,8 @@ def test_every_command_that_answers_from_a_project_is_among_them() -> None:
         "train",
         "doctor",
         "ci",
+        "download",
+        "upload",
+        "upgrade",
     }  # each has tests of what it says
     assert {line.split()[0] for _, _, _, line in CASES} == set(COMMANDS) - elsewhere

@@ -53,5 +53,5 @@ def _champion_latency(evidence: Evidence) -> str:
     if champion is None or champion.evaluation.p95_ms is None:
         return ""
     if champion.evaluation.machine != evidence.candidate.evaluation.machine:
-        return "; the champion's was measured on another machine, so they are not comparable"
-    return f"; {champion.evaluation.p95_ms:.1f} ms of the champion, on a machine with the same processor"
+        return " (the champion was measured on another processor: not comparable)"
+    return f" (champion {champion.evaluation.p95_ms:.1f} ms, same processor)"

@@ -235,9 +235,9 @@ def test_latency(p95: float | None, limit: float | None, budget: float | None, e
 @pytest.mark.parametrize(
     ("machine", "remark"),
     [
-        ("Fast, 8 cores", "; 1.5 ms of the champion, on a machine with the same processor"),
-        ("Slow, 2 cores", "; the champion's was measured on another machine, so they are not comparable"),
-        (None, "; the champion's was measured on another machine, so they are not comparable"),
+        ("Fast, 8 cores", " (champion 1.5 ms, same processor)"),
+        ("Slow, 2 cores", " (the champion was measured on another processor: not comparable)"),
+        (None, " (the champion was measured on another processor: not comparable)"),
     ],
 )
 def test_latency_is_comparable_on_the_same_processor_only(machine: str | None, remark: str) -> None:
