@@ -239,6 +239,12 @@ def timestamp(path: str) -> str:
     return f"{path}.tsr"
 
 
+def is_ledger_file(path: str) -> bool:
+    """Return whether a path is that of a record on the ledger, or of what is beside one: its signature or timestamp."""
+    place = parse_path(path.removesuffix(".sig").removesuffix(".tsr"))
+    return place is not None and RECORD_KINDS[place.kind].on_ledger
+
+
 def promotion_branch(environment: str, model: str) -> str:
     """Name of the only branch for an open promotion of a model to an environment."""
     return f"mlgit/promote/{environment}/{model}"

@@ -1,7 +1,17 @@
 """Ways to get round the rules that need nothing but write access to the repository and a key of one's own."""
 
 from tests.flows.people import Desk, Team
-from tests.flows.test_audit_abuse import POLICY
+from tests.flows.test_audit_abuse import (
+    MANIFEST,
+    POLICY,
+    WHERE,
+    audited,
+    history_findings,
+    last,
+    merge_with_git,
+    on_ledger,
+)
+from tests.flows.test_promotion_races import shared
 from tests.flows.test_rule_changes import proposes
 
 UNUSED = "policies/next.yaml"
@@ -11,6 +21,16 @@ def proposes_file(desk: Desk, branch: str, files: dict[str, str | bytes]) -> Non
     desk.git("switch", "--quiet", "--create", branch, "main")
     desk.commit("Add a draft", files)
     desk.git("switch", "--quiet", "main")
+
+
+def foxtrot(desk: Desk, branch: str, tip: str) -> None:
+    """Put a branch on top of another history, its old tip as the second parent: a fast-forward that loses what it had."""
+    old = desk.head(branch)
+    merge = desk.git("commit-tree", f"{tip}^{{tree}}", "-p", tip, "-p", old, "-m", "Merge")
+    desk.git("update-ref", f"refs/heads/{branch}", merge, old)
+
+
+# Rules
 
 
 def test_a_policy_is_not_loosened_between_its_approval_and_its_use(running: Team) -> None:
@@ -24,6 +44,71 @@ def test_a_policy_is_not_loosened_between_its_approval_and_its_use(running: Team
     ben.does("approve switch")
     proposes(ana, "loosen", UNUSED, ("promote: {min: 1}", "promote: {min: 0}"))
     assert ana.refused("merge loosen") == ["rule-approvals-missing"]
+
+
+# Branches that are merged into another history
+
+
+def test_a_refusal_is_not_lost_by_a_merge_of_the_ledger(proposed: Team) -> None:
+    ana, mallory = proposed.ana, proposed.mallory
+    past = ana.head("mlgit-ledger")
+    merge_with_git(mallory)
+    assert ana("apply production").code == 1
+    assert ana.head("mlgit-ledger") != past
+    verdict = last(ana)
+    assert "apply-rejected" in verdict[1]
+    foxtrot(mallory, "mlgit-ledger", past)
+    assert last(ana) == verdict
+    assert "ledger-entry-changed" in history_findings(audited(ana))
+
+
+def test_a_merge_of_the_ledger_that_loses_entries_is_not_fetched(proposed: Team) -> None:
+    ana, bens = shared(proposed)
+    past = ana.head("mlgit-ledger")
+    bens("approve --reject")
+    ana.does("status")
+    ana.git("fetch", "--quiet")
+    mallory = proposed.mallory.at(bens.root)
+    foxtrot(mallory, "mlgit-ledger", past)
+    mallory.git("push", "--quiet", "origin", "mlgit-ledger")  # a fast-forward
+    assert ana("apply production").ids == ["ledger-rewritten"]
+
+
+def test_a_rejection_that_is_deleted_from_the_ledger_still_counts(proposed: Team) -> None:
+    ana, ben, cara = proposed.ana, proposed.ben, proposed.cara
+    ben.does("approve")
+    cara.does("approve --reject")
+
+    def without_rejection(desk: Desk) -> None:
+        files = [path for path in desk.files("HEAD") if "cara" in path]
+        desk.git("rm", "--quiet", *files)
+        desk.git("commit", "--quiet", "-m", "Tidy up")
+
+    on_ledger(proposed.mallory, without_rejection)
+    assert "cara, who rejected it" in ana(f"merge {WHERE}").err
+
+
+def test_another_history_under_the_base_branch_is_not_applied(running: Team) -> None:
+    """In it nobody had to approve anything, and the true one is its second parent."""
+    ana, mallory = running.ana, running.mallory
+    ana.does("audit")
+    (start,) = ana.git("rev-list", "--max-parents=0", "main").splitlines()
+    tree, manifest = ana.head("HEAD^{tree}"), ana.show("main", MANIFEST)
+    (ana.root / MANIFEST).unlink()
+    ana.git("add", "--all")
+    before = ana.git("commit-tree", ana.git("write-tree"), "-p", start, "-m", "Everything but the manifest")
+    tip = mallory.git("commit-tree", tree, "-p", before, "-m", "Promote it")
+    ana.git("reset", "--quiet", "--hard")
+    foxtrot(mallory, "main", tip)
+    assert ana.show("main", MANIFEST) == manifest
+    (ana.root / "deployed/production").rename(ana.root / "gone")
+    answer = ana("apply production")
+    assert (answer.code, answer.ids) == (1, ["base-commit-missing"])
+    assert "history-rewritten" in history_findings(audited(ana, ""))
+    assert "base-commit-missing" in history_findings(audited(ana))
+
+
+# Files that stop a command
 
 
 def test_a_commit_without_a_date_stops_nothing(running: Team) -> None:

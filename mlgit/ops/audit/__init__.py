@@ -201,22 +201,23 @@ def _check_rewritten(
     repository: Repository, checkpoint: Checkpoint, branch: str, tip: CommitId, ledger: CommitId | None
 ) -> list[Finding]:
     """Return a finding for each branch that no longer has the commit of an earlier audit."""
-    branches = (
-        (branch, checkpoint.commit, tip),
-        (layout.LEDGER.removeprefix("refs/heads/"), checkpoint.ledger, ledger),
-    )
-    return [
-        history_checks.history_rewritten(name, old)
-        for name, old, new in branches
-        if old is not None
-        and (new is None or repository.resolve(old) is None or not remote.contains(repository, new, old))
-    ]
+    findings = []
+    old, old_ledger = checkpoint.commit, checkpoint.ledger
+    if old is not None and old != tip and not _is_first_parent_ancestor(repository, old, tip):
+        is_merged = repository.resolve(old) is not None and remote.contains(repository, tip, old)
+        findings.append(history_checks.history_rewritten(branch, old, is_merged=is_merged))
+    # What a merge of the ledger lost is found by the audit itself.
+    if old_ledger is not None and (
+        ledger is None or repository.resolve(old_ledger) is None or not remote.contains(repository, ledger, old_ledger)
+    ):
+        findings.append(history_checks.history_rewritten(layout.LEDGER.removeprefix("refs/heads/"), old_ledger))
+    return findings
 
 
 def _continues(repository: Repository, checkpoint: Checkpoint, tip: CommitId, ledger: CommitId | None) -> bool:
     """Return whether both first-parent histories continue from the checkpoint.
 
-    They may not although nothing was lost: a merge can have the old tip as its second parent.
+    They may not although nothing was lost: a merge of the ledger can have the old tip as its second parent.
     """
     return all(
         old is None or new == old or (new is not None and _is_first_parent_ancestor(repository, old, new))

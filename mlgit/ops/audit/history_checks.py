@@ -16,7 +16,7 @@ from mlgit.domain.rule_files import rule_kind
 from mlgit.domain.rules.changes import check_immutable
 from mlgit.errors import Finding, Location, Severity
 from mlgit.ops.audit.first_parents import HistoryStep
-from mlgit.ops.audit.ledger_history import LedgerAlteration
+from mlgit.ops.audit.ledger_history import LOST, LedgerAlteration
 
 _EXCEPTION_KINDS = frozenset({"hold", "override", "retirement", "standing-approval"})
 _EXCEPTION_FOLDERS = ("holds/", "overrides/", "standing-approvals/", "retirements/")
@@ -59,6 +59,15 @@ def rule_changes(step: HistoryStep) -> Iterator[RuleChange]:
 def check_append_only(alterations: Iterable[LedgerAlteration]) -> Iterator[Finding]:
     """Check that nothing on the ledger was changed or deleted."""
     for alteration in alterations:
+        if alteration.status == LOST:
+            yield Finding(
+                "ledger-entry-changed",
+                f"{alteration.path} was lost by a merge of the ledger",
+                why=f"commit {alteration.commit[:12]} added it; the ledger is append-only, and the audit uses it",
+                fix="`git log --graph mlgit-ledger` shows the merge; restore the file",
+                at=Location(alteration.path),
+            )
+            continue
         action = {"D": "deleted", "A": "added again"}.get(alteration.status, "changed")
         yield Finding(
             "ledger-entry-changed",
@@ -114,11 +123,18 @@ def audited_deployment(entry: Deployment) -> AuditedDeployment:
     )
 
 
-def history_rewritten(branch: str, commit: CommitId) -> Finding:
-    """Return the finding of a branch that lacks a commit of an earlier audit."""
+def history_rewritten(branch: str, commit: CommitId, *, is_merged: bool = False) -> Finding:
+    """Return the finding of a branch that lacks a commit of an earlier audit.
+
+    Args:
+        branch: the branch.
+        commit: the commit.
+        is_merged: whether the branch still has it, as of a history that was merged into another one.
+    """
+    what = "the first-parent history of " if is_merged else ""
     return Finding(
         "history-rewritten",
-        f"{branch} no longer has commit {commit[:12]}",
+        f"{what}{branch} no longer has commit {commit[:12]}",
         why="an earlier audit had it, and neither branch may lose a commit",
         fix="compare with other clones and restore the branch; once it is explained, run `mlgit audit --no-cache` to start again",
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -40,8 +41,11 @@ class LedgerCutoff(msgspec.Struct, frozen=True):
         return in_order and (self.added_by is None or file.at <= self.added_by)
 
 
+LOST: Final = "lost"
+
+
 class LedgerAlteration(msgspec.Struct, frozen=True):
-    """A commit that changed or deleted a file of the ledger."""
+    """A commit that changed or deleted a file of the ledger, by Git's status, or one that added a file that a merge lost."""
 
     commit: CommitId
     path: str
@@ -103,6 +107,22 @@ class LedgerHistory:
         self.length += 1
         self._entries.clear()
 
+    def restore(self, commit: CommitId, path: str, blob: str) -> None:
+        """Add a file that was added on another line of the ledger, if the merge of the two lines lost it.
+
+        Where both lines have a file of that path with different content, the one that is here already counts.
+        """
+        present = self._files.read(path)
+        if present == self.blobs.content(blob):
+            return
+        self.altered.append(LedgerAlteration(commit, path, LOST))
+        if present is not None:
+            return
+        self._add(path, LedgerFile(blob, self.length, commit, self.latest))
+        self._files.advance(self.tip, [PathChange(path, "A", None, blob)])
+        self.new.append(path)
+        self._entries.clear()
+
     def in_folder(self, folder: str, cutoff: LedgerCutoff) -> dict[str, LedgerFile]:
         """Return the files directly in a folder that were added in time, by path."""
         files = ((path, self.added[path]) for path in self._folders.get(folder, ()))
@@ -161,6 +181,10 @@ class LedgerAsOf(Ledger):
         """Return the content of the files directly in a folder that were added in time, by path."""
         contents = ((path, self._files.read(path)) for path in sorted(self._history.in_folder(folder, self._cutoff)))
         return {path: content for path, content in contents if content is not None}
+
+    def added_files(self, folder: str, repository: Repository) -> dict[str, bytes]:  # noqa: ARG002 - the history is known already
+        """Return the files directly in a folder that were added in time, by path; they are as they were added."""
+        return self.files(folder)
 
     def append_times(self, folder: str, repository: Repository) -> Mapping[str, datetime]:  # noqa: ARG002 - the history is known already
         """Return when each file of a folder was added: the time of the commit."""

@@ -32,6 +32,7 @@ from mlgit.ops.review.rule_changes import is_guarded
 
 _BATCH_SIZE = 256  # commits whose blobs are read in one round
 _DEPLOYMENTS, _DECISIONS, _RULE_APPROVALS = "deployments/", "decisions/", "rule-approvals/"
+_LEDGER_FOLDERS = ("approvals", "decisions", "deployments", "reviews", "rule-approvals")
 _RULE_FINDINGS = {"rules-unapproved", "rules-recent"}
 
 
@@ -164,10 +165,25 @@ class Replay:
         if self._ledger is None:
             return history
         span = self._ledger if before is None else f"{before.commit}..{self._ledger}"
-        for commit, changes in reversed(list(self._repository.commits(span))):
+        walked = list(self._repository.commits(span))
+        for commit, changes in reversed(walked):
             history.append(commit, map(printable, changes))
             self._ledger_commits[commit.id] = None
+        if any(len(commit.parents) > 1 for commit, _ in walked):
+            self._restore_lost(history, span)
         return history
+
+    def _restore_lost(self, history: LedgerHistory, span: str) -> None:
+        """Add what other lines of the ledger had, and what its first-parent line never got.
+
+        A merge onto an older ledger is a fast-forward of the newer one, and could leave out what was added since. Other commits
+        that the ledger keeps, such as reviewed ones, have no records of it.
+        """
+        side = self._repository.commits(span, paths=_LEDGER_FOLDERS, first_parent=False)
+        for commit, changes in reversed(list(side)):
+            for change in () if commit.id in self._ledger_commits else map(printable, changes):
+                if change.status == "A" and change.blob is not None and layout.is_ledger_file(change.path):
+                    history.restore(commit.id, change.path, change.blob)
 
     def _new_records(self) -> tuple[list[Deployment], list[DecisionRecord]]:
         """Return the deployments and decision records that were added to the ledger; one that cannot be read is a finding."""

@@ -24,6 +24,8 @@ class Ledger:
     def __init__(self, tree: Tree | None, reader: RecordReader) -> None:
         self.tree = tree
         self._received: dict[str, Mapping[str, datetime]] = {}
+        self._added: dict[str, Mapping[str, str]] = {}
+        """The blob that each file of a folder was added with, by folder and path."""
         self._records = None if tree is None else RecordTree(tree, reader)
 
     @property
@@ -46,6 +48,17 @@ class Ledger:
         paths = [f"{folder}/{name}" for name in self.tree.names(folder) if not name.endswith("/")]
         return {path: content for path, content in self.tree.read_many(paths) if content is not None}
 
+    def added_files(self, folder: str, repository: Repository) -> dict[str, bytes]:
+        """Return the files directly in a folder, by path, each as it was added, whatever happened to it later.
+
+        Whoever may push could delete or change a file; only a server that verifies pushes refuses that at once.
+        """
+        if not self.files(folder):
+            return {}
+        self.append_times(folder, repository)
+        blobs = self._added[folder]
+        return dict(zip(blobs, repository.contents(blobs.values()), strict=True))
+
     def append_times(self, folder: str, repository: Repository) -> Mapping[str, datetime]:
         """Return when each file of a folder was appended, by the commits of the ledger (see `Repository.commit_times`)."""
         tip = self.commit
@@ -54,8 +67,10 @@ class Ledger:
         if folder not in self._received:
             times = repository.commit_times(tip)
             history = repository.commits(tip, paths=[folder])
-            self._received[folder] = {
-                change.path: times[commit.id] for commit, changes in history for change in changes
+            first = {change.path: (commit.id, change.blob) for commit, changes in history for change in changes}
+            self._received[folder] = {path: times[commit] for path, (commit, _) in first.items()}
+            self._added[folder] = {
+                path: blob for path, (_, blob) in first.items() if blob and path.rpartition("/")[0] == folder
             }
         return self._received[folder]
 

@@ -59,7 +59,7 @@ def fetch_ledger(repository: Repository) -> None:
     """Update the remote-tracking ref of the ledger.
 
     Raises:
-        MlgitError: the new ledger does not contain what this clone has observed before (`ledger-rewritten`).
+        MlgitError: the new ledger does not continue what this clone has observed before (`ledger-rewritten`).
         Inconclusive: the remote did not answer (`git-remote-unreachable`).
     """
     tracking_ref = remote.tracking_ref(layout.LEDGER)
@@ -67,7 +67,8 @@ def fetch_ledger(repository: Repository) -> None:
     remote.fetch(repository, layout.LEDGER)
     remote_tip = repository.resolve(tracking_ref)
     for commit in before:
-        if remote_tip is not None and not remote.contains(repository, remote_tip, commit):
+        # By first parents: a merge onto an older ledger has the commit, and could leave out what was added since.
+        if remote_tip not in {None, commit} and commit not in repository.commit_times(str(remote_tip)):
             # The tracking ref is at the rewritten ledger now. Record the old tip, so that a second fetch is refused as well.
             _record_observed(repository, commit)
             raise _rewritten(commit, remote_tip)
@@ -84,7 +85,7 @@ def _rewritten(observed: CommitId, remote_tip: CommitId) -> MlgitError:
     return refused(
         "ledger-rewritten",
         f"the ledger of {remote.NAME} was rewritten",
-        why=f"it is append-only, but {remote_tip[:12]}, its tip now, does not contain {observed[:12]}, its tip before",
+        why=f"it is append-only, but {remote_tip[:12]}, its tip now, does not continue {observed[:12]}, its tip before",
         fix=f"compare `git log {observed[:12]}` with `git log {remote_tip[:12]}`, and push the right one. To accept the new "
         f"one, run `git update-ref -d {_OBSERVED}` and `git branch -f mlgit-ledger {remote_tip[:12]}`",
     )

@@ -175,7 +175,7 @@ def votes_in(
         notary: the authority whose timestamps votes need; None if they need none.
     """
     keys = Keys(workspace, before)
-    files = ledger.files(folder)
+    files = ledger.added_files(folder, workspace.repository)
     appended = ledger.append_times(folder, workspace.repository) if files else {}
     history = history or BaseHistory(workspace, commit_of(before))
     votes = []
