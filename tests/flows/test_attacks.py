@@ -1,6 +1,14 @@
 """Ways to get round the rules that need nothing but write access to the repository and a key of one's own."""
 
+import msgspec
+from msgspec.structs import replace
+
+from mlgit.domain import layout
+from mlgit.domain.codec import to_json, version_digest
+from mlgit.domain.records import Version
+from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
+from tests.flows.test_approvals_shown import left_out
 from tests.flows.test_audit_abuse import (
     MANIFEST,
     POLICY,
@@ -120,3 +128,31 @@ def test_a_commit_without_a_date_stops_nothing(running: Team) -> None:
     assert ana("audit --no-cache").code == 0
     ana.does("status")
     ana.does("log")
+
+
+# Versions
+
+
+def test_a_champion_does_not_hide_who_made_the_next_version(registered: Team) -> None:
+    """The record of the champion names a commit that has changes which only the next version is made from."""
+    ana, ben = registered.ana, registered.ben
+    left_out(registered)
+    ben.git("switch", "--quiet", "--create", "later")
+    later = ben.edit("params.yaml", "fit: worse", "fit: better")
+    ben.git("switch", "--quiet", "main")
+    folder, copy = layout.version_folder(MODEL, 1), layout.version_folder(MODEL, 4)
+    version = msgspec.json.decode(ana.read(f"{folder}/version.json"), type=Version)
+    made = replace(version, version=4, inputs=replace(version.inputs, commit=later), blobs=None)
+    made = replace(made, digest=version_digest(made))
+    files: dict[str, str | bytes] = {
+        f"{copy}/{name}": ana.read(f"{folder}/{name}") for name in ("card.md", "profile.json")
+    }
+    ana.commit("Write a version by hand", {**files, f"{copy}/version.json": to_json(made)})
+    registered.promote(f"{MODEL}@4", "staging")
+    registered.promote(f"{MODEL}@4", "production", approve=[registered.cara])
+    ben.git("merge", "--quiet", "--no-edit", "later")
+    ana.does(f"train {MODEL}")
+    ana.does(f"register {MODEL}")
+    registered.promote(f"{MODEL}@5", "staging")
+    ana.does(f"promote {MODEL}@5 --to production")
+    assert ben("approve").ids == ["approver-excluded"]

@@ -18,7 +18,7 @@ def since_champion(workspace: Workspace, proposal: Proposal) -> Iterator[tuple[C
 
     A version is made from what the stages of its model and all stages upstream read, from what its model lists, and from the
     folders of its datasets. The commits are those that led to the version and that the champion does not have, on every line of
-    history; all of them where there is no champion.
+    history; all of them where there is no champion, or it cannot be told where that was made.
 
     Raises:
         MlgitError: the clone is shallow, so that some of them may be missing (`history-shallow`), or the pipeline cannot be read.
@@ -28,10 +28,10 @@ def since_champion(workspace: Workspace, proposal: Proposal) -> Iterator[tuple[C
         return
     repository.require_full_history()
     model = proposal.before.model(proposal.model)
-    champion = proposal.baseline
-    made_at = _made_at(workspace, proposal, version)
-    has_commit = champion is not None and repository.resolve(champion.inputs.commit) is not None
-    span = f"{champion.inputs.commit}..{made_at}" if champion is not None and has_commit else made_at
+    champion, tip = proposal.baseline, commit_of(proposal.before)
+    made_at = _made_at(workspace, tip, version) or tip
+    since = None if champion is None else _made_at(workspace, tip, champion)
+    span = made_at if since is None else f"{since}..{made_at}"
     inputs = _inputs(workspace, made_at, version.model)
     datasets = dict.fromkeys([*model.datasets, *inputs.datasets, *version.inputs.data])
     paths = [*dict.fromkeys([*_reads(model), *inputs.code]), *(f"datasets/{name}" for name in datasets)]
@@ -40,18 +40,18 @@ def since_champion(workspace: Workspace, proposal: Proposal) -> Iterator[tuple[C
             yield commit, changed[0]
 
 
-def _made_at(workspace: Workspace, proposal: Proposal, version: Version) -> CommitId:
-    """Return the commit that a version was made at.
+def _made_at(workspace: Workspace, tip: CommitId, version: Version) -> CommitId | None:
+    """Return the commit that a version was made at; None where it cannot be told.
 
-    Whoever writes the record could state an earlier commit, to hide their own changes. So it is trusted only where the base
-    branch has that commit and the commit has that code; otherwise, as after a squash, it is the tip of the base branch.
+    Whoever writes the record could state another commit, to hide their own changes: an earlier one for the version, or for the
+    champion one that has what the next version is made from. So it is trusted only where the base branch has that commit and
+    the commit has that code, which it does not after a squash.
     """
-    repository = workspace.repository
-    tip, stated = commit_of(proposal.before), version.inputs.commit
+    repository, stated = workspace.repository, version.inputs.commit
     if repository.resolve(stated) is None or not remote.contains(repository, tip, stated):
-        return tip
+        return None
     code = _inputs(workspace, stated, version.model).code_digest(repository.tree(stated))
-    return stated if code == version.inputs.code else tip
+    return stated if code == version.inputs.code else None
 
 
 def _inputs(workspace: Workspace, commit: CommitId, model: str) -> ModelInputs:
