@@ -1,8 +1,10 @@
 """Hashes of content: md5, by which DVC finds a file, and sha256, which identifies it, in one pass."""
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO, NamedTuple
@@ -12,6 +14,7 @@ from mlgit.domain.records.version import StoredFile
 from mlgit.errors import MlgitError, refused
 
 _BLOCK = 1 << 20
+_AT_ONCE = 1 << 30
 
 
 class Hashes(NamedTuple):
@@ -42,32 +45,33 @@ def copy_file(source: Path, destination: Path) -> Hashes:
         MlgitError: the source cannot be opened (`file-unreadable`).
         OSError: the destination exists or cannot be written.
     """
-    with _copying(source, destination) as (blocks, copy):
-        return _hashes(_written(blocks, copy))
+    with _copying(source, destination) as (content, copy):
+        return _hashes(_written(_blocks(content), copy))
 
 
-def copy_digest(source: Path, destination: Path) -> tuple[Digest, int]:
-    """Copy a file as `copy_file` does, and return only digest and size: where md5 is known, it takes half of the time."""
-    sha256, size = hashlib.sha256(), 0
-    with _copying(source, destination) as (blocks, copy):
-        for block in blocks:
-            beside = Thread(target=sha256.update, args=(block,))
-            beside.start()
-            copy.write(block)
-            beside.join()
-            size += len(block)
-    return f"sha256:{sha256.hexdigest()}", size
+def copy_content(source: Path, destination: Path) -> None:
+    """Copy a file, in the kernel where it can, which shares the blocks of the two files where the file system can.
+
+    Raises:
+        MlgitError: the source cannot be opened (`file-unreadable`).
+        OSError: the destination exists or cannot be written.
+    """
+    with _copying(source, destination) as (content, copy):
+        with suppress(AttributeError, OSError):  # another system, or two file systems
+            while os.copy_file_range(content.fileno(), copy.fileno(), _AT_ONCE):
+                pass
+        shutil.copyfileobj(content, copy, _BLOCK)  # what is left
 
 
 @contextmanager
-def _copying(source: Path, destination: Path) -> Iterator[tuple[Iterator[bytes], BinaryIO]]:
-    """Yield the blocks of a file, and its copy."""
+def _copying(source: Path, destination: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Yield a file, read without a buffer, and its new copy."""
     try:
-        content = source.open("rb")
+        content: BinaryIO = source.open("rb", buffering=0)
     except OSError as error:
         raise _unreadable(source, error) from error
     with content, destination.open("xb") as copy:
-        yield _blocks(content), copy
+        yield content, copy
 
 
 def stored(path: Path, name: str, hashes: Hashes | None = None) -> StoredFile:

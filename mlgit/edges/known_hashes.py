@@ -44,7 +44,7 @@ class KnownHashes:
             MlgitError: it cannot be read (`file-unreadable`).
         """
         identity = self._identity(path)
-        known = None if identity is None else self._new.get(identity) or self._known.get(identity)
+        known = self._find(identity)
         if identity is None or known is None:
             known = hashing.hash_file(path)
             if identity is None or self._identity(path) != identity:  # it changes all the time
@@ -52,11 +52,32 @@ class KnownHashes:
         self._new[identity] = known
         return known
 
+    def knows(self, path: Path) -> bool:
+        """Return whether the hashes of a file are known without reading it."""
+        return self._find(self._identity(path)) is not None
+
+    def copy(self, source: Path, destination: Path) -> Hashes:
+        """Copy a file, and return the hashes of the copy: as they are known, if the file does not change meanwhile.
+
+        Raises:
+            MlgitError: the file cannot be read (`file-unreadable`).
+            OSError: the destination exists or cannot be written.
+        """
+        identity = self._identity(source)
+        known = self._find(identity)
+        if known is None:
+            return hashing.copy_file(source, destination)
+        hashing.copy_content(source, destination)
+        return known if self._identity(source) == identity else hashing.hash_file(destination)
+
     def save(self) -> None:
         """Keep the hashes for the next command."""
         if self._cache is not None and not self._new.keys() <= self._known.keys():
             kept = list((self._known | self._new).items())[-_MAX_FILES:]
             self._cache.put(_NAME, _KEY, msgspec.json.encode(dict(kept)))
+
+    def _find(self, identity: str | None) -> Hashes | None:
+        return None if identity is None else self._new.get(identity) or self._known.get(identity)
 
     @cached_property
     def _known(self) -> dict[str, Hashes]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,8 +15,11 @@ import pytest
 
 from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
+from mlgit.edges.cache import FileCache
 from mlgit.edges.dvc import lockfile, parameters, pipeline, pointers, workspace
 from mlgit.edges.dvc.store import DvcStore
+from mlgit.edges.dvc.versionstore import VersionStore
+from mlgit.edges.known_hashes import KnownHashes
 from mlgit.errors import Exit, Finding, Inconclusive, MlgitError
 
 CONTENT = b"a model " * 50_000
@@ -74,6 +78,11 @@ def model(root: Path) -> tuple[Path, StoredFile]:
 
 def object_in(folder: Path, file: StoredFile) -> Path:
     return folder / "files/md5" / file.md5[:2] / file.md5[2:]
+
+
+def bytes_read() -> int:
+    """Return how many bytes this process has read."""
+    return int(Path("/proc/self/io").read_text().split()[1])
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -295,6 +304,28 @@ class TestStore:
         replace(object_in(root / ".dvc/cache", model[1]), b"")
         assert finding(lambda: store.upload([model])).id == "data-corrupt"
         assert list(remote.parent.iterdir()) == []
+
+    @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not count what is read")
+    def test_a_large_file_is_read_twice_and_hashed_once(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, size = root / "large.bin", 32 << 20
+        path.write_bytes(os.urandom(size))
+        dvc(root, "add", "large.bin")
+        time.sleep(0.1)  # what changed just now is hashed again
+        hashes = KnownHashes(FileCache(root / ".git"))
+        store = VersionStore(root, "storage", hashes)
+        store.missing([hashing.stored(root / ".dvc/config", "config")])  # imports DVC
+        before = bytes_read()
+        file = hashing.stored(path, "large.bin", hashes.of(path))
+        monkeypatch.setattr(hashing, "hash_file", None)  # nothing is hashed from here on
+        monkeypatch.setattr(hashing, "copy_file", None)
+        store.upload([(path, file)], [])
+        assert (bytes_read() - before) / size < 2.1
+        assert store.missing([file]) == []
+        uploaded = root.parent / "storage/mlgit/md5" / file.md5[:2] / file.md5[2:]
+        assert uploaded.read_bytes() == path.read_bytes()
+        assert uploaded.stat().st_ino not in {path.stat().st_ino, object_in(root / ".dvc/cache", file).stat().st_ino}
 
     def test_a_cache_elsewhere_is_used(
         self, tmp_path: Path, root: Path, store: DvcStore, model: tuple[Path, StoredFile]

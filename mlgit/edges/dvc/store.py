@@ -4,27 +4,21 @@ DVC addresses content by its md5 and does not verify it afterwards: if a byte in
 succeeds with the wrong file. So all content is hashed here and compared with the recorded size and sha256.
 """
 
-import errno
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 from mlgit.domain.records.version import StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.dvc import probe, workspace
+from mlgit.edges.dvc.copies import copied, scratch, without_temporary_files
+from mlgit.edges.dvc.storage_errors import as_findings, cause, check, corrupt, disk_failed, means_missing
 from mlgit.edges.known_hashes import KnownHashes
-from mlgit.errors import Inconclusive, Location, MlgitError, inconclusive, refused
+from mlgit.errors import Location, MlgitError, refused
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-_FORBIDDEN = {401, 403, 407}
-_NOT_FOUND = 404
-_NO_SUCH_FILE = {"SFTPNoSuchFile", "SFTPNoSuchPath", "ResourceNotFound"}
-"""Exceptions of asyncssh and webdav4 for a missing file; by name, since these packages are optional."""
-_TEMPORARY = ".*.tmp"
 _READ_ONLY = 0o444
 _OBJECTS = ("files", "md5")
 """Where DVC 3 stores objects in a cache or remote: `files/md5/9b/1c04ee…`."""
@@ -78,14 +72,14 @@ class DvcStore:
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
                 full or broken (`disk-io-failed`).
         """
-        with _scratch(file) as copy:
+        with scratch(file) as copy:
             cached = self._cached(file)
             # The copy is verified, not the original, which another process could change after the check.
             if cached.is_file():
-                _check(file, _copied(cached, copy), f"in the cache, {cached},")
+                check(file, copied(cached, copy, KnownHashes()), f"in the cache, {cached},")
             else:
                 self._download(file, copy)
-                _check(file, hashing.hash_file(copy), f'in remote "{self._name}"')
+                check(file, hashing.hash_file(copy), f'in remote "{self._name}"')
             yield copy
 
     def verify(self, file: StoredFile) -> None:
@@ -99,7 +93,7 @@ class DvcStore:
             return
         cached = self._cached(file)
         if cached.is_file():
-            _check(file, hashing.hash_file(cached), f"in the cache, {cached},")
+            check(file, hashing.hash_file(cached), f"in the cache, {cached},")
         else:
             with self.fetch(file):
                 pass
@@ -120,8 +114,8 @@ class DvcStore:
         absent = list({file.md5: file for file in self.missing([file for _, file in files])}.values())
         if not absent:
             return
-        with self._errors_as_findings(), _without_temporary_files(self._remote_paths(absent)):
-            self._add_to_remote(absent)
+        with as_findings(self._name), without_temporary_files(self._remote_paths(absent)):
+            self._add_to_remote(absent, {file: path for path, file in files})
         if still_missing := self.missing(absent):
             raise refused(
                 "dvc-upload-failed",
@@ -138,7 +132,7 @@ class DvcStore:
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`).
         """
         self.require_folder()
-        probe.run(self._name, self._remote, self._errors_as_findings, lambda error: _means_missing(_cause(error)))
+        probe.run(self._name, self._remote, lambda: as_findings(self._name), lambda error: means_missing(cause(error)))
 
     def require_folder(self) -> None:
         """Refuse a remote that is a folder of this machine and does not exist.
@@ -164,44 +158,45 @@ class DvcStore:
         """Store a file in the cache if it is missing there, after verifying that it is the recorded one."""
         cached = self._cached(file)
         if cached.is_file():
-            _check(file, self._hashes.of(path), f"at {path}")
+            check(file, self._hashes.of(path), f"at {path}")
             return
-        with _scratch(file) as copy:
-            _check(file, _copied(path, copy), f"at {path}")
+        with scratch(file) as copy:
+            check(file, copied(path, copy, self._hashes), f"at {path}")
             try:
-                with _without_temporary_files([cached]):
+                with without_temporary_files([cached]):
                     self._cache.add(str(copy), self._cache.fs, file.md5, hardlink=True)
             except OSError as error:
-                raise _disk_failed(error) from error
+                raise disk_failed(error) from error
 
-    def _add_to_remote(self, files: Sequence[StoredFile]) -> None:
-        """Copy files from the cache to the remote; what is copied is verified, since the cache may be damaged.
+    def _add_to_remote(self, files: Sequence[StoredFile], originals: Mapping[StoredFile, Path]) -> None:
+        """Copy files to the remote; what is copied is verified, since the cache may be damaged.
 
-        A remote that is a folder gets bytes that were hashed while they were copied. For others, DVC copies, after the cache
-        was hashed: `verify` would download each object again. Its size is compared afterwards, and a fetch verifies it.
+        A remote that is a folder gets a copy of the original, if its hashes are known, or else of the cache, hashed while it is
+        copied. For others, DVC copies, after the cache was hashed: `verify` would download each object again. Its size is
+        compared afterwards, and a fetch verifies it.
         """
         paths = self._remote_paths(files)
         for place, file in zip(paths, files, strict=False):
-            cached = self._cached(file)
+            cached, original = self._cached(file), originals[file]
+            source, where = (
+                (original, f"at {original}") if self._hashes.knows(original) else (cached, f"in the cache, {cached},")
+            )
             place.parent.mkdir(parents=True, exist_ok=True)
             partial = place.with_name(f".{os.urandom(8).hex()}.tmp")
-            digest, size = hashing.copy_digest(cached, partial)
-            _check(
-                file, hashing.Hashes(file.md5, digest, size), f"in the cache, {cached},"
-            )  # md5: see `_store_in_cache`
+            check(file, self._hashes.copy(source, partial), where)
             partial.chmod(_READ_ONLY)  # as DVC leaves its objects
             partial.replace(place)
         if not paths:
             for file in files:
                 cached = self._cached(file)
-                _check(file, self._hashes.of(cached), f"in the cache, {cached},")
+                check(file, self._hashes.of(cached), f"in the cache, {cached},")
             sources, hashes = [str(self._cached(file)) for file in files], [file.md5 for file in files]
             self._remote.add(sources, self._cache.fs, hashes, check_exists=False, verify=False)
 
     def _exist(self, files: Sequence[StoredFile]) -> list[bool]:
         if not files:
             return []
-        with self._errors_as_findings():
+        with as_findings(self._name):
             # `info` distinguishes a missing file from a remote that does not answer. DVC's own `exists` does not, and deletes
             # damaged objects of a remote that is a folder.
             answers = self._remote.fs.info(
@@ -211,12 +206,12 @@ class DvcStore:
 
     def _exists(self, file: StoredFile, answer: Any) -> bool:
         if isinstance(answer, Exception):
-            if _means_missing(_cause(answer)):
+            if means_missing(cause(answer)):
                 return False
             raise answer
         size = answer.get("size")  # some HTTP servers do not report it
         if size not in {None, file.size}:
-            raise _corrupt(file, f'in remote "{self._name}"', f"it has {size} bytes, {file.size} are recorded")
+            raise corrupt(file, f'in remote "{self._name}"', f"it has {size} bytes, {file.size} are recorded")
         return True
 
     def _download(self, file: StoredFile, copy: Path) -> None:
@@ -227,7 +222,7 @@ class DvcStore:
                 why=f'md5 {file.md5} is neither in the cache nor in remote "{self._name}"',
                 fix=_WHERE[self._folder == _OBJECTS],
             )
-        with self._errors_as_findings():
+        with as_findings(self._name):
             self._remote.fs.get_file(self._remote.oid_to_path(file.md5), str(copy))
 
     def _remote_paths(self, files: Sequence[StoredFile]) -> list[Path]:
@@ -294,101 +289,9 @@ class DvcStore:
         fix = "see `mlgit explain dvc-remote-unsupported`, or use another remote"
         return refused("dvc-remote-unsupported", f'remote "{self._name}" is not supported', why=why, fix=fix)
 
-    @contextmanager
-    def _errors_as_findings(self) -> Iterator[None]:
-        """Turn exceptions of the remote into findings, without their text, which may contain credentials."""
-        try:
-            yield
-        except MlgitError:
-            raise
-        except Exception as error:
-            raise _unreachable(self._name, _cause(error)) from error
-
 
 def _objects(files: Any, folder: str, config: dict[str, Any]) -> Any:
     """Return DVC's object database in a folder of a file system."""
     from dvc_data.hashfile.db import get_odb  # noqa: PLC0415
 
     return cast("Any", get_odb)(files, folder, hash_name="md5", **config)
-
-
-@contextmanager
-def _without_temporary_files(objects: Sequence[Path]) -> Iterator[None]:
-    """Remove the temporary files that DVC leaves beside objects if a write fails: the disk may be full."""
-    folders = {path.parent for path in objects}
-    existing = {path for folder in folders for path in folder.glob(_TEMPORARY)}
-    try:
-        yield
-    except BaseException:
-        for path in {path for folder in folders for path in folder.glob(_TEMPORARY)} - existing:
-            path.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _scratch(file: StoredFile) -> Iterator[Path]:
-    """Yield a path for a private copy of a file, in a folder that only this user may enter; it is removed afterwards."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="mlgit-")
-    except OSError as error:
-        raise _disk_failed(error) from error
-    with folder as path:
-        yield Path(path, PurePosixPath(file.path).name)
-
-
-def _copied(source: Path, copy: Path) -> hashing.Hashes:
-    try:
-        return hashing.copy_file(source, copy)
-    except OSError as error:
-        raise _disk_failed(error) from error
-
-
-def _check(file: StoredFile, actual: hashing.Hashes, where: str) -> None:
-    if actual != (file.md5, file.sha256, file.size):
-        why = f"recorded {file.sha256} of {file.size} bytes, found {actual.sha256} of {actual.size} bytes"
-        raise _corrupt(file, where, why)
-
-
-def _corrupt(file: StoredFile, where: str, why: str) -> MlgitError:
-    fix = "remove the damaged copy; where it was made, run `mlgit upload` (or `dvc push` for data); then run this again"
-    return refused("data-corrupt", f"{file.path} {where} differs from its record", why=why, fix=fix)
-
-
-def _cause(error: Exception) -> BaseException:
-    """Return the cause of an error: over HTTP, a failed connection is raised as `FileNotFoundError` with the cause."""
-    return error.__cause__ or error if isinstance(error, FileNotFoundError) else error
-
-
-def _means_missing(cause: BaseException) -> bool:
-    """Tell whether an error means that the file does not exist; SSH and WebDAV clients have exceptions of their own."""
-    return isinstance(cause, FileNotFoundError) or _status(cause) == _NOT_FOUND or type(cause).__name__ in _NO_SUCH_FILE
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the HTTP status of an error, from the attributes of aiohttp or webdav4; None without one."""
-    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
-
-
-def _unreachable(remote: str, error: BaseException) -> Inconclusive:
-    from dvc.fs import AuthError, ConfigError  # noqa: PLC0415 - takes 0.1 s
-
-    code = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, OSError) and code in _DISK:
-        return _disk_failed(error)
-    why = os.strerror(code) if code is not None and code in errno.errorcode else ""
-    fix = f"run `dvc status --cloud -r {remote}` for details; check the network and the credentials"
-    if isinstance(error, PermissionError | AuthError | ConfigError) or _status(error) in _FORBIDDEN:
-        return inconclusive(
-            "dvc-remote-access-denied", f'remote "{remote}" denies access to this account', why=why, fix=fix
-        )
-    return inconclusive("dvc-remote-unreachable", f'remote "{remote}" does not answer', why=why, fix=fix)
-
-
-def _disk_failed(error: OSError) -> Inconclusive:
-    return inconclusive(
-        "disk-io-failed",
-        "a file cannot be written",
-        why=error.strerror or "",
-        fix="free some space, and check permissions",
-    )

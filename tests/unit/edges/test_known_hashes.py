@@ -1,5 +1,6 @@
 """Hashes of a file are known until it changes, and only if a change would be seen."""
 
+import errno
 import hashlib
 import os
 import time
@@ -116,3 +117,48 @@ def test_many_blocks_are_hashed_as_one(tmp_path: Path) -> None:
     md5, sha256, size = hashing.hash_file(path)
     assert (md5, size) == (hashlib.md5(content).hexdigest(), len(content))
     assert sha256 == f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_a_copy_of_a_known_file_has_its_hashes(file: Path, cache: FileCache) -> None:
+    hashes = KnownHashes(cache)
+    copy = file.with_name("copy")
+    assert not hashes.knows(file)
+    known = hashes.of(file)
+    assert hashes.knows(file)
+    assert hashes.copy(file, copy) == known
+    assert copy.read_bytes() == CONTENT
+    with pytest.raises(FileExistsError):
+        hashes.copy(file, copy)
+
+
+def test_a_copy_of_what_changes_meanwhile_has_its_own_hashes(
+    file: Path, cache: FileCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes, copy_content = KnownHashes(cache), hashing.copy_content
+    hashes.of(file)
+
+    def changing(source: Path, destination: Path) -> None:
+        source.write_bytes(CONTENT[::-1])
+        copy_content(source, destination)
+
+    monkeypatch.setattr(hashing, "copy_content", changing)
+    copy = file.with_name("copy")
+    assert hashes.copy(file, copy).md5 == hashlib.md5(CONTENT[::-1]).hexdigest()
+
+
+@pytest.mark.parametrize("fails_after", [0, 1, None], ids=["at once", "in the middle", "never"])
+def test_a_copy_is_whole_whatever_the_kernel_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_after: int | None
+) -> None:
+    source, calls = tmp_path / "source", []
+    source.write_bytes(CONTENT * 9)
+
+    def copied(read: int, write: int, _: int) -> int:
+        calls.append(read)
+        if fails_after is not None and len(calls) > fails_after:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return os.write(write, os.read(read, 100_000))
+
+    monkeypatch.setattr(os, "copy_file_range", copied, raising=False)
+    hashing.copy_content(source, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == CONTENT * 9
