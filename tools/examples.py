@@ -29,7 +29,14 @@ from mlgit.domain.records import (
     Version,
 )
 from mlgit.domain.records.gatereport import GateVerdict
-from mlgit.domain.records.ledger import CountedApproval, FileChange, PostedCheck, SubmittedReview
+from mlgit.domain.records.ledger import (
+    CountedApproval,
+    FileChange,
+    PostedCheck,
+    PullRequestSnapshot,
+    RuleReviews,
+    SubmittedReview,
+)
 from mlgit.domain.records.promotion import (
     PolicyRef,
     PromotionRef,
@@ -189,6 +196,7 @@ def _records() -> dict[str, tuple[str, Record]]:
         "approval": (f"{layout.approvals(_ID)}/ben.json", approval),
         "rule-approval": (f"{layout.rule_approvals(_rule_approval().decision)}/ben.json", _rule_approval()),
         "reviews": (f"{layout.reviews(_ID)}/1.json", reviewed),
+        "rule-reviews": (f"{layout.rule_reviews(_rule_approval().decision)}/1.json", _rule_reviews(reviewed)),
         "decision": (layout.decision(_ID), decided),
         "deployment": (f"{layout.deployments('production', MODEL)}/2.json", deployment),
         "hold": ("holds/forged-scores.yaml", _hold(first)),
@@ -196,6 +204,13 @@ def _records() -> dict[str, tuple[str, Record]]:
         "standing-approval": (layout.standing_approval(f"production/{MODEL}"), _standing()),
         "retirement": (f"retirements/{MODEL}/v1.yaml", _retirement(first)),
     }
+
+
+def _rule_reviews(reviewed: Reviews) -> RuleReviews:
+    shared = {name: getattr(reviewed, name) for name in PullRequestSnapshot.__struct_fields__}
+    decided = _rule_approval().decision
+    reviews = [replace(review, decision=decided) for review in reviewed.reviews]
+    return RuleReviews(**{**shared, "branch": "stricter-policy", "reviews": reviews, "decision": decided})
 
 
 def _rule_approval() -> RuleApproval:

@@ -209,9 +209,9 @@ def rule_approvals(decision: str) -> str:
     return f"rule-approvals/{decision.removeprefix('sha256:')}"
 
 
-def review_snapshot(promotion: str, number: int) -> str:
-    """Path of a review snapshot of a promotion's pull request, on the ledger."""
-    return f"{reviews(promotion)}/{number}.json"
+def rule_reviews(decision: str) -> str:
+    """Folder of the review snapshots of the pull request of a change of rules, on the ledger."""
+    return f"rule-reviews/{decision.removeprefix('sha256:')}"
 
 
 def decision(promotion: str) -> str:

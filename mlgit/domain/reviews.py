@@ -1,16 +1,19 @@
 """Reviews of a pull request, as votes that are counted like signed approvals. Pure: the caller has fetched them."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from mlgit.domain.approvals import ReviewVote
 from mlgit.domain.codec import canonical, sha256
 from mlgit.domain.names import CommitId, Digest
-from mlgit.domain.records.ledger import Reviews, SubmittedReview
+from mlgit.domain.records.ledger import PullRequestSnapshot, SubmittedReview
+
+_Snapshot = TypeVar("_Snapshot", bound=PullRequestSnapshot)
 
 
-def review_votes(reviews: Reviews) -> list[ReviewVote]:
+def review_votes(reviews: PullRequestSnapshot) -> list[ReviewVote]:
     """Return every review that is a vote; a mere comment is neither for nor against."""
     return [
         ReviewVote(
@@ -27,7 +30,7 @@ def review_votes(reviews: Reviews) -> list[ReviewVote]:
     ]
 
 
-def reviewed_commits(reviews: Reviews) -> list[CommitId]:
+def reviewed_commits(reviews: PullRequestSnapshot) -> list[CommitId]:
     """Return the head, and then each commit that somebody voted on, the one of the newest vote first."""
     commits = [
         review.commit
@@ -37,7 +40,9 @@ def reviewed_commits(reviews: Reviews) -> list[CommitId]:
     return list(dict.fromkeys([reviews.head, *commits]))
 
 
-def with_decisions(reviews: Reviews, decisions: Mapping[CommitId, Digest | None], *, trust_recorded: bool) -> Reviews:
+def with_decisions(
+    reviews: _Snapshot, decisions: Mapping[CommitId, Digest | None], *, trust_recorded: bool
+) -> _Snapshot:
     """Return reviews with the decision of each.
 
     Args:
@@ -54,7 +59,7 @@ def with_decisions(reviews: Reviews, decisions: Mapping[CommitId, Digest | None]
     return replace(reviews, reviews=[replace(review, decision=decision(review)) for review in reviews.reviews])
 
 
-def same_content(first: Reviews, second: Reviews) -> bool:
+def same_content(first: PullRequestSnapshot, second: PullRequestSnapshot) -> bool:
     """Tell whether two records differ at most in who recorded them, and when."""
     return replace(first, by=second.by, at=second.at) == second
 

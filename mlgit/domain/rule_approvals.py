@@ -23,12 +23,16 @@ _DEFAULT_EXCLUDE: Final[tuple[ExcludedApprover, ...]] = ("author", "committers",
 
 
 class RulesRequirement(msgspec.Struct, frozen=True):
-    """The approvals that a change of rules requires, and `why` so many."""
+    """The approvals that a change of rules requires, and `why` so many.
+
+    `refuse_unknown` is whether no number of approvals is enough for commits whose author cannot be told.
+    """
 
     rule: ApprovalRule
     exclude: tuple[ExcludedApprover, ...]
     evidence: Evidence
     why: str
+    refuse_unknown: bool = False
 
     @property
     def needed(self) -> int:
@@ -76,6 +80,7 @@ def requirement(project: Project, policies: Mapping[str, Policy], paths: Iterabl
         tuple(group for group in get_args(ExcludedApprover) if group in excluded),
         evidence,
         why,
+        refuse_unknown=any(policy.unknown_author == "refuse" for policy in strict),
     )
 
 

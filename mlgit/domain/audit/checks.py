@@ -115,11 +115,11 @@ def rules_approved_after_merge(subject: str) -> Finding:
     )
 
 
-def reviewed_commit_missing(manifest: Promotion, approvals: ApprovalResult) -> Finding:
+def reviewed_commit_missing(subject: str, approvals: ApprovalResult) -> Finding:
     """Return the finding of reviews whose commits are missing, so that their decisions are only claimed by the ledger."""
     return Finding(
         "reviewed-commit-missing",
-        f"the approval of {manifest.environment}/{manifest.model} is only claimed by the ledger",
+        f"the approval of {subject} is only claimed by the ledger",
         why=f"{_reasons(approvals)}; the ledger claims that they were of this decision",
         fix="fetch the commits from a clone that has them, and run this again",
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlgit.domain.records.ledger import Deployment as Deployment
     from mlgit.domain.records.ledger import Reviews as Reviews
     from mlgit.domain.records.ledger import RuleApproval as RuleApproval
+    from mlgit.domain.records.ledger import RuleReviews as RuleReviews
     from mlgit.domain.records.model import Model as Model
     from mlgit.domain.records.policy import Policy as Policy
     from mlgit.domain.records.problem import Problem as Problem

@@ -57,6 +57,7 @@ RECORD_KINDS: Final = {
             "deployment", "ledger:Deployment", "deployments/<environment>/<model>/<int:seq>.json", on_ledger=True
         ),
         RecordKind("reviews", "ledger:Reviews", "reviews/<promotion>/<int:_>.json", on_ledger=True),
+        RecordKind("rule-reviews", "ledger:RuleReviews", "rule-reviews/<_>/<int:_>.json", on_ledger=True),
     )
 }
 """All kinds, in the order in which the documentation lists them."""

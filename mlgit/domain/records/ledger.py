@@ -149,17 +149,12 @@ class VouchedCommit(RecordPart, frozen=True, kw_only=True):
     pushers: Annotated[list[Line], describe("Logins of everybody who pushed to its branch.")]
 
 
-class Reviews(Record, frozen=True, kw_only=True, tag="reviews"):
-    """A snapshot of the pull request of a promotion, as the forge reported it.
+class PullRequestSnapshot(Record, frozen=True, kw_only=True):
+    """A pull request as the forge reported it, whatever it proposes.
 
     The commit of the ledger that adds it has the reviewed commits among its parents, so that every clone has them.
     """
 
-    written_by = "mlgit"
-
-    promotion: Annotated[PromotionId, describe("Id of the promotion.")]
-    environment: Annotated[Name, describe("Name of the environment.")]
-    model: Annotated[Name, describe("Name of the model.")]
     forge: Annotated[Literal["github", "gitea"], describe("Kind of forge.")]
     repository: Annotated[Line, describe("Owner and name of the repository at the forge.")]
     pull_request: Annotated[int, describe("Number of the pull request.", ge=1)]
@@ -172,12 +167,6 @@ class Reviews(Record, frozen=True, kw_only=True, tag="reviews"):
         list[Line] | None,
         describe("Logins of everybody who pushed to the head branch; missing if the forge did not report all of them."),
     ] = None
-    vouched: Annotated[
-        list[VouchedCommit],
-        describe(
-            "Unsigned commits that the version was registered by or made from, and who brought them to the base branch."
-        ),
-    ] = []
     merged_as: Annotated[
         CommitId | None, describe("The commit of the base branch that merged it; missing if open.")
     ] = None
@@ -192,3 +181,33 @@ class Reviews(Record, frozen=True, kw_only=True, tag="reviews"):
     ] = None
     by: Annotated[Line, describe("Who recorded the snapshot.")]
     at: Annotated[Timestamp, describe("When it was recorded.")]
+
+
+class Reviews(PullRequestSnapshot, frozen=True, kw_only=True, tag="reviews"):
+    """A snapshot of the pull request of a promotion, as the forge reported it.
+
+    The commit of the ledger that adds it has the reviewed commits among its parents, so that every clone has them.
+    """
+
+    written_by = "mlgit"
+
+    promotion: Annotated[PromotionId, describe("Id of the promotion.")]
+    environment: Annotated[Name, describe("Name of the environment.")]
+    model: Annotated[Name, describe("Name of the model.")]
+    vouched: Annotated[
+        list[VouchedCommit],
+        describe(
+            "Unsigned commits that the version was registered by or made from, and who brought them to the base branch."
+        ),
+    ] = []
+
+
+class RuleReviews(PullRequestSnapshot, frozen=True, kw_only=True, tag="rule-reviews"):
+    """A snapshot of the pull request of a change of rules, as the forge reported it.
+
+    The commit of the ledger that adds it has the reviewed commits among its parents, so that every clone has them.
+    """
+
+    written_by = "mlgit"
+
+    decision: Annotated[Digest, describe("Digest of the old and the new content of each changed rule.")]

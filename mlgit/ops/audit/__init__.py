@@ -277,12 +277,17 @@ def _audit(
         deployments=[entry for entry in replay.deployments if environment in {None, entry.environment}],
         rule_changes=replay.rule_changes,
         governance=governance,
-        not_checked=[*_not_checked(replay, changes, ledger, depth=depth)],
+        not_checked=[*_not_checked(replay, changes, rules, ledger, depth=depth)],
     )
 
 
 def _not_checked(
-    replay: Replay, changes: Sequence[AuditedChange], ledger: CommitId | None, *, depth: AuditDepth
+    replay: Replay,
+    changes: Sequence[AuditedChange],
+    rules: Sequence[AuditedRules],
+    ledger: CommitId | None,
+    *,
+    depth: AuditDepth,
 ) -> Iterator[str]:
     """Yield sentences about what the audit did not verify."""
     if ledger is None:
@@ -290,7 +295,8 @@ def _not_checked(
     unproven = sum(change.verdict == "UNPROVEN" for change in changes)
     if unproven:
         yield f"{plural(unproven, 'change')} without enough evidence: the merge rules may or may not have been met."
-    if any(approval.review for change in changes for approval in change.approvals):
+    counted = [approval for rows in (changes, rules) for row in rows for approval in row.approvals]
+    if any(approval.review for approval in counted):
         yield _WITHOUT_FORGE
     if replay.guarded_since is None:
         yield "Nobody had to approve the rules: no promotion to an environment that requires approvals was merged yet."

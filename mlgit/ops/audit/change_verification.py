@@ -54,7 +54,7 @@ class ChangeVerifier:
         """Take the workspace, the ledger, its signers, and the depth: whether to evaluate gates again, which needs the data."""
         self._workspace = workspace
         self._ledger_history = ledger_history
-        self._appliers = appliers
+        self.appliers = appliers
         self.history = appliers.history
         self._depth = depth
         self.registrations = Registrations(workspace.repository)
@@ -186,7 +186,7 @@ class ChangeVerifier:
         if not requires_signature and refusal is None:
             return findings
         notary = required_notary(proposal.before, proposal.policy.name)
-        problem = self._appliers.problem(self._ledger_history.ledger(LedgerCutoff()), path, record, notary)
+        problem = self.appliers.problem(self._ledger_history.ledger(LedgerCutoff()), path, record, notary)
         if requires_signature and problem is not None:
             findings.append(checks.unsigned_entry(path, problem))
         if refusal is not None:
@@ -243,7 +243,9 @@ class ChangeVerifier:
         if proposal.policy.evidence == "forge":
             claimed = self._verify_at(proposal, without_time_limit, merged_at, trust_recorded=True)
             if claimed.approvals.complete:
-                return claimed, [checks.reviewed_commit_missing(manifest, verification.approvals)]
+                return claimed, [
+                    checks.reviewed_commit_missing(f"{manifest.environment}/{manifest.model}", verification.approvals)
+                ]
         return verification, list(checks.check_approvals(manifest, verification.approvals))
 
     def _verify_at(
@@ -254,7 +256,7 @@ class ChangeVerifier:
 
     def _verifier(self, cutoff: LedgerCutoff, at: datetime) -> PromotionVerifier:
         ledger = self._ledger_history.ledger(cutoff)
-        return PromotionVerifier(self._workspace, ledger, at, self.registrations, appliers=self._appliers)
+        return PromotionVerifier(self._workspace, ledger, at, self.registrations, appliers=self.appliers)
 
     def _check_gate_results(self, proposal: Proposal, cutoff: LedgerCutoff, at: datetime) -> list[Finding]:
         """Evaluate the gates again, and compare the results with the report."""
@@ -296,11 +298,11 @@ class ChangeVerifier:
         numbers = {layout.sequence_number(path.rpartition("/")[2]): file for path, file in snapshots.items()}
         newest: tuple[Reviews, str | None] | None = None
         for number in sorted(filter(None, numbers), reverse=True):
-            path = layout.review_snapshot(proposal.manifest.promotion, number)
+            path = f"{folder}/{number}.json"
             record = self._ledger_history.blobs.record(path, snapshots[path].blob)
             assert isinstance(record, Reviews)  # noqa: S101 - by its path
             notary = required_notary(proposal.before, proposal.policy.name)
-            problem = self._appliers.problem(self._ledger_history.ledger(LedgerCutoff()), path, record, notary)
+            problem = self.appliers.problem(self._ledger_history.ledger(LedgerCutoff()), path, record, notary)
             if problem is None:
                 return record, None
             newest = newest or (record, problem)

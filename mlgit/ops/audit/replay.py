@@ -31,8 +31,8 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.review.rule_changes import is_guarded
 
 _BATCH_SIZE = 256  # commits whose blobs are read in one round
-_DEPLOYMENTS, _DECISIONS, _RULE_APPROVALS = "deployments/", "decisions/", "rule-approvals/"
-_LEDGER_FOLDERS = ("approvals", "decisions", "deployments", "reviews", "rule-approvals")
+_DEPLOYMENTS, _DECISIONS, _RULE_VOTES = "deployments/", "decisions/", ("rule-approvals/", "rule-reviews/")
+_LEDGER_FOLDERS = ("approvals", "decisions", "deployments", "reviews", "rule-approvals", "rule-reviews")
 _RULE_FINDINGS = {"rules-unapproved", "rules-recent"}
 
 
@@ -222,7 +222,7 @@ class Replay:
         state = LifecycleHistory(TreeOverlay(self._blobs, tree, since), self._blobs)
         prefetch = Prefetch(self._blobs, self._ledger_history)
         steps = history_steps(self._repository, self.tip, since)
-        rule_verifier = RuleVerifier(self._workspace, self._ledger_history, since)
+        rule_verifier = RuleVerifier(self._workspace, self._ledger_history, verifier.appliers, since)
         replayed, previous = 0, None if since is None else self._repository.commit_time(since)
         while batch := list(islice(steps, _BATCH_SIZE)):
             prefetch.fetch(batch, state.files)
@@ -292,9 +292,10 @@ class Replay:
 
     def _has_new_rule_approvals(self) -> bool:
         """Return whether the ledger has new votes on a change of rules from before the checkpoint."""
-        decisions = {layout.rule_approvals(change.decision) for change in self.rules if change.decision is not None}
-        new = (path for path in self._ledger_history.new if path.startswith(_RULE_APPROVALS))
-        return any(path.rpartition("/")[0] in decisions for path in new)
+        decisions = [change.decision for change in self.rules if change.decision is not None]
+        folders = {*map(layout.rule_approvals, decisions), *map(layout.rule_reviews, decisions)}
+        new = (path for path in self._ledger_history.new if path.startswith(_RULE_VOTES))
+        return any(path.rpartition("/")[0] in folders for path in new)
 
     def _add_change(self, change: AuditedChange, after: LifecycleHistory, promotions: set[str]) -> None:
         self.changes.append(change)

@@ -21,8 +21,9 @@ from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
-from mlgit.ops.review import forge_reviews
+from mlgit.ops.review import forge_reviews, rule_reviews
 from mlgit.ops.review.proposals import Proposal
+from mlgit.ops.review.rule_changes import RuleChange
 from mlgit.ops.validation import validate
 
 _HEADS: Final = "refs/heads/"
@@ -80,6 +81,10 @@ def run(workspace: Workspace, event: WorkflowEvent) -> Verdict:
     def fetch_reviews(proposal: Proposal) -> Proposal:
         return forge_reviews.with_fetched_reviews(workspace, proposal, merged=is_merged)
 
+    def fetch_rule_reviews(change: RuleChange) -> RuleChange:
+        number = event.pull_request_number
+        return rule_reviews.with_fetched_reviews(workspace, change, merged=is_merged, number=number)
+
     with workspace.scratch() as scratch:
         change = change_of(scratch, event)
         verdict = Verdict(
@@ -91,7 +96,7 @@ def run(workspace: Workspace, event: WorkflowEvent) -> Verdict:
             findings=[],
         )
         try:
-            return _verify(scratch, change, verdict, fetch_reviews)
+            return _verify(scratch, change, verdict, fetch_reviews, fetch_rule_reviews)
         except MlgitError as error:
             return replace(verdict, findings=list(error.findings), conclusive=not isinstance(error, Inconclusive))
 
@@ -137,7 +142,11 @@ def _merge(workspace: Workspace, base: str | None, head: CommitId, fallback: Com
 
 
 def _verify(
-    workspace: Workspace, change: ProposedChange, verdict: Verdict, fetch_reviews: Callable[[Proposal], Proposal]
+    workspace: Workspace,
+    change: ProposedChange,
+    verdict: Verdict,
+    fetch_reviews: Callable[[Proposal], Proposal],
+    fetch_rule_reviews: Callable[[RuleChange], RuleChange],
 ) -> Verdict:
     repository, update = workspace.repository, change.update
     if update is None:
@@ -150,7 +159,7 @@ def _verify(
         return replace(verdict, findings=findings)
     if repository.resolve(update.old) is None:
         return replace(verdict, findings=[_rewritten(update)])
-    checked = check_base_push(workspace, update, fetch_reviews)
+    checked = check_base_push(workspace, update, fetch_reviews, fetch_rule_reviews)
     findings = [_with_pull_request_fix(finding) for finding in checked.findings]
     return replace(verdict, commits=checked.commits, promotions=checked.promotions, findings=findings)
 

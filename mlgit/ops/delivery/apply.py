@@ -9,6 +9,7 @@ from mlgit.ops.kernel import interrupted_merge, ledger_branch, remote
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import take_snapshot
+from mlgit.ops.review import rule_reviews
 
 
 class Applied(Outcome, frozen=True, kw_only=True, tag="mlgit/apply.v1"):
@@ -37,7 +38,8 @@ def run(
     """Apply the manifests of one environment (or of one model in it), or all, each verified again.
 
     Where nothing has to change, nothing is done. A promotion with problems is recorded as blocked, and its target goes on as it
-    is. Outside the windows of the environment a change waits: nothing is switched, and nothing recorded.
+    is. Outside the windows of the environment a change waits: nothing is switched, and nothing recorded. The reviews of rule
+    changes that were merged at the forge are recorded as well, since an audit needs them.
 
     Args:
         workspace: where.
@@ -58,6 +60,8 @@ def run(
     if not dry_run:
         with contextlib.suppress(MlgitError):  # what runs does not depend on the work tree
             interrupted_merge.finish(workspace.repository, snapshot.name, fetched=False)
+        with contextlib.suppress(MlgitError):  # what runs does not depend on it; the next run records them
+            rule_reviews.record_merged(workspace, snapshot)
     manifests = snapshot.state.select_promotions(environment, model)
     last_entries = snapshot.ledger.last_deployments(manifests)
     results = [

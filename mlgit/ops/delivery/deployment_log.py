@@ -24,7 +24,7 @@ from mlgit.ops.kernel.ports.git import Repository
 from mlgit.ops.kernel.ports.target import Observed
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot
-from mlgit.ops.review import forge_reviews
+from mlgit.ops.review import forge_reviews, pull_request_snapshots
 from mlgit.ops.review.proposals import Proposal
 
 _VERBS = {"verified": "Deploy", "degraded": "Find degraded", "blocked": "Block"}
@@ -88,7 +88,7 @@ def record(
     reviews = (
         None
         if proposal is None or proposal.reviews is None
-        else forge_reviews.with_checks_and_rules(workspace, proposal.reviews)
+        else pull_request_snapshots.with_checks_and_rules(workspace, proposal.reviews)
     )
 
     def files(ledger: Ledger) -> Mapping[str, bytes]:

@@ -16,7 +16,7 @@ from mlgit.ops.kernel.snapshot import ledger_of
 from mlgit.ops.review import rule_changes
 from mlgit.ops.review.merged import merged_commits
 from mlgit.ops.review.proposals import BRANCH_PREFIX, Proposal
-from mlgit.ops.review.rule_changes import merged_rule_change
+from mlgit.ops.review.rule_changes import RuleChange, merged_rule_change
 from mlgit.ops.review.verification import PromotionVerifier
 from mlgit.ops.validation import validate
 
@@ -126,7 +126,10 @@ def _check_proposal(workspace: Workspace, update: RefUpdate) -> list[Finding]:
 
 
 def check_base_push(
-    workspace: Workspace, update: RefUpdate, add_reviews: Callable[[Proposal], Proposal] = lambda proposal: proposal
+    workspace: Workspace,
+    update: RefUpdate,
+    add_reviews: Callable[[Proposal], Proposal] = lambda proposal: proposal,
+    add_rule_reviews: Callable[[RuleChange], RuleChange] = lambda change: change,
 ) -> PushVerdict:
     """Verify a push to the base branch: each new commit of its first-parent line against the one before it.
 
@@ -134,6 +137,7 @@ def check_base_push(
         workspace: where.
         update: the ref update.
         add_reviews: returns a promotion with the reviews of its pull request, where a forge can be asked for them.
+        add_rule_reviews: returns a change of rules with those.
 
     Raises:
         Inconclusive: Git, or what verifies signatures, did not answer.
@@ -148,7 +152,7 @@ def check_base_push(
     findings: list[Finding] = []
     promotions: list[str] = []
     for commit, _ in reversed(commits):
-        pushed = _PushedCommit(workspace, verifier, ledger, commit, add_reviews)
+        pushed = _PushedCommit(workspace, verifier, ledger, commit, add_reviews, add_rule_reviews)
         findings += pushed.check()
         promotions += pushed.promotions
     return PushVerdict(
@@ -181,9 +185,11 @@ class _PushedCommit:
         ledger: Ledger,
         commit: Commit,
         add_reviews: Callable[[Proposal], Proposal],
+        add_rule_reviews: Callable[[RuleChange], RuleChange],
     ) -> None:
         self.promotions: list[str] = []
         self._add_reviews = add_reviews
+        self._add_rule_reviews = add_rule_reviews
         self._workspace = workspace
         self._verifier = verifier
         self._ledger = ledger
@@ -237,7 +243,7 @@ class _PushedCommit:
         change = merged_rule_change(self._workspace, self._commit)
         if change is None:
             return []
-        return rule_changes.verify(self._workspace, change, self._ledger).findings(
+        return rule_changes.verify(self._workspace, self._add_rule_reviews(change), self._ledger).findings(
             "propose it on a branch of its own, and let somebody who may approve run `mlgit approve BRANCH`; then `mlgit merge "
             "BRANCH` merges and pushes it, as one commit"
         )

@@ -13,7 +13,8 @@ from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.domain.ledger_evidence import APPLIER, proven_entries
 from mlgit.domain.names import CommitId
 from mlgit.domain.namespaces import LEDGER
-from mlgit.domain.records import DecisionRecord, Deployment, Reviews
+from mlgit.domain.records import DecisionRecord, Deployment
+from mlgit.domain.records.ledger import PullRequestSnapshot
 from mlgit.domain.signers import owners
 from mlgit.errors import Finding, Inconclusive, Location, MlgitError
 from mlgit.ops.kernel.base_history import BaseHistory, SignerRules
@@ -64,7 +65,7 @@ class Appliers:
         self,
         ledger: Ledger,
         path: str,
-        entry: Deployment | DecisionRecord | Reviews,
+        entry: Deployment | DecisionRecord | PullRequestSnapshot,
         notary: Notary | None = None,
     ) -> str | None:
         """Return why an entry does not count as evidence: for its signature or its time; None if it counts.
@@ -90,7 +91,7 @@ class Appliers:
         return [replace(entry, at=max(entry.at, times.get(entry.commit, entry.at))) for entry in entries]
 
     def _find_problem(
-        self, ledger: Ledger, path: str, entry: Deployment | DecisionRecord | Reviews, notary: Notary | None
+        self, ledger: Ledger, path: str, entry: Deployment | DecisionRecord | PullRequestSnapshot, notary: Notary | None
     ) -> str | None:
         content = None if ledger.tree is None else ledger.tree.read(path)
         signature = None if ledger.tree is None else ledger.tree.read(layout.signature(path))
@@ -109,12 +110,14 @@ class Appliers:
             return None
         return notary.problem(self._workspace, content, ledger.tree.read(layout.timestamp(path)), entry.at)
 
-    def _time_problem(self, entry: Deployment | DecisionRecord | Reviews, received: datetime | None) -> str | None:
+    def _time_problem(
+        self, entry: Deployment | DecisionRecord | PullRequestSnapshot, received: datetime | None
+    ) -> str | None:
         """Return why the stated time cannot be true: it rests on a later commit, or the ledger got it at another time."""
         if received is None or not received - CLOCK_TOLERANCE <= entry.at <= received + CLOCK_TOLERANCE:
             when = "never" if received is None else utc_time_with_seconds(received)
             return f"it states {utc_time_with_seconds(entry.at)}, and the ledger received it {when}"
-        if isinstance(entry, Reviews):
+        if isinstance(entry, PullRequestSnapshot):
             return None
         made = self.history.times.get(entry.commit)
         if made is None:
@@ -134,14 +137,14 @@ class Appliers:
 
 
 def signed(
-    workspace: Workspace, base: Lifecycle, environment: str, files: Mapping[str, bytes], *, required: bool
+    workspace: Workspace, base: Lifecycle, environment: str | None, files: Mapping[str, bytes], *, required: bool
 ) -> Mapping[str, bytes]:
     """Return files for the ledger with a signature of the current person beside each, as far as they are an applier.
 
     Args:
         workspace: where.
         base: the state of the base branch, which says who is an applier.
-        environment: the environment that they are about.
+        environment: the environment that they are about; None if they are about none.
         files: the files, by path.
         required: whether these files need a signature.
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mlgit.domain import layout
-from mlgit.domain.approvals import People
+from mlgit.domain.approvals import People, SignedVote
 from mlgit.domain.records import RuleApproval
 from mlgit.errors import refused
 from mlgit.ops.kernel.outcome import Outcome
@@ -112,6 +112,9 @@ def _last_verdict(verification: RuleVerification, people: People, person: str) -
     votes = [
         vote.approval
         for vote in verification.votes
-        if vote.key is not None and vote.decision == verification.change.decision and vote.person(people) == person
+        if isinstance(vote, SignedVote)
+        and vote.key is not None
+        and vote.decision == verification.change.decision
+        and vote.person(people) == person
     ]
     return max(votes, key=lambda approval: (approval.at, approval.verdict)).verdict if votes else None

@@ -9,7 +9,7 @@ from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.signing import commit_signing
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of
 from mlgit.ops.promotion.merge_commit import check_merge, merge_into_base, require_not_checked_out_elsewhere
-from mlgit.ops.review import rule_changes
+from mlgit.ops.review import rule_changes, rule_reviews
 from mlgit.ops.review.rule_changes import RuleChange
 from mlgit.ops.validation import validate
 
@@ -40,11 +40,16 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
 
     Raises:
         MlgitError: it may not be merged, for the reasons in the findings, or the remote refused. Nothing was changed.
+        Inconclusive: reviews count, and the forge does not answer.
     """
+    if change.is_merged:
+        change = rule_reviews.with_recorded_reviews(workspace, change, snapshot.ledger)
+    else:
+        change = rule_reviews.with_fetched_reviews(workspace, change, merged=False)
     verification = rule_changes.verify(workspace, change, snapshot.ledger)
     if not change.is_merged:
         findings = [
-            *verification.findings(f"somebody who may approve runs `mlgit approve {change.name}`"),
+            *verification.findings(_how_to_approve(change)),
             *_check_files(workspace, snapshot, change),
         ]
         if findings:
@@ -56,6 +61,7 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
     if not change.is_merged and dry_run:
         check_merge(workspace, snapshot, change.head, conflict=conflict)
     if not change.is_merged and not dry_run:
+        rule_reviews.record_reviews(workspace, change)
         commit, pushed = merge_into_base(
             workspace,
             snapshot,
@@ -77,6 +83,11 @@ def run(workspace: Workspace, snapshot: Snapshot, change: RuleChange, *, dry_run
         approved_by=[approval.person for approval in verification.approvals.counted],
         needed=verification.approvals.needed,
     )
+
+
+def _how_to_approve(change: RuleChange) -> str:
+    command = f"somebody who may approve runs `mlgit approve {change.name}`"
+    return f"{command}, or reviews its pull request" if rule_reviews.counts_reviews(change) else command
 
 
 def _check_files(workspace: Workspace, snapshot: Snapshot, change: RuleChange) -> list[Finding]:

@@ -26,7 +26,7 @@ from mlgit.ops.review.keys import Keys
 from mlgit.ops.review.proposals import Proposal
 from mlgit.ops.review.registrations import Registrations
 
-_NO_REVIEWS: Final = "no review of a pull request was counted"
+NO_REVIEWS: Final = "no review of a pull request was counted"
 
 
 def count_approvals(
@@ -64,7 +64,7 @@ def count_approvals(
         refuse_unknown=policy.unknown_author == "refuse",
     )
     if result.missing and policy.evidence == "forge" and proposal.reviews is None:
-        return replace(result, missing=[*result.missing, _NO_REVIEWS])
+        return replace(result, missing=[*result.missing, NO_REVIEWS])
     return result
 
 

@@ -5,21 +5,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from mlgit.domain import layout, rule_files
-from mlgit.domain.approvals import ApprovalResult, People, SignedVote, count_votes
+from mlgit.domain.approvals import ApprovalResult, People, Vote, count_votes
 from mlgit.domain.authorship import Authorship
 from mlgit.domain.codec import sha256
 from mlgit.domain.names import CommitId, Digest
-from mlgit.domain.records import Policy
+from mlgit.domain.records import Policy, RuleReviews
 from mlgit.domain.records.ledger import FileChange
+from mlgit.domain.reviews import review_votes
 from mlgit.domain.rule_approvals import NOT_GUARDED, RulesRequirement, approvals_needed, decision, requirement
-from mlgit.errors import Finding, Location, refused
+from mlgit.errors import Finding, Inconclusive, Location, MlgitError, refused
 from mlgit.ops.kernel import remote
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.git import Commit, PathChange, Repository, Tree
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, commit_of
-from mlgit.ops.review.approval_count import votes_in
+from mlgit.ops.review.approval_count import NO_REVIEWS, votes_in
 from mlgit.ops.review.authorship import authorship_of_commits
 from mlgit.ops.review.merged import merged_commits
 
@@ -31,7 +32,8 @@ class RuleChange(msgspec.Struct, frozen=True):
     """A change of rules against the state before it, whose rules count.
 
     `name` is what people call it by: a branch, or the commit that merged it. `files` are the changed rules by path, and `kinds`
-    says what each is. `commits` are those that merging adds, or added.
+    says what each is. `commits` are those that merging adds, or added. `reviews` are those of its pull request; None where the
+    forge was not asked, or there is no pull request.
     """
 
     name: str
@@ -43,6 +45,7 @@ class RuleChange(msgspec.Struct, frozen=True):
     decision: Digest
     requirement: RulesRequirement
     is_merged: bool = False
+    reviews: RuleReviews | None = None
 
 
 class RuleVerification(msgspec.Struct, frozen=True):
@@ -50,7 +53,7 @@ class RuleVerification(msgspec.Struct, frozen=True):
 
     change: RuleChange
     approvals: ApprovalResult
-    votes: list[SignedVote]
+    votes: list[Vote]
 
     def findings(self, fix: str) -> list[Finding]:
         """Return the finding of approvals that it lacks, if it does.
@@ -141,9 +144,7 @@ def is_guarded(state: Lifecycle) -> bool:
 
 def verify(workspace: Workspace, change: RuleChange, ledger: Ledger) -> RuleVerification:
     """Count the approvals of a change of rules, by the rules before it."""
-    folder = layout.rule_approvals(change.decision)
-    is_counted = change.requirement.evidence != "none"
-    votes = votes_in(workspace, change.before, folder, ledger, earliest=None) if is_counted else []
+    votes = _read_votes(workspace, change, ledger)
     people = People(change.before.roles())
     authors = authorship(workspace, change, people)
     approvals = count_votes(
@@ -154,15 +155,50 @@ def verify(workspace: Workspace, change: RuleChange, ledger: Ledger) -> RuleVeri
         people=people,
         excluded=authors.excluded,
         unknown=authors.unknown,
+        refuse_unknown=change.requirement.refuse_unknown,
     )
+    if approvals.missing and change.requirement.evidence == "forge" and change.reviews is None:
+        approvals = msgspec.structs.replace(approvals, missing=[*approvals.missing, NO_REVIEWS])
     return RuleVerification(change, approvals, votes)
+
+
+def _read_votes(workspace: Workspace, change: RuleChange, ledger: Ledger) -> list[Vote]:
+    """Return the votes on a change of rules that count: signatures on the ledger and, with `evidence: forge`, reviews."""
+    evidence = change.requirement.evidence
+    if evidence == "none":
+        return []
+    reviews = change.reviews if evidence == "forge" else None
+    return [
+        *votes_in(workspace, change.before, layout.rule_approvals(change.decision), ledger, earliest=None),
+        *(review_votes(reviews) if reviews else ()),
+    ]
 
 
 def authorship(workspace: Workspace, change: RuleChange, people: People) -> Authorship:
     """Return the people whose approval of a change of rules does not count, and its commits whose author cannot be told."""
     return authorship_of_commits(
-        workspace, change.before, change.commits, change.requirement.exclude, people, what="the change"
+        workspace,
+        change.before,
+        change.commits,
+        change.requirement.exclude,
+        people,
+        what="the change",
+        pull_request=change.reviews,
+        has_same_content=lambda commit: decision_at(workspace, change, commit) == change.decision,
     )
+
+
+def decision_at(workspace: Workspace, change: RuleChange, commit: CommitId) -> Digest | None:
+    """Return the decision of the change of rules that merging a commit makes, on the base of a change; None if it makes none."""
+    if commit == change.head and not change.is_merged:
+        return change.decision
+    try:
+        proposed = proposed_rule_change(workspace, change.before, change.name, commit)
+    except Inconclusive:
+        raise
+    except MlgitError:
+        return None  # it does not merge, so nobody could have approved it
+    return None if proposed is None else proposed.decision
 
 
 def merged_rule_change(workspace: Workspace, commit: Commit) -> RuleChange | None:

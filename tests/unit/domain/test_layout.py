@@ -23,6 +23,7 @@ PLACES = [
     (f"{layout.approvals(ULID)}/bea.json", "approval", {"promotion": ULID}),
     (f"{layout.reviews(ULID)}/1.json", "reviews", {"promotion": ULID}),
     (f"{layout.rule_approvals('sha256:0a')}/bea.json", "rule-approval", {}),
+    (f"{layout.rule_reviews('sha256:0a')}/1.json", "rule-reviews", {}),
     (layout.decision(ULID), "decision", {"promotion": ULID}),
     (
         f"{layout.deployments('staging', 'delay')}/3.json",
