@@ -234,11 +234,12 @@ class DvcStore:
     @property
     def _local_folder(self) -> Path | None:
         """The folder of the remote on this machine; None for other kinds of remotes."""
+        remote = self._remote  # first, as `_config` says
         from dvc.fs import LocalFileSystem  # noqa: PLC0415 - takes 0.1 s
 
-        if not isinstance(self._remote.fs, LocalFileSystem):
+        if not isinstance(remote.fs, LocalFileSystem):
             return None
-        return Path(self._remote.path).parents[len(self._folder) - 1]
+        return Path(remote.path).parents[len(self._folder) - 1]
 
     def place(self, file: StoredFile) -> Path:
         """Return the path of a file in the cache, whether or not it is there."""

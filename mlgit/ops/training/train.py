@@ -59,9 +59,9 @@ def run(workspace: Workspace, name: str | None, settings: Mapping[str, str], on_
     model = state.model(state.resolve_model(name))
     problem = state.problem(model.problem)
     inputs = model_inputs(state, workspace.formats, model)
+    _check_present(workspace, inputs)  # first: a name is unknown where the code is missing that mentions it
     if contradictions := names_findings(state, workspace.formats, model, inputs):
         raise MlgitError(*contradictions)
-    _check_present(workspace, inputs)
     exit_code = workspace.pipeline.reproduce([model.pipeline.train, model.pipeline.evaluate], settings, on_line)
     if exit_code:
         return Trained(

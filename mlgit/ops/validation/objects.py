@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
+import msgspec
+
 from mlgit.domain import layout
 from mlgit.domain.names import VersionRef
 from mlgit.domain.records import Promotion, Version
@@ -82,9 +84,18 @@ def _check_model(workspace: Workspace, store: VersionStore, version: Version) ->
         return
     inspected = workspace.model_files.inspect(path, None)
     at = Location(f"{layout.version_folder(version.model, version.version)}/version.json", path="artifact")
-    for finding in inspected.findings:
-        yield Finding(finding.id, finding.message, finding.why, finding.fix, at)
-    yield from check_model_file(version, inspected)
+    findings = [*inspected.findings, *check_model_file(version, inspected)]
+    if findings:  # of a damaged object they say nothing: the model is another one
+        findings = _damage(store, version.artifact) or findings
+    yield from (msgspec.structs.replace(finding, at=at) for finding in findings)
+
+
+def _damage(store: VersionStore, file: StoredFile) -> list[Finding]:
+    try:
+        store.verify(file)
+    except MlgitError as error:
+        return list(error.findings)
+    return []
 
 
 def _size(store: VersionStore, stored: StoredFile) -> int | None:
