@@ -25,7 +25,7 @@ GATES: Final = {
     "environment-locked": "- id: environment-locked",
     "rescore": "- id: rescore",
     "reproduce": "- {id: reproduce, timeout: 2h, when: {risk: high}}   # only for problems of high risk",
-    "exec": "- {id: exec, name: no-pii, command: [python, checks/no_pii.py], timeout: 1m, settings: {forbidden: [name]}}",
+    "exec": "- {id: exec, name: no-pii, command: [python, .mlgit/checks/no_pii.py], timeout: 1m, settings: {forbidden: [name]}}",
     "python": "- {id: python, name: acme-latency, settings: {p95_ms: 30}}",
 }
 """For each gate, a line of a policy that requires it."""

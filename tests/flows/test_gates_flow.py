@@ -222,9 +222,9 @@ def example(language: str, begins: str) -> str:
 
 def test_the_example_of_the_how_to_works(registered: Team) -> None:
     ana = registered.ana
-    check = example("python", '"""checks/no_pii.py')
+    check = example("python", '""".mlgit/checks/no_pii.py')
     asked = example("yaml", "kind: policy")
-    ana.commit("Ask for no names", {"checks/no_pii.py": check, STAGING: asked})
+    ana.commit("Ask for no names", {".mlgit/checks/no_pii.py": check, STAGING: asked})
     said = verdicts(ana)["exec:no-pii"]
     assert (said["outcome"], said["message"]) == ("pass", "none of 2 columns is taken")
     column = record(ana, 1)["inputs"]["columns"][0]

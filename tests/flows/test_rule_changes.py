@@ -124,6 +124,7 @@ def test_the_project_file_states_another_number(running: Team) -> None:
         ".github/CODEOWNERS",
         ".mlgit/roles.yaml",
         ".mlgit/trusted_types",
+        ".mlgit/checks/no_pii.py",
         ".mlgit/requirements.lock",
         ".dvc/config",
         ".dvc/config.local",

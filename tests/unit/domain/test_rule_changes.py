@@ -38,6 +38,7 @@ FREE = policy("free", 3, evidence="none")
         (".mlgit/trusted_types", "trusted types"),
         (".mlgit/requirements.lock", "requirements"),
         (".mlgit/anything-else", "setting"),
+        (".mlgit/checks/no_pii.py", "setting"),
         (".mlgit/schemas/policy.schema.json", None),
         (".github/workflows/deploy.yml", "workflow"),
         (".github/actions/setup/action.yml", "workflow"),

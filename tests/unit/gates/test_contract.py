@@ -59,7 +59,9 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "environment-locked": [{}],
     "rescore": [{}, {"tolerance": 0.001}],
     "reproduce": [{}, {"tolerance": 0.001, "timeout": "4h"}],
-    "exec": [{"name": "no-pii", "command": ["python", "checks/no_pii.py"], "timeout": "1m", "settings": {"a": [1]}}],
+    "exec": [
+        {"name": "no-pii", "command": ["python", ".mlgit/checks/no_pii.py"], "timeout": "1m", "settings": {"a": [1]}}
+    ],
     "python": [{"name": "acme-latency", "settings": {"p99": 20}}],
 }
 """Settings of each gate with which it passes on sound evidence; those that say nothing come first."""

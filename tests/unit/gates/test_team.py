@@ -13,13 +13,15 @@ from mlgit.domain.results import CommandAnswer
 from mlgit.errors import inconclusive
 from tests.unit.gates.evidence import Stub
 
-NO_PII = Exec(name="no-pii", command=("python", "checks/no_pii.py"), timeout="2m", settings={"columns": ["name"]})
+NO_PII = Exec(
+    name="no-pii", command=("python", ".mlgit/checks/no_pii.py"), timeout="2m", settings={"columns": ["name"]}
+)
 
 
 def test_a_command_is_handed_its_settings_and_time() -> None:
     evidence = Stub()
     assert evaluate([NO_PII], evidence)[0].gate == "exec:no-pii"
-    assert evidence.asked == [(("python", "checks/no_pii.py"), {"columns": ["name"]}, 120)]
+    assert evidence.asked == [(("python", ".mlgit/checks/no_pii.py"), {"columns": ["name"]}, 120)]
 
 
 def nested(depth: int) -> dict[str, Any]:
