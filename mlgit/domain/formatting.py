@@ -87,3 +87,8 @@ def metric_range(low: float | None, high: float | None) -> str:
     if low is None:
         return "any number" if high is None else f"at most {high:g}"
     return f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+
+
+def short_version(version: str | None, model: str) -> str:
+    """Return the number of a version of a model that is named beside it, for narrow tables; `none` without one."""
+    return "none" if version is None else version.removeprefix(f"{model}@")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from mlgit.domain.audit.frameworks import FRAMEWORK_POINTS
 from mlgit.domain.audit.records import AuditedChange, AuditedRules, RunningVersion
-from mlgit.domain.formatting import plural, utc_minute
+from mlgit.domain.formatting import plural, short_version, utc_date, utc_minute
 from mlgit.errors import Finding
 from mlgit.ops.audit import Audit
 from mlgit.pages.document import Block, BulletList, FindingList, Page, PageSection, Paragraph, Table
@@ -62,12 +62,10 @@ def summary(audit: Audit) -> Page:
         blocks.append(PageSection("Repository history", [FindingList(audit.findings)]))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in audit.counts.items() if count)
     history = plural(len(audit.findings), "finding") if audit.findings else "no findings"
-    blocks.append(
-        Paragraph(
-            f"{plural(len(changes), 'change')} at depth {audit.depth}{counts and f': {counts}'}. "
-            f"Repository history: {history}."
-        )
-    )
+    blocks += [
+        Paragraph(f"{plural(len(changes), 'change')} at depth {audit.depth}{counts and f': {counts}'}."),
+        Paragraph(f"Repository history: {history}."),
+    ]
     ledger = "no ledger" if audit.ledger is None else f"ledger at {audit.ledger[:7]}"
     return Page(f"{audit.project}: {audit.branch} at {audit.commit[:7]}, {ledger}", blocks)
 
@@ -92,12 +90,12 @@ def with_checksum(written: str) -> str:
 
 def _summary_table(changes: Sequence[AuditedChange | AuditedRules]) -> Table:
     return Table(
-        ("When (UTC)", "Where", "Change", "Commit", "Approved by", "Verdict"),
+        ("Day (UTC)", "Where", "Version", "Commit", "Approver", "Verdict"),
         [
             (
-                utc_minute(change.at),
+                utc_date(change.at),
                 _where(change),
-                _transition(change),
+                _numbers(change),
                 change.commit[:7],
                 ", ".join(approval.person for approval in change.approvals) or "-",
                 change.verdict,
@@ -208,6 +206,14 @@ def _transition(change: AuditedChange | AuditedRules) -> str:
         first, *others = change.kinds
         return f"{first} and {len(others)} more" if others else first
     return ", ".join([f"{change.before or 'nothing'} -> {change.after or 'nothing'}", *change.beside])
+
+
+def _numbers(change: AuditedChange | AuditedRules) -> str:
+    """Return the same in a few characters: the place names the model, so numbers are enough."""
+    if isinstance(change, AuditedRules):
+        return _transition(change)
+    before, after = (short_version(version, change.model) for version in (change.before, change.after))
+    return ", ".join([f"{before} -> {after}", *(text.replace(f"{change.model}@", "") for text in change.beside)])
 
 
 def _signature(change: AuditedChange) -> str:

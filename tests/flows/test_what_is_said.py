@@ -244,6 +244,11 @@ def test_what_is_said(
         assert said == kept.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("line", ["log", "audit"])
+def test_tables_fit_a_terminal_of_80_columns(proposed: Team, line: str) -> None:
+    assert max(map(len, proposed.ana(line).out.splitlines())) <= 80
+
+
 @pytest.mark.tier("fast")
 def test_nothing_is_kept_that_is_no_longer_said() -> None:
     names = {case[0] for case in CASES}
