@@ -115,7 +115,7 @@ class DvcStore:
         if not absent:
             return
         with as_findings(self._name), without_temporary_files(self._remote_paths(absent)):
-            self._add_to_remote(absent, {file: path for path, file in files})
+            self._add_to_remote(absent, {file.md5: path for path, file in files})
         if still_missing := self.missing(absent):
             raise refused(
                 "dvc-upload-failed",
@@ -168,8 +168,8 @@ class DvcStore:
             except OSError as error:
                 raise disk_failed(error) from error
 
-    def _add_to_remote(self, files: Sequence[StoredFile], originals: Mapping[StoredFile, Path]) -> None:
-        """Copy files to the remote; what is copied is verified, since the cache may be damaged.
+    def _add_to_remote(self, files: Sequence[StoredFile], originals: Mapping[str, Path]) -> None:
+        """Copy files to the remote from their originals, by MD5; what is copied is verified, since the cache may be damaged.
 
         A remote that is a folder gets a copy of the original, if its hashes are known, or else of the cache, hashed while it is
         copied. For others, DVC copies, after the cache was hashed: `verify` would download each object again. Its size is
@@ -177,7 +177,7 @@ class DvcStore:
         """
         paths = self._remote_paths(files)
         for place, file in zip(paths, files, strict=False):
-            cached, original = self._cached(file), originals[file]
+            cached, original = self._cached(file), originals[file.md5]
             source, where = (
                 (original, f"at {original}") if self._hashes.knows(original) else (cached, f"in the cache, {cached},")
             )
