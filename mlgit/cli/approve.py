@@ -1,5 +1,7 @@
 """Approve a promotion or a change of rules, with a signature."""
 
+from collections.abc import Iterator
+
 import click
 
 from mlgit.cli.params import PROMOTION, dry_run_option, session_command
@@ -51,6 +53,7 @@ def _show_rules(outcome: RulesApproved) -> str:
     ]
     if outcome.missing:
         lines.append(f"  missing    {'; '.join(outcome.missing)}")
+    lines += _check_lines(outcome)
     following = "mlgit audit" if outcome.is_merged else f"mlgit merge {outcome.name}"
     return "\n".join(map(text.clean, lines)) + text.following(None if outcome.missing else following)
 
@@ -70,5 +73,14 @@ def _show(outcome: approve.Approved) -> str:
     ]
     if outcome.missing:
         lines.append(f"  missing    {'; '.join(outcome.missing)}")
+    lines += _check_lines(outcome)
     where = f"{outcome.environment}/{outcome.candidate.partition('@')[0]}"
     return "\n".join(map(text.clean, lines)) + text.following(None if outcome.missing else f"mlgit merge {where}")
+
+
+def _check_lines(outcome: approve.Approved | RulesApproved) -> Iterator[str]:
+    """Yield, line by line, where the required check runs again now, or why it does not."""
+    if outcome.pull_request is not None:
+        yield f"  check      runs again for {outcome.pull_request}"
+    for warning in outcome.warnings:
+        yield from text.finding(warning).splitlines()

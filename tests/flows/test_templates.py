@@ -388,7 +388,8 @@ def test_the_verdict_is_asked_for_with_every_change() -> None:
     text = (TEMPLATES / "common/.github/workflows/mlgit-validate.yaml").read_text(encoding="utf-8")
     workflow = yaml.load(text, yaml.BaseLoader)
     assert set(workflow["on"]) == {"pull_request", "pull_request_review", "merge_group", "push"}
-    assert workflow["on"]["pull_request"] == ""  # no path or branch is left out
+    # No path or branch is left out; `mlgit approve` edits the description.
+    assert workflow["on"]["pull_request"] == {"types": ["opened", "reopened", "synchronize", "edited"]}
     (job,) = workflow["jobs"].values()
     assert job["name"] == "mlgit/verdict"
     assert "secrets." not in text

@@ -153,3 +153,27 @@ def test_an_author_who_cannot_be_told_is_refused_where_the_policy_says_so(guarde
     at.review("ben", pull=number)
     at.review("cara", pull=number)
     assert "a known author of each commit (the policy refuses others)" in ana("merge loosen").err
+
+
+@BOTH
+def test_a_signed_approval_is_written_into_the_pull_request_so_that_its_check_runs_again(guarded: AtForge) -> None:
+    at = guarded
+    number = opens(at, at.ana)
+    at.forge.pulls[number].body = "Why: fewer people."
+    at.ben.git("fetch", "--quiet", "origin")
+    said = at.ben.does("approve loosen --json").json
+    assert (said["pull_request"].rpartition("/")[2], said["counted"]) == (str(number), ["ben"])
+    body = at.forge.pulls[number].body
+    assert body.startswith("Why: fewer people.\n\n<!-- mlgit:signatures -->\nApprovals that count: ben (")
+    at.ben.does("approve loosen")
+    assert at.forge.pulls[number].body.count("mlgit:signatures") == 1
+
+
+def test_without_a_token_the_approval_is_made_and_says_what_to_do(guarded: AtForge) -> None:
+    at = guarded
+    opens(at, at.ana)
+    nobody = at_forge(at.team.ben, at.forge, None)
+    nobody.git("fetch", "--quiet", "origin")
+    answer = nobody.does("approve loosen")
+    assert "run the check mlgit/verdict of its pull request again at the forge" in answer.text
+    assert at.ana.does("merge loosen --json").json["approved_by"] == ["ben"]

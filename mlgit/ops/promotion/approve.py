@@ -6,13 +6,14 @@ from mlgit.domain import layout
 from mlgit.domain.approvals import People
 from mlgit.domain.names import Digest
 from mlgit.domain.records import Approval
-from mlgit.errors import MlgitError, refused
+from mlgit.errors import Finding, MlgitError, refused
 from mlgit.ops.kernel.ledger import Ledger
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import ledger_of, take_snapshot
 from mlgit.ops.promotion import approve_rules
 from mlgit.ops.promotion.approve_rules import RulesApproved
+from mlgit.ops.promotion.pull_request import PullRequestUpdate, note_signatures
 from mlgit.ops.review import approval_count
 from mlgit.ops.review.authorship import authorship_of
 from mlgit.ops.review.proposals import OpenProposals, Proposal
@@ -33,6 +34,8 @@ class Approved(Outcome, frozen=True, kw_only=True, tag="mlgit/approve.v1"):
     state: Literal["added", "there-already", "planned"]
     counted: list[str]
     missing: list[str]
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 def run(
@@ -94,6 +97,11 @@ def run(
         )
     votes = approval_count.read_votes(workspace, proposal, ledger_of(workspace))
     approvals = approval_count.count_approvals(workspace, proposal, verification.decision, votes)
+    counted = [approval.person for approval in approvals.counted]
+    update = PullRequestUpdate()
+    if not dry_run:
+        branch = layout.promotion_branch(proposal.environment, proposal.model)
+        update = note_signatures(workspace, proposal.before, branch, counted)
     return Approved(
         promotion=proposal.manifest.promotion,
         environment=proposal.environment,
@@ -102,8 +110,10 @@ def run(
         person=person,
         verdict=verdict,
         state="there-already" if already else "planned" if dry_run else "added",
-        counted=[approval.person for approval in approvals.counted],
+        counted=counted,
         missing=approvals.missing,
+        pull_request=update.url,
+        warnings=update.warnings,
     )
 
 

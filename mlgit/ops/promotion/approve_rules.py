@@ -5,10 +5,11 @@ from typing import Literal
 from mlgit.domain import layout
 from mlgit.domain.approvals import People, SignedVote
 from mlgit.domain.records import RuleApproval
-from mlgit.errors import refused
+from mlgit.errors import Finding, refused
 from mlgit.ops.kernel.outcome import Outcome
 from mlgit.ops.kernel.ports.workspace import Workspace
 from mlgit.ops.kernel.snapshot import Snapshot, ledger_of
+from mlgit.ops.promotion.pull_request import PullRequestUpdate, note_signatures
 from mlgit.ops.review import rule_changes
 from mlgit.ops.review.rule_changes import RuleChange, RuleVerification
 from mlgit.ops.review.vote_signing import append_vote
@@ -30,6 +31,8 @@ class RulesApproved(Outcome, frozen=True, kw_only=True, tag="mlgit/approve-rules
     is_merged: bool
     counted: list[str]
     missing: list[str]
+    pull_request: str | None = None
+    warnings: list[Finding] = []
 
 
 def run(
@@ -82,6 +85,10 @@ def run(
         subject = f"{verdict.capitalize()} the change of {rule_changes.described(change)}"
         append_vote(workspace, change.before, folder, approval, person, subject)
     approvals = rule_changes.verify(workspace, change, ledger_of(workspace)).approvals
+    counted = [approval.person for approval in approvals.counted]
+    update = PullRequestUpdate()
+    if not dry_run and not change.is_merged:
+        update = note_signatures(workspace, snapshot.state, change.name, counted)
     return RulesApproved(
         name=change.name,
         files=dict(change.kinds),
@@ -90,8 +97,10 @@ def run(
         verdict=verdict,
         state="there-already" if already else "planned" if dry_run else "added",
         is_merged=change.is_merged,
-        counted=[counted.person for counted in approvals.counted],
+        counted=counted,
         missing=approvals.missing,
+        pull_request=update.url,
+        warnings=update.warnings,
     )
 
 

@@ -1,6 +1,8 @@
 """Open or update the pull request of a proposal's branch; what people wrote into its body stays."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -9,6 +11,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout
 from mlgit.domain.brief import BEGIN, END
 from mlgit.domain.forge import MAX_BODY_LENGTH, Comment, PullRequest, fits_in_body, is_own
+from mlgit.domain.formatting import utc_time_with_seconds
 from mlgit.errors import Finding, MlgitError, Severity
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.forge import Forge
@@ -20,6 +23,8 @@ LABEL: Final = "mlgit"
 """Label of the pull requests and issues that mlgit opens, so that people find them."""
 
 _BODY_TOO_LONG: Final = "The rest of this description leaves no room for it: `mlgit brief` shows what is proposed."
+
+_SIGNATURES: Final = "<!-- mlgit:signatures -->"
 
 BriefRenderer = Callable[[Proposal], str]
 """Renders the brief of a proposal as the Markdown body of its pull request."""
@@ -97,6 +102,49 @@ def open_for_branch(
     except MlgitError as error:
         return PullRequestUpdate(warnings=[_as_warning(finding, retry_command) for finding in error.findings])
     return PullRequestUpdate(number=pull_request.number, url=pull_request.url)
+
+
+def note_signatures(workspace: Workspace, base: Lifecycle, branch: str, people: Sequence[str]) -> PullRequestUpdate:
+    """Write into the open pull request of a branch who signed an approval, so that the forge runs the check of it again.
+
+    A push to the ledger starts no workflow, but an edit of the description does. What it says decides nothing.
+
+    Args:
+        workspace: where.
+        base: the state of the base branch.
+        branch: the branch.
+        people: whose approvals count.
+
+    Returns:
+        The pull request. A failure, as without a token, is a warning that says what to do instead.
+    """
+    try:
+        forge = workspace.forge()
+        existing = None if forge is None else _find(forge, branch, base.project().base)
+        if forge is None or existing is None:
+            return PullRequestUpdate()
+        body = _with_signatures(existing.body, people, workspace.clock.now())
+        if fits_in_body(body):
+            forge.edit_pull_request(existing.number, body=body)
+    except MlgitError as error:
+        return PullRequestUpdate(warnings=[_check_not_run(finding, branch) for finding in error.findings])
+    return PullRequestUpdate(number=existing.number, url=existing.url)
+
+
+def _with_signatures(body: str, people: Sequence[str], at: datetime) -> str:
+    """Return the body of a pull request with a line, the last one, about who signed an approval; the rest is unchanged."""
+    kept = body[: body.find(_SIGNATURES)] if _SIGNATURES in body else body
+    names = ", ".join(re.sub(r"[^\w.-]", "?", person) for person in people) or "nobody"
+    return f"{kept.rstrip()}\n\n{_SIGNATURES}\nApprovals that count: {names} (mlgit approve, {utc_time_with_seconds(at)})\n"
+
+
+def _check_not_run(finding: Finding, branch: str) -> Finding:
+    return replace(
+        finding,
+        message=f"the check of {branch} was not run again: {finding.message}",
+        severity=Severity.WARNING,
+        fix="run the check mlgit/verdict of its pull request again at the forge, or set a token first",
+    )
 
 
 def promotion_title(proposal: Proposal) -> str:
