@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from mlgit.domain import layout
 from mlgit.domain.codec import to_json, version_digest
 from mlgit.domain.records import Version
+from mlgit.edges.ssh.signing import SshSignatures
 from tests.flows.builder import MODEL
 from tests.flows.people import Desk, Team
 from tests.flows.test_approvals_shown import left_out
@@ -16,6 +17,7 @@ from tests.flows.test_audit_abuse import (
     audited,
     history_findings,
     last,
+    manifest,
     merge_with_git,
     on_ledger,
 )
@@ -156,3 +158,50 @@ def test_a_champion_does_not_hide_who_made_the_next_version(registered: Team) ->
     registered.promote(f"{MODEL}@5", "staging")
     ana.does(f"promote {MODEL}@5 --to production")
     assert ben("approve").ids == ["approver-excluded"]
+
+
+# Votes
+
+
+def test_nobody_blocks_a_promotion_by_a_file_that_is_no_vote(proposed: Team) -> None:
+    """Whoever may push to the ledger could otherwise veto every promotion, whoever the policy names."""
+    ana, ben = proposed.ana, proposed.ben
+    ben.does("approve")
+    folder = layout.approvals(manifest(proposed).promotion)
+    junk: dict[str, str | bytes] = {
+        f"{folder}/a.json": "{",
+        f"{folder}/b.json": "{}",
+        f"{folder}/b.json.sig": "nothing",
+    }
+    on_ledger(proposed.mallory, lambda desk: desk.commit("Approve", junk))
+    ana.does(f"merge {WHERE}")
+    assert last(ana) == ("PROVEN", [])
+
+
+def test_a_signed_vote_that_cannot_be_read_is_not_passed_over(proposed: Team) -> None:
+    """It may be a rejection, in a form that only a newer mlgit knows."""
+    ana, ben = proposed.ana, proposed.ben
+    ben.does("approve")
+    folder, vote = layout.approvals(manifest(proposed).promotion), b'{"schema": 2}\n'
+    with proposed.cara.present():
+        signature = SshSignatures(lambda _: None, proposed.keys / "cara").sign(vote)
+    files: dict[str, str | bytes] = {f"{folder}/cara.json": vote, f"{folder}/cara.json.sig": signature}
+    on_ledger(proposed.cara, lambda desk: desk.commit("Reject", files))
+    assert ana.refused(f"merge {WHERE}")
+
+
+def test_votes_of_one_promotion_are_none_of_another(proposed: Team) -> None:
+    ana, ben = proposed.ana, proposed.ben
+    ben.does("approve")
+    before = layout.approvals(manifest(proposed).promotion)
+    ana.does(f"withdraw {WHERE}")
+    ana.does(f"promote {MODEL}@2 --to production")
+    after = layout.approvals(manifest(proposed).promotion)
+    assert before != after
+
+    def copy(desk: Desk) -> None:
+        paths = [path for path in desk.files("HEAD") if path.startswith(before)]
+        desk.commit("Approve", {path.replace(before, after): (desk.root / path).read_bytes() for path in paths})
+
+    on_ledger(proposed.mallory, copy)
+    assert ana.refused(f"merge {WHERE}") == ["approvals-missing"]

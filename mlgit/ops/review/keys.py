@@ -4,9 +4,10 @@ from datetime import datetime
 
 from mlgit.domain import layout
 from mlgit.domain.approvals import People
+from mlgit.domain.namespaces import APPROVALS
 from mlgit.domain.records import Approval, RuleApproval
 from mlgit.domain.signers import owners
-from mlgit.errors import refused
+from mlgit.errors import Inconclusive, MlgitError, refused
 from mlgit.ops.kernel.lifecycle import Lifecycle
 from mlgit.ops.kernel.ports.workspace import Workspace
 
@@ -37,6 +38,19 @@ class Keys:
         )
         self._owner(key)
         return key
+
+    def has_signed(self, content: bytes, signature: bytes, at: datetime | None) -> bool:
+        """Tell whether somebody whom the state lists signed something as a vote; nobody did what has no time."""
+        if at is None:
+            return False
+        signatures = self._workspace.signatures
+        try:
+            signatures.signer(content, signature, signers=self._signers, at=at, namespace=APPROVALS)
+        except Inconclusive:
+            raise
+        except MlgitError:
+            return False
+        return True
 
     def commit_signer(self, content: bytes, signature: bytes, at: datetime) -> str:
         """Verify the signature of a commit; return the person who made it.
