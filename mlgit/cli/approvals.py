@@ -17,11 +17,11 @@ _EVIDENCE = {
 
 
 @click.command()
-@click.argument("promotion", required=False, type=PROMOTION, metavar="[ENV/MODEL|PROMOTION]")
+@click.argument("promotion", required=False, type=PROMOTION, metavar="[ENV/MODEL|PROMOTION|BRANCH]")
 @at_option
 @session_command
 def command(session: Session, promotion: str | None, at: str | None) -> int:
-    """Show who approved a promotion, and who is missing.
+    """Show who approved a promotion or a change of rules, and who is missing.
 
     The promotion may be open or merged; a merged one is shown by the rules of its time. Every signature is verified again. Where
     reviews count, they are read from the forge until the ledger has recorded them.
@@ -32,8 +32,29 @@ def command(session: Session, promotion: str | None, at: str | None) -> int:
       mlgit approvals production/churn
       mlgit approvals 01JD8ZK3M9V2Q4T6X8Z0B2D4F6 --json
       mlgit approvals production/churn --at 2026-03-31
+      mlgit approvals stricter-policy
     """
-    return session.answer(approvals.run(session, promotion, at=at), _show)
+    outcome = approvals.run(session, promotion, at=at)
+    if isinstance(outcome, approvals.RuleChangeApprovals):
+        return session.answer(outcome, _show_rules)
+    return session.answer(outcome, _show)
+
+
+def _show_rules(outcome: approvals.RuleChangeApprovals) -> str:
+    lines = [
+        f"Change of rules in {outcome.name}, {'merged' if outcome.is_merged else 'open'}",
+        *(f"  {kind:<9}  {path}" for path, kind in outcome.files.items()),
+        f"  decision   {outcome.decision}",
+        f"  needed     {outcome.needed}: {outcome.why}",
+        *([f"  reviews    {outcome.pull_request}"] if outcome.pull_request else []),
+        f"  counted    {_names(outcome.counted)}",
+        *(f"  not        {person}: {reason}" for person, reason in outcome.uncounted.items()),
+        f"Missing: {'; '.join(outcome.missing)}" if outcome.missing else "Nothing is missing.",
+    ]
+    following = f"mlgit approve {outcome.name}" if outcome.missing else f"mlgit merge {outcome.name}"
+    return "\n".join(map(text.clean, lines)) + text.following(
+        None if outcome.is_merged and not outcome.missing else following
+    )
 
 
 def _show(outcome: approvals.PromotionApprovals) -> str:

@@ -74,6 +74,19 @@ def test_the_approvals_of_a_change_do_not_approve_it_again_after_it_was_reverted
             ana.does("merge tighten")
 
 
+def test_the_approvals_of_a_change_of_rules_are_shown_by_its_branch_and_by_its_commit(running: Team) -> None:
+    ana, ben = running.ana, running.ben
+    proposes(ana, "loosen")
+    answer = ana("approvals loosen --json")
+    assert (answer.code, answer.json["needed"], answer.json["counted"]) == (1, 1, [])
+    assert "Missing: 1 more approval" in ana("approvals loosen").out
+    ben.does("approve loosen")
+    assert ana.does("approvals loosen --json").json["counted"] == ["ben"]
+    merged = ana.does("merge loosen --json").json["commit"]
+    shown = ana.does(f"approvals {merged} --json").json
+    assert (shown["is_merged"], shown["counted"]) == (True, ["ben"])
+
+
 def test_a_rejection_stands_in_the_way(running: Team) -> None:
     ana, ben, cara = running.ana, running.ben, running.cara
     proposes(ana, "loosen")
