@@ -187,10 +187,11 @@ def votes_in(
             approval = workspace.formats.record(path, content)
         except Inconclusive:
             raise
-        except MlgitError:
-            if keys.has_signed(content, signature, appended.get(path)):
+        except MlgitError as error:
+            is_of_another = all(finding.id == "path-mismatch" for finding in error.findings)
+            if not is_of_another and keys.has_signed(content, signature, appended.get(path)):
                 raise  # a vote, such as one that a newer mlgit wrote
-            continue  # anybody may push it, and nobody gets a veto by that
+            continue  # anybody may push it, or copy it from elsewhere, and nobody gets a veto by that
         assert isinstance(approval, Approval | RuleApproval)  # noqa: S101 - by its path
         try:
             key = keys.verify_vote(approval, content, signature)
