@@ -24,7 +24,7 @@ from pathlib import Path
 from mlgit.workspace import LocalWorkspace
 workspace, path = LocalWorkspace(Path()), Path("large.bin")
 stored = workspace.hash_file(path.absolute(), "large.bin")
-workspace.store("storage").upload([(path.absolute(), stored)])
+workspace.versions("storage").upload([(path.absolute(), stored)], [])
 """
 
 GOALS = {
@@ -57,7 +57,7 @@ def make_large(folder: Path, size: int, env: dict[str, str]) -> dict[str, Comman
         for _ in range(size // _BLOCK):
             file.write(os.urandom(_BLOCK))
     subprocess.run([*_DVC, "add", "-q", "large.bin"], cwd=folder, env=env, check=True)
-    forget = ("rm", "-rf", ".git/mlgit", str(storage / "files"))
+    forget = ("rm", "-rf", ".git/mlgit", ".dvc/cache/mlgit", str(storage / "mlgit"))
     register = (sys.executable, "-c", _REGISTER)
     return {
         "md5sum": Command((("md5sum", "large.bin"),), folder),

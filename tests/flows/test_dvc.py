@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.domain.records.version import StoredFile
+from mlgit.domain.codec import to_mapping
+from mlgit.domain.records.version import Artifact, StoredFile
 from mlgit.edges import hashing
 from mlgit.edges.cache import FileCache
 from mlgit.edges.dvc import lockfile, parameters, pipeline, pointers, workspace
@@ -317,7 +318,8 @@ class TestStore:
         store = VersionStore(root, "storage", hashes)
         store.missing([hashing.stored(root / ".dvc/config", "config")])  # imports DVC
         before = bytes_read()
-        file = hashing.stored(path, "large.bin", hashes.of(path))
+        stored = hashing.stored(path, "large.bin", hashes.of(path))
+        file = Artifact(**to_mapping(stored), format="skops", types=["builtins.list"])
         monkeypatch.setattr(hashing, "hash_file", None)  # nothing is hashed from here on
         monkeypatch.setattr(hashing, "copy_file", None)
         store.upload([(path, file)], [])
