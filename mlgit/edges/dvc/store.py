@@ -108,9 +108,17 @@ class DvcStore:
             Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is
                 full or broken (`disk-io-failed`).
         """
+        self.keep(files)
+        self.send(files)
+
+    def keep(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
+        """Store files in the cache if they are missing there; the first step of `upload`, which raises the same."""
         self.require_folder()
         for path, file in files:
             self._store_in_cache(path, file)
+
+    def send(self, files: Sequence[tuple[Path, StoredFile]]) -> None:
+        """Copy files that were kept to the remote; the second step of `upload`, which raises the same."""
         absent = list({file.md5: file for file in self.missing([file for _, file in files])}.values())
         if not absent:
             return

@@ -45,12 +45,15 @@ class VersionStore:
     def upload(self, files: Sequence[tuple[Path, StoredFile]], data: Sequence[tuple[Path, StoredFile]]) -> None:
         """Keep the files of a version and the data that it was made from; DVC gets the data too, for `dvc pull`.
 
-        Content that is in DVC's cache already takes no more space on this disk: both names are of the same file.
+        Content that is in DVC's cache already takes no more space on this disk: both names are of the same file. Everything is
+        verified before the first file is copied to the remote.
         """
-        self._dvc.upload(data)
+        self._dvc.keep(data)
         for _, file in (*files, *data):
             self._link(file)
-        self._own.upload([*files, *data])
+        self._own.keep([*files, *data])
+        self._dvc.send(data)
+        self._own.send([*files, *data])
 
     def cached(self, file: StoredFile) -> Path | None:
         """Return the path of a file in a cache, whose content was not verified; None if none has it."""
