@@ -2,6 +2,7 @@
 
 import errno
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,10 +16,12 @@ _NOT_FOUND = 404
 _NO_SUCH_FILE = {"SFTPNoSuchFile", "SFTPNoSuchPath", "ResourceNotFound"}
 """Exceptions of asyncssh and webdav4 for a missing file; by name, since these packages are optional."""
 
+_MISTAKES = (TypeError, AttributeError, NameError, AssertionError, LookupError)
+
 
 @contextmanager
 def as_findings(remote: str) -> Iterator[None]:
-    """Turn exceptions of a remote into findings.
+    """Turn exceptions of a remote into findings. What mlgit's own code raises is a bug, and stays as it is.
 
     Raises:
         Inconclusive: the remote did not answer (`dvc-remote-unreachable`, `dvc-remote-access-denied`), or the disk is full or
@@ -29,7 +32,15 @@ def as_findings(remote: str) -> Iterator[None]:
     except MlgitError:
         raise
     except Exception as error:
+        if _is_own(error):
+            raise
         raise _unreachable(remote, cause(error)) from error
+
+
+def _is_own(error: Exception) -> bool:
+    """Return whether an exception that stands for a mistake in a program was raised in a module of mlgit."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, _MISTAKES) and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "mlgit"
 
 
 def check(file: StoredFile, actual: Hashes, where: str) -> None:
