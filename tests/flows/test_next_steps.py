@@ -62,9 +62,15 @@ def take(who: Desk, command: str) -> list[Answer]:
 
 @pytest.mark.parametrize(("name", "scene", "who", "line"), CASES, ids=[case[0] for case in CASES])
 def test_a_suggested_step_leads_on(
-    request: pytest.FixtureRequest, name: str, scene: str, who: Callable[[Team], Desk], line: str
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    scene: str,
+    who: Callable[[Team], Desk],
+    line: str,
 ) -> None:
     team = prepared(request, scene)
+    monkeypatch.chdir(team.root)
     asker = who(team)
     answer = asker(line)
     for person, command, is_fix in list(suggested(team, asker, answer))[:1]:
