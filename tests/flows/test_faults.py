@@ -815,7 +815,7 @@ def test_history_is_ordered_by_ancestry_whatever_clocks_said(running: Team) -> N
     assert _champions(ana, "status --json") == _champions(ana, f"status --json --at {base}")
     running.now.wait(timedelta(hours=2))
     running.promote(f"{MODEL}@2", "staging")
-    said = ana.does("log").text
+    said = [event["after"] for event in ana.does("log --json").json["events"]]
     assert said.index(f"{MODEL}@2") < said.index(f"{MODEL}@1")
     assert "up-to-date" in ana.does("apply --json").text
 

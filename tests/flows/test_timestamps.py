@@ -106,7 +106,8 @@ def test_entries_are_timestamped_and_verified_offline(notarised: Team, authority
         authority.url = url
 
 
-def test_an_approval_without_its_timestamp_does_not_count(notarised: Team) -> None:
+def test_an_approval_whose_timestamp_was_deleted_from_the_ledger_counts(notarised: Team) -> None:
+    """The ledger still has the timestamp in its history: nobody takes back an approval of somebody else."""
     notarised.ben.does("approve")
     tokens = [
         path for path in notarised.ana.files("mlgit-ledger") if path.startswith("approvals/") and path.endswith(".tsr")
@@ -117,9 +118,7 @@ def test_an_approval_without_its_timestamp_does_not_count(notarised: Team) -> No
         desk.git("commit", "--quiet", "-m", "Lose them")
 
     on_ledger(notarised.mallory, lose)
-    answer = notarised.ana("merge")
-    assert (answer.code, answer.ids) == (1, ["approvals-missing"])
-    assert "no timestamp" in answer.text
+    notarised.ana.does("merge")
 
 
 def test_a_vote_that_states_another_time_than_its_timestamp_does_not_count(notarised: Team) -> None:

@@ -106,6 +106,7 @@ def test_a_verdict_is_posted_as_a_check_from_an_external_ci(at: AtForge) -> None
     ana.git("push", "--quiet", "origin", "change")
     ana.git("switch", "--quiet", "main")
     head = ana.head("change")
+    forge.open(LOGINS["ana"], "change", "main", "Misspell a key")
 
     def judged(login: str = BOT) -> Answer:
         return runner(at, login, **proposes(at, "change"))("ci verdict --check")

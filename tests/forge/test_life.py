@@ -348,7 +348,7 @@ def test_reviews_are_recorded_for_an_environment_without_a_target(at: AtForge) -
     ana = at.ana
     path = "environments/production/environment.yaml"
     nowhere = ana.read(path).partition("target:")[0] + "target: {type: none}\n"
-    at.team.change_rules("Run it elsewhere", {path: nowhere})
+    at.team.change_rules("Run it elsewhere", {path: nowhere}, ana=ana, ben=at.ben)
     ana.does(PROMOTE)
     at.review("ben")
     at.forge.merge("Cara-C", 1)

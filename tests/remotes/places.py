@@ -61,6 +61,7 @@ def in_folder(folder: Path) -> Objects:
 
 @contextlib.contextmanager
 def folder(base: Path) -> Iterator[Place]:
+    (base / "kept").mkdir()
     yield Place(url=str(base / "kept"), objects=in_folder(base / "kept"))
 
 

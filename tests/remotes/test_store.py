@@ -96,10 +96,10 @@ def test_a_probe_leaves_nothing_behind(ana: Person, place: Place) -> None:
     assert place.objects.names() == before
 
 
-def test_a_missing_base_folder_is_reported_over_webdav(place: Place, tmp_path: Path) -> None:
+def test_a_missing_base_folder_is_reported_of_a_folder_and_over_webdav(place: Place, tmp_path: Path) -> None:
     """Elsewhere it is created with the first file."""
     ben = Person(tmp_path / "ben", place, url=f"{place.url}/deeper")
-    if place.url.startswith("webdav"):
+    if place.url.startswith("webdav") or "://" not in place.url:
         assert finding(ben.store.probe).id == "dvc-remote-folder-missing"
     else:
         ben.store.probe()
