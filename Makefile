@@ -39,7 +39,7 @@ demo: $(VENV)/.user ## Show the main job, end to end, on real data
 test: $(VENV)/.dev $(NODE) ## Run the fast tests: units, laws, and a flow of each kind (at most three minutes)
 	$(PYTEST) -m fast
 
-check: format lint types layers flows ## Run what CI runs for each change: checks of the code, and all tests but the thorough ones (at most eight minutes)
+check: format lint types layers flows ## Run what CI runs for each change: checks of the code, and all tests but the thorough ones (nine to ten minutes)
 
 flows: $(VENV)/.dev $(NODE)
 	$(PYTEST) -m 'not thorough'

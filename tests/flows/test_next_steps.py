@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.builder import MODEL
 from tests.flows.people import Answer, Desk, Team
-from tests.flows.test_what_is_said import CASES, prepared
+from tests.flows.test_what_is_said import CASES, SNAPSHOTS, prepared
 
 _PERSON = re.compile(r", run by (?P<name>\w+)")
 _QUOTED = re.compile(r"`((?:mlgit|git|dvc) [^`]*)`")
@@ -60,7 +60,14 @@ def take(who: Desk, command: str) -> list[Answer]:
     return answers
 
 
-@pytest.mark.parametrize(("name", "scene", "who", "line"), CASES, ids=[case[0] for case in CASES])
+SUGGESTING = [
+    case
+    for case in CASES
+    if re.search(r"^(Next: |  fix  .*`)", (SNAPSHOTS / f"{case[0]}.text.txt").read_text(encoding="utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("name", "scene", "who", "line"), SUGGESTING, ids=[case[0] for case in SUGGESTING])
 def test_a_suggested_step_leads_on(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
