@@ -1,7 +1,7 @@
 """Describe a table that a project starts with: its contract, what is to be predicted from it, and by which columns."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -74,15 +74,7 @@ def describe(
     dataset = dataset if is_name(dataset) else "data"
     path = f"datasets/{dataset}/{dataset}{source.suffix}"
     drafted = contracts.draft_contract(tables, source, str(given))
-    for column in (target, *keys):
-        if column not in drafted.columns:
-            near = get_close_matches(column, drafted.columns, n=1)
-            raise usage_error(
-                "column-unknown",
-                f"{given.name} has no column {column}",
-                why=f"it has {', '.join(drafted.columns)}",
-                fix=f"did you mean {near[0]}?" if near else "name one of those",
-            )
+    _check_columns(given.name, drafted.columns, (target, *keys))
     identifying = list(keys) or [key for key in drafted.keys if key != target]
     values = new.contract_values(
         dataset,
@@ -108,8 +100,6 @@ def describe(
             fix="compute features from them first, or describe them yourself: `mlgit init --template bring-your-own`",
             at=Location(str(given)),
         )
-    metric, direction = _METRICS[answer.task]
-    slices = [name for name, rule in others.items() if _is_slice(rule)][:_MAX_SLICES]
     notes = [answer.note, _key_note(identifying)]
     notes += [f"not used for the prediction: {', '.join(dropped)}"] if dropped else []
     return OwnTable(
@@ -119,7 +109,8 @@ def describe(
         contract=content,
         task=answer.task,
         notes=[*notes, *(f"{column}: {note}" for column, note in drafted.notes.items())],
-        values={
+        values=_task_values(answer)
+        | {
             "dataset": dataset,
             "data_file": f"{dataset}{source.suffix}",
             "own_model": project,
@@ -127,15 +118,40 @@ def describe(
             "keys": new.flow(identifying or [_ROW]),
             "target": new.scalar(target),
             "drop": new.flow(dropped),
-            "slices": new.flow(slices),
-            "task": answer.task,
-            "positive": json.dumps(answer.positive, ensure_ascii=False),
-            "metric": metric,
-            "direction": direction,
+            "slices": new.flow([name for name, rule in others.items() if _is_slice(rule)][:_MAX_SLICES]),
             "inputs": "\n".join(f"    {new.scalar(name)}: {kind}" for name, kind in inputs.items()),
-            "output": new.OUTPUTS[answer.task],
         },
     )
+
+
+def _check_columns(file: str, existing: Collection[str], named: Sequence[str]) -> None:
+    """Check that a table has the columns that were named.
+
+    Raises:
+        UsageError: it lacks one (`column-unknown`).
+    """
+    missing = next((column for column in named if column not in existing), None)
+    if missing is None:
+        return
+    near = get_close_matches(missing, existing, n=1)
+    raise usage_error(
+        "column-unknown",
+        f"{file} has no column {missing}",
+        why=f"it has {', '.join(existing)}",
+        fix=f"did you mean {near[0]}?" if near else "name one of those",
+    )
+
+
+def _task_values(target: _Target) -> dict[str, str]:
+    """Return the values of the placeholders that follow from the task."""
+    metric, direction = _METRICS[target.task]
+    return {
+        "task": target.task,
+        "positive": json.dumps(target.positive, ensure_ascii=False),
+        "metric": metric,
+        "direction": direction,
+        "output": new.OUTPUTS[target.task],
+    }
 
 
 def _target(file: str, name: str, rule: ColumnRule) -> _Target:
