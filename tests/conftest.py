@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tests.flows.people import Team
 # There is a worker for each core; threads of OpenMP and BLAS, also of what a test starts, would wait for each other.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# Stages of pipelines run `python`: it is the one that runs the tests, as in an environment that is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 # How long an example takes says how busy the machine is, nothing about the law.
 settings.register_profile("mlgit", deadline=None)

@@ -1,7 +1,6 @@
 """`mlgit init` on real folders: what it makes, what it leaves alone, and that it can be interrupted anywhere."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -525,11 +524,7 @@ def test_a_table_that_does_not_fit_changes_nothing(
     assert not Path("churn").exists()
 
 
-def test_an_own_table_is_trained_and_registered_at_once(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The stages run `python`, which is this one in an environment that is activated.
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+def test_an_own_table_is_trained_and_registered_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     about_own_table("left")
     assert run(["-C", "churn", "train"]) == 0
     assert run(["-C", "churn", "register"]) == 0
